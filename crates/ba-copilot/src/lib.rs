@@ -1,0 +1,1 @@
+//! Requirements in, validated diagrams out.

@@ -1,0 +1,239 @@
+//! One check: both engines, one verdict, and what they said turned into findings.
+
+use std::{num::NonZeroUsize, sync::OnceLock, time::Duration};
+
+use crate::{
+    engines::{self, Failure, Outcome, Rejection, Verdict},
+    finding::{Finding, Severity, Span},
+    kinds::{self, Kind},
+    text::LineIndex,
+};
+
+/// Whose verdict counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Engine {
+    /// Mermaid's own parser.
+    #[default]
+    Mermaid,
+    /// The fast parser in Rust.
+    Fast,
+}
+
+/// Bounds of one check, and the size of the engine.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Largest text, in bytes.
+    pub size_bytes: usize,
+    /// Time for one text in the Mermaid engine.
+    pub time: Duration,
+    /// Memory of one thread of the Mermaid engine, in bytes.
+    pub memory_bytes: usize,
+    /// Threads of the Mermaid engine; each takes about 40 MB once it has worked.
+    pub threads: NonZeroUsize,
+    /// How many verdicts are remembered.
+    pub cache_entries: NonZeroUsize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Limits {
+            size_bytes: 1_000_000,
+            time: Duration::from_secs(10),
+            memory_bytes: 512 << 20,
+            threads: cores.min(NonZeroUsize::MIN.saturating_add(3)),
+            cache_entries: NonZeroUsize::MIN.saturating_add(4095),
+        }
+    }
+}
+
+/// What came out of a check.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// The verdict of the engine that was asked for.
+    pub valid: bool,
+    /// What kind of diagram it is, if that could be told.
+    pub kind: Option<&'static Kind>,
+    /// What to know about it.
+    pub findings: Vec<Finding>,
+    /// What Mermaid's own parser said; `None` if it was not asked or is not part of this build.
+    pub mermaid: Option<Verdict>,
+    /// What the fast parser said.
+    pub fast: Option<Verdict>,
+}
+
+impl Checked {
+    /// Mermaid's own parser accepted exactly this text.
+    pub fn validated(&self) -> bool {
+        self.mermaid.as_ref().is_some_and(Verdict::valid)
+    }
+
+    /// Both engines had a verdict and they differ.
+    pub fn disagreement(&self) -> bool {
+        let verdict = |verdict: &Option<Verdict>| {
+            verdict.as_ref().filter(|v| !matches!(v.outcome, Outcome::Failed(_))).map(Verdict::valid)
+        };
+        matches!((verdict(&self.mermaid), verdict(&self.fast)), (Some(a), Some(b)) if a != b)
+    }
+}
+
+/// Checks texts. Cheap to make: the Mermaid engine starts with the first text it is asked about.
+pub struct Checker {
+    limits: Limits,
+    #[cfg(feature = "mermaid")]
+    mermaid: engines::mermaid::Engine,
+}
+
+impl Default for Checker {
+    fn default() -> Self {
+        Checker::new(Limits::default())
+    }
+}
+
+impl Checker {
+    /// A checker with these bounds.
+    pub fn new(limits: Limits) -> Self {
+        Checker {
+            #[cfg(feature = "mermaid")]
+            mermaid: engines::mermaid::Engine::new(engines::mermaid::Settings {
+                threads: limits.threads,
+                time: limits.time,
+                memory_bytes: limits.memory_bytes,
+                cache_entries: limits.cache_entries,
+            }),
+            limits,
+        }
+    }
+
+    /// The bounds it was made with.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Checks one text with Mermaid's own parser, or with the fast one where this build has no other.
+    pub fn check(&self, text: &str) -> Checked {
+        self.check_with(text, Engine::Mermaid)
+    }
+
+    /// Checks one text. With [`Engine::Fast`] the Mermaid engine is not asked.
+    pub fn check_with(&self, text: &str, engine: Engine) -> Checked {
+        let index = LineIndex::new(text);
+        if text.trim().is_empty() {
+            let finding = Finding::new("MMD003", Severity::Error, "rules", Span::of(&index, 0, text.len()), "There is no diagram: the text is empty.".into())
+                .with_hint("Begin with the kind of diagram, for example `flowchart TD`.");
+            return Checked { valid: false, kind: None, findings: vec![finding], mermaid: None, fast: None };
+        }
+        if text.len() > self.limits.size_bytes {
+            let finding = failure_finding(Failure::TooLarge, "rules", &index, &self.limits);
+            return Checked { valid: false, kind: None, findings: vec![finding], mermaid: None, fast: None };
+        }
+        let fast = engines::fast::verdict(text);
+        let mermaid = match engine {
+            Engine::Mermaid => self.ask_mermaid(text),
+            Engine::Fast => None,
+        };
+        let deciding = mermaid.as_ref().unwrap_or(&fast);
+        let name = if mermaid.is_some() { "mermaid" } else { "fast" };
+        let mut findings = Vec::new();
+        match &deciding.outcome {
+            Outcome::Accepted { .. } => {}
+            Outcome::Rejected(rejection) => findings.push(rejection_finding(rejection, &fast, name, &index)),
+            Outcome::Failed(failure) => findings.push(failure_finding(*failure, name, &index, &self.limits)),
+        }
+        let valid = deciding.valid();
+        let kind = [Some(deciding), Some(&fast)].into_iter().flatten().find_map(|verdict| match &verdict.outcome {
+            Outcome::Accepted { mermaid_type } => kinds::of_mermaid_type(mermaid_type),
+            _ => None,
+        });
+        let kind = kind.or_else(|| kinds::of_header(text));
+        Checked { valid, kind, findings, mermaid, fast: Some(fast) }
+    }
+
+    #[cfg(feature = "mermaid")]
+    fn ask_mermaid(&self, text: &str) -> Option<Verdict> {
+        Some(self.mermaid.verdict(text))
+    }
+
+    #[cfg(not(feature = "mermaid"))]
+    #[expect(clippy::unused_self, reason = "the same call in both builds")]
+    fn ask_mermaid(&self, _text: &str) -> Option<Verdict> {
+        None
+    }
+}
+
+/// Checks one text with default bounds.
+pub fn check(text: &str) -> Vec<Finding> {
+    static CHECKER: OnceLock<Checker> = OnceLock::new();
+    CHECKER.get_or_init(Checker::default).check(text).findings
+}
+
+fn failure_finding(failure: Failure, engine: &str, index: &LineIndex<'_>, limits: &Limits) -> Finding {
+    let whole = Span::of(index, 0, usize::MAX);
+    let (code, message, hint) = match failure {
+        Failure::TooLarge => (
+            "MMD004",
+            format!("The text is larger than {} bytes, the most that is checked.", limits.size_bytes),
+            "Split it into several diagrams.",
+        ),
+        Failure::TooSlow => (
+            "MMD005",
+            format!("Mermaid had not finished reading the text after {} s.", limits.time.as_secs()),
+            "Split it into several diagrams; a browser would hang on it too.",
+        ),
+        Failure::TooDeep => (
+            "MMD006",
+            "Mermaid ran out of memory or of depth while reading the text.".to_owned(),
+            "Split it into several diagrams, or nest less.",
+        ),
+        Failure::Unavailable => (
+            "MMD008",
+            "The Mermaid engine could not run, so the text is unchecked.".to_owned(),
+            "Try again; if it stays so, look at the server's log and its /health.",
+        ),
+    };
+    Finding::new(code, Severity::Error, engine, whole, message).with_hint(hint)
+}
+
+fn rejection_finding(rejection: &Rejection, fast: &Verdict, engine: &str, index: &LineIndex<'_>) -> Finding {
+    if rejection.unknown_kind {
+        let end = index.line(first_content_line(index)).map_or((0, 0), |(start, line)| (start, start + line.len()));
+        let headers: Vec<&str> = kinds::KINDS.iter().take(6).map(|kind| kind.header).collect();
+        return Finding::new("MMD002", Severity::Error, engine, Span::of(index, end.0, end.1), "Mermaid does not know what kind of diagram this is.".into())
+            .with_hint(format!("Begin with the kind: {} or another of `ba-copilot kinds`.", headers.join(", ")));
+    }
+    if rejection.settings {
+        let span = rejection.bytes.map_or_else(|| Span::of(index, 0, 0), |(start, end)| Span::of(index, start, end));
+        let message = format!("The settings before the diagram cannot be read: {}.", first_line(&rejection.message));
+        return Finding::new("MMD007", Severity::Error, engine, span, message)
+            .with_hint("Settings stand between two lines `---`, as YAML, or in `%%{init: {…}}%%`, as JSON.");
+    }
+    // The fast parser is the better guide to the place; Mermaid's own stands where it has none.
+    let guide = match &fast.outcome {
+        Outcome::Rejected(other) => other.bytes.filter(|_| near(other.bytes, rejection.bytes, index)),
+        _ => None,
+    };
+    let (start, end) = guide.or(rejection.bytes).unwrap_or((0, 0));
+    let span = Span::of(index, start, end);
+    let (message, hint) = crate::explain_rejection::explain(rejection, index, span);
+    let finding = Finding::new("MMD001", Severity::Error, engine, span, message);
+    match hint {
+        Some(hint) => finding.with_hint(hint),
+        None => finding,
+    }
+}
+
+/// Both places are on the same line, or there is only one.
+fn near(a: Option<(usize, usize)>, b: Option<(usize, usize)>, index: &LineIndex<'_>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => index.position(a.0).0 == index.position(b.0).0,
+        _ => true,
+    }
+}
+
+fn first_content_line(index: &LineIndex<'_>) -> usize {
+    (1..=index.line_count()).find(|n| index.line(*n).is_some_and(|(_, line)| !line.trim().is_empty())).unwrap_or(1)
+}
+
+fn first_line(message: &str) -> &str {
+    message.lines().next().unwrap_or_default().trim_end_matches(['.', ':'])
+}

@@ -1,0 +1,316 @@
+//! Mermaid's own parser, run in QuickJS on its own threads.
+//!
+//! Each thread owns one JavaScript runtime with a memory limit, a stack limit and a deadline for each text. A runtime
+//! that reached a limit is thrown away, so that one text never spoils the verdict on the next.
+//! Nothing else in the crate knows JavaScript. The bundle is made by `web/bundle.mjs`.
+
+use std::{
+    cell::Cell,
+    io::Read,
+    num::NonZeroUsize,
+    panic,
+    rc::Rc,
+    sync::{Arc, Mutex, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use flate2::read::GzDecoder;
+use lru::LruCache;
+use rquickjs::{CatchResultExt, Context, Ctx, Function, Promise, Runtime};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::{Failure, Outcome, Rejection, Verdict};
+use crate::text::LineIndex;
+
+const BUNDLE: &[u8] = include_bytes!(concat!(env!("MERMEND_DIST"), "/mermaid.js.gz"));
+
+/// The version of Mermaid inside.
+pub(crate) const VERSION: &str = env!("MERMEND_MERMAID_VERSION");
+
+/// The JavaScript stack; the thread's own stack is larger, because native frames sit between.
+const JS_STACK_BYTES: usize = 8 << 20;
+const THREAD_STACK_BYTES: usize = 64 << 20;
+
+/// Limits of the engine.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) threads: NonZeroUsize,
+    pub(crate) time: Duration,
+    pub(crate) memory_bytes: usize,
+    pub(crate) cache_entries: NonZeroUsize,
+}
+
+type Digested = [u8; 32];
+
+/// The engine: a queue, its threads, and what they answered before.
+pub(crate) struct Engine {
+    settings: Settings,
+    queue: Mutex<Option<mpsc::Sender<Job>>>,
+    cache: Mutex<LruCache<Digested, Outcome>>,
+}
+
+struct Job {
+    text: String,
+    answer: mpsc::SyncSender<Outcome>,
+}
+
+impl Engine {
+    /// Describes an engine. No thread is started before the first text.
+    pub(crate) fn new(settings: Settings) -> Self {
+        let cache = Mutex::new(LruCache::new(settings.cache_entries));
+        Engine { settings, queue: Mutex::new(None), cache }
+    }
+
+    /// Waits for Mermaid's verdict on `text`.
+    pub(crate) fn verdict(&self, text: &str) -> Verdict {
+        let started = Instant::now();
+        let key: Digested = Sha256::digest(text.as_bytes()).into();
+        let known = self.cache.lock().ok().and_then(|mut cache| cache.get(&key).cloned());
+        let cached = known.is_some();
+        let outcome = known.unwrap_or_else(|| {
+            let outcome = self.ask(text);
+            // A limit may have been reached because the machine was busy: such a verdict is not remembered.
+            if !matches!(outcome, Outcome::Failed(_))
+                && let Ok(mut cache) = self.cache.lock()
+            {
+                cache.put(key, outcome.clone());
+            }
+            outcome
+        });
+        Verdict { outcome, micros: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX), cached }
+    }
+
+    fn ask(&self, text: &str) -> Outcome {
+        let (answer, wait) = mpsc::sync_channel(1);
+        let sent = self.sender().and_then(|queue| queue.send(Job { text: text.to_owned(), answer }).ok());
+        match sent.and_then(|()| wait.recv().ok()) {
+            Some(outcome) => outcome,
+            None => Outcome::Failed(Failure::Unavailable),
+        }
+    }
+
+    /// The queue; the first call starts the threads.
+    fn sender(&self) -> Option<mpsc::Sender<Job>> {
+        let mut queue = self.queue.lock().ok()?;
+        if queue.is_none() {
+            let (sender, receiver) = mpsc::channel::<Job>();
+            let receiver = Arc::new(Mutex::new(receiver));
+            for number in 0..self.settings.threads.get() {
+                let (receiver, settings) = (Arc::clone(&receiver), self.settings.clone());
+                thread::Builder::new()
+                    .name(format!("mermaid-{number}"))
+                    .stack_size(THREAD_STACK_BYTES)
+                    .spawn(move || work(&receiver, &settings))
+                    .ok()?;
+            }
+            *queue = Some(sender);
+        }
+        queue.clone()
+    }
+}
+
+fn work(jobs: &Mutex<mpsc::Receiver<Job>>, settings: &Settings) {
+    let mut machine = None;
+    loop {
+        // The lock is held while waiting for a job, never while working on one.
+        let job = match jobs.lock() {
+            Ok(jobs) => jobs.recv(),
+            Err(_) => return,
+        };
+        let Ok(job) = job else { return };
+        let outcome = panic::catch_unwind(panic::AssertUnwindSafe(|| {
+            if machine.is_none() {
+                machine = Machine::start(settings);
+            }
+            machine.as_ref().map_or(Outcome::Failed(Failure::Unavailable), |machine| machine.check(&job.text))
+        }))
+        .unwrap_or(Outcome::Failed(Failure::Unavailable));
+        if matches!(outcome, Outcome::Failed(_)) {
+            machine = None;
+        }
+        // Whoever asked may have gone away.
+        let _ = job.answer.send(outcome);
+    }
+}
+
+/// One JavaScript runtime with Mermaid loaded.
+struct Machine {
+    context: Context,
+    deadline: Rc<Cell<Option<Instant>>>,
+    time: Duration,
+    // Dropped last: the context belongs to it.
+    _runtime: Runtime,
+}
+
+impl Machine {
+    fn start(settings: &Settings) -> Option<Self> {
+        let mut source = String::new();
+        GzDecoder::new(BUNDLE).read_to_string(&mut source).ok()?;
+        let runtime = Runtime::new().ok()?;
+        runtime.set_memory_limit(settings.memory_bytes);
+        runtime.set_max_stack_size(JS_STACK_BYTES);
+        let deadline = Rc::new(Cell::new(None::<Instant>));
+        let watched = Rc::clone(&deadline);
+        runtime.set_interrupt_handler(Some(Box::new(move || watched.get().is_some_and(|at| Instant::now() >= at))));
+        let context = Context::full(&runtime).ok()?;
+        let loaded = context.with(|ctx| {
+            let globals = ctx.globals();
+            globals.set("hostParseUrl", Function::new(ctx.clone(), parse_url)?)?;
+            globals.set("hostIsColor", Function::new(ctx.clone(), |value: String| is_color(&value))?)?;
+            ctx.eval::<(), _>(source)
+        });
+        loaded.ok()?;
+        Some(Machine { context, deadline, time: settings.time, _runtime: runtime })
+    }
+
+    fn check(&self, text: &str) -> Outcome {
+        self.deadline.set(Some(Instant::now() + self.time));
+        let outcome = self.context.with(|ctx| match ask(&ctx, text) {
+            Ok(reply) => read_reply(&reply, text),
+            Err(()) if self.deadline.get().is_some_and(|at| Instant::now() >= at) => Outcome::Failed(Failure::TooSlow),
+            Err(()) => Outcome::Failed(Failure::TooDeep),
+        });
+        self.deadline.set(None);
+        outcome
+    }
+}
+
+fn ask(ctx: &Ctx<'_>, text: &str) -> Result<String, ()> {
+    let check: Function<'_> = ctx.globals().get("check").catch(ctx).map_err(drop)?;
+    let promise: Promise<'_> = check.call((text,)).catch(ctx).map_err(drop)?;
+    promise.finish::<String>().catch(ctx).map_err(drop)
+}
+
+/// The parts of a URL that Mermaid reads, as JSON; `null` if it is not one. The grammar is WHATWG's.
+fn parse_url(text: String) -> String {
+    match url::Url::parse(&text) {
+        Ok(url) => serde_json::json!({
+            "href": url.as_str(),
+            "protocol": format!("{}:", url.scheme()),
+            "hostname": url.host_str().unwrap_or_default(),
+        })
+        .to_string(),
+        Err(_) => "null".to_owned(),
+    }
+}
+
+/// Whether CSS takes it as a colour. Mermaid asks with the first word of a `box` line of a sequence diagram.
+fn is_color(text: &str) -> bool {
+    const KEYWORDS: [&str; 8] =
+        ["transparent", "currentcolor", "inherit", "initial", "revert", "unset", "canvas", "canvastext"];
+    let text = text.trim().to_ascii_lowercase();
+    // The crate also takes hexadecimal digits without `#`, which CSS does not.
+    match text.contains('(') {
+        true => csscolorparser::parse(&text).is_ok(),
+        false => KEYWORDS.contains(&text.as_str()) || (csscolorparser::parse(&text).is_ok() && !text.bytes().all(|b| b.is_ascii_hexdigit())),
+    }
+}
+
+/// What `check` in `web/mermaid/entry.js` answers.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Reply {
+    valid: bool,
+    kind: String,
+    name: Option<String>,
+    message: String,
+    location: Option<Location>,
+    line: Option<f64>,
+    unexpected: Option<serde_json::Value>,
+    token: Option<serde_json::Value>,
+    expected: Option<Vec<String>>,
+    parsed: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Location {
+    first_line: Option<f64>,
+    last_line: Option<f64>,
+    first_column: Option<f64>,
+    last_column: Option<f64>,
+}
+
+fn read_reply(json: &str, text: &str) -> Outcome {
+    let Ok(reply) = serde_json::from_str::<Reply>(json) else { return Outcome::Failed(Failure::Unavailable) };
+    if reply.valid {
+        return Outcome::Accepted { mermaid_type: reply.kind };
+    }
+    if reply.name.as_deref() == Some("InternalError") || reply.message.contains("out of memory") {
+        return Outcome::Failed(Failure::TooDeep);
+    }
+    let unknown_kind = reply.name.as_deref() == Some("UnknownDiagramError");
+    let settings = !unknown_kind && reply.parsed.is_none();
+    Outcome::Rejected(Rejection {
+        bytes: locate(&reply, text),
+        unexpected: reply.unexpected.as_ref().and_then(|v| v.as_str()).filter(|t| !t.is_empty()).map(str::to_owned),
+        expected: reply.expected.unwrap_or_default(),
+        message: reply.message,
+        unknown_kind,
+        settings,
+    })
+}
+
+/// The place in `text` that Mermaid points at. Mermaid counts in what is left after it has taken front matter,
+/// directives and comments away, so its lines are first brought back to ours.
+fn locate(reply: &Reply, text: &str) -> Option<(usize, usize)> {
+    let parsed = reply.parsed.as_deref()?;
+    let index = LineIndex::new(text);
+    let number = |value: Option<f64>| value.filter(|n| n.is_finite() && *n >= 0.0).map(|n| n as usize);
+    let lines = original_lines(parsed, &index);
+    let original = |line: usize| lines.get(line.saturating_sub(1)).or(lines.last()).copied();
+    let end_of_text = reply.token.as_ref().and_then(|t| t.as_str()) == Some("EOF")
+        || matches!(reply.token.as_ref().and_then(serde_json::Value::as_f64), Some(1.0));
+    if let Some(location) = reply.location.as_ref().filter(|_| !end_of_text) {
+        let first = original(number(location.first_line)?)?;
+        let last = original(number(location.last_line)?)?;
+        let start = index.utf16_offset(first, number(location.first_column)?);
+        let end = index.utf16_offset(last, number(location.last_column)?);
+        return Some((start, end.max(start)));
+    }
+    let (line, column) = line_and_column(&reply.message);
+    let line = line.or_else(|| number(reply.line).map(|line| line + 1))?;
+    let line = original(line)?;
+    match column {
+        Some(column) => {
+            let at = index.utf16_offset(line, column.saturating_sub(1));
+            Some((at, at))
+        }
+        None => index.line(line).map(|(start, content)| {
+            let indent = content.len() - content.trim_start().len();
+            (start + indent, start + content.trim_end().len().max(indent))
+        }),
+    }
+}
+
+/// `line 4, column 12` of a message; either may be missing.
+fn line_and_column(message: &str) -> (Option<usize>, Option<usize>) {
+    let after = |word: &str| {
+        let (_, rest) = message.split_once(word)?;
+        let digits: String = rest.trim_start().chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().ok()
+    };
+    (after("on line").or_else(|| after("line ")), after("column"))
+}
+
+/// For each line of what Mermaid parsed, the 1-based line of the text that it came from.
+///
+/// Mermaid only ever removes, so walking both in step finds each line again; a line from which something was cut out
+/// is found by what is left of it, and where even that fails the next line is taken.
+fn original_lines(parsed: &str, index: &LineIndex<'_>) -> Vec<usize> {
+    let mut next = 1;
+    parsed
+        .lines()
+        .map(|line| {
+            let wanted = line.trim();
+            let found = (next..=index.line_count())
+                .find(|n| index.line(*n).is_some_and(|(_, content)| content.trim() == wanted))
+                .or_else(|| (next..=index.line_count()).find(|n| index.line(*n).is_some_and(|(_, c)| !wanted.is_empty() && c.contains(wanted))))
+                .unwrap_or(next.min(index.line_count()));
+            next = found + 1;
+            found
+        })
+        .collect()
+}

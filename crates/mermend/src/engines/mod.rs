@@ -1,0 +1,70 @@
+//! The two engines. Only this module knows that there are two, and what each is called.
+//!
+//! `fast` answers in microseconds and is right nearly always; `mermaid` is Mermaid's own parser, and its verdict is the
+//! one that we put our name to.
+
+pub(crate) mod fast;
+#[cfg(feature = "mermaid")]
+pub(crate) mod mermaid;
+
+/// What one engine said of one text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// What it thinks of the text.
+    pub outcome: Outcome,
+    /// How long it took, in microseconds.
+    pub micros: u64,
+    /// It had answered this text before.
+    pub cached: bool,
+}
+
+/// What an engine thinks of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is a diagram of this Mermaid type, for example `flowchart-v2`.
+    Accepted {
+        /// Mermaid's name of the type.
+        mermaid_type: String,
+    },
+    /// It is not a diagram.
+    Rejected(Rejection),
+    /// The engine reached a limit, or could not run; the text is unchecked.
+    Failed(Failure),
+}
+
+/// Why a text is not a diagram.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rejection {
+    /// What the engine wrote.
+    pub message: String,
+    /// Bytes of the text that it points at.
+    pub bytes: Option<(usize, usize)>,
+    /// What it was surprised by.
+    pub unexpected: Option<String>,
+    /// What it would have liked instead, in its own words.
+    pub expected: Vec<String>,
+    /// No diagram begins here.
+    pub unknown_kind: bool,
+    /// The settings (front matter or directive) are broken, not the diagram.
+    pub settings: bool,
+}
+
+/// Why an engine has no verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// The text is larger than the limit.
+    TooLarge,
+    /// The time for one text ran out.
+    TooSlow,
+    /// The memory or the depth for one text ran out.
+    TooDeep,
+    /// The engine is not part of this build, or did not start.
+    Unavailable,
+}
+
+impl Verdict {
+    /// Whether the engine accepted the text.
+    pub fn valid(&self) -> bool {
+        matches!(self.outcome, Outcome::Accepted { .. })
+    }
+}

@@ -1,0 +1,27 @@
+//! Mermaid text in; verdicts, findings, repairs and pictures out.
+//!
+//! Broken input is data, not an error: [`Checker::check`] cannot fail, never panics and has bounds on size, time and
+//! memory. Nothing here does I/O beyond its own threads. Read `engines/mod.rs` next, then `rules/mod.rs`.
+
+mod check;
+mod engines;
+mod explain_rejection;
+mod finding;
+pub mod kinds;
+mod text;
+
+pub use check::{Checked, Checker, Engine, Limits, check};
+pub use engines::{Failure, Outcome, Rejection, Verdict};
+pub use finding::{Edit, Finding, Fix, FixClass, Severity, Span};
+
+/// The version of Mermaid whose parser gives the verdict; `None` in a build without it.
+pub const MERMAID_VERSION: Option<&str> = {
+    #[cfg(feature = "mermaid")]
+    {
+        Some(engines::mermaid::VERSION)
+    }
+    #[cfg(not(feature = "mermaid"))]
+    {
+        None
+    }
+};

@@ -1,0 +1,47 @@
+// The browser objects that Mermaid's parsers touch, for an engine that is not a browser.
+//
+// Nothing here draws. `hostParseUrl` and `hostIsColor` are provided by the Rust side, which uses real WHATWG URL and
+// CSS colour parsers, because Mermaid's verdict depends on them.
+
+globalThis.window = globalThis;
+globalThis.self = globalThis;
+
+const silent = () => {};
+globalThis.console = { log: silent, warn: silent, error: silent, info: silent, debug: silent, trace: silent };
+
+// Parsing never waits; only click handlers of a drawn diagram would.
+globalThis.setTimeout = () => 0;
+globalThis.clearTimeout = silent;
+
+const clone = (value) => {
+  if (value === null || typeof value !== 'object') return value;
+  if (Array.isArray(value)) return value.map(clone);
+  if (value instanceof Date) return new Date(value);
+  if (value instanceof Map) return new Map([...value].map(([k, v]) => [clone(k), clone(v)]));
+  if (value instanceof Set) return new Set([...value].map(clone));
+  return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, clone(v)]));
+};
+globalThis.structuredClone = clone;
+
+globalThis.URL = class URL {
+  #parts;
+  constructor(text) {
+    this.#parts = JSON.parse(hostParseUrl(String(text)));
+    if (!this.#parts) throw new TypeError('Invalid URL');
+  }
+  static canParse(text) {
+    return hostParseUrl(String(text)) !== 'null';
+  }
+  get href() { return this.#parts.href; }
+  get protocol() { return this.#parts.protocol; }
+  get hostname() { return this.#parts.hostname; }
+  // Mermaid only ever sets these to their own lower-case form, which the parser has already made.
+  set protocol(_) {}
+  set hostname(_) {}
+  toString() { return this.#parts.href; }
+};
+
+globalThis.CSS = {
+  supports: (property, value) => property === 'color' && hostIsColor(String(value)),
+  escape: (text) => text,
+};
