@@ -1,0 +1,225 @@
+//! What can go wrong with the store, named by what the caller does about it.
+//!
+//! Never carries the driver's own error: that one may quote the contents of a row (PostgreSQL's "Failing row
+//! contains …") or a part of the database URL. What is kept are codes, names of constraints, and those messages of the
+//! databases that speak of statements, not of values.
+
+use sqlx::error::{DatabaseError, ErrorKind};
+
+/// Why a call of the store did not do what it says.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Tell the caller that it is not there.
+    #[error("There is no such {what}; check its id.")]
+    NotFound {
+        /// `project`, `diagram`, `version` or `generation`.
+        what: &'static str,
+    },
+    /// Something else has that name already. Nothing was written.
+    #[error("The {constraint} is taken already; read what is stored under it, or use another one.")]
+    Conflict {
+        /// What is taken, the same word on both databases: `project id`, `diagram id`, `version id`,
+        /// `generation id` or `version number`.
+        constraint: &'static str,
+    },
+    /// The caller handed over something that cannot be kept. Nothing was written.
+    #[error("The {what} cannot be kept as it is; correct it and try again.")]
+    Invalid {
+        /// Which part of the input.
+        what: &'static str,
+    },
+    /// Try again later; the input is fine.
+    #[error("The database does not answer now ({why}); see that it is running and has room, and try again.")]
+    Unavailable {
+        /// A few words for the operator, free of contents and secrets.
+        why: String,
+    },
+    /// The database was written by a newer program. Do not write to it.
+    #[error(
+        "The database has schema {found} and this program knows schemas up to {known}; run the newer program, or \
+         restore a backup made before the upgrade."
+    )]
+    NewerSchema {
+        /// The newest migration in the database.
+        found: i64,
+        /// The newest migration in this program.
+        known: i64,
+    },
+    /// A person has to change the configuration or the database itself.
+    #[error("{problem}")]
+    Misconfigured {
+        /// One sentence: what is wrong and what to do.
+        problem: String,
+    },
+    /// A fault of this program.
+    #[error(
+        "The database refused a statement of this program ({why}); this is a fault in the program, report it."
+    )]
+    Internal {
+        /// A few words for whoever mends it, free of contents and secrets.
+        why: String,
+    },
+}
+
+/// The unique constraints: how SQLite spells them, how PostgreSQL spells them, how callers know them.
+const CONSTRAINTS: [(&str, &str, &str); 5] = [
+    ("projects.id", "projects_pkey", "project id"),
+    ("diagrams.id", "diagrams_pkey", "diagram id"),
+    ("generations.id", "generations_pkey", "generation id"),
+    ("diagram_versions.id", "diagram_versions_pkey", "version id"),
+    (
+        "diagram_versions.diagram_id, diagram_versions.number",
+        "diagram_versions_diagram_id_number_key",
+        "version number",
+    ),
+];
+
+const MIGRATE_FIRST: &str =
+    "The tables of this program are missing or old in this database; run its migrations.";
+
+impl StoreError {
+    pub(crate) fn misconfigured(problem: impl Into<String>) -> Self {
+        Self::Misconfigured {
+            problem: problem.into(),
+        }
+    }
+
+    pub(crate) fn unavailable(why: impl Into<String>) -> Self {
+        Self::Unavailable { why: why.into() }
+    }
+
+    fn internal(why: impl Into<String>) -> Self {
+        Self::Internal { why: why.into() }
+    }
+}
+
+/// For `map_err` on a statement whose only foreign key is to `what`: SQLite does not say which key was violated, so
+/// the place of the call has to.
+pub(crate) fn or_missing(what: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
+    move |error| match &error {
+        sqlx::Error::Database(it) if it.kind() == ErrorKind::ForeignKeyViolation => {
+            StoreError::NotFound { what }
+        }
+        _ => error.into(),
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Database(it) => from_database(it.as_ref()),
+            sqlx::Error::Io(it) => Self::unavailable(it.kind().to_string()),
+            sqlx::Error::Tls(_) => Self::unavailable("the encrypted connection could not be made"),
+            sqlx::Error::PoolTimedOut => Self::unavailable("no connection became free in time"),
+            sqlx::Error::PoolClosed => Self::unavailable("the store is closed"),
+            sqlx::Error::WorkerCrashed => Self::unavailable("a connection broke"),
+            sqlx::Error::Protocol(_) => Self::unavailable("the connection spoke out of turn"),
+            sqlx::Error::BeginFailed => Self::unavailable("a transaction could not begin"),
+            sqlx::Error::Configuration(_) => Self::misconfigured(
+                "The settings of the database connection cannot be used; check the database URL and its options.",
+            ),
+            // The driver's text quotes the value that did not decode, so only the column is named.
+            sqlx::Error::ColumnDecode { index, .. } => {
+                Self::internal(format!("column {index} did not decode"))
+            }
+            sqlx::Error::ColumnNotFound(column) => {
+                Self::internal(format!("column {column} was not returned"))
+            }
+            sqlx::Error::RowNotFound => Self::internal("a row was expected and none came"),
+            sqlx::Error::Migrate(it) => (*it).into(),
+            _ => Self::internal("the driver failed"),
+        }
+    }
+}
+
+impl From<sqlx::migrate::MigrateError> for StoreError {
+    fn from(error: sqlx::migrate::MigrateError) -> Self {
+        use sqlx::migrate::MigrateError;
+        match error {
+            MigrateError::Execute(it) | MigrateError::ExecuteMigration(it, _) => it.into(),
+            MigrateError::VersionMismatch(version) => changed_migration(version),
+            other => Self::internal(format!("migrations: {other}")),
+        }
+    }
+}
+
+pub(crate) fn changed_migration(version: i64) -> StoreError {
+    StoreError::misconfigured(format!(
+        "Migration {version} was applied to this database in another form than this program has; use the program \
+         that made it, or restore a backup."
+    ))
+}
+
+fn from_database(error: &dyn DatabaseError) -> StoreError {
+    if error.is_unique_violation() {
+        let spelled = error.constraint().unwrap_or_else(|| error.message());
+        let spelled = spelled.trim_start_matches("UNIQUE constraint failed: ");
+        let known = CONSTRAINTS
+            .iter()
+            .find(|(sqlite, postgres, _)| [*sqlite, *postgres].contains(&spelled));
+        return match known {
+            Some((_, _, name)) => StoreError::Conflict { constraint: name },
+            None => StoreError::internal("a unique constraint that has no name here"),
+        };
+    }
+    let code = error.code().unwrap_or_default();
+    // Only PostgreSQL names constraints and tables; only SQLite has codes that are plain numbers.
+    match error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
+        Some(it) => from_postgres(&code, it),
+        None => from_sqlite(&code, error.message()),
+    }
+}
+
+/// Result codes: <https://www.sqlite.org/rescode.html>. The low byte is the class. SQLite's messages name tables and
+/// columns and never a bound value.
+fn from_sqlite(code: &str, message: &str) -> StoreError {
+    let class = code.parse::<i32>().map_or(0, |code| code & 0xff);
+    match class {
+        5 | 6 => StoreError::unavailable("another process is writing to the file"),
+        7 => StoreError::unavailable("no memory"),
+        10 => StoreError::unavailable(format!("the disk failed, code {code}")),
+        13 => StoreError::unavailable("the disk is full"),
+        15 => StoreError::unavailable("the file's locks are contended"),
+        3 | 8 | 14 => StoreError::misconfigured(format!(
+            "The database file cannot be opened or written (SQLite code {code}); check that this user may write the \
+             file and its folder."
+        )),
+        11 => StoreError::misconfigured("The database file is damaged; restore it from a backup."),
+        26 => StoreError::misconfigured(
+            "The file is not a SQLite database; name another one in the database URL.",
+        ),
+        1 if message.starts_with("no such table") || message.contains("has no column") => {
+            StoreError::misconfigured(MIGRATE_FIRST)
+        }
+        _ => StoreError::internal(format!("SQLite code {code}: {message}")),
+    }
+}
+
+/// SQLSTATE codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>. The message is left out, because
+/// it quotes values ("invalid input syntax for …: …").
+fn from_postgres(code: &str, error: &sqlx::postgres::PgDatabaseError) -> StoreError {
+    match code {
+        "42P01" | "42703" => StoreError::misconfigured(MIGRATE_FIRST),
+        "28000" | "28P01" => StoreError::misconfigured(format!(
+            "PostgreSQL refused the user name or password (SQLSTATE {code}); correct the database URL."
+        )),
+        "3D000" => StoreError::misconfigured(
+            "PostgreSQL has no database of the name in the database URL; create it or correct the URL.",
+        ),
+        "42501" => StoreError::misconfigured(
+            "The PostgreSQL user may not do what this program needs; grant it the right to create and use tables.",
+        ),
+        // A replica that is not, or no longer, the primary.
+        "25006" => StoreError::unavailable("the server is read-only now"),
+        _ if ["08", "40", "53", "55", "57", "58"]
+            .iter()
+            .any(|class| code.starts_with(class)) =>
+        {
+            StoreError::unavailable(format!("SQLSTATE {code}"))
+        }
+        _ => {
+            let place = error.constraint().or(error.table()).unwrap_or("unnamed");
+            StoreError::internal(format!("SQLSTATE {code} at {place}"))
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The names of things. Never makes one up: callers bring ids that sort and collide as they please.
+
+use std::fmt;
+
+use crate::StoreError;
+
+/// Longer than any id scheme in use, short enough for every index.
+const MAX_ID_BYTES: usize = 128;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $what:literal) => {
+        $(#[$doc])*
+        ///
+        /// 1 to 128 visible ASCII characters; what they mean is the caller's business.
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type)]
+        #[sqlx(transparent, no_pg_array)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Takes a text as an id.
+            ///
+            /// # Errors
+            /// [`StoreError::Invalid`] if it is empty, too long, or holds anything but visible ASCII characters.
+            pub fn parse(text: impl Into<String>) -> Result<Self, StoreError> {
+                let text = text.into();
+                let fits = (1..=MAX_ID_BYTES).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+                if fits { Ok(Self(text)) } else { Err(StoreError::Invalid { what: $what }) }
+            }
+
+            /// The id as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+id!(
+    /// Names a project.
+    ProjectId,
+    "project id"
+);
+id!(
+    /// Names a diagram through all its versions.
+    DiagramId,
+    "diagram id"
+);
+id!(
+    /// Names one version of one diagram.
+    VersionId,
+    "version id"
+);
+id!(
+    /// Names one generation: one request and what became of it.
+    GenerationId,
+    "generation id"
+);
+
+impl ProjectId {
+    /// The project that exists in every migrated database, for people who never asked for projects.
+    #[must_use]
+    pub fn default_project() -> Self {
+        Self("default".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_visible_ascii_of_bounded_length() {
+        assert_eq!(ProjectId::parse("0198-a.b_c:d").unwrap().as_str(), "0198-a.b_c:d");
+        assert!(ProjectId::parse("x".repeat(MAX_ID_BYTES)).is_ok());
+        for bad in [
+            "",
+            "two words",
+            "tab\t",
+            "nul\0",
+            "ünïcode",
+            &"x".repeat(MAX_ID_BYTES + 1),
+        ] {
+            assert_eq!(
+                ProjectId::parse(bad),
+                Err(StoreError::Invalid { what: "project id" }),
+                "{bad:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Everything that is remembered: projects, diagrams, their versions, and the generations that made them.
+//!
+//! The only owner of SQL. One [`Store`] speaks to SQLite (a file) or to PostgreSQL (a server) through the same
+//! statements. It never speaks HTTP, never decides who may see what, never reads a clock and never makes an id:
+//! times and ids are parameters.
+//!
+//! What it promises: a call that returned `Ok` is on disk (SQLite: write-ahead log, `synchronous=FULL`), so a process
+//! killed right afterwards loses nothing; a generation and the version it made are written together or not at all; a
+//! version, once written, never changes.
+//!
+//! Read next: `pool.rs` (how one text serves two databases), `generations.rs` (the one big write), `migrate.rs`.
+
+mod diagrams;
+mod error;
+mod generations;
+mod ids;
+mod json;
+mod migrate;
+mod page;
+mod pool;
+mod projects;
+mod time;
+mod versions;
+
+use std::time::Duration;
+
+pub use diagrams::{Diagram, NewDiagram};
+pub use error::StoreError;
+pub use generations::{Generation, GenerationStatus, NewGeneration, Recorded};
+pub use ids::{DiagramId, GenerationId, ProjectId, VersionId};
+pub use json::JsonText;
+pub use migrate::{Migrated, SchemaState};
+pub use page::{Cursor, MAX_PAGE_LIMIT, Page, PageRequest};
+pub use pool::{Backend, ConnectOptions};
+pub use projects::Project;
+pub use time::TimeUs;
+pub use versions::{NewVersion, Version, VersionOf, VersionSummary};
+
+/// An open database. Cheap to clone: clones share the same connections.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: pool::Pool,
+}
+
+impl Store {
+    /// Opens `sqlite:PATH` (the file and its folder are created, readable by their owner alone) or
+    /// `postgres://user:password@host/database`. Changes no table: call [`Store::migrate`] for that.
+    ///
+    /// # Errors
+    /// [`StoreError::Misconfigured`] if the URL or what it names cannot be used, [`StoreError::Unavailable`] if the
+    /// server does not answer now. Neither repeats a PostgreSQL URL, because it may hold a password.
+    pub async fn connect(url: &str, options: &ConnectOptions) -> Result<Self, StoreError> {
+        Ok(Self {
+            pool: pool::Pool::connect(url, options).await?,
+        })
+    }
+
+    /// Which database this is; for health pages and for start-up messages.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        self.pool.backend()
+    }
+
+    /// Asks the database for as little as proves that it answers, and waits no longer than `within`.
+    ///
+    /// On SQLite it also sees whether the file is still the one that was opened: a file that was deleted or replaced
+    /// under a running program goes on taking writes that nobody will find again.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] in every case in which the answer is not yes.
+    pub async fn ping(&self, within: Duration) -> Result<(), StoreError> {
+        self.pool.ping(within).await
+    }
+
+    /// Waits for the calls under way, then closes every connection. On SQLite the write-ahead log is folded into the
+    /// file. Not needed for durability, only for tidiness; later calls answer [`StoreError::Unavailable`].
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}

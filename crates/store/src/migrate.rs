@@ -1,0 +1,296 @@
+//! From any older schema to this program's. Never goes back, and never touches a schema newer than it knows.
+//!
+//! All pending migrations and the default project are one transaction, under a lock that a second program waits for:
+//! after a crash, or with ten programs starting at once, the schema is the old one or the new one. The rules for
+//! writing a migration are in `migrations/README.md`.
+
+use std::borrow::Cow;
+
+use sqlx::migrate::{Migrate, Migration, MigrationType};
+use sqlx::{PgConnection, SqlSafeStr, SqliteConnection};
+
+use crate::error::changed_migration;
+use crate::pool::Pool;
+use crate::projects::ENSURE_PROJECT;
+use crate::{Backend, ProjectId, Store, StoreError, TimeUs};
+
+/// One step, in the words of each database.
+struct Step {
+    version: i64,
+    name: &'static str,
+    sqlite: &'static str,
+    postgres: &'static str,
+}
+
+macro_rules! steps {
+    ($($version:literal $name:literal,)*) => {
+        &[$(Step {
+            version: $version,
+            name: $name,
+            sqlite: include_str!(concat!("../migrations/sqlite/", $name, ".sql")),
+            postgres: include_str!(concat!("../migrations/postgres/", $name, ".sql")),
+        }),*]
+    };
+}
+
+/// Every migration there ever was, oldest first. A test compares this table with the folders.
+const STEPS: &[Step] = steps! {
+    1 "0001_projects_diagrams_generations",
+};
+
+/// What [`Store::migrate`] did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migrated {
+    /// Names of the migrations that were applied now; empty if the schema was up to date.
+    pub applied: Vec<&'static str>,
+}
+
+/// What [`Store::check_schema`] saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemaState {
+    /// The newest migration in the database; 0 if there is none.
+    pub version: i64,
+    /// Names of the migrations that [`Store::migrate`] would apply, in that order.
+    pub pending: Vec<&'static str>,
+}
+
+impl SchemaState {
+    /// Whether the program can work with this database as it is.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.pending.is_empty()
+    }
+}
+
+impl Store {
+    /// Applies what is pending, all of it or nothing, and sees that the default project exists (created `at`).
+    ///
+    /// Safe to call at every start and from several programs at once: they take turns.
+    ///
+    /// # Errors
+    /// [`StoreError::NewerSchema`] if a newer program was here, [`StoreError::Misconfigured`] if a migration was
+    /// applied in another form than ours.
+    pub async fn migrate(&self, at: TimeUs) -> Result<Migrated, StoreError> {
+        let known = migrations(self.backend());
+        let project = ProjectId::default_project();
+        match &self.pool {
+            Pool::Sqlite { writer, .. } => {
+                // `begin immediate` is the lock.
+                let mut tx = writer.begin_with("begin immediate").await?;
+                let before = compare(&known, &sqlite_history(&mut tx).await?)?;
+                apply(&mut *tx, &known, &before).await?;
+                sqlx::query(ENSURE_PROJECT)
+                    .bind(project)
+                    .bind("Default")
+                    .bind(at)
+                    .execute(&mut *tx)
+                    .await?;
+                tx.commit().await?;
+                Ok(Migrated {
+                    applied: before.pending,
+                })
+            }
+            Pool::Postgres(pool) => {
+                let mut tx = pool.begin().await?;
+                // Any number will do, if it stays the same for ever; held until the transaction ends.
+                sqlx::query("select pg_advisory_xact_lock(4207849484711)")
+                    .execute(&mut *tx)
+                    .await?;
+                let before = compare(&known, &postgres_history(&mut tx).await?)?;
+                apply(&mut *tx, &known, &before).await?;
+                sqlx::query(ENSURE_PROJECT)
+                    .bind(project)
+                    .bind("Default")
+                    .bind(at)
+                    .execute(&mut *tx)
+                    .await?;
+                tx.commit().await?;
+                Ok(Migrated {
+                    applied: before.pending,
+                })
+            }
+        }
+    }
+
+    /// Compares the schema with this program's, and changes nothing.
+    ///
+    /// # Errors
+    /// As for [`Store::migrate`].
+    pub async fn check_schema(&self) -> Result<SchemaState, StoreError> {
+        let history = match &self.pool {
+            Pool::Sqlite { readers, .. } => sqlite_history(&mut *readers.acquire().await?).await?,
+            Pool::Postgres(pool) => postgres_history(&mut *pool.acquire().await?).await?,
+        };
+        compare(&migrations(self.backend()), &history)
+    }
+}
+
+fn migrations(backend: Backend) -> Vec<Migration> {
+    let migration = |step: &Step| {
+        let sql = match backend {
+            Backend::Sqlite => step.sqlite,
+            Backend::Postgres => step.postgres,
+        };
+        Migration::new(
+            step.version,
+            Cow::Borrowed(step.name),
+            MigrationType::Simple,
+            sql.into_sql_str(),
+            false, // Never outside the transaction that holds them all.
+        )
+    };
+    STEPS.iter().map(migration).collect()
+}
+
+/// Applies what is pending, in the transaction that `db` is in: what the driver begins is a savepoint of ours. Its
+/// own `Migrator` is not used, because it locks by itself and gives the lock back before our transaction commits.
+async fn apply<C: Migrate>(db: &mut C, known: &[Migration], state: &SchemaState) -> Result<(), StoreError> {
+    db.ensure_migrations_table(HISTORY_TABLE).await?;
+    for migration in known
+        .iter()
+        .filter(|migration| state.pending.contains(&migration.description.as_ref()))
+    {
+        db.apply(HISTORY_TABLE, migration).await?;
+    }
+    Ok(())
+}
+
+/// Version and checksum of each migration that was applied, oldest first.
+type History = Vec<(i64, Vec<u8>)>;
+
+/// The driver's own table, so that its command-line tool can read it too; made with the first migration.
+const HISTORY_TABLE: &str = "_sqlx_migrations";
+const HISTORY: &str = "select version, checksum from _sqlx_migrations order by version";
+
+async fn sqlite_history(db: &mut SqliteConnection) -> Result<History, StoreError> {
+    // SQLite and PostgreSQL list their tables in different places.
+    let made: bool =
+        sqlx::query_scalar("select exists (select 1 from sqlite_schema where name = '_sqlx_migrations')")
+            .fetch_one(&mut *db)
+            .await?;
+    Ok(if made {
+        sqlx::query_as(HISTORY).fetch_all(db).await?
+    } else {
+        Vec::new()
+    })
+}
+
+async fn postgres_history(db: &mut PgConnection) -> Result<History, StoreError> {
+    let made: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
+        .fetch_one(&mut *db)
+        .await?;
+    Ok(if made {
+        sqlx::query_as(HISTORY).fetch_all(db).await?
+    } else {
+        Vec::new()
+    })
+}
+
+fn compare(known: &[Migration], history: &History) -> Result<SchemaState, StoreError> {
+    let newest_known = known.last().map_or(0, |migration| migration.version);
+    let newest_found = history.last().map_or(0, |(version, _)| *version);
+    if newest_found > newest_known {
+        return Err(StoreError::NewerSchema {
+            found: newest_found,
+            known: newest_known,
+        });
+    }
+    for (version, checksum) in history {
+        let ours = known.iter().find(|migration| migration.version == *version);
+        if ours.is_none_or(|migration| *migration.checksum != **checksum) {
+            return Err(changed_migration(*version));
+        }
+    }
+    let is_applied = |version| history.iter().any(|(applied, _)| *applied == version);
+    let pending = STEPS
+        .iter()
+        .filter(|step| !is_applied(step.version))
+        .map(|step| step.name)
+        .collect();
+    Ok(SchemaState {
+        version: newest_found,
+        pending,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use super::*;
+
+    /// Checksum and path of every migration file, as `sha384sum` writes them.
+    fn checksums() -> String {
+        let mut lines = String::new();
+        for (postgres, sqlite) in migrations(Backend::Postgres)
+            .iter()
+            .zip(&migrations(Backend::Sqlite))
+        {
+            for (folder, migration) in [("postgres", postgres), ("sqlite", sqlite)] {
+                for byte in migration.checksum.iter() {
+                    write!(lines, "{byte:02x}").unwrap();
+                }
+                writeln!(lines, "  {folder}/{}.sql", migration.description).unwrap();
+            }
+        }
+        lines
+    }
+
+    #[test]
+    fn a_published_migration_never_changes() {
+        let committed = include_str!("../migrations/checksums.txt");
+        assert_eq!(
+            committed,
+            checksums(),
+            "a published migration must not be edited: write a new one, and append its two lines to \
+             migrations/checksums.txt"
+        );
+    }
+
+    #[test]
+    fn versions_ascend_and_begin_the_name() {
+        for (index, step) in STEPS.iter().enumerate() {
+            assert_eq!(step.version, i64::try_from(index).unwrap() + 1, "{}", step.name);
+            assert!(
+                step.name.starts_with(&format!("{:04}_", step.version)),
+                "{}",
+                step.name
+            );
+        }
+    }
+
+    #[test]
+    fn an_unknown_past_is_refused() {
+        let known = migrations(Backend::Sqlite);
+        let newest = known.last().unwrap().version;
+        let good: History = known
+            .iter()
+            .map(|it| (it.version, it.checksum.to_vec()))
+            .collect();
+        assert_eq!(
+            compare(&known, &good).unwrap(),
+            SchemaState {
+                version: newest,
+                pending: vec![]
+            }
+        );
+
+        let mut newer = good.clone();
+        newer.push((newest + 3, vec![1]));
+        let refusal = compare(&known, &newer).unwrap_err();
+        assert_eq!(
+            refusal,
+            StoreError::NewerSchema {
+                found: newest + 3,
+                known: newest
+            }
+        );
+
+        let mut edited = good;
+        edited[0].1[0] ^= 1;
+        assert!(matches!(
+            compare(&known, &edited),
+            Err(StoreError::Misconfigured { .. })
+        ));
+    }
+}

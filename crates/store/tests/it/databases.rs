@@ -1,0 +1,174 @@
+//! Databases to test on, and things to put in them. Never shared between two tests.
+
+use std::io::Write;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+use store::{
+    ConnectOptions, DiagramId, GenerationId, GenerationStatus, JsonText, NewDiagram, NewGeneration,
+    NewVersion, ProjectId, Store, TimeUs, VersionId, VersionOf,
+};
+use tempfile::TempDir;
+
+pub(crate) const NOON: TimeUs = TimeUs::from_micros(1_750_000_000_000_000);
+
+/// A SQLite file in a folder of its own, which goes when this goes.
+pub(crate) struct SqliteFile {
+    pub(crate) folder: TempDir,
+}
+
+impl SqliteFile {
+    pub(crate) fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub(crate) fn path(&self) -> String {
+        self.folder
+            .path()
+            .join("data/store.db")
+            .to_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("sqlite:{}", self.path())
+    }
+
+    /// Open, with all its tables.
+    pub(crate) async fn migrated(&self) -> Store {
+        migrated(&self.url()).await
+    }
+
+    /// Past the store, for looking at what is really there and for breaking it.
+    pub(crate) async fn raw(&self) -> SqliteConnection {
+        SqliteConnection::connect(&self.url()).await.unwrap()
+    }
+}
+
+/// A database of its own on the PostgreSQL server (15 or newer, with ICU, as distributions build it); call
+/// [`PostgresDatabase::drop`] at the end.
+pub(crate) struct PostgresDatabase {
+    server: String,
+    name: String,
+}
+
+impl PostgresDatabase {
+    /// None if there is no server.
+    pub(crate) async fn new(test: &str) -> Option<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let server = server_url(test)?;
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("ba_copilot_test_{}_{count}", std::process::id());
+        let mut admin = PgConnection::connect(&server).await.unwrap();
+        // Sorting as people do (small letters beside capitals), so that a forgotten `collate "C"` shows.
+        let sql = format!(
+            "create database {name} template template0 encoding 'UTF8' locale 'C' locale_provider icu icu_locale 'und'"
+        );
+        sqlx::query(AssertSqlSafe(sql)).execute(&mut admin).await.unwrap();
+        Some(Self { server, name })
+    }
+
+    pub(crate) fn url(&self) -> String {
+        let (before, _) = self.server.rsplit_once('/').unwrap();
+        format!("{before}/{}", self.name)
+    }
+
+    pub(crate) async fn raw(&self) -> PgConnection {
+        PgConnection::connect(&self.url()).await.unwrap()
+    }
+
+    pub(crate) async fn drop(self) {
+        let mut admin = PgConnection::connect(&self.server).await.unwrap();
+        let sql = format!("drop database {} with (force)", self.name);
+        sqlx::query(AssertSqlSafe(sql)).execute(&mut admin).await.unwrap();
+    }
+}
+
+/// The server to test on. None, said past the harness, which swallows what a passing test prints, if there is none.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test's server is given from outside, and a test has no config"
+)]
+pub(crate) fn server_url(test: &str) -> Option<String> {
+    let url = std::env::var("BA_COPILOT_TEST_POSTGRES_URL")
+        .ok()
+        .filter(|url| !url.is_empty());
+    if url.is_none() {
+        let line = format!("*** {test}: SKIPPED on PostgreSQL: set BA_COPILOT_TEST_POSTGRES_URL ***\n");
+        std::io::stderr().write_all(line.as_bytes()).unwrap();
+    }
+    url
+}
+
+pub(crate) async fn migrated(url: &str) -> Store {
+    let store = Store::connect(url, &ConnectOptions::default()).await.unwrap();
+    store.migrate(NOON).await.unwrap();
+    store
+}
+
+pub(crate) fn project(id: &str) -> ProjectId {
+    ProjectId::parse(id).unwrap()
+}
+
+pub(crate) fn diagram(id: &str) -> DiagramId {
+    DiagramId::parse(id).unwrap()
+}
+
+pub(crate) fn version(id: &str) -> VersionId {
+    VersionId::parse(id).unwrap()
+}
+
+pub(crate) fn generation(id: &str) -> GenerationId {
+    GenerationId::parse(id).unwrap()
+}
+
+/// A plain generation, some seconds after noon.
+pub(crate) fn a_generation(id: &str, seconds: i64) -> NewGeneration {
+    NewGeneration {
+        id: generation(id),
+        project_id: None,
+        content_id: None,
+        diagram_id: None,
+        kind: "class".into(),
+        status: GenerationStatus::Succeeded,
+        request: "A library lends books.".into(),
+        provider: "builtin".into(),
+        model: "drafter".into(),
+        validator: None,
+        retry_count: 0,
+        repairs: JsonText::empty_list(),
+        warning: None,
+        error_code: None,
+        input_tokens: 0,
+        output_tokens: 0,
+        cost_micro_usd: None,
+        duration_us: 1_500,
+        created_at: TimeUs::from_micros(NOON.as_micros() + seconds * 1_000_000),
+    }
+}
+
+/// A diagram of the default project.
+pub(crate) fn a_diagram(id: &str) -> NewDiagram {
+    NewDiagram {
+        id: diagram(id),
+        project_id: ProjectId::default_project(),
+        kind: "class".into(),
+        title: "Library".into(),
+    }
+}
+
+pub(crate) fn a_version(id: &str, of: VersionOf) -> NewVersion {
+    NewVersion {
+        id: version(id),
+        of,
+        requirement: "A library lends books.".into(),
+        blueprint: None,
+        mermaid: "classDiagram\n  class Book\n".into(),
+        validated: true,
+        findings: JsonText::empty_list(),
+        trace: JsonText::empty_list(),
+    }
+}

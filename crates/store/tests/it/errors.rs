@@ -1,0 +1,154 @@
+//! Errors say what to do, and never what is in a row or in a URL.
+
+use std::error::Error;
+use std::time::Duration;
+
+use sqlx::Executor;
+use store::{ConnectOptions, NewGeneration, Store, StoreError};
+
+use crate::databases::{PostgresDatabase, SqliteFile, a_generation, generation, server_url};
+
+const SECRET: &str = "hunter2-canary";
+
+/// Everything that could reach a log: the message, the debug form, and the same of each cause.
+fn all_that_it_says(error: &StoreError) -> String {
+    let mut said = format!("{error} {error:?} {error:#?}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        said.push_str(&format!("{error} {error:?}"));
+        cause = error.source();
+    }
+    said
+}
+
+async fn refusal(url: &str) -> StoreError {
+    let options = ConnectOptions {
+        acquire_timeout: Duration::from_secs(5),
+        ..ConnectOptions::default()
+    };
+    let error = Store::connect(url, &options).await.unwrap_err();
+    let said = all_that_it_says(&error);
+    assert!(!said.contains(SECRET), "{said}");
+    error
+}
+
+#[tokio::test]
+async fn a_password_in_a_url_is_never_repeated() {
+    // Port 1 belongs to a service that nobody runs any more, so the connection is refused.
+    let nobody = refusal(&format!("postgres://user:{SECRET}@127.0.0.1:1/db")).await;
+    assert!(matches!(nobody, StoreError::Unavailable { .. }), "{nobody}");
+    assert!(nobody.to_string().contains("connection refused"), "{nobody}");
+
+    for broken in [
+        format!("postgres://user:{SECRET}@127.0.0.1:notaport/db"),
+        format!("postgres://user:{SECRET}@[::1/db"),
+        format!("postgres://127.0.0.1/db?sslmode={SECRET}"),
+        format!("postgres:{SECRET}"),
+        format!("postgress://user:{SECRET}@127.0.0.1/db"),
+        format!("{SECRET}://"),
+        SECRET.to_owned(),
+    ] {
+        refusal(&broken).await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_is_given_up_on() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("postgres://user:{SECRET}@{}/db", silent.local_addr().unwrap());
+    let options = ConnectOptions {
+        acquire_timeout: Duration::from_millis(100),
+        ..ConnectOptions::default()
+    };
+    let gave_up = Store::connect(&url, &options).await.unwrap_err();
+    assert!(
+        all_that_it_says(&gave_up).contains("did not answer the first connection in time"),
+        "{gave_up}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_the_login_says_so_without_the_password() {
+    let Some(server) = server_url("a_server_that_refuses_the_login_says_so_without_the_password") else {
+        return;
+    };
+    let (_, host) = server.rsplit_once('@').unwrap();
+    let refused = refusal(&format!("postgres://nobody:{SECRET}@{host}")).await;
+    assert!(refused.to_string().contains("user name or password"), "{refused}");
+    let (before, _) = server.rsplit_once('/').unwrap();
+    let refused = refusal(&format!("{before}/no_such_database")).await;
+    assert!(refused.to_string().contains("create it"), "{refused}");
+}
+
+#[tokio::test]
+async fn an_open_store_does_not_show_its_url() {
+    let Some(database) = PostgresDatabase::new("an_open_store_does_not_show_its_url").await else {
+        return;
+    };
+    let url = database.url();
+    let store = Store::connect(&url, &ConnectOptions::default()).await.unwrap();
+    assert_eq!(format!("{store:?}"), "Store { pool: Pool(Postgres) }");
+    store.close().await;
+    database.drop().await;
+}
+
+/// A constraint that only the test knows fails on a row full of canaries: the driver's error would quote the row.
+const STRICTER: &str = "create unique index canaries on generations (request)";
+
+fn canary(id: &str) -> NewGeneration {
+    NewGeneration {
+        request: SECRET.into(),
+        model: SECRET.into(),
+        ..a_generation(id, 0)
+    }
+}
+
+async fn fails_without_quoting_the_row(store: &Store) {
+    store.record_generation(canary("g-1"), None).await.unwrap();
+    let taken = store.record_generation(canary("g-1"), None).await.unwrap_err();
+    let internal = store.record_generation(canary("g-2"), None).await.unwrap_err();
+    assert!(
+        matches!(
+            internal,
+            StoreError::Internal { .. } | StoreError::Conflict { .. }
+        ),
+        "{internal:?}"
+    );
+    for error in [taken, internal] {
+        let said = all_that_it_says(&error);
+        assert!(!said.contains(SECRET), "{said}");
+    }
+    assert!(store.find_generation(&generation("g-2")).await.is_err());
+}
+
+#[tokio::test]
+async fn no_row_is_quoted_on_sqlite() {
+    let file = SqliteFile::new();
+    let store = file.migrated().await;
+    file.raw().await.execute(STRICTER).await.unwrap();
+    fails_without_quoting_the_row(&store).await;
+}
+
+#[tokio::test]
+async fn no_row_is_quoted_on_postgres() {
+    let Some(database) = PostgresDatabase::new("no_row_is_quoted_on_postgres").await else {
+        return;
+    };
+    let store = crate::databases::migrated(&database.url()).await;
+    let mut raw = database.raw().await;
+    raw.execute(STRICTER).await.unwrap();
+    fails_without_quoting_the_row(&store).await;
+    // A check that fails: PostgreSQL adds "Failing row contains (…)".
+    raw.execute("drop index canaries").await.unwrap();
+    raw.execute("alter table generations add constraint no_g3 check (id <> 'g-3')")
+        .await
+        .unwrap();
+    let internal = store.record_generation(canary("g-3"), None).await.unwrap_err();
+    let said = all_that_it_says(&internal);
+    assert!(
+        said.contains("23514") && said.contains("no_g3") && !said.contains(SECRET),
+        "{said}"
+    );
+    store.close().await;
+    database.drop().await;
+}

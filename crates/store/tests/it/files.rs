@@ -1,0 +1,115 @@
+//! SQLite's file: who may read it, what is refused, and what happens when it goes.
+
+use std::time::Duration;
+
+use store::{ConnectOptions, Store, StoreError};
+
+use crate::databases::{NOON, SqliteFile};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+async fn refusal(url: &str) -> String {
+    match Store::connect(url, &ConnectOptions::default()).await {
+        Err(StoreError::Misconfigured { problem }) => problem,
+        other => panic!("{url} should be refused as misconfigured, and was {other:?}"),
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_its_owner_may_read_it() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let file = SqliteFile::new();
+    let store = file.migrated().await;
+    let mode = |path: &str| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let path = file.path();
+    assert_eq!(mode(&path), 0o600);
+    assert_eq!(mode(&format!("{path}-wal")), 0o600);
+    assert_eq!(mode(&format!("{path}-shm")), 0o600);
+    assert_eq!(mode(file.folder.path().join("data").to_str().unwrap()), 0o700);
+    store.close().await;
+    assert!(
+        !std::path::Path::new(&format!("{path}-wal")).exists(),
+        "a closed store is one file"
+    );
+}
+
+#[tokio::test]
+async fn a_database_in_memory_is_refused_with_advice() {
+    for url in [
+        "sqlite::memory:",
+        "sqlite://:memory:",
+        "sqlite:file:x?mode=memory",
+    ] {
+        let problem = refusal(url).await;
+        assert!(
+            problem.contains("memory") && problem.contains("sqlite:./data/ba-copilot.db"),
+            "{problem}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn urls_that_name_nothing_usable_are_refused() {
+    assert!(refusal("sqlite:").await.contains("names no file"));
+    assert!(refusal("sqlite:x.db?mode=ro").await.contains("no parameters"));
+    assert!(
+        refusal("mysql://root:hunter2@host/db")
+            .await
+            .contains("must begin with sqlite: or postgres:")
+    );
+    assert!(refusal("").await.contains("must begin with"));
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    refusal(&format!("sqlite:{path}")).await;
+    let letter = folder.path().join("letter.txt");
+    std::fs::write(&letter, "Dear database, ".repeat(500)).unwrap();
+    assert!(
+        refusal(&format!("sqlite:{}", letter.display()))
+            .await
+            .contains("not a SQLite database")
+    );
+    let below = letter.join("store.db");
+    assert!(
+        refusal(&format!("sqlite:{}", below.display()))
+            .await
+            .contains("cannot be created")
+    );
+}
+
+#[tokio::test]
+async fn a_file_that_vanished_is_noticed() {
+    let file = SqliteFile::new();
+    let store = file.migrated().await;
+    store.ping(SECOND).await.unwrap();
+    std::fs::rename(file.path(), format!("{}.away", file.path())).unwrap();
+    let gone = store.ping(SECOND).await.unwrap_err();
+    assert!(gone.to_string().contains("deleted or replaced"), "{gone}");
+    std::fs::copy(format!("{}.away", file.path()), file.path()).unwrap();
+    assert!(store.ping(SECOND).await.is_err(), "a copy is another file");
+}
+
+#[tokio::test]
+async fn readers_do_not_wait_for_a_writer_and_a_writer_says_when_it_waited_too_long() {
+    let file = SqliteFile::new();
+    let options = ConnectOptions {
+        busy_timeout: Duration::from_millis(50),
+        ..ConnectOptions::default()
+    };
+    let store = Store::connect(&file.url(), &options).await.unwrap();
+    store.migrate(NOON).await.unwrap();
+
+    let mut other = file.raw().await;
+    sqlx::query("begin immediate").execute(&mut other).await.unwrap();
+    store.ping(SECOND).await.unwrap();
+    store
+        .find_project(&store::ProjectId::default_project())
+        .await
+        .unwrap();
+    let busy = store.migrate(NOON).await.unwrap_err();
+    assert!(busy.to_string().contains("another process is writing"), "{busy}");
+    sqlx::query("rollback").execute(&mut other).await.unwrap();
+    store.migrate(NOON).await.unwrap();
+}

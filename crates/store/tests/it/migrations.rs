@@ -1,0 +1,230 @@
+//! The schema: the same on both databases, reached by many at once, and never overrun.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use sqlx::Row;
+use store::{ConnectOptions, Store, StoreError, VersionOf};
+
+use crate::databases::{NOON, PostgresDatabase, SqliteFile, a_diagram, a_generation, a_version};
+
+fn migration_files(folder: &str) -> BTreeSet<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("migrations")
+        .join(folder);
+    std::fs::read_dir(folder)
+        .unwrap()
+        .map(|it| it.unwrap().file_name().into_string().unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn both_folders_hold_the_same_names_and_nothing_is_forgotten() {
+    let sqlite = migration_files("sqlite");
+    assert_eq!(sqlite, migration_files("postgres"));
+
+    let file = SqliteFile::new();
+    let store = Store::connect(&file.url(), &ConnectOptions::default())
+        .await
+        .unwrap();
+    let pending = store.check_schema().await.unwrap().pending;
+    let known: BTreeSet<_> = pending.iter().map(|name| format!("{name}.sql")).collect();
+    assert_eq!(sqlite, known, "the table in src/migrate.rs lists each file");
+}
+
+#[test]
+fn each_migration_begins_with_its_reason() {
+    for folder in ["sqlite", "postgres"] {
+        for name in migration_files(folder) {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("migrations")
+                .join(folder)
+                .join(&name);
+            let text = std::fs::read_to_string(path).unwrap();
+            assert!(
+                text.starts_with("-- Why: "),
+                "{folder}/{name} must begin with `-- Why: …`"
+            );
+        }
+    }
+}
+
+/// Each column as `table.column type [not null]`, in the order of the file that both databases are compared with.
+fn schema() -> Vec<&'static str> {
+    include_str!("schema.txt")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .collect()
+}
+
+#[tokio::test]
+async fn sqlite_has_the_agreed_columns() {
+    let file = SqliteFile::new();
+    let store = file.migrated().await;
+    let rows = sqlx::query(
+        "select t.name as t, c.name as c, c.type as y, c.\"notnull\" as n from pragma_table_list t \
+         join pragma_table_info(t.name) c where t.type = 'table' and t.name not glob 'sqlite_*' \
+         and t.name <> '_sqlx_migrations' order by t.name, c.name",
+    )
+    .fetch_all(&mut file.raw().await)
+    .await
+    .unwrap();
+    let found: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            column(
+                row.get("t"),
+                row.get("c"),
+                row.get("y"),
+                row.get::<i64, _>("n") == 1,
+            )
+        })
+        .collect();
+    assert_eq!(found, schema());
+    store.close().await;
+}
+
+#[tokio::test]
+async fn postgres_has_the_agreed_columns() {
+    let Some(database) = PostgresDatabase::new("postgres_has_the_agreed_columns").await else {
+        return;
+    };
+    let store = crate::databases::migrated(&database.url()).await;
+    let rows = sqlx::query(
+        "select table_name::text as t, column_name::text as c, data_type::text as y, is_nullable::text as n \
+         from information_schema.columns where table_schema = 'public' and table_name <> '_sqlx_migrations' \
+         order by table_name collate \"C\", column_name collate \"C\"",
+    )
+    .fetch_all(&mut database.raw().await)
+    .await
+    .unwrap();
+    let found: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            column(
+                row.get("t"),
+                row.get("c"),
+                row.get("y"),
+                row.get::<String, _>("n") == "NO",
+            )
+        })
+        .collect();
+    assert_eq!(found, schema());
+    store.close().await;
+    database.drop().await;
+}
+
+fn column(table: &str, column: &str, kind: &str, not_null: bool) -> String {
+    format!(
+        "{table}.{column} {}{}",
+        kind.to_lowercase(),
+        if not_null { " not null" } else { "" }
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_programs_migrate_one_sqlite_file_at_once() {
+    for _ in 0..5 {
+        let file = SqliteFile::new();
+        migrate_at_once(&file.url()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_programs_migrate_one_postgres_database_at_once() {
+    let test = "many_programs_migrate_one_postgres_database_at_once";
+    let Some(database) = PostgresDatabase::new(test).await else {
+        return;
+    };
+    migrate_at_once(&database.url()).await;
+    database.drop().await;
+}
+
+async fn migrate_at_once(url: &str) {
+    let mut programs = tokio::task::JoinSet::new();
+    for _ in 0..6 {
+        let url = url.to_owned();
+        programs.spawn(async move {
+            let store = Store::connect(&url, &ConnectOptions::default()).await.unwrap();
+            let migrated = store.migrate(NOON).await.unwrap();
+            assert!(store.check_schema().await.unwrap().is_current());
+            store.close().await;
+            migrated.applied.len()
+        });
+    }
+    let applied = programs.join_all().await;
+    assert_eq!(
+        applied.iter().filter(|count| **count > 0).count(),
+        1,
+        "one did it, the others found it done"
+    );
+}
+
+#[tokio::test]
+async fn a_newer_sqlite_schema_is_left_alone() {
+    let file = SqliteFile::new();
+    let store = file.migrated().await;
+    let known = store.check_schema().await.unwrap().version;
+    sqlx::query(NEWER).execute(&mut file.raw().await).await.unwrap();
+    refuses_newer(&store, known).await;
+}
+
+#[tokio::test]
+async fn a_newer_postgres_schema_is_left_alone() {
+    let Some(database) = PostgresDatabase::new("a_newer_postgres_schema_is_left_alone").await else {
+        return;
+    };
+    let store = crate::databases::migrated(&database.url()).await;
+    let known = store.check_schema().await.unwrap().version;
+    sqlx::query(NEWER)
+        .execute(&mut database.raw().await)
+        .await
+        .unwrap();
+    refuses_newer(&store, known).await;
+    store.close().await;
+    database.drop().await;
+}
+
+const NEWER: &str = "insert into _sqlx_migrations (version, description, success, checksum, execution_time) \
+                     select 900, 'newer', true, checksum, 0 from _sqlx_migrations where version = 1";
+
+async fn refuses_newer(store: &Store, known: i64) {
+    let refusal = StoreError::NewerSchema { found: 900, known };
+    assert_eq!(store.check_schema().await, Err(refusal.clone()));
+    assert_eq!(store.migrate(NOON).await, Err(refusal.clone()));
+    assert!(refusal.to_string().contains("run the newer program"), "{refusal}");
+}
+
+#[tokio::test]
+async fn versions_never_change_in_sqlite() {
+    let file = SqliteFile::new();
+    let store = file.migrated().await;
+    let version = a_version("v", VersionOf::New(a_diagram("d")));
+    store
+        .record_generation(a_generation("g", 0), Some(version))
+        .await
+        .unwrap();
+    let changed = sqlx::query("update diagram_versions set mermaid = 'x'")
+        .execute(&mut file.raw().await)
+        .await;
+    assert!(changed.unwrap_err().to_string().contains("never changes"));
+}
+
+#[tokio::test]
+async fn versions_never_change_in_postgres() {
+    let Some(database) = PostgresDatabase::new("versions_never_change_in_postgres").await else {
+        return;
+    };
+    let store = crate::databases::migrated(&database.url()).await;
+    let version = a_version("v", VersionOf::New(a_diagram("d")));
+    store
+        .record_generation(a_generation("g", 0), Some(version))
+        .await
+        .unwrap();
+    let changed = sqlx::query("update diagram_versions set mermaid = 'x'")
+        .execute(&mut database.raw().await)
+        .await;
+    assert!(changed.unwrap_err().to_string().contains("never changes"));
+    store.close().await;
+    database.drop().await;
+}
