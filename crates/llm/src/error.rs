@@ -1,0 +1,223 @@
+//! What can come of a question instead of an answer: one variant for each thing a caller would do next.
+//!
+//! Never holds the key, the prompt, the reply's text or an address: every message here is written in this file.
+//! Built in `failure.rs` from what vendors and networks do.
+
+use std::time::Duration;
+
+use crate::question::Usage;
+
+/// Why there is no answer. Variants are named by what the caller does about it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LlmError {
+    /// The vendor is busy and every attempt allowed by [`Limits`](crate::Limits) was used: ask again later.
+    #[error("The model's vendor is busy (status {status}); ask again {}.", later(*.after))]
+    Retry {
+        /// The pause that the vendor asked for, if it named one.
+        after: Option<Duration>,
+        /// HTTP status of the last attempt: 429, 503 or 529.
+        status: u16,
+    },
+    /// The vendor was not reached or failed on its side, in every attempt: use another provider, or none.
+    #[error("The model could not be used: {why}.")]
+    Unavailable {
+        /// What went wrong on the way.
+        why: Outage,
+    },
+    /// A time limit of [`Limits`](crate::Limits) passed.
+    #[error("The model did not answer in time: {limit}.")]
+    TimedOut {
+        /// Which limit passed.
+        limit: Limit,
+    },
+    /// The vendor or the model said no; the same question with the same key will be refused again.
+    #[error("The model's vendor refused the question: {why}.")]
+    Refused {
+        /// Why it was refused.
+        why: Refusal,
+        /// What the refusal cost; nothing if the vendor refused before the model ran.
+        usage: Usage,
+    },
+    /// A reply came and is no answer. Asking in another way may help.
+    #[error("The model's reply cannot be used: {what}.")]
+    BadReply {
+        /// What is wrong with the reply.
+        what: BadReply,
+        /// What the reply cost, as far as the vendor said.
+        usage: Usage,
+    },
+    /// The question could not be asked as it stands: a person must change a setting.
+    #[error("The model is not set up correctly: {what}.")]
+    Misconfigured {
+        /// What must be changed.
+        what: Misconfigured,
+    },
+}
+
+/// See [`LlmError::Unavailable`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Outage {
+    /// No connection: wrong host or port, name not found, or nothing is listening.
+    #[error("no connection to the vendor; check the network and the base URL")]
+    NoConnection,
+    /// The connection ended before the reply did.
+    #[error("the connection was lost before the reply was complete; ask again")]
+    ConnectionLost,
+    /// The server's certificate is not trusted.
+    #[error("the vendor's certificate is not trusted; check the base URL and any proxy on the way")]
+    Certificate,
+    /// The vendor answered with a status that says the fault is on its side.
+    #[error("the vendor failed (status {status}); ask again later")]
+    Server {
+        /// HTTP status: 408 or 500 and above.
+        status: u16,
+    },
+}
+
+/// A time limit, see [`Limits`](crate::Limits).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Limit {
+    /// TCP and TLS hand-shake.
+    #[error("no connection within the limit; check the network and the base URL")]
+    Connect,
+    /// From sending the question to the end of the reply's header.
+    #[error("no first byte within the limit; the vendor may be overloaded")]
+    FirstByte,
+    /// Silence inside the reply.
+    #[error("the reply stopped half-way; ask again")]
+    BetweenBytes,
+    /// The whole question, with all attempts and pauses.
+    #[error("the whole answer took longer than the limit; ask for less or raise the limit")]
+    Total,
+}
+
+/// See [`LlmError::Refused`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The key is unknown, expired or malformed.
+    #[error("the API key is not accepted; check the key")]
+    Key,
+    /// The key is known and may not use this model or this place.
+    #[error("the API key may not use this model; choose another model or key")]
+    Forbidden,
+    /// No money or quota left.
+    #[error("the account has no credit left; top it up or use another key")]
+    NoCredit,
+    /// The vendor's filter or the model itself would not answer.
+    #[error("its content rules forbid an answer; change the text")]
+    Content,
+    /// The question has more tokens than the model can read.
+    #[error("the question is too long for this model; shorten it or choose another model")]
+    TooLong,
+    /// The vendor did not understand the request.
+    #[error("the request is not accepted (status {status}); choose another model")]
+    Request {
+        /// HTTP status, 400 to 499.
+        status: u16,
+    },
+}
+
+/// See [`LlmError::BadReply`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadReply {
+    /// Not a model's reply at all, for example an HTML page of a proxy.
+    #[error("it is not a model's reply; check the base URL")]
+    NotAReply,
+    /// A model's reply whose JSON envelope is broken.
+    #[error("it is garbled; ask again")]
+    Garbled,
+    /// The model ran into its token limit: the text is only a beginning.
+    #[error("it was cut off at the token limit; ask for less or allow more tokens")]
+    CutOff,
+    /// The model ended without finishing, for a reason of its own.
+    #[error("the model stopped before it was done; ask again")]
+    Unfinished,
+    /// No text.
+    #[error("it is empty; ask again or choose another model")]
+    Empty,
+    /// More text than [`Limits::max_reply_bytes`](crate::Limits::max_reply_bytes).
+    #[error("it is larger than allowed; ask for less")]
+    TooLarge,
+    /// A schema was given and the text is not JSON.
+    #[error("it is not the JSON that was asked for; ask again or choose another model")]
+    NotJson,
+}
+
+/// See [`LlmError::Misconfigured`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Misconfigured {
+    /// The provider needs a key and there is none.
+    #[error("no API key; set {variable}")]
+    NoKey {
+        /// The variable that documents where the key belongs.
+        variable: &'static str,
+    },
+    /// The key has characters that no HTTP header can carry.
+    #[error("the API key contains spaces or control characters; copy it again")]
+    BadKey,
+    /// No base URL, or one that cannot be used.
+    #[error("the base URL must be http:// or https://, with a host and without user name, query or fragment")]
+    BadBaseUrl,
+    /// The model's name is empty or has characters that no vendor uses.
+    #[error("the model's name is empty or contains unusual characters")]
+    BadModel,
+    /// The vendor knows no such model, or there is no such interface at the base URL.
+    #[error("the vendor does not know this model, or the base URL is wrong")]
+    NoSuchModel,
+    /// The question has no turn, or the last turn is not the user's.
+    #[error("a question must end with a turn of the user")]
+    NoQuestion,
+    /// The scripted provider was asked for, and there is no script, or it has been played to its end.
+    #[error("the script of the scripted provider has no further outcome")]
+    NoScript,
+    /// The HTTPS client could not be built.
+    #[error("the HTTPS client could not be built")]
+    Client,
+}
+
+impl LlmError {
+    /// A stable name for metrics, logs and `application/problem+json`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Retry { .. } => "llm_busy",
+            Self::Unavailable { .. } => "llm_unavailable",
+            Self::TimedOut { .. } => "llm_timed_out",
+            Self::Refused { .. } => "llm_refused",
+            Self::BadReply { .. } => "llm_bad_reply",
+            Self::Misconfigured { .. } => "llm_misconfigured",
+        }
+    }
+
+    /// What the failed question cost, as far as it is known. Failed questions count in a budget too.
+    pub fn usage(&self) -> Usage {
+        match self {
+            Self::Refused { usage, .. } | Self::BadReply { usage, .. } => *usage,
+            _ => Usage::default(),
+        }
+    }
+
+    pub(crate) fn misconfigured(what: Misconfigured) -> Self {
+        Self::Misconfigured { what }
+    }
+
+    pub(crate) fn refused(why: Refusal) -> Self {
+        Self::Refused {
+            why,
+            usage: Usage::default(),
+        }
+    }
+
+    pub(crate) fn bad_reply(what: BadReply) -> Self {
+        Self::BadReply {
+            what,
+            usage: Usage::default(),
+        }
+    }
+}
+
+fn later(after: Option<Duration>) -> String {
+    match after {
+        Some(after) => format!("in {} s", after.as_secs().max(1)),
+        None => "later".to_owned(),
+    }
+}

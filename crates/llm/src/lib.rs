@@ -1,0 +1,278 @@
+//! One question to a model, any vendor.
+//!
+//! A caller makes one [`Llm`] for the process, says whom to ask with an [`Endpoint`] and what with a [`Question`], and
+//! gets a complete [`Answer`] or an [`LlmError`] named by what to do next:
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), llm::LlmError> {
+//! let llm = llm::Llm::new(llm::Limits::default())?;
+//! let endpoint = llm::Endpoint::new(llm::ProviderId::Compatible).with_base_url("http://127.0.0.1:8080/v1");
+//! let question = llm::Question::new("Answer in one word.", "What is the capital of France?");
+//! let answer = llm.ask(&endpoint, &question).await?;
+//! assert!(answer.text.contains("Paris"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! This crate is the only one that knows vendors' JSON and that sends HTTP to models. It knows no database, no web
+//! framework and no user; it never reads the environment, never keeps a key, and never logs a prompt, a reply, a key or
+//! an address. Where to read: the words in `question.rs`, the vendors in `providers.rs`, one request in `transport.rs`,
+//! what its failures mean in `failure.rs`; attempts and pauses are below.
+
+mod error;
+mod failure;
+mod frames;
+mod json;
+mod lane;
+mod price;
+mod providers;
+mod question;
+mod scripted;
+mod transport;
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+
+pub use error::{BadReply, Limit, LlmError, Misconfigured, Outage, Refusal};
+pub use providers::{Endpoint, PROVIDERS, ProviderId, ProviderRow, UnknownProvider};
+pub use question::{Answer, Limits, Question, Role, Schema, Turn, Usage};
+pub use scripted::{Script, Scripted};
+/// For [`Endpoint::key`].
+pub use secrecy::SecretString;
+
+use failure::Failure;
+use lane::Listener;
+use transport::{Reply, Shape, Transport};
+
+/// The way to all models. One for the process: it keeps connections open. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Llm {
+    limits: Limits,
+    way: Way,
+}
+
+#[derive(Debug, Clone)]
+enum Way {
+    Network(Transport),
+    Script(Script),
+}
+
+/// How far a question got; for the log.
+#[derive(Debug, Default)]
+struct Progress {
+    attempts: u32,
+    structured: bool,
+}
+
+impl Llm {
+    /// Over the network, to any provider but the scripted one.
+    ///
+    /// # Errors
+    /// [`Misconfigured::Client`] if the HTTPS client cannot be built.
+    pub fn new(limits: Limits) -> Result<Self, LlmError> {
+        Ok(Self {
+            limits,
+            way: Way::Network(Transport::new(&limits)?),
+        })
+    }
+
+    /// Without network: every question to every provider is answered by the script. Endpoints and questions are checked
+    /// as always, so that a missing key is noticed here too.
+    pub fn scripted(script: Script, limits: Limits) -> Self {
+        Self {
+            limits,
+            way: Way::Script(script),
+        }
+    }
+
+    /// The limits that every question is held to.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Asks, and waits for the whole answer.
+    ///
+    /// # Errors
+    /// See [`LlmError`]. Busy or failing vendors and lost connections are tried again within [`Limits`]; nothing else
+    /// is. The future may be dropped at any time; the vendor may have begun to charge by then.
+    pub async fn ask(&self, endpoint: &Endpoint, question: &Question) -> Result<Answer, LlmError> {
+        self.ask_and_tell(endpoint, question, Listener::none()).await
+    }
+
+    /// Asks, and tells the words as they come. [`Answer::text`] is what counts: with a schema it may be shorter than all
+    /// words together. Once a word was told, a lost connection is not tried again.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask); words that were told before an error belong to no answer.
+    pub async fn ask_streaming(
+        &self,
+        endpoint: &Endpoint,
+        question: &Question,
+        mut on_delta: impl FnMut(&str) + Send,
+    ) -> Result<Answer, LlmError> {
+        self.ask_and_tell(endpoint, question, Listener::new(&mut on_delta))
+            .await
+    }
+
+    async fn ask_and_tell(
+        &self,
+        endpoint: &Endpoint,
+        question: &Question,
+        mut listener: Listener<'_>,
+    ) -> Result<Answer, LlmError> {
+        let started = Instant::now();
+        let mut progress = Progress::default();
+        let result = match timeout_at(
+            started + self.limits.total,
+            self.attempt(endpoint, question, &mut listener, &mut progress),
+        )
+        .await
+        {
+            Ok(Ok(reply)) => finish(reply, question),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(LlmError::TimedOut { limit: Limit::Total }),
+        };
+        let duration = started.elapsed();
+        log(endpoint, &result, progress.attempts, duration);
+        result.map(|Reply { text, usage }| Answer {
+            text,
+            structured: progress.structured,
+            usage,
+            provider: endpoint.provider,
+            model: endpoint.model.clone(),
+            attempts: progress.attempts,
+            duration,
+        })
+    }
+
+    async fn attempt(
+        &self,
+        endpoint: &Endpoint,
+        question: &Question,
+        listener: &mut Listener<'_>,
+        progress: &mut Progress,
+    ) -> Result<Reply, LlmError> {
+        if question.turns.last().is_none_or(|turn| turn.role != Role::User) {
+            return Err(LlmError::misconfigured(Misconfigured::NoQuestion));
+        }
+        endpoint.check()?;
+        let mut shape = Shape::new(endpoint.provider, question);
+        let transport = match &self.way {
+            Way::Network(transport) => transport,
+            Way::Script(script) => {
+                progress.attempts = 1;
+                progress.structured = shape.structured;
+                return script.play(question, listener).await;
+            }
+        };
+
+        let give_up_at = Instant::now() + self.limits.total;
+        let mut failures = 0;
+        loop {
+            let Some(target) = endpoint.service_target()? else {
+                return Err(LlmError::misconfigured(Misconfigured::NoScript));
+            };
+            progress.attempts += 1;
+            progress.structured = shape.structured;
+            let result = transport
+                .exchange(endpoint.provider, target, question, shape, &self.limits, listener)
+                .await;
+            let Failure {
+                error,
+                transient,
+                complaint,
+            } = match result {
+                Ok(reply) => return Ok(reply),
+                Err(failure) => failure,
+            };
+            if listener.told {
+                return Err(error);
+            }
+            if complaint.is_some_and(|part| shape.give_up(part)) {
+                continue;
+            }
+            failures += 1;
+            if !transient || failures >= self.limits.attempts.max(1) {
+                return Err(error);
+            }
+            match self.pause(failures, &error) {
+                Some(pause) if Instant::now() + pause < give_up_at => sleep(pause).await,
+                _ => return Err(error),
+            }
+        }
+    }
+
+    /// The pause after so many failures; `None` if the vendor wants a longer one than is allowed.
+    fn pause(&self, failures: u32, error: &LlmError) -> Option<Duration> {
+        let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
+        let own = self
+            .limits
+            .backoff_base
+            .saturating_mul(doubled)
+            .min(self.limits.backoff_max);
+        match error {
+            LlmError::Retry {
+                after: Some(after), ..
+            } => (*after <= self.limits.backoff_max).then(|| own.max(*after)),
+            _ => Some(own),
+        }
+    }
+}
+
+/// The last check, the same for every provider.
+fn finish(reply: Reply, question: &Question) -> Result<Reply, LlmError> {
+    if question.schema.is_none() {
+        return Ok(reply);
+    }
+    match json::document(&reply.text) {
+        Some(document) => Ok(Reply {
+            text: document.to_owned(),
+            usage: reply.usage,
+        }),
+        None => Err(LlmError::BadReply {
+            what: BadReply::NotJson,
+            usage: reply.usage,
+        }),
+    }
+}
+
+/// One event for each question. The model's name comes from a request header and is logged only if it is a name.
+fn log(endpoint: &Endpoint, result: &Result<Reply, LlmError>, attempts: u32, duration: Duration) {
+    let provider = endpoint.provider.name();
+    let bad_name = matches!(
+        result,
+        Err(LlmError::Misconfigured {
+            what: Misconfigured::BadModel
+        })
+    );
+    let model = if bad_name { "?" } else { endpoint.model.as_str() };
+    let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let usage = match result {
+        Ok(reply) => reply.usage,
+        Err(error) => error.usage(),
+    };
+    match result {
+        Ok(_) => tracing::info!(
+            llm.provider = provider,
+            llm.model = model,
+            llm.attempts = attempts,
+            llm.input_tokens = usage.input_tokens,
+            llm.output_tokens = usage.output_tokens,
+            llm.cost_micro_usd = usage.cost_micro_usd,
+            duration_ms,
+            "the model answered"
+        ),
+        Err(error) => tracing::warn!(
+            llm.provider = provider,
+            llm.model = model,
+            llm.attempts = attempts,
+            llm.input_tokens = usage.input_tokens,
+            llm.output_tokens = usage.output_tokens,
+            llm.cost_micro_usd = usage.cost_micro_usd,
+            llm.error = error.code(),
+            duration_ms,
+            "no answer from the model: {error}"
+        ),
+    }
+}

@@ -1,0 +1,366 @@
+//! One request and its reply, over HTTPS, within the limits. The only file that sends.
+//!
+//! Every question is streamed, also when nobody watches the words come: only a stream can be timed and measured while
+//! it arrives. The unstreamed form is kept for the models and servers that insist on it. Never retries: that is
+//! `lib.rs`. Runs on the thread of `lane.rs`.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use genai::ServiceTarget;
+use genai::chat::{
+    ChatMessage, ChatOptions, ChatRequest, ChatStreamEvent, JsonSpec, ReasoningEffort, StopReason,
+};
+use tokio::time::{Instant, timeout_at};
+
+use crate::error::{BadReply, Limit, LlmError, Misconfigured, Refusal};
+use crate::failure::{Complaint, Failure, from_transport};
+use crate::frames::{Facts, Watch};
+use crate::lane::{Lane, Listener, Words};
+use crate::price;
+use crate::providers::ProviderId;
+use crate::question::{Limits, Question, Role, Usage};
+
+/// Which optional parts the next request has. Each is given up at most once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    pub(crate) streamed: bool,
+    /// The vendor is asked to hold the model to the schema.
+    pub(crate) structured: bool,
+    pub(crate) temperature: bool,
+}
+
+impl Shape {
+    pub(crate) fn new(provider: ProviderId, question: &Question) -> Self {
+        Self {
+            streamed: true,
+            structured: question.schema.is_some() && provider.row().structured,
+            temperature: question.temperature.is_some(),
+        }
+    }
+
+    /// Leaves out what the server complained of; false if it was not there.
+    pub(crate) fn give_up(&mut self, complaint: Complaint) -> bool {
+        let part = match complaint {
+            Complaint::Stream => &mut self.streamed,
+            Complaint::Schema => &mut self.structured,
+            Complaint::Temperature => &mut self.temperature,
+        };
+        std::mem::take(part)
+    }
+}
+
+/// A complete reply.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) text: String,
+    pub(crate) usage: Usage,
+}
+
+/// One client for all vendors; connections are kept and used again.
+#[derive(Debug, Clone)]
+pub(crate) struct Transport {
+    client: genai::Client,
+    lane: Lane,
+}
+
+impl Transport {
+    pub(crate) fn new(limits: &Limits) -> Result<Self, LlmError> {
+        let unusable = || LlmError::misconfigured(Misconfigured::Client);
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls().map_err(|_| unusable())?)
+            .user_agent(concat!("ba-copilot/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(limits.connect)
+            // For the unstreamed form, and between the two other limits for streams. `timeout` would cut a healthy
+            // stream at its deadline.
+            .read_timeout(limits.first_byte.max(limits.between_bytes))
+            // A redirect would carry the key to another host.
+            .redirect(reqwest::redirect::Policy::none())
+            // Whether there is a proxy is the configuration's business, not the environment's.
+            .no_proxy()
+            // A compressed reply can be a thousand times larger than it looks.
+            .no_gzip()
+            .build()
+            .map_err(|_| unusable())?;
+        let client = genai::Client::builder()
+            .with_reqwest(client)
+            .build()
+            .map_err(|_| unusable())?;
+        let lane = Lane::start().map_err(|_| unusable())?;
+        Ok(Self { client, lane })
+    }
+
+    /// Asks once. The caller bounds the total time.
+    pub(crate) async fn exchange(
+        &self,
+        provider: ProviderId,
+        target: ServiceTarget,
+        question: &Question,
+        shape: Shape,
+        limits: &Limits,
+        listener: &mut Listener<'_>,
+    ) -> Result<Reply, Failure> {
+        let model = target.model.model_name.to_string();
+        let request = chat_request(question, shape);
+        let options = chat_options(provider, question, shape);
+        let client = self.client.clone();
+        let limits = *limits;
+        let arrived = if shape.streamed {
+            self.lane
+                .run(listener, |words| {
+                    stream(client, provider, target, request, options, limits, words)
+                })
+                .await
+        } else {
+            self.lane
+                .run(listener, |words| {
+                    whole(client, target, request, options, limits, words)
+                })
+                .await
+        };
+        // The transport panics on nothing that is known; if it does, the reply is to blame.
+        arrived
+            .unwrap_or_else(|| Err(Failure::bad_reply(BadReply::Garbled)))?
+            .into_reply(provider, &model)
+    }
+}
+
+async fn stream(
+    client: genai::Client,
+    provider: ProviderId,
+    target: ServiceTarget,
+    request: ChatRequest,
+    options: ChatOptions,
+    limits: Limits,
+    words: Words,
+) -> Result<Arrived, Failure> {
+    let watch = Arc::new(Watch::default());
+    let options = options
+        .with_stream_header_timeout(limits.first_byte)
+        .with_stream_read_timeout(limits.between_bytes)
+        .with_raw_frame_sink_arc(watch.clone());
+    let started = Instant::now();
+    let response = client.exec_chat_stream(target, request, Some(&options)).await;
+    let mut stream = response.map_err(from_transport)?.stream;
+
+    let mut text = Room::new(limits.max_reply_bytes);
+    let end = loop {
+        // The transport times single bytes; a server that sends one byte a second would never end an event.
+        let silent_since = || watch.facts().last_event.unwrap_or(started + limits.first_byte);
+        let deadline = silent_since() + limits.between_bytes;
+        match timeout_at(deadline, stream.next()).await {
+            Err(_) if silent_since() + limits.between_bytes > deadline => {}
+            Err(_) => return Err(Failure::timed_out(Limit::BetweenBytes)),
+            Ok(None) => break None,
+            Ok(Some(Ok(ChatStreamEvent::Chunk(chunk)))) => {
+                text.push(&chunk.content)?;
+                say(&words, &chunk.content);
+            }
+            Ok(Some(Ok(ChatStreamEvent::ReasoningChunk(chunk)))) => text.count(&chunk.content)?,
+            Ok(Some(Ok(ChatStreamEvent::End(end)))) => break Some(end),
+            Ok(Some(Ok(_))) => {}
+            Ok(Some(Err(_))) if watch.facts().refused => {
+                return Err(LlmError::refused(Refusal::Content).into());
+            }
+            Ok(Some(Err(error))) => return Err(from_transport(error)),
+        }
+    };
+
+    let facts = watch.facts().clone();
+    let stop = end.as_ref().and_then(|end| end.captured_stop_reason.clone());
+    let stop = stop.or_else(|| facts.stop.clone().map(StopReason::from));
+    // OpenAI's protocol has an end mark, and small servers forget it; Gemini has none, so the transport makes one
+    // up when the connection closes.
+    let marked = end.is_some() && provider != ProviderId::Gemini;
+    if stop.is_none() && !marked {
+        return Err(if facts.events == 0 {
+            // No event at all: a page, or a server that does not stream. Asked for a whole reply it will show.
+            Failure::bad_reply(BadReply::NotAReply).complaining(Complaint::Stream)
+        } else {
+            Failure::connection_lost()
+        });
+    }
+    let usage = end.and_then(|end| end.captured_usage);
+    Ok(Arrived {
+        text: text.text,
+        stop,
+        usage,
+        facts,
+    })
+}
+
+async fn whole(
+    client: genai::Client,
+    target: ServiceTarget,
+    request: ChatRequest,
+    options: ChatOptions,
+    limits: Limits,
+    words: Words,
+) -> Result<Arrived, Failure> {
+    let options = options
+        .with_capture_raw_body(true)
+        .with_normalize_reasoning_content(true);
+    let response = client
+        .exec_chat(target, request, Some(&options))
+        .await
+        .map_err(from_transport)?;
+    let mut facts = Facts::default();
+    if let Some(body) = &response.captured_raw_body {
+        facts.read(body);
+    }
+    let mut text = Room::new(limits.max_reply_bytes);
+    text.count(response.reasoning_content.as_deref().unwrap_or_default())?;
+    for part in response.content.texts() {
+        text.push(part)?;
+        say(&words, part);
+    }
+    Ok(Arrived {
+        text: text.text,
+        stop: response.stop_reason,
+        usage: Some(response.usage),
+        facts,
+    })
+}
+
+fn say(words: &Words, text: &str) {
+    if let Some(words) = words {
+        // Nobody to hear it: the request is about to be dropped.
+        let _ = words.send(text.to_owned());
+    }
+}
+
+/// A reply that arrived whole, not yet judged.
+struct Arrived {
+    text: String,
+    stop: Option<StopReason>,
+    usage: Option<genai::chat::Usage>,
+    facts: Facts,
+}
+
+impl Arrived {
+    fn into_reply(self, provider: ProviderId, model: &str) -> Result<Reply, Failure> {
+        let mut usage = self.facts.usage;
+        if let Some(told) = self.usage {
+            let tokens =
+                |count: Option<i32>, seen: u64| count.and_then(|n| u64::try_from(n).ok()).unwrap_or(seen);
+            usage.input_tokens = tokens(told.prompt_tokens, usage.input_tokens);
+            usage.output_tokens = tokens(told.completion_tokens, usage.output_tokens);
+        }
+        usage.cost_micro_usd = usage
+            .cost_micro_usd
+            .or_else(|| price::cost_micro_usd(provider, model, &usage));
+
+        let bad = |what| Err(LlmError::BadReply { what, usage }.into());
+        if self.facts.refused {
+            return Err(LlmError::Refused {
+                why: Refusal::Content,
+                usage,
+            }
+            .into());
+        }
+        match &self.stop {
+            Some(StopReason::ContentFilter(_)) => {
+                return Err(LlmError::Refused {
+                    why: Refusal::Content,
+                    usage,
+                }
+                .into());
+            }
+            Some(StopReason::MaxTokens(_)) => return bad(BadReply::CutOff),
+            Some(StopReason::ToolCall(_)) => return bad(BadReply::Unfinished),
+            // Small servers have words of their own for a good end, the large vendors only for a bad one.
+            Some(StopReason::Other(word)) if !provider.speaks_openai() || word == "error" => {
+                return bad(BadReply::Unfinished);
+            }
+            _ => {}
+        }
+        if self.text.trim().is_empty() {
+            return bad(BadReply::Empty);
+        }
+        Ok(Reply {
+            text: self.text,
+            usage,
+        })
+    }
+}
+
+/// Text that may not outgrow its room.
+struct Room {
+    text: String,
+    left: usize,
+}
+
+impl Room {
+    fn new(bytes: usize) -> Self {
+        Self {
+            text: String::new(),
+            left: bytes,
+        }
+    }
+
+    fn count(&mut self, piece: &str) -> Result<(), Failure> {
+        self.left = self
+            .left
+            .checked_sub(piece.len())
+            .ok_or_else(|| Failure::bad_reply(BadReply::TooLarge))?;
+        Ok(())
+    }
+
+    fn push(&mut self, piece: &str) -> Result<(), Failure> {
+        self.count(piece)?;
+        self.text.push_str(piece);
+        Ok(())
+    }
+}
+
+fn chat_request(question: &Question, shape: Shape) -> ChatRequest {
+    let mut system = question.system.clone();
+    if let Some(schema) = question.schema.as_ref().filter(|_| !shape.structured) {
+        let wish = "Answer with one JSON document and nothing else: no explanation, no code fence. \
+                    It must match this JSON Schema:";
+        let gap = if system.is_empty() { "" } else { "\n\n" };
+        system = format!("{system}{gap}{wish}\n{}", schema.json);
+    }
+    let messages = question.turns.iter().map(|turn| match turn.role {
+        Role::User => ChatMessage::user(turn.text.as_str()),
+        Role::Assistant => ChatMessage::assistant(turn.text.as_str()),
+    });
+    let request = ChatRequest::from_messages(messages.collect());
+    if system.is_empty() {
+        request
+    } else {
+        request.with_system(system)
+    }
+}
+
+fn chat_options(provider: ProviderId, question: &Question, shape: Shape) -> ChatOptions {
+    let mut options = ChatOptions::default()
+        .with_max_tokens(question.max_output_tokens)
+        .with_capture_usage(true);
+    if let Some(temperature) = question.temperature.filter(|_| shape.temperature) {
+        // By way of text, so that 0.2 does not become 0.20000000298.
+        options = options.with_temperature(temperature.to_string().parse().unwrap_or(f64::from(temperature)));
+    }
+    if let Some(schema) = question.schema.as_ref().filter(|_| shape.structured) {
+        options = options.with_response_format(JsonSpec::new(schema.name.as_str(), schema.json.clone()));
+    }
+    if provider.speaks_openai() {
+        // Without an effort the transport takes one from the model's name, and asks for `qwen` instead of `qwen-max`.
+        // A budget is an effort that OpenAI's protocol cannot say, so it sends nothing.
+        options = options.with_reasoning_effort(ReasoningEffort::Budget(0));
+    }
+    options
+}
+
+/// ring and the web's certificate authorities, both in the binary: neither a C library nor a file of the machine.
+fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = rustls::RootCertStore::empty();
+    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
