@@ -1,0 +1,138 @@
+//! Which terms become classes.
+//!
+//! A table of weights over the counts of `survey.rs`. Never looks at the text again.
+
+use crate::classes::slots::{Manner, Slot};
+use crate::lexicon;
+use crate::survey::{Survey, Term, TermId};
+
+/// What a term needs to become a class.
+const THRESHOLD: i32 = 20;
+
+/// Heads of the names of those who want the system.
+const ORGANISATIONS: &[&str] = &[
+    "company",
+    "organisation",
+    "organization",
+    "firm",
+    "enterprise",
+    "corporation",
+    "startup",
+    "client",
+];
+
+/// Words about the text or the model, not about its subject.
+const META: &[&str] = &[
+    "diagram",
+    "requirement",
+    "specification",
+    "description",
+    "scenario",
+    "use-case",
+    "exercise",
+    "functionality",
+];
+
+/// For each term: whether it becomes a class.
+pub(crate) fn choose(survey: &Survey, slots: &[Slot], forced: &[TermId]) -> Vec<bool> {
+    let mut owners = vec![0_usize; survey.terms.len()];
+    let mut properties = vec![0_usize; survey.terms.len()];
+    let mut parts = vec![0_usize; survey.terms.len()];
+    for slot in slots {
+        let listed = usize::from(slot.manner == Manner::Listed);
+        if let Some(owner) = owners.get_mut(slot.owner) {
+            *owner += 1 + listed;
+        }
+        let Some(id) = survey.term(slot.sentence, slot.phrase) else {
+            continue;
+        };
+        // What somebody simply has is a thing; what is recorded of somebody is a property.
+        let phrase = survey.phrase(slot.sentence, slot.phrase);
+        let plural = phrase.is_some_and(|p| p.plural || p.quantity.is_stated());
+        let head = survey.terms.get(id).map_or("", |t| t.head());
+        let thing = slot.manner == Manner::Has
+            && (!lexicon::is_attribute_head(head) || plural && lexicon::is_weak_attribute_head(head));
+        let several = thing && plural;
+        if let Some(count) = if thing {
+            parts.get_mut(id)
+        } else {
+            properties.get_mut(id)
+        } {
+            *count += 1 + listed + usize::from(several);
+        }
+    }
+    let sentences = survey.parsed.len();
+    survey
+        .terms
+        .iter()
+        .enumerate()
+        .map(|(id, term)| {
+            let owner = owners.get(id).copied().unwrap_or(0);
+            let property = properties.get(id).copied().unwrap_or(0);
+            if is_excluded(term) {
+                return false;
+            }
+            let part = parts.get(id).copied().unwrap_or(0);
+            forced.contains(&id) || score(term, owner, property, part, sentences) >= THRESHOLD
+        })
+        .collect()
+}
+
+/// Terms that never are classes.
+fn is_excluded(term: &Term) -> bool {
+    let head = term.head();
+    if META.contains(&head) {
+        return true;
+    }
+    let proper_name = term.named_inside > 0 && term.named == term.mentions();
+    if lexicon::is_system_head(head) || term.alias || proper_name {
+        return true;
+    }
+    if head.ends_with("ing") && term.words.len() == 1 && lexicon::readings(head).ing.is_some() {
+        return true;
+    }
+    // `court case` and `hotel stay` name things although their heads alone do not.
+    lexicon::is_generic_noun(head)
+        && (term.words.len() == 1 || term.mentions() < 2 || lexicon::is_attribute_head(head))
+}
+
+/// The weights.
+fn score(term: &Term, owner: usize, property: usize, part: usize, sentences: usize) -> i32 {
+    let count = |n: usize, most: usize| i32::try_from(n.min(most)).unwrap_or(0);
+    let mut score = 0;
+    score += 5 * count(term.mentions(), 4);
+    score += 3 * count(term.sentences.len().saturating_sub(1), 4);
+    score += 6 * count(term.subject, 2);
+    score += 3 * count(term.object, 2);
+    score += 2 * count(term.complement, 2);
+    score += 7 * count(owner, 2);
+    score += 6 * count(term.each, 1);
+    score += 3 * count(term.plural, 1);
+    score += 2 * count(term.possessor, 2);
+    score += 4 * count(part, 3);
+    score -= 6 * count(property, 3);
+    score -= 4 * count(term.example, 2);
+    if lexicon::is_person(term.head()) {
+        score += 4;
+    }
+    if lexicon::is_weak_attribute_head(term.head()) {
+        score -= 14;
+    } else if lexicon::is_attribute_head(term.head()) {
+        score -= 40;
+    }
+    // The organisation that the text introduces is not part of its own model; people are whoever the text speaks of.
+    if term.opening > 0 && ORGANISATIONS.contains(&term.head()) {
+        score -= 20;
+    }
+    if term.head() == "person" && term.words.len() == 1 {
+        score -= 10;
+    }
+    // In a short text little is said twice.
+    score += match sentences {
+        _ if term.sentences.is_empty() || term.subject + term.object + term.complement + owner == 0 => 0,
+        0..=4 => 14,
+        5..=8 => 5,
+        _ => 0,
+    };
+    score
+}
