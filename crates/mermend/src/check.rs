@@ -71,7 +71,10 @@ impl Checked {
     /// Both engines had a verdict and they differ.
     pub fn disagreement(&self) -> bool {
         let verdict = |verdict: &Option<Verdict>| {
-            verdict.as_ref().filter(|v| !matches!(v.outcome, Outcome::Failed(_))).map(Verdict::valid)
+            verdict
+                .as_ref()
+                .filter(|v| !matches!(v.outcome, Outcome::Failed(_)))
+                .map(Verdict::valid)
         };
         matches!((verdict(&self.mermaid), verdict(&self.fast)), (Some(a), Some(b)) if a != b)
     }
@@ -119,13 +122,31 @@ impl Checker {
     pub fn check_with(&self, text: &str, engine: Engine) -> Checked {
         let index = LineIndex::new(text);
         if text.trim().is_empty() {
-            let finding = Finding::new("MMD003", Severity::Error, "rules", Span::of(&index, 0, text.len()), "There is no diagram: the text is empty.".into())
-                .with_hint("Begin with the kind of diagram, for example `flowchart TD`.");
-            return Checked { valid: false, kind: None, findings: vec![finding], mermaid: None, fast: None };
+            let finding = Finding::new(
+                "MMD003",
+                Severity::Error,
+                "rules",
+                Span::of(&index, 0, text.len()),
+                "There is no diagram: the text is empty.".into(),
+            )
+            .with_hint("Begin with the kind of diagram, for example `flowchart TD`.");
+            return Checked {
+                valid: false,
+                kind: None,
+                findings: vec![finding],
+                mermaid: None,
+                fast: None,
+            };
         }
         if text.len() > self.limits.size_bytes {
             let finding = failure_finding(Failure::TooLarge, "rules", &index, &self.limits);
-            return Checked { valid: false, kind: None, findings: vec![finding], mermaid: None, fast: None };
+            return Checked {
+                valid: false,
+                kind: None,
+                findings: vec![finding],
+                mermaid: None,
+                fast: None,
+            };
         }
         let fast = engines::fast::verdict(text);
         let mermaid = match engine {
@@ -141,12 +162,48 @@ impl Checker {
             Outcome::Failed(failure) => findings.push(failure_finding(*failure, name, &index, &self.limits)),
         }
         let valid = deciding.valid();
-        let kind = [Some(deciding), Some(&fast)].into_iter().flatten().find_map(|verdict| match &verdict.outcome {
-            Outcome::Accepted { mermaid_type } => kinds::of_mermaid_type(mermaid_type),
-            _ => None,
-        });
+        let kind = [Some(deciding), Some(&fast)]
+            .into_iter()
+            .flatten()
+            .find_map(|verdict| match &verdict.outcome {
+                Outcome::Accepted { mermaid_type } => kinds::of_mermaid_type(mermaid_type),
+                _ => None,
+            });
         let kind = kind.or_else(|| kinds::of_header(text));
-        Checked { valid, kind, findings, mermaid, fast: Some(fast) }
+        if matches!(deciding.outcome, Outcome::Rejected(_)) {
+            let causes = causes(text, &index, findings.first().map(|finding| finding.span));
+            findings.extend(causes);
+        }
+        let mut checked = Checked {
+            valid,
+            kind,
+            findings,
+            mermaid,
+            fast: Some(fast),
+        };
+        if checked.disagreement() {
+            let message = match checked.validated() {
+                true => "Mermaid accepts this; the fast engine, which draws the pictures, does not.",
+                false => "The fast engine accepts this; Mermaid does not.",
+            };
+            let start = Span::of(&index, 0, 0);
+            checked.findings.push(Finding::new(
+                "MMD009",
+                Severity::Info,
+                "rules",
+                start,
+                message.to_owned(),
+            ));
+        }
+        checked
+    }
+
+    /// The verdict that counts, without findings: Mermaid's own, or the fast one where this build has no other.
+    pub(crate) fn deciding(&self, text: &str) -> Option<Verdict> {
+        (text.len() <= self.limits.size_bytes).then(|| {
+            self.ask_mermaid(text)
+                .unwrap_or_else(|| engines::fast::verdict(text))
+        })
     }
 
     #[cfg(feature = "mermaid")]
@@ -172,12 +229,18 @@ fn failure_finding(failure: Failure, engine: &str, index: &LineIndex<'_>, limits
     let (code, message, hint) = match failure {
         Failure::TooLarge => (
             "MMD004",
-            format!("The text is larger than {} bytes, the most that is checked.", limits.size_bytes),
+            format!(
+                "The text is larger than {} bytes, the most that is checked.",
+                limits.size_bytes
+            ),
             "Split it into several diagrams.",
         ),
         Failure::TooSlow => (
             "MMD005",
-            format!("Mermaid had not finished reading the text after {} s.", limits.time.as_secs()),
+            format!(
+                "Mermaid had not finished reading the text after {} s.",
+                limits.time.as_secs()
+            ),
             "Split it into several diagrams; a browser would hang on it too.",
         ),
         Failure::TooDeep => (
@@ -196,14 +259,31 @@ fn failure_finding(failure: Failure, engine: &str, index: &LineIndex<'_>, limits
 
 fn rejection_finding(rejection: &Rejection, fast: &Verdict, engine: &str, index: &LineIndex<'_>) -> Finding {
     if rejection.unknown_kind {
-        let end = index.line(first_content_line(index)).map_or((0, 0), |(start, line)| (start, start + line.len()));
+        let end = index
+            .line(first_content_line(index))
+            .map_or((0, 0), |(start, line)| (start, start + line.len()));
         let headers: Vec<&str> = kinds::KINDS.iter().take(6).map(|kind| kind.header).collect();
-        return Finding::new("MMD002", Severity::Error, engine, Span::of(index, end.0, end.1), "Mermaid does not know what kind of diagram this is.".into())
-            .with_hint(format!("Begin with the kind: {} or another of `ba-copilot kinds`.", headers.join(", ")));
+        return Finding::new(
+            "MMD002",
+            Severity::Error,
+            engine,
+            Span::of(index, end.0, end.1),
+            "Mermaid does not know what kind of diagram this is.".into(),
+        )
+        .with_hint(format!(
+            "Begin with the kind: {} or another of `ba-copilot kinds`.",
+            headers.join(", ")
+        ));
     }
     if rejection.settings {
-        let span = rejection.bytes.map_or_else(|| Span::of(index, 0, 0), |(start, end)| Span::of(index, start, end));
-        let message = format!("The settings before the diagram cannot be read: {}.", first_line(&rejection.message));
+        let span = rejection.bytes.map_or_else(
+            || Span::of(index, 0, 0),
+            |(start, end)| Span::of(index, start, end),
+        );
+        let message = format!(
+            "The settings before the diagram cannot be read: {}.",
+            first_line(&rejection.message)
+        );
         return Finding::new("MMD007", Severity::Error, engine, span, message)
             .with_hint("Settings stand between two lines `---`, as YAML, or in `%%{init: {…}}%%`, as JSON.");
     }
@@ -222,6 +302,32 @@ fn rejection_finding(rejection: &Rejection, fast: &Verdict, engine: &str, index:
     }
 }
 
+/// What the rules know about a rejection: hits on the rejected line (or beside it, where a parser only notices a line
+/// later), and what stands around the diagram.
+fn causes(text: &str, index: &LineIndex<'_>, rejected: Option<Span>) -> Vec<Finding> {
+    let Some(rejected) = rejected else {
+        return Vec::new();
+    };
+    let hits: Vec<_> = crate::repair::hits(text)
+        .into_iter()
+        .map(|(rule, hit)| (rule.unwraps, rule.finding(hit, index)))
+        .collect();
+    let near = |finding: &Finding, reach: usize| {
+        finding.span.line <= rejected.end_line + reach && finding.span.end_line + reach >= rejected.line
+    };
+    let reach = usize::from(!hits.iter().any(|(_, finding)| near(finding, 0)));
+    let mut causes: Vec<Finding> = Vec::new();
+    for (unwraps, finding) in hits {
+        let known = causes
+            .iter()
+            .any(|other| other.code == finding.code && other.span == finding.span);
+        if !known && (unwraps || near(&finding, reach)) {
+            causes.push(finding);
+        }
+    }
+    causes
+}
+
 /// Both places are on the same line, or there is only one.
 fn near(a: Option<(usize, usize)>, b: Option<(usize, usize)>, index: &LineIndex<'_>) -> bool {
     match (a, b) {
@@ -231,9 +337,50 @@ fn near(a: Option<(usize, usize)>, b: Option<(usize, usize)>, index: &LineIndex<
 }
 
 fn first_content_line(index: &LineIndex<'_>) -> usize {
-    (1..=index.line_count()).find(|n| index.line(*n).is_some_and(|(_, line)| !line.trim().is_empty())).unwrap_or(1)
+    (1..=index.line_count())
+        .find(|n| index.line(*n).is_some_and(|(_, line)| !line.trim().is_empty()))
+        .unwrap_or(1)
 }
 
 fn first_line(message: &str) -> &str {
-    message.lines().next().unwrap_or_default().trim_end_matches(['.', ':'])
+    message
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches(['.', ':'])
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{FixClass, Severity, rules::testing::checker};
+
+    fn codes(text: &str) -> Vec<String> {
+        checker().check(text).findings.into_iter().map(|finding| finding.code).collect()
+    }
+
+    #[test]
+    fn a_rejection_comes_with_its_cause_and_the_repair() {
+        let findings = checker().check("flowchart LR\n  A --> B\n  B --> C[run()]\n").findings;
+        assert_eq!(findings[0].code, "MMD001");
+        let cause = &findings[1];
+        assert_eq!((cause.code.as_str(), cause.span.line, cause.engine.as_str()), ("FLOW003", 3, "rules"));
+        assert_eq!(cause.fix.as_ref().map(|fix| (fix.class, fix.edits.len())), Some((FixClass::Safe, 1)));
+        assert!(cause.hint.as_ref().is_some_and(|hint| hint.contains("quotes")));
+    }
+
+    #[test]
+    fn causes_far_from_the_rejected_line_are_not_listed() {
+        assert_eq!(codes("flowchart LR\n  A[x()]\n  B\n  C\n  D[y()]\n"), ["MMD001", "FLOW003"]);
+    }
+
+    #[test]
+    fn wrappers_are_listed_wherever_they_are() {
+        assert_eq!(codes("Sure!\n```mermaid\npie\n```\n")[1], "MMD101");
+    }
+
+    #[test]
+    fn a_valid_text_has_no_causes() {
+        let findings = checker().check("flowchart LR\n  A[\"run()\"] --> B\n").findings;
+        assert!(findings.iter().all(|finding| finding.severity == Severity::Info), "{findings:?}");
+    }
 }

@@ -85,7 +85,14 @@ impl Span {
         let end = index.floor(end.max(start));
         let (line, column) = index.position(start);
         let (end_line, end_column) = index.position(end);
-        Span { start, end, line, column, end_line, end_column }
+        Span {
+            start,
+            end,
+            line,
+            column,
+            end_line,
+            end_column,
+        }
     }
 }
 
@@ -124,7 +131,11 @@ pub struct Edit {
 impl Edit {
     /// Replaces bytes `start..end` by `text`.
     pub(crate) fn replace(start: usize, end: usize, text: impl Into<String>) -> Self {
-        Edit { start, end, text: text.into() }
+        Edit {
+            start,
+            end,
+            text: text.into(),
+        }
     }
 }
 
@@ -135,7 +146,9 @@ pub(crate) fn apply_edits(text: &str, edits: &[Edit]) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     let mut done = 0;
     for edit in sorted {
-        let (Some(before), Some(_)) = (text.get(done..edit.start), text.get(edit.start..edit.end)) else { continue };
+        let (Some(before), Some(_)) = (text.get(done..edit.start), text.get(edit.start..edit.end)) else {
+            continue;
+        };
         out.push_str(before);
         out.push_str(&edit.text);
         done = edit.end;

@@ -4,15 +4,28 @@
 //! memory. Nothing here does I/O beyond its own threads. Read `engines/mod.rs` next, then `rules/mod.rs`.
 
 mod check;
+mod document;
 mod engines;
 mod explain_rejection;
 mod finding;
 pub mod kinds;
+mod markdown;
+mod outline;
+#[cfg(feature = "pictures")]
+pub mod picture;
+#[cfg(test)]
+mod properties;
+mod repair;
+pub mod rules;
 mod text;
 
 pub use check::{Checked, Checker, Engine, Limits, check};
 pub use engines::{Failure, Outcome, Rejection, Verdict};
 pub use finding::{Edit, Finding, Fix, FixClass, Severity, Span};
+pub use markdown::{Fence, diagrams_in_markdown};
+pub use outline::{Outline, OutlineEdge, OutlineGroup, OutlineNode, outline};
+pub use repair::{Kept, RepairStep, Repaired, unified_diff};
+pub use rules::{RULES, Rule, explain};
 
 /// The version of Mermaid whose parser gives the verdict; `None` in a build without it.
 pub const MERMAID_VERSION: Option<&str> = {

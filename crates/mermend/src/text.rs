@@ -8,7 +8,9 @@ pub(crate) struct LineIndex<'a> {
 
 impl<'a> LineIndex<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        let starts = std::iter::once(0)
+            .chain(text.match_indices('\n').map(|(at, _)| at + 1))
+            .collect();
         LineIndex { text, starts }
     }
 
@@ -42,7 +44,9 @@ impl<'a> LineIndex<'a> {
 
     /// The byte offset of a 0-based column, in UTF-16 units as JavaScript counts, of a 1-based line.
     pub(crate) fn utf16_offset(&self, line: usize, column: usize) -> usize {
-        let Some((start, text)) = self.line(line) else { return self.text.len() };
+        let Some((start, text)) = self.line(line) else {
+            return self.text.len();
+        };
         let mut units = 0;
         for (at, character) in text.char_indices() {
             if units >= column {

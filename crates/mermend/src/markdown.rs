@@ -1,0 +1,195 @@
+//! The Mermaid diagrams inside a Markdown or MDX text.
+//!
+//! It knows fences (backticks and tildes of any length, indented in lists, inside quotes) and the `::: mermaid` blocks
+//! of Azure DevOps. It does not parse Markdown otherwise, and never looks into a diagram.
+
+use crate::{
+    finding::{Finding, Span},
+    text::LineIndex,
+};
+
+/// One fence. Offsets are UTF-8 bytes of the whole text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fence {
+    /// First byte of what stands inside.
+    pub start: usize,
+    /// One past the last byte of what stands inside, with its last line break.
+    pub end: usize,
+    /// 1-based line of `start`.
+    pub line: usize,
+    /// What follows the opening marks, for example `mermaid`.
+    pub info: String,
+    /// Whether a closing mark was found.
+    pub closed: bool,
+    /// First byte of the line of the opening mark.
+    pub(crate) outer_start: usize,
+    /// One past the last byte of the closing mark.
+    pub(crate) outer_end: usize,
+}
+
+impl Fence {
+    /// What stands inside, as it is checked.
+    pub fn code<'a>(&self, text: &'a str) -> &'a str {
+        text.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// The first word of the info string says that it is Mermaid.
+    pub fn is_mermaid(&self) -> bool {
+        let word = self.info.trim_start_matches(['{', '.', ' ']);
+        let word = word
+            .split(|c: char| !c.is_ascii_alphanumeric())
+            .next()
+            .unwrap_or_default();
+        word.eq_ignore_ascii_case("mermaid") || word.eq_ignore_ascii_case("mmd")
+    }
+
+    /// A finding of this fence's content, moved to where it is in the whole text.
+    pub fn place(&self, text: &str, finding: Finding) -> Finding {
+        let index = LineIndex::new(text);
+        let span = finding.span.shifted(&index, self.start);
+        let fix = finding.fix.map(|mut fix| {
+            for edit in &mut fix.edits {
+                edit.start += self.start;
+                edit.end += self.start;
+            }
+            fix
+        });
+        Finding { span, fix, ..finding }
+    }
+}
+
+/// Every Mermaid fence of a Markdown text, from first to last.
+pub fn diagrams_in_markdown(text: &str) -> Vec<Fence> {
+    fences(text).into_iter().filter(Fence::is_mermaid).collect()
+}
+
+/// Every fence, whatever its language. A fence that is never closed goes to the end of the text, as in CommonMark.
+pub(crate) fn fences(text: &str) -> Vec<Fence> {
+    let mut found = Vec::new();
+    let mut open: Option<(Fence, char, usize)> = None;
+    let mut at = 0;
+    for (number, line) in text.split_inclusive('\n').enumerate() {
+        let (start, next) = (at, at + line.len());
+        at = next;
+        let content = line.trim_end_matches(['\n', '\r']);
+        if let Some((mut fence, mark, length)) = open.take() {
+            if closes(content, mark, length) {
+                fence.end = start;
+                fence.closed = true;
+                fence.outer_end = start + content.len();
+                found.push(fence);
+            } else {
+                open = Some((fence, mark, length));
+            }
+        } else if let Some((mark, length, info)) = opens(content) {
+            let fence = Fence {
+                start: next,
+                end: text.len(),
+                line: number + 2,
+                info: info.to_owned(),
+                closed: false,
+                outer_start: start,
+                outer_end: text.len(),
+            };
+            open = Some((fence, mark, length));
+        }
+    }
+    found.extend(open.map(|(fence, ..)| fence));
+    found
+}
+
+/// The line without the marks of lists and quotes that a fence may stand in.
+fn bare(line: &str) -> &str {
+    let mut rest = line.trim_start();
+    loop {
+        let next = rest
+            .strip_prefix('>')
+            .or_else(|| rest.strip_prefix("- "))
+            .or_else(|| rest.strip_prefix("* "));
+        let digits = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+        let next = next.or_else(|| digits.strip_prefix(". ").filter(|_| digits.len() < rest.len()));
+        match next {
+            Some(next) => rest = next.trim_start(),
+            None => return rest,
+        }
+    }
+}
+
+fn opens(line: &str) -> Option<(char, usize, &str)> {
+    let line = bare(line);
+    let mark = line.chars().next().filter(|c| matches!(c, '`' | '~' | ':'))?;
+    let info = line.trim_start_matches(mark);
+    let length = line.len() - info.len();
+    let info = info.trim();
+    // A backtick in the info string makes it inline code; `:::` is a fence only for a diagram.
+    let ok = match mark {
+        '`' => !info.contains('`'),
+        ':' => info.to_ascii_lowercase().starts_with("mermaid"),
+        _ => true,
+    };
+    (length >= 3 && ok).then_some((mark, length, info))
+}
+
+fn closes(line: &str, mark: char, length: usize) -> bool {
+    let line = line.trim_start_matches(['>', ' ', '\t']).trim_end();
+    line.len() >= length && line.chars().all(|c| c == mark)
+}
+
+impl Span {
+    /// The same span of a text that begins `offset` bytes later; `index` is of the whole text.
+    pub(crate) fn shifted(self, index: &LineIndex<'_>, offset: usize) -> Span {
+        Span::of(index, self.start + offset, self.end + offset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codes(text: &str) -> Vec<&str> {
+        diagrams_in_markdown(text)
+            .iter()
+            .map(|fence| fence.code(text))
+            .collect()
+    }
+
+    #[test]
+    fn fences_of_all_sorts() {
+        assert_eq!(
+            codes("a\n```mermaid\npie\n```\nb\n~~~ mermaid\ngantt\n~~~\n"),
+            ["pie\n", "gantt\n"]
+        );
+        assert_eq!(codes("````mermaid\n```\n````"), ["```\n"]);
+        assert_eq!(
+            codes("- x\n\n  ```mermaid {theme: dark}\n  pie\n  ```\n"),
+            ["  pie\n"]
+        );
+        assert_eq!(codes("1. ```mermaid\n   pie\n   ```\n"), ["   pie\n"]);
+        assert_eq!(codes("::: mermaid\npie\n:::\n"), ["pie\n"]);
+        assert_eq!(codes("```{.mermaid}\npie\n```"), ["pie\n"]);
+        assert_eq!(
+            codes("````markdown\n```mermaid\npie\n```\n````"),
+            Vec::<&str>::new()
+        );
+        assert_eq!(codes("```js\nx\n```\n```mermaid"), [""]);
+        assert_eq!(codes("```mermaid\r\npie\r\n```\r\n"), ["pie\r\n"]);
+        assert_eq!(codes("```mermaid\npie"), ["pie"]);
+    }
+
+    #[test]
+    fn findings_are_placed_in_the_whole_text() {
+        let text = "# Überschrift\n```mermaid\nflowchart TD\n  A[run()]\n```\n";
+        let fence = &diagrams_in_markdown(text)[0];
+        assert_eq!(fence.line, 3);
+        let code = fence.code(text);
+        let inner = Span::of(
+            &LineIndex::new(code),
+            code.find("run").unwrap(),
+            code.find("]").unwrap(),
+        );
+        let finding = Finding::new("MMD001", crate::Severity::Error, "rules", inner, String::new());
+        let placed = fence.place(text, finding);
+        assert_eq!(&text[placed.span.start..placed.span.end], "run()");
+        assert_eq!((placed.span.line, placed.span.column), (4, 5));
+    }
+}

@@ -1,0 +1,347 @@
+//! The last pass over an SVG: only known elements and attributes stay, nothing points outside, and each part is marked
+//! with its blueprint element.
+//!
+//! merman has cleaned it before; this list does not trust that.
+
+use std::{borrow::Cow, collections::HashMap};
+
+use quick_xml::{
+    Reader, Writer,
+    events::{BytesEnd, BytesStart, BytesText, Event, attributes::Attribute},
+};
+
+use super::{Part, PictureOptions, fonts};
+
+const ELEMENTS: [&str; 37] = [
+    "svg",
+    "g",
+    "defs",
+    "use",
+    "symbol",
+    "marker",
+    "path",
+    "rect",
+    "circle",
+    "ellipse",
+    "line",
+    "polyline",
+    "polygon",
+    "text",
+    "tspan",
+    "textPath",
+    "title",
+    "desc",
+    "style",
+    "clipPath",
+    "mask",
+    "pattern",
+    "linearGradient",
+    "radialGradient",
+    "stop",
+    "filter",
+    "feDropShadow",
+    "feGaussianBlur",
+    "feOffset",
+    "feMerge",
+    "feMergeNode",
+    "feFlood",
+    "feComposite",
+    "feColorMatrix",
+    "feBlend",
+    "switch",
+    "a",
+];
+
+/// Cleans and marks `svg`.
+pub(super) fn clean(svg: &str, options: &PictureOptions<'_>) -> Result<String, String> {
+    let mut pass = Pass::new(options);
+    let mut reader = Reader::from_str(svg);
+    let mut writer = Writer::new(Vec::with_capacity(svg.len() + 1024));
+    let mut skipping = 0_usize;
+    let mut fonts_done = !options.embed_fonts;
+    loop {
+        let event = reader
+            .read_event()
+            .map_err(|error| format!("its SVG is not XML: {error}"))?;
+        match event {
+            Event::Eof => break,
+            Event::Start(start) => {
+                if skipping > 0 || !known(&start) {
+                    skipping += 1;
+                    continue;
+                }
+                let start = pass.open(&start)?;
+                write(&mut writer, Event::Start(start))?;
+                if !fonts_done {
+                    fonts_done = true;
+                    let css = fonts::embedded_css(&text_of(svg), svg.contains("bold"));
+                    write(&mut writer, Event::Start(BytesStart::new("style")))?;
+                    write(&mut writer, Event::Text(BytesText::from_escaped(css)))?;
+                    write(&mut writer, Event::End(BytesStart::new("style").to_end()))?;
+                }
+            }
+            Event::Empty(start) => {
+                if skipping == 0 && known(&start) {
+                    let start = pass.element(&start)?;
+                    write(&mut writer, Event::Empty(start))?;
+                }
+            }
+            Event::End(end) => {
+                if skipping > 0 {
+                    skipping -= 1;
+                    continue;
+                }
+                pass.close();
+                let end = BytesEnd::new(written_name(end.name().as_ref()).to_owned());
+                write(&mut writer, Event::End(end))?;
+            }
+            Event::Text(text) if skipping == 0 => {
+                // Style text reaches nothing outside the picture.
+                match pass.in_style() {
+                    true => {
+                        write(&mut writer, Event::Text(BytesText::from_escaped(safe_css(&text))))?;
+                    }
+                    false => write(&mut writer, Event::Text(text))?,
+                }
+            }
+            Event::GeneralRef(reference) if skipping == 0 => {
+                write(&mut writer, Event::GeneralRef(reference))?
+            }
+            // Comments, declarations, processing instructions and CDATA have no place in a picture.
+            _ => {}
+        }
+    }
+    String::from_utf8(writer.into_inner()).map_err(|error| error.to_string())
+}
+
+fn write(writer: &mut Writer<Vec<u8>>, event: Event<'_>) -> Result<(), String> {
+    writer.write_event(event).map_err(|error| error.to_string())
+}
+
+fn known(start: &BytesStart<'_>) -> bool {
+    ELEMENTS.contains(&start.name().as_ref())
+}
+
+/// Links lead outside; what they hold is drawn all the same.
+fn written_name(name: &str) -> &str {
+    if name == "a" { "g" } else { name }
+}
+
+/// All character data of the SVG, to know which letters occur.
+fn text_of(svg: &str) -> String {
+    let mut inside = false;
+    svg.chars()
+        .filter(|c| {
+            match c {
+                '<' => inside = true,
+                '>' => inside = false,
+                _ => return !inside,
+            }
+            false
+        })
+        .collect()
+}
+
+/// CSS without imports and without any address but `url(#…)`.
+fn safe_css(css: &str) -> String {
+    let mut out = String::with_capacity(css.len());
+    let mut rest = css;
+    while let Some(at) = rest.find("url(") {
+        let (before, after) = rest.split_at(at);
+        out.push_str(before);
+        let end = after.find(')').map_or(after.len(), |end| end + 1);
+        let target = after[4..end]
+            .trim_end_matches(')')
+            .trim()
+            .trim_matches(['"', '\'']);
+        out.push_str(if target.starts_with('#') {
+            &after[..end]
+        } else {
+            "none"
+        });
+        rest = &after[end..];
+    }
+    out.push_str(rest);
+    out.replace("@import", "")
+        .replace("javascript:", "")
+        .replace("expression(", "")
+}
+
+/// What is open, and what the marks say.
+struct Pass<'a> {
+    /// `data-id` of a node, group or line to its blueprint element.
+    by_data_id: HashMap<String, &'a str>,
+    /// `classId-NAME-` to the class's element and its rows.
+    classes: HashMap<&'a str, ClassMarks<'a>>,
+    prefix: String,
+    open: Vec<Open<'a>>,
+}
+
+#[derive(Default)]
+struct ClassMarks<'a> {
+    element: Option<&'a str>,
+    attributes: Vec<&'a str>,
+    methods: Vec<&'a str>,
+}
+
+/// An open element.
+#[derive(Default)]
+struct Open<'a> {
+    style: bool,
+    /// The class whose rows follow, and how many of them were seen.
+    class: Option<(&'a str, usize, usize)>,
+}
+
+impl<'a> Pass<'a> {
+    fn new(options: &PictureOptions<'a>) -> Self {
+        let mut by_data_id = HashMap::new();
+        let mut classes: HashMap<&'a str, ClassMarks<'a>> = HashMap::new();
+        for mark in options.marks {
+            let element = mark.element.as_str();
+            match &mark.part {
+                Part::Node(id) => {
+                    by_data_id.insert(id.clone(), element);
+                    classes.entry(id).or_default().element = Some(element);
+                }
+                Part::Group(id) => {
+                    by_data_id.insert(id.clone(), element);
+                }
+                Part::Row { node, method, .. } => {
+                    let class = classes.entry(node).or_default();
+                    if *method {
+                        &mut class.methods
+                    } else {
+                        &mut class.attributes
+                    }
+                    .push(element);
+                }
+                Part::Edge {
+                    from,
+                    to,
+                    nth,
+                    ordinal,
+                } => {
+                    // Flowcharts count lines between the same two boxes, class diagrams count all lines from 1.
+                    by_data_id.insert(format!("L_{from}_{to}_{nth}"), element);
+                    by_data_id.insert(format!("id_{from}_{to}_{}", ordinal + 1), element);
+                }
+            }
+        }
+        Pass {
+            by_data_id,
+            classes,
+            prefix: format!("{}-classId-", options.id),
+            open: Vec::new(),
+        }
+    }
+
+    fn in_style(&self) -> bool {
+        self.open.last().is_some_and(|open| open.style)
+    }
+
+    fn open(&mut self, start: &BytesStart<'_>) -> Result<BytesStart<'static>, String> {
+        let cleaned = self.element(start)?;
+        let mut open = Open {
+            style: start.name().as_ref() == "style",
+            class: None,
+        };
+        let id = attribute(start, "id");
+        if let Some(name) = id
+            .as_deref()
+            .and_then(|id| id.strip_prefix(&self.prefix))
+            .and_then(|id| id.rsplit_once('-'))
+        {
+            open.class = self.classes.get_key_value(name.0).map(|(name, _)| (*name, 0, 0));
+        }
+        self.open.push(open);
+        Ok(cleaned)
+    }
+
+    fn close(&mut self) {
+        self.open.pop();
+    }
+
+    /// The element with the attributes that may stay, and its mark.
+    fn element(&mut self, start: &BytesStart<'_>) -> Result<BytesStart<'static>, String> {
+        let name = written_name(start.name().as_ref()).to_owned();
+        let nested = name == "svg" && !self.open.is_empty();
+        let mut cleaned = BytesStart::new(name);
+        for attribute in start.attributes() {
+            let attribute = attribute.map_err(|error| error.to_string())?;
+            if let Some(attribute) = allowed(&attribute) {
+                cleaned.push_attribute(attribute);
+            }
+        }
+        if nested {
+            // Labels are measured to the last unit; a viewer with other rounding must not cut them.
+            cleaned.push_attribute(("overflow", "visible"));
+        }
+        if let Some(element) = self.mark(start) {
+            cleaned.push_attribute(("data-element", element.as_str()));
+        }
+        Ok(cleaned)
+    }
+
+    fn mark(&mut self, start: &BytesStart<'_>) -> Option<String> {
+        if let Some(id) = attribute(start, "data-id")
+            && let Some(element) = self.by_data_id.get(id.as_ref())
+        {
+            return Some((*element).to_owned());
+        }
+        if let Some(id) = attribute(start, "id")
+            && let Some((name, _)) = id.strip_prefix(&self.prefix).and_then(|id| id.rsplit_once('-'))
+        {
+            return self
+                .classes
+                .get(name)
+                .and_then(|class| class.element)
+                .map(str::to_owned);
+        }
+        // Rows of a class are labels in the order of the text.
+        attribute(start, "data-merman-foreignobject")?;
+        let groups = attribute(start, "data-merman-source-classes")?;
+        let (class, attributes, methods) = self.open.iter_mut().rev().find_map(|open| open.class.as_mut())?;
+        let marks = self.classes.get(class)?;
+        let (rows, seen) = if groups.contains("members-group") {
+            (&marks.attributes, attributes)
+        } else if groups.contains("methods-group") {
+            (&marks.methods, methods)
+        } else {
+            return None;
+        };
+        let element = rows.get(*seen).copied();
+        *seen += 1;
+        element.map(str::to_owned)
+    }
+}
+
+fn attribute<'s>(start: &'s BytesStart<'_>, name: &str) -> Option<Cow<'s, str>> {
+    start
+        .try_get_attribute(name)
+        .ok()
+        .flatten()
+        .map(|attribute| attribute.value)
+}
+
+/// An attribute that may stay, with a value that reaches nothing outside.
+fn allowed<'a>(attribute: &Attribute<'a>) -> Option<Attribute<'a>> {
+    let value = attribute.value.as_ref();
+    let lower = attribute.key.as_ref().to_ascii_lowercase();
+    if lower.starts_with("on") || lower.starts_with("data-merman") || lower == "data-points" {
+        return None;
+    }
+    match lower.as_str() {
+        "href" | "xlink:href" => value.starts_with('#').then(|| attribute.clone()),
+        "xmlns" | "xmlns:xlink" => Some(attribute.clone()),
+        "style" | "fill" | "stroke" | "filter" | "mask" | "clip-path" | "marker-start" | "marker-mid"
+        | "marker-end" => {
+            let safe = safe_css(value);
+            Some(Attribute {
+                key: attribute.key,
+                value: Cow::Owned(safe),
+            })
+        }
+        _ if value.contains("javascript:") => None,
+        _ => Some(attribute.clone()),
+    }
+}

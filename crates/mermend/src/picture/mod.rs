@@ -1,0 +1,279 @@
+//! Pictures: SVG and PNG, drawn by merman, measured and painted with the fonts that we ship.
+//!
+//! The only module that draws. What it returns holds no script, no event attribute and no address outside itself: see
+//! `clean.rs`. Text is drawn as SVG text, never as HTML, so that a picture looks the same in a browser, in Word and as
+//! PNG. The shipped fonts are in `fonts.rs`.
+
+mod clean;
+mod fonts;
+
+use std::{panic, sync::OnceLock};
+
+use merman::{
+    MermaidEngine, OperationControl, ParseOptions, PngRequest, RenderOutput, RenderRequest, Renderer,
+    SourcePresentationConfig, SvgEnvironment, SvgRequest,
+    svg::{
+        SvgPipeline, SvgRenderOptions,
+        export::{NativeFontContext, RasterFitBox, RasterOptions},
+    },
+};
+
+pub use fonts::{Font, web_fonts};
+
+/// How a picture should look.
+#[derive(Debug, Clone)]
+pub struct PictureOptions<'a> {
+    /// The colours.
+    pub theme: Theme,
+    /// Pixels of a PNG for each unit of the drawing: 1 to 4.
+    pub scale: f32,
+    /// The fonts stand in the SVG itself, so that it looks right where they are not installed.
+    pub embed_fonts: bool,
+    /// Prefix of all ids in the SVG: must differ between pictures in one page.
+    pub id: &'a str,
+    /// Which element of a blueprint each part of the picture shows, written to it as `data-element`.
+    pub marks: &'a [Mark],
+}
+
+impl Default for PictureOptions<'_> {
+    fn default() -> Self {
+        PictureOptions {
+            theme: Theme::Light,
+            scale: 2.0,
+            embed_fonts: true,
+            id: "diagram",
+            marks: &[],
+        }
+    }
+}
+
+/// Colours of a picture.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Theme {
+    /// Dark on white.
+    #[default]
+    Light,
+    /// Light on dark.
+    Dark,
+}
+
+impl Theme {
+    /// The theme of this name: `light` or `dark`.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "light" | "default" => Some(Theme::Light),
+            "dark" => Some(Theme::Dark),
+            _ => None,
+        }
+    }
+}
+
+/// One part of a picture and the blueprint element it shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// Id of the blueprint element.
+    pub element: String,
+    /// The part of the picture.
+    pub part: Part,
+}
+
+/// A part of a picture, named as in the Mermaid text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// A box, of this id.
+    Node(String),
+    /// A frame around boxes, of this id.
+    Group(String),
+    /// The row `index` (from 0) of the attributes, or of the methods, of the class `node`.
+    Row {
+        /// Id of the class.
+        node: String,
+        /// Counted from 0.
+        index: usize,
+        /// A row of the methods.
+        method: bool,
+    },
+    /// A line.
+    Edge {
+        /// Id of the box it begins at.
+        from: String,
+        /// Id of the box it ends at.
+        to: String,
+        /// Which of the lines between the two, counted from 0.
+        nth: usize,
+        /// Which of all lines of the diagram, counted from 0.
+        ordinal: usize,
+    },
+}
+
+/// Why there is no picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PictureError {
+    /// The text is not a diagram that can be drawn; the message says why.
+    NotDrawable(String),
+    /// The picture would be larger than the limit.
+    TooLarge(String),
+    /// The renderer failed on a diagram that it should have drawn.
+    Failed(String),
+}
+
+impl std::fmt::Display for PictureError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            PictureError::NotDrawable(why) => write!(
+                f,
+                "The diagram cannot be drawn: {why}. Check it first; only valid diagrams have a picture."
+            ),
+            PictureError::TooLarge(why) => write!(
+                f,
+                "The picture would be too large: {why}. Split the diagram, or ask for a smaller scale."
+            ),
+            PictureError::Failed(why) => write!(f, "The picture could not be drawn: {why}."),
+        }
+    }
+}
+
+impl std::error::Error for PictureError {}
+
+/// Larger texts are checked but not drawn: layout takes more than linear time.
+const MAX_TEXT_BYTES: usize = 200_000;
+/// Side of the largest PNG, in pixels.
+const MAX_PNG_SIDE: u32 = 8_192;
+
+/// Draws `text` as SVG.
+///
+/// # Errors
+/// When the text is not a diagram, or too large to draw.
+pub fn svg(text: &str, options: &PictureOptions<'_>) -> Result<String, PictureError> {
+    let request = |request| RenderRequest::svg(text, OperationControl::new(), request);
+    let RenderOutput::Svg(Some(output)) = render(text, options, request)? else {
+        return Err(PictureError::NotDrawable(
+            "there is no diagram in the text".to_owned(),
+        ));
+    };
+    clean::clean(output.svg(), options).map_err(PictureError::Failed)
+}
+
+/// Draws `text` as PNG.
+///
+/// # Errors
+/// When the text is not a diagram, or too large to draw.
+pub fn png(text: &str, options: &PictureOptions<'_>) -> Result<Vec<u8>, PictureError> {
+    let matte = match options.theme {
+        Theme::Light => "#ffffff",
+        Theme::Dark => "#0f172a",
+    };
+    let raster = RasterOptions::default()
+        .with_fit_to(RasterFitBox::contain(MAX_PNG_SIDE, MAX_PNG_SIDE))
+        .with_scale(options.scale.clamp(1.0, 4.0))
+        .with_matte(matte);
+    let request =
+        |svg| RenderRequest::png(text, OperationControl::new(), PngRequest { svg, options: raster });
+    match render(text, options, request)? {
+        RenderOutput::Png(Some(output)) => Ok(output.bytes().to_vec()),
+        _ => Err(PictureError::NotDrawable(
+            "there is no diagram in the text".to_owned(),
+        )),
+    }
+}
+
+fn render<'a>(
+    text: &'a str,
+    options: &PictureOptions<'_>,
+    request: impl FnOnce(SvgRequest) -> RenderRequest<'a>,
+) -> Result<RenderOutput, PictureError> {
+    if text.len() > MAX_TEXT_BYTES {
+        return Err(PictureError::TooLarge(format!(
+            "the text has {} bytes, at most {MAX_TEXT_BYTES} are drawn",
+            text.len()
+        )));
+    }
+    let renderer = renderer(options.theme);
+    let svg = SvgRequest {
+        environment: environment()
+            .clone()
+            .ok_or_else(|| PictureError::Failed("the shipped fonts did not load".to_owned()))?,
+        options: SvgRenderOptions {
+            diagram_id: Some(options.id.to_owned()),
+            ..SvgRenderOptions::default()
+        },
+        pipeline: Some(SvgPipeline::resvg_safe()),
+        ..SvgRequest::default()
+    };
+    let request = request(svg);
+    match panic::catch_unwind(panic::AssertUnwindSafe(|| renderer.render(request))) {
+        Ok(Ok(output)) => Ok(output),
+        Ok(Err(error)) => {
+            let message = error.to_string();
+            let message = message
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .trim_end_matches('.')
+                .to_owned();
+            Err(match message.contains("limit") || message.contains("exceed") {
+                true => PictureError::TooLarge(message),
+                false => PictureError::NotDrawable(message),
+            })
+        }
+        Err(_) => Err(PictureError::Failed("the renderer gave up on it".to_owned())),
+    }
+}
+
+/// Fonts are loaded once; a clone shares them.
+fn environment() -> &'static Option<SvgEnvironment> {
+    static ENVIRONMENT: OnceLock<Option<SvgEnvironment>> = OnceLock::new();
+    ENVIRONMENT.get_or_init(|| {
+        let fonts = NativeFontContext::from_font_bytes(
+            fonts::open_type(),
+            Default::default(),
+            &OperationControl::new(),
+        )
+        .ok()?;
+        SvgEnvironment::deterministic()
+            .with_native_font_context(fonts)
+            .ok()
+    })
+}
+
+fn renderer(theme: Theme) -> &'static Renderer {
+    static LIGHT: OnceLock<Renderer> = OnceLock::new();
+    static DARK: OnceLock<Renderer> = OnceLock::new();
+    let (cell, variables, dark) = match theme {
+        Theme::Light => (
+            &LIGHT,
+            [
+                "#eef4ff", "#4a6fa5", "#1b2a41", "#4a5568", "#fff7e6", "#f7f9fc", "#ffffff", "#fbfcfe",
+                "#9fb3c8",
+            ],
+            false,
+        ),
+        Theme::Dark => (
+            &DARK,
+            [
+                "#1e293b", "#7aa2d8", "#e6edf7", "#a7b4c6", "#3b2f14", "#172033", "#0f172a", "#131c2e",
+                "#475569",
+            ],
+            true,
+        ),
+    };
+    cell.get_or_init(|| {
+        let [primary, border, text, line, secondary, tertiary, behind_labels, cluster, cluster_border] = variables;
+        let site = SourcePresentationConfig::from_value(serde_json::json!({
+            // What a diagram may not change: text is measured with our fonts only, and no style may reach out.
+            "secure": ["secure", "securityLevel", "startOnLoad", "maxTextSize", "suppressErrorRendering", "maxEdges",
+                       "fontFamily", "altFontFamily", "themeCSS", "layout", "look", "dompurifyConfig"],
+            "theme": "base", "look": "classic", "layout": "dagre", "fontFamily": fonts::FAMILY, "htmlLabels": true,
+            "flowchart": {"htmlLabels": true},
+            "themeVariables": {
+                "darkMode": dark, "fontFamily": fonts::FAMILY, "background": behind_labels,
+                "primaryColor": primary, "primaryBorderColor": border, "primaryTextColor": text, "lineColor": line,
+                "secondaryColor": secondary, "tertiaryColor": tertiary, "edgeLabelBackground": behind_labels,
+                "clusterBkg": cluster, "clusterBorder": cluster_border, "titleColor": text, "textColor": text,
+            },
+        }));
+        Renderer::new()
+            .with_presentation_engine(MermaidEngine::new().with_site_config(site))
+            .with_parse_options(ParseOptions::strict())
+    })
+}

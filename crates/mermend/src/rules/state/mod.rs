@@ -1,0 +1,3 @@
+//! Rules for state diagrams.
+
+pub(crate) mod statement;

@@ -1,0 +1,133 @@
+//! How rules are tested: findings drawn under the source, and repairs that Mermaid itself must accept.
+
+use std::sync::OnceLock;
+
+use super::{RULES, Rule, explain};
+use crate::{Checker, document::Document, text::LineIndex};
+
+/// One checker for all tests: its engine takes a second to start.
+pub(crate) fn checker() -> &'static Checker {
+    static CHECKER: OnceLock<Checker> = OnceLock::new();
+    CHECKER.get_or_init(Checker::default)
+}
+
+/// Finds with one rule and compares with what is drawn: a comment line whose `^^^` stand under the place, followed by
+/// the message. Without such a line the rule must find something, wherever.
+#[track_caller]
+pub(crate) fn check_rule(code: &str, drawn: &str) {
+    let rule = explain(code).unwrap_or_else(|| panic!("no rule {code}"));
+    let is_drawing = |line: &str| line.trim_start().starts_with("%%") && line.contains('^');
+    let text: String = drawn
+        .split_inclusive('\n')
+        .filter(|line| !is_drawing(line))
+        .collect();
+    let hits = (rule.find)(&Document::new(&text));
+    assert!(!hits.is_empty(), "{code} finds nothing in\n{text}");
+    let mut line_number = 0;
+    let index = LineIndex::new(&text);
+    for line in drawn.lines() {
+        if !is_drawing(line) {
+            line_number += 1;
+            continue;
+        }
+        let from = line.chars().take_while(|c| *c != '^').count();
+        let length = line.chars().skip(from).take_while(|c| *c == '^').count();
+        let message: String = line.chars().skip(from + length).collect();
+        let seen: Vec<_> = hits
+            .iter()
+            .map(|hit| {
+                (
+                    index.position(hit.start),
+                    hit.message.as_str(),
+                    text[hit.start..hit.end].chars().count(),
+                )
+            })
+            .collect();
+        let fits = |((at, column), said, size): &((usize, usize), &str, usize)| {
+            // The first two columns are taken by `%%`, so a place that begins there is drawn shorter.
+            let column = *column - 1;
+            let shift = from.saturating_sub(column);
+            *at == line_number
+                && (column == from || (column < 2 && from == 2))
+                && *size == length + shift
+                && message.trim() == *said
+        };
+        assert!(seen.iter().any(fits), "{code}: not as drawn:\n{drawn}\n{seen:?}");
+    }
+}
+
+/// Repairs `before`, compares, and asks Mermaid; a second repair changes nothing.
+#[track_caller]
+pub(crate) fn check_fix(before: &str, after: &str) {
+    let checker = checker();
+    assert!(
+        !checker.check(before).valid,
+        "Mermaid accepts it as it is:\n{before}"
+    );
+    let repaired = checker.repair(before);
+    assert_eq!(
+        repaired.code,
+        after,
+        "steps {:?}\n{:?}",
+        repaired.steps,
+        checker.check(after).findings
+    );
+    assert!(repaired.valid && repaired.changed);
+    assert!(
+        checker.check(after).validated(),
+        "Mermaid rejects the repair:\n{after}"
+    );
+    let again = checker.repair(after);
+    assert_eq!((again.code.as_str(), again.changed), (after, false));
+}
+
+#[test]
+fn codes_and_names_are_unique() {
+    for (at, rule) in RULES.iter().enumerate() {
+        assert!(
+            RULES[..at]
+                .iter()
+                .all(|other| other.code != rule.code && other.name != rule.name),
+            "{rule:?}"
+        );
+        assert!(std::ptr::eq(explain(&rule.code.to_lowercase()).unwrap(), *rule));
+        assert!(std::ptr::eq(explain(rule.name).unwrap(), *rule));
+    }
+}
+
+/// What the docs promise is done: the bad example is rejected, and its repair by this rule is the good one.
+#[test]
+fn docs_are_complete_and_true() {
+    for rule in RULES {
+        for heading in ["What it finds", "Why it breaks", "Fix"] {
+            assert!(
+                !rule.section(heading).is_empty(),
+                "{rule:?} has no section {heading}"
+            );
+        }
+        if rule.class.is_some() {
+            let (bad, good) = example(rule);
+            let repaired = checker().repair(&bad);
+            assert!(
+                !checker().check(&bad).valid,
+                "{rule:?}: Mermaid accepts the bad example"
+            );
+            assert!(
+                repaired.steps.iter().any(|step| step.rule == rule.code),
+                "{rule:?} is not among {:?}\n{bad}",
+                repaired.steps
+            );
+            assert_eq!(repaired.code.trim_end(), good.trim_end(), "{rule:?}");
+        }
+    }
+}
+
+fn example(rule: &Rule) -> (String, String) {
+    let docs = rule.docs();
+    let fences = crate::markdown::fences(&docs);
+    assert!(fences.len() >= 2, "{rule:?} has no example");
+    (
+        fences[0].code(&docs).trim_end_matches('\n').to_owned(),
+        fences[1].code(&docs).to_owned(),
+    )
+}

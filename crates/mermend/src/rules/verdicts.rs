@@ -1,0 +1,120 @@
+//! The codes of verdicts: what the engines say of a whole text. They have docs and no repair of their own.
+
+use super::{PLAIN, Rule};
+
+macro_rules! verdict {
+    ($(#[doc = $docs:literal])* $ident:ident, $code:literal, $name:literal) => {
+        pub(crate) static $ident: Rule = Rule { code: $code, name: $name, raw_docs: concat!($($docs, "\n"),*), ..PLAIN };
+    };
+}
+
+verdict! {
+    /// ## What it finds
+    /// A place where Mermaid's parser cannot go on.
+    ///
+    /// ## Why it breaks
+    /// The text does not follow the grammar of its kind of diagram, so Mermaid draws an error in place of the diagram.
+    ///
+    /// ## Fix
+    /// Look at the marked place and at what is expected there. Where the cause is a known one, another finding stands
+    /// beside this one and carries the repair.
+    SYNTAX_ERROR, "MMD001", "syntax-error"
+}
+
+verdict! {
+    /// ## What it finds
+    /// A text whose first word is no kind of diagram that Mermaid knows.
+    ///
+    /// ## Why it breaks
+    /// Mermaid chooses the parser by the first word, for example `flowchart` or `sequenceDiagram`.
+    ///
+    /// ## Fix
+    /// Begin with a kind; `ba-copilot kinds` lists them all, each with a sample.
+    UNKNOWN_KIND, "MMD002", "unknown-kind"
+}
+
+verdict! {
+    /// ## What it finds
+    /// A text with nothing but blanks.
+    ///
+    /// ## Why it breaks
+    /// There is nothing to draw.
+    ///
+    /// ## Fix
+    /// Begin with the kind of diagram, for example `flowchart TD`.
+    EMPTY_DIAGRAM, "MMD003", "empty-diagram"
+}
+
+verdict! {
+    /// ## What it finds
+    /// A text that is larger than the limit of this installation.
+    ///
+    /// ## Why it breaks
+    /// A diagram of that size cannot be read by people, and holds up everyone else who waits for a check.
+    ///
+    /// ## Fix
+    /// Split it into several diagrams.
+    TOO_LARGE, "MMD004", "too-large"
+}
+
+verdict! {
+    /// ## What it finds
+    /// A text that Mermaid had not finished reading when its time was over.
+    ///
+    /// ## Why it breaks
+    /// A browser would hang on it too.
+    ///
+    /// ## Fix
+    /// Split it into several diagrams.
+    TOO_SLOW, "MMD005", "too-slow"
+}
+
+verdict! {
+    /// ## What it finds
+    /// A text on which Mermaid runs out of memory or of depth.
+    ///
+    /// ## Why it breaks
+    /// Blocks inside blocks cost depth; some grammars cost depth with every line.
+    ///
+    /// ## Fix
+    /// Nest less, or split it into several diagrams.
+    TOO_DEEP, "MMD006", "too-deep"
+}
+
+verdict! {
+    /// ## What it finds
+    /// Front matter or a directive that cannot be read.
+    ///
+    /// ## Why it breaks
+    /// Front matter is YAML between two lines `---`; a directive is JSON in `%%{init: {…}}%%`. Mermaid reads them before
+    /// the diagram.
+    ///
+    /// ## Fix
+    /// Mend the YAML or JSON, or take the settings away: the diagram is drawn without them.
+    BROKEN_SETTINGS, "MMD007", "broken-settings"
+}
+
+verdict! {
+    /// ## What it finds
+    /// A text that could not be checked, because the engine did not run.
+    ///
+    /// ## Why it breaks
+    /// It may be valid or not: nobody has looked.
+    ///
+    /// ## Fix
+    /// Try again. If it stays so, look at the server's log and at its `/health`.
+    UNCHECKED, "MMD008", "unchecked"
+}
+
+verdict! {
+    /// ## What it finds
+    /// A text on which the two engines differ: one accepts it, the other does not.
+    ///
+    /// ## Why it breaks
+    /// The verdict is Mermaid's own. The fast engine, which also draws the pictures, sees it differently, so the picture
+    /// may be missing or may differ from what a browser draws.
+    ///
+    /// ## Fix
+    /// Nothing has to be done. A plainer way to write the same often satisfies both.
+    ENGINES_DISAGREE, "MMD009", "engines-disagree"
+}
