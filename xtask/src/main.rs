@@ -1,1 +1,108 @@
-fn main(){}
+//! Automation: one entry point, the same on every machine. `cargo xtask` lists the commands.
+//!
+//! It builds and runs other programs; it has no dependencies, so that it starts at once.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool speaks on the terminal")]
+
+mod bench;
+mod test;
+mod tidy;
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+/// What went wrong, as a sentence.
+type Done = Result<(), String>;
+
+const COMMANDS: [(&str, &str, fn() -> Done); 7] = [
+    ("ci", "the whole gate: format, lints, layering, licences, tests", ci),
+    ("test", "install or start what the tests need, then run every test", test::run),
+    ("bundle", "make the Mermaid bundle and the fonts that the binary embeds", bundle),
+    ("bench", "measure start, health, generation, checks and memory of the release binary", bench::run),
+    ("codegen", "write the generated pages in docs/ anew", codegen),
+    ("tidy", "prove the layering rules and the shape of the files", tidy::run),
+    ("dist", "build the release binary into dist/ with its checksum", dist),
+];
+
+fn main() -> ExitCode {
+    let name = std::env::args().nth(1).unwrap_or_default();
+    let Some((_, _, run)) = COMMANDS.iter().find(|(command, ..)| *command == name) else {
+        println!("cargo xtask COMMAND\n");
+        for (command, does, _) in COMMANDS {
+            println!("  {command:<9}{does}");
+        }
+        return ExitCode::from(2);
+    };
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("xtask {name}: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The folder of the workspace.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
+}
+
+/// Runs a program in the workspace and waits for it.
+fn sh(program: &str, arguments: &[&str]) -> Done {
+    println!("$ {program} {}", arguments.join(" "));
+    let status = Command::new(program).args(arguments).current_dir(root()).status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("`{program} {}` failed ({status})", arguments.join(" "))),
+        Err(error) => Err(format!("`{program}` could not be started: {error}")),
+    }
+}
+
+/// Whether a program is there.
+fn has(program: &str) -> bool {
+    Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
+}
+
+fn ci() -> Done {
+    sh("cargo", &["fmt", "--all", "--check"])?;
+    tidy::run()?;
+    sh("cargo", &["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+    if has("cargo-deny") {
+        sh("cargo", &["deny", "check", "bans", "licenses", "sources"])?;
+    } else {
+        println!("SKIPPED licences: cargo-deny is not installed (cargo install cargo-deny)");
+    }
+    test::run()
+}
+
+fn bundle() -> Done {
+    // The build script of mermend makes it when it is missing or stale; this makes it in any case.
+    let _ = std::fs::remove_file(root().join("web/dist/stamp"));
+    sh("cargo", &["check", "--release", "-p", "mermend"])
+}
+
+fn codegen() -> Done {
+    println!("$ UPDATE_DOCS=1 cargo test --release -p ba-copilot --test it docs");
+    let status = Command::new("cargo")
+        .args(["test", "--release", "-p", "ba-copilot", "--test", "it", "docs"])
+        .env("UPDATE_DOCS", "1")
+        .current_dir(root())
+        .status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        other => Err(format!("the generated pages were not written ({other:?})")),
+    }
+}
+
+fn dist() -> Done {
+    sh("cargo", &["build", "--release"])?;
+    let folder = root().join("dist");
+    std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+    std::fs::copy(root().join("target/release/ba-copilot"), folder.join("ba-copilot")).map_err(|error| error.to_string())?;
+    let sum = Command::new("sha256sum").arg("ba-copilot").current_dir(&folder).output().map_err(|error| error.to_string())?;
+    std::fs::write(folder.join("ba-copilot.sha256"), &sum.stdout).map_err(|error| error.to_string())?;
+    print!("{}", String::from_utf8_lossy(&sum.stdout));
+    Ok(())
+}

@@ -1,1 +1,14 @@
-fn main(){}
+//! The program: arguments in, exit code out.
+
+use std::process::ExitCode;
+
+use ba_copilot::{cli, config::Environment};
+use clap::Parser;
+
+fn main() -> ExitCode {
+    // Vendors are asked over TLS by a library that leaves the choice of cryptography to the program.
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        return ExitCode::from(2);
+    }
+    cli::run(cli::Cli::parse(), &Environment::of_process())
+}

@@ -7,8 +7,11 @@ use std::io::Read;
 
 use flate2::read::GzDecoder;
 
-/// What pictures and pages name as their font.
-pub(super) const FAMILY: &str = "Inter";
+/// The family of the shipped fonts.
+const FAMILY: &str = "Inter";
+
+/// What pictures name: ours, and something without serifs where it is missing.
+pub(super) const STACK: &str = "Inter, sans-serif";
 
 /// One font file for browsers.
 #[derive(Debug)]

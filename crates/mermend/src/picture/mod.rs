@@ -263,10 +263,10 @@ fn renderer(theme: Theme) -> &'static Renderer {
             // What a diagram may not change: text is measured with our fonts only, and no style may reach out.
             "secure": ["secure", "securityLevel", "startOnLoad", "maxTextSize", "suppressErrorRendering", "maxEdges",
                        "fontFamily", "altFontFamily", "themeCSS", "layout", "look", "dompurifyConfig"],
-            "theme": "base", "look": "classic", "layout": "dagre", "fontFamily": fonts::FAMILY, "htmlLabels": true,
+            "theme": "base", "look": "classic", "layout": "dagre", "fontFamily": fonts::STACK, "htmlLabels": true,
             "flowchart": {"htmlLabels": true},
             "themeVariables": {
-                "darkMode": dark, "fontFamily": fonts::FAMILY, "background": behind_labels,
+                "darkMode": dark, "fontFamily": fonts::STACK, "background": behind_labels,
                 "primaryColor": primary, "primaryBorderColor": border, "primaryTextColor": text, "lineColor": line,
                 "secondaryColor": secondary, "tertiaryColor": tertiary, "edgeLabelBackground": behind_labels,
                 "clusterBkg": cluster, "clusterBorder": cluster_border, "titleColor": text, "textColor": text,

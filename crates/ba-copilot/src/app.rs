@@ -1,0 +1,61 @@
+//! Everything that a running product shares: built once, cloned everywhere.
+
+use std::sync::Arc;
+
+use llm::{Llm, Script};
+use mermend::Checker;
+use store::{ConnectOptions, Store};
+
+use crate::{clock::Clock, config::Config, service::Error};
+
+/// The parts of a running product.
+#[derive(Clone)]
+pub struct App {
+    /// All settings.
+    pub config: Arc<Config>,
+    /// What is remembered; none where nothing is (command line, stateless roles).
+    pub store: Option<Store>,
+    /// The way to models.
+    pub llm: Arc<Llm>,
+    /// Questions go to a script instead of a vendor.
+    pub scripted: bool,
+    /// Both engines.
+    pub checker: Arc<Checker>,
+    /// Time and ids.
+    pub clock: Clock,
+    /// When it was built.
+    pub started_us: store::TimeUs,
+}
+
+impl App {
+    /// A product without memory.
+    ///
+    /// # Errors
+    /// When the HTTPS client cannot be built.
+    pub fn stateless(config: Config, clock: Clock) -> Result<App, Error> {
+        let llm = Llm::new(config.llm_limits()).map_err(|error| Error::Unavailable(error.to_string()))?;
+        Ok(App::with_llm(config, clock, llm, false))
+    }
+
+    /// A product without memory whose model follows a script; for tests of everything but vendors.
+    pub fn scripted(config: Config, clock: Clock, script: Script) -> App {
+        let llm = Llm::scripted(script, config.llm_limits());
+        App::with_llm(config, clock, llm, true)
+    }
+
+    fn with_llm(config: Config, clock: Clock, llm: Llm, scripted: bool) -> App {
+        let checker = Arc::new(Checker::new(config.check_limits()));
+        App { started_us: clock.now_us(), config: Arc::new(config), store: None, llm: Arc::new(llm), scripted, checker, clock }
+    }
+
+    /// Opens the database of the configuration, makes it current and remembers from now on.
+    ///
+    /// # Errors
+    /// When the database cannot be opened or was written by a newer program.
+    pub async fn with_store(mut self) -> Result<App, Error> {
+        let store = Store::connect(&self.config.database_url(), &ConnectOptions::default()).await?;
+        store.migrate(self.clock.now_us()).await?;
+        self.store = Some(store);
+        Ok(self)
+    }
+}

@@ -1,0 +1,134 @@
+//! `draft`: requirement text in, a diagram out.
+
+use blueprint::{Blueprint, Kind};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Failure, Ran, Verdict, block_on, files, print, say};
+use crate::{
+    app::App,
+    service::{
+        generate::{self, Generated, Request},
+        picture::{self, Format},
+    },
+};
+
+/// Flags of `draft`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The requirements; `-` for standard input.
+    #[arg(default_value = "-", value_name = "FILE")]
+    file: String,
+    /// class, usecase or activity.
+    #[arg(long, default_value = "class")]
+    kind: String,
+    /// Who writes: builtin, or a model's provider (openrouter, openai, anthropic, gemini, compatible).
+    #[arg(long, default_value = "builtin")]
+    provider: String,
+    /// The model's name at that provider.
+    #[arg(long)]
+    model: Option<String>,
+    /// mermaid, markdown, json, jsonl or svg.
+    #[arg(long, default_value = "mermaid", value_parser = ["mermaid", "markdown", "json", "jsonl", "svg"])]
+    format: String,
+    /// Read lines of JSON `{"id","text"}` and write one line for each.
+    #[arg(long)]
+    batch: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Line {
+    id: Value,
+    text: String,
+}
+
+pub(super) fn run(arguments: Arguments, app: &App) -> Ran {
+    let kind = Kind::parse(&arguments.kind).ok_or_else(|| {
+        let known: Vec<&str> = blueprint::KINDS.iter().map(|row| row.cli_names[0]).collect();
+        Failure::Other(format!("There is no kind `{}`; this version draws {}.", arguments.kind, known.join(", ")))
+    })?;
+    block_on(async {
+        if arguments.batch {
+            return batch(&arguments, kind, app).await;
+        }
+        let text = files::read_text(&arguments.file)?;
+        let generated = generate::generate_diagram(app, request(&arguments, kind, text), None).await?;
+        if let Some(warning) = &generated.outcome.warning {
+            say(warning);
+        }
+        print(&shown(&arguments.format, &generated).await?);
+        Ok(Verdict::of(generated.outcome.checked.valid))
+    })?
+}
+
+async fn batch(arguments: &Arguments, kind: Kind, app: &App) -> Ran {
+    let mut clean = true;
+    for line in files::json_lines::<Line>() {
+        let line = line?;
+        let answer = match generate::generate_diagram(app, request(arguments, kind, line.text), None).await {
+            Ok(generated) => json!({
+                "id": line.id,
+                "validated": generated.validated(),
+                "mermaid": generated.outcome.text,
+                "model": generated.outcome.blueprint.as_ref().map(model),
+            }),
+            // One bad line is that line's answer; the others are still done.
+            Err(error) => json!({"id": line.id, "validated": false, "error": {"code": error.code(), "detail": error.to_string()}}),
+        };
+        clean &= answer["validated"] == json!(true);
+        print(&format!("{answer}\n"));
+    }
+    Ok(Verdict::of(clean))
+}
+
+fn request(arguments: &Arguments, kind: Kind, message: String) -> Request {
+    Request {
+        kind,
+        message,
+        project_id: None,
+        content_id: None,
+        provider: Some(arguments.provider.clone()),
+        model: arguments.model.clone(),
+        key: None,
+        fallback: true,
+    }
+}
+
+/// The model without the word that says which it is: the caller chose it.
+fn model(found: &Blueprint) -> Value {
+    let mut value = serde_json::to_value(found).unwrap_or(Value::Null);
+    if let Some(object) = value.as_object_mut() {
+        object.remove("kind");
+    }
+    value
+}
+
+async fn shown(format: &str, generated: &Generated) -> Result<String, Failure> {
+    let text = generated.outcome.text.trim_end();
+    Ok(match format {
+        "markdown" => format!("```mermaid\n{text}\n```\n"),
+        "json" | "jsonl" => {
+            let value = json!({
+                "validated": generated.validated(),
+                "mermaid": text,
+                "model": generated.outcome.blueprint.as_ref().map(model),
+                "trace": generated.outcome.trace,
+                "notes": generated.outcome.notes,
+            });
+            let written = if format == "json" { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) };
+            format!("{}\n", written.unwrap_or_default())
+        }
+        "svg" => {
+            let request = picture::Request {
+                code: text.to_owned(),
+                format: Format::Svg,
+                theme: "light".to_owned(),
+                scale: 1.0,
+                embed_fonts: true,
+                elements: generate::elements_of(generated),
+            };
+            String::from_utf8(picture::draw(request).await?).map_err(|error| Failure::Other(error.to_string()))?
+        }
+        _ => format!("{text}\n"),
+    })
+}

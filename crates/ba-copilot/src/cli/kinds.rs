@@ -1,0 +1,44 @@
+//! `kinds`: what can be checked and drawn, and what can be drafted.
+
+use serde_json::json;
+
+use super::{Ran, Verdict, print};
+
+/// Flags of `kinds`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Show a sample of this kind instead of the list.
+    #[arg(value_name = "KIND")]
+    kind: Option<String>,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Ran {
+    let all = mermend::kinds::KINDS;
+    if let Some(id) = &arguments.kind {
+        let Some(kind) = mermend::kinds::find(id) else {
+            let known: Vec<&str> = all.iter().map(|kind| kind.id).collect();
+            return Err(super::Failure::Other(format!("There is no kind `{id}`. There are {}.", known.join(", "))));
+        };
+        print(kind.sample);
+        return Ok(Verdict::Clean);
+    }
+    if arguments.json {
+        let rows: Vec<_> = all.iter().map(|kind| json!({"id": kind.id, "name": kind.name, "header": kind.header, "sample": kind.sample})).collect();
+        let drafted: Vec<_> = blueprint::KINDS.iter().map(|row| json!({"id": row.id, "name": row.name, "slug": row.slug})).collect();
+        print(&format!("{}\n", json!({"kinds": rows, "drafted": drafted})));
+        return Ok(Verdict::Clean);
+    }
+    let mut out = String::from("Drafted from requirements:\n");
+    for row in blueprint::KINDS {
+        out.push_str(&format!("  {:<16}{}\n", row.cli_names[0], row.name));
+    }
+    out.push_str("\nChecked, repaired and drawn:\n");
+    for kind in all {
+        out.push_str(&format!("  {:<16}{:<30}{}\n", kind.id, kind.name, kind.header));
+    }
+    print(&out);
+    Ok(Verdict::Clean)
+}

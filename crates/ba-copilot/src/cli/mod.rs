@@ -1,0 +1,148 @@
+//! The command-line door: THE command table.
+//!
+//! Results go to standard output, everything else to standard error. Exit codes: 0 clean, 1 findings, 2 could not run.
+
+mod check;
+mod draft;
+mod explain;
+mod files;
+mod kinds;
+mod render;
+mod repair;
+mod serve;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    app::App,
+    clock::Clock,
+    config::{Config, ConfigError, Environment},
+    service, telemetry,
+};
+
+/// Turns requirement text into validated diagrams.
+///
+/// Without a command it serves http://127.0.0.1:8000 with everything in one process.
+#[derive(Debug, Parser)]
+#[command(name = "ba-copilot", version, max_term_width = 100)]
+pub struct Cli {
+    /// A TOML file with settings; see `config/default.toml` in the documentation for all of them.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Say less: no log lines below errors.
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the pages and the API.
+    Serve(serve::Arguments),
+    /// Draw a diagram from requirement text.
+    Draft(draft::Arguments),
+    /// Check Mermaid diagrams in files, folders or standard input.
+    Check(check::Arguments),
+    /// Repair a Mermaid diagram without a model.
+    Repair(repair::Arguments),
+    /// Draw the picture of a Mermaid diagram.
+    Render(render::Arguments),
+    /// Explain a finding, for example `explain FLOW003`.
+    Explain(explain::Arguments),
+    /// List the kinds of diagrams.
+    Kinds(kinds::Arguments),
+}
+
+/// Why a command could not run.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Service(#[from] service::Error),
+    #[error("{0}")]
+    Other(String),
+}
+
+impl Failure {
+    fn file(path: &str, error: &std::io::Error) -> Self {
+        Failure::Other(format!("{path} cannot be used: {error}. Check the name and the rights."))
+    }
+}
+
+/// What a command came to.
+type Ran = Result<Verdict, Failure>;
+
+/// What a command that ran has to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// Nothing to complain about.
+    Clean,
+    /// There are findings.
+    Findings,
+}
+
+impl Verdict {
+    fn of(clean: bool) -> Self {
+        if clean { Verdict::Clean } else { Verdict::Findings }
+    }
+}
+
+/// Runs the command line.
+pub fn run(cli: Cli, environment: &Environment) -> ExitCode {
+    match dispatch(cli, environment) {
+        Ok(Verdict::Clean) => ExitCode::SUCCESS,
+        Ok(Verdict::Findings) => ExitCode::from(1),
+        Err(failure) => {
+            say(&format!("ba-copilot: {failure}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn dispatch(cli: Cli, environment: &Environment) -> Ran {
+    let mut config = Config::load(cli.config.as_deref(), environment)?;
+    let serves = matches!(cli.command, None | Some(Command::Serve(_)));
+    if cli.quiet {
+        config.log.level = "error".to_owned();
+    } else if !serves {
+        config.log.level = "warn".to_owned();
+    }
+    telemetry::install_log(&config.log, environment.no_color());
+    match cli.command.unwrap_or(Command::Serve(serve::Arguments::default())) {
+        Command::Serve(arguments) => serve::run(arguments, config),
+        Command::Draft(arguments) => draft::run(arguments, &app(config)?),
+        Command::Check(arguments) => check::run(arguments, &app(config)?),
+        Command::Repair(arguments) => repair::run(arguments, &app(config)?),
+        Command::Render(arguments) => render::run(arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Kinds(arguments) => kinds::run(&arguments),
+    }
+}
+
+fn app(config: Config) -> Result<App, Failure> {
+    Ok(App::stateless(config, Clock::system())?)
+}
+
+/// A runtime for the commands that wait.
+fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    Ok(runtime.map_err(|error| Failure::Other(format!("The runtime could not be started: {error}.")))?.block_on(work))
+}
+
+/// Writes a result. A reader that has gone away (`| head`) ends the program quietly.
+fn print(text: &str) {
+    use std::io::Write as _;
+    if std::io::stdout().write_all(text.as_bytes()).is_err() {
+        std::process::exit(0);
+    }
+}
+
+/// Writes a remark for people.
+#[expect(clippy::print_stderr, reason = "the one place that speaks to people on a terminal")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}

@@ -1,0 +1,61 @@
+//! `repair`: mend a diagram without a model, and say what was done.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Ran, Verdict, files, print, say};
+use crate::{app::App, service::check};
+
+/// Flags of `repair`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The diagram; `-` for standard input.
+    #[arg(default_value = "-", value_name = "FILE")]
+    file: String,
+    /// Show what changes instead of the result.
+    #[arg(long)]
+    diff: bool,
+    /// text, json or jsonl.
+    #[arg(long, default_value = "text", value_parser = ["text", "json", "jsonl"])]
+    format: String,
+    /// Read lines of JSON `{"id","code"}` and write one line for each.
+    #[arg(long)]
+    batch: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Line {
+    id: Value,
+    code: String,
+}
+
+pub(super) fn run(arguments: Arguments, app: &App) -> Ran {
+    if arguments.batch {
+        let mut clean = true;
+        for line in files::json_lines::<Line>() {
+            let line = line?;
+            let repaired = app.checker.repair(&line.code);
+            clean &= repaired.valid;
+            print(&format!("{}\n", json!({"id": line.id, "code": repaired.code, "valid": repaired.valid, "changed": repaired.changed, "class": check::class_word(&repaired)})));
+        }
+        return Ok(Verdict::of(clean));
+    }
+    let text = files::read_text(&arguments.file)?;
+    let repaired = app.checker.repair(&text);
+    let value = || json!({"code": repaired.code, "valid": repaired.valid, "changed": repaired.changed, "class": check::class_word(&repaired), "steps": repaired.steps, "diff": repaired.diff, "kept": repaired.kept, "findings": repaired.findings});
+    print(&match (arguments.format.as_str(), arguments.diff) {
+        ("json", _) => format!("{}\n", serde_json::to_string_pretty(&value()).unwrap_or_default()),
+        ("jsonl", _) => format!("{}\n", value()),
+        (_, true) => repaired.diff.clone(),
+        _ => repaired.code.clone(),
+    });
+    if arguments.format == "text" {
+        for step in &repaired.steps {
+            say(&format!("{}: {}", step.rule, step.message));
+        }
+        for finding in repaired.findings.iter().filter(|_| !repaired.valid) {
+            say(&format!("{}:{}: {} {}", finding.span.line, finding.span.column, finding.code, finding.message));
+        }
+    }
+    Ok(Verdict::of(repaired.valid))
+}

@@ -1,0 +1,98 @@
+//! `serve`: the pages and the API, until SIGTERM or Ctrl-C.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use tokio::{net::TcpListener, signal::unix::{SignalKind, signal}};
+use tokio_util::sync::CancellationToken;
+
+use super::{Failure, Ran, Verdict, block_on};
+use crate::{
+    app::App,
+    clock::Clock,
+    config::Config,
+    http::{Shared, router},
+    service::health::Probes,
+    telemetry,
+};
+
+/// Flags of `serve`.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct Arguments {
+    /// What this process does. This version has one role: everything.
+    #[arg(long, value_parser = ["all", "ai"], default_value = "all")]
+    role: Option<String>,
+    /// Where to listen, for example 127.0.0.1:8000; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Folder for everything that is kept.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: Arguments, mut config: Config) -> Ran {
+    if let Some(listen) = arguments.listen {
+        config.server.listen = listen;
+    }
+    if let Some(data) = arguments.data {
+        config.data.dir = data;
+    }
+    if !config.server.listen.ip().is_loopback() {
+        return Err(Failure::Other(format!(
+            "{} can be reached by others, and this version has no accounts yet, so anyone could use it. Listen on 127.0.0.1 and put a proxy with a login before it.",
+            config.server.listen
+        )));
+    }
+    block_on(serve(config, arguments.role.as_deref() == Some("ai")))?
+}
+
+async fn serve(config: Config, stateless: bool) -> Ran {
+    let metrics = telemetry::install_metrics();
+    let shutdown = Duration::from_secs(config.server.shutdown_s);
+    let listen = config.server.listen;
+    let app = App::stateless(config, Clock::system())?;
+    let app = if stateless { app } else { app.with_store().await? };
+    let listener = TcpListener::bind(listen).await.map_err(|error| {
+        Failure::Other(format!("Cannot listen on {listen}: {error}. Another program may be there; choose another with --listen."))
+    })?;
+    let address = listener.local_addr().map_err(|error| Failure::Other(error.to_string()))?;
+    // Before the first request, so that it does not pay for the start of the engine.
+    let checker = app.checker.clone();
+    tokio::task::spawn_blocking(move || checker.check("flowchart LR\n  a --> b"));
+    let store = app.store.clone();
+    let draining = CancellationToken::new();
+    let shared = Shared { app, probes: Probes::default(), metrics, draining: draining.clone() };
+    tracing::info!(server.address = %address, version = env!("CARGO_PKG_VERSION"), "Serving http://{address}");
+    let ending = draining.clone();
+    let server = axum::serve(listener, router(shared)).with_graceful_shutdown(async move { ending.cancelled().await });
+    let signals = tokio::spawn(wait_for_signals(draining.clone(), shutdown));
+    let served = server.await;
+    signals.abort();
+    if let Some(store) = store {
+        store.close().await;
+    }
+    served.map_err(|error| Failure::Other(format!("The server ended: {error}.")))?;
+    tracing::info!("Ended; all requests were answered");
+    Ok(Verdict::Clean)
+}
+
+/// The first signal lets running requests end; the second, or time, does not.
+async fn wait_for_signals(draining: CancellationToken, shutdown: Duration) {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        tracing::error!("Signals cannot be caught; the process can only be killed");
+        return;
+    };
+    let mut next = async || {
+        tokio::select! {
+            _ = terminate.recv() => (),
+            _ = interrupt.recv() => (),
+        }
+    };
+    next().await;
+    tracing::info!("Ending: no new requests, running ones have {} s", shutdown.as_secs());
+    draining.cancel();
+    tokio::select! {
+        () = next() => tracing::warn!("Ending at once, as asked a second time"),
+        () = tokio::time::sleep(shutdown) => tracing::warn!("Ending at once: requests were still running"),
+    }
+    std::process::exit(1);
+}

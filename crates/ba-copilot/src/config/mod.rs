@@ -1,0 +1,222 @@
+//! Configuration: read once at start, passed down, never global.
+//!
+//! The only reader of the environment. `default.toml` is the defaults, the documentation and the example at once.
+//! Sources, the last one wins: `default.toml`, a file, the environment, flags. See `merge.rs` for how.
+
+mod merge;
+
+use std::{net::SocketAddr, path::{Path, PathBuf}, time::Duration};
+
+use llm::{Endpoint, ProviderId, SecretString};
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+
+pub use merge::{ConfigError, Environment};
+
+/// The embedded defaults.
+pub const DEFAULT_TOML: &str = include_str!("default.toml");
+
+/// All settings.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// How to serve.
+    pub server: Server,
+    /// Where things are kept.
+    pub data: Data,
+    /// What is told, and how.
+    pub log: Log,
+    /// Bounds of a check.
+    pub check: Check,
+    /// Who writes diagrams.
+    pub model: Model,
+    /// Keys and addresses of vendors.
+    pub providers: Providers,
+}
+
+/// `[server]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "default.toml documents each setting")]
+pub struct Server {
+    pub listen: SocketAddr,
+    pub max_body_bytes: usize,
+    pub shutdown_s: u64,
+    pub allowed_hosts: String,
+}
+
+/// `[data]`
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "default.toml documents each setting")]
+pub struct Data {
+    pub dir: PathBuf,
+    pub database_url: SecretString,
+}
+
+impl std::fmt::Debug for Data {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Data").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "default.toml documents each setting")]
+pub struct Log {
+    pub level: String,
+    pub format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// Text on a terminal, JSON otherwise.
+    Auto,
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// `[check]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "default.toml documents each setting")]
+pub struct Check {
+    pub threads: usize,
+    pub time_s: u64,
+    pub max_text_bytes: usize,
+    pub cache_entries: usize,
+}
+
+/// `[model]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "default.toml documents each setting")]
+pub struct Model {
+    pub provider: String,
+    pub model: String,
+    pub max_retries: u32,
+    pub max_output_tokens: u32,
+    pub total_s: u64,
+    pub connect_s: u64,
+    pub first_byte_s: u64,
+    pub between_bytes_s: u64,
+}
+
+/// `[providers]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "default.toml documents each setting")]
+pub struct Providers {
+    pub openrouter_api_key: SecretString,
+    pub openai_api_key: SecretString,
+    pub anthropic_api_key: SecretString,
+    pub gemini_api_key: SecretString,
+    pub openai_base_url: String,
+}
+
+impl Config {
+    /// The defaults, the file if there is one, and the environment, in this order.
+    ///
+    /// # Errors
+    /// Names the source and the setting that cannot be used.
+    pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Config, ConfigError> {
+        let config: Config = merge::load(file, environment)?;
+        config.check_values()?;
+        Ok(config)
+    }
+
+    fn check_values(&self) -> Result<(), ConfigError> {
+        let wrong = |key: &str, problem: String| Err(ConfigError::Value { key: key.to_owned(), problem });
+        if !["auto", "builtin"].contains(&self.model.provider.as_str()) && self.model.provider.parse::<ProviderId>().is_err() {
+            return wrong("model.provider", format!("`{}` is not a provider; use auto, builtin, {}", self.model.provider, provider_names().join(", ")));
+        }
+        if self.model.max_retries > 3 {
+            return wrong("model.max_retries", format!("{} is more than 3", self.model.max_retries));
+        }
+        if self.check.time_s == 0 || self.model.total_s == 0 {
+            return wrong("check.time_s", "a time limit of 0 seconds would refuse everything".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The URL of the database.
+    pub fn database_url(&self) -> String {
+        match self.data.database_url.expose_secret() {
+            "" => format!("sqlite:{}", self.data.dir.join("ba-copilot.db").display()),
+            url => url.to_owned(),
+        }
+    }
+
+    /// Bounds of a check.
+    pub fn check_limits(&self) -> mermend::Limits {
+        let defaults = mermend::Limits::default();
+        mermend::Limits {
+            threads: std::num::NonZeroUsize::new(self.check.threads).unwrap_or(defaults.threads),
+            time: Duration::from_secs(self.check.time_s),
+            size_bytes: self.check.max_text_bytes,
+            cache_entries: std::num::NonZeroUsize::new(self.check.cache_entries).unwrap_or(defaults.cache_entries),
+            ..defaults
+        }
+    }
+
+    /// Bounds of one question to a model.
+    pub fn llm_limits(&self) -> llm::Limits {
+        llm::Limits {
+            connect: Duration::from_secs(self.model.connect_s),
+            first_byte: Duration::from_secs(self.model.first_byte_s),
+            between_bytes: Duration::from_secs(self.model.between_bytes_s),
+            total: Duration::from_secs(self.model.total_s),
+            ..llm::Limits::default()
+        }
+    }
+
+    /// Where to ask `provider`, with the keys of this configuration.
+    pub fn endpoint(&self, provider: ProviderId) -> Endpoint {
+        let mut endpoint = Endpoint::new(provider);
+        let keys = &self.providers;
+        let key = match provider {
+            ProviderId::OpenRouter => Some(&keys.openrouter_api_key),
+            ProviderId::OpenAi | ProviderId::Compatible => Some(&keys.openai_api_key),
+            ProviderId::Anthropic => Some(&keys.anthropic_api_key),
+            ProviderId::Gemini => Some(&keys.gemini_api_key),
+            _ => None,
+        };
+        if let Some(key) = key.filter(|key| !key.expose_secret().is_empty()) {
+            endpoint = endpoint.with_key(key.clone());
+        }
+        if provider == ProviderId::Compatible && !keys.openai_base_url.is_empty() {
+            endpoint = endpoint.with_base_url(keys.openai_base_url.clone());
+        }
+        if !self.model.model.is_empty() {
+            endpoint = endpoint.with_model(self.model.model.clone());
+        }
+        endpoint
+    }
+
+    /// The provider that writes diagrams when a request names none; `None` for the built-in drafter.
+    pub fn default_provider(&self) -> Option<ProviderId> {
+        match self.model.provider.as_str() {
+            "builtin" => None,
+            // A local server that someone went to the length of naming comes before keys that may just be there.
+            "auto" => [ProviderId::Compatible, ProviderId::OpenRouter, ProviderId::Anthropic, ProviderId::OpenAi, ProviderId::Gemini]
+                .into_iter()
+                .find(|provider| self.endpoint(*provider).is_configured()),
+            name => name.parse().ok(),
+        }
+    }
+
+    /// Providers that could be asked now.
+    pub fn configured_providers(&self) -> Vec<&'static str> {
+        llm::PROVIDERS.iter().filter(|row| row.id != ProviderId::Scripted && self.endpoint(row.id).is_configured()).map(|row| row.name).collect()
+    }
+}
+
+/// Names of all providers that people can choose.
+pub fn provider_names() -> Vec<&'static str> {
+    llm::PROVIDERS.iter().filter(|row| row.id != ProviderId::Scripted).map(|row| row.name).collect()
+}

@@ -1,0 +1,65 @@
+//! `POST /api/v1/render`: the picture of a diagram.
+
+use axum::{
+    extract::State,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{
+    http::{Shared, error::{Body, Pending}},
+    service::picture::{self, Format},
+};
+
+/// What to draw.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RenderBody {
+    /// The Mermaid text.
+    #[schema(example = "flowchart LR\n  a --> b")]
+    code: String,
+    /// `svg` (the default) or `png`.
+    #[schema(example = "svg")]
+    format: Option<String>,
+    /// `light` (the default) or `dark`.
+    #[schema(example = "light")]
+    theme: Option<String>,
+    /// Pixels for each unit of a PNG, 1 to 4; 2 if not said.
+    #[schema(example = 2)]
+    scale: Option<f32>,
+}
+
+/// Draw a picture
+///
+/// SVG carries its fonts, and no script, event attribute or outside reference.
+#[utoipa::path(
+    post,
+    path = "/api/v1/render",
+    operation_id = "render_code",
+    tag = "check",
+    request_body = RenderBody,
+    responses(
+        (status = 200, description = "The picture", content((String = "image/svg+xml"), (Vec<u8> = "image/png"))),
+        (status = 422, description = "The input cannot be used", body = crate::http::Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn render_code(State(_shared): State<Shared>, Body(body): Body<RenderBody>) -> Result<Response, Pending> {
+    let format = Format::parse(body.format.as_deref().unwrap_or("svg"))?;
+    let request = picture::Request {
+        code: body.code,
+        format,
+        theme: body.theme.unwrap_or_else(|| "light".to_owned()),
+        scale: body.scale.unwrap_or(2.0),
+        embed_fonts: true,
+        elements: Vec::new(),
+    };
+    let bytes = picture::draw(request).await?;
+    let mut response = bytes.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+    // A picture opened on its own runs nothing either.
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; font-src data:"));
+    Ok(response)
+}

@@ -1,0 +1,61 @@
+//! The HTTP door: THE route table. Handlers parse, call one service function, and render.
+
+pub mod api;
+pub mod error;
+mod middleware;
+mod openapi;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware::{from_fn, from_fn_with_state},
+    routing::{get, post},
+};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
+
+pub use error::Problem;
+pub use openapi::document as openapi_document;
+
+use crate::{app::App, service::health::Probes, web};
+
+/// What handlers are handed.
+#[derive(Clone)]
+pub struct Shared {
+    /// The product.
+    pub app: App,
+    /// How it is.
+    pub probes: Probes,
+    /// What was counted.
+    pub metrics: Option<PrometheusHandle>,
+    /// No new work is taken: the process is ending.
+    pub draining: tokio_util::sync::CancellationToken,
+}
+
+/// All routes of the product.
+pub fn router(shared: Shared) -> Router {
+    let max_body = shared.app.config.server.max_body_bytes;
+    Router::new()
+        .route("/", get(web::home::show_home).post(web::home::submit_home))
+        .route("/assets/{file}", get(web::assets::find_asset))
+        .route("/health", get(api::health::find_health))
+        .route("/livez", get(api::health::find_livez))
+        .route("/readyz", get(api::health::find_readyz))
+        .route("/startupz", get(api::health::find_startupz))
+        .route("/metrics", get(api::health::find_metrics))
+        .route("/openapi.json", get(openapi::find_openapi))
+        .route("/api/v1/generate/{diagram}", post(api::generate::generate_diagram))
+        .route("/api/v1/validate", post(api::validate::validate_code))
+        .route("/api/v1/repair", post(api::repair::repair_code))
+        .route("/api/v1/render", post(api::render::render_code))
+        .merge(openapi::swagger_ui())
+        .fallback(error::no_such_route)
+        .method_not_allowed_fallback(error::no_such_method)
+        .layer(DefaultBodyLimit::max(max_body))
+        .layer(CompressionLayer::new())
+        .layer(CatchPanicLayer::custom(error::answer_panic))
+        .layer(from_fn(middleware::problem_bodies))
+        .layer(from_fn_with_state(shared.clone(), middleware::check_host))
+        .layer(from_fn(middleware::observe))
+        .with_state(shared)
+}

@@ -1,0 +1,84 @@
+//! Why a use-case did not do what was asked; the only error that doors see.
+
+use llm::LlmError;
+use mermend::picture::PictureError;
+use store::StoreError;
+
+/// Variants are named by what the caller is told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The input cannot be used; nothing was changed.
+    #[error("{message}")]
+    Invalid {
+        /// Which part of the input.
+        path: String,
+        /// What is wrong with it and what to do.
+        message: String,
+    },
+    /// There is no such thing, or the caller may not see it.
+    #[error("There is no such {0}; check its id.")]
+    NotFound(&'static str),
+    /// Something else has changed it meanwhile.
+    #[error("{0}")]
+    Conflict(String),
+    /// No model could write the diagram, and the draft was not wanted.
+    #[error("{message}")]
+    Model {
+        /// A stable code, for example `llm_timed_out`.
+        code: &'static str,
+        /// What happened and what to do.
+        message: String,
+    },
+    /// Try again later.
+    #[error("{0}")]
+    Unavailable(String),
+    /// A fault of ours. The text is for the log, never for the caller.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// The input cannot be used.
+    pub fn invalid(path: &str, message: impl Into<String>) -> Self {
+        Error::Invalid { path: path.to_owned(), message: message.into() }
+    }
+
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::Invalid { .. } => "invalid_input",
+            Error::NotFound(_) => "not_found",
+            Error::Conflict(_) => "conflict",
+            Error::Model { code, .. } => code,
+            Error::Unavailable(_) => "unavailable",
+            Error::Internal(_) => "internal",
+        }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound { what } => Error::NotFound(what),
+            StoreError::Conflict { .. } => Error::Conflict(error.to_string()),
+            StoreError::Invalid { what } => Error::invalid(what, error.to_string()),
+            StoreError::Unavailable { .. } | StoreError::NewerSchema { .. } | StoreError::Misconfigured { .. } => Error::Unavailable(error.to_string()),
+            StoreError::Internal { .. } => Error::Internal(error.to_string()),
+        }
+    }
+}
+
+impl From<LlmError> for Error {
+    fn from(error: LlmError) -> Self {
+        Error::Model { code: error.code(), message: error.to_string() }
+    }
+}
+
+impl From<PictureError> for Error {
+    fn from(error: PictureError) -> Self {
+        match error {
+            PictureError::NotDrawable(_) | PictureError::TooLarge(_) => Error::invalid("code", error.to_string()),
+            PictureError::Failed(why) => Error::Internal(why),
+        }
+    }
+}

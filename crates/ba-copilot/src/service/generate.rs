@@ -1,0 +1,372 @@
+//! Requirement text in, a validated diagram out: waits for what `engine` decides, then remembers it.
+
+use std::time::Duration;
+
+use blueprint::{Element, Kind};
+use llm::{Endpoint, LlmError, ProviderId, Question, Role, SecretString, Turn, Usage};
+use mermend::{Checked, Engine};
+use serde::Serialize;
+use serde_json::{Value, json};
+use store::{DiagramId, GenerationId, GenerationStatus, JsonText, NewDiagram, NewGeneration, NewVersion, ProjectId, VersionId, VersionOf};
+use tokio::sync::mpsc;
+
+use super::{Error, check};
+use crate::{
+    app::App,
+    config::provider_names,
+    engine::{Outcome, Prompt, Session, Settings, Step, TraceEntry, Written},
+};
+
+/// The longest message, in characters.
+pub const MAX_MESSAGE_CHARS: usize = 50_000;
+
+/// What a caller asks for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// What to draw.
+    pub kind: Kind,
+    /// The requirements.
+    pub message: String,
+    /// Where it belongs; the default project if not said.
+    pub project_id: Option<String>,
+    /// The caller's own name for it.
+    pub content_id: Option<String>,
+    /// Who writes: a provider's name or `builtin`; the configuration decides if not said.
+    pub provider: Option<String>,
+    /// Which model.
+    pub model: Option<String>,
+    /// A key for this one request; never stored, never logged.
+    pub key: Option<SecretString>,
+    /// Give the built-in draft when the model fails.
+    pub fallback: bool,
+}
+
+/// What happens on the way, for callers who watch.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A new stage: `asking`, `checking`, `repairing`, `drafting`, `storing`.
+    Status(&'static str),
+    /// Words of the model.
+    Delta(String),
+    /// Something to mend.
+    Finding(Value),
+    /// Something mended.
+    Repair(String),
+}
+
+/// A generation that was remembered.
+#[derive(Debug, Clone)]
+pub struct Generated {
+    /// Its id.
+    pub generation_id: String,
+    /// The diagram it began, if diagrams are kept.
+    pub diagram_id: Option<String>,
+    /// What was drawn.
+    pub kind: Kind,
+    /// The diagram.
+    pub outcome: Outcome,
+    /// `builtin` or the provider's name.
+    pub provider: String,
+    /// The model's name.
+    pub model: String,
+    /// What it took.
+    pub usage: Usage,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+impl Generated {
+    /// Mermaid accepted exactly the text.
+    pub fn validated(&self) -> bool {
+        self.outcome.checked.validated()
+    }
+
+    /// What was drawn, in a sentence.
+    pub fn summary(&self) -> String {
+        self.outcome.blueprint.as_ref().map(blueprint::describe).unwrap_or_default()
+    }
+}
+
+/// What a watcher is told through; `None` when nobody watches.
+pub type Watcher = Option<mpsc::UnboundedSender<Event>>;
+
+/// Writes a diagram and remembers it.
+///
+/// # Errors
+/// When the input cannot be used, or the model failed and no fallback was wanted.
+pub async fn generate_diagram(app: &App, request: Request, watcher: Watcher) -> Result<Generated, Error> {
+    let message = check_message(&request.message)?;
+    let project = request.project_id.as_deref().map(ProjectId::parse).transpose().map_err(|_| Error::invalid("project_id", "The project id must be 1 to 128 visible ASCII characters."))?;
+    let endpoint = choose_endpoint(app, &request)?;
+    let (provider, model) = match &endpoint {
+        Some(endpoint) => (endpoint.provider.name().to_owned(), endpoint.model.clone()),
+        None => ("builtin".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+    };
+    let begun = app.clock.now_us();
+    let settings = Settings { kind: request.kind, ask_model: endpoint.is_some(), max_retries: app.config.model.max_retries, fallback: request.fallback };
+    let mut usage = Usage::default();
+    let run = Run { app, endpoint: endpoint.as_ref(), watcher: &watcher };
+    let result = run.session(settings, &message, &mut usage).await;
+    let took_us = app.clock.now_us().as_micros().saturating_sub(begun.as_micros()).max(0);
+    let duration = Duration::from_micros(u64::try_from(took_us).unwrap_or(0));
+    measure(request.kind, &provider, &result, usage, duration);
+    watch(&watcher, Event::Status("storing"));
+    let record = Record { app, request: &request, project, provider: &provider, model: &model, usage, took_us, begun };
+    let (generation_id, diagram_id) = record.keep(&message, result.as_ref()).await?;
+    let outcome = result?;
+    tracing::info!(generation.id = %generation_id, llm.provider = %provider, kind = request.kind.row().id, validated = outcome.checked.validated(), retry_count = outcome.retry_count, duration_ms = duration.as_millis() as u64, "Generated a diagram");
+    Ok(Generated { generation_id, diagram_id, kind: request.kind, outcome, provider, model, usage, duration })
+}
+
+/// The message without what no database holds; bounds checked.
+fn check_message(message: &str) -> Result<String, Error> {
+    if message.trim().is_empty() {
+        return Err(Error::invalid("message", "There are no requirements: `message` is empty. Paste what people said they need."));
+    }
+    let chars = message.chars().count();
+    if chars > MAX_MESSAGE_CHARS {
+        return Err(Error::invalid("message", format!("`message` has {chars} characters; at most {MAX_MESSAGE_CHARS} are read. Send one chapter at a time.")));
+    }
+    // PostgreSQL has no U+0000, and no requirement needs one. A space keeps every offset.
+    Ok(message.replace('\0', " "))
+}
+
+/// Who is asked; `None` for the built-in drafter.
+fn choose_endpoint(app: &App, request: &Request) -> Result<Option<Endpoint>, Error> {
+    if app.scripted && request.provider.as_deref() != Some("builtin") {
+        return Ok(Some(Endpoint::new(ProviderId::Scripted)));
+    }
+    let provider = match request.provider.as_deref() {
+        Some("builtin") => return Ok(None),
+        Some(name) => Some(name.parse::<ProviderId>().ok().filter(|id| *id != ProviderId::Scripted).ok_or_else(|| {
+            Error::invalid("provider", format!("There is no provider `{name}`; use builtin, {}.", provider_names().join(", ")))
+        })?),
+        None => app.config.default_provider(),
+    };
+    let Some(provider) = provider else { return Ok(None) };
+    let mut endpoint = app.config.endpoint(provider);
+    if let Some(model) = request.model.as_deref().filter(|model| !model.is_empty()) {
+        endpoint = endpoint.with_model(model);
+    }
+    if let Some(key) = &request.key {
+        endpoint = endpoint.with_key(key.clone());
+    }
+    Ok(Some(endpoint))
+}
+
+fn watch(watcher: &Watcher, event: Event) {
+    if let Some(watcher) = watcher {
+        // Whoever watched may have gone away; the generation goes on and is kept.
+        let _ = watcher.send(event);
+    }
+}
+
+/// Carries out what the engine decides.
+struct Run<'a> {
+    app: &'a App,
+    endpoint: Option<&'a Endpoint>,
+    watcher: &'a Watcher,
+}
+
+impl Run<'_> {
+    async fn session(&self, settings: Settings, message: &str, usage: &mut Usage) -> Result<Outcome, Error> {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(self.app.config.model.total_s);
+        let mut failure: Option<LlmError> = None;
+        let (mut session, mut step) = Session::start(settings, message);
+        loop {
+            step = match step {
+                Step::Ask(prompt) => {
+                    watch(self.watcher, Event::Status("asking"));
+                    match self.ask(prompt, deadline, usage).await {
+                        Ok(text) => session.replied(&text),
+                        Err(error @ LlmError::BadReply { what: llm::BadReply::NotJson, .. }) => {
+                            let why = error.to_string();
+                            failure = Some(error);
+                            session.replied_without_form(&why)
+                        }
+                        Err(error) => {
+                            let why = error.to_string();
+                            failure = Some(error);
+                            session.failed(&why)
+                        }
+                    }
+                }
+                Step::Check(text) => {
+                    watch(self.watcher, Event::Status("checking"));
+                    let checked = check::check_code(self.app, text, Engine::Mermaid).await?;
+                    self.show_findings(&checked);
+                    session.checked(checked)
+                }
+                Step::Repair(text) => {
+                    watch(self.watcher, Event::Status("repairing"));
+                    let repaired = check::repair_code(self.app, text).await?;
+                    for step in &repaired.steps {
+                        watch(self.watcher, Event::Repair(format!("{}: {}", step.rule, step.message)));
+                    }
+                    session.repaired(repaired)
+                }
+                Step::Done(outcome) => {
+                    metrics::counter!("ba_copilot_retries_total").increment(u64::from(outcome.retry_count));
+                    return Ok(*outcome);
+                }
+                Step::GiveUp(problems) => {
+                    return Err(match failure {
+                        Some(error) => error.into(),
+                        None => Error::Model {
+                            code: "llm_bad_reply",
+                            message: format!("The model's answers could not be made into a valid diagram: {}. Try another model, or allow the built-in draft with \"fallback\": true.", problems.last().map(String::as_str).unwrap_or_default().trim_end_matches('.')),
+                        },
+                    });
+                }
+            };
+        }
+    }
+
+    async fn ask(&self, prompt: Prompt, deadline: tokio::time::Instant, usage: &mut Usage) -> Result<String, LlmError> {
+        let endpoint = self.endpoint.cloned().unwrap_or_else(|| Endpoint::new(ProviderId::Scripted));
+        let turns = prompt.turns.into_iter().enumerate().map(|(n, text)| Turn { role: if n % 2 == 0 { Role::User } else { Role::Assistant }, text }).collect();
+        let mut question = Question::new(prompt.system, "");
+        question.schema = prompt.schema.map(|json| llm::Schema { name: "blueprint".to_owned(), json });
+        question.turns = turns;
+        question.max_output_tokens = self.app.config.model.max_output_tokens;
+        let asked = async {
+            match self.watcher {
+                None => self.app.llm.ask(&endpoint, &question).await,
+                Some(watcher) => {
+                    self.app.llm.ask_streaming(&endpoint, &question, |delta| drop(watcher.send(Event::Delta(delta.to_owned())))).await
+                }
+            }
+        };
+        // All questions of one diagram share one time, or four slow answers would take four times as long as promised.
+        let answer = tokio::time::timeout_at(deadline, asked).await.unwrap_or(Err(LlmError::TimedOut { limit: llm::Limit::Total }));
+        let took = match &answer {
+            Ok(answer) => answer.usage,
+            Err(error) => error.usage(),
+        };
+        usage.input_tokens += took.input_tokens;
+        usage.output_tokens += took.output_tokens;
+        usage.cost_micro_usd = match (usage.cost_micro_usd, took.cost_micro_usd) {
+            (None, None) => None,
+            (a, b) => Some(a.unwrap_or(0) + b.unwrap_or(0)),
+        };
+        answer.map(|answer| answer.text)
+    }
+
+    fn show_findings(&self, checked: &Checked) {
+        for finding in &checked.findings {
+            watch(self.watcher, Event::Finding(serde_json::to_value(finding).unwrap_or(Value::Null)));
+        }
+    }
+}
+
+fn measure(kind: Kind, provider: &str, result: &Result<Outcome, Error>, usage: Usage, duration: Duration) {
+    let outcome = match result {
+        Ok(outcome) if outcome.written == Written::Fallback => "fell_back",
+        Ok(_) => "succeeded",
+        Err(_) => "failed",
+    };
+    let (kind, provider) = (kind.row().id, provider.to_owned());
+    metrics::counter!("ba_copilot_generations_total", "kind" => kind, "provider" => provider.clone(), "outcome" => outcome).increment(1);
+    metrics::histogram!("ba_copilot_generation_seconds", "kind" => kind, "provider" => provider.clone()).record(duration.as_secs_f64());
+    metrics::counter!("ba_copilot_tokens_total", "provider" => provider.clone(), "direction" => "input").increment(usage.input_tokens);
+    metrics::counter!("ba_copilot_tokens_total", "provider" => provider.clone(), "direction" => "output").increment(usage.output_tokens);
+    metrics::counter!("ba_copilot_cost_micro_usd_total", "provider" => provider).increment(usage.cost_micro_usd.unwrap_or(0));
+}
+
+/// What is about to be remembered.
+struct Record<'a> {
+    app: &'a App,
+    request: &'a Request,
+    project: Option<ProjectId>,
+    provider: &'a str,
+    model: &'a str,
+    usage: Usage,
+    took_us: i64,
+    begun: store::TimeUs,
+}
+
+impl Record<'_> {
+    /// Writes the generation and its version, before anyone is told of it.
+    async fn keep(self, message: &str, result: Result<&Outcome, &Error>) -> Result<(String, Option<String>), Error> {
+        let app = self.app;
+        let id = app.clock.new_id("gen");
+        let Some(store) = &app.store else { return Ok((id, None)) };
+        let kind = self.request.kind.row();
+        let project = self.project.clone().unwrap_or_else(ProjectId::default_project);
+        let outcome = result.ok();
+        let version = match outcome {
+            None => None,
+            Some(outcome) => Some(NewVersion {
+                id: VersionId::parse(app.clock.new_id("ver"))?,
+                of: VersionOf::New(NewDiagram {
+                    id: DiagramId::parse(app.clock.new_id("dia"))?,
+                    project_id: project.clone(),
+                    kind: kind.id.to_owned(),
+                    title: title(message),
+                }),
+                requirement: message.to_owned(),
+                blueprint: outcome.blueprint.as_ref().map(JsonText::encode).transpose()?,
+                mermaid: outcome.text.replace('\0', ""),
+                validated: outcome.checked.validated(),
+                findings: JsonText::encode(&outcome.findings)?,
+                trace: JsonText::encode(&outcome.trace)?,
+            }),
+        };
+        let generation = NewGeneration {
+            id: GenerationId::parse(id.clone())?,
+            project_id: Some(project),
+            content_id: self.request.content_id.as_ref().map(|id| id.replace('\0', "")),
+            diagram_id: None,
+            kind: kind.id.to_owned(),
+            status: match outcome {
+                Some(outcome) if outcome.written == Written::Fallback => GenerationStatus::FellBack,
+                Some(_) => GenerationStatus::Succeeded,
+                None => GenerationStatus::Failed,
+            },
+            request: message.to_owned(),
+            provider: self.provider.to_owned(),
+            model: self.model.to_owned(),
+            validator: Some(JsonText::encode(&json!({"engine": "mermaid", "version": mermend::MERMAID_VERSION}))?),
+            retry_count: outcome.map_or(0, |outcome| outcome.retry_count),
+            repairs: JsonText::encode(outcome.map(|outcome| outcome.repairs.as_slice()).unwrap_or_default())?,
+            warning: outcome.and_then(|outcome| outcome.warning.clone()),
+            error_code: result.err().map(|error| error.code().to_owned()),
+            input_tokens: u32::try_from(self.usage.input_tokens).unwrap_or(u32::MAX),
+            output_tokens: u32::try_from(self.usage.output_tokens).unwrap_or(u32::MAX),
+            cost_micro_usd: self.usage.cost_micro_usd.and_then(|cost| i64::try_from(cost).ok()),
+            duration_us: self.took_us,
+            created_at: self.begun,
+        };
+        let recorded = store.record_generation(generation, version).await?;
+        Ok((id, recorded.diagram.map(|diagram| diagram.id.to_string())))
+    }
+}
+
+/// The beginning of the requirements, for lists.
+fn title(message: &str) -> String {
+    let mut title: String = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = title.char_indices().nth(80) {
+        title.truncate(end);
+        title.push('…');
+    }
+    title
+}
+
+/// What doors show of a trace.
+pub fn trace_of(generated: &Generated) -> &[TraceEntry] {
+    &generated.outcome.trace
+}
+
+/// What doors need to draw the picture of a generation.
+pub fn elements_of(generated: &Generated) -> Vec<Element> {
+    generated.outcome.elements.clone()
+}
+
+/// The model as programs read it.
+pub fn model_of(generated: &Generated) -> Value {
+    generated.outcome.blueprint.as_ref().map(to_value).unwrap_or(Value::Null)
+}
+
+fn to_value(value: &impl Serialize) -> Value {
+    serde_json::to_value(value).unwrap_or(Value::Null)
+}

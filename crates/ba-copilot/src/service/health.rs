@@ -1,0 +1,110 @@
+//! How the product is: probes, cached, so that asking often costs nothing.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+use crate::app::App;
+
+/// How long a probe's answer stands.
+const FRESH: Duration = Duration::from_secs(2);
+/// How long the database may take to answer.
+const DATABASE_TIME: Duration = Duration::from_millis(500);
+/// Less free space than this is a warning.
+const DISK_LOW_BYTES: u64 = 256 << 20;
+
+/// How something is, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    /// All works.
+    Healthy,
+    /// The main job works, something beside it does not.
+    Degraded,
+    /// The main job does not work.
+    Unhealthy,
+}
+
+impl Status {
+    /// The word in the API.
+    pub fn word(self) -> &'static str {
+        match self {
+            Status::Healthy => "healthy",
+            Status::Degraded => "degraded",
+            Status::Unhealthy => "unhealthy",
+        }
+    }
+}
+
+/// How the product is.
+#[derive(Debug, Clone)]
+pub struct Health {
+    /// The worst of all checks that count.
+    pub status: Status,
+    /// Each check, as the API writes it.
+    pub checks: Value,
+}
+
+/// Remembers the last answer.
+#[derive(Clone, Default)]
+pub struct Probes(Arc<Mutex<Option<(Instant, Health)>>>);
+
+impl Probes {
+    /// How the product is, at most two seconds old.
+    pub async fn health(&self, app: &App) -> Health {
+        let known = self.0.lock().ok().and_then(|known| known.clone());
+        if let Some((at, health)) = known
+            && at.elapsed() < FRESH
+        {
+            return health;
+        }
+        let health = probe(app).await;
+        if let Ok(mut known) = self.0.lock() {
+            *known = Some((Instant::now(), health.clone()));
+        }
+        health
+    }
+}
+
+async fn probe(app: &App) -> Health {
+    let (database, database_check) = match &app.store {
+        None => (Status::Healthy, json!({"status": "healthy", "mode": "none"})),
+        Some(store) => match store.ping(DATABASE_TIME).await {
+            Ok(()) => (Status::Healthy, json!({"status": "healthy", "mode": store.backend().to_string().to_lowercase()})),
+            Err(error) => (Status::Unhealthy, json!({"status": "unhealthy", "error": error.to_string()})),
+        },
+    };
+    let (checker, checker_check) = match mermend::MERMAID_VERSION {
+        Some(version) => (Status::Healthy, json!({"status": "healthy", "mode": "in_process", "engine": "mermaid", "version": version})),
+        None => (
+            Status::Degraded,
+            json!({"status": "degraded", "mode": "in_process", "engine": "fast", "error": "this build has no Mermaid engine, so verdicts are the fast parser's"}),
+        ),
+    };
+    let providers = app.config.configured_providers();
+    let llm_check = match providers.is_empty() {
+        true => json!({"status": "healthy", "providers": [], "note": "no model is configured; the built-in drafter writes"}),
+        false => json!({"status": "configured", "providers": providers}),
+    };
+    let (disk, disk_check) = disk(app);
+    Health {
+        status: database.max(checker).max(disk),
+        checks: json!({"database": database_check, "mcp_server": checker_check, "llm": llm_check, "disk": disk_check}),
+    }
+}
+
+fn disk(app: &App) -> (Status, Value) {
+    if app.store.is_none() {
+        return (Status::Healthy, json!({"status": "healthy", "mode": "none"}));
+    }
+    match rustix::fs::statvfs(&app.config.data.dir) {
+        Ok(found) => {
+            let free = found.f_bavail.saturating_mul(found.f_frsize);
+            let status = if free < DISK_LOW_BYTES { Status::Degraded } else { Status::Healthy };
+            (status, json!({"status": status.word(), "free_bytes": free}))
+        }
+        Err(error) => (Status::Degraded, json!({"status": "degraded", "error": format!("the data folder cannot be looked at: {error}")})),
+    }
+}

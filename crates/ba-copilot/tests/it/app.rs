@@ -1,0 +1,119 @@
+//! `TestApp`: the router over a temporary SQLite file, a scripted model and a clock of its own.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Request, StatusCode},
+};
+use ba_copilot::{
+    app::App,
+    clock::Clock,
+    config::{Config, Environment},
+    http::{Shared, router},
+    service::health::Probes,
+    telemetry,
+};
+use http_body_util::BodyExt;
+use llm::{Script, Scripted};
+use serde_json::Value;
+use store::PageRequest;
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+/// A product that lasts as long as a test.
+pub(crate) struct TestApp {
+    pub(crate) app: App,
+    pub(crate) script: Script,
+    router: Router,
+    _folder: TempDir,
+}
+
+/// What came back.
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Reply {
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.bytes).expect("text")
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    /// An error of the contract: the media type, the fields, and that they agree with the answer.
+    pub(crate) fn problem(&self, status: u16, code: &str) -> Value {
+        let problem = self.json();
+        assert_eq!(self.status.as_u16(), status, "{problem}");
+        assert_eq!(self.headers["content-type"], "application/problem+json");
+        assert_eq!(problem["status"], status);
+        assert_eq!(problem["code"], code, "{problem}");
+        assert_eq!(problem["request_id"].as_str(), self.headers["x-request-id"].to_str().ok());
+        for field in ["type", "title", "detail"] {
+            assert!(problem[field].as_str().is_some_and(|text| !text.is_empty()), "{field} of {problem}");
+        }
+        problem
+    }
+}
+
+impl TestApp {
+    /// A product whose model says these things, in this order.
+    pub(crate) async fn scripted(outcomes: impl IntoIterator<Item = Scripted>) -> Self {
+        Self::start(Some(Script::new(outcomes)), &[]).await
+    }
+
+    /// A product without a model.
+    pub(crate) async fn builtin() -> Self {
+        Self::start(None, &[]).await
+    }
+
+    /// A product with these variables set.
+    pub(crate) async fn start(script: Option<Script>, variables: &[(&str, &str)]) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let data = folder.path().join("data").display().to_string();
+        let pairs = variables.iter().copied().chain([("BA_COPILOT__CHECK__THREADS", "1")]);
+        let environment = Environment::from_pairs(pairs);
+        let mut config = Config::load(None, &environment).expect("a configuration");
+        config.data.dir = data.into();
+        let clock = Clock::from_fn(|| UNIX_EPOCH + Duration::from_secs(1_800_000_000));
+        let app = match script.clone() {
+            Some(script) => App::scripted(config, clock, script),
+            None => App::stateless(config, clock).expect("an app"),
+        };
+        let app = app.with_store().await.expect("a store");
+        let metrics = telemetry::install_metrics();
+        let router = router(Shared { app: app.clone(), probes: Probes::default(), metrics, draining: Default::default() });
+        TestApp { app, script: script.unwrap_or_default(), router, _folder: folder }
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
+        let response = self.router.clone().oneshot(request).await.expect("an answer");
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.expect("a body").to_bytes().to_vec();
+        Reply { status: parts.status, headers: parts.headers, bytes }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        self.send(Request::get(path).body(Body::empty()).expect("a request")).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Reply {
+        self.post_bytes(path, body.to_string()).await
+    }
+
+    pub(crate) async fn post_bytes(&self, path: &str, body: impl Into<Body>) -> Reply {
+        let request = Request::post(path).header("content-type", "application/json").body(body.into());
+        self.send(request.expect("a request")).await
+    }
+
+    /// What was remembered, newest first.
+    pub(crate) async fn generations(&self) -> Vec<store::Generation> {
+        let store = self.app.store.as_ref().expect("a store");
+        store.list_generations(&PageRequest::first(200)).await.expect("generations").items
+    }
+}

@@ -1,0 +1,158 @@
+//! The command line: the real program, its output and its exit codes.
+
+use std::{
+    io::Write,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::process::BINARY;
+
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn run_in(folder: &Path, arguments: &[&str], input: &[u8], variables: &[(&str, &str)]) -> Ran {
+    let mut child = Command::new(BINARY)
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut stdin = child.stdin.take().expect("an input");
+    let input = input.to_owned();
+    // A program that does not read its input is no failure of the test.
+    let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let output = child.wait_with_output().expect("an end");
+    writer.join().expect("the writer");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    Ran { code: output.status.code().expect("a code"), out: text(output.stdout), err: text(output.stderr) }
+}
+
+fn run(arguments: &[&str], input: &str) -> Ran {
+    let folder = TempDir::new().expect("a folder");
+    run_in(folder.path(), arguments, input.as_bytes(), &[])
+}
+
+#[test]
+fn draft_writes_a_diagram_that_check_accepts() {
+    for kind in ["class", "usecase", "activity"] {
+        let drafted = run(&["draft", "--kind", kind], "As a member, I want to borrow a book so that I can read it. The clerk checks the card. If the card is valid, the clerk lends the book, otherwise the clerk refuses.");
+        assert_eq!(drafted.code, 0, "{}", drafted.err);
+        let checked = run(&["check", "-"], &drafted.out);
+        assert_eq!((checked.code, checked.out.as_str()), (0, ""), "{}\n{}", drafted.out, checked.err);
+    }
+}
+
+#[test]
+fn batches_answer_line_by_line() {
+    let lines = format!("{}\n\n{}\n", json!({"id": 1, "text": "A customer places orders."}), json!({"id": "b", "text": " "}));
+    let drafted = run(&["draft", "--kind", "class", "--batch", "--format", "jsonl"], &lines);
+    let rows: Vec<Value> = drafted.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!((rows.len(), drafted.code), (2, 1), "{}", drafted.err);
+    assert_eq!((&rows[0]["id"], &rows[0]["validated"]), (&json!(1), &json!(true)));
+    assert!(rows[0]["model"]["classes"].as_array().is_some_and(|classes| !classes.is_empty()));
+    assert_eq!(rows[1]["error"]["code"], "invalid_input");
+    let lines = format!("{}\n{}\n", json!({"id": 1, "code": "pie\n  \"a\" : 1"}), json!({"id": 2, "code": "flowchart LR\n  a[b(c)]"}));
+    let checked = run(&["check", "--batch", "--format", "jsonl"], &lines);
+    let rows: Vec<Value> = checked.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!((&rows[0]["valid"], &rows[0]["kind"], &rows[1]["valid"]), (&json!(true), &json!("pie"), &json!(false)));
+    let repaired = run(&["repair", "--batch", "--format", "jsonl"], &lines);
+    let rows: Vec<Value> = repaired.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!((&rows[0]["class"], &rows[1]["class"], &rows[1]["valid"]), (&json!("none"), &json!("safe"), &json!(true)), "{rows:?}");
+}
+
+#[test]
+fn check_reads_folders_and_markdown_and_speaks_four_formats() {
+    let folder = TempDir::new().expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+    write("good.mmd", "flowchart LR\n  a --> b\n");
+    write("notes.md", "# Notes\n\n```mermaid\nflowchart LR\n  a[run()] --> b\n```\n\n```python\nprint()\n```\n");
+    write("ignored.txt", "flowchart LR\n  a[[[");
+    let at = |format: &str| run_in(folder.path(), &["check", ".", "--format", format], b"", &[]);
+    let text = at("text");
+    assert_eq!(text.code, 1);
+    assert!(text.out.starts_with("./notes.md:5:"), "{}", text.out);
+    assert!(text.err.contains("2 checked, 1 not valid"), "{}", text.err);
+    let json: Value = serde_json::from_str(&at("json").out).expect("JSON");
+    assert_eq!(json.as_array().map(Vec::len), Some(2));
+    let sarif: Value = serde_json::from_str(&at("sarif").out).expect("JSON");
+    assert_eq!(sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["region"]["startLine"], 5);
+    assert!(at("github").out.starts_with("::error file=./notes.md,line=5,"), "{}", at("github").out);
+    // --diff shows and changes nothing, --fix mends in place.
+    let before = std::fs::read_to_string(folder.path().join("notes.md")).expect("text");
+    let shown = run_in(folder.path(), &["check", ".", "--fix", "--diff"], b"", &[]);
+    assert!(shown.out.contains("+  a[\"run()\"] --> b"), "{}", shown.out);
+    assert_eq!(std::fs::read_to_string(folder.path().join("notes.md")).expect("text"), before);
+    let fixed = run_in(folder.path(), &["check", ".", "--fix"], b"", &[]);
+    assert_eq!(fixed.code, 0, "{}{}", fixed.out, fixed.err);
+    assert_eq!(std::fs::read_to_string(folder.path().join("notes.md")).expect("text"), before.replace("a[run()]", "a[\"run()\"]"));
+}
+
+#[test]
+fn repair_and_render_and_explain_and_kinds() {
+    let repaired = run(&["repair", "-"], "```mermaid\nflowchart LR\n  a[b(c)]\n```");
+    assert_eq!(repaired.code, 0, "{}", repaired.err);
+    assert!(repaired.out.contains("a[\"b(c)\"]"), "{}", repaired.out);
+    let hopeless = run(&["repair", "-"], "flowchart LR\n  a --> --> ]]\n");
+    assert_eq!(hopeless.code, 1);
+    let folder = TempDir::new().expect("a folder");
+    for (name, begins) in [("out.svg", &b"<svg"[..]), ("out.png", &b"\x89PNG"[..])] {
+        let drawn = run_in(folder.path(), &["render", "-", "-o", name], b"pie\n  \"a\" : 1", &[]);
+        assert_eq!(drawn.code, 0, "{}", drawn.err);
+        assert!(std::fs::read(folder.path().join(name)).expect("a picture").starts_with(begins));
+    }
+    for rule in mermend::RULES {
+        let explained = run(&["explain", rule.code], "");
+        assert!(explained.code == 0 && explained.out.contains(rule.name), "{}", rule.code);
+    }
+    let kinds = run(&["kinds"], "");
+    for kind in mermend::kinds::KINDS {
+        assert!(kinds.out.contains(kind.name), "{}", kind.name);
+    }
+}
+
+#[test]
+fn what_cannot_run_says_why_and_exits_with_2() {
+    let cases: [(&[&str], &[u8], &[(&str, &str)], &str); 12] = [
+        (&["check", "no-such-file.mmd"], b"", &[], "no-such-file.mmd cannot be used"),
+        (&["check", "-"], b"flowchart \xff\xfe", &[], "is not text: byte 10 is not UTF-8"),
+        (&["draft", "--kind", "poem"], b"x", &[], "There is no kind `poem`"),
+        (&["draft", "--provider", "oracle"], b"A customer.", &[], "There is no provider `oracle`"),
+        (&["draft"], b"  ", &[], "There are no requirements"),
+        (&["draft", "--batch"], b"{\"id\":1}\n", &[], "Line 1 of standard input"),
+        (&["render", "-", "-o", "x.gif"], b"pie", &[], "`gif` is not a picture format"),
+        (&["render", "-", "-o", "x.svg"], b"nonsense", &[], "cannot be drawn"),
+        (&["explain", "XYZ999"], b"", &[], "There is no rule `XYZ999`"),
+        (&["kinds"], b"", &[("BA_COPILOT__SERVER__LISTN", "x")], "Did you mean `server.listen`"),
+        (&["kinds"], b"", &[("BA_COPILOT__CHECK__TIME_S", "soon")], "must give a whole number"),
+        (&["kinds", "--config", "none.toml"], b"", &[], "none.toml cannot be read"),
+    ];
+    for (arguments, input, variables, expected) in cases {
+        let folder = TempDir::new().expect("a folder");
+        let ran = run_in(folder.path(), arguments, input, variables);
+        println!("{arguments:?}: {}", ran.err);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{arguments:?}: {}", ran.err);
+        assert!(ran.err.contains(expected), "{arguments:?}: {}", ran.err);
+        assert_eq!(ran.err.lines().count(), 1, "{arguments:?}: {}", ran.err);
+    }
+}
+
+#[test]
+fn secrets_come_from_files_too_and_never_show() {
+    let folder = TempDir::new().expect("a folder");
+    std::fs::write(folder.path().join("key"), "sk-canary-file\n").expect("written");
+    std::fs::write(folder.path().join("bad.toml"), "[providers]\nopenai_api_key = 7\n").expect("written");
+    let ran = run_in(folder.path(), &["--config", "bad.toml", "kinds"], b"", &[("OPENROUTER", "x"), ("OPEN_ROUTER_API_KEY_FILE", "key")]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("providers.openai_api_key") && !ran.err.contains("canary"), "{}", ran.err);
+}

@@ -1,0 +1,112 @@
+//! Prose that must stay true: generated pages, and every path and command that a document names.
+//!
+//! `cargo xtask codegen` writes the generated pages anew.
+
+use std::{fs, path::{Path, PathBuf}, process::Command};
+
+use crate::process::{BINARY, Server};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn read(file: &str) -> String {
+    fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+#[expect(clippy::disallowed_methods, reason = "asks whether the pages are to be written instead of compared")]
+fn updating() -> bool {
+    std::env::var_os("UPDATE_DOCS").is_some()
+}
+
+/// The file holds exactly this, or is made to.
+fn check(file: &str, expected: &str) {
+    if updating() {
+        fs::write(root().join(file), expected).expect("written");
+        return;
+    }
+    assert!(read(file) == expected, "{file} is not current; run `cargo xtask codegen`");
+}
+
+fn help(arguments: &[&str]) -> String {
+    let output = Command::new(BINARY).args(arguments).arg("--help").env_clear().output().expect("it runs");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+#[test]
+fn docs_of_the_command_line_are_current() {
+    let mut page = String::from("# Command line\n\nMade by `cargo xtask codegen`; do not edit.\n");
+    for command in ["", "serve", "draft", "check", "repair", "render", "explain", "kinds"] {
+        let arguments: Vec<&str> = Some(command).into_iter().filter(|command| !command.is_empty()).collect();
+        let text: String = help(&arguments).lines().map(|line| format!("{}\n", line.trim_end())).collect();
+        page.push_str(&format!("\n## ba-copilot {command}\n\n```text\n{text}```\n").replace("ba-copilot \n", "ba-copilot\n"));
+    }
+    check("docs/cli.md", &page);
+}
+
+#[test]
+fn docs_of_the_rules_are_current() {
+    let mut page = String::from("# Rules\n\nMade by `cargo xtask codegen`; do not edit. `ba-copilot explain CODE` shows one.\n");
+    for rule in mermend::RULES {
+        page.push_str(&format!("\n<a id=\"{}\"></a>\n\n# {} {}\n\n{}\n", rule.code.to_lowercase(), rule.code, rule.name, rule.docs().trim()));
+    }
+    for row in blueprint::LINTS {
+        page.push_str(&format!("\n<a id=\"{}\"></a>\n\n# {} {}\n\n{}\n", row.code.to_lowercase(), row.code, row.name, row.doc.trim()));
+    }
+    check("docs/rules.md", &page);
+}
+
+#[test]
+fn docs_of_the_settings_are_current() {
+    let page = format!("# Settings\n\nMade by `cargo xtask codegen`; do not edit.\n\n```toml\n{}```\n", ba_copilot::config::DEFAULT_TOML);
+    check("docs/config.md", &page);
+}
+
+#[test]
+fn docs_of_the_api_are_current() {
+    let document = serde_json::to_string_pretty(&ba_copilot::http::openapi_document()).expect("JSON");
+    check("docs/openapi.json", &format!("{document}\n"));
+}
+
+#[test]
+fn documents_name_only_what_exists() {
+    for file in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"] {
+        let text = read(file);
+        for name in text.split('`').skip(1).step_by(2) {
+            let is_path = name.contains('/') && !name.contains([' ', '<', '{', ':', '*', '$']) && !name.starts_with(['/', '-', '~', '@']) && !name.starts_with("application/") && !name.starts_with("text/");
+            if is_path {
+                let here = root().join(name).exists();
+                let in_crates = root().join("crates").join(name).exists();
+                let in_product = root().join("crates/ba-copilot/src").join(name).exists();
+                assert!(here || in_crates || in_product, "{file} names `{name}`, which does not exist");
+            }
+        }
+    }
+    assert!(read("ARCHITECTURE.md").lines().count() < 250, "ARCHITECTURE.md is longer than a person reads");
+}
+
+#[test]
+fn the_commands_of_the_readme_do_what_it_says() {
+    let readme = read("README.md");
+    // The two commands. The second is what runs this test; the first builds the program that is run here.
+    for command in ["cargo run --release", "cargo xtask test"] {
+        assert!(readme.contains(&format!("\n{command}\n")), "README.md does not show `{command}`");
+    }
+    assert!(read(".ci/run").contains("cargo xtask test"));
+    assert!(read("Cargo.toml").contains("default-members = [\"crates/ba-copilot\"]"));
+    // The request it shows, and its answer.
+    let block = |language: &str| {
+        let start = format!("```{language}\n");
+        readme.split(&start).nth(1).and_then(|rest| rest.split("\n```").next()).unwrap_or_else(|| panic!("README.md has no {language} block")).to_owned()
+    };
+    let request = readme.split("-d '").nth(1).and_then(|rest| rest.split("'\n").next()).expect("a request in README.md");
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let server = Server::start(folder.path(), &[]);
+    let (status, body) = server.request("POST", "/api/v1/generate/class-diagram", request).expect("an answer");
+    assert_eq!(status, 200, "{body}");
+    let reply: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    let shown: serde_json::Value = serde_json::from_str(&block("json")).expect("the answer in README.md is JSON");
+    assert_eq!(shown["response"]["detail"], reply["response"]["detail"], "README.md shows another diagram");
+    assert_eq!(shown["response"]["summary"], reply["response"]["summary"]);
+    assert_eq!(shown["response"]["metadata"]["validated"], reply["response"]["metadata"]["validated"]);
+}

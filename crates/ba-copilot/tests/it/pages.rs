@@ -1,0 +1,252 @@
+//! What people see, in real Chromium: the first page does the main job, and no picture cuts, overlaps or loses a label.
+//!
+//! Skipped with a loud word where Chromium is not installed; `cargo xtask test` installs it where it may.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use fantoccini::{ClientBuilder, Locator};
+use mermend::picture::{PictureOptions, png, svg, web_fonts};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::process::Server;
+
+const FLAGS: [&str; 8] = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+];
+
+/// Whether the program is there; says so loudly if not.
+fn installed(program: &str) -> bool {
+    let there = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
+    if !there {
+        eprintln!("*** SKIPPED: {program} is not installed, so nobody looked at the pictures and pages ***");
+    }
+    there
+}
+
+struct Driver {
+    child: Child,
+    address: String,
+}
+
+impl Driver {
+    fn start() -> Driver {
+        let mut child = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("chromedriver");
+        let lines = BufReader::new(child.stdout.take().expect("an output")).lines().map_while(Result::ok);
+        let mut lines = lines.filter_map(|line| line.split("successfully on port ").nth(1).map(|port| port.trim_end_matches('.').to_owned()));
+        let port = lines.next().expect("a port");
+        Driver { child, address: format!("http://127.0.0.1:{port}") }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+async fn browser(driver: &Driver, profile: &TempDir) -> fantoccini::Client {
+    let mut flags: Vec<String> = FLAGS.iter().map(|flag| (*flag).to_owned()).collect();
+    flags.push(format!("--user-data-dir={}", profile.path().display()));
+    flags.push("--window-size=1400,1000".to_owned());
+    flags.push("--allow-file-access-from-files".to_owned());
+    let capabilities = json!({"goog:chromeOptions": {"args": flags}});
+    let Value::Object(capabilities) = capabilities else { unreachable!("an object") };
+    ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new()).capabilities(capabilities).connect(&driver.address).await.expect("a browser")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_page_does_the_main_job() {
+    if !installed("chromium") || !installed("chromedriver") {
+        return;
+    }
+    let (data, profile) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
+    let server = Server::start(data.path(), &[]);
+    let driver = Driver::start();
+    let client = browser(&driver, &profile).await;
+    let home = format!("http://{}/", server.address);
+    for (kind, expected) in [("class", "classDiagram"), ("use_case", "flowchart"), ("activity", "flowchart")] {
+        client.goto(&home).await.expect("the page");
+        let message = client.find(Locator::Id("message")).await.expect("the field");
+        message.clear().await.expect("an empty field");
+        message
+            .send_keys("A customer places orders. Each order has a number. As a customer, I want to place an order. The clerk checks the order. If the order is complete, the clerk ships it, otherwise the clerk asks the customer.")
+            .await
+            .expect("typed");
+        client.find(Locator::Css(&format!("label:has(input[value={kind}])"))).await.expect("the choice").click().await.expect("chosen");
+        client.find(Locator::Css("form button")).await.expect("the button").click().await.expect("sent");
+        client.wait().for_element(Locator::Css(".picture svg")).await.expect("a picture");
+        let source = client.find(Locator::Id("source")).await.expect("the source").text().await.expect("text");
+        assert!(source.starts_with(expected), "{source}");
+        let note = client.find(Locator::Css(".note.good")).await.expect("the note").text().await.expect("text");
+        assert!(note.contains("Checked by Mermaid 12.3.0") && note.contains("built-in drafter"), "{note}");
+        // Every part of the picture that has an element has words, and pointing at it lights them.
+        let lit = client
+            .execute(
+                "const part = document.querySelector('.picture [data-element]'); part.dispatchEvent(new PointerEvent('pointerenter')); \
+                 return [document.querySelectorAll('.picture [data-element]').length, document.querySelectorAll('mark').length, document.querySelectorAll('.lit').length];",
+                vec![],
+            )
+            .await
+            .expect("a script");
+        let counts: Vec<u64> = serde_json::from_value(lit).expect("three numbers");
+        assert!(counts.iter().all(|count| *count > 0), "{kind}: {counts:?}");
+        for (link, begins) in [("Download SVG", "data:image/svg+xml;base64,"), ("Download PNG", "data:image/png;base64,")] {
+            let href = client.find(Locator::LinkText(link)).await.expect("the link").attr("href").await.expect("an address");
+            assert!(href.is_some_and(|href| href.starts_with(begins) && href.len() > 1000), "{link}");
+        }
+    }
+    // The page keeps working without a script, and says what is wrong in words.
+    client.goto(&home).await.expect("the page");
+    client.execute("document.getElementById('message').removeAttribute('required'); document.getElementById('message').value = ' ';", vec![]).await.expect("a script");
+    client.find(Locator::Css("form button")).await.expect("the button").click().await.expect("sent");
+    client.wait().for_element(Locator::Css(".note.problem")).await.expect("a problem");
+    client.close().await.expect("closed");
+}
+
+/// Diagrams with labels of every length and shape.
+fn varied() -> Vec<(String, String)> {
+    let words = ["Order", "Customer account", "Wi", "Illness certificate of the employee", "MMMMWWWW", "Straße & Über-Größe", "Заказ клиента", "Đơn đặt hàng", "Παραγγελία", "x", "fifteen % (of 20)", "«quoted» “text”", "e-mail / phone", "Überweisungsbestätigungsnummer"];
+    let word = |n: usize| words[n % words.len()];
+    let mut out: Vec<(String, String)> = mermend::kinds::KINDS.iter().map(|kind| (format!("sample {}", kind.id), kind.sample.to_owned())).collect();
+    for n in 0..70 {
+        let mut classes = String::from("classDiagram\n");
+        for c in 0..3 {
+            classes.push_str(&format!("    class C{c}[\"{}\"] {{\n", word(n + c)));
+            for a in 0..(n + c) % 4 {
+                classes.push_str(&format!("        +String {}{a}\n", ["name", "dateOfBirthOfTheCustomer", "i", "totalAmountWithTax"][(n + a) % 4]));
+            }
+            classes.push_str("        +calculate(amount: Money) Money\n    }\n");
+        }
+        classes.push_str(&format!("    C0 \"1\" --> \"0..*\" C1 : {}\n    C1 *-- \"1..*\" C2 : {}\n", word(n + 5).replace([':', '%'], ""), ["has", "consists of several"][n % 2]));
+        out.push((format!("class {n}"), classes));
+        let flow = format!(
+            "flowchart {}\n    a([\"{}\"]) -->|\"{}\"| b{{\"{}?\"}}\n    b -->|\"yes\"| c[\"{}\"]\n    b -->|\"no, {}\"| d(\"{}\")\n    subgraph s[\"{}\"]\n        c --> e[\"{}\"]\n    end\n",
+            ["LR", "TD"][n % 2], word(n), word(n + 3), word(n + 1), word(n + 2), word(n + 7), word(n + 4), word(n + 6), word(n + 9)
+        );
+        out.push((format!("flowchart {n}"), flow));
+        let sequence = format!("sequenceDiagram\n    participant A as {}\n    participant B as {}\n    A->>B: {}\n    B-->>A: {}\n    Note over A,B: {}\n", word(n), word(n + 1), word(n + 2), word(n + 3), word(n + 4));
+        out.push((format!("sequence {n}"), sequence));
+    }
+    out
+}
+
+/// Looks at each picture in the page and says what is wrong with it, as `name: fault` lines.
+const LOOK: &str = r#"
+const done = arguments[arguments.length - 1];
+document.fonts.ready.then(async () => {
+  await Promise.all([...document.fonts].map((font) => font.load()));
+  const faults = [];
+  const overlap = (a, b) => Math.min(Math.min(a.right, b.right) - Math.max(a.left, b.left), Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top));
+  const ink = (canvas, box, scale) => {
+    const [x, y, w, h] = [box.x * scale, box.y * scale, box.width * scale, box.height * scale].map(Math.round);
+    const pixels = canvas.getContext('2d').getImageData(Math.max(0, x), Math.max(0, y), Math.max(1, w), Math.max(1, h)).data;
+    let sum = 0;
+    for (let i = 0; i < pixels.length; i += 4) sum += 255 - (pixels[i] + pixels[i + 1] + pixels[i + 2]) / 3;
+    return sum;
+  };
+  const canvasOf = (image, width, height) => {
+    const canvas = Object.assign(document.createElement('canvas'), { width, height });
+    const context = canvas.getContext('2d');
+    context.fillStyle = '#fff';
+    context.fillRect(0, 0, width, height);
+    context.drawImage(image, 0, 0, width, height);
+    return canvas;
+  };
+  for (const section of document.querySelectorAll('section')) {
+    const name = section.dataset.name, svg = section.querySelector(':scope > div > svg');
+    const frame = svg.getBoundingClientRect();
+    const texts = [...svg.querySelectorAll('text')].filter((text) => text.textContent.trim() && text.getBoundingClientRect().width > 0 && !text.closest('defs'));
+    const uses = [...svg.querySelectorAll('use')].map((use) => ({ node: use, label: document.getElementById(use.getAttribute('href')?.slice(1) ?? '') }))
+      .filter(({ label }) => label?.querySelector('text')?.textContent.trim());
+    const labels = [
+      ...texts.map((node) => ({ node, box: node.getBoundingClientRect(), words: node.textContent.trim() })),
+      ...uses.map(({ node, label }) => ({ node, box: node.getBoundingClientRect(), words: label.textContent.trim() })),
+    ];
+    if (labels.length === 0 && !section.dataset.empty) faults.push(`${name}: no label at all`);
+    for (const { node, box, words } of labels) {
+      if (box.left < frame.left - 1 || box.right > frame.right + 1 || box.top < frame.top - 1 || box.bottom > frame.bottom + 1) faults.push(`${name}: "${words}" leaves the picture`);
+      const shape = node.closest('g.node')?.querySelector('rect, polygon, circle, ellipse, path');
+      if (shape) {
+        const around = node.closest('g.node').getBoundingClientRect(), own = shape.getBoundingClientRect();
+        const outer = own.width > 4 && own.height > 4 ? own : around;
+        if (box.left < outer.left - 2 || box.right > outer.right + 2) faults.push(`${name}: "${words}" leaves its shape by ${Math.max(outer.left - box.left, box.right - outer.right).toFixed(1)}`);
+      }
+    }
+    for (let i = 0; i < labels.length; i++) for (let j = i + 1; j < labels.length; j++) {
+      if (labels[i].node.contains(labels[j].node)) continue;
+      if (overlap(labels[i].box, labels[j].box) > 3) faults.push(`${name}: "${labels[i].words}" and "${labels[j].words}" overlap by ${overlap(labels[i].box, labels[j].box).toFixed(1)}`);
+    }
+    // The PNG shows the ink of each label that the SVG shows.
+    const image = section.querySelector('img');
+    await image.decode();
+    const scale = image.naturalWidth / frame.width;
+    const painted = canvasOf(image, image.naturalWidth, image.naturalHeight);
+    const vector = new Image();
+    vector.src = section.dataset.svg;
+    await vector.decode();
+    const drawn = canvasOf(vector, image.naturalWidth, image.naturalHeight);
+    for (const { box, words } of labels) {
+      const local = { x: box.x - frame.x, y: box.y - frame.y, width: box.width, height: box.height };
+      const [a, b] = [ink(drawn, local, scale), ink(painted, local, scale)];
+      if (a > 2000 && (b < a * 0.75 || b > a * 1.4)) faults.push(`${name}: "${words}" has ${(b / a).toFixed(2)} of its ink in the PNG`);
+    }
+  }
+  done(faults);
+}).catch((error) => done([`the page failed: ${error}`]));
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_label_is_cut_overlaps_another_or_leaves_its_shape() {
+    if !installed("chromium") || !installed("chromedriver") {
+        return;
+    }
+    let (folder, profile) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
+    let driver = Driver::start();
+    let client = browser(&driver, &profile).await;
+    client.set_script_timeout(std::time::Duration::from_secs(240));
+    let mut page = String::from("<!doctype html><meta charset=utf-8><style>");
+    for font in web_fonts() {
+        page.push_str(&format!("@font-face{{font-family:Inter;font-weight:{};src:url(data:font/woff2;base64,{});unicode-range:{}}}", font.weight, STANDARD.encode(font.woff2), font.unicode_range));
+    }
+    page.push_str("section>div{display:inline-block} section>div>svg{max-width:none!important} img{display:none}</style>");
+    let all = varied();
+    assert!(all.len() >= 200 + mermend::kinds::KINDS.len());
+    for (number, (name, code)) in all.iter().enumerate() {
+        let id = format!("p{number}");
+        let options = PictureOptions { id: &id, embed_fonts: false, ..PictureOptions::default() };
+        let inline = svg(code, &options).unwrap_or_else(|error| panic!("{name}: {error}\n{code}"));
+        let alone = svg(code, &PictureOptions { id: &id, ..PictureOptions::default() }).expect("an SVG");
+        let pixels = png(code, &options).expect("a PNG");
+        let size: Vec<&str> = inline.split("viewBox=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a viewBox").split_whitespace().collect();
+        let (alone, pixels) = (STANDARD.encode(sized(&alone, size[2], size[3])), STANDARD.encode(pixels));
+        page.push_str(&format!(
+            "<section data-name=\"{name}\" data-svg=\"data:image/svg+xml;base64,{alone}\"><div style=\"width:{}px\">{inline}</div><img src=\"data:image/png;base64,{pixels}\"></section>",
+            size[2]
+        ));
+    }
+    let file = folder.path().join("pictures.html");
+    std::fs::write(&file, page).expect("written");
+    client.goto(&format!("file://{}", file.display())).await.expect("the page");
+    let faults = client.execute_async(LOOK, vec![]).await.expect("a script");
+    client.close().await.expect("closed");
+    let faults: Vec<String> = serde_json::from_value(faults).expect("a list");
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+}
+
+/// The SVG with its own size, as an image in a page needs it.
+fn sized(svg: &str, width: &str, height: &str) -> String {
+    svg.replacen("width=\"100%\"", &format!("width=\"{width}\" height=\"{height}\""), 1)
+}

@@ -1,0 +1,192 @@
+//! Vendors that misbehave, over real connections: each ends within its limit, in the built-in draft with a warning or in
+//! a clear problem, and is remembered.
+
+use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+    thread,
+};
+
+use serde_json::json;
+use store::GenerationStatus;
+
+use crate::app::TestApp;
+
+/// A vendor on a port of its own: one closure answers every connection. It ends when the listener's owner does.
+fn vendor(answer: impl Fn(TcpStream, &mpsc::Receiver<()>) + Send + 'static) -> (String, mpsc::Sender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (open, closed) = mpsc::channel::<()>();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            answer(stream, &closed);
+            // The test is over: nobody else will call.
+            if matches!(closed.try_recv(), Err(mpsc::TryRecvError::Disconnected)) {
+                return;
+            }
+        }
+    });
+    (format!("http://{address}/v1/"), open)
+}
+
+/// Reads one request, head and body.
+fn read_request(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let count = stream.read(&mut buffer).unwrap_or(0);
+        bytes.extend_from_slice(&buffer[..count]);
+        let text = String::from_utf8_lossy(&bytes);
+        let Some((head, body)) = text.split_once("\r\n\r\n") else {
+            if count == 0 {
+                return text.into_owned();
+            }
+            continue;
+        };
+        let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").and_then(|n| n.parse::<usize>().ok()));
+        if count == 0 || body.len() >= length.unwrap_or(0) {
+            return text.into_owned();
+        }
+    }
+}
+
+fn respond(stream: &mut TcpStream, status: &str, kind: &str, body: &str) {
+    let _ = stream.write_all(format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len()).as_bytes());
+}
+
+/// What the vendor does, and the code that the caller gets when no draft is wanted.
+async fn check(name: &str, code: &str, answer: impl Fn(TcpStream, &mpsc::Receiver<()>) + Send + 'static) {
+    let (url, _open) = vendor(answer);
+    let app = TestApp::start(
+        None,
+        &[
+            ("OPENAI_BASE_URL", &url),
+            ("OPENAI_API_KEY", "sk-canary-4f1d"),
+            ("BA_COPILOT__MODEL__TOTAL_S", "4"),
+            ("BA_COPILOT__MODEL__FIRST_BYTE_S", "1"),
+            ("BA_COPILOT__MODEL__BETWEEN_BYTES_S", "1"),
+        ],
+    )
+    .await;
+    let message = "A customer places orders.";
+    let fell_back = app.post("/api/v1/generate/class-diagram", json!({"message": message, "model": "m"})).await;
+    assert_eq!(fell_back.status, 200, "{name}: {}", fell_back.text());
+    let reply = fell_back.json();
+    let metadata = &reply["response"]["metadata"];
+    assert_eq!(metadata["validated"], true, "{name}: {reply}");
+    assert!(metadata["warning"].as_str().is_some_and(|warning| warning.contains("built-in drafter")), "{name}: {reply}");
+    let failed = app.post("/api/v1/generate/class-diagram", json!({"message": message, "model": "m", "fallback": false})).await;
+    println!("{name}: {}", failed.text());
+    let status = failed.status.as_u16();
+    let problem = failed.problem(status, code);
+    assert!([422, 502, 504].contains(&status), "{problem}");
+    assert!(!failed.text().contains("canary") && !fell_back.text().contains("canary"), "a key was shown");
+    let kept: Vec<_> = app.generations().await.into_iter().map(|kept| (kept.status, kept.error_code)).collect();
+    assert!(kept.contains(&(GenerationStatus::FellBack, None)), "{name}: {kept:?}");
+    assert!(kept.contains(&(GenerationStatus::Failed, Some(code.to_owned()))), "{name}: {kept:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vendor_that_hangs() {
+    check("hangs", "llm_timed_out", |stream, over| {
+        // Held open until the test is over.
+        let _ = over.recv_timeout(std::time::Duration::from_secs(10));
+        drop(stream);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vendor_that_refuses_the_key() {
+    check("401", "llm_refused", |mut stream, _| {
+        read_request(&mut stream);
+        respond(&mut stream, "401 Unauthorized", "application/json", r#"{"error":{"message":"bad key sk-canary-4f1d"}}"#);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vendor_that_is_busy() {
+    check("429", "llm_busy", |mut stream, _| {
+        read_request(&mut stream);
+        respond(&mut stream, "429 Too Many Requests\r\nretry-after: 3600", "application/json", r#"{"error":{"message":"slow down"}}"#);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vendor_that_fails() {
+    check("500", "llm_unavailable", |mut stream, _| {
+        read_request(&mut stream);
+        respond(&mut stream, "500 Internal Server Error", "text/plain", "oops");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vendor_that_answers_html() {
+    check("HTML", "llm_bad_reply", |mut stream, _| {
+        read_request(&mut stream);
+        respond(&mut stream, "200 OK", "text/html", "<!doctype html><title>Sign in</title>");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vendor_that_answers_half_a_json() {
+    check("half a JSON", "llm_bad_reply", |mut stream, _| {
+        read_request(&mut stream);
+        respond(&mut stream, "200 OK", "application/json", r#"{"id":"1","choices":[{"message":{"role":"assistant","content":"{\"cla"#);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vendor_that_hangs_up_in_the_middle() {
+    check("hangs up", "llm_unavailable", |mut stream, _| {
+        read_request(&mut stream);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 5000\r\n\r\n{\"id\":");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vendor_that_is_cut_off_by_its_token_limit() {
+    check("cut off", "llm_bad_reply", |mut stream, _| {
+        read_request(&mut stream);
+        respond(
+            &mut stream,
+            "200 OK",
+            "application/json",
+            r#"{"id":"1","object":"chat.completion","model":"m","choices":[{"index":0,"finish_reason":"length","message":{"role":"assistant","content":"{\"classes\":[]}"}}],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}}"#,
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_local_server_writes_the_diagram_with_the_key_of_the_request() {
+    let (seen, requests) = mpsc::channel();
+    let (url, _open) = vendor(move |mut stream, _| {
+        let _ = seen.send(read_request(&mut stream));
+        let content = json!({"classes": [{"name": "Customer"}, {"name": "Order"}], "relationships": []}).to_string();
+        let body = json!({"id": "1", "object": "chat.completion", "model": "m", "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}}], "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}});
+        respond(&mut stream, "200 OK", "application/json", &body.to_string());
+    });
+    let app = TestApp::start(None, &[("OPENAI_BASE_URL", &url), ("MODEL", "local-model")]).await;
+    let request = axum::http::Request::post("/api/v1/generate/class-diagram")
+        .header("content-type", "application/json")
+        .header("x-ai-api-key", "sk-of-this-request")
+        .header("x-ai-model", "chosen-model")
+        .body(json!({"message": "A customer places orders."}).to_string().into())
+        .expect("a request");
+    let reply = app.send(request).await.json();
+    let metadata = &reply["response"]["metadata"];
+    assert_eq!((&metadata["provider"], &metadata["model"], &metadata["validated"]), (&json!("compatible"), &json!("chosen-model"), &json!(true)), "{reply}");
+    assert_eq!(metadata["usage"]["input_tokens"], 11);
+    let sent = requests.recv().expect("a request");
+    assert!(sent.contains("sk-of-this-request") && sent.contains("chosen-model") && sent.contains("json_schema"), "{sent}");
+    let kept = format!("{:?}", app.generations().await);
+    assert!(!kept.contains("sk-of-this-request"), "a key was stored");
+}
