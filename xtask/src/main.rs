@@ -84,9 +84,9 @@ fn bundle() -> Done {
 }
 
 fn codegen() -> Done {
-    println!("$ UPDATE_DOCS=1 cargo test --release -p ba-copilot --test it docs");
+    println!("$ UPDATE_DOCS=1 cargo test --release --workspace --test it docs");
     let status = Command::new("cargo")
-        .args(["test", "--release", "-p", "ba-copilot", "--test", "it", "docs"])
+        .args(["test", "--release", "--workspace", "--test", "it", "docs"])
         .env("UPDATE_DOCS", "1")
         .current_dir(root())
         .status();

@@ -12,8 +12,6 @@ pub(crate) fn run() -> Done {
         return Err("Node.js 20 or newer with npm is needed to make the Mermaid bundle: https://nodejs.org".to_owned());
     }
     provide("Chromium, to look at pictures and pages", "chromium", &["chromium", "chromium-driver"]);
-    // The binary first: the tests start it as a user would.
-    sh("cargo", &["build", "--release"])?;
     let (passed, failed, skipped, success) = cargo_test()?;
     println!("\ntests: {passed} passed, {failed} failed, {skipped} skipped");
     match success && failed == 0 && passed > 0 {

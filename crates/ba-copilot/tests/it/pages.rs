@@ -216,7 +216,8 @@ async fn no_label_is_cut_overlaps_another_or_leaves_its_shape() {
     let (folder, profile) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
     let driver = Driver::start();
     let client = browser(&driver, &profile).await;
-    client.set_script_timeout(std::time::Duration::from_secs(240));
+    let timeouts = fantoccini::wd::TimeoutConfiguration::new(Some(std::time::Duration::from_secs(240)), None, None);
+    client.update_timeouts(timeouts).await.expect("a longer time");
     let mut page = String::from("<!doctype html><meta charset=utf-8><style>");
     for font in web_fonts() {
         page.push_str(&format!("@font-face{{font-family:Inter;font-weight:{};src:url(data:font/woff2;base64,{});unicode-range:{}}}", font.weight, STANDARD.encode(font.woff2), font.unicode_range));

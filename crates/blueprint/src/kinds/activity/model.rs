@@ -1,4 +1,4 @@
-//! Activity diagrams: what happens in which order.
+//! What an activity diagram is made of.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use crate::Span;
 
 /// An activity diagram.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct ActivityModel {
     /// What happens, and where paths part and meet.
     #[schemars(length(max = 200))]
@@ -19,7 +19,7 @@ pub struct ActivityModel {
 
 /// One step, decision or bar.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct ActivityNode {
     /// Unique in the diagram, for example `check_stock`.
     #[schemars(length(min = 1, max = 60), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
@@ -65,7 +65,7 @@ pub enum ActivityNodeKind {
 
 /// An arrow from one node to the next.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct ActivityEdge {
     /// Id of the node it leaves.
     #[schemars(length(min = 1, max = 60))]

@@ -1,4 +1,4 @@
-//! Class diagrams: what they are made of.
+//! What a class diagram is made of.
 //!
 //! Names are the keys: a relationship names its two classes. See `kinds/mod.rs` for the other kinds.
 
@@ -9,7 +9,7 @@ use crate::Span;
 
 /// A class diagram.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct ClassModel {
     /// The classes, enumerations and interfaces.
     #[schemars(length(max = 80))]
@@ -21,7 +21,7 @@ pub struct ClassModel {
 
 /// One box of a class diagram.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct Class {
     /// Singular noun in UpperCamelCase, unique in the diagram, for example `LoanItem`.
     #[schemars(length(min = 1, max = 120))]
@@ -64,7 +64,7 @@ pub enum ClassKind {
 
 /// One attribute of a class.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct Attribute {
     /// lowerCamelCase, for example `dueDate`.
     #[schemars(length(min = 1, max = 120))]
@@ -87,7 +87,7 @@ pub struct Attribute {
 
 /// One operation of a class.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct Method {
     /// lowerCamelCase verb, for example `renewLoan`.
     #[schemars(length(min = 1, max = 120))]
@@ -127,7 +127,7 @@ pub enum Visibility {
 
 /// A line between two classes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct Relationship {
     /// Name of the class it starts at. For inheritance and realization: the special one. For aggregation and
     /// composition: the whole.

@@ -1,4 +1,4 @@
-//! Use-case diagrams: who wants what from the system.
+//! What a use-case diagram is made of.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use crate::Span;
 
 /// A use-case diagram.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct UseCaseModel {
     /// Name of the system, written on its boundary; empty if it has none.
     #[schemars(length(max = 120))]
@@ -25,7 +25,7 @@ pub struct UseCaseModel {
 
 /// A role outside the system.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct Actor {
     /// Singular noun, unique among actors and use cases, for example `Store manager`.
     #[schemars(length(min = 1, max = 120))]
@@ -44,7 +44,7 @@ pub struct Actor {
 
 /// A goal that the system helps to reach.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct UseCase {
     /// Verb and object, unique among actors and use cases, for example `Renew a loan`.
     #[schemars(length(min = 1, max = 160))]
@@ -61,7 +61,7 @@ pub struct UseCase {
 
 /// A line of a use-case diagram.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct UseCaseLink {
     /// Where it starts. Association: the actor. Include: the including use case. Extend: the extending use case.
     /// Generalization: the special one.

@@ -1,0 +1,9 @@
+//! Activity diagrams.
+
+pub(super) mod compile;
+pub(super) mod guide;
+mod model;
+pub(super) mod read;
+pub(super) mod rules;
+
+pub use model::{ActivityEdge, ActivityModel, ActivityNode, ActivityNodeKind};

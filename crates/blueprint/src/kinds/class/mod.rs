@@ -1,0 +1,11 @@
+//! Class diagrams.
+
+pub(super) mod compile;
+pub(super) mod guide;
+mod model;
+pub(super) mod read;
+pub(super) mod rules;
+
+pub use model::{
+    Attribute, Class, ClassKind, ClassModel, Method, Relationship, RelationshipKind, Visibility,
+};
