@@ -4,11 +4,7 @@
 //! build with a fresh bundle needs no Node. It never writes into the source tree except `web/node_modules` and
 //! `web/dist`, both ignored by git.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "that is how a build script speaks"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "that is how a build script speaks")]
 
 use std::{
     fs,
@@ -16,13 +12,8 @@ use std::{
     process::Command,
 };
 
-const INPUTS: [&str; 5] = [
-    "package.json",
-    "package-lock.json",
-    "bundle.mjs",
-    "mermaid/entry.js",
-    "mermaid/host.js",
-];
+const INPUTS: [&str; 5] =
+    ["package.json", "package-lock.json", "bundle.mjs", "mermaid/entry.js", "mermaid/host.js"];
 
 fn main() {
     let web = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../web");
@@ -35,10 +26,7 @@ fn main() {
     let dist = web.join("dist");
     println!("cargo::rerun-if-changed={}", dist.join("stamp").display());
     println!("cargo::rustc-env=MERMEND_DIST={}", dist.display());
-    println!(
-        "cargo::rustc-env=MERMEND_MERMAID_VERSION={}",
-        mermaid_version(&web)
-    );
+    println!("cargo::rustc-env=MERMEND_MERMAID_VERSION={}", mermaid_version(&web));
     if let Err(problem) = bundle(&web, &dist) {
         eprintln!(
             "\nmermend embeds Mermaid's own parser, which is made from npm packages at build time.\n{problem}\n\
@@ -70,27 +58,20 @@ fn bundle(web: &Path, dist: &Path) -> Result<(), String> {
     // npm writes this file last, so its age tells whether an install was finished for this lock file.
     let installed = web.join("node_modules/.installed-lock");
     if fs::read(&installed).ok().as_deref() != Some(&lock) {
-        run(Command::new("npm")
-            .args(["ci", "--no-audit", "--no-fund"])
-            .current_dir(web))?;
+        run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(web))?;
         fs::write(&installed, &lock).map_err(|error| format!("{}: {error}", installed.display()))?;
     }
     // Made aside and moved, so that a build that is stopped half-way leaves no half a bundle.
     let aside = dist.with_extension("new");
     let _ = fs::remove_dir_all(&aside);
-    run(Command::new("node")
-        .arg("bundle.mjs")
-        .arg(&aside)
-        .current_dir(web))?;
+    run(Command::new("node").arg("bundle.mjs").arg(&aside).current_dir(web))?;
     fs::write(aside.join("stamp"), &stamp).map_err(|error| format!("{}: {error}", aside.display()))?;
     let _ = fs::remove_dir_all(dist);
     fs::rename(&aside, dist).map_err(|error| format!("{}: {error}", dist.display()))
 }
 
 fn run(command: &mut Command) -> Result<(), String> {
-    let output = command
-        .output()
-        .map_err(|error| format!("{command:?} could not be started: {error}."))?;
+    let output = command.output().map_err(|error| format!("{command:?} could not be started: {error}."))?;
     if output.status.success() {
         return Ok(());
     }

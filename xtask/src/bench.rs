@@ -52,7 +52,11 @@ fn measure(server: &mut Server, started: Instant) -> Done {
     let address = lines
         .by_ref()
         .map_while(Result::ok)
-        .find_map(|line| line.split("http://").nth(1).map(|rest| rest.split_whitespace().next().unwrap_or_default().to_owned()))
+        .find_map(|line| {
+            line.split("http://")
+                .nth(1)
+                .map(|rest| rest.split_whitespace().next().unwrap_or_default().to_owned())
+        })
         .ok_or("the server did not say where it listens")?;
     // The log is read to its end, or the server would wait for a reader.
     std::thread::spawn(move || lines.for_each(drop));
@@ -69,7 +73,8 @@ fn measure(server: &mut Server, started: Instant) -> Done {
     let mut number = 0;
     times("built-in class diagram, each text another", || {
         number += 1;
-        let body = format!("{{\"message\":\"{TEXT} A customer of group {number} has a discount number{number}.\"}}");
+        let body =
+            format!("{{\"message\":\"{TEXT} A customer of group {number} has a discount number{number}.\"}}");
         request(&address, "POST", "/api/v1/generate/class-diagram", &body)
     })?;
     let mut number = 0;
@@ -78,7 +83,9 @@ fn measure(server: &mut Server, started: Instant) -> Done {
         let body = format!("{{\"code\":\"flowchart LR\\n  a{number}[\\\"x\\\"] --> b --> c\"}}");
         request(&address, "POST", "/api/v1/validate", &body)
     })?;
-    times("render SVG", || request(&address, "POST", "/api/v1/render", "{\"code\":\"flowchart LR\\n  a --> b --> c\"}"))?;
+    times("render SVG", || {
+        request(&address, "POST", "/api/v1/render", "{\"code\":\"flowchart LR\\n  a --> b --> c\"}")
+    })?;
     println!("resident memory at the end: {} MB", resident_mb(server.child.id()));
     Ok(())
 }
@@ -94,7 +101,11 @@ fn times(what: &str, mut ask: impl FnMut() -> Result<(u16, String), String>) -> 
         }
     }
     micros.sort_unstable();
-    println!("{what}: median {:.2} ms, p99 {:.2} ms of {REQUESTS}", micros[REQUESTS / 2] as f64 / 1e3, micros[REQUESTS * 99 / 100] as f64 / 1e3);
+    println!(
+        "{what}: median {:.2} ms, p99 {:.2} ms of {REQUESTS}",
+        micros[REQUESTS / 2] as f64 / 1e3,
+        micros[REQUESTS * 99 / 100] as f64 / 1e3
+    );
     Ok(())
 }
 
@@ -102,12 +113,16 @@ fn times(what: &str, mut ask: impl FnMut() -> Result<(u16, String), String>) -> 
 fn request(address: &str, method: &str, path: &str, body: &str) -> Result<(u16, String), String> {
     let mut stream = TcpStream::connect(address).map_err(|error| error.to_string())?;
     let _ = stream.set_nodelay(true);
-    let head = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
     stream.write_all(format!("{head}{body}").as_bytes()).map_err(|error| error.to_string())?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).map_err(|error| error.to_string())?;
     let answer = String::from_utf8_lossy(&answer).into_owned();
-    let status = answer.split_whitespace().nth(1).and_then(|status| status.parse().ok()).ok_or("no HTTP answer")?;
+    let status =
+        answer.split_whitespace().nth(1).and_then(|status| status.parse().ok()).ok_or("no HTTP answer")?;
     Ok((status, answer))
 }
 

@@ -100,8 +100,13 @@ fn dist() -> Done {
     sh("cargo", &["build", "--release"])?;
     let folder = root().join("dist");
     std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-    std::fs::copy(root().join("target/release/ba-copilot"), folder.join("ba-copilot")).map_err(|error| error.to_string())?;
-    let sum = Command::new("sha256sum").arg("ba-copilot").current_dir(&folder).output().map_err(|error| error.to_string())?;
+    std::fs::copy(root().join("target/release/ba-copilot"), folder.join("ba-copilot"))
+        .map_err(|error| error.to_string())?;
+    let sum = Command::new("sha256sum")
+        .arg("ba-copilot")
+        .current_dir(&folder)
+        .output()
+        .map_err(|error| error.to_string())?;
     std::fs::write(folder.join("ba-copilot.sha256"), &sum.stdout).map_err(|error| error.to_string())?;
     print!("{}", String::from_utf8_lossy(&sum.stdout));
     Ok(())

@@ -9,7 +9,8 @@ use crate::{Done, has, root, sh};
 
 pub(crate) fn run() -> Done {
     if !has("node") || !has("npm") {
-        return Err("Node.js 20 or newer with npm is needed to make the Mermaid bundle: https://nodejs.org".to_owned());
+        return Err("Node.js 20 or newer with npm is needed to make the Mermaid bundle: https://nodejs.org"
+            .to_owned());
     }
     provide("Chromium, to look at pictures and pages", "chromium", &["chromium", "chromium-driver"]);
     let (passed, failed, skipped, success) = cargo_test()?;
@@ -26,7 +27,8 @@ fn provide(what: &str, program: &str, packages: &[&str]) {
     if has(program) {
         return;
     }
-    let root_user = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"));
+    let root_user =
+        Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"));
     if root_user && has("apt-get") {
         println!("Installing {what} ({})", packages.join(", "));
         let quiet = ["-qq", "-o", "Dpkg::Use-Pty=0"];
@@ -36,7 +38,10 @@ fn provide(what: &str, program: &str, packages: &[&str]) {
             return;
         }
     }
-    println!("NOT INSTALLED: {what}. The tests that need it will be skipped. On Debian: apt-get install {}", packages.join(" "));
+    println!(
+        "NOT INSTALLED: {what}. The tests that need it will be skipped. On Debian: apt-get install {}",
+        packages.join(" ")
+    );
 }
 
 /// Runs the tests, shows what they print and adds up their closing lines.

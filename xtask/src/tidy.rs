@@ -9,16 +9,48 @@ use crate::{Done, root};
 
 /// Folder (or file), and what its code must not name. Tests are not code of the folder.
 const FORBIDDEN: [(&str, &[&str], &str); 11] = [
-    ("crates/mermend/src", &["tokio::", "sqlx::", "axum::", "reqwest::", "std::net", "async fn"], "mermend is pure: no network, no async"),
-    ("crates/blueprint/src", &["tokio::", "std::fs", "std::net", "std::time", "mermend::", "async fn"], "blueprint owns meaning only"),
-    ("crates/drafter/src", &["tokio::", "std::fs", "std::net", "std::time", "mermend::", "async fn"], "drafter works without anything"),
-    ("crates/llm/src", &["sqlx::", "axum::", "store::", "blueprint::", "mermend::"], "llm knows vendors, not us"),
-    ("crates/store/src", &["axum::", "reqwest::", "llm::", "blueprint::", "mermend::"], "store knows SQL, not us"),
-    ("crates/ba-copilot/src/engine", &["tokio::", "axum::", "store::", "llm::", "std::time", "std::fs", "async fn", ".await"], "the engine decides; it never waits"),
-    ("crates/ba-copilot/src/service", &["axum::", "clap::", "maud::", "rmcp::", "sqlx::"], "services know no door"),
+    (
+        "crates/mermend/src",
+        &["tokio::", "sqlx::", "axum::", "reqwest::", "std::net", "async fn"],
+        "mermend is pure: no network, no async",
+    ),
+    (
+        "crates/blueprint/src",
+        &["tokio::", "std::fs", "std::net", "std::time", "mermend::", "async fn"],
+        "blueprint owns meaning only",
+    ),
+    (
+        "crates/drafter/src",
+        &["tokio::", "std::fs", "std::net", "std::time", "mermend::", "async fn"],
+        "drafter works without anything",
+    ),
+    (
+        "crates/llm/src",
+        &["sqlx::", "axum::", "store::", "blueprint::", "mermend::"],
+        "llm knows vendors, not us",
+    ),
+    (
+        "crates/store/src",
+        &["axum::", "reqwest::", "llm::", "blueprint::", "mermend::"],
+        "store knows SQL, not us",
+    ),
+    (
+        "crates/ba-copilot/src/engine",
+        &["tokio::", "axum::", "store::", "llm::", "std::time", "std::fs", "async fn", ".await"],
+        "the engine decides; it never waits",
+    ),
+    (
+        "crates/ba-copilot/src/service",
+        &["axum::", "clap::", "maud::", "rmcp::", "sqlx::"],
+        "services know no door",
+    ),
     ("crates/ba-copilot/src/http", &["store::", "sqlx::", "drafter::"], "doors go through services"),
     ("crates/ba-copilot/src/web", &["store::", "sqlx::", "drafter::"], "doors go through services"),
-    ("crates/ba-copilot/src/cli", &["store::", "sqlx::", "drafter::", "axum::extract"], "doors go through services"),
+    (
+        "crates/ba-copilot/src/cli",
+        &["store::", "sqlx::", "drafter::", "axum::extract"],
+        "doors go through services",
+    ),
     ("crates/ba-copilot/src", &["sqlx::"], "only the store has SQL"),
 ];
 
@@ -70,7 +102,10 @@ fn look_at(name: &str, text: &str, problems: &mut Vec<String>) {
             problems.push(format!("{name}: `{word}` has no place here"));
         }
     }
-    let is_test = name.contains("/tests/") || name.contains("/examples/") || name.ends_with("testing.rs") || name.ends_with("tests.rs");
+    let is_test = name.contains("/tests/")
+        || name.contains("/examples/")
+        || name.ends_with("testing.rs")
+        || name.ends_with("tests.rs");
     if is_test || name.starts_with("xtask") {
         return;
     }
@@ -109,7 +144,8 @@ fn names(line: &str, word: &str) -> bool {
 }
 
 fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
-    let mut entries: Vec<PathBuf> = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let mut entries: Vec<PathBuf> =
+        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     entries.sort();
     for path in entries {
         if path.is_dir() {

@@ -45,7 +45,15 @@ impl App {
 
     fn with_llm(config: Config, clock: Clock, llm: Llm, scripted: bool) -> App {
         let checker = Arc::new(Checker::new(config.check_limits()));
-        App { started_us: clock.now_us(), config: Arc::new(config), store: None, llm: Arc::new(llm), scripted, checker, clock }
+        App {
+            started_us: clock.now_us(),
+            config: Arc::new(config),
+            store: None,
+            llm: Arc::new(llm),
+            scripted,
+            checker,
+            clock,
+        }
     }
 
     /// Opens the database of the configuration, makes it current and remembers from now on.

@@ -11,7 +11,8 @@ use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberI
 use crate::config::{Log, LogFormat};
 
 /// Bounds of histogram buckets, in seconds.
-const SECONDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 120.0];
+const SECONDS: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 120.0];
 
 /// Installs the log. Lines go to standard error, so that standard output belongs to results.
 pub fn install_log(log: &Log, no_color: bool) {
@@ -30,8 +31,12 @@ pub fn install_log(log: &Log, no_color: bool) {
     };
     // A second call, in tests, keeps the first.
     let _ = match json {
-        true => registry.with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).try_init(),
-        false => registry.with(fmt::layer().compact().with_ansi(terminal && !no_color).with_writer(std::io::stderr)).try_init(),
+        true => {
+            registry.with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).try_init()
+        }
+        false => registry
+            .with(fmt::layer().compact().with_ansi(terminal && !no_color).with_writer(std::io::stderr))
+            .try_init(),
     };
 }
 
@@ -40,7 +45,9 @@ pub fn install_metrics() -> Option<PrometheusHandle> {
     static HANDLE: std::sync::OnceLock<Option<PrometheusHandle>> = std::sync::OnceLock::new();
     HANDLE
         .get_or_init(|| {
-            let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS).ok()?;
+            let builder = PrometheusBuilder::new()
+                .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
+                .ok()?;
             let handle = builder.install_recorder().ok()?;
             describe();
             Some(handle)
@@ -52,13 +59,25 @@ fn describe() {
     use metrics::{describe_counter, describe_histogram};
     describe_counter!("ba_copilot_http_requests_total", "HTTP requests by route, method and status");
     describe_histogram!("ba_copilot_http_request_seconds", "Time of HTTP requests by route, in seconds");
-    describe_counter!("ba_copilot_generations_total", "Generations by kind, provider and outcome (succeeded, fell_back, failed)");
-    describe_histogram!("ba_copilot_generation_seconds", "Time of generations by kind and provider, in seconds");
+    describe_counter!(
+        "ba_copilot_generations_total",
+        "Generations by kind, provider and outcome (succeeded, fell_back, failed)"
+    );
+    describe_histogram!(
+        "ba_copilot_generation_seconds",
+        "Time of generations by kind and provider, in seconds"
+    );
     describe_counter!("ba_copilot_checks_total", "Checks by engine and verdict (valid, invalid, failed)");
-    describe_histogram!("ba_copilot_check_seconds", "Time of checks that were not answered from memory, by engine, in seconds");
+    describe_histogram!(
+        "ba_copilot_check_seconds",
+        "Time of checks that were not answered from memory, by engine, in seconds"
+    );
     describe_counter!("ba_copilot_engine_disagreements_total", "Checks on which the two engines disagreed");
     describe_counter!("ba_copilot_repairs_total", "Repairs by rule");
     describe_counter!("ba_copilot_retries_total", "Times a model was asked again");
     describe_counter!("ba_copilot_tokens_total", "Tokens by provider and direction (input, output)");
-    describe_counter!("ba_copilot_cost_micro_usd_total", "Cost of models by provider, in millionths of a US dollar");
+    describe_counter!(
+        "ba_copilot_cost_micro_usd_total",
+        "Cost of models by provider, in millionths of a US dollar"
+    );
 }

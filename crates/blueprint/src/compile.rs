@@ -45,6 +45,8 @@ pub struct Element {
     pub kind: ElementKind,
     /// Where in the requirements it comes from.
     pub sources: Vec<Span>,
+    /// Words that a model copied from the requirements for it.
+    pub evidence: Option<String>,
 }
 
 /// What an element is.
@@ -85,12 +87,7 @@ pub(crate) struct Writer {
 impl Writer {
     /// Begins with the header of a diagram.
     pub(crate) fn new(header: &str) -> Self {
-        let mut writer = Writer {
-            text: String::new(),
-            lines: 0,
-            elements: Vec::new(),
-            ids: HashSet::new(),
-        };
+        let mut writer = Writer { text: String::new(), lines: 0, elements: Vec::new(), ids: HashSet::new() };
         writer.line(0, header);
         writer
     }
@@ -114,20 +111,12 @@ impl Writer {
             id = format!("{}#{number}", element.id);
             number += 1;
         }
-        self.elements.push(Element {
-            id,
-            line: self.lines,
-            label: escape::clean(&element.label),
-            ..element
-        });
+        self.elements.push(Element { id, line: self.lines, label: escape::clean(&element.label), ..element });
     }
 
     /// The finished diagram.
     pub(crate) fn finish(self) -> Compiled {
-        Compiled {
-            text: self.text,
-            elements: self.elements,
-        }
+        Compiled { text: self.text, elements: self.elements }
     }
 }
 

@@ -44,11 +44,7 @@ fn or_space(text: String) -> String {
 /// are looked for; a joiner that nobody sees keeps them apart.
 pub(crate) fn quoted_after_tag(text: &str) -> String {
     let mut text = clean(text);
-    for (found, apart) in [
-        ("$$", "$\u{2060}$"),
-        (":fa-", ":\u{2060}fa-"),
-        ("\\n", "\\\u{2060}n"),
-    ] {
+    for (found, apart) in [("$$", "$\u{2060}$"), (":fa-", ":\u{2060}fa-"), ("\\n", "\\\u{2060}n")] {
         text = text.replace(found, apart);
     }
     or_space(escape(&text, Place::Quoted))
@@ -149,11 +145,7 @@ pub(crate) fn guard_line(line: &str) -> String {
         rest = tail;
         let word = tail.trim_start();
         let blanks = tail.len() - word.len();
-        if blanks > 0
-            && ["TB", "TD", "BT", "RL", "LR"]
-                .iter()
-                .any(|way| word.starts_with(way))
-        {
+        if blanks > 0 && ["TB", "TD", "BT", "RL", "LR"].iter().any(|way| word.starts_with(way)) {
             out.push_str("#32;");
             rest = word;
         }
@@ -231,23 +223,13 @@ mod tests {
         assert_eq!(member("a(b)$"), "a#40;b#41;#36;");
         assert_eq!(after_colon("a: b"), "a#58; b");
         assert_eq!(quoted(&"x".repeat(300)).chars().count(), LABEL_CHARS);
-        assert_eq!(
-            guard_line("A[\"sort direction  LR now\"]"),
-            "A[\"sort direction#32;LR now\"]"
-        );
+        assert_eq!(guard_line("A[\"sort direction  LR now\"]"), "A[\"sort direction#32;LR now\"]");
         assert_eq!(guard_line("direction of travel"), "direction of travel");
     }
 
     #[test]
     fn decodes_once() {
-        for text in [
-            "a \"b\" #35; &lt; <c> {d} | e\\n",
-            "#",
-            "&",
-            "#quot",
-            "ﬂ°°35¶ß",
-            "#nope;",
-        ] {
+        for text in ["a \"b\" #35; &lt; <c> {d} | e\\n", "#", "&", "#quot", "ﬂ°°35¶ß", "#nope;"] {
             assert_eq!(decode(&escape(text, Place::Quoted)), text);
             assert_eq!(decode(&escape(text, Place::Member)), text);
         }

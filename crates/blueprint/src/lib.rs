@@ -77,12 +77,7 @@ pub fn schema(kind: Kind) -> serde_json::Value {
 pub fn parse(kind: Kind, json: &str) -> Result<Blueprint, Vec<Problem>> {
     let row = kind.row();
     let value = parse::read(json, &(row.bounded_schema)())?;
-    (row.from_value)(value).map_err(|error| {
-        vec![Problem {
-            path: String::new(),
-            message: error.to_string(),
-        }]
-    })
+    (row.from_value)(value).map_err(|error| vec![Problem { path: String::new(), message: error.to_string() }])
 }
 
 /// Mends what is only cosmetic, and says what was done; empty if nothing was.

@@ -220,13 +220,7 @@ pub static LINTS: &[LintRow] = &[
         Some(Kind::Activity),
         "Two ways out of one decision have the same guard, so it is open which is taken.",
     ),
-    row(
-        "BP036",
-        "unreachable",
-        Severity::Warning,
-        Some(Kind::Activity),
-        "No way leads here from the start.",
-    ),
+    row("BP036", "unreachable", Severity::Warning, Some(Kind::Activity), "No way leads here from the start."),
     row(
         "BP037",
         "dead-end",
@@ -264,13 +258,7 @@ const fn row(
     kind: Option<Kind>,
     doc: &'static str,
 ) -> LintRow {
-    LintRow {
-        code,
-        name,
-        severity,
-        kind,
-        doc,
-    }
+    LintRow { code, name, severity, kind, doc }
 }
 
 impl LintRow {
@@ -315,34 +303,16 @@ impl Lints {
     ) {
         let trimmed = name.trim();
         if trimmed.is_empty() {
-            self.add(
-                "BP004",
-                path,
-                None,
-                "It has no name.",
-                "Name it with a word of the requirements.",
-            );
+            self.add("BP004", path, None, "It has no name.", "Name it with a word of the requirements.");
             return;
         }
         if trimmed.chars().count() > most {
             let message = format!("The name `{}` has more than {most} characters.", shorten(trimmed));
-            self.add(
-                "BP005",
-                path,
-                Some(trimmed.to_owned()),
-                message,
-                "Use a few words.",
-            );
+            self.add("BP005", path, Some(trimmed.to_owned()), message, "Use a few words.");
         }
         if !seen.insert(trimmed.to_lowercase()) {
             let message = format!("The name `{}` is used twice.", shorten(trimmed));
-            self.add(
-                "BP002",
-                path,
-                Some(trimmed.to_owned()),
-                message,
-                "Rename one of them, or merge them.",
-            );
+            self.add("BP002", path, Some(trimmed.to_owned()), message, "Rename one of them, or merge them.");
         }
     }
 

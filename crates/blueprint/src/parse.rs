@@ -35,38 +35,23 @@ impl std::fmt::Display for Problem {
 
 /// The JSON object in `text`, brought into the shape of `bounded`.
 pub(crate) fn read(text: &str, bounded: &Value) -> Result<Value, Vec<Problem>> {
-    let whole = |message: String| {
-        vec![Problem {
-            path: String::new(),
-            message,
-        }]
-    };
+    let whole = |message: String| vec![Problem { path: String::new(), message }];
     if text.len() > MOST_BYTES {
         return Err(whole(format!("The answer is longer than {MOST_BYTES} bytes.")));
     }
     let fields = bounded.get("properties").and_then(Value::as_object);
     let known = |value: &Value| {
-        value.as_object().is_some_and(|object| {
-            object
-                .keys()
-                .any(|key| fields.is_some_and(|f| field(f, key).is_some()))
-        })
+        value
+            .as_object()
+            .is_some_and(|object| object.keys().any(|key| fields.is_some_and(|f| field(f, key).is_some())))
     };
     let Some(found) = find_object(text, &known) else {
-        let wanted = fields
-            .map(|f| f.keys().cloned().collect::<Vec<_>>().join("`, `"))
-            .unwrap_or_default();
-        return Err(whole(format!(
-            "There is no JSON object with the fields `{wanted}`."
-        )));
+        let wanted = fields.map(|f| f.keys().cloned().collect::<Vec<_>>().join("`, `")).unwrap_or_default();
+        return Err(whole(format!("There is no JSON object with the fields `{wanted}`.")));
     };
     let mut problems = Vec::new();
     let value = shape(found, bounded, "", &mut problems);
-    if problems.is_empty() {
-        Ok(value)
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(value) } else { Err(problems) }
 }
 
 /// The first object in `text` that `known` takes, itself or one level down.
@@ -135,10 +120,7 @@ fn kind_of(schema: &Value) -> (&str, bool) {
     match schema.get("type") {
         Some(Value::String(kind)) => (kind, false),
         Some(Value::Array(kinds)) => {
-            let kind = kinds
-                .iter()
-                .filter_map(Value::as_str)
-                .find(|kind| *kind != "null");
+            let kind = kinds.iter().filter_map(Value::as_str).find(|kind| *kind != "null");
             (kind.unwrap_or_default(), true)
         }
         _ => ("", false),
@@ -167,20 +149,13 @@ fn shape(value: Value, schema: &Value, path: &str, problems: &mut Vec<Problem>) 
 }
 
 fn problem(problems: &mut Vec<Problem>, path: &str, message: impl Into<String>) {
-    problems.push(Problem {
-        path: path.to_owned(),
-        message: message.into(),
-    });
+    problems.push(Problem { path: path.to_owned(), message: message.into() });
 }
 
 /// The field of the schema that `key` is a spelling of: `multiplicityFrom` is `multiplicity_from`.
 fn field<'a>(fields: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
-    let plain = |key: &str| {
-        key.chars()
-            .filter(char::is_ascii_alphanumeric)
-            .collect::<String>()
-            .to_ascii_lowercase()
-    };
+    let plain =
+        |key: &str| key.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     let wanted = plain(key);
     let wanted = match wanted.as_str() {
         "source" if !fields.contains_key("source") => "from",
@@ -193,10 +168,7 @@ fn field<'a>(fields: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
         "relationships" if fields.contains_key("links") => "links",
         other => other,
     };
-    fields
-        .keys()
-        .map(String::as_str)
-        .find(|field| plain(field) == wanted)
+    fields.keys().map(String::as_str).find(|field| plain(field) == wanted)
 }
 
 fn shape_object(value: Value, schema: &Value, path: &str, problems: &mut Vec<Problem>) -> Value {
@@ -210,11 +182,7 @@ fn shape_object(value: Value, schema: &Value, path: &str, problems: &mut Vec<Pro
             Map::from_iter([("name".to_owned(), Value::String(name))])
         }
         other => {
-            problem(
-                problems,
-                path,
-                format!("must be an object, but is {}", noun(&other)),
-            );
+            problem(problems, path, format!("must be an object, but is {}", noun(&other)));
             return Value::Null;
         }
     };
@@ -228,11 +196,7 @@ fn shape_object(value: Value, schema: &Value, path: &str, problems: &mut Vec<Pro
             continue;
         }
         let Some(schema) = fields.get(field) else { continue };
-        let path = if path.is_empty() {
-            field.to_owned()
-        } else {
-            format!("{path}.{field}")
-        };
+        let path = if path.is_empty() { field.to_owned() } else { format!("{path}.{field}") };
         let inner = shape(inner, schema, &path, problems);
         out.insert(field.to_owned(), inner);
     }
@@ -245,26 +209,16 @@ fn shape_list(value: Value, schema: &Value, path: &str, problems: &mut Vec<Probl
         Value::Null => Vec::new(),
         one => vec![one],
     };
-    let most = schema
-        .get("maxItems")
-        .and_then(Value::as_u64)
-        .and_then(|most| usize::try_from(most).ok());
+    let most = schema.get("maxItems").and_then(Value::as_u64).and_then(|most| usize::try_from(most).ok());
     if let Some(most) = most.filter(|most| list.len() > *most) {
-        problem(
-            problems,
-            path,
-            format!("has {} entries; at most {most} are allowed", list.len()),
-        );
+        problem(problems, path, format!("has {} entries; at most {most} are allowed", list.len()));
         return Value::Null;
     }
     let Some(items) = schema.get("items") else {
         return Value::Array(list);
     };
     let list = list.into_iter().enumerate().filter(|(_, item)| !item.is_null());
-    Value::Array(
-        list.map(|(at, item)| shape(item, items, &format!("{path}[{at}]"), problems))
-            .collect(),
-    )
+    Value::Array(list.map(|(at, item)| shape(item, items, &format!("{path}[{at}]"), problems)).collect())
 }
 
 fn shape_text(value: &Value, schema: &Value, path: &str, problems: &mut Vec<Problem>) -> Value {
@@ -275,13 +229,8 @@ fn shape_text(value: &Value, schema: &Value, path: &str, problems: &mut Vec<Prob
         Value::Number(number) => number.to_string(),
         // A parameter as `{"name": "day", "type": "Date"}`.
         Value::Object(object) => {
-            let part = |key: &str| {
-                object
-                    .get(key)
-                    .and_then(Value::as_str)
-                    .map(str::trim)
-                    .filter(|t| !t.is_empty())
-            };
+            let part =
+                |key: &str| object.get(key).and_then(Value::as_str).map(str::trim).filter(|t| !t.is_empty());
             match (part("name"), part("type")) {
                 (Some(name), Some(kind)) => format!("{name}: {kind}"),
                 (Some(name), None) => name.to_owned(),
@@ -296,21 +245,14 @@ fn shape_text(value: &Value, schema: &Value, path: &str, problems: &mut Vec<Prob
             return Value::Null;
         }
     };
-    let most = schema
-        .get("maxLength")
-        .and_then(Value::as_u64)
-        .and_then(|most| usize::try_from(most).ok());
+    let most = schema.get("maxLength").and_then(Value::as_u64).and_then(|most| usize::try_from(most).ok());
     let count = text.chars().count();
     match most.filter(|most| count > *most) {
         None => Value::String(text),
         // A quotation is as good when it is shorter; another call for it would be wasted.
         Some(most) if path.ends_with("evidence") => Value::String(text.chars().take(most).collect()),
         Some(most) => {
-            problem(
-                problems,
-                path,
-                format!("has {count} characters; at most {most} are allowed"),
-            );
+            problem(problems, path, format!("has {count} characters; at most {most} are allowed"));
             Value::Null
         }
     }
@@ -323,11 +265,7 @@ fn shape_choice(
     problems: &mut Vec<Problem>,
 ) -> Value {
     let said = value.as_str().unwrap_or_default();
-    let plain: String = said
-        .to_lowercase()
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .collect();
+    let plain: String = said.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
     let plain = match (said.trim(), plain.as_str()) {
         ("+", _) => "public",
         ("-", _) => "private",
@@ -345,12 +283,8 @@ fn shape_choice(
         (_, "final" | "stop" | "finish") => "end",
         (_, plain) => plain,
     };
-    let has = |wanted: &str| {
-        choices
-            .iter()
-            .map(|(value, _)| *value)
-            .find(|value| value.replace('_', "") == wanted)
-    };
+    let has =
+        |wanted: &str| choices.iter().map(|(value, _)| *value).find(|value| value.replace('_', "") == wanted);
     // One word means the same line in two kinds of diagrams.
     let found = has(plain).or_else(|| match plain {
         "generalization" => has("inheritance"),
@@ -366,11 +300,7 @@ fn shape_choice(
             } else {
                 format!("`{}`", crate::lint::shorten(said))
             };
-            problem(
-                problems,
-                path,
-                format!("must be one of `{}`, but is {said}", allowed.join("`, `")),
-            );
+            problem(problems, path, format!("must be one of `{}`, but is {said}", allowed.join("`, `")));
             Value::Null
         }
     }

@@ -26,26 +26,16 @@ pub(crate) fn strict(bounded: &Value) -> Value {
     if let Some(choices) = choices(bounded) {
         out.insert("type".into(), json!("string"));
         notes.extend(choices.iter().filter_map(|(value, what)| {
-            what.as_ref()
-                .map(|what| format!("{value}: {}.", what.trim_end_matches('.')))
+            what.as_ref().map(|what| format!("{value}: {}.", what.trim_end_matches('.')))
         }));
-        out.insert(
-            "enum".into(),
-            choices.iter().map(|(value, _)| json!(value)).collect(),
-        );
+        out.insert("enum".into(), choices.iter().map(|(value, _)| json!(value)).collect());
     } else if let Some(kind) = bounded.get("type") {
         out.insert("type".into(), kind.clone());
     }
     if let Some(properties) = bounded.get("properties").and_then(Value::as_object) {
-        out.insert(
-            "required".into(),
-            properties.keys().map(|key| json!(key)).collect(),
-        );
+        out.insert("required".into(), properties.keys().map(|key| json!(key)).collect());
         out.insert("additionalProperties".into(), json!(false));
-        let properties = properties
-            .iter()
-            .map(|(key, schema)| (key.clone(), strict(schema)))
-            .collect();
+        let properties = properties.iter().map(|(key, schema)| (key.clone(), strict(schema))).collect();
         out.insert("properties".into(), Value::Object(properties));
     }
     if let Some(items) = bounded.get("items") {
@@ -75,10 +65,7 @@ pub(crate) fn choices(schema: &Value) -> Option<Vec<(&str, Option<&str>)>> {
     branches
         .iter()
         .map(|branch| {
-            Some((
-                branch.get("const")?.as_str()?,
-                branch.get("description").and_then(Value::as_str),
-            ))
+            Some((branch.get("const")?.as_str()?, branch.get("description").and_then(Value::as_str)))
         })
         .collect()
 }

@@ -70,10 +70,7 @@ pub(crate) fn clauses(parsed: &Parsed) -> Vec<Clause> {
 
 /// Reads the verb group that starts at `from`.
 fn verb_group(parsed: &Parsed, from: usize) -> Option<Clause> {
-    let mut clause = Clause {
-        start: from,
-        ..Clause::default()
-    };
+    let mut clause = Clause { start: from, ..Clause::default() };
     let mut at = from;
     let mut main: Option<usize> = None;
     let mut be = false;
@@ -252,11 +249,7 @@ fn find_subject(parsed: &Parsed, clause: &mut Clause, earlier: &[Clause]) {
     }
     let floor = earlier.last().map_or(0, |c| c.end);
     clause.subjects = coordinated_before(parsed, subject, floor);
-    let first = clause
-        .subjects
-        .first()
-        .and_then(|s| parsed.phrases.get(*s))
-        .map_or(0, |p| p.start);
+    let first = clause.subjects.first().and_then(|s| parsed.phrases.get(*s)).map_or(0, |p| p.start);
     if let Some(before) = first.checked_sub(1) {
         let skip = usize::from(parsed.tag(before) == Some(Tag::Adverb));
         let place = before.saturating_sub(skip);
@@ -294,9 +287,8 @@ fn coordinated_before(parsed: &Parsed, last: usize, floor: usize) -> Vec<usize> 
         let Some(mut item) = parsed.phrases.iter().rposition(|p| p.end == back) else {
             break;
         };
-        while let Some(up) = item
-            .checked_sub(1)
-            .filter(|up| parsed.phrases.get(*up).is_some_and(|p| p.of == Some(item)))
+        while let Some(up) =
+            item.checked_sub(1).filter(|up| parsed.phrases.get(*up).is_some_and(|p| p.of == Some(item)))
         {
             item = up;
         }

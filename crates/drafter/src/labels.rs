@@ -50,26 +50,14 @@ pub(crate) fn of_clause(text: &str, survey: &Survey, sentence: usize, place: usi
         && let Some(rest) = of_clause(text, survey, sentence, place + 1)
     {
         let glue: String = (clause.end..next.start)
-            .map(|at| {
-                if parsed.word(at) == "," {
-                    ", ".to_owned()
-                } else {
-                    format!(" {} ", parsed.word(at))
-                }
-            })
+            .map(|at| if parsed.word(at) == "," { ", ".to_owned() } else { format!(" {} ", parsed.word(at)) })
             .collect();
         let mut chars = rest.text.chars();
-        let tail: String = chars
-            .next()
-            .map(|c| c.to_lowercase().chain(chars).collect())
-            .unwrap_or_default();
+        let tail: String = chars.next().map(|c| c.to_lowercase().chain(chars).collect()).unwrap_or_default();
         let text = names::shortened(&format!("{}{glue}{tail}", names::capitalised(&base)), MAX_LABEL);
         return Some(Label {
             text,
-            span: Span {
-                start: parsed.span(clause.verb, clause.end).start,
-                end: rest.span.end,
-            },
+            span: Span { start: parsed.span(clause.verb, clause.end).start, end: rest.span.end },
             clauses: rest.clauses + 1,
         });
     }
@@ -92,9 +80,7 @@ pub(crate) fn of_clause(text: &str, survey: &Survey, sentence: usize, place: usi
     };
     if let Some(named) = named {
         let tail = if object.is_some() {
-            rest.split_once(' ')
-                .map(|(_, tail)| format!(" {tail}"))
-                .unwrap_or_default()
+            rest.split_once(' ').map(|(_, tail)| format!(" {tail}")).unwrap_or_default()
         } else {
             format!(" {rest}")
         };
@@ -122,11 +108,8 @@ fn antecedent(text: &str, survey: &Survey, sentence: usize, before: usize) -> Op
         }
         let earlier = row.iter().rev().filter(|c| back > 0 || c.start < before);
         for clause in earlier {
-            let things = if clause.passive && clause.objects.is_empty() {
-                &clause.subjects
-            } else {
-                &clause.objects
-            };
+            let things =
+                if clause.passive && clause.objects.is_empty() { &clause.subjects } else { &clause.objects };
             let thing = things
                 .iter()
                 .filter_map(|p| parsed.phrases.get(*p))
@@ -157,20 +140,14 @@ fn passive(text: &str, survey: &Survey, sentence: usize, clause: &Clause, base: 
     // The doer after `by` is the lane, not part of the label.
     if parsed.word(clause.end) != "by" {
         end = extent(parsed, clause.end);
-        let by = (clause.end..end)
-            .find(|at| parsed.word(*at) == "by")
-            .unwrap_or(end);
+        let by = (clause.end..end).find(|at| parsed.word(*at) == "by").unwrap_or(end);
         end = by;
         tail = join(text, parsed, clause.end, end);
     }
     let mut label = format!("{} {}", names::capitalised(base), lower_article(&subject));
     // `the guest is given a key` -> `Give a key to the guest`.
     if !clause.objects.is_empty() && !tail.is_empty() {
-        label = format!(
-            "{} {tail} to {}",
-            names::capitalised(base),
-            lower_article(&subject)
-        );
+        label = format!("{} {tail} to {}", names::capitalised(base), lower_article(&subject));
         tail.clear();
     }
     if !tail.is_empty() {
@@ -180,10 +157,7 @@ fn passive(text: &str, survey: &Survey, sentence: usize, clause: &Clause, base: 
     let to = parsed.span(clause.verb, end.max(clause.end)).end;
     Some(Label {
         text: names::shortened(&label, MAX_LABEL),
-        span: Span {
-            start: from.min(to),
-            end: to.max(from),
-        },
+        span: Span { start: from.min(to), end: to.max(from) },
         clauses: 1,
     })
 }
@@ -276,11 +250,7 @@ pub(crate) fn extent(parsed: &Parsed, from: usize) -> usize {
 /// From a possessor to what it possesses.
 fn owned(parsed: &Parsed, phrase: usize) -> usize {
     let mut place = phrase;
-    while parsed
-        .phrases
-        .get(place + 1)
-        .is_some_and(|p| p.owner == Some(place))
-    {
+    while parsed.phrases.get(place + 1).is_some_and(|p| p.owner == Some(place)) {
         place += 1;
     }
     place
@@ -293,9 +263,7 @@ pub(crate) fn join(text: &str, parsed: &Parsed, from: usize, to: usize) -> Strin
         if matches!(token.lower(), "my" | "our" | "also" | "then" | "me" | "us") {
             continue;
         }
-        let raw = text
-            .get(token.token.span.start..token.token.span.end)
-            .unwrap_or("");
+        let raw = text.get(token.token.span.start..token.token.span.end).unwrap_or("");
         // The capital of the first word of a sentence is not part of the word.
         let opening = token.token.span.start == parsed.sentence.span.start
             && raw.chars().skip(1).all(|c| !c.is_uppercase());

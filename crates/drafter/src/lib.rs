@@ -76,10 +76,6 @@ pub fn terms(text: &str) -> Vec<Term> {
         .into_iter()
         .filter(|term| term.words.len() > 1 || !lexicon::is_generic_noun(term.head()));
     named
-        .map(|term| Term {
-            text: term.words.join(" "),
-            head: term.head().to_owned(),
-            spans: term.spans,
-        })
+        .map(|term| Term { text: term.words.join(" "), head: term.head().to_owned(), spans: term.spans })
         .collect()
 }

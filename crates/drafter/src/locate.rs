@@ -10,13 +10,8 @@ pub fn locate(text: &str, evidence: &str) -> Vec<Span> {
     if wanted.is_empty() {
         return Vec::new();
     }
-    let exact: Vec<Span> = text
-        .match_indices(wanted)
-        .map(|(start, found)| Span {
-            start,
-            end: start + found.len(),
-        })
-        .collect();
+    let exact: Vec<Span> =
+        text.match_indices(wanted).map(|(start, found)| Span { start, end: start + found.len() }).collect();
     if !exact.is_empty() {
         return exact;
     }
@@ -39,10 +34,7 @@ pub fn locate(text: &str, evidence: &str) -> Vec<Span> {
             let first = at + 1 - matched;
             let whole = boundary(text, hay.get(first).map_or(0, |h| h.1), *end);
             if whole && let Some((_, start, _)) = hay.get(first) {
-                out.push(Span {
-                    start: *start,
-                    end: *end,
-                });
+                out.push(Span { start: *start, end: *end });
             }
             matched = 0;
         }

@@ -28,29 +28,17 @@ pub(crate) fn capitalised(word: &str) -> String {
 pub(crate) fn upper_camel(words: &[String]) -> String {
     let name: String = pieces(words).iter().map(|piece| capitalised(piece)).collect();
     let name: String = name.chars().take(MAX_NAME).collect();
-    if name.chars().next().is_some_and(|c| c.is_ascii_digit()) {
-        format!("N{name}")
-    } else {
-        name
-    }
+    if name.chars().next().is_some_and(|c| c.is_ascii_digit()) { format!("N{name}") } else { name }
 }
 
 /// `due date` -> `dueDate`.
 pub(crate) fn lower_camel(words: &[String]) -> String {
     let mut name = String::new();
     for (place, piece) in pieces(words).iter().enumerate() {
-        if place == 0 {
-            name.push_str(&piece.to_lowercase())
-        } else {
-            name.push_str(&capitalised(piece))
-        }
+        if place == 0 { name.push_str(&piece.to_lowercase()) } else { name.push_str(&capitalised(piece)) }
     }
     let name: String = name.chars().take(MAX_NAME).collect();
-    if name.chars().next().is_some_and(|c| c.is_ascii_digit()) {
-        format!("n{name}")
-    } else {
-        name
-    }
+    if name.chars().next().is_some_and(|c| c.is_ascii_digit()) { format!("n{name}") } else { name }
 }
 
 /// Cuts a label at a word boundary.

@@ -52,21 +52,12 @@ impl Parsed {
     fn new(tokens: Vec<Token>, sentence: Sentence, aside_of: Option<(usize, usize)>) -> Self {
         let tokens = crate::tag::tag(tokens);
         let phrases = chunk(&tokens);
-        Self {
-            sentence,
-            tokens,
-            phrases,
-            aside_of,
-        }
+        Self { sentence, tokens, phrases, aside_of }
     }
 
     /// The head noun of a phrase, singular.
     pub(crate) fn head(&self, phrase: &Phrase) -> &str {
-        phrase
-            .core
-            .last()
-            .and_then(|at| self.tokens.get(*at))
-            .map_or("", |t| t.lemma.as_str())
+        phrase.core.last().and_then(|at| self.tokens.get(*at)).map_or("", |t| t.lemma.as_str())
     }
 
     /// The words of the name of a phrase, singular, without modifiers that say nothing.
@@ -89,33 +80,19 @@ impl Parsed {
 
     /// Where the words of the name of a phrase stand.
     pub(crate) fn name_span(&self, phrase: &Phrase) -> Span {
-        let keep = |at: &&usize| {
-            self.tokens
-                .get(**at)
-                .is_some_and(|t| !lexicon::is_generic_modifier(t.lower()))
-        };
+        let keep =
+            |at: &&usize| self.tokens.get(**at).is_some_and(|t| !lexicon::is_generic_modifier(t.lower()));
         let last = phrase.core.last();
         let first = phrase.core.iter().find(keep).or(last);
-        self.span(
-            first.copied().unwrap_or(phrase.start),
-            last.map_or(phrase.end, |at| at + 1),
-        )
+        self.span(first.copied().unwrap_or(phrase.start), last.map_or(phrase.end, |at| at + 1))
     }
 
     /// The bytes of the tokens `from..to`.
     pub(crate) fn span(&self, from: usize, to: usize) -> Span {
-        let start = self
-            .tokens
-            .get(from)
-            .map_or(self.sentence.span.start, |t| t.token.span.start);
-        let end = to
-            .checked_sub(1)
-            .and_then(|last| self.tokens.get(last))
-            .map_or(start, |t| t.token.span.end);
-        Span {
-            start,
-            end: end.max(start),
-        }
+        let start = self.tokens.get(from).map_or(self.sentence.span.start, |t| t.token.span.start);
+        let end =
+            to.checked_sub(1).and_then(|last| self.tokens.get(last)).map_or(start, |t| t.token.span.end);
+        Span { start, end: end.max(start) }
     }
 
     /// The word at a place, in lower case; empty beyond the ends.
@@ -223,9 +200,7 @@ const COLLECTIONS: &[&str] = &[
 ];
 
 /// `type of X` where the phrase is about X.
-const KINDS: &[&str] = &[
-    "type", "kind", "sort", "category", "form", "variant", "subtype", "class",
-];
+const KINDS: &[&str] = &["type", "kind", "sort", "category", "form", "variant", "subtype", "class"];
 
 /// Finds the noun phrases of a tagged sentence.
 fn chunk(tokens: &[Tagged]) -> Vec<Phrase> {
@@ -270,11 +245,7 @@ fn link_of(tokens: &[Tagged], phrases: Vec<Phrase>) -> Vec<Phrase> {
                 && !before.pronoun
         });
         if adjacent && let Some(before) = out.last_mut() {
-            let head = before
-                .core
-                .last()
-                .and_then(|at| tokens.get(*at))
-                .map_or("", |t| t.lemma.as_str());
+            let head = before.core.last().and_then(|at| tokens.get(*at)).map_or("", |t| t.lemma.as_str());
             let special_case = head == "case" && before.core.len() > 1;
             let kind = KINDS.contains(&head) || special_case;
             let idiom = matches!(head, "track" | "care" | "advantage");
@@ -355,18 +326,15 @@ fn chunk_at(tokens: &[Tagged], from: usize) -> Option<(Vec<Phrase>, usize)> {
     let mut possessive = None;
     // Articles and quantities come in rows: `all its`, `the two`, `each of the`.
     loop {
-        if let Some(token) = tokens
-            .get(at.saturating_sub(1))
-            .filter(|t| at > from && t.tag == Tag::Possessive)
+        if let Some(token) =
+            tokens.get(at.saturating_sub(1)).filter(|t| at > from && t.tag == Tag::Possessive)
         {
             possessive = Some(token.lower().to_owned());
         }
         if at > from
             && tokens.get(at).is_some_and(|t| t.lower() == "of")
             && matches!(quantity, Quantity::Each | Quantity::Many | Quantity::Range(..))
-            && tokens
-                .get(at + 1)
-                .is_some_and(|t| matches!(t.tag, Tag::Determiner | Tag::Possessive))
+            && tokens.get(at + 1).is_some_and(|t| matches!(t.tag, Tag::Determiner | Tag::Possessive))
         {
             at += 2;
             continue;
@@ -376,11 +344,7 @@ fn chunk_at(tokens: &[Tagged], from: usize) -> Option<(Vec<Phrase>, usize)> {
             break;
         }
         if !matches!(quantity, Quantity::Each | Quantity::Range(..)) || more.is_stated() {
-            quantity = if more == Quantity::The {
-                quantity_or_the(quantity)
-            } else {
-                more
-            };
+            quantity = if more == Quantity::The { quantity_or_the(quantity) } else { more };
         }
         at = next;
     }
@@ -446,9 +410,7 @@ fn chunk_at(tokens: &[Tagged], from: usize) -> Option<(Vec<Phrase>, usize)> {
         at += 1;
     }
     // Trailing adjectives are no part of the phrase: `the nurse responsible`.
-    while core
-        .last()
-        .is_some_and(|last| tokens.get(*last).is_some_and(|t| t.tag == Tag::Adjective))
+    while core.last().is_some_and(|last| tokens.get(*last).is_some_and(|t| t.tag == Tag::Adjective))
         && core.iter().any(|c| tokens.get(*c).is_some_and(Tagged::is_noun))
     {
         at = core.pop().unwrap_or(at);
@@ -486,18 +448,12 @@ fn chunk_at(tokens: &[Tagged], from: usize) -> Option<(Vec<Phrase>, usize)> {
 
 /// `the several`, `its two`: the second word says how many.
 fn quantity_or_the(quantity: Quantity) -> Quantity {
-    if quantity == Quantity::Unsaid {
-        Quantity::The
-    } else {
-        quantity
-    }
+    if quantity == Quantity::Unsaid { Quantity::The } else { quantity }
 }
 
 /// Whether a verb follows, so that a number word stands alone.
 fn starts_predicate(tokens: &[Tagged], at: usize) -> bool {
-    tokens
-        .get(at)
-        .is_some_and(|t| matches!(t.tag, Tag::Modal | Tag::Be | Tag::Have))
+    tokens.get(at).is_some_and(|t| matches!(t.tag, Tag::Modal | Tag::Be | Tag::Have))
 }
 
 /// Whether the `and` at `at` joins two modifiers of one noun: `first and last name`, `billing and delivery addresses`.
@@ -508,9 +464,7 @@ fn shares_head(tokens: &[Tagged], core: &[usize], at: usize) -> bool {
         return false;
     };
     if !head.is_noun()
-        || tokens
-            .get(at + 3)
-            .is_some_and(|t| t.is_noun() || t.tag == Tag::Genitive)
+        || tokens.get(at + 3).is_some_and(|t| t.is_noun() || t.tag == Tag::Genitive)
         || core.len() != 1
     {
         return false;

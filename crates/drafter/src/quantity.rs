@@ -68,11 +68,7 @@ const NUMBERS: &[(&str, u32)] = &[
 
 /// The value of a number word.
 fn number(word: &str) -> Option<u32> {
-    NUMBERS
-        .iter()
-        .find(|(name, _)| *name == word)
-        .map(|(_, value)| *value)
-        .or_else(|| word.parse().ok())
+    NUMBERS.iter().find(|(name, _)| *name == word).map(|(_, value)| *value).or_else(|| word.parse().ok())
 }
 
 /// What a place in a pattern of [`PATTERNS`] makes of the numbers found there.

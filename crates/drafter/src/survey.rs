@@ -85,11 +85,7 @@ impl Survey {
     pub(crate) fn new(text: &str) -> Self {
         let parsed = crate::phrases::parse(text);
         let clauses: Vec<Vec<Clause>> = parsed.iter().map(clauses).collect();
-        let mut survey = Self {
-            parsed,
-            clauses,
-            ..Self::default()
-        };
+        let mut survey = Self { parsed, clauses, ..Self::default() };
         survey.collect_terms();
         survey.resolve_pronouns();
         survey.count_roles();
@@ -127,10 +123,8 @@ impl Survey {
                 let key = words.join(" ");
                 let key = merge.get(&key).cloned().unwrap_or(key);
                 let id = *known.entry(key.clone()).or_insert_with(|| {
-                    self.terms.push(Term {
-                        words: key.split(' ').map(str::to_owned).collect(),
-                        ..Term::default()
-                    });
+                    self.terms
+                        .push(Term { words: key.split(' ').map(str::to_owned).collect(), ..Term::default() });
                     self.terms.len() - 1
                 });
                 if let (Some(term), Some(parsed)) = (self.terms.get_mut(id), self.parsed.get(sentence))
@@ -138,11 +132,8 @@ impl Survey {
                 {
                     term.spans.push(parsed.name_span(phrase));
                     term.variants.insert(words.clone());
-                    let explains = benefits
-                        .get(sentence)
-                        .copied()
-                        .flatten()
-                        .is_some_and(|at| phrase.start > at);
+                    let explains =
+                        benefits.get(sentence).copied().flatten().is_some_and(|at| phrase.start > at);
                     if !explains && term.sentences.last() != Some(&sentence) {
                         term.sentences.push(sentence);
                     }
@@ -179,10 +170,7 @@ impl Survey {
                 if let Some((_, name)) = words.split_last().filter(|(_, name)| !name.is_empty() && capital) {
                     aliases.insert(name.to_vec());
                 }
-                let asides = self
-                    .parsed
-                    .iter()
-                    .filter(|p| p.aside_of == Some((sentence, phrase.end)));
+                let asides = self.parsed.iter().filter(|p| p.aside_of == Some((sentence, phrase.end)));
                 for aside in asides.filter(|p| p.tokens.len() <= 2) {
                     aliases.extend(aside.phrases.iter().map(|p| aside.name_words(p)));
                 }
@@ -207,9 +195,8 @@ impl Survey {
                         .iter()
                         .any(|at| matches!(parsed.word(*at), "special" | "normal" | "regular"));
                 for (other, compound) in row.iter().enumerate() {
-                    let Some(compound) = compound
-                        .as_ref()
-                        .filter(|c| c.len() > words.len() && c.ends_with(words))
+                    let Some(compound) =
+                        compound.as_ref().filter(|c| c.len() > words.len() && c.ends_with(words))
                     else {
                         continue;
                     };
@@ -265,12 +252,7 @@ impl Survey {
                     };
                     let person = lexicon::is_person(term.head());
                     let thing = !lexicon::is_generic_noun(term.head());
-                    thing
-                        && if person_wanted {
-                            person
-                        } else {
-                            word != "it" || !person
-                        }
+                    thing && if person_wanted { person } else { word != "it" || !person }
                 };
                 let here = subjects
                     .iter()
@@ -327,11 +309,8 @@ impl Survey {
             }
         };
         let row = self.clauses.get(sentence)?;
-        let in_sentence = row
-            .iter()
-            .rev()
-            .filter(|c| c.start < mine.start)
-            .flat_map(|c| c.subjects.iter().rev().copied());
+        let in_sentence =
+            row.iter().rev().filter(|c| c.start < mine.start).flat_map(|c| c.subjects.iter().rev().copied());
         let before = parsed
             .phrases
             .iter()
@@ -350,20 +329,14 @@ impl Survey {
                 let subjects = row.iter().flat_map(|c| c.subjects.iter().copied());
                 // `I employ bakers. I need their names.`
                 let objects = row.iter().flat_map(|c| c.objects.iter().rev().copied());
-                subjects
-                    .chain(objects)
-                    .filter_map(|p| self.term(previous, p))
-                    .find(|id| fits(*id))
+                subjects.chain(objects).filter_map(|p| self.term(previous, p)).find(|id| fits(*id))
             })
     }
 
     /// Who speaks in `As a customer, I want …`.
     pub(crate) fn role(&self, sentence: usize) -> Option<TermId> {
         let parsed = self.parsed.get(sentence)?;
-        let role = parsed
-            .phrases
-            .iter()
-            .position(|p| p.start == 1 && parsed.word(0) == "as")?;
+        let role = parsed.phrases.iter().position(|p| p.start == 1 && parsed.word(0) == "as")?;
         self.term(sentence, role)
     }
 
@@ -371,19 +344,12 @@ impl Survey {
     fn count_roles(&mut self) {
         let mut roles: Vec<(TermId, Count)> = Vec::new();
         for (sentence, row) in self.clauses.iter().enumerate() {
-            let benefit = self
-                .parsed
-                .get(sentence)
-                .and_then(Parsed::benefit_start)
-                .unwrap_or(usize::MAX);
+            let benefit = self.parsed.get(sentence).and_then(Parsed::benefit_start).unwrap_or(usize::MAX);
             for clause in row.iter().filter(|c| c.start < benefit) {
                 for subject in &clause.subjects {
                     if let Some(id) = self.term(sentence, *subject) {
-                        let active: Count = if clause.passive {
-                            |t| t.object += 1
-                        } else {
-                            |t| t.subject += 1
-                        };
+                        let active: Count =
+                            if clause.passive { |t| t.object += 1 } else { |t| t.subject += 1 };
                         roles.push((id, active));
                     }
                 }
@@ -406,10 +372,8 @@ impl Survey {
             };
             for phrase in &parsed.phrases {
                 // `the number of beds` is a property, and no word about beds.
-                if let Some(id) = phrase
-                    .of
-                    .filter(|_| parsed.head(phrase) != "number")
-                    .and_then(|p| self.term(sentence, p))
+                if let Some(id) =
+                    phrase.of.filter(|_| parsed.head(phrase) != "number").and_then(|p| self.term(sentence, p))
                 {
                     roles.push((id, |t| t.complement += 1));
                 }
@@ -467,10 +431,7 @@ pub(crate) fn term_words(parsed: &Parsed, phrase: &Phrase) -> Option<Vec<String>
     if words.len() > 4 {
         words.drain(..words.len() - 4);
     }
-    words
-        .iter()
-        .any(|w| w.chars().any(char::is_alphanumeric))
-        .then_some(words)
+    words.iter().any(|w| w.chars().any(char::is_alphanumeric)).then_some(words)
 }
 
 /// Terms that mean the same: `night nurse` and `nurse` where there is no other kind of nurse.
@@ -487,10 +448,8 @@ fn merges(keys: &[Vec<Option<Vec<String>>>], apart: &BTreeSet<String>) -> BTreeM
     }
     let mut out = BTreeMap::new();
     for (head, variants) in by_head {
-        let compounds: Vec<_> = variants
-            .iter()
-            .filter(|w| w.len() > 1 && !apart.contains(&w.join(" ")))
-            .collect();
+        let compounds: Vec<_> =
+            variants.iter().filter(|w| w.len() > 1 && !apart.contains(&w.join(" "))).collect();
         let bare = [head.to_owned()];
         let bare_count = counts.get(bare.as_slice()).copied().unwrap_or(0);
         if lexicon::is_attribute_head(head) || lexicon::is_generic_noun(head) {
@@ -500,9 +459,7 @@ fn merges(keys: &[Vec<Option<Vec<String>>>], apart: &BTreeSet<String>) -> BTreeM
             let count = counts.get(**compound).copied().unwrap_or(0);
             // One adjective in front of a noun that also stands alone is a remark, not another thing.
             let adjective = compound.len() == 2
-                && compound
-                    .first()
-                    .is_some_and(|w| lexicon::is_adjective(w) || w.ends_with("ed"));
+                && compound.first().is_some_and(|w| lexicon::is_adjective(w) || w.ends_with("ed"));
             if adjective && bare_count >= 1 && count == 1 {
                 out.insert(compound.join(" "), head.to_owned());
             }

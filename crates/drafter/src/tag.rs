@@ -105,10 +105,7 @@ const CLOSED: &[(Tag, &str)] = &[
         Tag::Modal,
         "can could may might must shall should will would cannot can't won't shouldn't mustn't couldn't",
     ),
-    (
-        Tag::Be,
-        "is are was were be been being am isn't aren't wasn't weren't",
-    ),
+    (Tag::Be, "is are was were be been being am isn't aren't wasn't weren't"),
     (Tag::Have, "has have had having hasn't haven't"),
     (Tag::Do, "does do did don't doesn't didn't"),
     (Tag::To, "to"),
@@ -168,10 +165,7 @@ pub(crate) fn tag(tokens: Vec<Token>) -> Vec<Tagged> {
     for (at, token) in tokens.iter().enumerate() {
         let next = tokens.get(at + 1);
         // Adverbs do not separate a word from what decides about it.
-        let before = out
-            .iter()
-            .rev()
-            .find(|t| t.tag != Tag::Adverb && t.tag != Tag::Not);
+        let before = out.iter().rev().find(|t| t.tag != Tag::Adverb && t.tag != Tag::Not);
         let context = Before {
             tag: before.map(|t| t.tag),
             word: before.map_or("", |t| t.lower()),
@@ -185,15 +179,7 @@ pub(crate) fn tag(tokens: Vec<Token>) -> Vec<Tagged> {
         let tag = if order {
             Tag::Verb
         } else {
-            decide(
-                token,
-                at,
-                &context,
-                next,
-                readings.get(at + 1),
-                tokens.get(at + 2),
-                mine,
-            )
+            decide(token, at, &context, next, readings.get(at + 1), tokens.get(at + 2), mine)
         };
         match tag {
             // `lets customers search`: the object does the next verb.
@@ -208,11 +194,7 @@ pub(crate) fn tag(tokens: Vec<Token>) -> Vec<Tagged> {
             _ => {}
         }
         let lemma = lemma(token, tag, mine);
-        out.push(Tagged {
-            token: token.clone(),
-            tag,
-            lemma,
-        });
+        out.push(Tagged { token: token.clone(), tag, lemma });
     }
     out
 }
@@ -220,10 +202,7 @@ pub(crate) fn tag(tokens: Vec<Token>) -> Vec<Tagged> {
 /// Whether the last words are a base verb, an article, a noun and a conjunction.
 fn after_definite(out: &[Tagged]) -> bool {
     let tags: Vec<Tag> = out.iter().rev().take(4).map(|t| t.tag).collect();
-    matches!(
-        tags.as_slice(),
-        [Tag::And, Tag::Noun | Tag::Plural, Tag::Determiner, Tag::Verb]
-    )
+    matches!(tags.as_slice(), [Tag::And, Tag::Noun | Tag::Plural, Tag::Determiner, Tag::Verb])
 }
 
 /// Whether a clause with its own subject seems to start here: a determiner or pronoun, and a sure verb soon after.
@@ -231,10 +210,8 @@ fn starts_clause(tokens: &[Token], readings: &[Readings], from: usize) -> bool {
     let Some(first) = tokens.get(from) else {
         return false;
     };
-    let opener = matches!(
-        closed(&first.lower),
-        Some(Tag::Determiner | Tag::Pronoun | Tag::Possessive | Tag::There)
-    );
+    let opener =
+        matches!(closed(&first.lower), Some(Tag::Determiner | Tag::Pronoun | Tag::Possessive | Tag::There));
     // `the accountant issues the invoice`: a noun that may be a verb, with an object after it.
     let with_object = |at: usize| {
         readings.get(at).is_some_and(|r| r.third.is_some())
@@ -247,16 +224,10 @@ fn starts_clause(tokens: &[Token], readings: &[Readings], from: usize) -> bool {
     };
     let free = |at: usize| tokens.get(at).is_some_and(|t| t.kind == TokenKind::Word);
     let ends = |at: usize| {
-        tokens
-            .get(at)
-            .is_some_and(|t| INTRANSITIVE.contains(&t.lower.as_str()))
+        tokens.get(at).is_some_and(|t| INTRANSITIVE.contains(&t.lower.as_str()))
             && tokens.get(at + 1).is_none_or(|t| t.kind == TokenKind::Mark)
     };
-    if opener
-        && (from + 2..from + 7)
-            .take_while(|at| free(*at))
-            .any(|at| with_object(at) || ends(at))
-    {
+    if opener && (from + 2..from + 7).take_while(|at| free(*at)).any(|at| with_object(at) || ends(at)) {
         return true;
     }
     opener
@@ -286,16 +257,7 @@ fn decide(
     let word = token.lower.as_str();
     let next_closed = next.and_then(|t| closed(&t.lower));
     let next_word = next.map_or("", |t| t.lower.as_str());
-    if token.shouted
-        && !matches!(
-            mine,
-            Readings {
-                base: true,
-                noun: false,
-                ..
-            }
-        )
-    {
+    if token.shouted && !matches!(mine, Readings { base: true, noun: false, .. }) {
         return Tag::Name;
     }
     if let Some(tag) = closed(word) {
@@ -319,11 +281,7 @@ fn decide(
                 Tag::Adjective
             }
             (Tag::Adverb, "first" | "next") if next_closed == Some(Tag::And) => Tag::Adjective,
-            (_, "like")
-                if before
-                    .tag
-                    .is_some_and(|t| matches!(t, Tag::Modal | Tag::Pronoun | Tag::To)) =>
-            {
+            (_, "like") if before.tag.is_some_and(|t| matches!(t, Tag::Modal | Tag::Pronoun | Tag::To)) => {
                 Tag::Verb
             }
             (Tag::Number, "one")
@@ -351,10 +309,9 @@ fn decide(
                 | Tag::Preposition
         )
     });
-    let next_starts_phrase = matches!(
-        next_closed,
-        Some(Tag::Determiner | Tag::Possessive | Tag::Pronoun | Tag::Number)
-    ) || next.is_some_and(|t| t.kind == TokenKind::Number);
+    let next_starts_phrase =
+        matches!(next_closed, Some(Tag::Determiner | Tag::Possessive | Tag::Pronoun | Tag::Number))
+            || next.is_some_and(|t| t.kind == TokenKind::Number);
     let next_is_noun =
         next_closed.is_none() && next_readings.is_some_and(|r| r.noun || r.adjective || r.ing.is_some());
     let verb_slot = matches!(before.tag, Some(Tag::Modal | Tag::To | Tag::Do));
@@ -364,11 +321,7 @@ fn decide(
         return Tag::Adverb;
     }
     let noun = |word: &str| {
-        if lexicon::is_plural(word) {
-            Tag::Plural
-        } else {
-            Tag::Noun
-        }
+        if lexicon::is_plural(word) { Tag::Plural } else { Tag::Noun }
     };
     // The base form after `to`, `can`, `does`.
     if verb_slot && mine.base {
@@ -398,15 +351,8 @@ fn decide(
         if matches!(before.tag, Some(Tag::Be)) {
             return Tag::VerbIng;
         }
-        if matches!(
-            before.tag,
-            Some(Tag::Determiner | Tag::Possessive | Tag::Genitive | Tag::Adjective)
-        ) {
-            return if mine.noun || !next_starts_phrase {
-                Tag::Noun
-            } else {
-                Tag::VerbIng
-            };
+        if matches!(before.tag, Some(Tag::Determiner | Tag::Possessive | Tag::Genitive | Tag::Adjective)) {
+            return if mine.noun || !next_starts_phrase { Tag::Noun } else { Tag::VerbIng };
         }
         if before.tag.is_some_and(is_nominal)
             && !next_starts_phrase
@@ -454,11 +400,7 @@ fn decide(
             return Tag::VerbS;
         }
         if matches!(before.tag, Some(Tag::And)) && before.verb_seen {
-            return if next_starts_phrase {
-                Tag::VerbS
-            } else {
-                Tag::Plural
-            };
+            return if next_starts_phrase { Tag::VerbS } else { Tag::Plural };
         }
         if !before.verb_seen
             && matches!(before.tag, Some(Tag::Noun | Tag::Plural | Tag::Name))

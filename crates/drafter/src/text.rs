@@ -68,10 +68,7 @@ pub(crate) fn split_sentences(text: &str) -> Vec<Sentence> {
         }
         let lead = line.len() - line.trim_start().len();
         let bullet = bullet_len(trimmed);
-        let body = Span {
-            start: start + lead + bullet,
-            end: start + lead + trimmed.len(),
-        };
+        let body = Span { start: start + lead + bullet, end: start + lead + trimmed.len() };
         let joined = bullet == 0
             && block.is_some_and(|open| continues(text.get(open.start..open.end).unwrap_or(""), trimmed));
         match (&mut block, joined) {
@@ -93,10 +90,7 @@ fn continues(before: &str, line: &str) -> bool {
     if last_line.ends_with(['.', '!', '?', ':', ';']) {
         return false;
     }
-    if line
-        .chars()
-        .next()
-        .is_some_and(|c| c.is_lowercase() || matches!(c, '(' | ','))
+    if line.chars().next().is_some_and(|c| c.is_lowercase() || matches!(c, '(' | ','))
         || last_line.ends_with([',', '-', '('])
     {
         return true;
@@ -111,9 +105,8 @@ fn continues(before: &str, line: &str) -> bool {
 /// How many bytes of a trimmed line are its bullet or number.
 fn bullet_len(line: &str) -> usize {
     let mut rest = line;
-    for mark in [
-        "- ", "* ", "+ ", "• ", "– ", "— ", "· ", "▪ ", "◦ ", "‣ ", "-\t", "*\t", "•\t",
-    ] {
+    for mark in ["- ", "* ", "+ ", "• ", "– ", "— ", "· ", "▪ ", "◦ ", "‣ ", "-\t", "*\t", "•\t"]
+    {
         if let Some(after) = rest.strip_prefix(mark) {
             rest = after.trim_start();
             break;
@@ -124,11 +117,8 @@ fn bullet_len(line: &str) -> usize {
         rest = hashes.trim_start();
     }
     let open = rest.strip_prefix('(').unwrap_or(rest);
-    let label: usize = open
-        .chars()
-        .take_while(|c| c.is_ascii_alphanumeric() || *c == '.')
-        .map(char::len_utf8)
-        .sum();
+    let label: usize =
+        open.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '.').map(char::len_utf8).sum();
     let (head, tail) = open.split_at_checked(label).unwrap_or(("", open));
     let core = head.trim_end_matches('.');
     let numbered = !core.is_empty()
@@ -175,10 +165,7 @@ fn flush(text: &str, out: &mut Vec<Sentence>, block: &mut Option<Span>, item: bo
         let start = span.start + from + lead;
         let end = start + piece.trim().len();
         if end > start {
-            out.push(Sentence {
-                span: Span { start, end },
-                item: item && first,
-            });
+            out.push(Sentence { span: Span { start, end }, item: item && first });
             first = false;
         }
     };
@@ -215,10 +202,7 @@ fn flush(text: &str, out: &mut Vec<Sentence>, block: &mut Option<Span>, item: bo
             chars.next();
         }
         // A sentence ends before blank space, not inside of `3.5` or `a.b`.
-        if chars
-            .peek()
-            .is_none_or(|(_, next)| next.is_whitespace() || !next.is_ascii())
-        {
+        if chars.peek().is_none_or(|(_, next)| next.is_whitespace() || !next.is_ascii()) {
             push(from, to);
             from = to;
         }
@@ -229,13 +213,8 @@ fn flush(text: &str, out: &mut Vec<Sentence>, block: &mut Option<Span>, item: bo
 /// Whether the dot at `at` ends a sentence: not after an abbreviation, not before a small letter.
 fn ends_sentence(body: &str, from: usize, at: usize) -> bool {
     let before = body.get(from..at).unwrap_or("");
-    let word = before
-        .rsplit(|c: char| c.is_whitespace() || c == '(')
-        .next()
-        .unwrap_or("");
-    let next = body
-        .get(at + 1..)
-        .and_then(|rest| rest.trim_start().chars().next());
+    let word = before.rsplit(|c: char| c.is_whitespace() || c == '(').next().unwrap_or("");
+    let next = body.get(at + 1..).and_then(|rest| rest.trim_start().chars().next());
     let lower = word.to_lowercase();
     if lower == "etc" || lower == "al" {
         return next.is_none_or(|c| c.is_uppercase());
@@ -263,14 +242,9 @@ pub(crate) fn tokens(text: &str, span: Span) -> Vec<Token> {
             at += c.len_utf8();
             continue;
         }
-        let place = |len: usize| Span {
-            start: span.start + at,
-            end: span.start + at + len,
-        };
+        let place = |len: usize| Span { start: span.start + at, end: span.start + at + len };
         let genitive = matches!(c, '\'' | '’')
-            && out
-                .last()
-                .is_some_and(|t| t.kind == TokenKind::Word && t.span.end == span.start + at);
+            && out.last().is_some_and(|t| t.kind == TokenKind::Word && t.span.end == span.start + at);
         if genitive && let Some(len) = genitive_len(rest, out.last()) {
             out.push(Token {
                 span: place(len),
@@ -296,10 +270,7 @@ pub(crate) fn tokens(text: &str, span: Span) -> Vec<Token> {
         }
         let raw = rest.get(..len).unwrap_or("");
         let mut lower = raw.to_lowercase().replace('’', "'");
-        let kind = if raw
-            .chars()
-            .all(|c| c.is_numeric() || matches!(c, '.' | ',' | '-'))
-        {
+        let kind = if raw.chars().all(|c| c.is_numeric() || matches!(c, '.' | ',' | '-')) {
             TokenKind::Number
         } else {
             TokenKind::Word
@@ -340,10 +311,7 @@ fn genitive_len(rest: &str, word: Option<&Token>) -> Option<usize> {
 fn word_len(rest: &str) -> usize {
     // `date/time` is one property, unlike `he/she`.
     if rest.get(..9).is_some_and(|w| w.eq_ignore_ascii_case("date/time"))
-        && !rest
-            .get(9..)
-            .and_then(|r| r.chars().next())
-            .is_some_and(char::is_alphanumeric)
+        && !rest.get(9..).and_then(|r| r.chars().next()).is_some_and(char::is_alphanumeric)
     {
         return 9;
     }
@@ -366,9 +334,7 @@ fn word_len(rest: &str) -> usize {
         previous = c;
     }
     // The last dot of `e.g.` belongs to it.
-    if rest
-        .get(..len)
-        .is_some_and(|w| w.contains('.') && w.chars().any(char::is_alphabetic))
+    if rest.get(..len).is_some_and(|w| w.contains('.') && w.chars().any(char::is_alphabetic))
         && rest.get(len..).is_some_and(|r| r.starts_with('.'))
     {
         len += 1;

@@ -7,11 +7,7 @@ use blueprint::Kind::{Activity, Class, UseCase};
 
 #[track_caller]
 fn check(kind: Kind, text: &str, expected: &str) {
-    let expected: Vec<&str> = expected
-        .lines()
-        .map(str::trim)
-        .filter(|l| !l.is_empty())
-        .collect();
+    let expected: Vec<&str> = expected.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
     assert_eq!(render::render(kind, text), expected.join("\n"), "\ntext: {text}");
 }
 
@@ -294,10 +290,7 @@ fn a_text_without_content_is_an_empty_model_and_a_note() {
 #[test]
 fn sentences_know_abbreviations_lists_and_wrapped_lines() {
     let text = "Dr. Smith orders parts, e.g. screws. The price is 3.50 euros! Why?\n\n# Heading\n- first item\n- second item\nA long line that was wrapped by the editor because it had more than\nsixty characters goes on here.";
-    let pieces: Vec<&str> = drafter::sentences(text)
-        .into_iter()
-        .map(|s| &text[s.start..s.end])
-        .collect();
+    let pieces: Vec<&str> = drafter::sentences(text).into_iter().map(|s| &text[s.start..s.end]).collect();
     assert_eq!(
         pieces,
         [
@@ -319,25 +312,15 @@ fn terms_are_singular_and_know_their_places() {
         .into_iter()
         .map(|t| (t.text, t.spans.iter().map(|s| &text[s.start..s.end]).collect()))
         .collect();
-    assert_eq!(
-        terms[0],
-        ("order line".to_owned(), vec!["order lines", "order line"])
-    );
-    assert!(
-        terms
-            .iter()
-            .any(|(name, spans)| name == "product" && spans == &["products"])
-    );
+    assert_eq!(terms[0], ("order line".to_owned(), vec!["order lines", "order line"]));
+    assert!(terms.iter().any(|(name, spans)| name == "product" && spans == &["products"]));
 }
 
 #[test]
 fn evidence_is_found_exactly_or_loosely_or_not() {
     let text = "The clerk  checks\nthe order – and the Order is shipped.";
     let at = |evidence: &str| {
-        drafter::locate(text, evidence)
-            .into_iter()
-            .map(|s| &text[s.start..s.end])
-            .collect::<Vec<_>>()
+        drafter::locate(text, evidence).into_iter().map(|s| &text[s.start..s.end]).collect::<Vec<_>>()
     };
     assert_eq!(at("the order"), ["the order"]);
     assert_eq!(at("Clerk checks the ORDER"), ["clerk  checks\nthe order"]);

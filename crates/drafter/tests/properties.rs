@@ -113,10 +113,7 @@ fn texts() -> impl Strategy<Value = String> {
 fn spans_hold(text: &str, spans: &[Span]) {
     for span in spans {
         assert!(span.start < span.end, "empty range {span:?} in {text:?}");
-        assert!(
-            text.get(span.start..span.end).is_some(),
-            "range {span:?} not in {text:?}"
-        );
+        assert!(text.get(span.start..span.end).is_some(), "range {span:?} not in {text:?}");
     }
 }
 
@@ -128,11 +125,7 @@ fn sourced(text: &str, what: &str, spans: &[Span]) {
 
 fn class_holds(text: &str, model: &ClassModel) {
     let names: BTreeSet<&str> = model.classes.iter().map(|c| c.name.as_str()).collect();
-    assert_eq!(
-        names.len(),
-        model.classes.len(),
-        "class names are unique in {text:?}"
-    );
+    assert_eq!(names.len(), model.classes.len(), "class names are unique in {text:?}");
     assert!(model.classes.len() <= 80 && model.relationships.len() <= 200);
     for class in &model.classes {
         assert!(!class.name.is_empty() && class.name.chars().count() <= 120);
@@ -145,12 +138,7 @@ fn class_holds(text: &str, model: &ClassModel) {
         assert!(class.kind != ClassKind::Enum || class.literals.len() > 1);
         sourced(text, &class.name, &class.sources);
         let attributes: BTreeSet<&str> = class.attributes.iter().map(|a| a.name.as_str()).collect();
-        assert_eq!(
-            attributes.len(),
-            class.attributes.len(),
-            "attributes of {} in {text:?}",
-            class.name
-        );
+        assert_eq!(attributes.len(), class.attributes.len(), "attributes of {} in {text:?}", class.name);
         for attribute in &class.attributes {
             assert!(!attribute.name.is_empty());
             sourced(text, &attribute.name, &attribute.sources);
@@ -170,11 +158,7 @@ fn use_case_holds(text: &str, model: &UseCaseModel) {
         .map(|a| a.name.to_lowercase())
         .chain(model.use_cases.iter().map(|u| u.name.to_lowercase()));
     let names: BTreeSet<String> = all.collect();
-    assert_eq!(
-        names.len(),
-        model.actors.len() + model.use_cases.len(),
-        "names are unique in {text:?}"
-    );
+    assert_eq!(names.len(), model.actors.len() + model.use_cases.len(), "names are unique in {text:?}");
     assert!(model.actors.len() <= 60 && model.use_cases.len() <= 120 && model.links.len() <= 300);
     for actor in &model.actors {
         assert!(!actor.name.trim().is_empty() && actor.name.chars().count() <= 120);
@@ -216,11 +200,7 @@ fn activity_holds(text: &str, model: &ActivityModel) {
         assert!(node.label.chars().count() <= 160 && node.lane.chars().count() <= 120);
         let ins = model.edges.iter().filter(|e| e.to == node.id).count();
         let outs: Vec<_> = model.edges.iter().filter(|e| e.from == node.id).collect();
-        assert!(
-            ins > 0 || node.kind == ActivityNodeKind::Start,
-            "no way to {} in {text:?}",
-            node.id
-        );
+        assert!(ins > 0 || node.kind == ActivityNodeKind::Start, "no way to {} in {text:?}", node.id);
         assert!(
             !outs.is_empty() || node.kind == ActivityNodeKind::End,
             "no way from {} in {text:?}",
@@ -242,24 +222,15 @@ fn activity_holds(text: &str, model: &ActivityModel) {
         }
     }
     let mut reached: BTreeSet<&str> = BTreeSet::new();
-    let mut open: Vec<&str> = model
-        .nodes
-        .iter()
-        .filter(|n| n.kind == ActivityNodeKind::Start)
-        .map(|n| n.id.as_str())
-        .collect();
+    let mut open: Vec<&str> =
+        model.nodes.iter().filter(|n| n.kind == ActivityNodeKind::Start).map(|n| n.id.as_str()).collect();
     while let Some(id) = open.pop() {
         if reached.insert(id) {
             open.extend(model.edges.iter().filter(|e| e.from == id).map(|e| e.to.as_str()));
         }
     }
     assert_eq!(reached.len(), model.nodes.len(), "unreachable nodes in {text:?}");
-    assert!(
-        model
-            .edges
-            .iter()
-            .all(|e| ids.contains(e.from.as_str()) && ids.contains(e.to.as_str()))
-    );
+    assert!(model.edges.iter().all(|e| ids.contains(e.from.as_str()) && ids.contains(e.to.as_str())));
 }
 
 fn all_hold(text: &str) {
@@ -275,11 +246,7 @@ fn all_hold(text: &str) {
             Blueprint::UseCase(model) => use_case_holds(text, model),
             Blueprint::Activity(model) => activity_holds(text, model),
         }
-        assert_eq!(
-            draft,
-            drafter::draft(kind, text),
-            "the same text gives the same draft"
-        );
+        assert_eq!(draft, drafter::draft(kind, text), "the same text gives the same draft");
     }
 }
 
@@ -304,9 +271,7 @@ proptest! {
 #[test]
 fn sources_are_the_words_and_not_the_whole_text() {
     let text = "A museum lends paintings to collectors. Each painting has a title and an insured value. The price of the ticket is stored. A curator restores several paintings.";
-    let Blueprint::Class(model) = drafter::draft(Kind::Class, text).blueprint else {
-        unreachable!()
-    };
+    let Blueprint::Class(model) = drafter::draft(Kind::Class, text).blueprint else { unreachable!() };
     assert!(model.classes.len() >= 3);
     for class in &model.classes {
         let head: String = class
@@ -320,25 +285,12 @@ fn sources_are_the_words_and_not_the_whole_text() {
             .collect();
         for span in &class.sources {
             let words = text[span.start..span.end].to_lowercase();
-            assert!(
-                words.contains(&head) && words.len() < 20,
-                "{} from {words:?}",
-                class.name
-            );
+            assert!(words.contains(&head) && words.len() < 20, "{} from {words:?}", class.name);
         }
         for attribute in &class.attributes {
             let words = text[attribute.sources[0].start..attribute.sources[0].end].to_lowercase();
-            let head = attribute
-                .name
-                .rsplit(char::is_uppercase)
-                .next()
-                .unwrap()
-                .to_lowercase();
-            assert!(
-                words.contains(&head) && words.len() < 30,
-                "{} from {words:?}",
-                attribute.name
-            );
+            let head = attribute.name.rsplit(char::is_uppercase).next().unwrap().to_lowercase();
+            assert!(words.contains(&head) && words.len() < 30, "{} from {words:?}", attribute.name);
         }
     }
 }

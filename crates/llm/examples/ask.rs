@@ -25,12 +25,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let mut pieces = 0;
     let answer = llm.ask_streaming(&endpoint, &question, |_| pieces += 1).await?;
-    writeln!(
-        out,
-        "\nstreaming, in {pieces} pieces\n{}\n{}",
-        answer.text,
-        summary(&answer)
-    )?;
+    writeln!(out, "\nstreaming, in {pieces} pieces\n{}\n{}", answer.text, summary(&answer))?;
 
     let schema = serde_json::json!({
         "type": "object",

@@ -201,17 +201,11 @@ impl LlmError {
     }
 
     pub(crate) fn refused(why: Refusal) -> Self {
-        Self::Refused {
-            why,
-            usage: Usage::default(),
-        }
+        Self::Refused { why, usage: Usage::default() }
     }
 
     pub(crate) fn bad_reply(what: BadReply) -> Self {
-        Self::BadReply {
-            what,
-            usage: Usage::default(),
-        }
+        Self::BadReply { what, usage: Usage::default() }
     }
 }
 

@@ -34,27 +34,17 @@ pub(crate) enum Complaint {
 
 impl From<LlmError> for Failure {
     fn from(error: LlmError) -> Self {
-        Self {
-            error,
-            transient: false,
-            complaint: None,
-        }
+        Self { error, transient: false, complaint: None }
     }
 }
 
 impl Failure {
     fn transient(error: LlmError) -> Self {
-        Self {
-            error,
-            transient: true,
-            complaint: None,
-        }
+        Self { error, transient: true, complaint: None }
     }
 
     pub(crate) fn connection_lost() -> Self {
-        Self::transient(LlmError::Unavailable {
-            why: Outage::ConnectionLost,
-        })
+        Self::transient(LlmError::Unavailable { why: Outage::ConnectionLost })
     }
 
     pub(crate) fn bad_reply(what: BadReply) -> Self {
@@ -75,12 +65,7 @@ impl Failure {
 pub(crate) fn from_transport(error: genai::Error) -> Failure {
     use genai::Error as E;
     match error {
-        E::HttpError {
-            status,
-            headers,
-            body,
-            ..
-        } => from_status(status, &headers, &body),
+        E::HttpError { status, headers, body, .. } => from_status(status, &headers, &body),
         E::WebModelCall { webc_error, .. } | E::WebAdapterCall { webc_error, .. } => from_web(webc_error),
         E::WebStream { error, .. } => from_boxed(error),
         E::ChatResponse { body, .. } => from_error_event(&body),
@@ -98,11 +83,7 @@ pub(crate) fn from_transport(error: genai::Error) -> Failure {
 fn from_web(error: genai::webc::Error) -> Failure {
     use genai::webc::Error as E;
     match error {
-        E::ResponseFailedStatus {
-            status,
-            headers,
-            body,
-        } => from_status(status, &headers, &body),
+        E::ResponseFailedStatus { status, headers, body } => from_status(status, &headers, &body),
         E::ResponseFailedNotJson { .. } => Failure::bad_reply(BadReply::NotAReply),
         E::ResponseFailedInvalidJson { .. } | E::JsonValueExt(_) => Failure::bad_reply(BadReply::Garbled),
         E::Reqwest(error) => from_reqwest(&error),
@@ -134,9 +115,7 @@ fn from_reqwest(error: &reqwest::Error) -> Failure {
     if error.is_timeout() {
         return if error.is_connect() {
             // Nothing was asked yet, so asking again costs nothing but time.
-            Failure::transient(LlmError::TimedOut {
-                limit: Limit::Connect,
-            })
+            Failure::transient(LlmError::TimedOut { limit: Limit::Connect })
         } else if error.is_body() || error.is_decode() {
             Failure::timed_out(Limit::BetweenBytes)
         } else {
@@ -145,14 +124,9 @@ fn from_reqwest(error: &reqwest::Error) -> Failure {
     }
     if error.is_connect() {
         return if is_about_certificate(error) {
-            LlmError::Unavailable {
-                why: Outage::Certificate,
-            }
-            .into()
+            LlmError::Unavailable { why: Outage::Certificate }.into()
         } else {
-            Failure::transient(LlmError::Unavailable {
-                why: Outage::NoConnection,
-            })
+            Failure::transient(LlmError::Unavailable { why: Outage::NoConnection })
         };
     }
     Failure::connection_lost()
@@ -162,9 +136,7 @@ fn is_about_certificate(error: &(dyn StdError + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
         // An i/o error hides what it wraps from `source` and shows it by `get_ref`.
-        let wrapped = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         let tls = wrapped
             .and_then(|wrapped| wrapped.downcast_ref::<rustls::Error>())
             .or_else(|| error.downcast_ref::<rustls::Error>());
@@ -182,27 +154,20 @@ fn is_about_certificate(error: &(dyn StdError + 'static)) -> bool {
 /// An error that arrived inside a reply that began well.
 fn from_error_event(body: &Value) -> Failure {
     let error = body.get("error").unwrap_or(body);
-    let number = error
-        .get("code")
-        .and_then(Value::as_u64)
-        .and_then(|code| u16::try_from(code).ok());
-    let status = number.or_else(
-        || match error.get("type").or_else(|| error.get("code"))?.as_str()? {
-            "overloaded_error" => Some(529),
-            "rate_limit_error" | "rate_limit_exceeded" | "insufficient_quota" => Some(429),
-            "authentication_error" => Some(401),
-            "billing_error" => Some(402),
-            "permission_error" => Some(403),
-            "not_found_error" => Some(404),
-            "request_too_large" => Some(413),
-            "invalid_request_error" => Some(400),
-            _ => None,
-        },
-    );
+    let number = error.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
+    let status = number.or_else(|| match error.get("type").or_else(|| error.get("code"))?.as_str()? {
+        "overloaded_error" => Some(529),
+        "rate_limit_error" | "rate_limit_exceeded" | "insufficient_quota" => Some(429),
+        "authentication_error" => Some(401),
+        "billing_error" => Some(402),
+        "permission_error" => Some(403),
+        "not_found_error" => Some(404),
+        "request_too_large" => Some(413),
+        "invalid_request_error" => Some(400),
+        _ => None,
+    });
     // An error without a number came from behind the vendor's door.
-    let status = status
-        .and_then(|code| StatusCode::from_u16(code).ok())
-        .unwrap_or(StatusCode::BAD_GATEWAY);
+    let status = status.and_then(|code| StatusCode::from_u16(code).ok()).unwrap_or(StatusCode::BAD_GATEWAY);
     from_status(status, &HeaderMap::new(), &body.to_string())
 }
 
@@ -224,19 +189,11 @@ fn from_status(status: StatusCode, headers: &HeaderMap, body: &str) -> Failure {
         402 => refused(Refusal::NoCredit),
         403 if says(&["moderation", "flagged", "content_filter"]) => refused(Refusal::Content),
         403 => refused(Refusal::Forbidden),
-        408 => LlmError::Unavailable {
-            why: Outage::Server { status: code },
-        }
-        .into(),
+        408 => LlmError::Unavailable { why: Outage::Server { status: code } }.into(),
         413 => refused(Refusal::TooLong),
         429 if says(&["insufficient_quota"]) => refused(Refusal::NoCredit),
-        429 | 503 | 529 => Failure::transient(LlmError::Retry {
-            after: retry_after(headers),
-            status: code,
-        }),
-        500.. => Failure::transient(LlmError::Unavailable {
-            why: Outage::Server { status: code },
-        }),
+        429 | 503 | 529 => Failure::transient(LlmError::Retry { after: retry_after(headers), status: code }),
+        500.. => Failure::transient(LlmError::Unavailable { why: Outage::Server { status: code } }),
         // Some vendors say with 400 what others say with a status of its own.
         _ if says(&["api_key_invalid", "api key not valid", "invalid_api_key"]) => refused(Refusal::Key),
         _ if says(&["credit balance is too low", "insufficient_quota"]) => refused(Refusal::NoCredit),
@@ -291,10 +248,7 @@ fn complaint(body: &str) -> Option<Complaint> {
 /// The pause that the vendor asks for. Only the form in seconds: the form with a date needs a clock that both agree on.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let number = |value: &reqwest::header::HeaderValue| value.to_str().ok()?.trim().parse::<f64>().ok();
-    let milliseconds = headers
-        .get("retry-after-ms")
-        .and_then(number)
-        .map(|ms| ms / 1000.0);
+    let milliseconds = headers.get("retry-after-ms").and_then(number).map(|ms| ms / 1000.0);
     let seconds = milliseconds.or_else(|| headers.get(RETRY_AFTER).and_then(number))?;
     Duration::try_from_secs_f64(seconds).ok()
 }
@@ -313,15 +267,9 @@ mod tests {
 
     #[track_caller]
     fn check(status: u16, body: &str, expected: &str) {
-        let failure = from_status(
-            StatusCode::from_u16(status).expect("status"),
-            &HeaderMap::new(),
-            body,
-        );
+        let failure = from_status(StatusCode::from_u16(status).expect("status"), &HeaderMap::new(), body);
         let retried = if failure.transient { "again: " } else { "" };
-        let without = failure
-            .complaint
-            .map_or(String::new(), |part| format!("without {part:?}: "));
+        let without = failure.complaint.map_or(String::new(), |part| format!("without {part:?}: "));
         let told = match failure.error {
             LlmError::Retry { status, .. } => format!("busy {status}"),
             LlmError::Refused { why, .. } => format!("{why:?}"),
@@ -336,38 +284,18 @@ mod tests {
     fn every_status_has_one_meaning() {
         check(302, "", "BadBaseUrl");
         check(400, "nonsense", "Request { status: 400 }");
-        check(
-            400,
-            r#"{"error":{"message":"API key not valid. Please pass a valid API key."}}"#,
-            "Key",
-        );
-        check(
-            400,
-            "Your credit balance is too low to access the API",
-            "NoCredit",
-        );
+        check(400, r#"{"error":{"message":"API key not valid. Please pass a valid API key."}}"#, "Key");
+        check(400, "Your credit balance is too low to access the API", "NoCredit");
         check(400, r#"{"error":{"code":"context_length_exceeded"}}"#, "TooLong");
         check(400, r#"{"error":{"code":"content_filter"}}"#, "Content");
-        check(
-            400,
-            r#"{"error":{"param":"stream"}}"#,
-            "without Stream: Request { status: 400 }",
-        );
+        check(400, r#"{"error":{"param":"stream"}}"#, "without Stream: Request { status: 400 }");
         check(
             400,
             "Unsupported value: 'temperature' does not support 0 with this model",
             "without Temperature: Request { status: 400 }",
         );
-        check(
-            422,
-            "response_format: extra fields not permitted",
-            "without Schema: Request { status: 422 }",
-        );
-        check(
-            500,
-            "failed to parse grammar",
-            "without Schema: Request { status: 500 }",
-        );
+        check(422, "response_format: extra fields not permitted", "without Schema: Request { status: 422 }");
+        check(500, "failed to parse grammar", "without Schema: Request { status: 500 }");
         check(401, "", "Key");
         check(402, "", "NoCredit");
         check(403, "", "Forbidden");

@@ -53,31 +53,19 @@ impl ChatFrameSink for Watch {
 impl Facts {
     /// Reads one event, or a whole reply that was not streamed.
     pub(crate) fn read(&mut self, event: &Value) {
-        let text = |path: &str| {
-            event
-                .pointer(path)
-                .and_then(Value::as_str)
-                .filter(|text| !text.is_empty())
-        };
+        let text = |path: &str| event.pointer(path).and_then(Value::as_str).filter(|text| !text.is_empty());
 
-        if let Some(stop) = [
-            "/choices/0/finish_reason",
-            "/delta/stop_reason",
-            "/stop_reason",
-            "/candidates/0/finishReason",
-        ]
-        .into_iter()
-        .find_map(text)
+        if let Some(stop) =
+            ["/choices/0/finish_reason", "/delta/stop_reason", "/stop_reason", "/candidates/0/finishReason"]
+                .into_iter()
+                .find_map(text)
         {
             self.stop = Some(stop.to_owned());
         }
-        self.refused |= [
-            "/choices/0/delta/refusal",
-            "/choices/0/message/refusal",
-            "/promptFeedback/blockReason",
-        ]
-        .into_iter()
-        .any(|path| text(path).is_some());
+        self.refused |=
+            ["/choices/0/delta/refusal", "/choices/0/message/refusal", "/promptFeedback/blockReason"]
+                .into_iter()
+                .any(|path| text(path).is_some());
 
         if let Some(usage) = event.get("usage") {
             let number = |name: &str| usage.get(name).and_then(Value::as_u64);
@@ -85,11 +73,7 @@ impl Facts {
                 self.usage.input_tokens = input;
                 self.usage.output_tokens = output;
             }
-            if let Some(cost) = usage
-                .get("cost")
-                .and_then(Value::as_f64)
-                .and_then(price::micro_usd)
-            {
+            if let Some(cost) = usage.get("cost").and_then(Value::as_f64).and_then(price::micro_usd) {
                 self.usage.cost_micro_usd = Some(cost);
             }
         }

@@ -18,10 +18,7 @@ pub(crate) fn document(text: &str) -> Option<&str> {
         let end = text.rfind(['}', ']'])?;
         text.get(start..=end)
     };
-    [Some(text), fenced(), bracketed()]
-        .into_iter()
-        .flatten()
-        .find(|candidate| is_document(candidate))
+    [Some(text), fenced(), bracketed()].into_iter().flatten().find(|candidate| is_document(candidate))
 }
 
 fn is_document(text: &str) -> bool {
@@ -31,10 +28,7 @@ fn is_document(text: &str) -> bool {
 /// Small models write their thinking into the answer.
 fn without_thoughts(text: &str) -> &str {
     let start = text.trim_start();
-    match start
-        .strip_prefix("<think>")
-        .and_then(|rest| rest.split_once("</think>"))
-    {
+    match start.strip_prefix("<think>").and_then(|rest| rest.split_once("</think>")) {
         Some((_, answer)) => answer,
         None => text,
     }
@@ -54,10 +48,7 @@ mod tests {
         check(r#"{"a":1}"#, Some(r#"{"a":1}"#));
         check(" [1, 2]\n", Some("[1, 2]"));
         check("```json\n{\"a\":1}\n```", Some("{\"a\":1}"));
-        check(
-            "Here it is:\n```\n{\"a\":1}\n```\nAnything else?",
-            Some("{\"a\":1}"),
-        );
+        check("Here it is:\n```\n{\"a\":1}\n```\nAnything else?", Some("{\"a\":1}"));
         check("Sure! {\"a\":{\"b\":2}} is the model.", Some("{\"a\":{\"b\":2}}"));
         check("<think>{maybe}</think>{\"a\":1}", Some("{\"a\":1}"));
         check("{\"a\":1", None);

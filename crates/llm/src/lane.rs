@@ -25,17 +25,11 @@ pub(crate) struct Listener<'a> {
 
 impl<'a> Listener<'a> {
     pub(crate) fn none() -> Self {
-        Self {
-            on_delta: None,
-            told: false,
-        }
+        Self { on_delta: None, told: false }
     }
 
     pub(crate) fn new(on_delta: &'a mut (dyn FnMut(&str) + Send)) -> Self {
-        Self {
-            on_delta: Some(on_delta),
-            told: false,
-        }
+        Self { on_delta: Some(on_delta), told: false }
     }
 
     pub(crate) fn tell(&mut self, text: &str) {
@@ -58,13 +52,8 @@ impl Lane {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel();
-        std::thread::Builder::new()
-            .name("llm".to_owned())
-            .spawn(move || runtime.block_on(ended))?;
-        Ok(Self {
-            handle,
-            _end: Arc::new(end),
-        })
+        std::thread::Builder::new().name("llm".to_owned()).spawn(move || runtime.block_on(ended))?;
+        Ok(Self { handle, _end: Arc::new(end) })
     }
 
     /// Runs one request to its end, or until this future is dropped. `None` if the request panicked.
@@ -80,10 +69,7 @@ impl Lane {
     {
         let (say, mut said) = mpsc::unbounded_channel();
         let words = listener.on_delta.is_some().then_some(say);
-        let mut running = Running(
-            self.handle
-                .spawn(request(words).with_subscriber(Dispatch::none())),
-        );
+        let mut running = Running(self.handle.spawn(request(words).with_subscriber(Dispatch::none())));
         loop {
             tokio::select! {
                 biased;

@@ -71,19 +71,13 @@ impl Llm {
     /// # Errors
     /// [`Misconfigured::Client`] if the HTTPS client cannot be built.
     pub fn new(limits: Limits) -> Result<Self, LlmError> {
-        Ok(Self {
-            limits,
-            way: Way::Network(Transport::new(&limits)?),
-        })
+        Ok(Self { limits, way: Way::Network(Transport::new(&limits)?) })
     }
 
     /// Without network: every question to every provider is answered by the script. Endpoints and questions are checked
     /// as always, so that a missing key is noticed here too.
     pub fn scripted(script: Script, limits: Limits) -> Self {
-        Self {
-            limits,
-            way: Way::Script(script),
-        }
+        Self { limits, way: Way::Script(script) }
     }
 
     /// The limits that every question is held to.
@@ -111,8 +105,7 @@ impl Llm {
         question: &Question,
         mut on_delta: impl FnMut(&str) + Send,
     ) -> Result<Answer, LlmError> {
-        self.ask_and_tell(endpoint, question, Listener::new(&mut on_delta))
-            .await
+        self.ask_and_tell(endpoint, question, Listener::new(&mut on_delta)).await
     }
 
     async fn ask_and_tell(
@@ -175,14 +168,9 @@ impl Llm {
             };
             progress.attempts += 1;
             progress.structured = shape.structured;
-            let result = transport
-                .exchange(endpoint.provider, target, question, shape, &self.limits, listener)
-                .await;
-            let Failure {
-                error,
-                transient,
-                complaint,
-            } = match result {
+            let result =
+                transport.exchange(endpoint.provider, target, question, shape, &self.limits, listener).await;
+            let Failure { error, transient, complaint } = match result {
                 Ok(reply) => return Ok(reply),
                 Err(failure) => failure,
             };
@@ -206,15 +194,11 @@ impl Llm {
     /// The pause after so many failures; `None` if the vendor wants a longer one than is allowed.
     fn pause(&self, failures: u32, error: &LlmError) -> Option<Duration> {
         let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
-        let own = self
-            .limits
-            .backoff_base
-            .saturating_mul(doubled)
-            .min(self.limits.backoff_max);
+        let own = self.limits.backoff_base.saturating_mul(doubled).min(self.limits.backoff_max);
         match error {
-            LlmError::Retry {
-                after: Some(after), ..
-            } => (*after <= self.limits.backoff_max).then(|| own.max(*after)),
+            LlmError::Retry { after: Some(after), .. } => {
+                (*after <= self.limits.backoff_max).then(|| own.max(*after))
+            }
             _ => Some(own),
         }
     }
@@ -226,26 +210,15 @@ fn finish(reply: Reply, question: &Question) -> Result<Reply, LlmError> {
         return Ok(reply);
     }
     match json::document(&reply.text) {
-        Some(document) => Ok(Reply {
-            text: document.to_owned(),
-            usage: reply.usage,
-        }),
-        None => Err(LlmError::BadReply {
-            what: BadReply::NotJson,
-            usage: reply.usage,
-        }),
+        Some(document) => Ok(Reply { text: document.to_owned(), usage: reply.usage }),
+        None => Err(LlmError::BadReply { what: BadReply::NotJson, usage: reply.usage }),
     }
 }
 
 /// One event for each question. The model's name comes from a request header and is logged only if it is a name.
 fn log(endpoint: &Endpoint, result: &Result<Reply, LlmError>, attempts: u32, duration: Duration) {
     let provider = endpoint.provider.name();
-    let bad_name = matches!(
-        result,
-        Err(LlmError::Misconfigured {
-            what: Misconfigured::BadModel
-        })
-    );
+    let bad_name = matches!(result, Err(LlmError::Misconfigured { what: Misconfigured::BadModel }));
     let model = if bad_name { "?" } else { endpoint.model.as_str() };
     let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let usage = match result {

@@ -160,11 +160,7 @@ impl FromStr for ProviderId {
     type Err = UnknownProvider;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        PROVIDERS
-            .iter()
-            .find(|row| row.name == name)
-            .map(|row| row.id)
-            .ok_or(UnknownProvider)
+        PROVIDERS.iter().find(|row| row.name == name).map(|row| row.id).ok_or(UnknownProvider)
     }
 }
 
@@ -184,12 +180,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// The provider with its default model, without key and at its own address.
     pub fn new(provider: ProviderId) -> Self {
-        Self {
-            provider,
-            model: provider.row().default_model.to_owned(),
-            key: None,
-            base_url: None,
-        }
+        Self { provider, model: provider.row().default_model.to_owned(), key: None, base_url: None }
     }
 
     /// With another model.
@@ -247,11 +238,7 @@ impl Endpoint {
     }
 
     fn key_text(&self) -> Result<Option<&str>, LlmError> {
-        let key = self
-            .key
-            .as_ref()
-            .map(|key| key.expose_secret().trim())
-            .filter(|key| !key.is_empty());
+        let key = self.key.as_ref().map(|key| key.expose_secret().trim()).filter(|key| !key.is_empty());
         let row = self.provider.row();
         match key {
             None if row.needs_key => Err(LlmError::misconfigured(Misconfigured::NoKey {
@@ -275,20 +262,12 @@ impl Endpoint {
             && !model.contains("..")
             && !model.contains("::")
             && !model.starts_with('/');
-        if ok {
-            Ok(model)
-        } else {
-            Err(LlmError::misconfigured(Misconfigured::BadModel))
-        }
+        if ok { Ok(model) } else { Err(LlmError::misconfigured(Misconfigured::BadModel)) }
     }
 
     fn checked_base_url(&self) -> Result<String, LlmError> {
         let bad = || LlmError::misconfigured(Misconfigured::BadBaseUrl);
-        let given = self
-            .base_url
-            .as_deref()
-            .or(self.provider.row().default_base_url)
-            .ok_or_else(bad)?;
+        let given = self.base_url.as_deref().or(self.provider.row().default_base_url).ok_or_else(bad)?;
         let url = reqwest::Url::parse(given.trim()).map_err(|_| bad())?;
         let ok = matches!(url.scheme(), "http" | "https")
             && url.has_host()

@@ -56,10 +56,7 @@ impl Question {
     pub fn new(system: impl Into<String>, text: impl Into<String>) -> Self {
         Self {
             system: system.into(),
-            turns: vec![Turn {
-                role: Role::User,
-                text: text.into(),
-            }],
+            turns: vec![Turn { role: Role::User, text: text.into() }],
             schema: None,
             max_output_tokens: 4096,
             temperature: Some(0.0),
@@ -68,10 +65,7 @@ impl Question {
 
     /// The same question, answered as JSON.
     pub fn with_schema(mut self, name: impl Into<String>, json: serde_json::Value) -> Self {
-        self.schema = Some(Schema {
-            name: name.into(),
-            json,
-        });
+        self.schema = Some(Schema { name: name.into(), json });
         self
     }
 }

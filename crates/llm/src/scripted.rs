@@ -52,9 +52,7 @@ pub struct Script(Arc<Inner>);
 
 impl fmt::Debug for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Script")
-            .field("remaining", &self.remaining())
-            .finish_non_exhaustive()
+        f.debug_struct("Script").field("remaining", &self.remaining()).finish_non_exhaustive()
     }
 }
 
@@ -62,18 +60,12 @@ impl Script {
     /// Plays these outcomes in order, one for each question; then questions fail as
     /// [`NoScript`](Misconfigured::NoScript).
     pub fn new(outcomes: impl IntoIterator<Item = Scripted>) -> Self {
-        Self(Arc::new(Inner {
-            outcomes: Mutex::new(outcomes.into_iter().collect()),
-            ..Inner::default()
-        }))
+        Self(Arc::new(Inner { outcomes: Mutex::new(outcomes.into_iter().collect()), ..Inner::default() }))
     }
 
     /// Chooses the outcome by the question, for callers that ask several at once.
     pub fn answering(respond: impl Fn(&Question) -> Scripted + Send + Sync + 'static) -> Self {
-        Self(Arc::new(Inner {
-            respond: Some(Box::new(respond)),
-            ..Inner::default()
-        }))
+        Self(Arc::new(Inner { respond: Some(Box::new(respond)), ..Inner::default() }))
     }
 
     /// Adds an outcome at the end; prepared outcomes come before those of [`answering`](Self::answering).

@@ -82,10 +82,7 @@ impl Transport {
             .no_gzip()
             .build()
             .map_err(|_| unusable())?;
-        let client = genai::Client::builder()
-            .with_reqwest(client)
-            .build()
-            .map_err(|_| unusable())?;
+        let client = genai::Client::builder().with_reqwest(client).build().map_err(|_| unusable())?;
         let lane = Lane::start().map_err(|_| unusable())?;
         Ok(Self { client, lane })
     }
@@ -107,21 +104,13 @@ impl Transport {
         let limits = *limits;
         let arrived = if shape.streamed {
             self.lane
-                .run(listener, |words| {
-                    stream(client, provider, target, request, options, limits, words)
-                })
+                .run(listener, |words| stream(client, provider, target, request, options, limits, words))
                 .await
         } else {
-            self.lane
-                .run(listener, |words| {
-                    whole(client, target, request, options, limits, words)
-                })
-                .await
+            self.lane.run(listener, |words| whole(client, target, request, options, limits, words)).await
         };
         // The transport panics on nothing that is known; if it does, the reply is to blame.
-        arrived
-            .unwrap_or_else(|| Err(Failure::bad_reply(BadReply::Garbled)))?
-            .into_reply(provider, &model)
+        arrived.unwrap_or_else(|| Err(Failure::bad_reply(BadReply::Garbled)))?.into_reply(provider, &model)
     }
 }
 
@@ -181,12 +170,7 @@ async fn stream(
         });
     }
     let usage = end.and_then(|end| end.captured_usage);
-    Ok(Arrived {
-        text: text.text,
-        stop,
-        usage,
-        facts,
-    })
+    Ok(Arrived { text: text.text, stop, usage, facts })
 }
 
 async fn whole(
@@ -197,13 +181,8 @@ async fn whole(
     limits: Limits,
     words: Words,
 ) -> Result<Arrived, Failure> {
-    let options = options
-        .with_capture_raw_body(true)
-        .with_normalize_reasoning_content(true);
-    let response = client
-        .exec_chat(target, request, Some(&options))
-        .await
-        .map_err(from_transport)?;
+    let options = options.with_capture_raw_body(true).with_normalize_reasoning_content(true);
+    let response = client.exec_chat(target, request, Some(&options)).await.map_err(from_transport)?;
     let mut facts = Facts::default();
     if let Some(body) = &response.captured_raw_body {
         facts.read(body);
@@ -214,12 +193,7 @@ async fn whole(
         text.push(part)?;
         say(&words, part);
     }
-    Ok(Arrived {
-        text: text.text,
-        stop: response.stop_reason,
-        usage: Some(response.usage),
-        facts,
-    })
+    Ok(Arrived { text: text.text, stop: response.stop_reason, usage: Some(response.usage), facts })
 }
 
 fn say(words: &Words, text: &str) {
@@ -246,25 +220,16 @@ impl Arrived {
             usage.input_tokens = tokens(told.prompt_tokens, usage.input_tokens);
             usage.output_tokens = tokens(told.completion_tokens, usage.output_tokens);
         }
-        usage.cost_micro_usd = usage
-            .cost_micro_usd
-            .or_else(|| price::cost_micro_usd(provider, model, &usage));
+        usage.cost_micro_usd =
+            usage.cost_micro_usd.or_else(|| price::cost_micro_usd(provider, model, &usage));
 
         let bad = |what| Err(LlmError::BadReply { what, usage }.into());
         if self.facts.refused {
-            return Err(LlmError::Refused {
-                why: Refusal::Content,
-                usage,
-            }
-            .into());
+            return Err(LlmError::Refused { why: Refusal::Content, usage }.into());
         }
         match &self.stop {
             Some(StopReason::ContentFilter(_)) => {
-                return Err(LlmError::Refused {
-                    why: Refusal::Content,
-                    usage,
-                }
-                .into());
+                return Err(LlmError::Refused { why: Refusal::Content, usage }.into());
             }
             Some(StopReason::MaxTokens(_)) => return bad(BadReply::CutOff),
             Some(StopReason::ToolCall(_)) => return bad(BadReply::Unfinished),
@@ -277,10 +242,7 @@ impl Arrived {
         if self.text.trim().is_empty() {
             return bad(BadReply::Empty);
         }
-        Ok(Reply {
-            text: self.text,
-            usage,
-        })
+        Ok(Reply { text: self.text, usage })
     }
 }
 
@@ -292,17 +254,12 @@ struct Room {
 
 impl Room {
     fn new(bytes: usize) -> Self {
-        Self {
-            text: String::new(),
-            left: bytes,
-        }
+        Self { text: String::new(), left: bytes }
     }
 
     fn count(&mut self, piece: &str) -> Result<(), Failure> {
-        self.left = self
-            .left
-            .checked_sub(piece.len())
-            .ok_or_else(|| Failure::bad_reply(BadReply::TooLarge))?;
+        self.left =
+            self.left.checked_sub(piece.len()).ok_or_else(|| Failure::bad_reply(BadReply::TooLarge))?;
         Ok(())
     }
 
@@ -326,17 +283,12 @@ fn chat_request(question: &Question, shape: Shape) -> ChatRequest {
         Role::Assistant => ChatMessage::assistant(turn.text.as_str()),
     });
     let request = ChatRequest::from_messages(messages.collect());
-    if system.is_empty() {
-        request
-    } else {
-        request.with_system(system)
-    }
+    if system.is_empty() { request } else { request.with_system(system) }
 }
 
 fn chat_options(provider: ProviderId, question: &Question, shape: Shape) -> ChatOptions {
-    let mut options = ChatOptions::default()
-        .with_max_tokens(question.max_output_tokens)
-        .with_capture_usage(true);
+    let mut options =
+        ChatOptions::default().with_max_tokens(question.max_output_tokens).with_capture_usage(true);
     if let Some(temperature) = question.temperature.filter(|_| shape.temperature) {
         // By way of text, so that 0.2 does not become 0.20000000298.
         options = options.with_temperature(temperature.to_string().parse().unwrap_or(f64::from(temperature)));

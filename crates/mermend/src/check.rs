@@ -71,10 +71,7 @@ impl Checked {
     /// Both engines had a verdict and they differ.
     pub fn disagreement(&self) -> bool {
         let verdict = |verdict: &Option<Verdict>| {
-            verdict
-                .as_ref()
-                .filter(|v| !matches!(v.outcome, Outcome::Failed(_)))
-                .map(Verdict::valid)
+            verdict.as_ref().filter(|v| !matches!(v.outcome, Outcome::Failed(_))).map(Verdict::valid)
         };
         matches!((verdict(&self.mermaid), verdict(&self.fast)), (Some(a), Some(b)) if a != b)
     }
@@ -130,23 +127,11 @@ impl Checker {
                 "There is no diagram: the text is empty.".into(),
             )
             .with_hint("Begin with the kind of diagram, for example `flowchart TD`.");
-            return Checked {
-                valid: false,
-                kind: None,
-                findings: vec![finding],
-                mermaid: None,
-                fast: None,
-            };
+            return Checked { valid: false, kind: None, findings: vec![finding], mermaid: None, fast: None };
         }
         if text.len() > self.limits.size_bytes {
             let finding = failure_finding(Failure::TooLarge, "rules", &index, &self.limits);
-            return Checked {
-                valid: false,
-                kind: None,
-                findings: vec![finding],
-                mermaid: None,
-                fast: None,
-            };
+            return Checked { valid: false, kind: None, findings: vec![finding], mermaid: None, fast: None };
         }
         let fast = engines::fast::verdict(text);
         let mermaid = match engine {
@@ -162,10 +147,8 @@ impl Checker {
             Outcome::Failed(failure) => findings.push(failure_finding(*failure, name, &index, &self.limits)),
         }
         let valid = deciding.valid();
-        let kind = [Some(deciding), Some(&fast)]
-            .into_iter()
-            .flatten()
-            .find_map(|verdict| match &verdict.outcome {
+        let kind =
+            [Some(deciding), Some(&fast)].into_iter().flatten().find_map(|verdict| match &verdict.outcome {
                 Outcome::Accepted { mermaid_type } => kinds::of_mermaid_type(mermaid_type),
                 _ => None,
             });
@@ -174,36 +157,22 @@ impl Checker {
             let causes = causes(text, &index, findings.first().map(|finding| finding.span));
             findings.extend(causes);
         }
-        let mut checked = Checked {
-            valid,
-            kind,
-            findings,
-            mermaid,
-            fast: Some(fast),
-        };
+        let mut checked = Checked { valid, kind, findings, mermaid, fast: Some(fast) };
         if checked.disagreement() {
             let message = match checked.validated() {
                 true => "Mermaid accepts this; the fast engine, which draws the pictures, does not.",
                 false => "The fast engine accepts this; Mermaid does not.",
             };
             let start = Span::of(&index, 0, 0);
-            checked.findings.push(Finding::new(
-                "MMD009",
-                Severity::Info,
-                "rules",
-                start,
-                message.to_owned(),
-            ));
+            checked.findings.push(Finding::new("MMD009", Severity::Info, "rules", start, message.to_owned()));
         }
         checked
     }
 
     /// The verdict that counts, without findings: Mermaid's own, or the fast one where this build has no other.
     pub(crate) fn deciding(&self, text: &str) -> Option<Verdict> {
-        (text.len() <= self.limits.size_bytes).then(|| {
-            self.ask_mermaid(text)
-                .unwrap_or_else(|| engines::fast::verdict(text))
-        })
+        (text.len() <= self.limits.size_bytes)
+            .then(|| self.ask_mermaid(text).unwrap_or_else(|| engines::fast::verdict(text)))
     }
 
     #[cfg(feature = "mermaid")]
@@ -229,18 +198,12 @@ fn failure_finding(failure: Failure, engine: &str, index: &LineIndex<'_>, limits
     let (code, message, hint) = match failure {
         Failure::TooLarge => (
             "MMD004",
-            format!(
-                "The text is larger than {} bytes, the most that is checked.",
-                limits.size_bytes
-            ),
+            format!("The text is larger than {} bytes, the most that is checked.", limits.size_bytes),
             "Split it into several diagrams.",
         ),
         Failure::TooSlow => (
             "MMD005",
-            format!(
-                "Mermaid had not finished reading the text after {} s.",
-                limits.time.as_secs()
-            ),
+            format!("Mermaid had not finished reading the text after {} s.", limits.time.as_secs()),
             "Split it into several diagrams; a browser would hang on it too.",
         ),
         Failure::TooDeep => (
@@ -259,9 +222,8 @@ fn failure_finding(failure: Failure, engine: &str, index: &LineIndex<'_>, limits
 
 fn rejection_finding(rejection: &Rejection, fast: &Verdict, engine: &str, index: &LineIndex<'_>) -> Finding {
     if rejection.unknown_kind {
-        let end = index
-            .line(first_content_line(index))
-            .map_or((0, 0), |(start, line)| (start, start + line.len()));
+        let end =
+            index.line(first_content_line(index)).map_or((0, 0), |(start, line)| (start, start + line.len()));
         let headers: Vec<&str> = kinds::KINDS.iter().take(6).map(|kind| kind.header).collect();
         return Finding::new(
             "MMD002",
@@ -270,20 +232,13 @@ fn rejection_finding(rejection: &Rejection, fast: &Verdict, engine: &str, index:
             Span::of(index, end.0, end.1),
             "Mermaid does not know what kind of diagram this is.".into(),
         )
-        .with_hint(format!(
-            "Begin with the kind: {} or another of `ba-copilot kinds`.",
-            headers.join(", ")
-        ));
+        .with_hint(format!("Begin with the kind: {} or another of `ba-copilot kinds`.", headers.join(", ")));
     }
     if rejection.settings {
-        let span = rejection.bytes.map_or_else(
-            || Span::of(index, 0, 0),
-            |(start, end)| Span::of(index, start, end),
-        );
-        let message = format!(
-            "The settings before the diagram cannot be read: {}.",
-            first_line(&rejection.message)
-        );
+        let span =
+            rejection.bytes.map_or_else(|| Span::of(index, 0, 0), |(start, end)| Span::of(index, start, end));
+        let message =
+            format!("The settings before the diagram cannot be read: {}.", first_line(&rejection.message));
         return Finding::new("MMD007", Severity::Error, engine, span, message)
             .with_hint("Settings stand between two lines `---`, as YAML, or in `%%{init: {…}}%%`, as JSON.");
     }
@@ -318,9 +273,7 @@ fn causes(text: &str, index: &LineIndex<'_>, rejected: Option<Span>) -> Vec<Find
     let reach = usize::from(!hits.iter().any(|(_, finding)| near(finding, 0)));
     let mut causes: Vec<Finding> = Vec::new();
     for (unwraps, finding) in hits {
-        let known = causes
-            .iter()
-            .any(|other| other.code == finding.code && other.span == finding.span);
+        let known = causes.iter().any(|other| other.code == finding.code && other.span == finding.span);
         if !known && (unwraps || near(&finding, reach)) {
             causes.push(finding);
         }
@@ -343,11 +296,7 @@ fn first_content_line(index: &LineIndex<'_>) -> usize {
 }
 
 fn first_line(message: &str) -> &str {
-    message
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .trim_end_matches(['.', ':'])
+    message.lines().next().unwrap_or_default().trim_end_matches(['.', ':'])
 }
 
 #[cfg(test)]

@@ -57,9 +57,7 @@ impl<'a> Document<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
         let mut lines = split(text);
         close(&mut lines);
-        let header = lines
-            .iter()
-            .position(|line| !line.closed && !line.text.trim().is_empty());
+        let header = lines.iter().position(|line| !line.closed && !line.text.trim().is_empty());
         let kind = header.and_then(|at| kind_of(lines[at].text));
         // Two diagrams in one text: no rule can know which lines belong to which.
         let kind = kind.filter(|_| {
@@ -68,12 +66,7 @@ impl<'a> Document<'a> {
                 .skip(header.map_or(0, |at| at + 1))
                 .any(|line| !line.closed && second_header(line.text))
         });
-        Document {
-            text,
-            lines,
-            header,
-            kind,
-        }
+        Document { text, lines, header, kind }
     }
 
     /// Whether the header names the kind `id`.
@@ -94,10 +87,7 @@ impl<'a> Document<'a> {
     /// The open lines after the header that are not empty.
     pub(crate) fn body(&self) -> impl Iterator<Item = Line<'a>> + '_ {
         let first = self.header.map_or(self.lines.len(), |at| at + 1);
-        self.lines[first..]
-            .iter()
-            .filter(|line| !line.closed && !line.text.trim().is_empty())
-            .copied()
+        self.lines[first..].iter().filter(|line| !line.closed && !line.text.trim().is_empty()).copied()
     }
 
     /// Whether some byte of `range` belongs to a closed line.
@@ -120,10 +110,7 @@ impl<'a> Document<'a> {
 fn kind_of(line: &str) -> Option<&'static Kind> {
     let line = line.trim_start_matches('\u{feff}').trim_start();
     let word = line.split_whitespace().next()?;
-    match word
-        .get(..13)
-        .is_some_and(|head| head.eq_ignore_ascii_case("flowchart-elk"))
-    {
+    match word.get(..13).is_some_and(|head| head.eq_ignore_ascii_case("flowchart-elk")) {
         true => kinds::find("flowchart"),
         false => kinds::of_header(line),
     }
@@ -152,11 +139,7 @@ fn split(text: &str) -> Vec<Line<'_>> {
     let mut lines = Vec::new();
     for piece in text.split_inclusive('\n') {
         let content = piece.trim_end_matches('\n').trim_end_matches('\r');
-        lines.push(Line {
-            start,
-            text: content,
-            closed: false,
-        });
+        lines.push(Line { start, text: content, closed: false });
         start += piece.len();
     }
     lines
@@ -164,10 +147,7 @@ fn split(text: &str) -> Vec<Line<'_>> {
 
 /// Marks what the rules must leave alone.
 fn close(lines: &mut [Line<'_>]) {
-    let mut at = lines
-        .iter()
-        .position(|line| !line.text.trim().is_empty())
-        .unwrap_or(lines.len());
+    let mut at = lines.iter().position(|line| !line.text.trim().is_empty()).unwrap_or(lines.len());
     if lines.get(at).is_some_and(|line| line.text.trim() == "---")
         && let Some(length) = lines[at + 1..].iter().position(|line| line.text.trim() == "---")
     {
@@ -208,10 +188,7 @@ mod tests {
         let text = "---\ntitle: X\n---\n%%{init: {\n}}%%\nflowchart TD\n  %% note\n  A --> B\r\n";
         let document = Document::new(text);
         let body: Vec<_> = document.body().map(|line| line.text).collect();
-        assert_eq!(
-            (document.kind.map(|kind| kind.id), body),
-            (Some("flowchart"), vec!["  A --> B"])
-        );
+        assert_eq!((document.kind.map(|kind| kind.id), body), (Some("flowchart"), vec!["  A --> B"]));
         assert!(document.is_closed(&(0..3)));
         let comment = text.find("note").unwrap();
         assert!(document.is_closed(&(comment..comment + 1)));

@@ -49,21 +49,11 @@ pub(crate) fn explain(rejection: &Rejection, index: &LineIndex<'_>, span: Span) 
         .unexpected
         .clone()
         .filter(|word| !word.trim().is_empty() && rest.starts_with(word.as_str()))
-        .unwrap_or_else(|| {
-            rest.split_whitespace()
-                .next()
-                .unwrap_or_default()
-                .chars()
-                .take(24)
-                .collect()
-        });
+        .unwrap_or_else(|| rest.split_whitespace().next().unwrap_or_default().chars().take(24).collect());
     let message = if at_end {
         "The diagram ends too early: something that was begun is not finished.".to_owned()
     } else if rejection.message.starts_with("Lexical error") {
-        format!(
-            "Mermaid has no meaning for `{}` here.",
-            if word.is_empty() { rest.trim() } else { &word }
-        )
+        format!("Mermaid has no meaning for `{}` here.", if word.is_empty() { rest.trim() } else { &word })
     } else if word.is_empty() {
         "Mermaid expects more on this line.".to_owned()
     } else if rejection.expected.is_empty()
@@ -72,10 +62,7 @@ pub(crate) fn explain(rejection: &Rejection, index: &LineIndex<'_>, span: Span) 
     {
         // Not a grammar's complaint but a sentence of its own, such as a duplicate name.
         let own = rejection.message.lines().next().unwrap_or_default();
-        format!(
-            "Mermaid says: {}.",
-            own.chars().take(160).collect::<String>().trim_end_matches('.')
-        )
+        format!("Mermaid says: {}.", own.chars().take(160).collect::<String>().trim_end_matches('.'))
     } else {
         format!("Mermaid does not expect `{word}` here.")
     };

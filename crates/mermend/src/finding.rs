@@ -85,14 +85,7 @@ impl Span {
         let end = index.floor(end.max(start));
         let (line, column) = index.position(start);
         let (end_line, end_column) = index.position(end);
-        Span {
-            start,
-            end,
-            line,
-            column,
-            end_line,
-            end_column,
-        }
+        Span { start, end, line, column, end_line, end_column }
     }
 }
 
@@ -131,11 +124,7 @@ pub struct Edit {
 impl Edit {
     /// Replaces bytes `start..end` by `text`.
     pub(crate) fn replace(start: usize, end: usize, text: impl Into<String>) -> Self {
-        Edit {
-            start,
-            end,
-            text: text.into(),
-        }
+        Edit { start, end, text: text.into() }
     }
 }
 

@@ -36,10 +36,7 @@ impl Fence {
     /// The first word of the info string says that it is Mermaid.
     pub fn is_mermaid(&self) -> bool {
         let word = self.info.trim_start_matches(['{', '.', ' ']);
-        let word = word
-            .split(|c: char| !c.is_ascii_alphanumeric())
-            .next()
-            .unwrap_or_default();
+        let word = word.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
         word.eq_ignore_ascii_case("mermaid") || word.eq_ignore_ascii_case("mmd")
     }
 
@@ -102,10 +99,8 @@ pub(crate) fn fences(text: &str) -> Vec<Fence> {
 fn bare(line: &str) -> &str {
     let mut rest = line.trim_start();
     loop {
-        let next = rest
-            .strip_prefix('>')
-            .or_else(|| rest.strip_prefix("- "))
-            .or_else(|| rest.strip_prefix("* "));
+        let next =
+            rest.strip_prefix('>').or_else(|| rest.strip_prefix("- ")).or_else(|| rest.strip_prefix("* "));
         let digits = rest.trim_start_matches(|c: char| c.is_ascii_digit());
         let next = next.or_else(|| digits.strip_prefix(". ").filter(|_| digits.len() < rest.len()));
         match next {
@@ -147,30 +142,18 @@ mod tests {
     use super::*;
 
     fn codes(text: &str) -> Vec<&str> {
-        diagrams_in_markdown(text)
-            .iter()
-            .map(|fence| fence.code(text))
-            .collect()
+        diagrams_in_markdown(text).iter().map(|fence| fence.code(text)).collect()
     }
 
     #[test]
     fn fences_of_all_sorts() {
-        assert_eq!(
-            codes("a\n```mermaid\npie\n```\nb\n~~~ mermaid\ngantt\n~~~\n"),
-            ["pie\n", "gantt\n"]
-        );
+        assert_eq!(codes("a\n```mermaid\npie\n```\nb\n~~~ mermaid\ngantt\n~~~\n"), ["pie\n", "gantt\n"]);
         assert_eq!(codes("````mermaid\n```\n````"), ["```\n"]);
-        assert_eq!(
-            codes("- x\n\n  ```mermaid {theme: dark}\n  pie\n  ```\n"),
-            ["  pie\n"]
-        );
+        assert_eq!(codes("- x\n\n  ```mermaid {theme: dark}\n  pie\n  ```\n"), ["  pie\n"]);
         assert_eq!(codes("1. ```mermaid\n   pie\n   ```\n"), ["   pie\n"]);
         assert_eq!(codes("::: mermaid\npie\n:::\n"), ["pie\n"]);
         assert_eq!(codes("```{.mermaid}\npie\n```"), ["pie\n"]);
-        assert_eq!(
-            codes("````markdown\n```mermaid\npie\n```\n````"),
-            Vec::<&str>::new()
-        );
+        assert_eq!(codes("````markdown\n```mermaid\npie\n```\n````"), Vec::<&str>::new());
         assert_eq!(codes("```js\nx\n```\n```mermaid"), [""]);
         assert_eq!(codes("```mermaid\r\npie\r\n```\r\n"), ["pie\r\n"]);
         assert_eq!(codes("```mermaid\npie"), ["pie"]);
@@ -182,11 +165,7 @@ mod tests {
         let fence = &diagrams_in_markdown(text)[0];
         assert_eq!(fence.line, 3);
         let code = fence.code(text);
-        let inner = Span::of(
-            &LineIndex::new(code),
-            code.find("run").unwrap(),
-            code.find("]").unwrap(),
-        );
+        let inner = Span::of(&LineIndex::new(code), code.find("run").unwrap(), code.find("]").unwrap());
         let finding = Finding::new("MMD001", crate::Severity::Error, "rules", inner, String::new());
         let placed = fence.place(text, finding);
         assert_eq!(&text[placed.span.start..placed.span.end], "run()");

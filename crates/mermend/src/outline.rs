@@ -86,9 +86,7 @@ pub fn outline(text: &str) -> Option<Outline> {
     static PARSER: OnceLock<SemanticParser> = OnceLock::new();
     let parser = PARSER.get_or_init(SemanticParser::new);
     let hidden = hide_entities(text);
-    let parsed = panic::catch_unwind(|| parser.parse_diagram_sync(&hidden))
-        .ok()?
-        .ok()?;
+    let parsed = panic::catch_unwind(|| parser.parse_diagram_sync(&hidden)).ok()?.ok()?;
     match parsed.model {
         SemanticDiagramModel::Class(model) => Some(of_class(&model)),
         SemanticDiagramModel::Flowchart(model) => Some(of_flowchart(&model)),
@@ -115,9 +113,7 @@ fn hide_entities(text: &str) -> String {
         while let Some(at) = rest.find('#') {
             out.push_str(&rest[..at]);
             let body = &rest[at + 1..];
-            let length = body
-                .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
-                .unwrap_or(body.len());
+            let length = body.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(body.len());
             if length > 0 && body[length..].starts_with(';') {
                 out.push(OPEN);
                 out.push_str(&body[..length]);
@@ -176,11 +172,7 @@ fn character(name: &str) -> Option<char> {
 fn of_class(model: &ClassDiagramModel) -> Outline {
     let nodes = model.classes.values().map(|node| OutlineNode {
         id: node.id.clone(),
-        label: as_seen(if node.label.is_empty() {
-            &node.id
-        } else {
-            &node.label
-        }),
+        label: as_seen(if node.label.is_empty() { &node.id } else { &node.label }),
         shape: "class".to_owned(),
         stereotypes: node.annotations.iter().map(|text| as_seen(text)).collect(),
         members: node
@@ -193,11 +185,7 @@ fn of_class(model: &ClassDiagramModel) -> Outline {
     });
     let groups = model.namespaces.values().map(|space| OutlineGroup {
         id: space.id.clone(),
-        label: as_seen(if space.label.is_empty() {
-            &space.id
-        } else {
-            &space.label
-        }),
+        label: as_seen(if space.label.is_empty() { &space.id } else { &space.label }),
     });
     Outline {
         nodes: nodes.collect(),
@@ -241,21 +229,11 @@ fn of_relation(relation: &ClassRelation) -> OutlineEdge {
 
 fn of_flowchart(model: &FlowchartModel) -> Outline {
     // The innermost frame comes first in Mermaid's list.
-    let parent = |id: &str| {
-        model
-            .subgraphs
-            .iter()
-            .find(|group| group.nodes.iter().any(|node| node == id))
-    };
+    let parent = |id: &str| model.subgraphs.iter().find(|group| group.nodes.iter().any(|node| node == id));
     let node = |node: &FlowNode| OutlineNode {
         id: node.id.clone(),
         label: as_seen(node.label.as_deref().unwrap_or(&node.id)),
-        shape: node
-            .shape
-            .as_ref()
-            .or(node.layout_shape.as_ref())
-            .cloned()
-            .unwrap_or_default(),
+        shape: node.shape.as_ref().or(node.layout_shape.as_ref()).cloned().unwrap_or_default(),
         stereotypes: node.classes.clone(),
         members: Vec::new(),
         parent: parent(&node.id).map(|group| group.id.clone()).unwrap_or_default(),
@@ -275,19 +253,10 @@ fn of_flowchart(model: &FlowchartModel) -> Outline {
     };
     let groups = model.subgraphs.iter().map(|group| OutlineGroup {
         id: group.id.clone(),
-        label: as_seen(if group.title.is_empty() {
-            &group.id
-        } else {
-            &group.title
-        }),
+        label: as_seen(if group.title.is_empty() { &group.id } else { &group.title }),
     });
     Outline {
-        nodes: model
-            .nodes
-            .iter()
-            .filter(|node| !node.is_subgraph_anchor())
-            .map(node)
-            .collect(),
+        nodes: model.nodes.iter().filter(|node| !node.is_subgraph_anchor()).map(node).collect(),
         edges: model.edges.iter().map(edge).collect(),
         groups: groups.collect(),
     }
@@ -302,12 +271,7 @@ fn of_usecase(model: &UsecaseDiagramModel) -> Outline {
             UsecaseNodeKind::UseCaseEllipse | UsecaseNodeKind::UseCaseRect => "usecase",
         }
         .to_owned(),
-        stereotypes: node
-            .stereotype
-            .iter()
-            .map(|text| as_seen(text))
-            .chain(node.classes.clone())
-            .collect(),
+        stereotypes: node.stereotype.iter().map(|text| as_seen(text)).chain(node.classes.clone()).collect(),
         members: Vec::new(),
         parent: node.parent_id.clone().unwrap_or_default(),
     });
@@ -324,15 +288,11 @@ fn of_usecase(model: &UsecaseDiagramModel) -> Outline {
         .to_owned(),
         ..OutlineEdge::default()
     });
-    let groups = model.boundaries.iter().map(|group| OutlineGroup {
-        id: group.id.clone(),
-        label: as_seen(&group.label),
-    });
-    Outline {
-        nodes: nodes.collect(),
-        edges: edges.collect(),
-        groups: groups.collect(),
-    }
+    let groups = model
+        .boundaries
+        .iter()
+        .map(|group| OutlineGroup { id: group.id.clone(), label: as_seen(&group.label) });
+    Outline { nodes: nodes.collect(), edges: edges.collect(), groups: groups.collect() }
 }
 
 #[cfg(test)]
@@ -356,9 +316,7 @@ mod tests {
             ("A ..> B", ("A", "B", "dependency")),
         ] {
             let edges = seen(&format!("classDiagram\n{line}\n")).edges;
-            let edge = edges
-                .first()
-                .map(|edge| (edge.from.as_str(), edge.to.as_str(), edge.kind.as_str()));
+            let edge = edges.first().map(|edge| (edge.from.as_str(), edge.to.as_str(), edge.kind.as_str()));
             assert_eq!(edge, Some(want), "{line}");
         }
     }

@@ -6,16 +6,9 @@ use crate::{Finding, kinds::KINDS, rules::testing::checker};
 
 fn assert_on_boundaries(text: &str, findings: &[Finding]) {
     for finding in findings {
-        let edits = finding
-            .fix
-            .iter()
-            .flat_map(|fix| fix.edits.iter().map(|edit| (edit.start, edit.end)));
+        let edits = finding.fix.iter().flat_map(|fix| fix.edits.iter().map(|edit| (edit.start, edit.end)));
         for (start, end) in edits.chain([(finding.span.start, finding.span.end)]) {
-            assert!(
-                text.get(start..end).is_some(),
-                "{} {start}..{end} of {text:?}",
-                finding.code
-            );
+            assert!(text.get(start..end).is_some(), "{} {start}..{end} of {text:?}", finding.code);
         }
     }
 }
@@ -29,11 +22,7 @@ fn assert_repair_holds(text: &str) {
         assert!(repaired.code == text && !repaired.changed, "{text:?}");
     }
     if repaired.changed {
-        assert!(
-            checker().check(&repaired.code).valid,
-            "{text:?} -> {:?}",
-            repaired.code
-        );
+        assert!(checker().check(&repaired.code).valid, "{text:?} -> {:?}", repaired.code);
         assert!(!repaired.steps.is_empty() && !repaired.diff.is_empty());
     }
     let again = checker().repair(&repaired.code);
@@ -46,11 +35,7 @@ fn harmed() -> impl Strategy<Value = String> {
         "(", ")", "[", "]", "{", "}", "\"", ";", ":", "|", "<", ">", "->", "-->", "=>", "→", "end", "```",
         "&gt;", "\u{a0}", "“", "ü", "\\n", "#", "@{", "%%", "<think>", "~~~",
     ];
-    let harm = (
-        0_usize..4,
-        any::<prop::sample::Index>(),
-        prop::sample::select(&SIGNS[..]),
-    );
+    let harm = (0_usize..4, any::<prop::sample::Index>(), prop::sample::select(&SIGNS[..]));
     (0..KINDS.len(), prop::collection::vec(harm, 1..4)).prop_map(|(kind, harms)| {
         let mut text = KINDS[kind].sample.to_owned();
         for (what, at, sign) in harms {
@@ -99,25 +84,10 @@ proptest! {
 /// Time grows with the text, not with its square.
 #[test]
 fn long_lines_take_no_longer_than_they_should() {
-    for line in [
-        "A[ --> ",
-        "A(( ",
-        "\"x\" | ",
-        "-- ",
-        "&amp;",
-        "a<b<",
-        "// x\n",
-        "subgraph (\n",
-        "```\n",
-    ] {
+    for line in ["A[ --> ", "A(( ", "\"x\" | ", "-- ", "&amp;", "a<b<", "// x\n", "subgraph (\n", "```\n"] {
         let text = format!("flowchart TD\n{}", line.repeat(40_000 / line.len()));
         let started = std::time::Instant::now();
         let hits = crate::repair::hits(&text);
-        assert!(
-            started.elapsed().as_secs() < 10,
-            "{line:?}: {} hits in {:?}",
-            hits.len(),
-            started.elapsed()
-        );
+        assert!(started.elapsed().as_secs() < 10, "{line:?}: {} hits in {:?}", hits.len(), started.elapsed());
     }
 }

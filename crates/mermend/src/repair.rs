@@ -66,11 +66,7 @@ pub struct Kept {
 }
 
 impl Kept {
-    const ALL: Kept = Kept {
-        nodes: true,
-        edges: true,
-        labels: true,
-    };
+    const ALL: Kept = Kept { nodes: true, edges: true, labels: true };
 }
 
 /// A text on its way up the ladder.
@@ -98,16 +94,11 @@ impl Checker {
             return unchanged(text, checked);
         }
         let mut candidates = Vec::new();
-        let mut current = Candidate {
-            text: text.to_owned(),
-            steps: Vec::new(),
-            kept: Kept::ALL,
-        };
+        let mut current = Candidate { text: text.to_owned(), steps: Vec::new(), kept: Kept::ALL };
         for _ in 0..PASSES {
             let before = current.text.clone();
-            for rule in RULES
-                .iter()
-                .filter(|rule| rule.class.is_some_and(|class| class != FixClass::NeedsAuthor))
+            for rule in
+                RULES.iter().filter(|rule| rule.class.is_some_and(|class| class != FixClass::NeedsAuthor))
             {
                 let Some(next) = climb(&current, rule, self.limits().size_bytes) else {
                     continue;
@@ -163,14 +154,10 @@ fn unchanged(text: &str, checked: Checked) -> Repaired {
     let mut findings = checked.findings;
     if !checked.valid {
         let index = LineIndex::new(text);
-        let seen = hits(text)
-            .into_iter()
-            .map(|(rule, hit)| rule.finding(hit, &index));
+        let seen = hits(text).into_iter().map(|(rule, hit)| rule.finding(hit, &index));
         let new: Vec<Finding> = seen
             .filter(|finding| {
-                !findings
-                    .iter()
-                    .any(|other| other.code == finding.code && other.span == finding.span)
+                !findings.iter().any(|other| other.code == finding.code && other.span == finding.span)
             })
             .collect();
         findings.extend(new);
@@ -203,21 +190,12 @@ fn climb(current: &Candidate, rule: &'static Rule, size_bytes: usize) -> Option<
     let hits = (rule.find)(&document);
     let first = hits.first()?.message.clone();
     let allowed = |edit: &&Edit| rule.unwraps || !document.is_closed(&(edit.start..edit.end));
-    let edits: Vec<Edit> = hits
-        .iter()
-        .flat_map(|hit| &hit.edits)
-        .filter(allowed)
-        .cloned()
-        .collect();
+    let edits: Vec<Edit> = hits.iter().flat_map(|hit| &hit.edits).filter(allowed).cloned().collect();
     let text = apply_edits(&current.text, &edits);
     if text == current.text || text.len() > size_bytes || text.trim().is_empty() {
         return None;
     }
-    let kept = if rule.unwraps {
-        Kept::ALL
-    } else {
-        compare(&current.text, &text, rule)
-    };
+    let kept = if rule.unwraps { Kept::ALL } else { compare(&current.text, &text, rule) };
     let class = rule.class?;
     if class == FixClass::Safe && !(kept.labels && kept.nodes) {
         return None;
@@ -229,12 +207,7 @@ fn climb(current: &Candidate, rule: &'static Rule, size_bytes: usize) -> Option<
     };
     match steps.last_mut().filter(|step| step.rule == rule.code) {
         Some(step) => step.edits += edits.len(),
-        None => steps.push(RepairStep {
-            rule: rule.code.to_owned(),
-            class,
-            message,
-            edits: edits.len(),
-        }),
+        None => steps.push(RepairStep { rule: rule.code.to_owned(), class, message, edits: edits.len() }),
     }
     let kept = Kept {
         nodes: current.kept.nodes && kept.nodes,
@@ -258,11 +231,7 @@ fn compare(before: &str, after: &str, rule: &Rule) -> Kept {
         is.get(word).copied().unwrap_or(0) < wanted && !rule.grammar.contains(&word.as_str())
     };
     let kept = !was.iter().any(|(word, count)| lost(word, *count));
-    Kept {
-        nodes: kept,
-        labels: kept,
-        edges: arrows(after) >= arrows(before),
-    }
+    Kept { nodes: kept, labels: kept, edges: arrows(after) >= arrows(before) }
 }
 
 /// The words of a text, in lower case. Entities and escaped line breaks are signs, not words.
@@ -271,12 +240,7 @@ fn words(text: &str) -> impl Iterator<Item = String> {
         .chars()
         .filter(|c| !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}'))
         .collect();
-    let plain = without_entities(
-        &visible
-            .replace("\\n", " ")
-            .replace("\\t", " ")
-            .replace("\\r", " "),
-    );
+    let plain = without_entities(&visible.replace("\\n", " ").replace("\\t", " ").replace("\\r", " "));
     let words: Vec<String> = plain
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty())
@@ -334,15 +298,10 @@ mod tests {
 
     #[test]
     fn a_valid_text_is_left_alone() {
-        let text = "```not a fence in a label\n".replace(
-            "```not a fence in a label\n",
-            "flowchart TD\n  A[\"x ; \"] --> B\n",
-        );
+        let text = "```not a fence in a label\n"
+            .replace("```not a fence in a label\n", "flowchart TD\n  A[\"x ; \"] --> B\n");
         let repaired = checker().repair(&text);
-        assert_eq!(
-            (repaired.code, repaired.changed, repaired.class),
-            (text, false, None)
-        );
+        assert_eq!((repaired.code, repaired.changed, repaired.class), (text, false, None));
     }
 
     #[test]
@@ -363,11 +322,7 @@ mod tests {
         let rules: Vec<_> = repaired.steps.iter().map(|step| step.rule.as_str()).collect();
         assert_eq!(rules, ["MMD101", "MMD106", "FLOW003"]);
         assert_eq!((repaired.class, repaired.kept), (Some(FixClass::Safe), Kept::ALL));
-        assert!(
-            repaired.diff.contains("+  A[\"run()\"] --> B\n"),
-            "{}",
-            repaired.diff
-        );
+        assert!(repaired.diff.contains("+  A[\"run()\"] --> B\n"), "{}", repaired.diff);
     }
 
     #[test]

@@ -79,9 +79,7 @@ const MIGRATE_FIRST: &str =
 
 impl StoreError {
     pub(crate) fn misconfigured(problem: impl Into<String>) -> Self {
-        Self::Misconfigured {
-            problem: problem.into(),
-        }
+        Self::Misconfigured { problem: problem.into() }
     }
 
     pub(crate) fn unavailable(why: impl Into<String>) -> Self {
@@ -154,9 +152,7 @@ fn from_database(error: &dyn DatabaseError) -> StoreError {
     if error.is_unique_violation() {
         let spelled = error.constraint().unwrap_or_else(|| error.message());
         let spelled = spelled.trim_start_matches("UNIQUE constraint failed: ");
-        let known = CONSTRAINTS
-            .iter()
-            .find(|(sqlite, postgres, _)| [*sqlite, *postgres].contains(&spelled));
+        let known = CONSTRAINTS.iter().find(|(sqlite, postgres, _)| [*sqlite, *postgres].contains(&spelled));
         return match known {
             Some((_, _, name)) => StoreError::Conflict { constraint: name },
             None => StoreError::internal("a unique constraint that has no name here"),
@@ -211,10 +207,7 @@ fn from_postgres(code: &str, error: &sqlx::postgres::PgDatabaseError) -> StoreEr
         ),
         // A replica that is not, or no longer, the primary.
         "25006" => StoreError::unavailable("the server is read-only now"),
-        _ if ["08", "40", "53", "55", "57", "58"]
-            .iter()
-            .any(|class| code.starts_with(class)) =>
-        {
+        _ if ["08", "40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class)) => {
             StoreError::unavailable(format!("SQLSTATE {code}"))
         }
         _ => {

@@ -43,9 +43,7 @@ impl TryFrom<String> for GenerationStatus {
         [Self::Succeeded, Self::FellBack, Self::Failed]
             .into_iter()
             .find(|status| status.as_str() == word)
-            .ok_or(StoreError::Invalid {
-                what: "generation status",
-            })
+            .ok_or(StoreError::Invalid { what: "generation status" })
     }
 }
 
@@ -98,10 +96,7 @@ pub struct Generation {
 
 /// A generation to write. The fields are those of [`Generation`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(
-    missing_docs,
-    reason = "each field is that of `Generation`, where it is explained"
-)]
+#[expect(missing_docs, reason = "each field is that of `Generation`, where it is explained")]
 pub struct NewGeneration {
     pub id: GenerationId,
     /// Must exist. If it is none, and there is a diagram, the diagram's project is written.
@@ -278,11 +273,7 @@ fn found(diagram: Option<Diagram>) -> Result<Diagram, StoreError> {
 
 /// PostgreSQL cannot hold U+0000 in a text and SQLite can; what only one of them keeps, neither takes.
 pub(crate) fn check_text(what: &'static str, text: &str) -> Result<(), StoreError> {
-    if text.contains('\0') {
-        Err(StoreError::Invalid { what })
-    } else {
-        Ok(())
-    }
+    if text.contains('\0') { Err(StoreError::Invalid { what }) } else { Ok(()) }
 }
 
 fn check(generation: &NewGeneration, version: Option<&NewVersion>) -> Result<(), StoreError> {
@@ -324,9 +315,9 @@ fn project_of(
 ) -> Result<Option<ProjectId>, StoreError> {
     let of_diagram = diagram.map(|diagram| &diagram.project_id);
     match (&generation.project_id, of_diagram) {
-        (Some(given), Some(actual)) if given != actual => Err(StoreError::Invalid {
-            what: "project id of the generation, which is not the diagram's,",
-        }),
+        (Some(given), Some(actual)) if given != actual => {
+            Err(StoreError::Invalid { what: "project id of the generation, which is not the diagram's," })
+        }
         (given, actual) => Ok(given.as_ref().or(actual).cloned()),
     }
 }

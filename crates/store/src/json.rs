@@ -19,9 +19,7 @@ impl JsonText {
     /// # Errors
     /// [`StoreError::Invalid`] if the value has no JSON form (a map whose keys are not text).
     pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Self, StoreError> {
-        serde_json::to_string(value)
-            .map(Self)
-            .map_err(|_| StoreError::Invalid { what: "JSON value" })
+        serde_json::to_string(value).map(Self).map_err(|_| StoreError::Invalid { what: "JSON value" })
     }
 
     /// Takes a text that is JSON already, and keeps it byte for byte.
@@ -41,9 +39,7 @@ impl JsonText {
     /// # Errors
     /// [`StoreError::Invalid`] if the JSON does not have the shape of `T`.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, StoreError> {
-        serde_json::from_str(&self.0).map_err(|_| StoreError::Invalid {
-            what: "shape of stored JSON",
-        })
+        serde_json::from_str(&self.0).map_err(|_| StoreError::Invalid { what: "shape of stored JSON" })
     }
 
     /// The empty list, `[]`: no findings, no repairs, no trace.
@@ -76,12 +72,7 @@ mod tests {
     fn a_value_survives_both_ways() {
         let text = JsonText::encode(&["ä", "\u{0}", "\""]).unwrap();
         assert_eq!(text.decode::<Vec<String>>().unwrap(), ["ä", "\u{0}", "\""]);
-        assert_eq!(
-            text.decode::<bool>(),
-            Err(StoreError::Invalid {
-                what: "shape of stored JSON"
-            })
-        );
+        assert_eq!(text.decode::<bool>(), Err(StoreError::Invalid { what: "shape of stored JSON" }));
         assert!(JsonText::empty_list().decode::<Vec<u8>>().unwrap().is_empty());
     }
 }

@@ -50,9 +50,7 @@ impl Store {
     /// [`StoreError::Misconfigured`] if the URL or what it names cannot be used, [`StoreError::Unavailable`] if the
     /// server does not answer now. Neither repeats a PostgreSQL URL, because it may hold a password.
     pub async fn connect(url: &str, options: &ConnectOptions) -> Result<Self, StoreError> {
-        Ok(Self {
-            pool: pool::Pool::connect(url, options).await?,
-        })
+        Ok(Self { pool: pool::Pool::connect(url, options).await? })
     }
 
     /// Which database this is; for health pages and for start-up messages.

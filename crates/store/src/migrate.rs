@@ -79,35 +79,19 @@ impl Store {
                 let mut tx = writer.begin_with("begin immediate").await?;
                 let before = compare(&known, &sqlite_history(&mut tx).await?)?;
                 apply(&mut *tx, &known, &before).await?;
-                sqlx::query(ENSURE_PROJECT)
-                    .bind(project)
-                    .bind("Default")
-                    .bind(at)
-                    .execute(&mut *tx)
-                    .await?;
+                sqlx::query(ENSURE_PROJECT).bind(project).bind("Default").bind(at).execute(&mut *tx).await?;
                 tx.commit().await?;
-                Ok(Migrated {
-                    applied: before.pending,
-                })
+                Ok(Migrated { applied: before.pending })
             }
             Pool::Postgres(pool) => {
                 let mut tx = pool.begin().await?;
                 // Any number will do, if it stays the same for ever; held until the transaction ends.
-                sqlx::query("select pg_advisory_xact_lock(4207849484711)")
-                    .execute(&mut *tx)
-                    .await?;
+                sqlx::query("select pg_advisory_xact_lock(4207849484711)").execute(&mut *tx).await?;
                 let before = compare(&known, &postgres_history(&mut tx).await?)?;
                 apply(&mut *tx, &known, &before).await?;
-                sqlx::query(ENSURE_PROJECT)
-                    .bind(project)
-                    .bind("Default")
-                    .bind(at)
-                    .execute(&mut *tx)
-                    .await?;
+                sqlx::query(ENSURE_PROJECT).bind(project).bind("Default").bind(at).execute(&mut *tx).await?;
                 tx.commit().await?;
-                Ok(Migrated {
-                    applied: before.pending,
-                })
+                Ok(Migrated { applied: before.pending })
             }
         }
     }
@@ -146,9 +130,7 @@ fn migrations(backend: Backend) -> Vec<Migration> {
 /// own `Migrator` is not used, because it locks by itself and gives the lock back before our transaction commits.
 async fn apply<C: Migrate>(db: &mut C, known: &[Migration], state: &SchemaState) -> Result<(), StoreError> {
     db.ensure_migrations_table(HISTORY_TABLE).await?;
-    for migration in known
-        .iter()
-        .filter(|migration| state.pending.contains(&migration.description.as_ref()))
+    for migration in known.iter().filter(|migration| state.pending.contains(&migration.description.as_ref()))
     {
         db.apply(HISTORY_TABLE, migration).await?;
     }
@@ -168,32 +150,20 @@ async fn sqlite_history(db: &mut SqliteConnection) -> Result<History, StoreError
         sqlx::query_scalar("select exists (select 1 from sqlite_schema where name = '_sqlx_migrations')")
             .fetch_one(&mut *db)
             .await?;
-    Ok(if made {
-        sqlx::query_as(HISTORY).fetch_all(db).await?
-    } else {
-        Vec::new()
-    })
+    Ok(if made { sqlx::query_as(HISTORY).fetch_all(db).await? } else { Vec::new() })
 }
 
 async fn postgres_history(db: &mut PgConnection) -> Result<History, StoreError> {
-    let made: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
-        .fetch_one(&mut *db)
-        .await?;
-    Ok(if made {
-        sqlx::query_as(HISTORY).fetch_all(db).await?
-    } else {
-        Vec::new()
-    })
+    let made: bool =
+        sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null").fetch_one(&mut *db).await?;
+    Ok(if made { sqlx::query_as(HISTORY).fetch_all(db).await? } else { Vec::new() })
 }
 
 fn compare(known: &[Migration], history: &History) -> Result<SchemaState, StoreError> {
     let newest_known = known.last().map_or(0, |migration| migration.version);
     let newest_found = history.last().map_or(0, |(version, _)| *version);
     if newest_found > newest_known {
-        return Err(StoreError::NewerSchema {
-            found: newest_found,
-            known: newest_known,
-        });
+        return Err(StoreError::NewerSchema { found: newest_found, known: newest_known });
     }
     for (version, checksum) in history {
         let ours = known.iter().find(|migration| migration.version == *version);
@@ -202,15 +172,8 @@ fn compare(known: &[Migration], history: &History) -> Result<SchemaState, StoreE
         }
     }
     let is_applied = |version| history.iter().any(|(applied, _)| *applied == version);
-    let pending = STEPS
-        .iter()
-        .filter(|step| !is_applied(step.version))
-        .map(|step| step.name)
-        .collect();
-    Ok(SchemaState {
-        version: newest_found,
-        pending,
-    })
+    let pending = STEPS.iter().filter(|step| !is_applied(step.version)).map(|step| step.name).collect();
+    Ok(SchemaState { version: newest_found, pending })
 }
 
 #[cfg(test)]
@@ -222,10 +185,7 @@ mod tests {
     /// Checksum and path of every migration file, as `sha384sum` writes them.
     fn checksums() -> String {
         let mut lines = String::new();
-        for (postgres, sqlite) in migrations(Backend::Postgres)
-            .iter()
-            .zip(&migrations(Backend::Sqlite))
-        {
+        for (postgres, sqlite) in migrations(Backend::Postgres).iter().zip(&migrations(Backend::Sqlite)) {
             for (folder, migration) in [("postgres", postgres), ("sqlite", sqlite)] {
                 for byte in migration.checksum.iter() {
                     write!(lines, "{byte:02x}").unwrap();
@@ -251,11 +211,7 @@ mod tests {
     fn versions_ascend_and_begin_the_name() {
         for (index, step) in STEPS.iter().enumerate() {
             assert_eq!(step.version, i64::try_from(index).unwrap() + 1, "{}", step.name);
-            assert!(
-                step.name.starts_with(&format!("{:04}_", step.version)),
-                "{}",
-                step.name
-            );
+            assert!(step.name.starts_with(&format!("{:04}_", step.version)), "{}", step.name);
         }
     }
 
@@ -263,34 +219,16 @@ mod tests {
     fn an_unknown_past_is_refused() {
         let known = migrations(Backend::Sqlite);
         let newest = known.last().unwrap().version;
-        let good: History = known
-            .iter()
-            .map(|it| (it.version, it.checksum.to_vec()))
-            .collect();
-        assert_eq!(
-            compare(&known, &good).unwrap(),
-            SchemaState {
-                version: newest,
-                pending: vec![]
-            }
-        );
+        let good: History = known.iter().map(|it| (it.version, it.checksum.to_vec())).collect();
+        assert_eq!(compare(&known, &good).unwrap(), SchemaState { version: newest, pending: vec![] });
 
         let mut newer = good.clone();
         newer.push((newest + 3, vec![1]));
         let refusal = compare(&known, &newer).unwrap_err();
-        assert_eq!(
-            refusal,
-            StoreError::NewerSchema {
-                found: newest + 3,
-                known: newest
-            }
-        );
+        assert_eq!(refusal, StoreError::NewerSchema { found: newest + 3, known: newest });
 
         let mut edited = good;
         edited[0].1[0] ^= 1;
-        assert!(matches!(
-            compare(&known, &edited),
-            Err(StoreError::Misconfigured { .. })
-        ));
+        assert!(matches!(compare(&known, &edited), Err(StoreError::Misconfigured { .. })));
     }
 }

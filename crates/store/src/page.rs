@@ -32,10 +32,7 @@ impl PageRequest {
     /// The page after a cursor.
     #[must_use]
     pub const fn after(cursor: Cursor, limit: u32) -> Self {
-        Self {
-            after: Some(cursor),
-            limit,
-        }
+        Self { after: Some(cursor), limit }
     }
 
     fn rows(&self) -> u32 {
@@ -49,9 +46,7 @@ impl PageRequest {
 
     /// Only rows strictly before this place are wanted.
     pub(crate) fn before(&self) -> (i64, &str) {
-        self.after.as_ref().map_or((i64::MAX, AFTER_EVERY_ID), |cursor| {
-            (cursor.at, cursor.id.as_str())
-        })
+        self.after.as_ref().map_or((i64::MAX, AFTER_EVERY_ID), |cursor| (cursor.at, cursor.id.as_str()))
     }
 
     pub(crate) fn page<T>(&self, mut rows: Vec<T>, place: impl Fn(&T) -> (i64, &str)) -> Page<T> {
@@ -60,10 +55,7 @@ impl PageRequest {
         rows.truncate(wanted);
         let next = rows.last().filter(|_| more).map(|row| {
             let (at, id) = place(row);
-            Cursor {
-                at,
-                id: id.to_owned(),
-            }
+            Cursor { at, id: id.to_owned() }
         });
         Page { items: rows, next }
     }
@@ -91,14 +83,11 @@ impl Cursor {
     /// # Errors
     /// [`StoreError::Invalid`] if this text was never a cursor.
     pub fn parse(text: &str) -> Result<Self, StoreError> {
-        let parts = text
-            .split_once('~')
-            .and_then(|(at, id)| Some((at.parse().ok()?, id)));
+        let parts = text.split_once('~').and_then(|(at, id)| Some((at.parse().ok()?, id)));
         match parts {
-            Some((at, id)) if id.len() <= 128 && id.bytes().all(|b| b.is_ascii_graphic()) => Ok(Self {
-                at,
-                id: id.to_owned(),
-            }),
+            Some((at, id)) if id.len() <= 128 && id.bytes().all(|b| b.is_ascii_graphic()) => {
+                Ok(Self { at, id: id.to_owned() })
+            }
             _ => Err(StoreError::Invalid { what: "cursor" }),
         }
     }
@@ -116,33 +105,17 @@ mod tests {
 
     #[test]
     fn a_cursor_survives_its_text() {
-        for cursor in [
-            Cursor {
-                at: i64::MIN,
-                id: "a~b".into(),
-            },
-            Cursor {
-                at: 7,
-                id: "x".into(),
-            },
-        ] {
+        for cursor in [Cursor { at: i64::MIN, id: "a~b".into() }, Cursor { at: 7, id: "x".into() }] {
             assert_eq!(Cursor::parse(&cursor.to_string()).unwrap(), cursor);
         }
         for bad in ["", "7", "x~y", "99999999999999999999~a", "7~a\0", "7~ä"] {
-            assert_eq!(
-                Cursor::parse(bad),
-                Err(StoreError::Invalid { what: "cursor" }),
-                "{bad:?}"
-            );
+            assert_eq!(Cursor::parse(bad), Err(StoreError::Invalid { what: "cursor" }), "{bad:?}");
         }
     }
 
     #[test]
     fn the_limit_is_bounded_on_both_ends() {
         assert_eq!(PageRequest::first(0).rows_to_fetch(), 2);
-        assert_eq!(
-            PageRequest::first(u32::MAX).rows_to_fetch(),
-            i64::from(MAX_PAGE_LIMIT) + 1
-        );
+        assert_eq!(PageRequest::first(u32::MAX).rows_to_fetch(), i64::from(MAX_PAGE_LIMIT) + 1);
     }
 }

@@ -93,11 +93,7 @@ impl fmt::Display for Backend {
 
 #[derive(Clone)]
 pub(crate) enum Pool {
-    Sqlite {
-        writer: SqlitePool,
-        readers: SqlitePool,
-        file: OpenedFile,
-    },
+    Sqlite { writer: SqlitePool, readers: SqlitePool, file: OpenedFile },
     Postgres(PgPool),
 }
 
@@ -134,9 +130,7 @@ impl Pool {
                 // `select 1` would not touch the file; the schema's version is in its first page.
                 Self::Sqlite { readers, file, .. } => {
                     file.is_still_there().await?;
-                    sqlx::query("select schema_version from pragma_schema_version")
-                        .execute(readers)
-                        .await?;
+                    sqlx::query("select schema_version from pragma_schema_version").execute(readers).await?;
                 }
                 Self::Postgres(pool) => {
                     sqlx::query("select 1").execute(pool).await?;
@@ -149,10 +143,7 @@ impl Pool {
             Ok(Err(StoreError::Unavailable { why })) => Err(StoreError::Unavailable { why }),
             // To whoever asks "do you answer", every other fault is a no as well.
             Ok(Err(other)) => Err(StoreError::unavailable(other.to_string())),
-            Err(_) => Err(StoreError::unavailable(format!(
-                "no answer within {} ms",
-                within.as_millis()
-            ))),
+            Err(_) => Err(StoreError::unavailable(format!("no answer within {} ms", within.as_millis()))),
         }
     }
 
@@ -211,10 +202,7 @@ async fn open_sqlite(path: &Path, options: &ConnectOptions) -> Result<Pool, Stor
         // FULL: a commit is on disk before it is acknowledged, also when the power goes.
         .synchronous(SqliteSynchronous::Full);
     // After a large write the log is cut back to this, so that it does not keep its largest size for ever.
-    let writing = both
-        .clone()
-        .journal_mode(SqliteJournalMode::Wal)
-        .pragma("journal_size_limit", "67108864");
+    let writing = both.clone().journal_mode(SqliteJournalMode::Wal).pragma("journal_size_limit", "67108864");
     let reading = both.pragma("query_only", "on");
 
     let writer = tokio::time::timeout(options.busy_timeout, async {
@@ -239,9 +227,7 @@ async fn open_sqlite(path: &Path, options: &ConnectOptions) -> Result<Pool, Stor
     .await
     .map_err(|_| StoreError::unavailable("another process is holding the file"))??;
 
-    let journal_mode: String = sqlx::query_scalar("pragma journal_mode")
-        .fetch_one(&writer)
-        .await?;
+    let journal_mode: String = sqlx::query_scalar("pragma journal_mode").fetch_one(&writer).await?;
     if journal_mode != "wal" {
         let path = path.display();
         return Err(StoreError::misconfigured(format!(
@@ -255,11 +241,7 @@ async fn open_sqlite(path: &Path, options: &ConnectOptions) -> Result<Pool, Stor
         .max_lifetime(None)
         .test_before_acquire(false)
         .connect_lazy_with(reading);
-    Ok(Pool::Sqlite {
-        writer,
-        readers,
-        file,
-    })
+    Ok(Pool::Sqlite { writer, readers, file })
 }
 
 async fn open_postgres(url: &str, options: &ConnectOptions) -> Result<Pool, StoreError> {
@@ -274,9 +256,10 @@ async fn open_postgres(url: &str, options: &ConnectOptions) -> Result<Pool, Stor
 
     // One connection outside the pool first: the pool would try again until its time is up and then say only that it
     // timed out, whereas this one says at once what is wrong.
-    let first = tokio::time::timeout(options.acquire_timeout, PgConnection::connect_with(&server))
-        .await
-        .map_err(|_| StoreError::unavailable("the server did not answer the first connection in time"))??;
+    let first =
+        tokio::time::timeout(options.acquire_timeout, PgConnection::connect_with(&server)).await.map_err(
+            |_| StoreError::unavailable("the server did not answer the first connection in time"),
+        )??;
     first.close().await?;
 
     let pool = PgPoolOptions::new()
@@ -295,12 +278,7 @@ fn create_private_file(path: &Path) -> std::io::Result<()> {
 
     let folder = path.parent().unwrap_or(Path::new("/"));
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    match OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-    {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         // The folder's entry has to be on disk too, or a power cut could take the whole file with it.
         Ok(file) => file.sync_all().and_then(|()| File::open(folder)?.sync_all()),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
@@ -314,11 +292,7 @@ fn create_private_file(path: &Path) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    match std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-    {
+    match std::fs::OpenOptions::new().write(true).create_new(true).open(path) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     }
@@ -336,18 +310,15 @@ impl OpenedFile {
         let identity = std::fs::metadata(path)
             .map(|metadata| identity(&metadata))
             .map_err(|error| StoreError::unavailable(error.kind().to_string()))?;
-        Ok(Self {
-            path: path.to_owned(),
-            identity,
-        })
+        Ok(Self { path: path.to_owned(), identity })
     }
 
     async fn is_still_there(&self) -> Result<(), StoreError> {
         match tokio::fs::metadata(&self.path).await {
             Ok(metadata) if identity(&metadata) == self.identity => Ok(()),
-            _ => Err(StoreError::unavailable(
-                "the database file was deleted or replaced, restart the program",
-            )),
+            _ => {
+                Err(StoreError::unavailable("the database file was deleted or replaced, restart the program"))
+            }
         }
     }
 }
@@ -386,38 +357,18 @@ mod tests {
     #[tokio::test]
     async fn sqlite_is_opened_for_durability() {
         let folder = tempfile::tempdir().unwrap();
-        let pool = open_sqlite(&folder.path().join("x.db"), &ConnectOptions::default())
-            .await
-            .unwrap();
-        let Pool::Sqlite { writer, readers, .. } = &pool else {
-            panic!("not SQLite")
-        };
+        let pool = open_sqlite(&folder.path().join("x.db"), &ConnectOptions::default()).await.unwrap();
+        let Pool::Sqlite { writer, readers, .. } = &pool else { panic!("not SQLite") };
         for (pragma, of_writer, of_reader) in [
             ("select journal_mode from pragma_journal_mode", "wal", "wal"),
-            (
-                "select cast(synchronous as text) from pragma_synchronous",
-                "2",
-                "2",
-            ),
-            (
-                "select cast(foreign_keys as text) from pragma_foreign_keys",
-                "1",
-                "1",
-            ),
-            (
-                "select cast(timeout as text) from pragma_busy_timeout",
-                "5000",
-                "5000",
-            ),
+            ("select cast(synchronous as text) from pragma_synchronous", "2", "2"),
+            ("select cast(foreign_keys as text) from pragma_foreign_keys", "1", "1"),
+            ("select cast(timeout as text) from pragma_busy_timeout", "5000", "5000"),
             ("select cast(query_only as text) from pragma_query_only", "0", "1"),
         ] {
             let writer: String = sqlx::query_scalar(pragma).fetch_one(writer).await.unwrap();
             let reader: String = sqlx::query_scalar(pragma).fetch_one(readers).await.unwrap();
-            assert_eq!(
-                (writer.as_str(), reader.as_str()),
-                (of_writer, of_reader),
-                "{pragma}"
-            );
+            assert_eq!((writer.as_str(), reader.as_str()), (of_writer, of_reader), "{pragma}");
         }
         pool.close().await;
     }
@@ -425,14 +376,9 @@ mod tests {
     #[tokio::test]
     async fn a_ping_waits_no_longer_than_it_may() {
         let folder = tempfile::tempdir().unwrap();
-        let options = ConnectOptions {
-            max_connections: 1,
-            ..ConnectOptions::default()
-        };
+        let options = ConnectOptions { max_connections: 1, ..ConnectOptions::default() };
         let pool = open_sqlite(&folder.path().join("x.db"), &options).await.unwrap();
-        let Pool::Sqlite { readers, .. } = &pool else {
-            panic!("not SQLite")
-        };
+        let Pool::Sqlite { readers, .. } = &pool else { panic!("not SQLite") };
         let held = readers.acquire().await.unwrap();
         let late = pool.ping(Duration::from_millis(30)).await;
         assert_eq!(late, Err(StoreError::unavailable("no answer within 30 ms")));

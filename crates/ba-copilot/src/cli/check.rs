@@ -74,7 +74,10 @@ pub(super) fn run(arguments: Arguments, app: &App) -> Ran {
         "json" => format!("{}\n", Value::Array(results.iter().map(as_json).collect())),
         "jsonl" => results.iter().map(|result| format!("{}\n", as_json(result))).collect(),
         "sarif" => format!("{}\n", sarif(&results)),
-        "github" => results.iter().flat_map(|result| result.findings.iter().map(|finding| github(&result.file, finding))).collect(),
+        "github" => results
+            .iter()
+            .flat_map(|result| result.findings.iter().map(|finding| github(&result.file, finding)))
+            .collect(),
         _ => results.iter().map(text).collect(),
     });
     if arguments.format == "text" {
@@ -94,17 +97,23 @@ fn batch(app: &App, engine: Engine) -> Ran {
         let line = line?;
         let checked = app.checker.check_with(&line.code, engine);
         clean &= checked.valid;
-        print(&format!("{}\n", json!({"id": line.id, "valid": checked.valid, "kind": checked.kind.map(|kind| kind.id), "findings": checked.findings})));
+        print(&format!(
+            "{}\n",
+            json!({"id": line.id, "valid": checked.valid, "kind": checked.kind.map(|kind| kind.id), "findings": checked.findings})
+        ));
     }
     Ok(Verdict::of(clean))
 }
 
 fn is_markdown(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| ["md", "markdown", "mdx"].iter().any(|known| extension.eq_ignore_ascii_case(known)))
+    path.extension().is_some_and(|extension| {
+        ["md", "markdown", "mdx"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+    })
 }
 
 fn is_diagram_file(path: &Path) -> bool {
-    is_markdown(path) || path.extension().is_some_and(|extension| extension == "mmd" || extension == "mermaid")
+    is_markdown(path)
+        || path.extension().is_some_and(|extension| extension == "mmd" || extension == "mermaid")
 }
 
 /// Each diagram of a file: the file itself, or every Mermaid fence of Markdown.
@@ -125,7 +134,8 @@ fn check_text(app: &App, engine: Engine, name: &str, text: &str) -> Vec<Diagram>
 fn mend(app: &App, name: &str, text: &str) -> String {
     let safe = |code: &str| {
         let repaired = app.checker.repair(code);
-        (repaired.valid && repaired.changed && repaired.class == Some(mermend::FixClass::Safe)).then_some(repaired.code)
+        (repaired.valid && repaired.changed && repaired.class == Some(mermend::FixClass::Safe))
+            .then_some(repaired.code)
     };
     if !is_markdown(Path::new(name)) {
         return safe(text).unwrap_or_else(|| text.to_owned());
@@ -144,7 +154,15 @@ fn text(result: &Diagram) -> String {
     let mut out = String::new();
     for finding in &result.findings {
         let span = finding.span;
-        out.push_str(&format!("{}:{}:{}: {} {}: {}\n", result.file, span.line, span.column, word(finding.severity), finding.code, finding.message));
+        out.push_str(&format!(
+            "{}:{}:{}: {} {}: {}\n",
+            result.file,
+            span.line,
+            span.column,
+            word(finding.severity),
+            finding.code,
+            finding.message
+        ));
         if let Some(hint) = &finding.hint {
             out.push_str(&format!("    {hint}\n"));
         }
@@ -180,7 +198,8 @@ fn github(file: &str, finding: &Finding) -> String {
 
 /// SARIF 2.1.0.
 fn sarif(results: &[Diagram]) -> Value {
-    let rules: Vec<Value> = mermend::RULES.iter().map(|rule| json!({"id": rule.code, "name": rule.name})).collect();
+    let rules: Vec<Value> =
+        mermend::RULES.iter().map(|rule| json!({"id": rule.code, "name": rule.name})).collect();
     let level = |severity| if severity == Severity::Info { "note" } else { word(severity) };
     let found: Vec<Value> = results
         .iter()

@@ -45,7 +45,11 @@ struct Line {
 pub(super) fn run(arguments: Arguments, app: &App) -> Ran {
     let kind = Kind::parse(&arguments.kind).ok_or_else(|| {
         let known: Vec<&str> = blueprint::KINDS.iter().map(|row| row.cli_names[0]).collect();
-        Failure::Other(format!("There is no kind `{}`; this version draws {}.", arguments.kind, known.join(", ")))
+        Failure::Other(format!(
+            "There is no kind `{}`; this version draws {}.",
+            arguments.kind,
+            known.join(", ")
+        ))
     })?;
     block_on(async {
         if arguments.batch {
@@ -73,7 +77,9 @@ async fn batch(arguments: &Arguments, kind: Kind, app: &App) -> Ran {
                 "model": generated.outcome.blueprint.as_ref().map(model),
             }),
             // One bad line is that line's answer; the others are still done.
-            Err(error) => json!({"id": line.id, "validated": false, "error": {"code": error.code(), "detail": error.to_string()}}),
+            Err(error) => {
+                json!({"id": line.id, "validated": false, "error": {"code": error.code(), "detail": error.to_string()}})
+            }
         };
         clean &= answer["validated"] == json!(true);
         print(&format!("{answer}\n"));
@@ -115,7 +121,11 @@ async fn shown(format: &str, generated: &Generated) -> Result<String, Failure> {
                 "trace": generated.outcome.trace,
                 "notes": generated.outcome.notes,
             });
-            let written = if format == "json" { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) };
+            let written = if format == "json" {
+                serde_json::to_string_pretty(&value)
+            } else {
+                serde_json::to_string(&value)
+            };
             format!("{}\n", written.unwrap_or_default())
         }
         "svg" => {
@@ -127,7 +137,8 @@ async fn shown(format: &str, generated: &Generated) -> Result<String, Failure> {
                 embed_fonts: true,
                 elements: generate::elements_of(generated),
             };
-            String::from_utf8(picture::draw(request).await?).map_err(|error| Failure::Other(error.to_string()))?
+            String::from_utf8(picture::draw(request).await?)
+                .map_err(|error| Failure::Other(error.to_string()))?
         }
         _ => format!("{text}\n"),
     })

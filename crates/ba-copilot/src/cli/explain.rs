@@ -18,6 +18,10 @@ pub(super) fn run(arguments: &Arguments) -> Ran {
         print(&format!("# {} {}\n\n{}\n", row.code, row.name, row.doc.trim()));
         return Ok(Verdict::Clean);
     }
-    let known: Vec<&str> = mermend::RULES.iter().map(|rule| rule.code).chain(blueprint::LINTS.iter().map(|row| row.code)).collect();
+    let known: Vec<&str> = mermend::RULES
+        .iter()
+        .map(|rule| rule.code)
+        .chain(blueprint::LINTS.iter().map(|row| row.code))
+        .collect();
     Err(Failure::Other(format!("There is no rule `{}`. There are {}.", arguments.code, known.join(", "))))
 }

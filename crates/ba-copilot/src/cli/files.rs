@@ -22,15 +22,24 @@ pub(super) fn read_text(path: &str) -> Result<String, Failure> {
     };
     read.map_err(|error| Failure::file(path, &error))?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(Failure::Other(format!("{path} is larger than {} MB, the most that is read.", MAX_FILE_BYTES >> 20)));
+        return Err(Failure::Other(format!(
+            "{path} is larger than {} MB, the most that is read.",
+            MAX_FILE_BYTES >> 20
+        )));
     }
     String::from_utf8(bytes).map_err(|error| {
-        Failure::Other(format!("{path} is not text: byte {} is not UTF-8. Save it as UTF-8 and try again.", error.utf8_error().valid_up_to()))
+        Failure::Other(format!(
+            "{path} is not text: byte {} is not UTF-8. Save it as UTF-8 and try again.",
+            error.utf8_error().valid_up_to()
+        ))
     })
 }
 
 /// Files named, and all that `wanted` takes in the folders named, in a stable order.
-pub(super) fn list_files(paths: &[String], wanted: impl Fn(&Path) -> bool + Copy) -> Result<Vec<PathBuf>, Failure> {
+pub(super) fn list_files(
+    paths: &[String],
+    wanted: impl Fn(&Path) -> bool + Copy,
+) -> Result<Vec<PathBuf>, Failure> {
     let mut files = Vec::new();
     for path in paths {
         let path = Path::new(path);
@@ -42,9 +51,15 @@ pub(super) fn list_files(paths: &[String], wanted: impl Fn(&Path) -> bool + Copy
     Ok(files)
 }
 
-fn walk(folder: &Path, wanted: impl Fn(&Path) -> bool + Copy, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
+fn walk(
+    folder: &Path,
+    wanted: impl Fn(&Path) -> bool + Copy,
+    files: &mut Vec<PathBuf>,
+) -> Result<(), Failure> {
     let name = folder.display().to_string();
-    let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(|error| Failure::file(&name, &error))?;
+    let entries = fs::read_dir(folder)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| Failure::file(&name, &error))?;
     let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
     paths.sort();
     for path in paths {

@@ -20,14 +20,20 @@ pub(super) fn run(arguments: &Arguments) -> Ran {
     if let Some(id) = &arguments.kind {
         let Some(kind) = mermend::kinds::find(id) else {
             let known: Vec<&str> = all.iter().map(|kind| kind.id).collect();
-            return Err(super::Failure::Other(format!("There is no kind `{id}`. There are {}.", known.join(", "))));
+            return Err(super::Failure::Other(format!(
+                "There is no kind `{id}`. There are {}.",
+                known.join(", ")
+            )));
         };
         print(kind.sample);
         return Ok(Verdict::Clean);
     }
     if arguments.json {
         let rows: Vec<_> = all.iter().map(|kind| json!({"id": kind.id, "name": kind.name, "header": kind.header, "sample": kind.sample})).collect();
-        let drafted: Vec<_> = blueprint::KINDS.iter().map(|row| json!({"id": row.id, "name": row.name, "slug": row.slug})).collect();
+        let drafted: Vec<_> = blueprint::KINDS
+            .iter()
+            .map(|row| json!({"id": row.id, "name": row.name, "slug": row.slug}))
+            .collect();
         print(&format!("{}\n", json!({"kinds": rows, "drafted": drafted})));
         return Ok(Verdict::Clean);
     }

@@ -130,7 +130,9 @@ fn app(config: Config) -> Result<App, Failure> {
 /// A runtime for the commands that wait.
 fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    Ok(runtime.map_err(|error| Failure::Other(format!("The runtime could not be started: {error}.")))?.block_on(work))
+    Ok(runtime
+        .map_err(|error| Failure::Other(format!("The runtime could not be started: {error}.")))?
+        .block_on(work))
 }
 
 /// Writes a result. A reader that has gone away (`| head`) ends the program quietly.

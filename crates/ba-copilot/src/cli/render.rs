@@ -1,6 +1,9 @@
 //! `render`: the picture of a diagram, in a file.
 
-use std::{fs, path::{Path, PathBuf}};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use super::{Failure, Ran, Verdict, block_on, files};
 use crate::service::picture::{self, Format};
@@ -26,9 +29,17 @@ pub(super) fn run(arguments: Arguments) -> Ran {
     let ending = arguments.output.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     let format = Format::parse(ending)?;
     let code = files::read_text(&arguments.file)?;
-    let request = picture::Request { code, format, theme: arguments.theme, scale: arguments.scale, embed_fonts: true, elements: Vec::new() };
+    let request = picture::Request {
+        code,
+        format,
+        theme: arguments.theme,
+        scale: arguments.scale,
+        embed_fonts: true,
+        elements: Vec::new(),
+    };
     let bytes = block_on(picture::draw(request))??;
-    write_whole(&arguments.output, &bytes).map_err(|error| Failure::file(&arguments.output.display().to_string(), &error))?;
+    write_whole(&arguments.output, &bytes)
+        .map_err(|error| Failure::file(&arguments.output.display().to_string(), &error))?;
     Ok(Verdict::Clean)
 }
 

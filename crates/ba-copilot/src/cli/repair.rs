@@ -36,7 +36,10 @@ pub(super) fn run(arguments: Arguments, app: &App) -> Ran {
             let line = line?;
             let repaired = app.checker.repair(&line.code);
             clean &= repaired.valid;
-            print(&format!("{}\n", json!({"id": line.id, "code": repaired.code, "valid": repaired.valid, "changed": repaired.changed, "class": check::class_word(&repaired)})));
+            print(&format!(
+                "{}\n",
+                json!({"id": line.id, "code": repaired.code, "valid": repaired.valid, "changed": repaired.changed, "class": check::class_word(&repaired)})
+            ));
         }
         return Ok(Verdict::of(clean));
     }
@@ -54,7 +57,10 @@ pub(super) fn run(arguments: Arguments, app: &App) -> Ran {
             say(&format!("{}: {}", step.rule, step.message));
         }
         for finding in repaired.findings.iter().filter(|_| !repaired.valid) {
-            say(&format!("{}:{}: {} {}", finding.span.line, finding.span.column, finding.code, finding.message));
+            say(&format!(
+                "{}:{}: {} {}",
+                finding.span.line, finding.span.column, finding.code, finding.message
+            ));
         }
     }
     Ok(Verdict::of(repaired.valid))

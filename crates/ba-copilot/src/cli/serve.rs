@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use tokio::{net::TcpListener, signal::unix::{SignalKind, signal}};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{Failure, Ran, Verdict, block_on};
@@ -52,7 +55,9 @@ async fn serve(config: Config, stateless: bool) -> Ran {
     let app = App::stateless(config, Clock::system())?;
     let app = if stateless { app } else { app.with_store().await? };
     let listener = TcpListener::bind(listen).await.map_err(|error| {
-        Failure::Other(format!("Cannot listen on {listen}: {error}. Another program may be there; choose another with --listen."))
+        Failure::Other(format!(
+            "Cannot listen on {listen}: {error}. Another program may be there; choose another with --listen."
+        ))
     })?;
     let address = listener.local_addr().map_err(|error| Failure::Other(error.to_string()))?;
     // Before the first request, so that it does not pay for the start of the engine.
@@ -63,7 +68,8 @@ async fn serve(config: Config, stateless: bool) -> Ran {
     let shared = Shared { app, probes: Probes::default(), metrics, draining: draining.clone() };
     tracing::info!(server.address = %address, version = env!("CARGO_PKG_VERSION"), "Serving http://{address}");
     let ending = draining.clone();
-    let server = axum::serve(listener, router(shared)).with_graceful_shutdown(async move { ending.cancelled().await });
+    let server =
+        axum::serve(listener, router(shared)).with_graceful_shutdown(async move { ending.cancelled().await });
     let signals = tokio::spawn(wait_for_signals(draining.clone(), shutdown));
     let served = server.await;
     signals.abort();
@@ -77,7 +83,9 @@ async fn serve(config: Config, stateless: bool) -> Ran {
 
 /// The first signal lets running requests end; the second, or time, does not.
 async fn wait_for_signals(draining: CancellationToken, shutdown: Duration) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         tracing::error!("Signals cannot be caught; the process can only be killed");
         return;
     };

@@ -97,7 +97,10 @@ impl Environment {
         let Some(path) = self.0.get(&format!("{name}_FILE")) else { return Ok(None) };
         match fs::read_to_string(path) {
             Ok(value) => Ok(Some(value.trim_end_matches(['\r', '\n']).to_owned())),
-            Err(error) => Err(ConfigError::File { path: format!("{path} (named by {name}_FILE)"), problem: error.to_string() }),
+            Err(error) => Err(ConfigError::File {
+                path: format!("{path} (named by {name}_FILE)"),
+                problem: error.to_string(),
+            }),
         }
     }
 
@@ -107,17 +110,23 @@ impl Environment {
     }
 }
 
-pub(super) fn load<T: DeserializeOwned>(file: Option<&Path>, environment: &Environment) -> Result<T, ConfigError> {
+pub(super) fn load<T: DeserializeOwned>(
+    file: Option<&Path>,
+    environment: &Environment,
+) -> Result<T, ConfigError> {
     let mut table = parse(DEFAULT_TOML, "default.toml")?;
     let known = settings(&table);
     if let Some(path) = file {
         let name = path.display().to_string();
-        let text = fs::read_to_string(path).map_err(|error| ConfigError::File { path: name.clone(), problem: error.to_string() })?;
+        let text = fs::read_to_string(path)
+            .map_err(|error| ConfigError::File { path: name.clone(), problem: error.to_string() })?;
         for (key, value) in flatten(&parse(&text, &name)?) {
             set(&mut table, &known, &name, &key, value)?;
         }
     }
-    if let Some(debug) = environment.read("DEBUG")?.filter(|value| matches!(value.as_str(), "1" | "true" | "yes")) {
+    if let Some(debug) =
+        environment.read("DEBUG")?.filter(|value| matches!(value.as_str(), "1" | "true" | "yes"))
+    {
         let _ = debug;
         set(&mut table, &known, "DEBUG", "log.level", Value::String("debug".to_owned()))?;
     }
@@ -136,12 +145,16 @@ pub(super) fn load<T: DeserializeOwned>(file: Option<&Path>, environment: &Envir
     }
     T::deserialize(Value::Table(table)).map_err(|error| {
         let problem = error.to_string();
-        ConfigError::Value { key: "configuration".to_owned(), problem: problem.lines().next().unwrap_or_default().to_owned() }
+        ConfigError::Value {
+            key: "configuration".to_owned(),
+            problem: problem.lines().next().unwrap_or_default().to_owned(),
+        }
     })
 }
 
 fn parse(text: &str, name: &str) -> Result<Table, ConfigError> {
-    text.parse::<Table>().map_err(|error| ConfigError::Syntax { path: name.to_owned(), problem: error.message().to_owned() })
+    text.parse::<Table>()
+        .map_err(|error| ConfigError::Syntax { path: name.to_owned(), problem: error.message().to_owned() })
 }
 
 fn settings(table: &Table) -> Vec<String> {
@@ -152,7 +165,9 @@ fn flatten(table: &Table) -> Vec<(String, Value)> {
     let mut out = Vec::new();
     for (section, value) in table {
         match value {
-            Value::Table(inner) => out.extend(inner.iter().map(|(key, value)| (format!("{section}.{key}"), value.clone()))),
+            Value::Table(inner) => {
+                out.extend(inner.iter().map(|(key, value)| (format!("{section}.{key}"), value.clone())))
+            }
             other => out.push((section.clone(), other.clone())),
         }
     }
@@ -160,18 +175,36 @@ fn flatten(table: &Table) -> Vec<(String, Value)> {
 }
 
 /// Sets `key`, as the kind of value that the default has.
-fn set(table: &mut Table, known: &[String], origin: &str, key: &str, value: Value) -> Result<(), ConfigError> {
+fn set(
+    table: &mut Table,
+    known: &[String],
+    origin: &str,
+    key: &str,
+    value: Value,
+) -> Result<(), ConfigError> {
     let unknown = || {
-        let nearest = known.iter().max_by(|a, b| strsim::jaro_winkler(a, key).total_cmp(&strsim::jaro_winkler(b, key)));
+        let nearest =
+            known.iter().max_by(|a, b| strsim::jaro_winkler(a, key).total_cmp(&strsim::jaro_winkler(b, key)));
         let nearest = nearest.map(|nearest| format!(" Did you mean `{nearest}`?")).unwrap_or_default();
         ConfigError::Unknown { origin: origin.to_owned(), key: key.to_owned(), nearest }
     };
     let (section, name) = key.split_once('.').ok_or_else(unknown)?;
-    let slot = table.get_mut(section).and_then(|section| section.as_table_mut()).and_then(|section| section.get_mut(name)).ok_or_else(unknown)?;
-    let wrong = |expected: &str| ConfigError::Value { key: key.to_owned(), problem: format!("{origin} must give {expected}") };
+    let slot = table
+        .get_mut(section)
+        .and_then(|section| section.as_table_mut())
+        .and_then(|section| section.get_mut(name))
+        .ok_or_else(unknown)?;
+    let wrong = |expected: &str| ConfigError::Value {
+        key: key.to_owned(),
+        problem: format!("{origin} must give {expected}"),
+    };
     *slot = match (&*slot, value) {
-        (Value::Integer(_), Value::String(text)) => Value::Integer(text.trim().replace('_', "").parse().map_err(|_| wrong("a whole number"))?),
-        (Value::Boolean(_), Value::String(text)) => Value::Boolean(text.trim().parse().map_err(|_| wrong("true or false"))?),
+        (Value::Integer(_), Value::String(text)) => {
+            Value::Integer(text.trim().replace('_', "").parse().map_err(|_| wrong("a whole number"))?)
+        }
+        (Value::Boolean(_), Value::String(text)) => {
+            Value::Boolean(text.trim().parse().map_err(|_| wrong("true or false"))?)
+        }
         (old, new) if old.same_type(&new) => new,
         (old, _) => return Err(wrong(&format!("a value of type {}", old.type_str()))),
     };

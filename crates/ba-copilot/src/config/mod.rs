@@ -5,7 +5,11 @@
 
 mod merge;
 
-use std::{net::SocketAddr, path::{Path, PathBuf}, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use llm::{Endpoint, ProviderId, SecretString};
 use secrecy::ExposeSecret;
@@ -132,8 +136,17 @@ impl Config {
 
     fn check_values(&self) -> Result<(), ConfigError> {
         let wrong = |key: &str, problem: String| Err(ConfigError::Value { key: key.to_owned(), problem });
-        if !["auto", "builtin"].contains(&self.model.provider.as_str()) && self.model.provider.parse::<ProviderId>().is_err() {
-            return wrong("model.provider", format!("`{}` is not a provider; use auto, builtin, {}", self.model.provider, provider_names().join(", ")));
+        if !["auto", "builtin"].contains(&self.model.provider.as_str())
+            && self.model.provider.parse::<ProviderId>().is_err()
+        {
+            return wrong(
+                "model.provider",
+                format!(
+                    "`{}` is not a provider; use auto, builtin, {}",
+                    self.model.provider,
+                    provider_names().join(", ")
+                ),
+            );
         }
         if self.model.max_retries > 3 {
             return wrong("model.max_retries", format!("{} is more than 3", self.model.max_retries));
@@ -159,7 +172,8 @@ impl Config {
             threads: std::num::NonZeroUsize::new(self.check.threads).unwrap_or(defaults.threads),
             time: Duration::from_secs(self.check.time_s),
             size_bytes: self.check.max_text_bytes,
-            cache_entries: std::num::NonZeroUsize::new(self.check.cache_entries).unwrap_or(defaults.cache_entries),
+            cache_entries: std::num::NonZeroUsize::new(self.check.cache_entries)
+                .unwrap_or(defaults.cache_entries),
             ..defaults
         }
     }
@@ -203,16 +217,26 @@ impl Config {
         match self.model.provider.as_str() {
             "builtin" => None,
             // A local server that someone went to the length of naming comes before keys that may just be there.
-            "auto" => [ProviderId::Compatible, ProviderId::OpenRouter, ProviderId::Anthropic, ProviderId::OpenAi, ProviderId::Gemini]
-                .into_iter()
-                .find(|provider| self.endpoint(*provider).is_configured()),
+            "auto" => [
+                ProviderId::Compatible,
+                ProviderId::OpenRouter,
+                ProviderId::Anthropic,
+                ProviderId::OpenAi,
+                ProviderId::Gemini,
+            ]
+            .into_iter()
+            .find(|provider| self.endpoint(*provider).is_configured()),
             name => name.parse().ok(),
         }
     }
 
     /// Providers that could be asked now.
     pub fn configured_providers(&self) -> Vec<&'static str> {
-        llm::PROVIDERS.iter().filter(|row| row.id != ProviderId::Scripted && self.endpoint(row.id).is_configured()).map(|row| row.name).collect()
+        llm::PROVIDERS
+            .iter()
+            .filter(|row| row.id != ProviderId::Scripted && self.endpoint(row.id).is_configured())
+            .map(|row| row.name)
+            .collect()
     }
 }
 

@@ -41,9 +41,13 @@ pub(super) fn free_text(kind: Kind, message: &str) -> String {
 
 /// The question after an answer that could not be used.
 pub(super) fn again(problems: &[String]) -> String {
-    let mut list: Vec<String> = problems.iter().take(MAX_PROBLEMS).map(|problem| format!("- {problem}")).collect();
+    let mut list: Vec<String> =
+        problems.iter().take(MAX_PROBLEMS).map(|problem| format!("- {problem}")).collect();
     if problems.len() > MAX_PROBLEMS {
         list.push(format!("- and {} more", problems.len() - MAX_PROBLEMS));
     }
-    format!("Your answer cannot be used yet:\n{}\nAnswer again with the whole JSON document, corrected.", list.join("\n"))
+    format!(
+        "Your answer cannot be used yet:\n{}\nAnswer again with the whole JSON document, corrected.",
+        list.join("\n")
+    )
 }

@@ -1,6 +1,6 @@
 //! The state machine of one generation.
 
-use blueprint::{Blueprint, Kind, Severity, Target};
+use blueprint::{Blueprint, Element, Kind, Severity, Target};
 use mermend::{Checked, Repaired};
 
 use super::{Outcome, TraceEntry, Written, prompts};
@@ -103,7 +103,8 @@ impl Session {
                     return self.ask_again(problems);
                 }
                 let text = blueprint::compile(&found, Target::Portable).text;
-                self.candidate = Candidate { blueprint: Some(found), text: text.clone(), repairs, notes: Vec::new() };
+                self.candidate =
+                    Candidate { blueprint: Some(found), text: text.clone(), repairs, notes: Vec::new() };
                 Step::Check(text)
             }
             // A model that cannot keep to the schema often writes Mermaid: that is mended, not thrown away.
@@ -112,7 +113,10 @@ impl Session {
                 Step::Repair(reply.to_owned())
             }
             Err(problems) => {
-                let problems = problems.into_iter().map(|problem| format!("{}: {}", problem.path, problem.message)).collect();
+                let problems = problems
+                    .into_iter()
+                    .map(|problem| format!("{}: {}", problem.path, problem.message))
+                    .collect();
                 self.ask_again(problems)
             }
         }
@@ -139,11 +143,17 @@ impl Session {
     /// The text of [`Step::Repair`] was mended, or not.
     pub fn repaired(&mut self, repaired: Repaired) -> Step {
         if !repaired.valid {
-            let problems = repaired.findings.iter().map(|finding| format!("line {}: {}", finding.span.line, finding.message)).collect();
+            let problems = repaired
+                .findings
+                .iter()
+                .map(|finding| format!("line {}: {}", finding.span.line, finding.message))
+                .collect();
             return self.ask_again(problems);
         }
         let outline = mermend::outline(&repaired.code).and_then(|outline| serde_json::to_value(outline).ok());
-        let read = outline.and_then(|outline| serde_json::from_value(outline).ok()).and_then(|outline| blueprint::read(self.settings.kind, &outline));
+        let read = outline
+            .and_then(|outline| serde_json::from_value(outline).ok())
+            .and_then(|outline| blueprint::read(self.settings.kind, &outline));
         self.candidate = Candidate {
             blueprint: read,
             text: repaired.code.clone(),
@@ -158,7 +168,11 @@ impl Session {
         if checked.valid {
             return Step::Done(Box::new(self.outcome(checked)));
         }
-        let problems: Vec<String> = checked.findings.iter().map(|finding| format!("line {}: {}", finding.span.line, finding.message)).collect();
+        let problems: Vec<String> = checked
+            .findings
+            .iter()
+            .map(|finding| format!("line {}: {}", finding.span.line, finding.message))
+            .collect();
         match self.written {
             Written::Model => self.ask_again(problems),
             // The drafter's diagrams are valid by construction: this is a fault of ours, and nothing to hide.
@@ -205,7 +219,12 @@ impl Session {
         let mut drafted = draft.blueprint;
         blueprint::normalize(&mut drafted);
         let text = blueprint::compile(&drafted, Target::Portable).text;
-        self.candidate = Candidate { blueprint: Some(drafted), text: text.clone(), repairs: Vec::new(), notes: draft.notes };
+        self.candidate = Candidate {
+            blueprint: Some(drafted),
+            text: text.clone(),
+            repairs: Vec::new(),
+            notes: draft.notes,
+        };
         Step::Check(text)
     }
 
@@ -215,18 +234,29 @@ impl Session {
 
     fn outcome(&mut self, checked: Checked) -> Outcome {
         let candidate = std::mem::take(&mut self.candidate);
-        let elements = candidate.blueprint.as_ref().map(|found| blueprint::compile(found, Target::Portable).elements).unwrap_or_default();
+        let elements = candidate
+            .blueprint
+            .as_ref()
+            .map(|found| blueprint::compile(found, Target::Portable).elements)
+            .unwrap_or_default();
         let warning = match self.written {
-            Written::Fallback => Some(format!(
-                "The model could not be used, so this is a draft by the built-in drafter. {}",
-                self.errors.last().map(String::as_str).unwrap_or_default()
-            ).trim().to_owned()),
+            Written::Fallback => Some(
+                format!(
+                    "The model could not be used, so this is a draft by the built-in drafter. {}",
+                    self.errors.last().map(String::as_str).unwrap_or_default()
+                )
+                .trim()
+                .to_owned(),
+            ),
             Written::Model | Written::Builtin => None,
         };
-        let empty = candidate.blueprint.as_ref().is_some_and(|found| blueprint::lint(found).iter().any(|lint| lint.code == "BP003"));
+        let empty = candidate
+            .blueprint
+            .as_ref()
+            .is_some_and(|found| blueprint::lint(found).iter().any(|lint| lint.code == "BP003"));
         let warning = warning.or_else(|| empty.then(|| "Nothing to draw was found in the text. Write sentences that say who does what with which things.".to_owned()));
         Outcome {
-            trace: self.trace(&elements, candidate.blueprint.as_ref()),
+            trace: self.trace(&elements),
             text: candidate.text,
             findings: checked.findings.clone(),
             checked,
@@ -242,13 +272,14 @@ impl Session {
     }
 
     /// Where each element comes from: what the drafter noted, else the words the model copied, else its own label.
-    fn trace(&self, elements: &[blueprint::Element], found: Option<&Blueprint>) -> Vec<TraceEntry> {
-        let evidence = std::collections::HashMap::<String, String>::new();
+    fn trace(&self, elements: &[Element]) -> Vec<TraceEntry> {
         let sentences = drafter::sentences(&self.message);
         let mut trace = Vec::new();
         for element in elements {
             let mut spans = element.sources.clone();
-            if spans.is_empty() && let Some(words) = evidence.get(&element.id) {
+            if spans.is_empty()
+                && let Some(words) = &element.evidence
+            {
                 spans = drafter::locate(&self.message, words);
             }
             if spans.is_empty() {
@@ -257,7 +288,13 @@ impl Session {
             for span in spans.into_iter().take(8) {
                 let Some(text) = self.message.get(span.start..span.end) else { continue };
                 let requirement = sentences.partition_point(|sentence| sentence.start <= span.start).max(1);
-                trace.push(TraceEntry { element: element.id.clone(), requirement, start: span.start, end: span.end, text: text.to_owned() });
+                trace.push(TraceEntry {
+                    element: element.id.clone(),
+                    requirement,
+                    start: span.start,
+                    end: span.end,
+                    text: text.to_owned(),
+                });
             }
         }
         trace

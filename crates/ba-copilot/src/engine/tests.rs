@@ -17,7 +17,8 @@ enum Says {
 
 fn model(classes: &[&str], relationships: &[(&str, &str)]) -> Says {
     let classes: Vec<_> = classes.iter().map(|name| json!({"name": name})).collect();
-    let relationships: Vec<_> = relationships.iter().map(|(from, to)| json!({"from": from, "to": to})).collect();
+    let relationships: Vec<_> =
+        relationships.iter().map(|(from, to)| json!({"from": from, "to": to})).collect();
     Says::Reply(json!({"classes": classes, "relationships": relationships}).to_string())
 }
 
@@ -56,8 +57,19 @@ fn a_good_first_answer_is_taken() {
     assert_eq!((asked.len(), outcome.retry_count, outcome.written), (1, 0, Written::Model));
     assert!(outcome.checked.valid && outcome.warning.is_none() && outcome.errors.is_empty());
     assert!(asked[0].starts_with("<requirements>\nA customer"), "{}", asked[0]);
-    assert!(outcome.trace.iter().any(|entry| entry.element == "Customer" && entry.requirement == 1), "{:?}", outcome.trace);
-    assert!(outcome.trace.iter().any(|entry| entry.element == "Order" && entry.text.to_lowercase().starts_with("order")), "{:?}", outcome.trace);
+    assert!(
+        outcome.trace.iter().any(|entry| entry.element == "Customer" && entry.requirement == 1),
+        "{:?}",
+        outcome.trace
+    );
+    assert!(
+        outcome
+            .trace
+            .iter()
+            .any(|entry| entry.element == "Order" && entry.text.to_lowercase().starts_with("order")),
+        "{:?}",
+        outcome.trace
+    );
 }
 
 #[test]
@@ -107,7 +119,14 @@ fn a_model_that_never_finds_the_form_is_not_asked_for_ever() {
     let (asked, outcome) = play(settings(), vec![Says::NoForm, Says::NoForm]);
     assert_eq!(asked.len(), 2);
     assert!(outcome.is_err());
-    let (asked, outcome) = play(settings(), vec![Says::NoForm, Says::Reply("I cannot draw.".to_owned()), Says::Reply("I cannot draw.".to_owned())]);
+    let (asked, outcome) = play(
+        settings(),
+        vec![
+            Says::NoForm,
+            Says::Reply("I cannot draw.".to_owned()),
+            Says::Reply("I cannot draw.".to_owned()),
+        ],
+    );
     assert!(asked.len() <= 3 && outcome.is_err());
 }
 

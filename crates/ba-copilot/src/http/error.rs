@@ -41,7 +41,12 @@ pub struct Problem {
 impl Problem {
     /// The answer for an address that leads nowhere.
     pub fn no_such_route() -> Response {
-        Pending::new(StatusCode::NOT_FOUND, "no_such_route", "There is nothing at this address. See /docs for what there is.").into_response()
+        Pending::new(
+            StatusCode::NOT_FOUND,
+            "no_such_route",
+            "There is nothing at this address. See /docs for what there is.",
+        )
+        .into_response()
     }
 }
 
@@ -78,10 +83,16 @@ impl Pending {
             detail: self.detail.clone(),
             code: self.code.clone(),
             request_id: request_id.0.clone(),
-            errors: self.errors.iter().map(|(path, message)| FieldProblem { path: path.clone(), message: message.clone() }).collect(),
+            errors: self
+                .errors
+                .iter()
+                .map(|(path, message)| FieldProblem { path: path.clone(), message: message.clone() })
+                .collect(),
         };
         let mut response = (self.status, Json(problem)).into_response();
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         response
     }
 }
@@ -110,7 +121,11 @@ impl From<Error> for Pending {
         // Logged once, here; what is ours to mend is an error, what is the caller's is not.
         if let Error::Internal(why) = &error {
             tracing::error!(error.code = code, "A request failed inside: {why}");
-            return Pending::new(status, code, "Something went wrong here. Try again; if it stays so, report it with the request id.");
+            return Pending::new(
+                status,
+                code,
+                "Something went wrong here. Try again; if it stays so, report it with the request id.",
+            );
         }
         let mut pending = Pending::new(status, code, error.to_string());
         if let Error::Invalid { path, message } = error {
@@ -130,19 +145,35 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         match Json::<T>::from_request(request, state).await {
             Ok(Json(body)) => Ok(Body(body)),
             Err(rejection) => Err(match &rejection {
-                JsonRejection::MissingJsonContentType(_) => {
-                    Pending::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", "Send JSON with the header `Content-Type: application/json`.")
-                }
+                JsonRejection::MissingJsonContentType(_) => Pending::new(
+                    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                    "not_json",
+                    "Send JSON with the header `Content-Type: application/json`.",
+                ),
                 JsonRejection::BytesRejection(_) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                    Pending::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The request body is larger than this server reads. Send less at a time.")
+                    Pending::new(
+                        StatusCode::PAYLOAD_TOO_LARGE,
+                        "too_large",
+                        "The request body is larger than this server reads. Send less at a time.",
+                    )
                 }
                 JsonRejection::JsonDataError(_) | JsonRejection::JsonSyntaxError(_) => {
                     // serde's own words name the field and the place, and never repeat the value of a text.
                     let body = rejection.body_text();
                     let why = body.split_once(": ").map_or(body.as_str(), |(_, why)| why);
-                    Pending::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_input", format!("The JSON body is not what is expected here: {why}. See /docs for its shape."))
+                    Pending::new(
+                        StatusCode::UNPROCESSABLE_ENTITY,
+                        "invalid_input",
+                        format!(
+                            "The JSON body is not what is expected here: {why}. See /docs for its shape."
+                        ),
+                    )
                 }
-                _ => Pending::new(rejection.status(), "unreadable_body", "The request body could not be read to its end. Send it again."),
+                _ => Pending::new(
+                    rejection.status(),
+                    "unreadable_body",
+                    "The request body could not be read to its end. Send it again.",
+                ),
             }),
         }
     }
@@ -153,7 +184,11 @@ pub(super) async fn no_such_route() -> Response {
 }
 
 pub(super) async fn no_such_method() -> Pending {
-    Pending::new(StatusCode::METHOD_NOT_ALLOWED, "no_such_method", "This address does not take this HTTP method. See /docs.")
+    Pending::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "no_such_method",
+        "This address does not take this HTTP method. See /docs.",
+    )
 }
 
 /// A panic of one request is that request's failure only.

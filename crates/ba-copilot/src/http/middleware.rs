@@ -20,7 +20,10 @@ pub(super) struct RequestId(pub(super) String);
 /// Gives the request an id, a span and counters.
 pub(super) async fn observe(mut request: Request, next: Next) -> Response {
     let given = request.headers().get("x-request-id").and_then(|value| value.to_str().ok());
-    let fits = |id: &&str| (8..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let fits = |id: &&str| {
+        (8..=64).contains(&id.len())
+            && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
     let id = given.filter(fits).map_or_else(|| Uuid::now_v7().simple().to_string(), str::to_owned);
     request.extensions_mut().insert(RequestId(id.clone()));
     let method = request.method().clone();
@@ -32,11 +35,14 @@ pub(super) async fn observe(mut request: Request, next: Next) -> Response {
     let took = started.elapsed();
     let status = response.status().as_u16();
     metrics::counter!("ba_copilot_http_requests_total", "route" => route.clone(), "method" => method.to_string(), "status" => status.to_string()).increment(1);
-    metrics::histogram!("ba_copilot_http_request_seconds", "route" => route.clone()).record(took.as_secs_f64());
+    metrics::histogram!("ba_copilot_http_request_seconds", "route" => route.clone())
+        .record(took.as_secs_f64());
     let _entered = span.enter();
     let duration_ms = took.as_secs_f64() * 1000.0;
     match route.as_str() {
-        "/health" | "/livez" | "/readyz" | "/startupz" | "/metrics" => tracing::debug!(http.status = status, duration_ms, "Answered {method} {route} with {status}"),
+        "/health" | "/livez" | "/readyz" | "/startupz" | "/metrics" => {
+            tracing::debug!(http.status = status, duration_ms, "Answered {method} {route} with {status}")
+        }
         _ => tracing::info!(http.status = status, duration_ms, "Answered {method} {route} with {status}"),
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
@@ -63,10 +69,17 @@ pub(super) async fn problem_bodies(request: Request, next: Next) -> Response {
 /// name that it controls.
 pub(super) async fn check_host(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let name = host.rsplit_once(':').map_or(host, |(name, port)| if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host });
+    let name = host
+        .rsplit_once(':')
+        .map_or(host, |(name, port)| if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host });
     let allowed = &shared.app.config.server.allowed_hosts;
     let loopback = matches!(name, "localhost" | "127.0.0.1" | "[::1]" | "");
-    if loopback || allowed.split(',').map(str::trim).any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(name) && !allowed.is_empty()) {
+    if loopback
+        || allowed
+            .split(',')
+            .map(str::trim)
+            .any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(name) && !allowed.is_empty())
+    {
         return next.run(request).await;
     }
     let id = request.extensions().get::<RequestId>().cloned().unwrap_or(RequestId(String::new()));

@@ -49,8 +49,12 @@ pub fn class_word(repaired: &Repaired) -> &'static str {
 }
 
 /// Runs work that takes a thread for a while.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| Error::Internal("a worker thread ended early".to_owned()))
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| Error::Internal("a worker thread ended early".to_owned()))
 }
 
 /// Counts verdicts and disagreements.
@@ -64,7 +68,8 @@ pub(super) fn count(checked: &Checked) {
         };
         metrics::counter!("ba_copilot_checks_total", "engine" => engine, "verdict" => word).increment(1);
         if !verdict.cached {
-            metrics::histogram!("ba_copilot_check_seconds", "engine" => engine).record(verdict.micros as f64 / 1e6);
+            metrics::histogram!("ba_copilot_check_seconds", "engine" => engine)
+                .record(verdict.micros as f64 / 1e6);
         }
     };
     one("mermaid", &checked.mermaid);

@@ -62,7 +62,9 @@ impl From<StoreError> for Error {
             StoreError::NotFound { what } => Error::NotFound(what),
             StoreError::Conflict { .. } => Error::Conflict(error.to_string()),
             StoreError::Invalid { what } => Error::invalid(what, error.to_string()),
-            StoreError::Unavailable { .. } | StoreError::NewerSchema { .. } | StoreError::Misconfigured { .. } => Error::Unavailable(error.to_string()),
+            StoreError::Unavailable { .. }
+            | StoreError::NewerSchema { .. }
+            | StoreError::Misconfigured { .. } => Error::Unavailable(error.to_string()),
             StoreError::Internal { .. } => Error::Internal(error.to_string()),
         }
     }
@@ -77,7 +79,9 @@ impl From<LlmError> for Error {
 impl From<PictureError> for Error {
     fn from(error: PictureError) -> Self {
         match error {
-            PictureError::NotDrawable(_) | PictureError::TooLarge(_) => Error::invalid("code", error.to_string()),
+            PictureError::NotDrawable(_) | PictureError::TooLarge(_) => {
+                Error::invalid("code", error.to_string())
+            }
             PictureError::Failed(why) => Error::Internal(why),
         }
     }

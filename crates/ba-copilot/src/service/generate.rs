@@ -7,7 +7,10 @@ use llm::{Endpoint, LlmError, ProviderId, Question, Role, SecretString, Turn, Us
 use mermend::{Checked, Engine};
 use serde::Serialize;
 use serde_json::{Value, json};
-use store::{DiagramId, GenerationId, GenerationStatus, JsonText, NewDiagram, NewGeneration, NewVersion, ProjectId, VersionId, VersionOf};
+use store::{
+    DiagramId, GenerationId, GenerationStatus, JsonText, NewDiagram, NewGeneration, NewVersion, ProjectId,
+    VersionId, VersionOf,
+};
 use tokio::sync::mpsc;
 
 use super::{Error, check};
@@ -19,6 +22,9 @@ use crate::{
 
 /// The longest message, in characters.
 pub const MAX_MESSAGE_CHARS: usize = 50_000;
+
+/// How long the database may take to say that it is there.
+const PING_TIME: Duration = Duration::from_secs(5);
 
 /// What a caller asks for.
 #[derive(Debug, Clone)]
@@ -96,14 +102,21 @@ pub type Watcher = Option<mpsc::UnboundedSender<Event>>;
 /// When the input cannot be used, or the model failed and no fallback was wanted.
 pub async fn generate_diagram(app: &App, request: Request, watcher: Watcher) -> Result<Generated, Error> {
     let message = check_message(&request.message)?;
-    let project = request.project_id.as_deref().map(ProjectId::parse).transpose().map_err(|_| Error::invalid("project_id", "The project id must be 1 to 128 visible ASCII characters."))?;
+    let project = request.project_id.as_deref().map(ProjectId::parse).transpose().map_err(|_| {
+        Error::invalid("project_id", "The project id must be 1 to 128 visible ASCII characters.")
+    })?;
     let endpoint = choose_endpoint(app, &request)?;
     let (provider, model) = match &endpoint {
         Some(endpoint) => (endpoint.provider.name().to_owned(), endpoint.model.clone()),
         None => ("builtin".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
     };
     let begun = app.clock.now_us();
-    let settings = Settings { kind: request.kind, ask_model: endpoint.is_some(), max_retries: app.config.model.max_retries, fallback: request.fallback };
+    let settings = Settings {
+        kind: request.kind,
+        ask_model: endpoint.is_some(),
+        max_retries: app.config.model.max_retries,
+        fallback: request.fallback,
+    };
     let mut usage = Usage::default();
     let run = Run { app, endpoint: endpoint.as_ref(), watcher: &watcher };
     let result = run.session(settings, &message, &mut usage).await;
@@ -111,7 +124,8 @@ pub async fn generate_diagram(app: &App, request: Request, watcher: Watcher) -> 
     let duration = Duration::from_micros(u64::try_from(took_us).unwrap_or(0));
     measure(request.kind, &provider, &result, usage, duration);
     watch(&watcher, Event::Status("storing"));
-    let record = Record { app, request: &request, project, provider: &provider, model: &model, usage, took_us, begun };
+    let record =
+        Record { app, request: &request, project, provider: &provider, model: &model, usage, took_us, begun };
     let (generation_id, diagram_id) = record.keep(&message, result.as_ref()).await?;
     let outcome = result?;
     tracing::info!(generation.id = %generation_id, llm.provider = %provider, kind = request.kind.row().id, validated = outcome.checked.validated(), retry_count = outcome.retry_count, duration_ms = duration.as_millis() as u64, "Generated a diagram");
@@ -121,11 +135,19 @@ pub async fn generate_diagram(app: &App, request: Request, watcher: Watcher) -> 
 /// The message without what no database holds; bounds checked.
 fn check_message(message: &str) -> Result<String, Error> {
     if message.trim().is_empty() {
-        return Err(Error::invalid("message", "There are no requirements: `message` is empty. Paste what people said they need."));
+        return Err(Error::invalid(
+            "message",
+            "There are no requirements: `message` is empty. Paste what people said they need.",
+        ));
     }
     let chars = message.chars().count();
     if chars > MAX_MESSAGE_CHARS {
-        return Err(Error::invalid("message", format!("`message` has {chars} characters; at most {MAX_MESSAGE_CHARS} are read. Send one chapter at a time.")));
+        return Err(Error::invalid(
+            "message",
+            format!(
+                "`message` has {chars} characters; at most {MAX_MESSAGE_CHARS} are read. Send one chapter at a time."
+            ),
+        ));
     }
     // PostgreSQL has no U+0000, and no requirement needs one. A space keeps every offset.
     Ok(message.replace('\0', " "))
@@ -138,9 +160,14 @@ fn choose_endpoint(app: &App, request: &Request) -> Result<Option<Endpoint>, Err
     }
     let provider = match request.provider.as_deref() {
         Some("builtin") => return Ok(None),
-        Some(name) => Some(name.parse::<ProviderId>().ok().filter(|id| *id != ProviderId::Scripted).ok_or_else(|| {
-            Error::invalid("provider", format!("There is no provider `{name}`; use builtin, {}.", provider_names().join(", ")))
-        })?),
+        Some(name) => Some(
+            name.parse::<ProviderId>().ok().filter(|id| *id != ProviderId::Scripted).ok_or_else(|| {
+                Error::invalid(
+                    "provider",
+                    format!("There is no provider `{name}`; use builtin, {}.", provider_names().join(", ")),
+                )
+            })?,
+        ),
         None => app.config.default_provider(),
     };
     let Some(provider) = provider else { return Ok(None) };
@@ -214,7 +241,10 @@ impl Run<'_> {
                         Some(error) => error.into(),
                         None => Error::Model {
                             code: "llm_bad_reply",
-                            message: format!("The model's answers could not be made into a valid diagram: {}. Try another model, or allow the built-in draft with \"fallback\": true.", problems.last().map(String::as_str).unwrap_or_default().trim_end_matches('.')),
+                            message: format!(
+                                "The model's answers could not be made into a valid diagram: {}. Try another model, or allow the built-in draft with \"fallback\": true.",
+                                problems.last().map(String::as_str).unwrap_or_default().trim_end_matches('.')
+                            ),
                         },
                     });
                 }
@@ -222,9 +252,19 @@ impl Run<'_> {
         }
     }
 
-    async fn ask(&self, prompt: Prompt, deadline: tokio::time::Instant, usage: &mut Usage) -> Result<String, LlmError> {
+    async fn ask(
+        &self,
+        prompt: Prompt,
+        deadline: tokio::time::Instant,
+        usage: &mut Usage,
+    ) -> Result<String, LlmError> {
         let endpoint = self.endpoint.cloned().unwrap_or_else(|| Endpoint::new(ProviderId::Scripted));
-        let turns = prompt.turns.into_iter().enumerate().map(|(n, text)| Turn { role: if n % 2 == 0 { Role::User } else { Role::Assistant }, text }).collect();
+        let turns = prompt
+            .turns
+            .into_iter()
+            .enumerate()
+            .map(|(n, text)| Turn { role: if n % 2 == 0 { Role::User } else { Role::Assistant }, text })
+            .collect();
         let mut question = Question::new(prompt.system, "");
         question.schema = prompt.schema.map(|json| llm::Schema { name: "blueprint".to_owned(), json });
         question.turns = turns;
@@ -233,12 +273,19 @@ impl Run<'_> {
             match self.watcher {
                 None => self.app.llm.ask(&endpoint, &question).await,
                 Some(watcher) => {
-                    self.app.llm.ask_streaming(&endpoint, &question, |delta| drop(watcher.send(Event::Delta(delta.to_owned())))).await
+                    self.app
+                        .llm
+                        .ask_streaming(&endpoint, &question, |delta| {
+                            drop(watcher.send(Event::Delta(delta.to_owned())))
+                        })
+                        .await
                 }
             }
         };
         // All questions of one diagram share one time, or four slow answers would take four times as long as promised.
-        let answer = tokio::time::timeout_at(deadline, asked).await.unwrap_or(Err(LlmError::TimedOut { limit: llm::Limit::Total }));
+        let answer = tokio::time::timeout_at(deadline, asked)
+            .await
+            .unwrap_or(Err(LlmError::TimedOut { limit: llm::Limit::Total }));
         let took = match &answer {
             Ok(answer) => answer.usage,
             Err(error) => error.usage(),
@@ -267,10 +314,14 @@ fn measure(kind: Kind, provider: &str, result: &Result<Outcome, Error>, usage: U
     };
     let (kind, provider) = (kind.row().id, provider.to_owned());
     metrics::counter!("ba_copilot_generations_total", "kind" => kind, "provider" => provider.clone(), "outcome" => outcome).increment(1);
-    metrics::histogram!("ba_copilot_generation_seconds", "kind" => kind, "provider" => provider.clone()).record(duration.as_secs_f64());
-    metrics::counter!("ba_copilot_tokens_total", "provider" => provider.clone(), "direction" => "input").increment(usage.input_tokens);
-    metrics::counter!("ba_copilot_tokens_total", "provider" => provider.clone(), "direction" => "output").increment(usage.output_tokens);
-    metrics::counter!("ba_copilot_cost_micro_usd_total", "provider" => provider).increment(usage.cost_micro_usd.unwrap_or(0));
+    metrics::histogram!("ba_copilot_generation_seconds", "kind" => kind, "provider" => provider.clone())
+        .record(duration.as_secs_f64());
+    metrics::counter!("ba_copilot_tokens_total", "provider" => provider.clone(), "direction" => "input")
+        .increment(usage.input_tokens);
+    metrics::counter!("ba_copilot_tokens_total", "provider" => provider.clone(), "direction" => "output")
+        .increment(usage.output_tokens);
+    metrics::counter!("ba_copilot_cost_micro_usd_total", "provider" => provider)
+        .increment(usage.cost_micro_usd.unwrap_or(0));
 }
 
 /// What is about to be remembered.
@@ -287,7 +338,11 @@ struct Record<'a> {
 
 impl Record<'_> {
     /// Writes the generation and its version, before anyone is told of it.
-    async fn keep(self, message: &str, result: Result<&Outcome, &Error>) -> Result<(String, Option<String>), Error> {
+    async fn keep(
+        self,
+        message: &str,
+        result: Result<&Outcome, &Error>,
+    ) -> Result<(String, Option<String>), Error> {
         let app = self.app;
         let id = app.clock.new_id("gen");
         let Some(store) = &app.store else { return Ok((id, None)) };
@@ -326,7 +381,9 @@ impl Record<'_> {
             request: message.to_owned(),
             provider: self.provider.to_owned(),
             model: self.model.to_owned(),
-            validator: Some(JsonText::encode(&json!({"engine": "mermaid", "version": mermend::MERMAID_VERSION}))?),
+            validator: Some(JsonText::encode(
+                &json!({"engine": "mermaid", "version": mermend::MERMAID_VERSION}),
+            )?),
             retry_count: outcome.map_or(0, |outcome| outcome.retry_count),
             repairs: JsonText::encode(outcome.map(|outcome| outcome.repairs.as_slice()).unwrap_or_default())?,
             warning: outcome.and_then(|outcome| outcome.warning.clone()),
@@ -337,6 +394,8 @@ impl Record<'_> {
             duration_us: self.took_us,
             created_at: self.begun,
         };
+        // A database file that was deleted under a running program still takes writes, and loses them.
+        store.ping(PING_TIME).await?;
         let recorded = store.record_generation(generation, version).await?;
         Ok((id, recorded.diagram.map(|diagram| diagram.id.to_string())))
     }

@@ -72,12 +72,18 @@ async fn probe(app: &App) -> Health {
     let (database, database_check) = match &app.store {
         None => (Status::Healthy, json!({"status": "healthy", "mode": "none"})),
         Some(store) => match store.ping(DATABASE_TIME).await {
-            Ok(()) => (Status::Healthy, json!({"status": "healthy", "mode": store.backend().to_string().to_lowercase()})),
+            Ok(()) => (
+                Status::Healthy,
+                json!({"status": "healthy", "mode": store.backend().to_string().to_lowercase()}),
+            ),
             Err(error) => (Status::Unhealthy, json!({"status": "unhealthy", "error": error.to_string()})),
         },
     };
     let (checker, checker_check) = match mermend::MERMAID_VERSION {
-        Some(version) => (Status::Healthy, json!({"status": "healthy", "mode": "in_process", "engine": "mermaid", "version": version})),
+        Some(version) => (
+            Status::Healthy,
+            json!({"status": "healthy", "mode": "in_process", "engine": "mermaid", "version": version}),
+        ),
         None => (
             Status::Degraded,
             json!({"status": "degraded", "mode": "in_process", "engine": "fast", "error": "this build has no Mermaid engine, so verdicts are the fast parser's"}),
@@ -85,7 +91,9 @@ async fn probe(app: &App) -> Health {
     };
     let providers = app.config.configured_providers();
     let llm_check = match providers.is_empty() {
-        true => json!({"status": "healthy", "providers": [], "note": "no model is configured; the built-in drafter writes"}),
+        true => {
+            json!({"status": "healthy", "providers": [], "note": "no model is configured; the built-in drafter writes"})
+        }
         false => json!({"status": "configured", "providers": providers}),
     };
     let (disk, disk_check) = disk(app);
@@ -105,6 +113,9 @@ fn disk(app: &App) -> (Status, Value) {
             let status = if free < DISK_LOW_BYTES { Status::Degraded } else { Status::Healthy };
             (status, json!({"status": status.word(), "free_bytes": free}))
         }
-        Err(error) => (Status::Degraded, json!({"status": "degraded", "error": format!("the data folder cannot be looked at: {error}")})),
+        Err(error) => (
+            Status::Degraded,
+            json!({"status": "degraded", "error": format!("the data folder cannot be looked at: {error}")}),
+        ),
     }
 }

@@ -4,9 +4,9 @@ use blueprint::Element;
 #[cfg(feature = "mermaid")]
 use mermend::picture::{self, Mark, Part, PictureOptions, Theme};
 
+use super::Error;
 #[cfg(feature = "mermaid")]
 use super::check::blocking;
-use super::Error;
 
 /// What kind of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,10 @@ impl Format {
         match name {
             "svg" => Ok(Format::Svg),
             "png" => Ok(Format::Png),
-            other => Err(Error::invalid("format", format!("`{other}` is not a picture format of this version; use svg or png."))),
+            other => Err(Error::invalid(
+                "format",
+                format!("`{other}` is not a picture format of this version; use svg or png."),
+            )),
         }
     }
 
@@ -62,16 +65,27 @@ pub struct Request {
 /// When the text is no diagram, or too large to draw.
 #[cfg(feature = "mermaid")]
 pub async fn draw(request: Request) -> Result<Vec<u8>, Error> {
-    let theme = Theme::parse(&request.theme).ok_or_else(|| Error::invalid("theme", format!("There is no theme `{}`; use light or dark.", request.theme)))?;
+    let theme = Theme::parse(&request.theme).ok_or_else(|| {
+        Error::invalid("theme", format!("There is no theme `{}`; use light or dark.", request.theme))
+    })?;
     if !(1.0..=4.0).contains(&request.scale) {
-        return Err(Error::invalid("scale", format!("A scale of {} cannot be drawn; use 1 to 4.", request.scale)));
+        return Err(Error::invalid(
+            "scale",
+            format!("A scale of {} cannot be drawn; use 1 to 4.", request.scale),
+        ));
     }
     if request.code.trim().is_empty() {
         return Err(Error::invalid("code", "There is no diagram: `code` is empty. Send the Mermaid text."));
     }
     let bytes = blocking(move || {
         let marks = marks(&request.elements);
-        let options = PictureOptions { theme, scale: request.scale, embed_fonts: request.embed_fonts, marks: &marks, ..PictureOptions::default() };
+        let options = PictureOptions {
+            theme,
+            scale: request.scale,
+            embed_fonts: request.embed_fonts,
+            marks: &marks,
+            ..PictureOptions::default()
+        };
         match request.format {
             Format::Svg => picture::svg(&request.code, &options).map(String::into_bytes),
             Format::Png => picture::png(&request.code, &options),
@@ -86,7 +100,9 @@ pub async fn draw(request: Request) -> Result<Vec<u8>, Error> {
 /// Always: this build has no pictures.
 #[cfg(not(feature = "mermaid"))]
 pub async fn draw(_request: Request) -> Result<Vec<u8>, Error> {
-    Err(Error::Unavailable("This program was built without pictures. Build it with the feature `mermaid`.".to_owned()))
+    Err(Error::Unavailable(
+        "This program was built without pictures. Build it with the feature `mermaid`.".to_owned(),
+    ))
 }
 
 /// Which part of the picture shows which element.
@@ -98,7 +114,9 @@ fn marks(elements: &[Element]) -> Vec<Mark> {
     let mut marks = Vec::with_capacity(elements.len());
     for element in elements {
         let part = match element.kind {
-            ElementKind::Class | ElementKind::Actor | ElementKind::UseCase | ElementKind::Node => Part::Node(element.mermaid_id.clone()),
+            ElementKind::Class | ElementKind::Actor | ElementKind::UseCase | ElementKind::Node => {
+                Part::Node(element.mermaid_id.clone())
+            }
             ElementKind::Attribute | ElementKind::Literal | ElementKind::Method => {
                 let method = element.kind == ElementKind::Method;
                 let index = rows.entry((&element.mermaid_id, method)).or_default();
@@ -108,7 +126,11 @@ fn marks(elements: &[Element]) -> Vec<Mark> {
             ElementKind::Relationship | ElementKind::Link | ElementKind::Edge => {
                 // `from to n`, as the compiler writes it.
                 let mut words = element.mermaid_id.split(' ');
-                let (Some(from), Some(to), Some(nth)) = (words.next(), words.next(), words.next().and_then(|n| n.parse().ok())) else { continue };
+                let (Some(from), Some(to), Some(nth)) =
+                    (words.next(), words.next(), words.next().and_then(|n| n.parse().ok()))
+                else {
+                    continue;
+                };
                 ordinal += 1;
                 Part::Edge { from: from.to_owned(), to: to.to_owned(), nth, ordinal: ordinal - 1 }
             }

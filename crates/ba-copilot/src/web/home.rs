@@ -33,7 +33,12 @@ pub struct Submitted {
 
 /// `GET /`: the page for people, a line of JSON for programs.
 pub async fn show_home(State(shared): State<Shared>, headers: HeaderMap) -> Response {
-    let accepts = |kind: &str| headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains(kind));
+    let accepts = |kind: &str| {
+        headers
+            .get(header::ACCEPT)
+            .and_then(|accept| accept.to_str().ok())
+            .is_some_and(|accept| accept.contains(kind))
+    };
     if !accepts("text/html") {
         return axum::Json(json!({"service": "BA Copilot AI Service", "version": env!("CARGO_PKG_VERSION"), "status": "running"})).into_response();
     }
@@ -42,14 +47,34 @@ pub async fn show_home(State(shared): State<Shared>, headers: HeaderMap) -> Resp
 }
 
 /// `POST /`: writes the diagram and shows it.
-pub async fn submit_home(State(shared): State<Shared>, headers: HeaderMap, form: Result<Form<Submitted>, axum::extract::rejection::FormRejection>) -> Response {
+pub async fn submit_home(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    form: Result<Form<Submitted>, axum::extract::rejection::FormRejection>,
+) -> Response {
     let kind_of = |name: &str| Kind::parse(name).unwrap_or(KINDS[0].kind);
     // Another site may not make this server work through a visitor's browser.
     if headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
-        return page(&shared, StatusCode::FORBIDDEN, "", KINDS[0].kind, problem("This form was sent from another site, so it was not carried out. Open this page itself and send it from here."));
+        return page(
+            &shared,
+            StatusCode::FORBIDDEN,
+            "",
+            KINDS[0].kind,
+            problem(
+                "This form was sent from another site, so it was not carried out. Open this page itself and send it from here.",
+            ),
+        );
     }
     let Ok(Form(submitted)) = form else {
-        return page(&shared, StatusCode::UNPROCESSABLE_ENTITY, "", KINDS[0].kind, problem("The form could not be read: it is too large, or not a form. Send one chapter at a time."));
+        return page(
+            &shared,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "",
+            KINDS[0].kind,
+            problem(
+                "The form could not be read: it is too large, or not a form. Send one chapter at a time.",
+            ),
+        );
     };
     let kind = kind_of(&submitted.kind);
     let request = Request {
@@ -99,9 +124,15 @@ async fn show_result(generated: &Generated, message: &str) -> Markup {
         embed_fonts,
         elements: generate::elements_of(generated),
     };
-    let (inline, svg, png) = tokio::join!(picture::draw(draw(Format::Svg, false)), picture::draw(draw(Format::Svg, true)), picture::draw(draw(Format::Png, true)));
+    let (inline, svg, png) = tokio::join!(
+        picture::draw(draw(Format::Svg, false)),
+        picture::draw(draw(Format::Svg, true)),
+        picture::draw(draw(Format::Png, true))
+    );
     let file = |extension: &str| format!("{}.{extension}", generated.kind.row().slug);
-    let data = |bytes: &[u8], format: Format| format!("data:{};base64,{}", format.media_type(), STANDARD.encode(bytes));
+    let data = |bytes: &[u8], format: Format| {
+        format!("data:{};base64,{}", format.media_type(), STANDARD.encode(bytes))
+    };
     html! {
         section.card aria-label="Diagram" {
             @if let Some(warning) = &outcome.warning { p."note"."warning" { (warning) } }
@@ -146,7 +177,8 @@ async fn show_result(generated: &Generated, message: &str) -> Markup {
 /// The requirements with the words of the trace marked. Where marks overlap, the text is cut where any of them begins
 /// or ends.
 fn marked(message: &str, trace: &[TraceEntry]) -> Markup {
-    let mut cuts: Vec<usize> = trace.iter().flat_map(|entry| [entry.start, entry.end]).chain([0, message.len()]).collect();
+    let mut cuts: Vec<usize> =
+        trace.iter().flat_map(|entry| [entry.start, entry.end]).chain([0, message.len()]).collect();
     cuts.sort_unstable();
     cuts.dedup();
     html! {

@@ -29,7 +29,8 @@ fn mermaid_of(reply: &Value) -> String {
 async fn every_kind_is_drafted_without_a_model() {
     let app = TestApp::builtin().await;
     for row in blueprint::KINDS {
-        let reply = app.post(&format!("/api/v1/generate/{}", row.slug), json!({"message": row.sample_text})).await;
+        let reply =
+            app.post(&format!("/api/v1/generate/{}", row.slug), json!({"message": row.sample_text})).await;
         assert_eq!(reply.status, 200, "{}", reply.text());
         let reply = reply.json();
         assert_eq!(reply["type"], "diagram");
@@ -52,14 +53,29 @@ async fn every_kind_is_drafted_without_a_model() {
 
 #[tokio::test]
 async fn a_model_writes_the_blueprint_and_its_words_are_traced() {
-    let app = TestApp::scripted([Scripted::Text(model_json(), Usage { input_tokens: 100, output_tokens: 50, cost_micro_usd: Some(1200) })]).await;
-    let reply = app.post("/api/v1/generate/class-diagram", json!({"message": TEXT, "content_id": "doc-7"})).await.json();
+    let app = TestApp::scripted([Scripted::Text(
+        model_json(),
+        Usage { input_tokens: 100, output_tokens: 50, cost_micro_usd: Some(1200) },
+    )])
+    .await;
+    let reply = app
+        .post("/api/v1/generate/class-diagram", json!({"message": TEXT, "content_id": "doc-7"}))
+        .await
+        .json();
     let response = &reply["response"];
     assert_eq!(response["metadata"]["validated"], true);
     assert_eq!(response["metadata"]["provider"], "scripted");
-    assert_eq!(response["metadata"]["usage"], json!({"input_tokens": 100, "output_tokens": 50, "cost_usd": 0.0012}));
+    assert_eq!(
+        response["metadata"]["usage"],
+        json!({"input_tokens": 100, "output_tokens": 50, "cost_usd": 0.0012})
+    );
     assert!(mermaid_of(&reply).contains("Customer \"1\" --> \"*\" Order : places"), "{}", mermaid_of(&reply));
-    let of = |element: &str| response["trace"].as_array().and_then(|trace| trace.iter().find(|entry| entry["element"] == element)).cloned();
+    let of = |element: &str| {
+        response["trace"]
+            .as_array()
+            .and_then(|trace| trace.iter().find(|entry| entry["element"] == element))
+            .cloned()
+    };
     assert_eq!(of("Customer").expect("Customer")["text"], "A customer");
     // What is acknowledged is kept: the request, the version, the tokens and the cost.
     let kept = &app.generations().await[0];
@@ -88,7 +104,8 @@ async fn a_model_is_asked_again_with_the_findings() {
 
 #[tokio::test]
 async fn a_model_that_writes_mermaid_is_mended() {
-    let mermaid = "Here you are:\n```mermaid\nclassdiagram\n    Customer \"1\" --> \"*\" Order : places\n```\nEnjoy!";
+    let mermaid =
+        "Here you are:\n```mermaid\nclassdiagram\n    Customer \"1\" --> \"*\" Order : places\n```\nEnjoy!";
     let not_json = LlmError::BadReply { what: BadReply::NotJson, usage: Usage::default() };
     let app = TestApp::scripted([Scripted::Fail(not_json), Scripted::text(mermaid)]).await;
     let reply = app.post("/api/v1/generate/class-diagram", json!({"message": TEXT})).await.json();
@@ -113,7 +130,8 @@ async fn a_stream_tells_what_happens_and_ends_with_the_result() {
     assert_eq!(names.first(), Some(&"status"));
     assert!(names.contains(&"delta"), "{names:?}");
     assert_eq!(names.last(), Some(&"result"));
-    let result: Value = serde_json::from_str(text.rsplit("data: ").next().expect("data").trim()).expect("JSON");
+    let result: Value =
+        serde_json::from_str(text.rsplit("data: ").next().expect("data").trim()).expect("JSON");
     assert_eq!(result["response"]["metadata"]["validated"], true);
 }
 
@@ -121,7 +139,10 @@ async fn a_stream_tells_what_happens_and_ends_with_the_result() {
 async fn validate_says_where_and_why_not() {
     let app = TestApp::builtin().await;
     let good = app.post("/api/v1/validate", json!({"code": "flowchart LR\n  a --> b"})).await.json();
-    assert_eq!((&good["valid"], &good["kind"], &good["findings"]), (&json!(true), &json!("flowchart"), &json!([])));
+    assert_eq!(
+        (&good["valid"], &good["kind"], &good["findings"]),
+        (&json!(true), &json!("flowchart"), &json!([]))
+    );
     assert_eq!(good["engines"]["mermaid"]["valid"], true);
     assert_eq!(good["engines"]["fast"]["valid"], true);
     let again = app.post("/api/v1/validate", json!({"code": "flowchart LR\n  a --> b"})).await.json();
@@ -131,19 +152,30 @@ async fn validate_says_where_and_why_not() {
     let finding = &bad["findings"][0];
     assert_eq!(finding["span"]["line"], 2, "{finding}");
     assert!(finding["message"].as_str().is_some_and(|message| !message.is_empty()));
-    let fast = app.post("/api/v1/validate", json!({"code": "pie\n  \"a\" : 1", "engine": "fast"})).await.json();
+    let fast =
+        app.post("/api/v1/validate", json!({"code": "pie\n  \"a\" : 1", "engine": "fast"})).await.json();
     assert_eq!((fast["valid"].clone(), fast["engines"].get("mermaid")), (json!(true), None));
 }
 
 #[tokio::test]
 async fn repair_mends_and_leaves_valid_texts_alone() {
     let app = TestApp::builtin().await;
-    let mended = app.post("/api/v1/repair", json!({"code": "```mermaid\nflowchart LR\n  a[run()] --> b\n```"})).await.json();
-    assert_eq!((&mended["valid"], &mended["changed"], &mended["class"]), (&json!(true), &json!(true), &json!("safe")), "{mended}");
+    let mended = app
+        .post("/api/v1/repair", json!({"code": "```mermaid\nflowchart LR\n  a[run()] --> b\n```"}))
+        .await
+        .json();
+    assert_eq!(
+        (&mended["valid"], &mended["changed"], &mended["class"]),
+        (&json!(true), &json!(true), &json!("safe")),
+        "{mended}"
+    );
     assert!(mended["diff"].as_str().is_some_and(|diff| diff.contains("+  a[\"run()\"] --> b")), "{mended}");
     let valid = "flowchart LR\n  a --> b\n";
     let same = app.post("/api/v1/repair", json!({"code": valid})).await.json();
-    assert_eq!((&same["code"], &same["changed"], &same["class"]), (&json!(valid), &json!(false), &json!("none")));
+    assert_eq!(
+        (&same["code"], &same["changed"], &same["class"]),
+        (&json!(valid), &json!(false), &json!("none"))
+    );
 }
 
 #[tokio::test]
@@ -151,7 +183,10 @@ async fn pictures_hold_nothing_that_runs_or_reaches_out() {
     let app = TestApp::builtin().await;
     let code = "flowchart LR\n  a[\"<script>alert(1)</script><b>bold</b>\"] --> b\n  click a href \"https://elsewhere.invalid\" \"tip\"";
     let svg = app.post("/api/v1/render", json!({"code": code})).await;
-    assert_eq!((svg.status.as_u16(), &svg.headers["content-type"]), (200, &"image/svg+xml".parse().expect("a value")));
+    assert_eq!(
+        (svg.status.as_u16(), &svg.headers["content-type"]),
+        (200, &"image/svg+xml".parse().expect("a value"))
+    );
     let text = svg.text();
     assert!(text.starts_with("<svg"), "{}", &text[..60]);
     for banned in ["<script", "onerror", "onclick", "elsewhere", "foreignObject", "javascript:", "@import"] {
@@ -176,7 +211,12 @@ async fn health_and_metrics_tell_how_it_is() {
     }
     app.post("/api/v1/generate/class-diagram", json!({"message": TEXT})).await;
     let metrics = app.get("/metrics").await;
-    for name in ["ba_copilot_http_requests_total", "ba_copilot_generations_total", "ba_copilot_checks_total", "ba_copilot_generation_seconds_bucket"] {
+    for name in [
+        "ba_copilot_http_requests_total",
+        "ba_copilot_generations_total",
+        "ba_copilot_checks_total",
+        "ba_copilot_generation_seconds_bucket",
+    ] {
         assert!(metrics.text().contains(name), "{name} in\n{}", metrics.text());
     }
 }
@@ -191,14 +231,17 @@ async fn a_lost_database_is_unhealthy_and_says_so() {
     assert_eq!(app.get("/livez").await.status, 200);
     // And nothing is acknowledged that cannot be kept.
     let reply = app.post("/api/v1/generate/class-diagram", json!({"message": TEXT})).await;
-    assert!(reply.status.is_server_error() || app.generations().await.len() == 1, "{}", reply.text());
+    reply.problem(503, "unavailable");
 }
 
 #[tokio::test]
 async fn programs_and_people_find_their_front_page_and_the_documentation() {
     let app = TestApp::builtin().await;
     let program = app.get("/").await.json();
-    assert_eq!((&program["service"], &program["status"]), (&json!("BA Copilot AI Service"), &json!("running")));
+    assert_eq!(
+        (&program["service"], &program["status"]),
+        (&json!("BA Copilot AI Service"), &json!("running"))
+    );
     let docs = app.get("/docs/").await;
     assert!(docs.text().contains("swagger"), "{}", docs.status);
     let openapi = app.get("/openapi.json").await.json();
@@ -206,13 +249,17 @@ async fn programs_and_people_find_their_front_page_and_the_documentation() {
     // Each example of a request in the document works as it stands.
     for (path, item) in openapi["paths"].as_object().expect("paths") {
         let Some(post) = item.get("post") else { continue };
-        let schema = post["requestBody"]["content"]["application/json"]["schema"]["$ref"].as_str().expect("a schema");
-        let properties = &openapi["components"]["schemas"][schema.rsplit('/').next().expect("a name")]["properties"];
+        let schema =
+            post["requestBody"]["content"]["application/json"]["schema"]["$ref"].as_str().expect("a schema");
+        let properties =
+            &openapi["components"]["schemas"][schema.rsplit('/').next().expect("a name")]["properties"];
         let body: serde_json::Map<String, Value> = properties
             .as_object()
             .expect("properties")
             .iter()
-            .filter_map(|(name, property)| Some((name.clone(), property.get("example").or_else(|| property["examples"].get(0))?.clone())))
+            .filter_map(|(name, property)| {
+                Some((name.clone(), property.get("example").or_else(|| property["examples"].get(0))?.clone()))
+            })
             .collect();
         let path = path.replace("{diagram}", "class-diagram");
         let reply = app.post(&path, Value::Object(body.clone())).await;

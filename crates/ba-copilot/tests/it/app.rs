@@ -87,7 +87,12 @@ impl TestApp {
         };
         let app = app.with_store().await.expect("a store");
         let metrics = telemetry::install_metrics();
-        let router = router(Shared { app: app.clone(), probes: Probes::default(), metrics, draining: Default::default() });
+        let router = router(Shared {
+            app: app.clone(),
+            probes: Probes::default(),
+            metrics,
+            draining: Default::default(),
+        });
         TestApp { app, script: script.unwrap_or_default(), router, _folder: folder }
     }
 

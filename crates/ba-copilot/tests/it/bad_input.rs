@@ -23,7 +23,12 @@ async fn bad_requests_get_a_problem_and_change_nothing() {
         (generate, br#"{"massage":"a customer"}"#.to_vec(), 422, "invalid_input"),
         (generate, br#"{"message":"a customer","provider":"oracle"}"#.to_vec(), 422, "invalid_input"),
         (generate, br#"{"message":"a customer","provider":"scripted"}"#.to_vec(), 422, "invalid_input"),
-        (generate, br#"{"message":"a customer","project_id":"no such project"}"#.to_vec(), 422, "invalid_input"),
+        (
+            generate,
+            br#"{"message":"a customer","project_id":"no such project"}"#.to_vec(),
+            422,
+            "invalid_input",
+        ),
         (generate, br#"{"message":"a customer","project_id":"nosuchproject"}"#.to_vec(), 404, "not_found"),
         ("/api/v1/generate/poem-diagram", br#"{"message":"a customer"}"#.to_vec(), 404, "no_such_kind"),
         ("/api/v1/validate", br#"{"code":""}"#.to_vec(), 422, "invalid_input"),
@@ -41,7 +46,10 @@ async fn bad_requests_get_a_problem_and_change_nothing() {
         let reply = app.post_bytes(path, body).await;
         println!("{path} {shown}");
         let problem = reply.problem(status, code);
-        assert!(problem["detail"].as_str().is_some_and(|detail| detail.len() > 20 && detail.len() < 600), "{problem}");
+        assert!(
+            problem["detail"].as_str().is_some_and(|detail| detail.len() > 20 && detail.len() < 600),
+            "{problem}"
+        );
     }
     assert_eq!(app.generations().await, []);
 }
@@ -49,14 +57,18 @@ async fn bad_requests_get_a_problem_and_change_nothing() {
 #[tokio::test]
 async fn a_body_that_is_not_declared_as_json_is_refused() {
     let app = TestApp::builtin().await;
-    let request = axum::http::Request::post("/api/v1/validate").body(r#"{"code":"pie"}"#.into()).expect("a request");
+    let request =
+        axum::http::Request::post("/api/v1/validate").body(r#"{"code":"pie"}"#.into()).expect("a request");
     app.send(request).await.problem(415, "not_json");
 }
 
 #[tokio::test]
 async fn another_host_name_is_refused() {
     let app = TestApp::builtin().await;
-    let request = axum::http::Request::get("/health").header("host", "elsewhere.invalid:8000").body("".into()).expect("a request");
+    let request = axum::http::Request::get("/health")
+        .header("host", "elsewhere.invalid:8000")
+        .body("".into())
+        .expect("a request");
     app.send(request).await.problem(421, "wrong_host");
 }
 
@@ -64,8 +76,14 @@ async fn another_host_name_is_refused() {
 async fn large_and_deep_diagrams_are_answered() {
     let app = TestApp::builtin().await;
     let nodes: String = (0..10_000).map(|n| format!("  n{n} --> n{}\n", n + 1)).collect();
-    let deep: String = (0..400).map(|n| format!("subgraph s{n}\n")).chain((0..400).map(|_| "end\n".to_owned())).collect();
-    for code in [format!("flowchart LR\n{nodes}"), format!("flowchart LR\n{deep}"), format!("flowchart LR\n  a{}", "[".repeat(20_000)), "(".repeat(50_000)] {
+    let deep: String =
+        (0..400).map(|n| format!("subgraph s{n}\n")).chain((0..400).map(|_| "end\n".to_owned())).collect();
+    for code in [
+        format!("flowchart LR\n{nodes}"),
+        format!("flowchart LR\n{deep}"),
+        format!("flowchart LR\n  a{}", "[".repeat(20_000)),
+        "(".repeat(50_000),
+    ] {
         let reply = app.post("/api/v1/validate", json!({"code": code})).await;
         assert_eq!(reply.status, 200);
         let reply = reply.json();
@@ -80,11 +98,26 @@ async fn large_and_deep_diagrams_are_answered() {
 #[tokio::test]
 async fn strange_requirements_are_still_drafted() {
     let app = TestApp::builtin().await;
-    for message in ["\u{0}\u{0}", "👤👤👤", "))((][{}<>|;:#%\"'`", "%%{init: {}}%%\n---\nclassDiagram", "日本語の要件。", "a\u{202e}b\u{200b}c", "end graph subgraph style class default", &"customer ".repeat(5_000)] {
+    for message in [
+        "\u{0}\u{0}",
+        "👤👤👤",
+        "))((][{}<>|;:#%\"'`",
+        "%%{init: {}}%%\n---\nclassDiagram",
+        "日本語の要件。",
+        "a\u{202e}b\u{200b}c",
+        "end graph subgraph style class default",
+        &"customer ".repeat(5_000),
+    ] {
         for row in blueprint::KINDS {
-            let reply = app.post(&format!("/api/v1/generate/{}", row.slug), json!({"message": message})).await;
+            let reply =
+                app.post(&format!("/api/v1/generate/{}", row.slug), json!({"message": message})).await;
             assert_eq!(reply.status, 200, "{message:?} {}", reply.text());
-            assert_eq!(reply.json()["response"]["metadata"]["validated"], true, "{message:?}: {}", reply.text());
+            assert_eq!(
+                reply.json()["response"]["metadata"]["validated"],
+                true,
+                "{message:?}: {}",
+                reply.text()
+            );
         }
     }
 }

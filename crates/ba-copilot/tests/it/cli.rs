@@ -46,7 +46,10 @@ fn run(arguments: &[&str], input: &str) -> Ran {
 #[test]
 fn draft_writes_a_diagram_that_check_accepts() {
     for kind in ["class", "usecase", "activity"] {
-        let drafted = run(&["draft", "--kind", kind], "As a member, I want to borrow a book so that I can read it. The clerk checks the card. If the card is valid, the clerk lends the book, otherwise the clerk refuses.");
+        let drafted = run(
+            &["draft", "--kind", kind],
+            "As a member, I want to borrow a book so that I can read it. The clerk checks the card. If the card is valid, the clerk lends the book, otherwise the clerk refuses.",
+        );
         assert_eq!(drafted.code, 0, "{}", drafted.err);
         let checked = run(&["check", "-"], &drafted.out);
         assert_eq!((checked.code, checked.out.as_str()), (0, ""), "{}\n{}", drafted.out, checked.err);
@@ -55,20 +58,38 @@ fn draft_writes_a_diagram_that_check_accepts() {
 
 #[test]
 fn batches_answer_line_by_line() {
-    let lines = format!("{}\n\n{}\n", json!({"id": 1, "text": "A customer places orders."}), json!({"id": "b", "text": " "}));
+    let lines = format!(
+        "{}\n\n{}\n",
+        json!({"id": 1, "text": "A customer places orders."}),
+        json!({"id": "b", "text": " "})
+    );
     let drafted = run(&["draft", "--kind", "class", "--batch", "--format", "jsonl"], &lines);
-    let rows: Vec<Value> = drafted.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let rows: Vec<Value> =
+        drafted.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!((rows.len(), drafted.code), (2, 1), "{}", drafted.err);
     assert_eq!((&rows[0]["id"], &rows[0]["validated"]), (&json!(1), &json!(true)));
     assert!(rows[0]["model"]["classes"].as_array().is_some_and(|classes| !classes.is_empty()));
     assert_eq!(rows[1]["error"]["code"], "invalid_input");
-    let lines = format!("{}\n{}\n", json!({"id": 1, "code": "pie\n  \"a\" : 1"}), json!({"id": 2, "code": "flowchart LR\n  a[b(c)]"}));
+    let lines = format!(
+        "{}\n{}\n",
+        json!({"id": 1, "code": "pie\n  \"a\" : 1"}),
+        json!({"id": 2, "code": "flowchart LR\n  a[b(c)]"})
+    );
     let checked = run(&["check", "--batch", "--format", "jsonl"], &lines);
-    let rows: Vec<Value> = checked.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    assert_eq!((&rows[0]["valid"], &rows[0]["kind"], &rows[1]["valid"]), (&json!(true), &json!("pie"), &json!(false)));
+    let rows: Vec<Value> =
+        checked.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(
+        (&rows[0]["valid"], &rows[0]["kind"], &rows[1]["valid"]),
+        (&json!(true), &json!("pie"), &json!(false))
+    );
     let repaired = run(&["repair", "--batch", "--format", "jsonl"], &lines);
-    let rows: Vec<Value> = repaired.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    assert_eq!((&rows[0]["class"], &rows[1]["class"], &rows[1]["valid"]), (&json!("none"), &json!("safe"), &json!(true)), "{rows:?}");
+    let rows: Vec<Value> =
+        repaired.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(
+        (&rows[0]["class"], &rows[1]["class"], &rows[1]["valid"]),
+        (&json!("none"), &json!("safe"), &json!(true)),
+        "{rows:?}"
+    );
 }
 
 #[test]
@@ -76,7 +97,10 @@ fn check_reads_folders_and_markdown_and_speaks_four_formats() {
     let folder = TempDir::new().expect("a folder");
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
     write("good.mmd", "flowchart LR\n  a --> b\n");
-    write("notes.md", "# Notes\n\n```mermaid\nflowchart LR\n  a[run()] --> b\n```\n\n```python\nprint()\n```\n");
+    write(
+        "notes.md",
+        "# Notes\n\n```mermaid\nflowchart LR\n  a[run()] --> b\n```\n\n```python\nprint()\n```\n",
+    );
     write("ignored.txt", "flowchart LR\n  a[[[");
     let at = |format: &str| run_in(folder.path(), &["check", ".", "--format", format], b"", &[]);
     let text = at("text");
@@ -95,7 +119,10 @@ fn check_reads_folders_and_markdown_and_speaks_four_formats() {
     assert_eq!(std::fs::read_to_string(folder.path().join("notes.md")).expect("text"), before);
     let fixed = run_in(folder.path(), &["check", ".", "--fix"], b"", &[]);
     assert_eq!(fixed.code, 0, "{}{}", fixed.out, fixed.err);
-    assert_eq!(std::fs::read_to_string(folder.path().join("notes.md")).expect("text"), before.replace("a[run()]", "a[\"run()\"]"));
+    assert_eq!(
+        std::fs::read_to_string(folder.path().join("notes.md")).expect("text"),
+        before.replace("a[run()]", "a[\"run()\"]")
+    );
 }
 
 #[test]
@@ -152,7 +179,12 @@ fn secrets_come_from_files_too_and_never_show() {
     let folder = TempDir::new().expect("a folder");
     std::fs::write(folder.path().join("key"), "sk-canary-file\n").expect("written");
     std::fs::write(folder.path().join("bad.toml"), "[providers]\nopenai_api_key = 7\n").expect("written");
-    let ran = run_in(folder.path(), &["--config", "bad.toml", "kinds"], b"", &[("OPENROUTER", "x"), ("OPEN_ROUTER_API_KEY_FILE", "key")]);
+    let ran = run_in(
+        folder.path(),
+        &["--config", "bad.toml", "kinds"],
+        b"",
+        &[("OPENROUTER", "x"), ("OPEN_ROUTER_API_KEY_FILE", "key")],
+    );
     assert_eq!(ran.code, 2);
     assert!(ran.err.contains("providers.openai_api_key") && !ran.err.contains("canary"), "{}", ran.err);
 }

@@ -2,7 +2,11 @@
 //!
 //! `cargo xtask codegen` writes the generated pages anew.
 
-use std::{fs, path::{Path, PathBuf}, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use crate::process::{BINARY, Server};
 
@@ -39,26 +43,46 @@ fn docs_of_the_command_line_are_current() {
     for command in ["", "serve", "draft", "check", "repair", "render", "explain", "kinds"] {
         let arguments: Vec<&str> = Some(command).into_iter().filter(|command| !command.is_empty()).collect();
         let text: String = help(&arguments).lines().map(|line| format!("{}\n", line.trim_end())).collect();
-        page.push_str(&format!("\n## ba-copilot {command}\n\n```text\n{text}```\n").replace("ba-copilot \n", "ba-copilot\n"));
+        page.push_str(
+            &format!("\n## ba-copilot {command}\n\n```text\n{text}```\n")
+                .replace("ba-copilot \n", "ba-copilot\n"),
+        );
     }
     check("docs/cli.md", &page);
 }
 
 #[test]
 fn docs_of_the_rules_are_current() {
-    let mut page = String::from("# Rules\n\nMade by `cargo xtask codegen`; do not edit. `ba-copilot explain CODE` shows one.\n");
+    let mut page = String::from(
+        "# Rules\n\nMade by `cargo xtask codegen`; do not edit. `ba-copilot explain CODE` shows one.\n",
+    );
     for rule in mermend::RULES {
-        page.push_str(&format!("\n<a id=\"{}\"></a>\n\n# {} {}\n\n{}\n", rule.code.to_lowercase(), rule.code, rule.name, rule.docs().trim()));
+        page.push_str(&format!(
+            "\n<a id=\"{}\"></a>\n\n# {} {}\n\n{}\n",
+            rule.code.to_lowercase(),
+            rule.code,
+            rule.name,
+            rule.docs().trim()
+        ));
     }
     for row in blueprint::LINTS {
-        page.push_str(&format!("\n<a id=\"{}\"></a>\n\n# {} {}\n\n{}\n", row.code.to_lowercase(), row.code, row.name, row.doc.trim()));
+        page.push_str(&format!(
+            "\n<a id=\"{}\"></a>\n\n# {} {}\n\n{}\n",
+            row.code.to_lowercase(),
+            row.code,
+            row.name,
+            row.doc.trim()
+        ));
     }
     check("docs/rules.md", &page);
 }
 
 #[test]
 fn docs_of_the_settings_are_current() {
-    let page = format!("# Settings\n\nMade by `cargo xtask codegen`; do not edit.\n\n```toml\n{}```\n", ba_copilot::config::DEFAULT_TOML);
+    let page = format!(
+        "# Settings\n\nMade by `cargo xtask codegen`; do not edit.\n\n```toml\n{}```\n",
+        ba_copilot::config::DEFAULT_TOML
+    );
     check("docs/config.md", &page);
 }
 
@@ -73,7 +97,11 @@ fn documents_name_only_what_exists() {
     for file in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"] {
         let text = read(file);
         for name in text.split('`').skip(1).step_by(2) {
-            let is_path = name.contains('/') && !name.contains([' ', '<', '{', ':', '*', '$']) && !name.starts_with(['/', '-', '~', '@']) && !name.starts_with("application/") && !name.starts_with("text/");
+            let is_path = name.contains('/')
+                && !name.contains([' ', '<', '{', ':', '*', '$'])
+                && !name.starts_with(['/', '-', '~', '@'])
+                && !name.starts_with("application/")
+                && !name.starts_with("text/");
             if is_path {
                 let here = root().join(name).exists();
                 let in_crates = root().join("crates").join(name).exists();
@@ -97,15 +125,26 @@ fn the_commands_of_the_readme_do_what_it_says() {
     // The request it shows, and its answer.
     let block = |language: &str| {
         let start = format!("```{language}\n");
-        readme.split(&start).nth(1).and_then(|rest| rest.split("\n```").next()).unwrap_or_else(|| panic!("README.md has no {language} block")).to_owned()
+        readme
+            .split(&start)
+            .nth(1)
+            .and_then(|rest| rest.split("\n```").next())
+            .unwrap_or_else(|| panic!("README.md has no {language} block"))
+            .to_owned()
     };
-    let request = readme.split("-d '").nth(1).and_then(|rest| rest.split("'\n").next()).expect("a request in README.md");
+    let request = readme
+        .split("-d '")
+        .nth(1)
+        .and_then(|rest| rest.split("'\n").next())
+        .expect("a request in README.md");
     let folder = tempfile::TempDir::new().expect("a folder");
     let server = Server::start(folder.path(), &[]);
-    let (status, body) = server.request("POST", "/api/v1/generate/class-diagram", request).expect("an answer");
+    let (status, body) =
+        server.request("POST", "/api/v1/generate/class-diagram", request).expect("an answer");
     assert_eq!(status, 200, "{body}");
     let reply: serde_json::Value = serde_json::from_str(&body).expect("JSON");
-    let shown: serde_json::Value = serde_json::from_str(&block("json")).expect("the answer in README.md is JSON");
+    let shown: serde_json::Value =
+        serde_json::from_str(&block("json")).expect("the answer in README.md is JSON");
     assert_eq!(shown["response"]["detail"], reply["response"]["detail"], "README.md shows another diagram");
     assert_eq!(shown["response"]["summary"], reply["response"]["summary"]);
     assert_eq!(shown["response"]["metadata"]["validated"], reply["response"]["metadata"]["validated"]);

@@ -42,9 +42,16 @@ struct Driver {
 
 impl Driver {
     fn start() -> Driver {
-        let mut child = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("chromedriver");
+        let mut child = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver");
         let lines = BufReader::new(child.stdout.take().expect("an output")).lines().map_while(Result::ok);
-        let mut lines = lines.filter_map(|line| line.split("successfully on port ").nth(1).map(|port| port.trim_end_matches('.').to_owned()));
+        let mut lines = lines.filter_map(|line| {
+            line.split("successfully on port ").nth(1).map(|port| port.trim_end_matches('.').to_owned())
+        });
         let port = lines.next().expect("a port");
         Driver { child, address: format!("http://127.0.0.1:{port}") }
     }
@@ -64,7 +71,11 @@ async fn browser(driver: &Driver, profile: &TempDir) -> fantoccini::Client {
     flags.push("--allow-file-access-from-files".to_owned());
     let capabilities = json!({"goog:chromeOptions": {"args": flags}});
     let Value::Object(capabilities) = capabilities else { unreachable!("an object") };
-    ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new()).capabilities(capabilities).connect(&driver.address).await.expect("a browser")
+    ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new())
+        .capabilities(capabilities)
+        .connect(&driver.address)
+        .await
+        .expect("a browser")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,7 +88,8 @@ async fn the_first_page_does_the_main_job() {
     let driver = Driver::start();
     let client = browser(&driver, &profile).await;
     let home = format!("http://{}/", server.address);
-    for (kind, expected) in [("class", "classDiagram"), ("use_case", "flowchart"), ("activity", "flowchart")] {
+    for (kind, expected) in [("class", "classDiagram"), ("use_case", "flowchart"), ("activity", "flowchart")]
+    {
         client.goto(&home).await.expect("the page");
         let message = client.find(Locator::Id("message")).await.expect("the field");
         message.clear().await.expect("an empty field");
@@ -85,12 +97,20 @@ async fn the_first_page_does_the_main_job() {
             .send_keys("A customer places orders. Each order has a number. As a customer, I want to place an order. The clerk checks the order. If the order is complete, the clerk ships it, otherwise the clerk asks the customer.")
             .await
             .expect("typed");
-        client.find(Locator::Css(&format!("label:has(input[value={kind}])"))).await.expect("the choice").click().await.expect("chosen");
+        client
+            .find(Locator::Css(&format!("label:has(input[value={kind}])")))
+            .await
+            .expect("the choice")
+            .click()
+            .await
+            .expect("chosen");
         client.find(Locator::Css("form button")).await.expect("the button").click().await.expect("sent");
         client.wait().for_element(Locator::Css(".picture svg")).await.expect("a picture");
-        let source = client.find(Locator::Id("source")).await.expect("the source").text().await.expect("text");
+        let source =
+            client.find(Locator::Id("source")).await.expect("the source").text().await.expect("text");
         assert!(source.starts_with(expected), "{source}");
-        let note = client.find(Locator::Css(".note.good")).await.expect("the note").text().await.expect("text");
+        let note =
+            client.find(Locator::Css(".note.good")).await.expect("the note").text().await.expect("text");
         assert!(note.contains("Checked by Mermaid 12.3.0") && note.contains("built-in drafter"), "{note}");
         // Every part of the picture that has an element has words, and pointing at it lights them.
         let lit = client
@@ -103,8 +123,16 @@ async fn the_first_page_does_the_main_job() {
             .expect("a script");
         let counts: Vec<u64> = serde_json::from_value(lit).expect("three numbers");
         assert!(counts.iter().all(|count| *count > 0), "{kind}: {counts:?}");
-        for (link, begins) in [("Download SVG", "data:image/svg+xml;base64,"), ("Download PNG", "data:image/png;base64,")] {
-            let href = client.find(Locator::LinkText(link)).await.expect("the link").attr("href").await.expect("an address");
+        for (link, begins) in
+            [("Download SVG", "data:image/svg+xml;base64,"), ("Download PNG", "data:image/png;base64,")]
+        {
+            let href = client
+                .find(Locator::LinkText(link))
+                .await
+                .expect("the link")
+                .attr("href")
+                .await
+                .expect("an address");
             assert!(href.is_some_and(|href| href.starts_with(begins) && href.len() > 1000), "{link}");
         }
     }
@@ -118,26 +146,66 @@ async fn the_first_page_does_the_main_job() {
 
 /// Diagrams with labels of every length and shape.
 fn varied() -> Vec<(String, String)> {
-    let words = ["Order", "Customer account", "Wi", "Illness certificate of the employee", "MMMMWWWW", "Straße & Über-Größe", "Заказ клиента", "Đơn đặt hàng", "Παραγγελία", "x", "fifteen % (of 20)", "«quoted» “text”", "e-mail / phone", "Überweisungsbestätigungsnummer"];
+    let words = [
+        "Order",
+        "Customer account",
+        "Wi",
+        "Illness certificate of the employee",
+        "MMMMWWWW",
+        "Straße & Über-Größe",
+        "Заказ клиента",
+        "Đơn đặt hàng",
+        "Παραγγελία",
+        "x",
+        "fifteen % (of 20)",
+        "«quoted» “text”",
+        "e-mail / phone",
+        "Überweisungsbestätigungsnummer",
+    ];
     let word = |n: usize| words[n % words.len()];
-    let mut out: Vec<(String, String)> = mermend::kinds::KINDS.iter().map(|kind| (format!("sample {}", kind.id), kind.sample.to_owned())).collect();
+    let mut out: Vec<(String, String)> = mermend::kinds::KINDS
+        .iter()
+        .map(|kind| (format!("sample {}", kind.id), kind.sample.to_owned()))
+        .collect();
     for n in 0..70 {
         let mut classes = String::from("classDiagram\n");
         for c in 0..3 {
             classes.push_str(&format!("    class C{c}[\"{}\"] {{\n", word(n + c)));
             for a in 0..(n + c) % 4 {
-                classes.push_str(&format!("        +String {}{a}\n", ["name", "dateOfBirthOfTheCustomer", "i", "totalAmountWithTax"][(n + a) % 4]));
+                classes.push_str(&format!(
+                    "        +String {}{a}\n",
+                    ["name", "dateOfBirthOfTheCustomer", "i", "totalAmountWithTax"][(n + a) % 4]
+                ));
             }
             classes.push_str("        +calculate(amount: Money) Money\n    }\n");
         }
-        classes.push_str(&format!("    C0 \"1\" --> \"0..*\" C1 : {}\n    C1 *-- \"1..*\" C2 : {}\n", word(n + 5).replace([':', '%'], ""), ["has", "consists of several"][n % 2]));
+        classes.push_str(&format!(
+            "    C0 \"1\" --> \"0..*\" C1 : {}\n    C1 *-- \"1..*\" C2 : {}\n",
+            word(n + 5).replace([':', '%'], ""),
+            ["has", "consists of several"][n % 2]
+        ));
         out.push((format!("class {n}"), classes));
         let flow = format!(
             "flowchart {}\n    a([\"{}\"]) -->|\"{}\"| b{{\"{}?\"}}\n    b -->|\"yes\"| c[\"{}\"]\n    b -->|\"no, {}\"| d(\"{}\")\n    subgraph s[\"{}\"]\n        c --> e[\"{}\"]\n    end\n",
-            ["LR", "TD"][n % 2], word(n), word(n + 3), word(n + 1), word(n + 2), word(n + 7), word(n + 4), word(n + 6), word(n + 9)
+            ["LR", "TD"][n % 2],
+            word(n),
+            word(n + 3),
+            word(n + 1),
+            word(n + 2),
+            word(n + 7),
+            word(n + 4),
+            word(n + 6),
+            word(n + 9)
         );
         out.push((format!("flowchart {n}"), flow));
-        let sequence = format!("sequenceDiagram\n    participant A as {}\n    participant B as {}\n    A->>B: {}\n    B-->>A: {}\n    Note over A,B: {}\n", word(n), word(n + 1), word(n + 2), word(n + 3), word(n + 4));
+        let sequence = format!(
+            "sequenceDiagram\n    participant A as {}\n    participant B as {}\n    A->>B: {}\n    B-->>A: {}\n    Note over A,B: {}\n",
+            word(n),
+            word(n + 1),
+            word(n + 2),
+            word(n + 3),
+            word(n + 4)
+        );
         out.push((format!("sequence {n}"), sequence));
     }
     out
@@ -191,12 +259,12 @@ document.fonts.ready.then(async () => {
     }
     // The PNG shows the ink of each label that the SVG shows.
     const image = section.querySelector('img');
-    await image.decode();
+    try { await image.decode(); } catch { faults.push(`${name}: the PNG cannot be read`); continue; }
     const scale = image.naturalWidth / frame.width;
     const painted = canvasOf(image, image.naturalWidth, image.naturalHeight);
     const vector = new Image();
     vector.src = section.dataset.svg;
-    await vector.decode();
+    try { await vector.decode(); } catch { faults.push(`${name}: the SVG cannot be read`); continue; }
     const drawn = canvasOf(vector, image.naturalWidth, image.naturalHeight);
     for (const { box, words } of labels) {
       const local = { x: box.x - frame.x, y: box.y - frame.y, width: box.width, height: box.height };
@@ -216,7 +284,8 @@ async fn no_label_is_cut_overlaps_another_or_leaves_its_shape() {
     let (folder, profile) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
     let driver = Driver::start();
     let client = browser(&driver, &profile).await;
-    let timeouts = fantoccini::wd::TimeoutConfiguration::new(Some(std::time::Duration::from_secs(240)), None, None);
+    let timeouts =
+        fantoccini::wd::TimeoutConfiguration::new(Some(std::time::Duration::from_secs(240)), None, None);
     client.update_timeouts(timeouts).await.expect("a longer time");
     let mut page = String::from("<!doctype html><meta charset=utf-8><style>");
     for font in web_fonts() {
@@ -231,8 +300,14 @@ async fn no_label_is_cut_overlaps_another_or_leaves_its_shape() {
         let inline = svg(code, &options).unwrap_or_else(|error| panic!("{name}: {error}\n{code}"));
         let alone = svg(code, &PictureOptions { id: &id, ..PictureOptions::default() }).expect("an SVG");
         let pixels = png(code, &options).expect("a PNG");
-        let size: Vec<&str> = inline.split("viewBox=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a viewBox").split_whitespace().collect();
-        let (alone, pixels) = (STANDARD.encode(sized(&alone, size[2], size[3])), STANDARD.encode(pixels));
+        let size: Vec<&str> = inline
+            .split("viewBox=\"")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next())
+            .expect("a viewBox")
+            .split_whitespace()
+            .collect();
+        let (alone, pixels) = (STANDARD.encode(alone), STANDARD.encode(pixels));
         page.push_str(&format!(
             "<section data-name=\"{name}\" data-svg=\"data:image/svg+xml;base64,{alone}\"><div style=\"width:{}px\">{inline}</div><img src=\"data:image/png;base64,{pixels}\"></section>",
             size[2]
@@ -245,9 +320,4 @@ async fn no_label_is_cut_overlaps_another_or_leaves_its_shape() {
     client.close().await.expect("closed");
     let faults: Vec<String> = serde_json::from_value(faults).expect("a list");
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
-}
-
-/// The SVG with its own size, as an image in a page needs it.
-fn sized(svg: &str, width: &str, height: &str) -> String {
-    svg.replacen("width=\"100%\"", &format!("width=\"{width}\" height=\"{height}\""), 1)
 }

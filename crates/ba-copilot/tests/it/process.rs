@@ -41,30 +41,47 @@ impl Server {
         for line in lines.by_ref().map_while(Result::ok) {
             log.lock().expect("the log").push_str(&format!("{line}\n"));
             if let Some((_, rest)) = line.split_once("http://") {
-                address = rest.split(|c: char| c != '.' && c != ':' && !c.is_ascii_digit()).next().unwrap_or_default().to_owned();
+                address = rest
+                    .split(|c: char| c != '.' && c != ':' && !c.is_ascii_digit())
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned();
                 break;
             }
         }
         assert!(!address.is_empty(), "no address in the log: {}", log.lock().expect("the log"));
         let kept = Arc::clone(&log);
-        let reader = thread::spawn(move || lines.map_while(Result::ok).for_each(|line| kept.lock().expect("the log").push_str(&format!("{line}\n"))));
+        let reader = thread::spawn(move || {
+            lines
+                .map_while(Result::ok)
+                .for_each(|line| kept.lock().expect("the log").push_str(&format!("{line}\n")))
+        });
         Server { child, address, log, reader: Some(reader) }
     }
 
     /// One request; status and body.
     pub(crate) fn request(&self, method: &str, path: &str, body: &str) -> std::io::Result<(u16, String)> {
         let mut stream = TcpStream::connect(&self.address)?;
-        let head = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\nx-ai-api-key: canary-key-77\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", self.address, body.len());
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\nx-ai-api-key: canary-key-77\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            self.address,
+            body.len()
+        );
         stream.write_all(format!("{head}{body}").as_bytes())?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
-        let status = answer.split_whitespace().nth(1).and_then(|status| status.parse().ok()).ok_or(std::io::ErrorKind::UnexpectedEof)?;
+        let status = answer
+            .split_whitespace()
+            .nth(1)
+            .and_then(|status| status.parse().ok())
+            .ok_or(std::io::ErrorKind::UnexpectedEof)?;
         let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
         Ok((status, body))
     }
 
     pub(crate) fn generate(&self, message: &str) -> std::io::Result<Value> {
-        let (status, body) = self.request("POST", "/api/v1/generate/class-diagram", &json!({"message": message}).to_string())?;
+        let (status, body) =
+            self.request("POST", "/api/v1/generate/class-diagram", &json!({"message": message}).to_string())?;
         assert_eq!(status, 200, "{body}");
         serde_json::from_str(&body).map_err(|_| std::io::ErrorKind::UnexpectedEof.into())
     }
@@ -98,8 +115,12 @@ fn sigterm_ends_it_cleanly_and_the_log_holds_no_contents() {
     let server = Server::start(folder.path(), &[("LOG_LEVEL", "trace")]);
     assert_eq!(server.request("GET", "/health", "").expect("health").0, 200);
     server.generate("A canaryhuman places canaryorders.").expect("a diagram");
-    server.request("POST", "/api/v1/validate", r#"{"code":"flowchart LR\n canarynode[[["}"#).expect("a verdict");
-    server.request("POST", "/api/v1/repair", r#"{"code":"flowchart LR\n canarynode[a(b)]"}"#).expect("a repair");
+    server
+        .request("POST", "/api/v1/validate", r#"{"code":"flowchart LR\n canarynode[[["}"#)
+        .expect("a verdict");
+    server
+        .request("POST", "/api/v1/repair", r#"{"code":"flowchart LR\n canarynode[a(b)]"}"#)
+        .expect("a repair");
     server.request("POST", "/api/v1/render", r#"{"code":"flowchart LR\n canarynode"}"#).expect("a picture");
     server.request("POST", "/api/v1/validate", r#"{"code":"canary"#).expect("a problem");
     server.signal("-TERM");
@@ -120,9 +141,14 @@ fn nothing_acknowledged_is_lost_on_sigkill() {
     for round in 0..3 {
         let server = Server::start(folder.path(), &[]);
         for number in 0..(4 + round * 3) {
-            let reply = server.generate(&format!("A customer places orders number {round} {number}.")).expect("a diagram");
+            let reply = server
+                .generate(&format!("A customer places orders number {round} {number}."))
+                .expect("a diagram");
             let metadata = &reply["response"]["metadata"];
-            acknowledged.push((metadata["generation_id"].as_str().expect("an id").to_owned(), metadata["diagram_id"].as_str().expect("an id").to_owned()));
+            acknowledged.push((
+                metadata["generation_id"].as_str().expect("an id").to_owned(),
+                metadata["diagram_id"].as_str().expect("an id").to_owned(),
+            ));
         }
         server.signal("-KILL");
         server.wait();
@@ -132,7 +158,10 @@ fn nothing_acknowledged_is_lost_on_sigkill() {
         let url = format!("sqlite:{}", folder.path().join("ba-copilot.db").display());
         let store = store::Store::connect(&url, &store::ConnectOptions::default()).await.expect("the store");
         for (generation, diagram) in &acknowledged {
-            store.find_generation(&store::GenerationId::parse(generation.as_str()).expect("an id")).await.expect("the generation");
+            store
+                .find_generation(&store::GenerationId::parse(generation.as_str()).expect("an id"))
+                .await
+                .expect("the generation");
             let diagram = store::DiagramId::parse(diagram.as_str()).expect("an id");
             assert!(store.find_version_number(&diagram, 1).await.expect("the version").validated);
         }
@@ -143,7 +172,13 @@ fn nothing_acknowledged_is_lost_on_sigkill() {
 #[test]
 fn it_refuses_to_be_open_to_everyone() {
     let folder = TempDir::new().expect("a folder");
-    let output = Command::new(BINARY).args(["serve", "--listen", "0.0.0.0:0", "--data"]).arg(folder.path()).current_dir(folder.path()).env_clear().output().expect("it runs");
+    let output = Command::new(BINARY)
+        .args(["serve", "--listen", "0.0.0.0:0", "--data"])
+        .arg(folder.path())
+        .current_dir(folder.path())
+        .env_clear()
+        .output()
+        .expect("it runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2));
     assert!(said.contains("no accounts yet"), "{said}");

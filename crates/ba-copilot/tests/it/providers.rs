@@ -44,7 +44,9 @@ fn read_request(stream: &mut TcpStream) -> String {
             }
             continue;
         };
-        let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").and_then(|n| n.parse::<usize>().ok()));
+        let length = head.lines().find_map(|line| {
+            line.to_ascii_lowercase().strip_prefix("content-length: ").and_then(|n| n.parse::<usize>().ok())
+        });
         if count == 0 || body.len() >= length.unwrap_or(0) {
             return text.into_owned();
         }
@@ -70,19 +72,26 @@ async fn check(name: &str, code: &str, answer: impl Fn(TcpStream, &mpsc::Receive
     )
     .await;
     let message = "A customer places orders.";
-    let fell_back = app.post("/api/v1/generate/class-diagram", json!({"message": message, "model": "m"})).await;
+    let fell_back =
+        app.post("/api/v1/generate/class-diagram", json!({"message": message, "model": "m"})).await;
     assert_eq!(fell_back.status, 200, "{name}: {}", fell_back.text());
     let reply = fell_back.json();
     let metadata = &reply["response"]["metadata"];
     assert_eq!(metadata["validated"], true, "{name}: {reply}");
-    assert!(metadata["warning"].as_str().is_some_and(|warning| warning.contains("built-in drafter")), "{name}: {reply}");
-    let failed = app.post("/api/v1/generate/class-diagram", json!({"message": message, "model": "m", "fallback": false})).await;
+    assert!(
+        metadata["warning"].as_str().is_some_and(|warning| warning.contains("built-in drafter")),
+        "{name}: {reply}"
+    );
+    let failed = app
+        .post("/api/v1/generate/class-diagram", json!({"message": message, "model": "m", "fallback": false}))
+        .await;
     println!("{name}: {}", failed.text());
     let status = failed.status.as_u16();
     let problem = failed.problem(status, code);
     assert!([422, 502, 504].contains(&status), "{problem}");
     assert!(!failed.text().contains("canary") && !fell_back.text().contains("canary"), "a key was shown");
-    let kept: Vec<_> = app.generations().await.into_iter().map(|kept| (kept.status, kept.error_code)).collect();
+    let kept: Vec<_> =
+        app.generations().await.into_iter().map(|kept| (kept.status, kept.error_code)).collect();
     assert!(kept.contains(&(GenerationStatus::FellBack, None)), "{name}: {kept:?}");
     assert!(kept.contains(&(GenerationStatus::Failed, Some(code.to_owned()))), "{name}: {kept:?}");
 }
@@ -101,7 +110,12 @@ async fn a_vendor_that_hangs() {
 async fn a_vendor_that_refuses_the_key() {
     check("401", "llm_refused", |mut stream, _| {
         read_request(&mut stream);
-        respond(&mut stream, "401 Unauthorized", "application/json", r#"{"error":{"message":"bad key sk-canary-4f1d"}}"#);
+        respond(
+            &mut stream,
+            "401 Unauthorized",
+            "application/json",
+            r#"{"error":{"message":"bad key sk-canary-4f1d"}}"#,
+        );
     })
     .await;
 }
@@ -110,7 +124,12 @@ async fn a_vendor_that_refuses_the_key() {
 async fn a_vendor_that_is_busy() {
     check("429", "llm_busy", |mut stream, _| {
         read_request(&mut stream);
-        respond(&mut stream, "429 Too Many Requests\r\nretry-after: 3600", "application/json", r#"{"error":{"message":"slow down"}}"#);
+        respond(
+            &mut stream,
+            "429 Too Many Requests\r\nretry-after: 3600",
+            "application/json",
+            r#"{"error":{"message":"slow down"}}"#,
+        );
     })
     .await;
 }
@@ -137,7 +156,12 @@ async fn a_vendor_that_answers_html() {
 async fn a_vendor_that_answers_half_a_json() {
     check("half a JSON", "llm_bad_reply", |mut stream, _| {
         read_request(&mut stream);
-        respond(&mut stream, "200 OK", "application/json", r#"{"id":"1","choices":[{"message":{"role":"assistant","content":"{\"cla"#);
+        respond(
+            &mut stream,
+            "200 OK",
+            "application/json",
+            r#"{"id":"1","choices":[{"message":{"role":"assistant","content":"{\"cla"#,
+        );
     })
     .await;
 }
@@ -146,7 +170,9 @@ async fn a_vendor_that_answers_half_a_json() {
 async fn a_vendor_that_hangs_up_in_the_middle() {
     check("hangs up", "llm_unavailable", |mut stream, _| {
         read_request(&mut stream);
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 5000\r\n\r\n{\"id\":");
+        let _ = stream.write_all(
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 5000\r\n\r\n{\"id\":",
+        );
     })
     .await;
 }
@@ -170,7 +196,8 @@ async fn a_local_server_writes_the_diagram_with_the_key_of_the_request() {
     let (seen, requests) = mpsc::channel();
     let (url, _open) = vendor(move |mut stream, _| {
         let _ = seen.send(read_request(&mut stream));
-        let content = json!({"classes": [{"name": "Customer"}, {"name": "Order"}], "relationships": []}).to_string();
+        let content =
+            json!({"classes": [{"name": "Customer"}, {"name": "Order"}], "relationships": []}).to_string();
         let body = json!({"id": "1", "object": "chat.completion", "model": "m", "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}}], "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}});
         respond(&mut stream, "200 OK", "application/json", &body.to_string());
     });
@@ -183,10 +210,17 @@ async fn a_local_server_writes_the_diagram_with_the_key_of_the_request() {
         .expect("a request");
     let reply = app.send(request).await.json();
     let metadata = &reply["response"]["metadata"];
-    assert_eq!((&metadata["provider"], &metadata["model"], &metadata["validated"]), (&json!("compatible"), &json!("chosen-model"), &json!(true)), "{reply}");
+    assert_eq!(
+        (&metadata["provider"], &metadata["model"], &metadata["validated"]),
+        (&json!("compatible"), &json!("chosen-model"), &json!(true)),
+        "{reply}"
+    );
     assert_eq!(metadata["usage"]["input_tokens"], 11);
     let sent = requests.recv().expect("a request");
-    assert!(sent.contains("sk-of-this-request") && sent.contains("chosen-model") && sent.contains("json_schema"), "{sent}");
+    assert!(
+        sent.contains("sk-of-this-request") && sent.contains("chosen-model") && sent.contains("json_schema"),
+        "{sent}"
+    );
     let kept = format!("{:?}", app.generations().await);
     assert!(!kept.contains("sk-of-this-request"), "a key was stored");
 }

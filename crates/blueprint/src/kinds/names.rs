@@ -63,23 +63,15 @@ pub(crate) struct Names {
 impl Names {
     /// The names that lines may end at.
     pub(crate) fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
-        let mut found = Names {
-            exact: HashSet::new(),
-            folded: HashMap::new(),
-            singular: HashMap::new(),
-        };
+        let mut found = Names { exact: HashSet::new(), folded: HashMap::new(), singular: HashMap::new() };
         for name in names {
             if !found.exact.insert(name.to_owned()) {
                 continue;
             }
-            for (map, key) in [
-                (&mut found.folded, fold(name)),
-                (&mut found.singular, singular(&fold(name))),
-            ] {
+            for (map, key) in [(&mut found.folded, fold(name)), (&mut found.singular, singular(&fold(name)))]
+            {
                 // A key that two names share finds neither.
-                map.entry(key)
-                    .and_modify(|known| *known = None)
-                    .or_insert_with(|| Some(name.to_owned()));
+                map.entry(key).and_modify(|known| *known = None).or_insert_with(|| Some(name.to_owned()));
             }
         }
         found
@@ -91,10 +83,7 @@ impl Names {
             return;
         }
         let folded = fold(end);
-        let found = self
-            .folded
-            .get(&folded)
-            .or_else(|| self.singular.get(&singular(&folded)));
+        let found = self.folded.get(&folded).or_else(|| self.singular.get(&singular(&folded)));
         if let Some(Some(name)) = found {
             done.note(format!("Read `{}` as `{name}`.", crate::lint::shorten(end)));
             *end = name.clone();
@@ -104,27 +93,13 @@ impl Names {
 
 /// Lower case, letters and digits only: `Loan item`, `loan_item` and `LoanItem` are one.
 pub(crate) fn fold(name: &str) -> String {
-    let folded: String = name
-        .chars()
-        .filter(|c| c.is_alphanumeric())
-        .flat_map(char::to_lowercase)
-        .collect();
-    if folded.is_empty() {
-        name.to_lowercase()
-    } else {
-        folded
-    }
+    let folded: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    if folded.is_empty() { name.to_lowercase() } else { folded }
 }
 
 /// The singular of an English noun, near enough to compare two spellings of one name.
 fn singular(word: &str) -> String {
-    for (plural, one) in [
-        ("ies", "y"),
-        ("sses", "ss"),
-        ("shes", "sh"),
-        ("ches", "ch"),
-        ("xes", "x"),
-    ] {
+    for (plural, one) in [("ies", "y"), ("sses", "ss"), ("shes", "sh"), ("ches", "ch"), ("xes", "x")] {
         if let Some(stem) = word.strip_suffix(plural).filter(|stem| stem.chars().count() > 1) {
             return format!("{stem}{one}");
         }

@@ -127,27 +127,14 @@ fn next(texts: &[String], at: &mut usize) -> String {
 fn class_of(texts: &[String]) -> Blueprint {
     let mut at = 0;
     let mut classes: Vec<Class> = Vec::new();
-    for kind in [
-        ClassKind::Class,
-        ClassKind::Enum,
-        ClassKind::Interface,
-        ClassKind::Abstract,
-    ] {
+    for kind in [ClassKind::Class, ClassKind::Enum, ClassKind::Interface, ClassKind::Abstract] {
         let mut text = || next(texts, &mut at);
         classes.push(Class {
             name: text(),
             kind,
             attributes: vec![
-                Attribute {
-                    name: text(),
-                    type_name: text(),
-                    ..Attribute::default()
-                },
-                Attribute {
-                    name: text(),
-                    visibility: Visibility::Protected,
-                    ..Attribute::default()
-                },
+                Attribute { name: text(), type_name: text(), ..Attribute::default() },
+                Attribute { name: text(), visibility: Visibility::Protected, ..Attribute::default() },
                 Attribute {
                     name: "x".into(),
                     type_name: text(),
@@ -165,10 +152,7 @@ fn class_of(texts: &[String]) -> Blueprint {
             ..Class::default()
         });
     }
-    classes.push(Class {
-        name: next(texts, &mut at),
-        ..Class::default()
-    });
+    classes.push(Class { name: next(texts, &mut at), ..Class::default() });
     let kinds = [
         RelationshipKind::Association,
         RelationshipKind::Aggregation,
@@ -187,28 +171,16 @@ fn class_of(texts: &[String]) -> Blueprint {
         ..Relationship::default()
     });
     let relationships = relationships.collect();
-    Blueprint::Class(ClassModel {
-        classes,
-        relationships,
-    })
+    Blueprint::Class(ClassModel { classes, relationships })
 }
 
 fn use_case_of(texts: &[String]) -> Blueprint {
     let mut at = 0;
     let mut text = || next(texts, &mut at);
     let actors: Vec<Actor> = [false, true, false]
-        .map(|external_system| Actor {
-            name: text(),
-            external_system,
-            ..Actor::default()
-        })
+        .map(|external_system| Actor { name: text(), external_system, ..Actor::default() })
         .into();
-    let use_cases: Vec<UseCase> = [(); 3]
-        .map(|()| UseCase {
-            name: text(),
-            ..UseCase::default()
-        })
-        .into();
+    let use_cases: Vec<UseCase> = [(); 3].map(|()| UseCase { name: text(), ..UseCase::default() }).into();
     let link = |from: &str, to: &str, kind| UseCaseLink {
         from: from.into(),
         to: to.into(),
@@ -221,18 +193,9 @@ fn use_case_of(texts: &[String]) -> Blueprint {
         link(&use_cases[0].name, &use_cases[1].name, UseCaseLinkKind::Include),
         link(&use_cases[2].name, &use_cases[1].name, UseCaseLinkKind::Extend),
         link(&actors[2].name, &actors[0].name, UseCaseLinkKind::Generalization),
-        link(
-            &use_cases[2].name,
-            &use_cases[2].name,
-            UseCaseLinkKind::Generalization,
-        ),
+        link(&use_cases[2].name, &use_cases[2].name, UseCaseLinkKind::Generalization),
     ];
-    Blueprint::UseCase(UseCaseModel {
-        system: text(),
-        actors,
-        use_cases,
-        links,
-    })
+    Blueprint::UseCase(UseCaseModel { system: text(), actors, use_cases, links })
 }
 
 fn activity_of(texts: &[String]) -> Blueprint {
@@ -296,19 +259,10 @@ fn check_elements(made: &Compiled) {
     for element in &made.elements {
         assert!(ids.insert(&element.id), "{} is there twice", element.id);
         let line = lines[element.line - 1];
-        for word in element
-            .mermaid_id
-            .split(' ')
-            .filter(|word| word.parse::<usize>().is_err())
-        {
-            let member = matches!(
-                element.kind,
-                ElementKind::Attribute | ElementKind::Method | ElementKind::Literal
-            );
-            assert!(
-                member || line.contains(word),
-                "`{line}` does not draw {element:?}"
-            );
+        for word in element.mermaid_id.split(' ').filter(|word| word.parse::<usize>().is_err()) {
+            let member =
+                matches!(element.kind, ElementKind::Attribute | ElementKind::Method | ElementKind::Literal);
+            assert!(member || line.contains(word), "`{line}` does not draw {element:?}");
         }
     }
 }
@@ -316,24 +270,15 @@ fn check_elements(made: &Compiled) {
 /// What the fast parser saw is what was meant.
 fn check_words(made: &Compiled) {
     let outline = mermend::outline(&made.text).unwrap_or_default();
-    let seen = |id: &str| {
-        outline
-            .nodes
-            .iter()
-            .find(|node| node.id == id)
-            .map(|node| node.label.trim().to_owned())
-    };
+    let seen =
+        |id: &str| outline.nodes.iter().find(|node| node.id == id).map(|node| node.label.trim().to_owned());
     let mut relationship = 0;
     for element in &made.elements {
         let want = element.label.as_str();
         match element.kind {
             ElementKind::Class | ElementKind::UseCase | ElementKind::Node => {
                 let seen = seen(&element.mermaid_id).unwrap_or_default();
-                assert!(
-                    seen == want || want.is_empty(),
-                    "{seen:?} is not {want:?} in\n{}",
-                    made.text
-                );
+                assert!(seen == want || want.is_empty(), "{seen:?} is not {want:?} in\n{}", made.text);
             }
             ElementKind::Actor => {
                 let seen = seen(&element.mermaid_id).unwrap_or_default();
@@ -358,11 +303,7 @@ fn nasty_texts_in_every_place() {
         for make in MAKERS {
             // Alone in every place, and with an ordinary neighbour.
             check(&make(&[text.to_owned()]));
-            check(&make(&[
-                text.to_owned(),
-                "Order".to_owned(),
-                format!("{text} and more"),
-            ]));
+            check(&make(&[text.to_owned(), "Order".to_owned(), format!("{text} and more")]));
         }
     }
 }

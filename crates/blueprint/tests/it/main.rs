@@ -19,10 +19,5 @@ static CHECKER: LazyLock<Checker> = LazyLock::new(Checker::default);
 fn check_accepted(text: &str) {
     let checked = CHECKER.check(text);
     let fast = checked.fast.as_ref().is_some_and(mermend::Verdict::valid);
-    assert!(
-        checked.validated() && fast,
-        "{text}\nmermaid: {:?}\nfast: {:?}",
-        checked.mermaid,
-        checked.fast
-    );
+    assert!(checked.validated() && fast, "{text}\nmermaid: {:?}\nfast: {:?}", checked.mermaid, checked.fast);
 }

@@ -104,25 +104,17 @@ fn mends_activity_diagrams() {
 #[test]
 fn long_evidence_is_kept() {
     let quote = "word ".repeat(55).trim().to_owned();
-    let mut blueprint = parse(
-        Kind::Class,
-        &json!({"classes": [{"name": "A", "evidence": quote}]}).to_string(),
-    )
-    .unwrap();
+    let mut blueprint =
+        parse(Kind::Class, &json!({"classes": [{"name": "A", "evidence": quote}]}).to_string()).unwrap();
     assert!(normalize(&mut blueprint).is_empty());
-    let Blueprint::Class(model) = blueprint else {
-        panic!()
-    };
+    let Blueprint::Class(model) = blueprint else { panic!() };
     assert_eq!(model.classes[0].evidence.as_deref(), Some(quote.as_str()));
 }
 
 #[test]
 fn summaries() {
     for (kind, want) in [
-        (
-            Kind::Class,
-            "6 classes, 4 relationships: Customer, Order, OrderStatus, OrderLine, Product, Book",
-        ),
+        (Kind::Class, "6 classes, 4 relationships: Customer, Order, OrderStatus, OrderLine, Product, Book"),
         (
             Kind::UseCase,
             "Library system: 4 actors, 6 use cases, 8 relationships: Member, Student member, Librarian, Payment service; \
@@ -136,8 +128,5 @@ fn summaries() {
     ] {
         assert_eq!(describe(&(kind.row().sample)()), want);
     }
-    assert_eq!(
-        describe(&Blueprint::Class(ClassModel::default())),
-        "0 classes, 0 relationships"
-    );
+    assert_eq!(describe(&Blueprint::Class(ClassModel::default())), "0 classes, 0 relationships");
 }

@@ -128,19 +128,15 @@ fn class_model() -> impl Strategy<Value = ClassModel> {
         "" => name,
         kind => format!("{name}: {kind}"),
     });
-    let method = (
-        word(),
-        prop::collection::vec(parameter, 0..3),
-        type_name(),
-        visibility(),
-    )
-        .prop_map(|(name, parameters, returns, visibility)| Method {
+    let method = (word(), prop::collection::vec(parameter, 0..3), type_name(), visibility()).prop_map(
+        |(name, parameters, returns, visibility)| Method {
             name,
             parameters,
             returns,
             visibility,
             ..Method::default()
-        });
+        },
+    );
     let kind = prop::sample::select(vec![
         ClassKind::Class,
         ClassKind::Enum,
@@ -157,11 +153,7 @@ fn class_model() -> impl Strategy<Value = ClassModel> {
         kind,
         attributes,
         methods,
-        literals: if kind == ClassKind::Enum {
-            literals
-        } else {
-            Vec::new()
-        },
+        literals: if kind == ClassKind::Enum { literals } else { Vec::new() },
         ..Class::default()
     });
     let kinds = vec![
@@ -180,37 +172,26 @@ fn class_model() -> impl Strategy<Value = ClassModel> {
         prop::option::of(name()),
     )
         .prop_flat_map(move |line| (Just(line), multiplicity(), multiplicity()));
-    (
-        prop::collection::vec(class, 1..6),
-        prop::collection::vec(line, 0..8),
-    )
-        .prop_map(|(classes, lines)| {
-            let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-            let relationships = lines
-                .into_iter()
-                .map(|((from, to, kind, label), one, other)| Relationship {
-                    from: from.get(&classes).name.clone(),
-                    to: to.get(&classes).name.clone(),
-                    kind,
-                    label: label.unwrap_or_default(),
-                    multiplicity_from: some(one),
-                    multiplicity_to: some(other),
-                    ..Relationship::default()
-                })
-                .collect();
-            ClassModel {
-                classes,
-                relationships,
-            }
-        })
+    (prop::collection::vec(class, 1..6), prop::collection::vec(line, 0..8)).prop_map(|(classes, lines)| {
+        let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        let relationships = lines
+            .into_iter()
+            .map(|((from, to, kind, label), one, other)| Relationship {
+                from: from.get(&classes).name.clone(),
+                to: to.get(&classes).name.clone(),
+                kind,
+                label: label.unwrap_or_default(),
+                multiplicity_from: some(one),
+                multiplicity_to: some(other),
+                ..Relationship::default()
+            })
+            .collect();
+        ClassModel { classes, relationships }
+    })
 }
 
 fn use_case_model() -> impl Strategy<Value = UseCaseModel> {
-    let link = (
-        any::<prop::sample::Index>(),
-        any::<prop::sample::Index>(),
-        0..5_u8,
-    );
+    let link = (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0..5_u8);
     let system = prop_oneof![Just(String::new()), name()];
     (
         system,
@@ -223,26 +204,14 @@ fn use_case_model() -> impl Strategy<Value = UseCaseModel> {
             let mut seen = HashSet::new();
             let mut actors: Vec<Actor> = actors
                 .into_iter()
-                .map(|(name, external_system)| Actor {
-                    name,
-                    external_system,
-                    ..Actor::default()
-                })
+                .map(|(name, external_system)| Actor { name, external_system, ..Actor::default() })
                 .collect();
             actors.retain(|actor| seen.insert(actor.name.to_lowercase()));
-            let mut use_cases: Vec<UseCase> = use_cases
-                .into_iter()
-                .map(|name| UseCase {
-                    name,
-                    ..UseCase::default()
-                })
-                .collect();
+            let mut use_cases: Vec<UseCase> =
+                use_cases.into_iter().map(|name| UseCase { name, ..UseCase::default() }).collect();
             use_cases.retain(|use_case| seen.insert(use_case.name.to_lowercase()));
             if use_cases.is_empty() {
-                use_cases.push(UseCase {
-                    name: "Only this".into(),
-                    ..UseCase::default()
-                });
+                use_cases.push(UseCase { name: "Only this".into(), ..UseCase::default() });
             }
             let links = links.into_iter().map(|(from, to, kind)| {
                 let (a, u) = (
@@ -256,74 +225,47 @@ fn use_case_model() -> impl Strategy<Value = UseCaseModel> {
                     3 => (a(&from), a(&to), UseCaseLinkKind::Generalization),
                     _ => (u(&from), u(&to), UseCaseLinkKind::Generalization),
                 };
-                UseCaseLink {
-                    from,
-                    to,
-                    kind,
-                    ..UseCaseLink::default()
-                }
+                UseCaseLink { from, to, kind, ..UseCaseLink::default() }
             });
             let links = links.collect();
-            UseCaseModel {
-                system,
-                actors,
-                use_cases,
-                links,
-            }
+            UseCaseModel { system, actors, use_cases, links }
         })
 }
 
 fn activity_model() -> impl Strategy<Value = ActivityModel> {
     use ActivityNodeKind::{Action, Decision, End, Fork, Join, Merge, Start};
-    let kind = prop::sample::select(vec![
-        Action, Action, Action, Start, End, Decision, Merge, Fork, Join,
-    ]);
+    let kind = prop::sample::select(vec![Action, Action, Action, Start, End, Decision, Merge, Fork, Join]);
     let lane = prop::sample::select(vec!["", "Customer", "Shop & co", "система"]);
     let node =
         (kind, name(), lane, "[a-z_]{1,8}|end|style|o|x|default|_a").prop_map(|(kind, label, lane, id)| {
             ActivityNode {
                 id,
                 kind,
-                label: if matches!(kind, Action | Decision) {
-                    label
-                } else {
-                    String::new()
-                },
+                label: if matches!(kind, Action | Decision) { label } else { String::new() },
                 lane: lane.to_owned(),
                 ..ActivityNode::default()
             }
         });
-    let edge = (
-        any::<prop::sample::Index>(),
-        any::<prop::sample::Index>(),
-        prop::option::of(name()),
-    );
-    (
-        prop::collection::vec(node, 1..8),
-        prop::collection::vec(edge, 0..10),
-    )
-        .prop_map(|(nodes, edges)| {
-            let edges = edges
-                .into_iter()
-                .map(|(from, to, guard)| ActivityEdge {
-                    from: from.get(&nodes).id.clone(),
-                    to: to.get(&nodes).id.clone(),
-                    guard: guard.unwrap_or_default(),
-                    ..ActivityEdge::default()
-                })
-                .collect();
-            ActivityModel { nodes, edges }
-        })
+    let edge = (any::<prop::sample::Index>(), any::<prop::sample::Index>(), prop::option::of(name()));
+    (prop::collection::vec(node, 1..8), prop::collection::vec(edge, 0..10)).prop_map(|(nodes, edges)| {
+        let edges = edges
+            .into_iter()
+            .map(|(from, to, guard)| ActivityEdge {
+                from: from.get(&nodes).id.clone(),
+                to: to.get(&nodes).id.clone(),
+                guard: guard.unwrap_or_default(),
+                ..ActivityEdge::default()
+            })
+            .collect();
+        ActivityModel { nodes, edges }
+    })
 }
 
 fn check_normalized(mut blueprint: Blueprint) {
     normalize(&mut blueprint);
     // Two classes that became one may have left values outside an enumeration (BP014); they are read as attributes.
     if let Blueprint::Class(model) = &mut blueprint {
-        let plain = model
-            .classes
-            .iter_mut()
-            .filter(|class| class.kind != ClassKind::Enum);
+        let plain = model.classes.iter_mut().filter(|class| class.kind != ClassKind::Enum);
         plain.for_each(|class| class.literals.clear());
     }
     // Ids that are words of the grammar are the one thing that Mermaid text cannot keep.
@@ -336,10 +278,7 @@ fn check_normalized(mut blueprint: Blueprint) {
                 .map_or(String::new(), |e| e.mermaid_id.clone())
         };
         model.nodes.iter_mut().for_each(|node| node.id = id_of(&node.id));
-        model
-            .edges
-            .iter_mut()
-            .for_each(|edge| (edge.from, edge.to) = (id_of(&edge.from), id_of(&edge.to)));
+        model.edges.iter_mut().for_each(|edge| (edge.from, edge.to) = (id_of(&edge.from), id_of(&edge.to)));
     }
     check(&blueprint);
 }

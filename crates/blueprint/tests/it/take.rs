@@ -14,12 +14,7 @@ fn model_of(blueprint: &Blueprint) -> Value {
 fn samples_are_parsed_as_they_are() {
     for row in KINDS {
         let sample = (row.sample)();
-        assert_eq!(
-            parse(row.kind, &model_of(&sample).to_string()),
-            Ok(sample),
-            "{}",
-            row.id
-        );
+        assert_eq!(parse(row.kind, &model_of(&sample).to_string()), Ok(sample), "{}", row.id);
     }
 }
 
@@ -37,11 +32,7 @@ fn check(text: &str, classes: &[&str], relationships: usize) {
 fn takes_what_models_write() {
     for (text, classes, relationships) in [
         (r#"{"classes":[{"name":"A"}],"relationships":[]}"#, &["A"][..], 0),
-        (
-            "Here it is:\n```json\n{\"classes\": [{\"name\": \"A\"}]}\n```\nEnjoy {it}!",
-            &["A"],
-            0,
-        ),
+        ("Here it is:\n```json\n{\"classes\": [{\"name\": \"A\"}]}\n```\nEnjoy {it}!", &["A"], 0),
         ("{not this} but {\"classes\": [{\"name\": \"A\"}]}", &["A"], 0),
         (r#"{"class_diagram": {"classes": [{"name": "A"}]}}"#, &["A"], 0),
         (r#"[{"classes": [{"name": "A"}]}]"#, &["A"], 0),
@@ -50,17 +41,9 @@ fn takes_what_models_write() {
             &["A"],
             0,
         ),
-        (
-            r#"{"classes": [{"name": 7, "kind": "Abstract Class"}, "B", null]}"#,
-            &["7", "B"],
-            0,
-        ),
+        (r#"{"classes": [{"name": 7, "kind": "Abstract Class"}, "B", null]}"#, &["7", "B"], 0),
         (r#"{"classes": {"name": "A"}}"#, &["A"], 0),
-        (
-            r#"{"classes": [{"name": "A",},], "relationships": [],}"#,
-            &["A"],
-            0,
-        ),
+        (r#"{"classes": [{"name": "A",},], "relationships": [],}"#, &["A"], 0),
         (
             r#"{"Classes": [{"name": "A"}], "relationships": [{"source": "A", "target": "A", "kind": "Generalization", "multiplicityFrom": 1}]}"#,
             &["A"],
@@ -72,14 +55,9 @@ fn takes_what_models_write() {
     }
     let text = r#"{"classes":[{"name":"A","kind":"enumeration","attributes":["x: Int"],
         "methods":[{"name":"f","parameters":[{"name":"d","type":"Date"},"n"],"visibility":"-"}]}]}"#;
-    let Ok(Blueprint::Class(model)) = parse(Kind::Class, text) else {
-        panic!()
-    };
+    let Ok(Blueprint::Class(model)) = parse(Kind::Class, text) else { panic!() };
     let class = &model.classes[0];
-    assert_eq!(
-        (class.kind, class.attributes[0].name.as_str()),
-        (ClassKind::Enum, "x: Int")
-    );
+    assert_eq!((class.kind, class.attributes[0].name.as_str()), (ClassKind::Enum, "x: Int"));
     assert_eq!(class.methods[0].parameters, ["d: Date", "n"]);
     assert_eq!(class.methods[0].visibility, Visibility::Private);
 }
@@ -89,31 +67,13 @@ fn tells_what_it_cannot_take() {
     let many = json!({"classes": vec![json!({"name": "A"}); 81]}).to_string();
     let long = json!({"classes": [{"name": "A".repeat(121), "evidence": "e".repeat(999)}]}).to_string();
     for (text, want) in [
-        (
-            "",
-            "There is no JSON object with the fields `classes`, `relationships`.",
-        ),
-        (
-            "I cannot do that.",
-            "There is no JSON object with the fields `classes`, `relationships`.",
-        ),
-        (
-            "{\"steps\": []}",
-            "There is no JSON object with the fields `classes`, `relationships`.",
-        ),
+        ("", "There is no JSON object with the fields `classes`, `relationships`."),
+        ("I cannot do that.", "There is no JSON object with the fields `classes`, `relationships`."),
+        ("{\"steps\": []}", "There is no JSON object with the fields `classes`, `relationships`."),
         (&many, "classes: has 81 entries; at most 80 are allowed"),
-        (
-            &long,
-            "classes[0].name: has 121 characters; at most 120 are allowed",
-        ),
-        (
-            r#"{"classes": [{"name": []}]}"#,
-            "classes[0].name: must be a string, but is a list",
-        ),
-        (
-            r#"{"classes": [3]}"#,
-            "classes[0]: must be an object, but is a number",
-        ),
+        (&long, "classes[0].name: has 121 characters; at most 120 are allowed"),
+        (r#"{"classes": [{"name": []}]}"#, "classes[0].name: must be a string, but is a list"),
+        (r#"{"classes": [3]}"#, "classes[0]: must be an object, but is a number"),
         (
             r#"{"classes": [], "relationships": [{"from": "A", "to": "B", "kind": "friendship"}]}"#,
             "relationships[0].kind: must be one of `association`, `aggregation`, `composition`, `inheritance`, \
@@ -141,22 +101,11 @@ fn deep_and_broken_texts_end() {
 
 /// Only keywords that every vendor of structured output takes, and everything closed and required.
 fn check_strict(schema: &Value, path: &str) {
-    const KNOWN: [&str; 7] = [
-        "type",
-        "properties",
-        "required",
-        "additionalProperties",
-        "items",
-        "enum",
-        "description",
-    ];
+    const KNOWN: [&str; 7] =
+        ["type", "properties", "required", "additionalProperties", "items", "enum", "description"];
     let object = schema.as_object().unwrap();
     assert!(object.contains_key("type"), "{path}");
-    assert_eq!(
-        object.keys().find(|key| !KNOWN.contains(&key.as_str())),
-        None,
-        "{path}"
-    );
+    assert_eq!(object.keys().find(|key| !KNOWN.contains(&key.as_str())), None, "{path}");
     if object["type"] == "object" {
         let properties = object["properties"].as_object().unwrap();
         let names: Vec<&String> = properties.keys().collect();
@@ -179,17 +128,12 @@ fn written_out(value: &Value, schema: &Value) -> Value {
             properties
                 .iter()
                 .map(|(name, inner)| {
-                    let value = object
-                        .get(name)
-                        .map_or(Value::Null, |value| written_out(value, inner));
+                    let value = object.get(name).map_or(Value::Null, |value| written_out(value, inner));
                     (name.clone(), value)
                 })
                 .collect(),
         ),
-        (Value::Array(list), _) => list
-            .iter()
-            .map(|item| written_out(item, &schema["items"]))
-            .collect(),
+        (Value::Array(list), _) => list.iter().map(|item| written_out(item, &schema["items"])).collect(),
         _ => value.clone(),
     }
 }
@@ -201,17 +145,9 @@ fn schemas_are_strict_and_take_the_samples() {
         check_strict(&schema, row.id);
         let answer = written_out(&model_of(&(row.sample)()), &schema);
         let validator = jsonschema::validator_for(&schema).unwrap();
-        let errors: Vec<String> = validator
-            .iter_errors(&answer)
-            .map(|error| error.to_string())
-            .collect();
+        let errors: Vec<String> = validator.iter_errors(&answer).map(|error| error.to_string()).collect();
         assert!(errors.is_empty(), "{}: {errors:?}", row.id);
-        assert_eq!(
-            parse(row.kind, &answer.to_string()),
-            Ok((row.sample)()),
-            "{}",
-            row.id
-        );
+        assert_eq!(parse(row.kind, &answer.to_string()), Ok((row.sample)()), "{}", row.id);
         assert!(validator.validate(&json!({})).is_err());
     }
 }
@@ -220,12 +156,8 @@ fn schemas_are_strict_and_take_the_samples() {
 fn the_name_of_a_thing_comes_first() {
     // A model writes the fields in this order: what it is before what belongs to it.
     let schema = schema(Kind::Class);
-    let first = schema["properties"]["classes"]["items"]["properties"]
-        .as_object()
-        .unwrap()
-        .keys()
-        .next()
-        .cloned();
+    let first =
+        schema["properties"]["classes"]["items"]["properties"].as_object().unwrap().keys().next().cloned();
     assert_eq!(first.as_deref(), Some("name"));
 }
 

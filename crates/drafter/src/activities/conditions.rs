@@ -14,9 +14,7 @@ const MAX_QUESTION: usize = 90;
 /// Turns the words `from..to` into a question.
 pub(super) fn question(text: &str, parsed: &Parsed, row: &[Clause], from: usize, to: usize) -> String {
     let whole = labels::join(text, parsed, from, to);
-    let clause = row
-        .iter()
-        .find(|c| c.start >= from && c.start < to && !c.infinitive && !c.gerund);
+    let clause = row.iter().find(|c| c.start >= from && c.start < to && !c.infinitive && !c.gerund);
     let built = clause.filter(|c| c.start > from).map(|clause| {
         let subject = labels::join(text, parsed, from, clause.start);
         match parsed.tag(clause.start) {

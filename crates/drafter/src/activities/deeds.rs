@@ -62,10 +62,8 @@ impl Reader<'_> {
     /// `The process concludes with the handover of the keys`: a noun tells the step.
     pub(super) fn outcome(&self, parsed: &Parsed, row: &[Clause]) -> Option<Step> {
         let clause = row.iter().find(|c| {
-            matches!(
-                c.lemma.as_str(),
-                "conclude" | "end" | "finish" | "start" | "begin"
-            ) && c.complements.iter().any(|(w, _)| w == "with")
+            matches!(c.lemma.as_str(), "conclude" | "end" | "finish" | "start" | "begin")
+                && c.complements.iter().any(|(w, _)| w == "with")
         })?;
         let phrase = clause
             .complements
@@ -75,10 +73,7 @@ impl Reader<'_> {
             .and_then(|p| parsed.phrases.get(*p))?;
         let end = labels::extent(parsed, phrase.start);
         let core = phrase.core.first().copied().unwrap_or(phrase.start);
-        let label = names::shortened(
-            &names::capitalised(&labels::join(self.text, parsed, core, end)),
-            90,
-        );
+        let label = names::shortened(&names::capitalised(&labels::join(self.text, parsed, core, end)), 90);
         Some(Step::Action(Action {
             label,
             lane: String::new(),
@@ -94,10 +89,7 @@ impl Reader<'_> {
         }
         let before = clause.start.checked_sub(1).map_or("", |at| parsed.word(at));
         if clause.gerund
-            && matches!(
-                before,
-                "after" | "before" | "upon" | "when" | "while" | "on" | "once" | "until"
-            )
+            && matches!(before, "after" | "before" | "upon" | "when" | "while" | "on" | "once" | "until")
         {
             before
         } else {
@@ -108,10 +100,7 @@ impl Reader<'_> {
     /// Whether a time clause only speaks again of a step that is there.
     pub(super) fn told_already(&self, step: &Step, marker: &str, clause: &Clause) -> bool {
         let Step::Action(action) = step else { return false };
-        if !matches!(
-            marker,
-            "when" | "once" | "after" | "upon" | "as" | "whenever" | "since"
-        ) {
+        if !matches!(marker, "when" | "once" | "after" | "upon" | "as" | "whenever" | "since") {
             return false;
         }
         // `once the order is placed` names a state; a step of its own only if nobody has told it.
@@ -131,16 +120,10 @@ impl Reader<'_> {
     ) -> (Option<Step>, usize) {
         let lemma = clause.lemma.as_str();
         let head_of = |p: &usize| parsed.phrases.get(*p).map_or("", |phrase| parsed.head(phrase));
-        let about_process = !clause.gerund
-            && clause
-                .subjects
-                .first()
-                .is_some_and(|s| PROCESS.contains(&head_of(s)));
+        let about_process =
+            !clause.gerund && clause.subjects.first().is_some_and(|s| PROCESS.contains(&head_of(s)));
         if about_process
-            && matches!(
-                lemma,
-                "end" | "finish" | "terminate" | "stop" | "conclude" | "complete" | "close"
-            )
+            && matches!(lemma, "end" | "finish" | "terminate" | "stop" | "conclude" | "complete" | "close")
         {
             // `concludes when …`, `ends with …`: more is to come.
             let more = row.get(place + 1).is_some() || !clause.complements.is_empty();
@@ -162,9 +145,7 @@ impl Reader<'_> {
                 .flat_map(|p| parsed.name_words(p))
                 .chain(row.get(place + 1).filter(|n| n.gerund).map(|n| n.lemma.clone()))
                 .collect();
-            let next = row
-                .get(place + 1)
-                .filter(|n| n.infinitive && n.start <= clause.end + 2);
+            let next = row.get(place + 1).filter(|n| n.infinitive && n.start <= clause.end + 2);
             let deed = next
                 .into_iter()
                 .flat_map(|n| n.objects.iter())
@@ -243,11 +224,7 @@ impl Reader<'_> {
         };
         let lane = self.lane(sentence, parsed, clause);
         let told = lane.is_empty() && !clause.passive && !clause.infinitive && !clause.gerund;
-        let text = if told {
-            self.whole(parsed, clause, &label)
-        } else {
-            label.text
-        };
+        let text = if told { self.whole(parsed, clause, &label) } else { label.text };
         if text.split(' ').count() < 2
             && clause.subjects.is_empty()
             && clause.objects.is_empty()
@@ -255,21 +232,13 @@ impl Reader<'_> {
         {
             return (None, label.clauses);
         }
-        let action = Action {
-            label: text.clone(),
-            lane,
-            span: label.span,
-            verb: clause.lemma.clone(),
-        };
+        let action = Action { label: text.clone(), lane, span: label.span, verb: clause.lemma.clone() };
         // What may happen is a choice.
         if matches!(clause.modal.as_str(), "may" | "might" | "could") {
             let choice = Choice {
                 question: format!("{}?", names::shortened(&text, 80)),
                 span: label.span,
-                ways: vec![
-                    ("yes".to_owned(), vec![Step::Action(action)]),
-                    ("no".to_owned(), Vec::new()),
-                ],
+                ways: vec![("yes".to_owned(), vec![Step::Action(action)]), ("no".to_owned(), Vec::new())],
                 open: false,
             };
             return (Some(Step::Choice(choice)), label.clauses);
@@ -293,20 +262,14 @@ impl Reader<'_> {
             return String::new();
         };
         if phrase.pronoun {
-            let term = self
-                .survey
-                .term(sentence, doer)
-                .and_then(|id| self.survey.terms.get(id));
+            let term = self.survey.term(sentence, doer).and_then(|id| self.survey.terms.get(id));
             return term
                 .filter(|t| acts(t.head(), false, clause))
                 .map(|t| names::capitalised(&t.words.join(" ")))
                 .unwrap_or_default();
         }
-        let shouted = phrase
-            .core
-            .last()
-            .and_then(|at| parsed.tokens.get(*at))
-            .is_some_and(|t| t.token.shouted);
+        let shouted =
+            phrase.core.last().and_then(|at| parsed.tokens.get(*at)).is_some_and(|t| t.token.shouted);
         if acts(parsed.head(phrase), shouted, clause) {
             labels::role_name(self.text, parsed, doer)
         } else {
@@ -324,10 +287,7 @@ impl Reader<'_> {
         }
         let from = first.core.first().copied().unwrap_or(first.start);
         let end = labels::extent(parsed, clause.end).max(clause.end);
-        names::shortened(
-            &names::capitalised(&labels::join(self.text, parsed, from, end)),
-            90,
-        )
+        names::shortened(&names::capitalised(&labels::join(self.text, parsed, from, end)), 90)
     }
 }
 

@@ -33,22 +33,10 @@ pub(super) fn build(steps: Vec<Step>, notes: &mut Vec<String>) -> ActivityModel 
     }
     let mut graph = Graph::default();
     let start = graph.node(ActivityNodeKind::Start, "start", "", "", Vec::new());
-    let mut open = graph.walk(
-        &steps,
-        vec![Loose {
-            from: start,
-            guard: String::new(),
-            sources: Vec::new(),
-        }],
-    );
+    let mut open = graph.walk(&steps, vec![Loose { from: start, guard: String::new(), sources: Vec::new() }]);
     if open.is_empty() && graph.end.is_none() {
         // Every way goes back; the process must be able to end.
-        let decision = graph
-            .model
-            .nodes
-            .iter()
-            .rev()
-            .find(|n| n.kind == ActivityNodeKind::Decision);
+        let decision = graph.model.nodes.iter().rev().find(|n| n.kind == ActivityNodeKind::Decision);
         if let Some(decision) = decision {
             open.push(Loose {
                 from: decision.id.clone(),
@@ -138,11 +126,7 @@ impl Graph {
         }
         let merge = self.node(ActivityNodeKind::Merge, "merge", "", "", Vec::new());
         self.lead(open, &merge);
-        vec![Loose {
-            from: merge,
-            guard: String::new(),
-            sources: Vec::new(),
-        }]
+        vec![Loose { from: merge, guard: String::new(), sources: Vec::new() }]
     }
 
     /// Leads loose ends to the end.
@@ -190,22 +174,13 @@ impl Graph {
             vec![action.span],
         );
         self.lead(open, &id);
-        vec![Loose {
-            from: id,
-            guard: String::new(),
-            sources: Vec::new(),
-        }]
+        vec![Loose { from: id, guard: String::new(), sources: Vec::new() }]
     }
 
     fn choice(&mut self, choice: &Choice, open: Vec<Loose>) -> Vec<Loose> {
         let open = self.merged(open);
-        let id = self.node(
-            ActivityNodeKind::Decision,
-            &choice.question,
-            &choice.question,
-            "",
-            vec![choice.span],
-        );
+        let id =
+            self.node(ActivityNodeKind::Decision, &choice.question, &choice.question, "", vec![choice.span]);
         self.lead(open, &id);
         let mut out = Vec::new();
         for (guard, steps) in &choice.ways {
@@ -225,11 +200,7 @@ impl Graph {
         self.lead(open, &fork);
         let mut ends = Vec::new();
         for steps in ways {
-            let way = Loose {
-                from: fork.clone(),
-                guard: String::new(),
-                sources: Vec::new(),
-            };
+            let way = Loose { from: fork.clone(), guard: String::new(), sources: Vec::new() };
             let way_ends = self.walk(steps, vec![way]);
             ends.extend(self.merged(way_ends));
         }
@@ -238,22 +209,13 @@ impl Graph {
         }
         let join = self.node(ActivityNodeKind::Join, "join", "", "", Vec::new());
         self.lead(ends, &join);
-        vec![Loose {
-            from: join,
-            guard: String::new(),
-            sources: Vec::new(),
-        }]
+        vec![Loose { from: join, guard: String::new(), sources: Vec::new() }]
     }
 
     /// Leads back to the earlier action that shares most words; goes on if there is none.
     fn back(&mut self, words: &[String], open: Vec<Loose>) -> Vec<Loose> {
-        let shared = |label: &str| {
-            label
-                .to_lowercase()
-                .split(' ')
-                .filter(|w| words.iter().any(|x| x == w))
-                .count()
-        };
+        let shared =
+            |label: &str| label.to_lowercase().split(' ').filter(|w| words.iter().any(|x| x == w)).count();
         let best = self
             .model
             .nodes
@@ -268,10 +230,7 @@ impl Graph {
         // Without a question in front there would be no way on.
         if open.iter().all(|end| end.guard.is_empty())
             && !open.iter().any(|end| {
-                self.model
-                    .nodes
-                    .iter()
-                    .any(|n| n.id == end.from && n.kind == ActivityNodeKind::Action)
+                self.model.nodes.iter().any(|n| n.id == end.from && n.kind == ActivityNodeKind::Action)
                     && self.in_branch(&end.from)
             })
         {
@@ -285,26 +244,14 @@ impl Graph {
                 .find(|n| n.id == target)
                 .map(|n| n.sources.clone())
                 .unwrap_or_default();
-            let sources = if sources.is_empty() {
-                target_sources
-            } else {
-                sources
-            };
+            let sources = if sources.is_empty() { target_sources } else { sources };
             let id = self.node(ActivityNodeKind::Decision, "again", label, "", sources.clone());
             self.lead(open, &id);
             self.lead(
-                vec![Loose {
-                    from: id.clone(),
-                    guard: "yes".to_owned(),
-                    sources: sources.clone(),
-                }],
+                vec![Loose { from: id.clone(), guard: "yes".to_owned(), sources: sources.clone() }],
                 &target,
             );
-            return vec![Loose {
-                from: id,
-                guard: "no".to_owned(),
-                sources,
-            }];
+            return vec![Loose { from: id, guard: "no".to_owned(), sources }];
         }
         self.lead(open, &target);
         Vec::new()
@@ -320,11 +267,8 @@ impl Graph {
             if !edge.guard.is_empty() {
                 return true;
             }
-            let merge = self
-                .model
-                .nodes
-                .iter()
-                .any(|n| n.id == edge.from && n.kind == ActivityNodeKind::Merge);
+            let merge =
+                self.model.nodes.iter().any(|n| n.id == edge.from && n.kind == ActivityNodeKind::Merge);
             if merge {
                 return false;
             }

@@ -20,20 +20,12 @@ const AT_ONCE: &[&[&str]] = &[
 
 /// Reads a whole text.
 pub(super) fn read(text: &str, survey: &Survey, notes: &mut Vec<String>) -> Vec<Step> {
-    let mut reader = Reader {
-        text,
-        survey,
-        steps: Vec::new(),
-        skipped: 0,
-    };
+    let mut reader = Reader { text, survey, steps: Vec::new(), skipped: 0 };
     for sentence in 0..survey.parsed.len() {
         reader.sentence(sentence);
     }
     if reader.skipped > 0 {
-        notes.push(format!(
-            "{} sentence(s) told no step and were left out.",
-            reader.skipped
-        ));
+        notes.push(format!("{} sentence(s) told no step and were left out.", reader.skipped));
     }
     reader.steps
 }
@@ -135,10 +127,8 @@ impl Reader<'_> {
                 || (parsed.word(*at) == "whenever" && *at == 0)
         })?;
         let mut from = at + 1;
-        while matches!(
-            parsed.word(from),
-            "case" | "the" | "event" | "of" | "that" | "on" | "whether"
-        ) && parsed.word(at) != "if"
+        while matches!(parsed.word(from), "case" | "the" | "event" | "of" | "that" | "on" | "whether")
+            && parsed.word(at) != "if"
             && parsed.word(at) != "unless"
         {
             from += 1;
@@ -153,11 +143,7 @@ impl Reader<'_> {
             }
             to += 1;
         }
-        (to > from).then_some(Condition {
-            from,
-            to,
-            negative: parsed.word(at) == "unless",
-        })
+        (to > from).then_some(Condition { from, to, negative: parsed.word(at) == "unless" })
     }
 
     /// Whether a comma stands inside of a list of nouns: another noun phrase ends before `and` soon after.
@@ -167,10 +153,7 @@ impl Reader<'_> {
         };
         let after = parsed.word(next.end);
         matches!(after, "and" | "or" | ",")
-            && parsed
-                .phrases
-                .iter()
-                .any(|p| p.start > next.end && p.start <= next.end + 2)
+            && parsed.phrases.iter().any(|p| p.start > next.end && p.start <= next.end + 2)
             && !matches!(parsed.tag(next.end), Some(Tag::Be | Tag::Modal | Tag::VerbS))
             && parsed.phrases.iter().any(|p| p.end == at)
             && !(next.end..next.end + 6)
@@ -191,11 +174,8 @@ impl Reader<'_> {
         let Some(row) = self.survey.clauses.get(sentence) else {
             return Vec::new();
         };
-        let mut yes: Vec<Step> = self
-            .actions(sentence, condition.to, main_end)
-            .into_iter()
-            .map(certain)
-            .collect();
+        let mut yes: Vec<Step> =
+            self.actions(sentence, condition.to, main_end).into_iter().map(certain).collect();
         let before = self.actions(sentence, 0, condition.from.saturating_sub(1));
         // `The clerk rejects the order if it is late`: what stands before `if` depends on it.
         if yes.is_empty() {
@@ -206,26 +186,15 @@ impl Reader<'_> {
                 self.push(step);
             }
         }
-        let no = otherwise
-            .map(|at| self.actions(sentence, at + 1, parsed.tokens.len()))
-            .unwrap_or_default();
+        let no = otherwise.map(|at| self.actions(sentence, at + 1, parsed.tokens.len())).unwrap_or_default();
         if yes.is_empty() && no.is_empty() {
             return Vec::new();
         }
         let question = conditions::question(self.text, parsed, row, condition.from, condition.to);
-        let (first, second) = if condition.negative {
-            ("no", "yes")
-        } else {
-            ("yes", "no")
-        };
+        let (first, second) = if condition.negative { ("no", "yes") } else { ("yes", "no") };
         let open = no.is_empty();
         let ways = vec![(first.to_owned(), yes), (second.to_owned(), no)];
-        vec![Step::Choice(Choice {
-            question,
-            span: parsed.span(condition.from, condition.to),
-            ways,
-            open,
-        })]
+        vec![Step::Choice(Choice { question, span: parsed.span(condition.from, condition.to), ways, open })]
     }
 
     /// A sentence without condition.
@@ -235,12 +204,7 @@ impl Reader<'_> {
         };
         let mut steps = self.actions(sentence, 0, end);
         let at_once = AT_ONCE.iter().any(|words| {
-            (0..end).any(|at| {
-                words
-                    .iter()
-                    .enumerate()
-                    .all(|(step, word)| parsed.word(at + step) == *word)
-            })
+            (0..end).any(|at| words.iter().enumerate().all(|(step, word)| parsed.word(at + step) == *word))
         });
         let during = (0..end.min(2)).any(|at| parsed.word(at) == "while");
         if (at_once || during) && !steps.is_empty() {
@@ -274,10 +238,7 @@ impl Reader<'_> {
             steps.push(Step::Choice(Choice {
                 question,
                 span,
-                ways: vec![
-                    ("yes".to_owned(), Vec::new()),
-                    ("no".to_owned(), vec![Step::Back(words)]),
-                ],
+                ways: vec![("yes".to_owned(), Vec::new()), ("no".to_owned(), vec![Step::Back(words)])],
                 open: false,
             }));
         }
@@ -286,10 +247,8 @@ impl Reader<'_> {
 
     /// The steps that the clauses between two tokens tell.
     fn actions(&self, sentence: usize, from: usize, to: usize) -> Vec<Step> {
-        let (Some(parsed), Some(row)) = (
-            self.survey.parsed.get(sentence),
-            self.survey.clauses.get(sentence),
-        ) else {
+        let (Some(parsed), Some(row)) = (self.survey.parsed.get(sentence), self.survey.clauses.get(sentence))
+        else {
             return Vec::new();
         };
         let mut out: Vec<Step> = Vec::new();
@@ -329,11 +288,7 @@ fn certain(step: Step) -> Step {
             if choice.ways.iter().filter(|(_, way)| !way.is_empty()).count() == 1
                 && choice.question.ends_with('?') =>
         {
-            let way = choice
-                .ways
-                .iter_mut()
-                .find(|(_, way)| way.len() == 1)
-                .and_then(|(_, way)| way.pop());
+            let way = choice.ways.iter_mut().find(|(_, way)| way.len() == 1).and_then(|(_, way)| way.pop());
             way.unwrap_or(Step::Choice(choice))
         }
         other => other,

@@ -28,11 +28,7 @@ pub(crate) fn draft(text: &str) -> (ClassModel, Vec<String>) {
     let survey = Survey::new(text);
     let slots = slots::slots(&survey);
     let kinds = inheritance::kinds(&survey);
-    let forced: Vec<TermId> = kinds
-        .iter()
-        .filter(|k| k.sure)
-        .flat_map(|k| [k.special, k.general])
-        .collect();
+    let forced: Vec<TermId> = kinds.iter().filter(|k| k.sure).flat_map(|k| [k.special, k.general]).collect();
     let is_class = choose(&survey, &slots, &forced);
     let mut model = Builder::new(&survey, &is_class);
     model.attributes(&slots);
@@ -67,13 +63,10 @@ impl<'s> Builder<'s> {
             relationships: Vec::new(),
             notes: Vec::new(),
         };
-        let mut order: Vec<TermId> = (0..survey.terms.len())
-            .filter(|id| is_class.get(*id).copied().unwrap_or(false))
-            .collect();
+        let mut order: Vec<TermId> =
+            (0..survey.terms.len()).filter(|id| is_class.get(*id).copied().unwrap_or(false)).collect();
         if order.len() > MAX_CLASSES {
-            out.notes.push(format!(
-                "Only the {MAX_CLASSES} terms that are mentioned most became classes."
-            ));
+            out.notes.push(format!("Only the {MAX_CLASSES} terms that are mentioned most became classes."));
             order.sort_by_key(|id| std::cmp::Reverse(survey.terms.get(*id).map_or(0, |t| t.mentions())));
             order.truncate(MAX_CLASSES);
             order.sort_unstable();
@@ -89,10 +82,7 @@ impl<'s> Builder<'s> {
             // Two spellings of one name are one class.
             let known = out.classes.iter().position(|c| c.name == name);
             let place = known.unwrap_or_else(|| {
-                out.classes.push(Class {
-                    name,
-                    ..Class::default()
-                });
+                out.classes.push(Class { name, ..Class::default() });
                 out.classes.len() - 1
             });
             if let Some(class) = out.classes.get_mut(place) {
@@ -110,11 +100,7 @@ impl<'s> Builder<'s> {
             let Some(owner) = self.place.get(&slot.owner).copied() else {
                 continue;
             };
-            if self
-                .survey
-                .term(slot.sentence, slot.phrase)
-                .is_some_and(|id| self.place.contains_key(&id))
-            {
+            if self.survey.term(slot.sentence, slot.phrase).is_some_and(|id| self.place.contains_key(&id)) {
                 continue;
             }
             let Some(parsed) = self.survey.parsed.get(slot.sentence) else {
@@ -204,21 +190,12 @@ impl<'s> Builder<'s> {
                 }),
             }
         }
-        self.classes.push(Class {
-            name,
-            kind: ClassKind::Enum,
-            literals,
-            sources,
-            ..Class::default()
-        });
+        self.classes.push(Class { name, kind: ClassKind::Enum, literals, sources, ..Class::default() });
     }
 
     /// The name of the class of a term.
     fn name(&self, term: TermId) -> Option<String> {
-        self.place
-            .get(&term)
-            .and_then(|place| self.classes.get(*place))
-            .map(|c| c.name.clone())
+        self.place.get(&term).and_then(|place| self.classes.get(*place)).map(|c| c.name.clone())
     }
 
     /// Adds the inheritance lines.
@@ -252,12 +229,7 @@ impl<'s> Builder<'s> {
                 continue;
             }
             seen.push(name);
-            open.extend(
-                self.relationships
-                    .iter()
-                    .filter(|r| r.from == name)
-                    .map(|r| r.to.as_str()),
-            );
+            open.extend(self.relationships.iter().filter(|r| r.from == name).map(|r| r.to.as_str()));
         }
         false
     }
@@ -281,11 +253,8 @@ impl<'s> Builder<'s> {
                 // A stated number is worth more than an implied one.
                 if line.stated && known.kind != RelationshipKind::Inheritance {
                     let turned = known.from != from;
-                    known.multiplicity_from = Some(if turned {
-                        line.to_many.clone()
-                    } else {
-                        line.from_many.clone()
-                    });
+                    known.multiplicity_from =
+                        Some(if turned { line.to_many.clone() } else { line.from_many.clone() });
                     known.multiplicity_to = Some(if turned { line.from_many } else { line.to_many });
                 }
                 continue;
@@ -305,15 +274,8 @@ impl<'s> Builder<'s> {
 
     fn finish(mut self) -> (ClassModel, Vec<String>) {
         if self.classes.is_empty() {
-            self.notes
-                .push("No things that could be classes were found in the text.".to_owned());
+            self.notes.push("No things that could be classes were found in the text.".to_owned());
         }
-        (
-            ClassModel {
-                classes: self.classes,
-                relationships: self.relationships,
-            },
-            self.notes,
-        )
+        (ClassModel { classes: self.classes, relationships: self.relationships }, self.notes)
     }
 }

@@ -15,10 +15,7 @@ const TYPES: &[(&str, &str)] = &[
         "price cost fee amount salary wage balance budget revenue turnover payment tax deposit total subtotal sum rent discount fine",
     ),
     ("DateTime", "datetime timestamp date/time"),
-    (
-        "Date",
-        "date birthday birthdate deadline expiry expiration day birth",
-    ),
+    ("Date", "date birthday birthdate deadline expiry expiration day birth"),
     ("DateTime", "time"),
     (
         "Integer",
@@ -46,12 +43,7 @@ pub(crate) fn name_words(parsed: &Parsed, phrase: &Phrase, place: usize) -> (Vec
         if (counted || bare) && !typed {
             words.push("of".to_owned());
             let plural = counted
-                .then(|| {
-                    of.core
-                        .last()
-                        .and_then(|at| parsed.tokens.get(*at))
-                        .map(|t| t.lower().to_owned())
-                })
+                .then(|| of.core.last().and_then(|at| parsed.tokens.get(*at)).map(|t| t.lower().to_owned()))
                 .flatten();
             words.extend(inner);
             if let (Some(plural), Some(last)) = (plural, words.last_mut()) {
@@ -126,11 +118,7 @@ pub(crate) fn type_of(words: &[String]) -> &'static str {
         return "Boolean";
     }
     if head == "number" {
-        return if of.is_some() || words.len() == 1 {
-            "Integer"
-        } else {
-            "String"
-        };
+        return if of.is_some() || words.len() == 1 { "Integer" } else { "String" };
     }
     if head == "amount" && of.is_none() {
         return "Money";

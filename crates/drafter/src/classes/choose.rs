@@ -10,16 +10,8 @@ use crate::survey::{Survey, Term, TermId};
 const THRESHOLD: i32 = 20;
 
 /// Heads of the names of those who want the system.
-const ORGANISATIONS: &[&str] = &[
-    "company",
-    "organisation",
-    "organization",
-    "firm",
-    "enterprise",
-    "corporation",
-    "startup",
-    "client",
-];
+const ORGANISATIONS: &[&str] =
+    &["company", "organisation", "organization", "firm", "enterprise", "corporation", "startup", "client"];
 
 /// Words about the text or the model, not about its subject.
 const META: &[&str] = &[
@@ -53,11 +45,7 @@ pub(crate) fn choose(survey: &Survey, slots: &[Slot], forced: &[TermId]) -> Vec<
         let thing = slot.manner == Manner::Has
             && (!lexicon::is_attribute_head(head) || plural && lexicon::is_weak_attribute_head(head));
         let several = thing && plural;
-        if let Some(count) = if thing {
-            parts.get_mut(id)
-        } else {
-            properties.get_mut(id)
-        } {
+        if let Some(count) = if thing { parts.get_mut(id) } else { properties.get_mut(id) } {
             *count += 1 + listed + usize::from(several);
         }
     }

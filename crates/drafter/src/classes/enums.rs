@@ -36,9 +36,8 @@ pub(crate) fn values(survey: &Survey) -> Vec<Values> {
                 out.push(found);
             }
         }
-        if let Some(found) = parsed
-            .aside_of
-            .and_then(|(parent, after)| bracketed(survey, parent, after, parsed))
+        if let Some(found) =
+            parsed.aside_of.and_then(|(parent, after)| bracketed(survey, parent, after, parsed))
         {
             out.push(found);
         }
@@ -60,12 +59,9 @@ fn stated(survey: &Survey, sentence: usize, parsed: &Parsed, clause: &Clause) ->
     let from = if clause.passive { clause.verb } else { clause.end };
     let literals = read_list(parsed, from)?;
     let property_head = lexicon::is_attribute_head(parsed.head(phrase));
-    let all_nouns = literals.iter().all(|(_, span)| {
-        parsed
-            .tokens
-            .iter()
-            .any(|t| t.token.span.end == span.end && t.is_noun())
-    });
+    let all_nouns = literals
+        .iter()
+        .all(|(_, span)| parsed.tokens.iter().any(|t| t.token.span.end == span.end && t.is_noun()));
     if property_head {
         let owner = survey
             .possessor(sentence, subject)
@@ -78,10 +74,8 @@ fn stated(survey: &Survey, sentence: usize, parsed: &Parsed, clause: &Clause) ->
         });
     }
     // `the colours of the flags are red and blue`.
-    if let Some(owner) = phrase
-        .of
-        .and_then(|of| survey.term(sentence, of))
-        .or_else(|| survey.possessor(sentence, subject))
+    if let Some(owner) =
+        phrase.of.and_then(|of| survey.term(sentence, of)).or_else(|| survey.possessor(sentence, subject))
     {
         return Some(Values {
             owner: Some(owner),
@@ -121,23 +115,13 @@ fn bracketed(survey: &Survey, sentence: usize, after: usize, aside: &Parsed) -> 
     }
     let literals = read_list(aside, from)?;
     let short = literals.iter().all(|(name, _)| name.split(' ').count() <= 2);
-    let properties = aside
-        .phrases
-        .iter()
-        .filter(|p| lexicon::is_attribute_head(aside.head(p)))
-        .count();
+    let properties = aside.phrases.iter().filter(|p| lexicon::is_attribute_head(aside.head(p))).count();
     if phrase.pronoun || !short || properties > 0 || !lexicon::is_attribute_head(parsed.head(phrase)) {
         return None;
     }
-    let owner = survey
-        .possessor(sentence, place)
-        .or_else(|| phrase.of.and_then(|of| survey.term(sentence, of)));
-    Some(Values {
-        owner,
-        property: parsed.name_words(phrase),
-        span: parsed.name_span(phrase),
-        literals,
-    })
+    let owner =
+        survey.possessor(sentence, place).or_else(|| phrase.of.and_then(|of| survey.term(sentence, of)));
+    Some(Values { owner, property: parsed.name_words(phrase), span: parsed.name_span(phrase), literals })
 }
 
 /// Reads `either A, B or C`: at least two short items, the last after `or` or `and`.
@@ -181,10 +165,7 @@ fn read_list(parsed: &Parsed, from: usize) -> Option<Vec<(String, Span)>> {
                     | Tag::Number
             )
         ) || matches!(word, "in" | "not" | "out" | "of" | "on");
-        let filler = matches!(
-            word,
-            "either" | "\"" | "“" | "”" | "'" | "‘" | "’" | "one" | "a" | "an"
-        );
+        let filler = matches!(word, "either" | "\"" | "“" | "”" | "'" | "‘" | "’" | "one" | "a" | "an");
         if filler && item.is_none() {
             at += 1;
             continue;
@@ -205,9 +186,5 @@ fn read_list(parsed: &Parsed, from: usize) -> Option<Vec<(String, Span)>> {
 /// The name of an enumeration: owner and property.
 pub(crate) fn enum_name(owner: &[String], property: &[String]) -> String {
     let single = property.len() <= 1;
-    if single {
-        names::upper_camel(&[owner, property].concat())
-    } else {
-        names::upper_camel(property)
-    }
+    if single { names::upper_camel(&[owner, property].concat()) } else { names::upper_camel(property) }
 }

@@ -25,16 +25,8 @@ pub(crate) struct IsA {
 }
 
 /// Verbs that split a general term into special ones.
-const DIVIDE: &[&str] = &[
-    "divide",
-    "classify",
-    "split",
-    "categorise",
-    "categorize",
-    "separate",
-    "distinguish",
-    "group",
-];
+const DIVIDE: &[&str] =
+    &["divide", "classify", "split", "categorise", "categorize", "separate", "distinguish", "group"];
 
 /// Finds what the text says about kinds.
 pub(crate) fn kinds(survey: &Survey) -> Vec<IsA> {
@@ -54,11 +46,9 @@ pub(crate) fn kinds(survey: &Survey) -> Vec<IsA> {
 
 /// Adds one pair, unless it says the same or the contrary of an earlier one.
 fn add(survey: &Survey, sentence: usize, special: usize, general: usize, sure: bool, out: &mut Vec<IsA>) {
-    let (Some(parsed), Some(one), Some(all)) = (
-        survey.parsed.get(sentence),
-        survey.term(sentence, special),
-        survey.term(sentence, general),
-    ) else {
+    let (Some(parsed), Some(one), Some(all)) =
+        (survey.parsed.get(sentence), survey.term(sentence, special), survey.term(sentence, general))
+    else {
         return;
     };
     let (Some(a), Some(b)) = (survey.phrase(sentence, special), survey.phrase(sentence, general)) else {
@@ -81,12 +71,7 @@ fn add(survey: &Survey, sentence: usize, special: usize, general: usize, sure: b
     {
         return;
     }
-    out.push(IsA {
-        special: one,
-        general: all,
-        spans: vec![parsed.name_span(a), parsed.name_span(b)],
-        sure,
-    });
+    out.push(IsA { special: one, general: all, spans: vec![parsed.name_span(a), parsed.name_span(b)], sure });
 }
 
 /// `A guide is a person.` `Vessels are ferries, tugs or barges.`
@@ -153,11 +138,7 @@ fn divided(survey: &Survey, sentence: usize, parsed: &Parsed, clause: &Clause, o
     if !DIVIDE.contains(&clause.lemma.as_str()) || clause.negated {
         return;
     }
-    let general = if clause.passive {
-        clause.subjects.first()
-    } else {
-        clause.objects.first()
-    };
+    let general = if clause.passive { clause.subjects.first() } else { clause.objects.first() };
     let Some(general) = general else { return };
     for (preposition, list) in &clause.complements {
         if matches!(preposition.as_str(), "into" | "in" | "as")
@@ -174,17 +155,11 @@ fn divided(survey: &Survey, sentence: usize, parsed: &Parsed, clause: &Clause, o
 /// `There are three types of vessels: ferries, tugs and barges.` `vessels such as ferries and tugs`
 fn listed(survey: &Survey, sentence: usize, parsed: &Parsed, out: &mut Vec<IsA>) {
     for (place, phrase) in parsed.phrases.iter().enumerate() {
-        let example = matches!(
-            (parsed.word(phrase.end), parsed.word(phrase.end + 1)),
-            ("such", "as")
-        ) || matches!(
-            (
-                parsed.word(phrase.end),
-                parsed.word(phrase.end + 1),
-                parsed.word(phrase.end + 2)
-            ),
-            (",", "such", "as")
-        );
+        let example = matches!((parsed.word(phrase.end), parsed.word(phrase.end + 1)), ("such", "as"))
+            || matches!(
+                (parsed.word(phrase.end), parsed.word(phrase.end + 1), parsed.word(phrase.end + 2)),
+                (",", "such", "as")
+            );
         if !(phrase.kind_of || (example && phrase.plural)) {
             continue;
         }

@@ -63,13 +63,7 @@ pub(crate) fn asked(survey: &Survey, slots: &[Slot], is_class: &[bool]) -> Vec<A
             .get(sentence)
             .is_some_and(|row| row.iter().any(|c| KNOWING.contains(&c.lemma.as_str())));
         let topic = fronted(survey, sentence)
-            .or_else(|| {
-                slots
-                    .iter()
-                    .rev()
-                    .find(|s| s.sentence == sentence)
-                    .map(|s| s.owner)
-            })
+            .or_else(|| slots.iter().rev().find(|s| s.sentence == sentence).map(|s| s.owner))
             .or(last_owner);
         if knowing {
             for at in 0..parsed.tokens.len() {
@@ -108,11 +102,7 @@ fn whether(
     topic: Option<TermId>,
     is_class: &[bool],
 ) -> Option<Asked> {
-    let clause = survey
-        .clauses
-        .get(sentence)?
-        .iter()
-        .find(|c| c.start > at && c.start < at + 8)?;
+    let clause = survey.clauses.get(sentence)?.iter().find(|c| c.start > at && c.start < at + 8)?;
     // Something must be said of it: `is on leave`, `has a lift`, `offers a menu`.
     if !(clause.is_copula() || clause.passive || !clause.objects.is_empty()) {
         return None;
@@ -130,39 +120,28 @@ fn whether(
     let mut to = from;
     while to < parsed.tokens.len()
         && to < from + 7
-        && !matches!(
-            parsed.tag(to),
-            Some(Tag::Mark | Tag::And | Tag::Subordinator | Tag::Relative)
-        )
+        && !matches!(parsed.tag(to), Some(Tag::Mark | Tag::And | Tag::Subordinator | Tag::Relative))
     {
         to += 1;
     }
     let kept = |i: &usize| {
-        !matches!(
-            parsed.tag(*i),
-            Some(Tag::Determiner | Tag::Possessive | Tag::Adverb | Tag::Number)
-        )
+        !matches!(parsed.tag(*i), Some(Tag::Determiner | Tag::Possessive | Tag::Adverb | Tag::Number))
     };
     let mut words: Vec<String> = (from..to)
         .filter(kept)
         .take(4)
         .map(|i| {
-            parsed.tokens.get(i).map_or(String::new(), |t| {
-                if t.is_noun() {
-                    t.lemma.clone()
-                } else {
-                    t.lower().to_owned()
-                }
-            })
+            parsed
+                .tokens
+                .get(i)
+                .map_or(String::new(), |t| if t.is_noun() { t.lemma.clone() } else { t.lower().to_owned() })
         })
         .collect();
     // Trailing prepositions belong to what was cut off.
-    while words.last().is_some_and(|w| {
-        matches!(
-            w.as_str(),
-            "in" | "on" | "of" | "for" | "to" | "at" | "with" | "by"
-        )
-    }) {
+    while words
+        .last()
+        .is_some_and(|w| matches!(w.as_str(), "in" | "on" | "of" | "for" | "to" | "at" | "with" | "by"))
+    {
         words.pop();
     }
     if matches!(parsed.word(subject_phrase.start), "you" | "we" | "i") {
@@ -202,11 +181,7 @@ fn how(survey: &Survey, sentence: usize, parsed: &Parsed, at: usize, topic: Opti
         ("far", "distance"),
         ("tall", "height"),
     ];
-    let clause = survey
-        .clauses
-        .get(sentence)?
-        .iter()
-        .find(|c| c.start > at && c.start < at + 9);
+    let clause = survey.clauses.get(sentence)?.iter().find(|c| c.start > at && c.start < at + 9);
     if let Some((_, property)) = measure.iter().find(|(m, _)| *m == word) {
         let owner = topic?;
         return Some(Asked {
@@ -219,17 +194,13 @@ fn how(survey: &Survey, sentence: usize, parsed: &Parsed, at: usize, topic: Opti
     if word != "many" {
         return None;
     }
-    let place = parsed
-        .phrases
-        .iter()
-        .position(|p| p.start > at && p.start <= at + 2)?;
+    let place = parsed.phrases.iter().position(|p| p.start > at && p.start <= at + 2)?;
     let phrase = parsed.phrases.get(place)?;
     let mut words = vec!["number".to_owned(), "of".to_owned()];
     words.extend(parsed.name_words(phrase));
-    if let (Some(last), Some(head)) = (
-        words.last_mut(),
-        phrase.core.last().map(|h| parsed.word(*h).to_owned()),
-    ) {
+    if let (Some(last), Some(head)) =
+        (words.last_mut(), phrase.core.last().map(|h| parsed.word(*h).to_owned()))
+    {
         *last = head;
     }
     // `how many rooms there are in this hotel`, `how many doors it has`.
@@ -239,17 +210,7 @@ fn how(survey: &Survey, sentence: usize, parsed: &Parsed, at: usize, topic: Opti
             .find(|(p, _)| matches!(p.as_str(), "in" | "on" | "of"))
             .and_then(|(_, l)| l.first().copied())
     });
-    let subject = clause
-        .and_then(|c| c.subjects.first().copied())
-        .filter(|s| *s != place);
-    let owner = inside
-        .or(subject)
-        .and_then(|p| survey.term(sentence, p))
-        .or(topic)?;
-    Some(Asked {
-        owner,
-        words,
-        type_name: "Integer",
-        span: parsed.span(at, phrase.end),
-    })
+    let subject = clause.and_then(|c| c.subjects.first().copied()).filter(|s| *s != place);
+    let owner = inside.or(subject).and_then(|p| survey.term(sentence, p)).or(topic)?;
+    Some(Asked { owner, words, type_name: "Integer", span: parsed.span(at, phrase.end) })
 }

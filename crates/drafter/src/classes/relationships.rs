@@ -87,11 +87,7 @@ fn clause_lines(
         return;
     }
     let lemma = clause.lemma.as_str();
-    let class_phrase = |phrase: &usize| {
-        survey
-            .term(sentence, *phrase)
-            .is_some_and(|id| known(is_class, id))
-    };
+    let class_phrase = |phrase: &usize| survey.term(sentence, *phrase).is_some_and(|id| known(is_class, id));
     let verb = parsed.span(clause.verb, clause.verb + 1);
     let may = matches!(clause.modal.as_str(), "may" | "can" | "could" | "might");
     let mut push = |from: usize, to: usize, kind: RelationshipKind, label: &str, weight: u8| {
@@ -108,10 +104,8 @@ fn clause_lines(
         {
             return;
         }
-        let structural = matches!(
-            kind,
-            RelationshipKind::Aggregation | RelationshipKind::Composition
-        ) || label == "has";
+        let structural =
+            matches!(kind, RelationshipKind::Aggregation | RelationshipKind::Composition) || label == "has";
         let (from_many, to_many, stated) = multiplicities(p, q, structural, may);
         let spans = vec![parsed.name_span(p), verb, parsed.name_span(q)];
         out.push(Line {
@@ -149,13 +143,7 @@ fn clause_lines(
         // `each ward is assigned a matron`.
         if clause.passive {
             for object in clause.objects.iter().filter(|p| class_phrase(p)) {
-                push(
-                    *subject,
-                    *object,
-                    RelationshipKind::Association,
-                    parsed.word(clause.verb),
-                    5,
-                );
+                push(*subject, *object, RelationshipKind::Association, parsed.word(clause.verb), 5);
             }
         }
         // `a wagon is part of a train`.
@@ -181,18 +169,12 @@ fn clause_lines(
                 } else if clause.is_copula() && matches!(word, "of" | "for" | "in") {
                     push(*complement, *subject, RelationshipKind::Association, "", 3);
                 } else if clause.passive
-                    && matches!(
-                        word,
-                        "to" | "for" | "from" | "with" | "in" | "on" | "at" | "into" | "as"
-                    )
+                    && matches!(word, "to" | "for" | "from" | "with" | "in" | "on" | "at" | "into" | "as")
                 {
                     let label = format!("{} {word}", parsed.word(clause.verb));
                     push(*subject, *complement, RelationshipKind::Association, &label, 5);
                 } else if clause.objects.is_empty()
-                    && matches!(
-                        word,
-                        "to" | "for" | "from" | "with" | "in" | "on" | "at" | "about"
-                    )
+                    && matches!(word, "to" | "for" | "from" | "with" | "in" | "on" | "at" | "about")
                 {
                     let label = format!("{third} {word}");
                     push(*subject, *complement, RelationshipKind::Association, &label, 4);
@@ -225,9 +207,8 @@ fn genitive_lines(survey: &Survey, sentence: usize, parsed: &Parsed, is_class: &
             continue;
         };
         let owner_phrase = phrase.owner.or(phrase.of);
-        let whole = survey
-            .possessor(sentence, place)
-            .or_else(|| phrase.of.and_then(|of| survey.term(sentence, of)));
+        let whole =
+            survey.possessor(sentence, place).or_else(|| phrase.of.and_then(|of| survey.term(sentence, of)));
         let Some(whole) = whole.filter(|id| known(is_class, *id)) else {
             continue;
         };
@@ -261,11 +242,7 @@ fn slot_line(survey: &Survey, slot: &Slot, out: &mut Vec<Line>) {
         return;
     };
     let (owner_quantity, owner_plural) = slot.owner_quantity;
-    let owner = Phrase {
-        quantity: owner_quantity,
-        plural: owner_plural,
-        ..Phrase::default()
-    };
+    let owner = Phrase { quantity: owner_quantity, plural: owner_plural, ..Phrase::default() };
     let (from_many, to_many, stated) = multiplicities(&owner, phrase, true, slot.optional);
     out.push(Line {
         from: slot.owner,
@@ -282,20 +259,13 @@ fn slot_line(survey: &Survey, slot: &Slot, out: &mut Vec<Line>) {
 
 /// Compounds name a tie: an `order line` is a line of an order.
 fn compound_lines(survey: &Survey, is_class: &[bool], out: &mut Vec<Line>) {
-    for (id, term) in survey
-        .terms
-        .iter()
-        .enumerate()
-        .filter(|(id, _)| known(is_class, *id))
-    {
+    for (id, term) in survey.terms.iter().enumerate().filter(|(id, _)| known(is_class, *id)) {
         for variant in term.variants.iter().filter(|v| v.len() > 1) {
             let Some((_, modifiers)) = variant.split_last() else {
                 continue;
             };
-            let modifier = survey
-                .terms
-                .iter()
-                .position(|t| t.words == modifiers || t.variants.contains(modifiers));
+            let modifier =
+                survey.terms.iter().position(|t| t.words == modifiers || t.variants.contains(modifiers));
             let Some(modifier) = modifier.filter(|m| known(is_class, *m) && *m != id) else {
                 continue;
             };

@@ -86,10 +86,7 @@ const ANNOUNCING: &[&str] = &[
 
 /// Finds all claims of a text.
 pub(crate) fn slots(survey: &Survey) -> Vec<Slot> {
-    let mut out = Finder {
-        survey,
-        slots: Vec::new(),
-    };
+    let mut out = Finder { survey, slots: Vec::new() };
     for sentence in 0..survey.parsed.len() {
         let Some(row) = survey.clauses.get(sentence) else {
             continue;
@@ -132,24 +129,13 @@ impl Finder<'_> {
             .and_then(|s| self.survey.phrase(sentence, *s))
             .map_or((Quantity::Unsaid, false), |p| (p.quantity, p.plural));
         let optional = clause.is_some_and(|c| matches!(c.modal.as_str(), "may" | "can" | "could" | "might"));
-        if let Some(known) = self
-            .slots
-            .iter_mut()
-            .find(|s| s.sentence == sentence && s.phrase == phrase)
-        {
+        if let Some(known) = self.slots.iter_mut().find(|s| s.sentence == sentence && s.phrase == phrase) {
             if manner > known.manner {
                 (known.owner, known.manner) = (owner, manner);
             }
             return;
         }
-        self.slots.push(Slot {
-            owner,
-            sentence,
-            phrase,
-            manner,
-            optional,
-            owner_quantity,
-        });
+        self.slots.push(Slot { owner, sentence, phrase, manner, optional, owner_quantity });
     }
 
     /// `A customer has a name and an address.`
@@ -187,11 +173,7 @@ impl Finder<'_> {
         if !clause.passive || !IDENTIFIED.contains(&clause.lemma.as_str()) {
             return;
         }
-        let Some(owner) = clause
-            .subjects
-            .first()
-            .and_then(|s| self.survey.term(sentence, *s))
-        else {
+        let Some(owner) = clause.subjects.first().and_then(|s| self.survey.term(sentence, *s)) else {
             return;
         };
         for (preposition, list) in &clause.complements {
@@ -210,11 +192,7 @@ impl Finder<'_> {
         if clause.negated || !KEEP.contains(&clause.lemma.as_str()) {
             return;
         }
-        let list = if clause.passive {
-            &clause.subjects
-        } else {
-            &clause.objects
-        };
+        let list = if clause.passive { &clause.subjects } else { &clause.objects };
         if list.is_empty() {
             return;
         }
@@ -246,11 +224,7 @@ impl Finder<'_> {
             return None;
         }
         let owner = self.thing(sentence, of)?;
-        self.survey
-            .terms
-            .get(owner)
-            .is_some_and(|t| t.mentions() > 1)
-            .then_some(owner)
+        self.survey.terms.get(owner).is_some_and(|t| t.mentions() > 1).then_some(owner)
     }
 
     /// Whose properties a verb of keeping speaks of, and whether the words `for` or `of` say so.
@@ -322,10 +296,7 @@ impl Finder<'_> {
                 .phrases
                 .get(*subject)
                 .is_some_and(|p| p.pronoun && matches!(parsed.word(p.start), "we" | "i" | "you"));
-            let system = survey
-                .terms
-                .get(owner)
-                .is_some_and(|t| lexicon::is_system_head(t.head()));
+            let system = survey.terms.get(owner).is_some_and(|t| lexicon::is_system_head(t.head()));
             return (!keeper && !system).then_some(owner);
         }
         None
@@ -347,10 +318,8 @@ impl Finder<'_> {
                 if let Some(owner) = self.survey.possessor(sentence, place) {
                     let (list, _) = coordinated_after(parsed, place);
                     for item in list {
-                        let own = parsed
-                            .phrases
-                            .get(item)
-                            .is_some_and(|p| p.owner.is_some_and(|o| o > place));
+                        let own =
+                            parsed.phrases.get(item).is_some_and(|p| p.owner.is_some_and(|o| o > place));
                         if self.is_property(sentence, item) && (item == place || !own) {
                             self.claim(owner, sentence, item, Manner::Passing, None);
                         }
@@ -365,10 +334,7 @@ impl Finder<'_> {
                 // `the name, address and price of a product`.
                 for item in before_in_list(parsed, place) {
                     if self.is_property(sentence, item)
-                        && parsed
-                            .phrases
-                            .get(item)
-                            .is_some_and(|p| p.of.is_none() && p.owner.is_none())
+                        && parsed.phrases.get(item).is_some_and(|p| p.of.is_none() && p.owner.is_none())
                     {
                         self.claim(owner, sentence, item, Manner::Passing, None);
                     }
@@ -386,11 +352,8 @@ impl Finder<'_> {
             if parsed.word(at) != "with" {
                 continue;
             }
-            let Some(owner) = parsed
-                .phrases
-                .iter()
-                .rposition(|p| p.end == at)
-                .and_then(|p| self.thing(sentence, p))
+            let Some(owner) =
+                parsed.phrases.iter().rposition(|p| p.end == at).and_then(|p| self.thing(sentence, p))
             else {
                 continue;
             };
@@ -449,10 +412,7 @@ impl Finder<'_> {
                 continue;
             };
             let (list, _) = coordinated_after(list_parsed, first);
-            let properties = list
-                .iter()
-                .filter(|p| self.is_property(list_sentence, **p))
-                .count();
+            let properties = list.iter().filter(|p| self.is_property(list_sentence, **p)).count();
             if properties * 2 < list.len() || properties == 0 {
                 continue;
             }
@@ -469,10 +429,7 @@ impl Finder<'_> {
         if lexicon::is_weak_attribute_head(head) && !ANNOUNCING.contains(&head.as_str()) {
             return None;
         }
-        self.survey
-            .terms
-            .iter()
-            .position(|t| !modifiers.is_empty() && t.words == modifiers)
+        self.survey.terms.iter().position(|t| !modifiers.is_empty() && t.words == modifiers)
     }
 
     /// Whether a phrase names a property by its head.
@@ -492,11 +449,7 @@ impl Finder<'_> {
         let term = self.survey.terms.get(id)?;
         if lexicon::is_generic_noun(term.head()) && term.words.len() == 1 {
             // `each use of the service` is about the service.
-            let of = self
-                .survey
-                .phrase(sentence, phrase)?
-                .of
-                .filter(|of| *of > phrase)?;
+            let of = self.survey.phrase(sentence, phrase)?.of.filter(|of| *of > phrase)?;
             return self.thing(sentence, of);
         }
         Some(id)
@@ -525,10 +478,8 @@ fn list_start(parsed: &Parsed, end: usize) -> Option<usize> {
         (",", "such") => at += 3,
         _ => return None,
     }
-    while matches!(
-        parsed.word(at),
-        "e.g." | "i.e." | "," | "e.g" | "i.e" | "both" | "like"
-    ) || parsed.tag(at) == Some(Tag::Adverb)
+    while matches!(parsed.word(at), "e.g." | "i.e." | "," | "e.g" | "i.e" | "both" | "like")
+        || parsed.tag(at) == Some(Tag::Adverb)
     {
         at += 1;
     }
@@ -553,9 +504,7 @@ fn before_in_list(parsed: &Parsed, last: usize) -> Vec<usize> {
             break;
         };
         let between = phrase.end..start;
-        let glue = between
-            .clone()
-            .all(|at| parsed.tag(at) == Some(Tag::And) || parsed.word(at) == ",");
+        let glue = between.clone().all(|at| parsed.tag(at) == Some(Tag::And) || parsed.word(at) == ",");
         conjunction |= between.clone().any(|at| parsed.tag(at) == Some(Tag::And));
         let touching = between.is_empty() && phrase.core.last().is_some_and(|head| *head >= phrase.end);
         conjunction |= touching;

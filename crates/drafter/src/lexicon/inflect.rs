@@ -158,11 +158,7 @@ pub(crate) fn singular(word: &str) -> String {
     if word.len() < 3 || !word.ends_with('s') || ALREADY_SINGULAR.contains(&word) || !word.is_ascii() {
         return word.to_owned();
     }
-    let cut = |n: usize| {
-        word.get(..word.len().saturating_sub(n))
-            .unwrap_or(word)
-            .to_owned()
-    };
+    let cut = |n: usize| word.get(..word.len().saturating_sub(n)).unwrap_or(word).to_owned();
     if word.ends_with("ss") || word.ends_with("us") || word.ends_with("is") {
         return word.to_owned();
     }

@@ -14,12 +14,8 @@ pub(crate) use inflect::{guess_base, is_plural, singular, third_person};
 /// A list of words, looked up by hash.
 type Words = LazyLock<HashSet<&'static str>>;
 
-static VERBS: Words = LazyLock::new(|| {
-    tables::VERBS
-        .split_whitespace()
-        .chain(tables::NOUN_VERBS.split_whitespace())
-        .collect()
-});
+static VERBS: Words =
+    LazyLock::new(|| tables::VERBS.split_whitespace().chain(tables::NOUN_VERBS.split_whitespace()).collect());
 static NOUN_VERBS: Words = LazyLock::new(|| tables::NOUN_VERBS.split_whitespace().collect());
 static ADJECTIVES: Words = LazyLock::new(|| tables::ADJECTIVES.split_whitespace().collect());
 static GENERIC_MODIFIERS: Words = LazyLock::new(|| tables::GENERIC_MODIFIERS.split_whitespace().collect());
@@ -31,10 +27,7 @@ static PERSON_NOUNS: Words = LazyLock::new(|| tables::PERSON_NOUNS.split_whitesp
 static EXTERNAL_HEADS: Words = LazyLock::new(|| tables::EXTERNAL_HEADS.split_whitespace().collect());
 static SYSTEM_HEADS: Words = LazyLock::new(|| tables::SYSTEM_HEADS.split_whitespace().collect());
 static IRREGULAR: LazyLock<HashMap<&'static str, &'static str>> = LazyLock::new(|| {
-    tables::IRREGULAR_VERBS
-        .split_whitespace()
-        .filter_map(|pair| pair.split_once('='))
-        .collect()
+    tables::IRREGULAR_VERBS.split_whitespace().filter_map(|pair| pair.split_once('=')).collect()
 });
 
 /// A base form in the verb tables.
@@ -178,17 +171,14 @@ const NOUN_ENDINGS: &[&str] = &[
 
 /// A noun for a doing or a quality, not for a thing.
 pub(crate) fn is_abstract(word: &str) -> bool {
-    [
-        "tion", "sion", "ment", "ness", "ity", "ance", "ence", "ism", "ing", "sis",
-    ]
-    .iter()
-    .any(|end| word.len() > end.len() + 2 && word.ends_with(end))
+    ["tion", "sion", "ment", "ness", "ity", "ance", "ence", "ism", "ing", "sis"]
+        .iter()
+        .any(|end| word.len() > end.len() + 2 && word.ends_with(end))
 }
 
 /// Endings that make adjectives.
-const ADJECTIVE_ENDINGS: &[&str] = &[
-    "able", "ible", "ous", "ful", "ive", "less", "ical", "ional", "ential", "ular", "ic", "ish",
-];
+const ADJECTIVE_ENDINGS: &[&str] =
+    &["able", "ible", "ous", "ful", "ive", "less", "ical", "ional", "ential", "ular", "ic", "ish"];
 
 /// Nouns that end like adjectives.
 const NOUNS_LIKE_ADJECTIVES: &[&str] = &[
@@ -256,10 +246,7 @@ pub(crate) fn readings(word: &str) -> Readings {
             || word.starts_with("self-")
             || (word.contains('-') && word.ends_with("ed")),
     };
-    let ends = |list: &[&str]| {
-        list.iter()
-            .any(|end| word.len() > end.len() + 1 && word.ends_with(end))
-    };
+    let ends = |list: &[&str]| list.iter().any(|end| word.len() > end.len() + 1 && word.ends_with(end));
     if !found.adjective && !found.base && ends(ADJECTIVE_ENDINGS) && !NOUNS_LIKE_ADJECTIVES.contains(&word) {
         found.adjective = true;
     }

@@ -22,12 +22,7 @@ const MAX_SOURCES: usize = 12;
 /// Drafts a use-case model.
 pub(crate) fn draft(text: &str) -> (UseCaseModel, Vec<String>) {
     let survey = Survey::new(text);
-    let mut sketch = Sketch {
-        text,
-        survey: &survey,
-        model: UseCaseModel::default(),
-        notes: Vec::new(),
-    };
+    let mut sketch = Sketch { text, survey: &survey, model: UseCaseModel::default(), notes: Vec::new() };
     sketch.model.system = system_name(text, &survey);
     for sentence in 0..survey.parsed.len() {
         if !stories::read(&mut sketch, sentence) {
@@ -78,21 +73,10 @@ pub(super) struct Sketch<'t> {
 impl Sketch<'_> {
     /// Adds an actor, or a source to a known one; answers with its name.
     fn actor(&mut self, name: &str, external_system: bool, span: Span) -> Option<String> {
-        if name.is_empty()
-            || self
-                .model
-                .use_cases
-                .iter()
-                .any(|u| u.name.eq_ignore_ascii_case(name))
-        {
+        if name.is_empty() || self.model.use_cases.iter().any(|u| u.name.eq_ignore_ascii_case(name)) {
             return None;
         }
-        if let Some(known) = self
-            .model
-            .actors
-            .iter_mut()
-            .find(|a| a.name.eq_ignore_ascii_case(name))
-        {
+        if let Some(known) = self.model.actors.iter_mut().find(|a| a.name.eq_ignore_ascii_case(name)) {
             if known.sources.len() < MAX_SOURCES && !known.sources.contains(&span) {
                 known.sources.push(span);
             }
@@ -118,11 +102,7 @@ impl Sketch<'_> {
         if mine.pronoun {
             // `they` is whoever the survey took it for.
             let term = self.survey.terms.get(self.survey.term(sentence, phrase)?)?;
-            let known = self
-                .model
-                .actors
-                .iter()
-                .find(|a| a.name.to_lowercase() == term.words.join(" "))?;
+            let known = self.model.actors.iter().find(|a| a.name.to_lowercase() == term.words.join(" "))?;
             return Some(known.name.clone());
         }
         let words = parsed.name_words(mine);
@@ -149,21 +129,12 @@ impl Sketch<'_> {
 
     /// Adds a use case, or a source to a known one; answers with its name.
     fn use_case(&mut self, name: &str, span: Span) -> Option<String> {
-        let clash = self
-            .model
-            .actors
-            .iter()
-            .any(|a| a.name.eq_ignore_ascii_case(name));
+        let clash = self.model.actors.iter().any(|a| a.name.eq_ignore_ascii_case(name));
         if name.is_empty() || clash {
             return None;
         }
         let key = comparable(name);
-        if let Some(known) = self
-            .model
-            .use_cases
-            .iter_mut()
-            .find(|u| comparable(&u.name) == key)
-        {
+        if let Some(known) = self.model.use_cases.iter_mut().find(|u| comparable(&u.name) == key) {
             if known.sources.len() < MAX_SOURCES && !known.sources.contains(&span) {
                 known.sources.push(span);
             }
@@ -205,20 +176,10 @@ impl Sketch<'_> {
     /// `An administrator is a user`: a line between the two actors.
     fn generalise(&mut self) {
         for kind in inheritance::kinds(self.survey) {
-            let name = |id: usize| {
-                self.survey
-                    .terms
-                    .get(id)
-                    .map(|t| t.words.join(" "))
-                    .unwrap_or_default()
-            };
+            let name = |id: usize| self.survey.terms.get(id).map(|t| t.words.join(" ")).unwrap_or_default();
             let (special, general) = (name(kind.special), name(kind.general));
             let find = |model: &UseCaseModel, name: &str| {
-                model
-                    .actors
-                    .iter()
-                    .find(|a| a.name.to_lowercase() == name)
-                    .map(|a| a.name.clone())
+                model.actors.iter().find(|a| a.name.to_lowercase() == name).map(|a| a.name.clone())
             };
             let Some(span) = kind.spans.first().copied() else {
                 continue;
@@ -241,28 +202,18 @@ impl Sketch<'_> {
 
     fn finish(mut self) -> (UseCaseModel, Vec<String>) {
         if self.model.use_cases.is_empty() {
-            self.notes
-                .push("No goals of anybody were found in the text.".to_owned());
+            self.notes.push("No goals of anybody were found in the text.".to_owned());
         }
         let lonely: Vec<String> = self
             .model
             .actors
             .iter()
-            .filter(|a| {
-                !self
-                    .model
-                    .links
-                    .iter()
-                    .any(|l| l.from == a.name || l.to == a.name)
-            })
+            .filter(|a| !self.model.links.iter().any(|l| l.from == a.name || l.to == a.name))
             .map(|a| a.name.clone())
             .collect();
         self.model.actors.retain(|a| !lonely.contains(&a.name));
         if !lonely.is_empty() {
-            self.notes.push(format!(
-                "Mentioned without a goal, so left out: {}.",
-                lonely.join(", ")
-            ));
+            self.notes.push(format!("Mentioned without a goal, so left out: {}.", lonely.join(", ")));
         }
         (self.model, self.notes)
     }
@@ -272,12 +223,7 @@ impl Sketch<'_> {
 fn comparable(name: &str) -> String {
     name.to_lowercase()
         .split(' ')
-        .filter(|w| {
-            !matches!(
-                *w,
-                "a" | "an" | "the" | "any" | "all" | "their" | "his" | "her" | "its"
-            )
-        })
+        .filter(|w| !matches!(*w, "a" | "an" | "the" | "any" | "all" | "their" | "his" | "her" | "its"))
         .map(lexicon::singular)
         .collect::<Vec<_>>()
         .join(" ")

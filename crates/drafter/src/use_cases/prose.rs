@@ -117,10 +117,8 @@ fn goal(
     let allowed =
         before.is_some_and(|b| ALLOWING.contains(&b.lemma.as_str()) && !b.objects.is_empty() && !b.passive);
     let wished = before.is_some_and(|b| {
-        matches!(
-            b.lemma.as_str(),
-            "want" | "need" | "wish" | "like" | "be" | "have"
-        ) || b.passive && ALLOWING.contains(&b.lemma.as_str())
+        matches!(b.lemma.as_str(), "want" | "need" | "wish" | "like" | "be" | "have")
+            || b.passive && ALLOWING.contains(&b.lemma.as_str())
     });
     let coordinated = before.is_some_and(|b| b.infinitive && clause.infinitive);
     if clause.gerund || clause.infinitive && !(allowed || wished || coordinated) {
@@ -139,16 +137,11 @@ fn goal(
         clause.subjects.clone()
     };
     let system = !clause.passive
-        && clause.subjects.iter().any(|s| {
-            parsed
-                .phrases
-                .get(*s)
-                .is_some_and(|p| lexicon::is_system_head(parsed.head(p)))
-        });
-    let mut actors: Vec<String> = doers
-        .iter()
-        .filter_map(|p| sketch.actor_of(sentence, *p))
-        .collect();
+        && clause
+            .subjects
+            .iter()
+            .any(|s| parsed.phrases.get(*s).is_some_and(|p| lexicon::is_system_head(parsed.head(p))));
+    let mut actors: Vec<String> = doers.iter().filter_map(|p| sketch.actor_of(sentence, *p)).collect();
     if actors.is_empty() && system {
         // What the system does for somebody is a use case of that somebody.
         let receivers = clause
@@ -157,10 +150,7 @@ fn goal(
             .filter(|(word, _)| matches!(word.as_str(), "to" | "for" | "from" | "via" | "through" | "with"))
             .flat_map(|(_, list)| list.iter().copied());
         let receivers: Vec<usize> = receivers.chain(clause.objects.iter().copied().take(1)).collect();
-        actors = receivers
-            .iter()
-            .filter_map(|p| sketch.actor_of(sentence, *p))
-            .collect();
+        actors = receivers.iter().filter_map(|p| sketch.actor_of(sentence, *p)).collect();
     }
     if actors.is_empty() {
         return None;
@@ -171,15 +161,8 @@ fn goal(
         sketch.link(actor, &name, UseCaseLinkKind::Association, label.span);
     }
     // Other systems that help: `through the payment gateway`.
-    for phrase in clause
-        .complements
-        .iter()
-        .flat_map(|(_, list)| list.iter().copied())
-    {
-        let external = parsed
-            .phrases
-            .get(phrase)
-            .is_some_and(|p| lexicon::is_external_head(parsed.head(p)));
+    for phrase in clause.complements.iter().flat_map(|(_, list)| list.iter().copied()) {
+        let external = parsed.phrases.get(phrase).is_some_and(|p| lexicon::is_external_head(parsed.head(p)));
         if external && let Some(helper) = sketch.actor_of(sentence, phrase) {
             sketch.link(&helper, &name, UseCaseLinkKind::Association, label.span);
         }
@@ -198,11 +181,8 @@ fn included(
     let row = survey.clauses.get(sentence)?;
     let clause = row.get(place)?;
     // Only a doing can be part of a doing: `includes paying`, not `includes a discount`.
-    row.get(place + 1)
-        .filter(|next| next.gerund && next.start <= clause.end + 1)?;
-    let opening = row
-        .first()
-        .filter(|first| first.gerund && first.start == 0 && place > 0);
+    row.get(place + 1).filter(|next| next.gerund && next.start <= clause.end + 1)?;
+    let opening = row.first().filter(|first| first.gerund && first.start == 0 && place > 0);
     let base = match opening {
         Some(_) => {
             let label = labels::of_clause(sketch.text, survey, sentence, 0)?;

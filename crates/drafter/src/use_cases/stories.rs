@@ -27,19 +27,13 @@ pub(super) fn read(sketch: &mut Sketch<'_>, sentence: usize) -> bool {
     let Some(role) = parsed.phrases.iter().position(|p| p.start == 1 && !p.pronoun) else {
         return false;
     };
-    let Some(speaker) = parsed
-        .tokens
-        .iter()
-        .position(|t| t.tag == Tag::Pronoun && matches!(t.lower(), "i" | "we" | "i'd"))
+    let Some(speaker) =
+        parsed.tokens.iter().position(|t| t.tag == Tag::Pronoun && matches!(t.lower(), "i" | "we" | "i'd"))
     else {
         return false;
     };
     let end = parsed.benefit_start().unwrap_or(parsed.tokens.len());
-    let span = parsed
-        .phrases
-        .get(role)
-        .map(|p| parsed.name_span(p))
-        .unwrap_or_default();
+    let span = parsed.phrases.get(role).map(|p| parsed.name_span(p)).unwrap_or_default();
     let name = labels::role_name(sketch.text, parsed, role);
     let Some(actor) = sketch.actor(&name, false, span) else {
         return true;
@@ -71,10 +65,7 @@ pub(super) fn read(sketch: &mut Sketch<'_>, sentence: usize) -> bool {
             sketch.link(&actor, &goal, UseCaseLinkKind::Association, label.span);
             found = true;
         }
-        goals_end = Some(labels::extent(
-            parsed,
-            row.get(place.saturating_sub(1)).map_or(0, |c| c.end),
-        ));
+        goals_end = Some(labels::extent(parsed, row.get(place.saturating_sub(1)).map_or(0, |c| c.end)));
     }
     if !found {
         wanted_thing(sketch, sentence, &actor, speaker, end);
@@ -84,12 +75,8 @@ pub(super) fn read(sketch: &mut Sketch<'_>, sentence: usize) -> bool {
 
 /// `have the ability to`: the goal comes later.
 fn ability(parsed: &crate::phrases::Parsed, from: usize) -> bool {
-    (from..from + 3).any(|at| {
-        matches!(
-            parsed.word(at),
-            "ability" | "option" | "possibility" | "chance" | "opportunity"
-        )
-    })
+    (from..from + 3)
+        .any(|at| matches!(parsed.word(at), "ability" | "option" | "possibility" | "chance" | "opportunity"))
 }
 
 /// `I want a separate mailbox`: a thing instead of a goal.
@@ -98,9 +85,7 @@ fn wanted_thing(sketch: &mut Sketch<'_>, sentence: usize, actor: &str, speaker: 
     let (Some(parsed), Some(row)) = (survey.parsed.get(sentence), survey.clauses.get(sentence)) else {
         return;
     };
-    let Some(clause) = row
-        .iter()
-        .find(|c| c.start > speaker && c.start < end && !c.objects.is_empty())
+    let Some(clause) = row.iter().find(|c| c.start > speaker && c.start < end && !c.objects.is_empty())
     else {
         return;
     };
@@ -115,9 +100,7 @@ fn wanted_thing(sketch: &mut Sketch<'_>, sentence: usize, actor: &str, speaker: 
     let name = names::shortened(&format!("Get {thing}"), names::MAX_NAME);
     let span = parsed.span(first.start, stop);
     if let Some(goal) = sketch.use_case(&name, span) {
-        sketch.notes.push(format!(
-            "“{thing}” is a thing, not a goal: it became the goal “{name}”."
-        ));
+        sketch.notes.push(format!("“{thing}” is a thing, not a goal: it became the goal “{name}”."));
         sketch.link(actor, &goal, UseCaseLinkKind::Association, span);
     }
 }

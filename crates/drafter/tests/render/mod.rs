@@ -12,11 +12,8 @@ pub(crate) fn render(kind: Kind, text: &str) -> String {
                 if class.kind == ClassKind::Enum {
                     line = format!("enum {line}[{}]", class.literals.join(", "));
                 } else if !class.attributes.is_empty() {
-                    let attributes: Vec<String> = class
-                        .attributes
-                        .iter()
-                        .map(|a| format!("{}:{}", a.name, a.type_name))
-                        .collect();
+                    let attributes: Vec<String> =
+                        class.attributes.iter().map(|a| format!("{}:{}", a.name, a.type_name)).collect();
                     line = format!("{line}({})", attributes.join(", "));
                 }
                 out.push(line);
@@ -43,13 +40,12 @@ pub(crate) fn render(kind: Kind, text: &str) -> String {
             if !model.system.is_empty() {
                 out.push(format!("system {}", model.system));
             }
-            out.extend(model.actors.iter().map(|a| {
-                format!(
-                    "{} {}",
-                    if a.external_system { "external" } else { "actor" },
-                    a.name
-                )
-            }));
+            out.extend(
+                model
+                    .actors
+                    .iter()
+                    .map(|a| format!("{} {}", if a.external_system { "external" } else { "actor" }, a.name)),
+            );
             for link in &model.links {
                 let arrow = match link.kind {
                     UseCaseLinkKind::Association => "--",
@@ -70,18 +66,11 @@ pub(crate) fn render(kind: Kind, text: &str) -> String {
                 } else {
                     node.label.clone()
                 };
-                if node.lane.is_empty() {
-                    label
-                } else {
-                    format!("{label} [{}]", node.lane)
-                }
+                if node.lane.is_empty() { label } else { format!("{label} [{}]", node.lane) }
             };
             for edge in &model.edges {
-                let guard = if edge.guard.is_empty() {
-                    "->".to_owned()
-                } else {
-                    format!("-{}->", edge.guard)
-                };
+                let guard =
+                    if edge.guard.is_empty() { "->".to_owned() } else { format!("-{}->", edge.guard) };
                 out.push(format!("{} {guard} {}", name(&edge.from), name(&edge.to)));
             }
         }

@@ -13,24 +13,9 @@ use crate::server::{Server, events, json};
 #[test]
 fn a_good_reply_is_an_answer_at_every_vendor() {
     check(OpenAi, &plain(), &[events(OPENAI)], "Hello, world | 12/5 5µ$ | 1");
-    check(
-        OpenRouter,
-        &plain(),
-        &[events(OPENROUTER)],
-        "Hello, world | 12/5 12µ$ | 1",
-    );
-    check(
-        Anthropic,
-        &plain(),
-        &[events(ANTHROPIC)],
-        "Hello, world | 12/5 37µ$ | 1",
-    );
-    check(
-        Gemini,
-        &plain(),
-        &[events(GEMINI)],
-        "Hello, world | 12/5 16µ$ | 1",
-    );
+    check(OpenRouter, &plain(), &[events(OPENROUTER)], "Hello, world | 12/5 12µ$ | 1");
+    check(Anthropic, &plain(), &[events(ANTHROPIC)], "Hello, world | 12/5 37µ$ | 1");
+    check(Gemini, &plain(), &[events(GEMINI)], "Hello, world | 12/5 16µ$ | 1");
     check(Compatible, &plain(), &[events(OPENAI)], "Hello, world | 12/5 | 1");
 }
 
@@ -73,22 +58,15 @@ fn requests_are_in_the_vendors_form() {
     assert_eq!(request.body["system"], "Be brief.");
 
     let request = sent(Gemini, GEMINI);
-    assert_eq!(
-        request.path,
-        "/v1/models/gemini-2.5-flash:streamGenerateContent?alt=sse"
-    );
+    assert_eq!(request.path, "/v1/models/gemini-2.5-flash:streamGenerateContent?alt=sse");
     assert!(request.head.contains("x-goog-api-key: sk-test"));
 }
 
 #[test]
 fn a_schema_goes_to_the_vendor_and_json_comes_back() {
     let ok = "{\"ok\":true}";
-    let sent = check(
-        OpenAi,
-        &structured(),
-        &[with_text(OPENAI, ok)],
-        "structured {\"ok\":true} | 12/5 5µ$ | 1",
-    );
+    let sent =
+        check(OpenAi, &structured(), &[with_text(OPENAI, ok)], "structured {\"ok\":true} | 12/5 5µ$ | 1");
     assert_eq!(sent[0].body["response_format"]["json_schema"]["name"], "verdict");
     let sent = check(
         OpenRouter,
@@ -104,29 +82,12 @@ fn a_schema_goes_to_the_vendor_and_json_comes_back() {
         "structured {\"ok\":true} | 12/5 37µ$ | 1",
     );
     assert_eq!(sent[0].body["output_config"]["format"]["type"], "json_schema");
-    let sent = check(
-        Gemini,
-        &structured(),
-        &[with_text(GEMINI, ok)],
-        "structured {\"ok\":true} | 12/5 16µ$ | 1",
-    );
-    assert_eq!(
-        sent[0].body["generationConfig"]["responseJsonSchema"]["required"],
-        json!(["ok"])
-    );
+    let sent =
+        check(Gemini, &structured(), &[with_text(GEMINI, ok)], "structured {\"ok\":true} | 12/5 16µ$ | 1");
+    assert_eq!(sent[0].body["generationConfig"]["responseJsonSchema"]["required"], json!(["ok"]));
 
-    check(
-        Compatible,
-        &structured(),
-        &[with_text(OPENAI, "I think so.")],
-        "BadReply NotJson | 12/5 | 1",
-    );
-    check(
-        Compatible,
-        &structured(),
-        &[with_text(OPENAI, "{\"ok\":tr")],
-        "BadReply NotJson | 12/5 | 1",
-    );
+    check(Compatible, &structured(), &[with_text(OPENAI, "I think so.")], "BadReply NotJson | 12/5 | 1");
+    check(Compatible, &structured(), &[with_text(OPENAI, "{\"ok\":tr")], "BadReply NotJson | 12/5 | 1");
 }
 
 #[test]
@@ -136,12 +97,7 @@ fn a_server_that_does_not_take_a_part_is_asked_once_more_without_it() {
         r#"{"error":{"message":"This model does not support response_format json_schema","code":400}}"#,
     );
     let fenced = with_text(OPENAI, "```json\n{\"ok\":true}\n```");
-    let sent = check(
-        Compatible,
-        &structured(),
-        &[no_schema.clone(), fenced],
-        "{\"ok\":true} | 12/5 | 2",
-    );
+    let sent = check(Compatible, &structured(), &[no_schema.clone(), fenced], "{\"ok\":true} | 12/5 | 2");
     assert!(sent[0].body.get("response_format").is_some());
     assert!(sent[1].body.get("response_format").is_none());
     let prompt = sent[1].body["messages"][0]["content"].as_str().expect("system");
@@ -149,57 +105,33 @@ fn a_server_that_does_not_take_a_part_is_asked_once_more_without_it() {
         prompt.starts_with("Be brief.\n\n") && prompt.contains("\"additionalProperties\":false"),
         "{prompt}"
     );
-    check(
-        Compatible,
-        &structured(),
-        &[no_schema],
-        "Refused Request { status: 400 } | 2",
-    );
+    check(Compatible, &structured(), &[no_schema], "Refused Request { status: 400 } | 2");
 
     let no_temperature = json(
         400,
         r#"{"error":{"message":"Unsupported value: 'temperature' does not support 0.","param":"temperature"}}"#,
     );
-    let sent = check(
-        OpenAi,
-        &plain(),
-        &[no_temperature, events(OPENAI)],
-        "Hello, world | 12/5 5µ$ | 2",
-    );
+    let sent = check(OpenAi, &plain(), &[no_temperature, events(OPENAI)], "Hello, world | 12/5 5µ$ | 2");
     assert!(sent[1].body.get("temperature").is_none());
 
     let no_stream = json(
         400,
         r#"{"error":{"message":"Your organization must be verified to stream this model.","param":"stream"}}"#,
     );
-    let sent = check(
-        OpenAi,
-        &plain(),
-        &[no_stream.clone(), json(200, OPENAI_WHOLE)],
-        "Hello, world | 12/5 5µ$ | 2",
-    );
+    let sent =
+        check(OpenAi, &plain(), &[no_stream.clone(), json(200, OPENAI_WHOLE)], "Hello, world | 12/5 5µ$ | 2");
     assert_eq!(sent[1].body["stream"], false);
-    check(
-        Compatible,
-        &plain(),
-        &[json(200, OPENAI_WHOLE)],
-        "Hello, world | 12/5 | 2",
-    );
+    check(Compatible, &plain(), &[json(200, OPENAI_WHOLE)], "Hello, world | 12/5 | 2");
 }
 
 #[test]
 fn connections_are_used_again() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     runtime.block_on(async {
         let server = Server::start(vec![events(OPENAI)]).await;
         let llm = Llm::new(limits()).expect("client");
         for _ in 0..5 {
-            llm.ask(&endpoint(OpenAi, &server), &plain())
-                .await
-                .expect("answer");
+            llm.ask(&endpoint(OpenAi, &server), &plain()).await.expect("answer");
         }
         assert_eq!((server.requests().len(), server.connections()), (5, 1));
     });

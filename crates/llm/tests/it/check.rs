@@ -95,25 +95,15 @@ pub(crate) fn check_both(
 
         let server = Server::start(acts.to_vec()).await;
         let mut words = String::new();
-        let result = llm
-            .ask_streaming(&endpoint(provider, &server), question, |piece| {
-                words.push_str(piece)
-            })
-            .await;
+        let result =
+            llm.ask_streaming(&endpoint(provider, &server), question, |piece| words.push_str(piece)).await;
         let stream = told(&result, server.requests().len());
         if let Ok(answer) = &result {
-            assert!(
-                words.contains(&answer.text),
-                "{words:?} has not {:?}",
-                answer.text
-            );
+            assert!(words.contains(&answer.text), "{words:?} has not {:?}", answer.text);
         }
         (whole, stream, server.requests())
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     let (whole, stream, requests) = runtime.block_on(run);
     assert_eq!(whole, expected, "asked as a whole");
     assert_eq!(stream, expected_stream, "asked as a stream");
@@ -126,11 +116,7 @@ pub(crate) fn plain() -> Question {
 
 pub(crate) fn with_text(recorded: &str, text: &str) -> Act {
     let quoted = serde_json::to_string(text).expect("JSON");
-    events(
-        &recorded
-            .replace("\"Hello\"", &quoted)
-            .replace("\", world\"", "\"\""),
-    )
+    events(&recorded.replace("\"Hello\"", &quoted).replace("\", world\"", "\"\""))
 }
 
 pub(crate) fn stopped(recorded: &str, usual: &str, word: &str) -> Act {

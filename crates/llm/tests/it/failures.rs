@@ -10,42 +10,21 @@ use crate::server::{Act, events, json, open_stream, reply};
 
 #[test]
 fn a_refusal_is_not_asked_again() {
-    check(
-        OpenAi,
-        &plain(),
-        &[json(401, r#"{"error":{"code":"invalid_api_key"}}"#)],
-        "Refused Key | 1",
-    );
+    check(OpenAi, &plain(), &[json(401, r#"{"error":{"code":"invalid_api_key"}}"#)], "Refused Key | 1");
     check(
         Gemini,
         &plain(),
-        &[json(
-            400,
-            r#"{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT"}}"#,
-        )],
+        &[json(400, r#"{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT"}}"#)],
         "Refused Key | 1",
     );
     check(OpenRouter, &plain(), &[json(402, "{}")], "Refused NoCredit | 1");
     check(OpenAi, &plain(), &[json(403, "{}")], "Refused Forbidden | 1");
-    check(
-        OpenAi,
-        &plain(),
-        &[json(404, "{}")],
-        "Misconfigured NoSuchModel | 1",
-    );
-    check(
-        OpenAi,
-        &plain(),
-        &[json(400, "{}")],
-        "Refused Request { status: 400 } | 1",
-    );
+    check(OpenAi, &plain(), &[json(404, "{}")], "Misconfigured NoSuchModel | 1");
+    check(OpenAi, &plain(), &[json(400, "{}")], "Refused Request { status: 400 } | 1");
     check(
         Compatible,
         &plain(),
-        &[json(
-            400,
-            r#"{"error":{"code":400,"type":"exceed_context_size_error"}}"#,
-        )],
+        &[json(400, r#"{"error":{"code":400,"type":"exceed_context_size_error"}}"#)],
         "Refused TooLong | 1",
     );
     let moved = Act::Reply {
@@ -61,59 +40,29 @@ fn a_model_that_refuses_gives_no_answer() {
     let says = "\"delta\":{\"content\":\"Hello\"}";
     let refuses = events(&OPENAI.replace(says, "\"delta\":{\"refusal\":\"I cannot\"}"));
     check(OpenAi, &plain(), &[refuses], "Refused Content | 12/5 5µ$ | 1");
-    check(
-        OpenAi,
-        &plain(),
-        &[stopped(OPENAI, "stop", "content_filter")],
-        "Refused Content | 12/5 5µ$ | 1",
-    );
+    check(OpenAi, &plain(), &[stopped(OPENAI, "stop", "content_filter")], "Refused Content | 12/5 5µ$ | 1");
     check(
         Anthropic,
         &plain(),
         &[stopped(ANTHROPIC, "end_turn", "refusal")],
         "Refused Content | 12/5 37µ$ | 1",
     );
-    check(
-        Gemini,
-        &plain(),
-        &[stopped(GEMINI, "STOP", "SAFETY")],
-        "Refused Content | 12/5 16µ$ | 1",
-    );
+    check(Gemini, &plain(), &[stopped(GEMINI, "STOP", "SAFETY")], "Refused Content | 12/5 16µ$ | 1");
     check(Gemini, &plain(), &[events(GEMINI_BLOCKED)], "Refused Content | 1");
 }
 
 #[test]
 fn a_text_that_was_cut_off_is_never_an_answer() {
-    check(
-        OpenAi,
-        &plain(),
-        &[stopped(OPENAI, "stop", "length")],
-        "BadReply CutOff | 12/5 5µ$ | 1",
-    );
-    check(
-        OpenRouter,
-        &plain(),
-        &[stopped(OPENROUTER, "stop", "length")],
-        "BadReply CutOff | 12/5 12µ$ | 1",
-    );
+    check(OpenAi, &plain(), &[stopped(OPENAI, "stop", "length")], "BadReply CutOff | 12/5 5µ$ | 1");
+    check(OpenRouter, &plain(), &[stopped(OPENROUTER, "stop", "length")], "BadReply CutOff | 12/5 12µ$ | 1");
     check(
         Anthropic,
         &plain(),
         &[stopped(ANTHROPIC, "end_turn", "max_tokens")],
         "BadReply CutOff | 12/5 37µ$ | 1",
     );
-    check(
-        Gemini,
-        &plain(),
-        &[stopped(GEMINI, "STOP", "MAX_TOKENS")],
-        "BadReply CutOff | 12/5 16µ$ | 1",
-    );
-    check(
-        Gemini,
-        &plain(),
-        &[stopped(GEMINI, "STOP", "OTHER")],
-        "BadReply Unfinished | 12/5 16µ$ | 1",
-    );
+    check(Gemini, &plain(), &[stopped(GEMINI, "STOP", "MAX_TOKENS")], "BadReply CutOff | 12/5 16µ$ | 1");
+    check(Gemini, &plain(), &[stopped(GEMINI, "STOP", "OTHER")], "BadReply Unfinished | 12/5 16µ$ | 1");
     check(
         Anthropic,
         &plain(),
@@ -121,84 +70,34 @@ fn a_text_that_was_cut_off_is_never_an_answer() {
         "BadReply Unfinished | 12/5 37µ$ | 1",
     );
     let whole = OPENAI_WHOLE.replace("\"stop\"", "\"length\"");
-    check(
-        Compatible,
-        &plain(),
-        &[json(200, &whole)],
-        "BadReply CutOff | 12/5 | 2",
-    );
+    check(Compatible, &plain(), &[json(200, &whole)], "BadReply CutOff | 12/5 | 2");
 }
 
 #[test]
 fn what_is_no_reply_is_not_taken_for_one() {
-    check(
-        OpenAi,
-        &plain(),
-        &[with_text(OPENAI, "")],
-        "BadReply Empty | 12/5 5µ$ | 1",
-    );
-    check(
-        Anthropic,
-        &plain(),
-        &[with_text(ANTHROPIC, " ")],
-        "BadReply Empty | 12/5 37µ$ | 1",
-    );
+    check(OpenAi, &plain(), &[with_text(OPENAI, "")], "BadReply Empty | 12/5 5µ$ | 1");
+    check(Anthropic, &plain(), &[with_text(ANTHROPIC, " ")], "BadReply Empty | 12/5 37µ$ | 1");
     let page = reply(200, "text/html", "<html>\n\n<body>Sign in</body>\n\n</html>");
     for provider in [OpenAi, OpenRouter, Anthropic, Compatible] {
-        check(
-            provider,
-            &plain(),
-            std::slice::from_ref(&page),
-            "BadReply NotAReply | 2",
-        );
+        check(provider, &plain(), std::slice::from_ref(&page), "BadReply NotAReply | 2");
     }
     check(Gemini, &plain(), &[page], "BadReply NotAReply | 2");
     check(Compatible, &plain(), &[json(200, "")], "BadReply Garbled | 2");
-    check(
-        Compatible,
-        &plain(),
-        &[json(200, &OPENAI_WHOLE[..120])],
-        "BadReply Garbled | 2",
-    );
+    check(Compatible, &plain(), &[json(200, &OPENAI_WHOLE[..120])], "BadReply Garbled | 2");
     let half = events("data: {\"choices\":[{\"delta\":{\"content\":\"Hel\n\n");
     for provider in [OpenAi, Gemini] {
-        check(
-            provider,
-            &plain(),
-            std::slice::from_ref(&half),
-            "BadReply Garbled | 1",
-        );
+        check(provider, &plain(), std::slice::from_ref(&half), "BadReply Garbled | 1");
     }
-    let binary = Act::Close(
-        open_stream("data: ")
-            .into_iter()
-            .chain([0xff, 0xfe, b'\n', b'\n'])
-            .collect(),
-    );
+    let binary = Act::Close(open_stream("data: ").into_iter().chain([0xff, 0xfe, b'\n', b'\n']).collect());
     check(OpenAi, &plain(), &[binary], "BadReply Garbled | 1");
 }
 
 #[test]
 fn a_huge_reply_is_not_kept() {
     let flood = "Lorem ipsum dolor sit amet ".repeat(4096);
-    check(
-        OpenAi,
-        &plain(),
-        &[with_text(OPENAI, &flood)],
-        "BadReply TooLarge | 1",
-    );
-    check(
-        Anthropic,
-        &plain(),
-        &[with_text(ANTHROPIC, &flood)],
-        "BadReply TooLarge | 1",
-    );
-    check(
-        Gemini,
-        &plain(),
-        &[with_text(GEMINI, &flood)],
-        "BadReply TooLarge | 1",
-    );
+    check(OpenAi, &plain(), &[with_text(OPENAI, &flood)], "BadReply TooLarge | 1");
+    check(Anthropic, &plain(), &[with_text(ANTHROPIC, &flood)], "BadReply TooLarge | 1");
+    check(Gemini, &plain(), &[with_text(GEMINI, &flood)], "BadReply TooLarge | 1");
     check(
         Compatible,
         &plain(),
@@ -209,51 +108,23 @@ fn a_huge_reply_is_not_kept() {
         "data: {{\"choices\":[{{\"delta\":{{\"reasoning_content\":\"{}\"}}}}]}}\n\n",
         "hm ".repeat(1024)
     );
-    check(
-        OpenRouter,
-        &plain(),
-        &[Act::Trickle(open_stream(""), thoughts.into())],
-        "BadReply TooLarge | 1",
-    );
+    check(OpenRouter, &plain(), &[Act::Trickle(open_stream(""), thoughts.into())], "BadReply TooLarge | 1");
     let pieces = "data: {\"choices\":[{\"delta\":{\"content\":\"and so on \"}}]}\n\n".repeat(100);
-    check(
-        Compatible,
-        &plain(),
-        &[Act::Trickle(open_stream(""), pieces.into())],
-        "BadReply TooLarge | 1",
-    );
+    check(Compatible, &plain(), &[Act::Trickle(open_stream(""), pieces.into())], "BadReply TooLarge | 1");
 }
 
 #[test]
 fn a_busy_or_failing_vendor_is_asked_again_and_not_for_ever() {
     let busy = |after: &str| Act::Reply {
         status: 429,
-        headers: vec![
-            ("content-type", "application/json".to_owned()),
-            ("retry-after", after.to_owned()),
-        ],
+        headers: vec![("content-type", "application/json".to_owned()), ("retry-after", after.to_owned())],
         body: br#"{"error":{"message":"Rate limit reached"}}"#.to_vec(),
     };
-    check(
-        OpenAi,
-        &plain(),
-        &[busy("0"), events(OPENAI)],
-        "Hello, world | 12/5 5µ$ | 2",
-    );
-    check(
-        OpenAi,
-        &plain(),
-        &[busy("0.02"), busy("0"), events(OPENAI)],
-        "Hello, world | 12/5 5µ$ | 3",
-    );
+    check(OpenAi, &plain(), &[busy("0"), events(OPENAI)], "Hello, world | 12/5 5µ$ | 2");
+    check(OpenAi, &plain(), &[busy("0.02"), busy("0"), events(OPENAI)], "Hello, world | 12/5 5µ$ | 3");
     check(Anthropic, &plain(), &[busy("0")], "Retry 429 Some(0ns) | 3");
     // A pause longer than allowed is the caller's decision.
-    check(
-        Gemini,
-        &plain(),
-        &[busy("30"), events(GEMINI)],
-        "Retry 429 Some(30s) | 1",
-    );
+    check(Gemini, &plain(), &[busy("30"), events(GEMINI)], "Retry 429 Some(30s) | 1");
     check(
         OpenAi,
         &plain(),
@@ -267,12 +138,7 @@ fn a_busy_or_failing_vendor_is_asked_again_and_not_for_ever() {
         &[json(500, "{}"), reply(502, "text/html", "<html>"), events(OPENAI)],
         "Hello, world | 12/5 5µ$ | 3",
     );
-    check(
-        OpenAi,
-        &plain(),
-        &[json(500, "{}")],
-        "Unavailable Server { status: 500 } | 3",
-    );
+    check(OpenAi, &plain(), &[json(500, "{}")], "Unavailable Server { status: 500 } | 3");
     check(Anthropic, &plain(), &[json(529, "{}")], "Retry 529 None | 3");
     check(
         Anthropic,
@@ -291,12 +157,7 @@ fn a_busy_or_failing_vendor_is_asked_again_and_not_for_ever() {
 
 #[test]
 fn a_lost_connection_is_tried_again_unless_words_were_told() {
-    check(
-        OpenAi,
-        &plain(),
-        &[Act::Close(vec![]), events(OPENAI)],
-        "Hello, world | 12/5 5µ$ | 2",
-    );
+    check(OpenAi, &plain(), &[Act::Close(vec![]), events(OPENAI)], "Hello, world | 12/5 5µ$ | 2");
     check(
         OpenAi,
         &plain(),
@@ -314,23 +175,14 @@ fn a_lost_connection_is_tried_again_unless_words_were_told() {
     };
     let lost = "Unavailable ConnectionLost | 1";
     let cut = Act::Close(short(OPENAI, "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"choices\":[{\"index\":0,\"delta\":{}").into());
-    check_both(
-        OpenAi,
-        &plain(),
-        &[cut, events(OPENAI)],
-        "Hello, world | 12/5 5µ$ | 2",
-        lost,
-    );
+    check_both(OpenAi, &plain(), &[cut, events(OPENAI)], "Hello, world | 12/5 5µ$ | 2", lost);
     let first =
         |recorded: &str, mark: &str| Act::Close(open_stream(&recorded[..recorded.find(mark).expect("mark")]));
     check_both(
         Gemini,
         &plain(),
         &[
-            first(
-                GEMINI,
-                "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\", world",
-            ),
+            first(GEMINI, "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\", world"),
             events(GEMINI),
         ],
         "Hello, world | 12/5 16µ$ | 2",
@@ -345,10 +197,5 @@ fn a_lost_connection_is_tried_again_unless_words_were_told() {
     );
 
     // Small servers forget the end mark; the reason to stop is enough.
-    check(
-        Compatible,
-        &plain(),
-        &[first(OPENAI, "data: [DONE]")],
-        "Hello, world | 12/5 | 1",
-    );
+    check(Compatible, &plain(), &[first(OPENAI, "data: [DONE]")], "Hello, world | 12/5 | 1");
 }

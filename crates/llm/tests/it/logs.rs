@@ -82,21 +82,14 @@ async fn prompts_replies_keys_and_addresses_are_never_logged() {
     tracing::subscriber::set_global_default(log.clone()).expect("the only subscriber");
     let mut errors = String::new();
     for act in acts {
-        for provider in [
-            ProviderId::OpenAi,
-            ProviderId::OpenRouter,
-            ProviderId::Anthropic,
-            ProviderId::Gemini,
-        ] {
+        for provider in
+            [ProviderId::OpenAi, ProviderId::OpenRouter, ProviderId::Anthropic, ProviderId::Gemini]
+        {
             let server = Server::start(vec![act.clone()]).await;
             let endpoint = Endpoint::new(provider)
                 .with_key("CANARY-KEY".to_owned().into())
                 .with_base_url(format!("{}/CANARY-PATH/", server.url));
-            let llm = Llm::new(Limits {
-                attempts: 1,
-                ..Limits::default()
-            })
-            .expect("client");
+            let llm = Llm::new(Limits { attempts: 1, ..Limits::default() }).expect("client");
             let question = Question::new("CANARY-PROMPT", "CANARY-PROMPT");
             if let Err(error) = llm.ask(&endpoint, &question).await {
                 let _ = write!(errors, "{error} {error:?} ");
@@ -113,10 +106,7 @@ async fn prompts_replies_keys_and_addresses_are_never_logged() {
             && log.contains("the model answered"),
         "{log}"
     );
-    assert!(
-        log.contains("llm.attempts=1") && log.contains("llm.error=\"llm_refused\""),
-        "{log}"
-    );
+    assert!(log.contains("llm.attempts=1") && log.contains("llm.error=\"llm_refused\""), "{log}");
     assert!(!log.contains("CANARY"), "{log}");
     assert!(!errors.contains("CANARY"), "{errors}");
 }

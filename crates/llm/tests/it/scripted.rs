@@ -13,14 +13,8 @@ fn endpoint() -> Endpoint {
 
 #[tokio::test(start_paused = true)]
 async fn outcomes_come_in_order_and_questions_are_kept() {
-    let usage = Usage {
-        input_tokens: 7,
-        output_tokens: 3,
-        cost_micro_usd: Some(11),
-    };
-    let lost = LlmError::Unavailable {
-        why: Outage::ConnectionLost,
-    };
+    let usage = Usage { input_tokens: 7, output_tokens: 3, cost_micro_usd: Some(11) };
+    let lost = LlmError::Unavailable { why: Outage::ConnectionLost };
     let script = Script::new([
         Scripted::Text("first".to_owned(), usage),
         Scripted::Fail(lost.clone()),
@@ -32,53 +26,27 @@ async fn outcomes_come_in_order_and_questions_are_kept() {
     let question = |text: &str| Question::new("", text);
 
     let answer = llm.ask(&endpoint(), &question("1")).await.expect("answer");
-    assert_eq!(
-        (answer.text.as_str(), answer.usage, answer.attempts),
-        ("first", usage, 1)
-    );
-    assert_eq!(
-        (answer.provider, answer.model.as_str()),
-        (ProviderId::Scripted, "script")
-    );
+    assert_eq!((answer.text.as_str(), answer.usage, answer.attempts), ("first", usage, 1));
+    assert_eq!((answer.provider, answer.model.as_str()), (ProviderId::Scripted, "script"));
     assert_eq!(llm.ask(&endpoint(), &question("2")).await, Err(lost.clone()));
     let answer = llm.ask(&endpoint(), &question("3")).await.expect("answer");
-    assert_eq!(
-        (answer.text.as_str(), answer.duration),
-        ("late", Duration::from_secs(60))
-    );
+    assert_eq!((answer.text.as_str(), answer.duration), ("late", Duration::from_secs(60)));
 
     let mut pieces = Vec::new();
-    let result = llm
-        .ask_streaming(&endpoint(), &question("4"), |piece| pieces.push(piece.to_owned()))
-        .await;
-    assert_eq!(
-        (result, pieces.concat().as_str(), pieces.len()),
-        (Err(lost), "half of an answer", 2)
-    );
+    let result = llm.ask_streaming(&endpoint(), &question("4"), |piece| pieces.push(piece.to_owned())).await;
+    assert_eq!((result, pieces.concat().as_str(), pieces.len()), (Err(lost), "half of an answer", 2));
 
-    assert_eq!(
-        llm.ask(&endpoint(), &question("5")).await,
-        Err(LlmError::TimedOut { limit: Limit::Total })
-    );
+    assert_eq!(llm.ask(&endpoint(), &question("5")).await, Err(LlmError::TimedOut { limit: Limit::Total }));
     assert_eq!(
         llm.ask(&endpoint(), &question("6")).await,
-        Err(LlmError::Misconfigured {
-            what: Misconfigured::NoScript
-        })
+        Err(LlmError::Misconfigured { what: Misconfigured::NoScript })
     );
-    let asked: Vec<_> = script
-        .questions()
-        .iter()
-        .map(|question| question.turns[0].text.clone())
-        .collect();
+    let asked: Vec<_> = script.questions().iter().map(|question| question.turns[0].text.clone()).collect();
     assert_eq!(asked, ["1", "2", "3", "4", "5", "6"]);
     assert_eq!(script.remaining(), 0);
 
     script.push(Scripted::text("more"));
-    assert_eq!(
-        llm.ask(&endpoint(), &question("7")).await.expect("answer").text,
-        "more"
-    );
+    assert_eq!(llm.ask(&endpoint(), &question("7")).await.expect("answer").text, "more");
 }
 
 #[tokio::test(start_paused = true)]
@@ -94,27 +62,15 @@ async fn the_last_check_and_the_first_are_those_of_every_provider() {
         (answer.text.as_str(), answer.structured, answer.provider),
         ("{\"é\":1}", true, ProviderId::OpenAi)
     );
-    let not_json = LlmError::BadReply {
-        what: BadReply::NotJson,
-        usage: Usage::default(),
-    };
+    let not_json = LlmError::BadReply { what: BadReply::NotJson, usage: Usage::default() };
     assert_eq!(llm.ask(&keyed, &ask("{\"é\":")).await, Err(not_json));
-    let no_key = LlmError::Misconfigured {
-        what: Misconfigured::NoKey {
-            variable: "OPENAI_API_KEY",
-        },
-    };
-    assert_eq!(
-        llm.ask(&Endpoint::new(ProviderId::OpenAi), &ask("{}")).await,
-        Err(no_key)
-    );
+    let no_key = LlmError::Misconfigured { what: Misconfigured::NoKey { variable: "OPENAI_API_KEY" } };
+    assert_eq!(llm.ask(&Endpoint::new(ProviderId::OpenAi), &ask("{}")).await, Err(no_key));
     let mut nothing = ask("{}");
     nothing.turns.clear();
     assert_eq!(
         llm.ask(&keyed, &nothing).await,
-        Err(LlmError::Misconfigured {
-            what: Misconfigured::NoQuestion
-        })
+        Err(LlmError::Misconfigured { what: Misconfigured::NoQuestion })
     );
     assert_eq!(script.questions().len(), 2);
 }
@@ -123,12 +79,7 @@ async fn the_last_check_and_the_first_are_those_of_every_provider() {
 async fn the_network_has_no_script() {
     let llm = Llm::new(Limits::default()).expect("client");
     let result = llm.ask(&endpoint(), &Question::new("", "?")).await;
-    assert_eq!(
-        result,
-        Err(LlmError::Misconfigured {
-            what: Misconfigured::NoScript
-        })
-    );
+    assert_eq!(result, Err(LlmError::Misconfigured { what: Misconfigured::NoScript }));
 }
 
 #[test]

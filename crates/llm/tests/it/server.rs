@@ -13,11 +13,7 @@ use tokio::sync::{Notify, watch};
 #[derive(Clone)]
 pub(crate) enum Act {
     /// A whole reply with its length; the connection stays open.
-    Reply {
-        status: u16,
-        headers: Vec<(&'static str, String)>,
-        body: Vec<u8>,
-    },
+    Reply { status: u16, headers: Vec<(&'static str, String)>, body: Vec<u8> },
     /// These bytes and then nothing, with the connection open.
     Hang(Vec<u8>),
     /// These bytes, and then the connection is closed.
@@ -29,11 +25,7 @@ pub(crate) enum Act {
 }
 
 pub(crate) fn reply(status: u16, content_type: &str, body: &str) -> Act {
-    Act::Reply {
-        status,
-        headers: vec![("content-type", content_type.to_owned())],
-        body: body.into(),
-    }
+    Act::Reply { status, headers: vec![("content-type", content_type.to_owned())], body: body.into() }
 }
 
 pub(crate) fn json(status: u16, body: &str) -> Act {
@@ -88,12 +80,7 @@ impl Server {
                 }
             }
         });
-        Self {
-            url,
-            seen,
-            left,
-            _open: open,
-        }
+        Self { url, seen, left, _open: open }
     }
 
     /// A client hung up on a hanging act.
@@ -122,17 +109,10 @@ async fn serve(
         let act = {
             let mut seen = seen.lock().expect("state");
             seen.0.push(request);
-            acts.get(seen.0.len() - 1)
-                .or(acts.last())
-                .cloned()
-                .expect("at least one act")
+            acts.get(seen.0.len() - 1).or(acts.last()).cloned().expect("at least one act")
         };
         match act {
-            Act::Reply {
-                status,
-                headers,
-                body,
-            } => {
+            Act::Reply { status, headers, body } => {
                 let mut head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n", body.len());
                 for (name, value) in headers {
                     head.push_str(&format!("{name}: {value}\r\n"));
@@ -181,13 +161,7 @@ async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Re
             let head = String::from_utf8_lossy(&buffer[..end]).into_owned();
             let length = head
                 .lines()
-                .find_map(|line| {
-                    line.to_lowercase()
-                        .strip_prefix("content-length:")?
-                        .trim()
-                        .parse()
-                        .ok()
-                })
+                .find_map(|line| line.to_lowercase().strip_prefix("content-length:")?.trim().parse().ok())
                 .unwrap_or(0);
             if buffer.len() >= end + 4 + length {
                 let rest = buffer.split_off(end + 4 + length);

@@ -22,34 +22,15 @@ fn an_endpoint_says_what_is_missing() {
     let keyed = || Endpoint::new(ProviderId::OpenAi).with_key(secret("sk-1"));
     let at = |url: &str| Endpoint::new(ProviderId::Compatible).with_base_url(url);
     check(&keyed(), None);
-    check(
-        &Endpoint::new(ProviderId::OpenAi),
-        Some(Misconfigured::NoKey {
-            variable: "OPENAI_API_KEY",
-        }),
-    );
-    check(
-        &keyed().with_key(secret("  ")),
-        Some(Misconfigured::NoKey {
-            variable: "OPENAI_API_KEY",
-        }),
-    );
+    check(&Endpoint::new(ProviderId::OpenAi), Some(Misconfigured::NoKey { variable: "OPENAI_API_KEY" }));
+    check(&keyed().with_key(secret("  ")), Some(Misconfigured::NoKey { variable: "OPENAI_API_KEY" }));
     check(&keyed().with_key(secret(" sk-1\n")), None);
-    check(
-        &keyed().with_key(secret("sk-1\r\nhost: evil")),
-        Some(Misconfigured::BadKey),
-    );
-    check(
-        &keyed().with_key(secret("schlüssel")),
-        Some(Misconfigured::BadKey),
-    );
+    check(&keyed().with_key(secret("sk-1\r\nhost: evil")), Some(Misconfigured::BadKey));
+    check(&keyed().with_key(secret("schlüssel")), Some(Misconfigured::BadKey));
     for model in ["", "../files", "a b", "openai::gpt", "a?b", "a#b", "/a", "ä"] {
         check(&keyed().with_model(model), Some(Misconfigured::BadModel));
     }
-    check(
-        &keyed().with_model("m".repeat(201)),
-        Some(Misconfigured::BadModel),
-    );
+    check(&keyed().with_model("m".repeat(201)), Some(Misconfigured::BadModel));
     for model in [
         "gpt-5-mini",
         "anthropic/claude-sonnet-4.5:beta",
@@ -58,10 +39,7 @@ fn an_endpoint_says_what_is_missing() {
     ] {
         check(&keyed().with_model(model), None);
     }
-    check(
-        &Endpoint::new(ProviderId::Compatible),
-        Some(Misconfigured::BadBaseUrl),
-    );
+    check(&Endpoint::new(ProviderId::Compatible), Some(Misconfigured::BadBaseUrl));
     check(&at("http://127.0.0.1:8080/v1"), None);
     check(&at("https://models.example/openai/v1/"), None);
     for url in [
@@ -86,11 +64,7 @@ fn the_table_is_in_order_and_its_names_are_read_back() {
         assert_eq!(row.name.parse(), Ok(row.id));
         assert_eq!(row.id.to_string(), row.name);
         assert_eq!(serde_json::to_value(row.id).expect("JSON"), row.name);
-        assert_eq!(
-            row.needs_key,
-            row.variable
-                .is_some_and(|variable| variable.ends_with("_API_KEY"))
-        );
+        assert_eq!(row.needs_key, row.variable.is_some_and(|variable| variable.ends_with("_API_KEY")));
         let endpoint = Endpoint::new(row.id)
             .with_key(secret("k"))
             .with_base_url(row.default_base_url.unwrap_or("http://h/"));
@@ -101,9 +75,6 @@ fn the_table_is_in_order_and_its_names_are_read_back() {
 
 #[test]
 fn debug_does_not_show_the_key() {
-    let shown = format!(
-        "{:?}",
-        Endpoint::new(ProviderId::OpenAi).with_key(secret("sk-canary"))
-    );
+    let shown = format!("{:?}", Endpoint::new(ProviderId::OpenAi).with_key(secret("sk-canary")));
     assert!(!shown.contains("canary"), "{shown}");
 }

@@ -33,25 +33,15 @@ async fn check(limits: Limits, act: Act, expected: Limit) {
 }
 
 fn first_byte() -> Limits {
-    Limits {
-        first_byte: SHORT,
-        ..limits()
-    }
+    Limits { first_byte: SHORT, ..limits() }
 }
 
 fn between_bytes() -> Limits {
-    Limits {
-        first_byte: SHORT,
-        between_bytes: SHORT,
-        ..limits()
-    }
+    Limits { first_byte: SHORT, between_bytes: SHORT, ..limits() }
 }
 
 fn total() -> Limits {
-    Limits {
-        total: SHORT,
-        ..limits()
-    }
+    Limits { total: SHORT, ..limits() }
 }
 
 #[tokio::test]
@@ -62,29 +52,15 @@ async fn a_server_that_accepts_and_never_answers() {
 
 #[tokio::test]
 async fn a_server_that_sends_half_a_header() {
-    check(
-        first_byte(),
-        Act::Hang(b"HTTP/1.1 200 OK\r\ncontent-ty".to_vec()),
-        Limit::FirstByte,
-    )
-    .await;
-    check(
-        first_byte(),
-        Act::Trickle(b"HTTP/1.1 200 OK\r\nx: ".to_vec(), b"y".to_vec()),
-        Limit::FirstByte,
-    )
-    .await;
+    check(first_byte(), Act::Hang(b"HTTP/1.1 200 OK\r\ncontent-ty".to_vec()), Limit::FirstByte).await;
+    check(first_byte(), Act::Trickle(b"HTTP/1.1 200 OK\r\nx: ".to_vec(), b"y".to_vec()), Limit::FirstByte)
+        .await;
 }
 
 #[tokio::test]
 async fn a_server_that_stops_inside_the_reply() {
     let beginning = &OPENAI[..OPENAI.find(", world").expect("mark")];
-    check(
-        between_bytes(),
-        Act::Hang(open_stream(beginning)),
-        Limit::BetweenBytes,
-    )
-    .await;
+    check(between_bytes(), Act::Hang(open_stream(beginning)), Limit::BetweenBytes).await;
     check(between_bytes(), Act::Hang(open_stream("")), Limit::BetweenBytes).await;
     check(total(), Act::Hang(open_stream(beginning)), Limit::Total).await;
 }
@@ -92,29 +68,11 @@ async fn a_server_that_stops_inside_the_reply() {
 #[tokio::test]
 async fn a_server_that_trickles() {
     // Bytes that complete no event, at the start and in the middle; then events that never end.
-    check(
-        between_bytes(),
-        Act::Trickle(open_stream(""), b"x".to_vec()),
-        Limit::BetweenBytes,
-    )
-    .await;
+    check(between_bytes(), Act::Trickle(open_stream(""), b"x".to_vec()), Limit::BetweenBytes).await;
     let beginning = open_stream(&OPENAI[..OPENAI.find(", world").expect("mark")]);
-    check(
-        between_bytes(),
-        Act::Trickle(beginning, b"y".to_vec()),
-        Limit::BetweenBytes,
-    )
-    .await;
+    check(between_bytes(), Act::Trickle(beginning, b"y".to_vec()), Limit::BetweenBytes).await;
     let comments = Act::Trickle(open_stream(""), b": still working\n\n".to_vec());
-    check(
-        Limits {
-            total: SHORT * 4,
-            ..between_bytes()
-        },
-        comments,
-        Limit::Total,
-    )
-    .await;
+    check(Limits { total: SHORT * 4, ..between_bytes() }, comments, Limit::Total).await;
 }
 
 /// On several threads, where reading never has to wait.
@@ -123,41 +81,17 @@ async fn a_server_that_floods() {
     let flood = || Act::Flood(open_stream(""), vec![b'z'; 64 * 1024]);
     check(between_bytes(), flood(), Limit::BetweenBytes).await;
     check(total(), flood(), Limit::Total).await;
-    check(
-        total(),
-        Act::Flood(open_stream(""), b": still working\n\n".repeat(1024)),
-        Limit::Total,
-    )
-    .await;
-    check(
-        total(),
-        Act::Flood(b"HTTP/1.1 500 X\r\n\r\n".to_vec(), vec![b'z'; 1024]),
-        Limit::Total,
-    )
-    .await;
+    check(total(), Act::Flood(open_stream(""), b": still working\n\n".repeat(1024)), Limit::Total).await;
+    check(total(), Act::Flood(b"HTTP/1.1 500 X\r\n\r\n".to_vec(), vec![b'z'; 1024]), Limit::Total).await;
 }
 
 #[tokio::test]
 async fn a_server_that_stops_inside_an_error() {
     let head = b"HTTP/1.1 500 X\r\ncontent-length: 1000\r\n\r\n{".to_vec();
     let server = Server::start(vec![Act::Hang(head)]).await;
-    let llm = Llm::new(Limits {
-        attempts: 1,
-        ..between_bytes()
-    })
-    .expect("client");
-    let result = llm
-        .ask(
-            &endpoint(ProviderId::OpenAi, &server),
-            &Question::new("", "Greet."),
-        )
-        .await;
-    assert_eq!(
-        result,
-        Err(LlmError::Unavailable {
-            why: Outage::Server { status: 500 }
-        })
-    );
+    let llm = Llm::new(Limits { attempts: 1, ..between_bytes() }).expect("client");
+    let result = llm.ask(&endpoint(ProviderId::OpenAi, &server), &Question::new("", "Greet.")).await;
+    assert_eq!(result, Err(LlmError::Unavailable { why: Outage::Server { status: 500 } }));
 }
 
 #[tokio::test]
@@ -165,14 +99,8 @@ async fn a_question_that_nobody_waits_for_any_more() {
     let server = Server::start(vec![Act::Hang(open_stream(""))]).await;
     let llm = Llm::new(limits()).expect("client");
     let (endpoint, question) = (endpoint(ProviderId::OpenAi, &server), Question::new("", "Greet."));
-    assert!(
-        tokio::time::timeout(SHORT, llm.ask(&endpoint, &question))
-            .await
-            .is_err()
-    );
-    tokio::time::timeout(SOON, server.left())
-        .await
-        .expect("the connection is given up");
+    assert!(tokio::time::timeout(SHORT, llm.ask(&endpoint, &question)).await.is_err());
+    tokio::time::timeout(SOON, server.left()).await.expect("the connection is given up");
 }
 
 #[tokio::test]
@@ -187,12 +115,7 @@ async fn a_whole_reply_that_stops() {
     ] {
         let server = Server::start(vec![no_stream.clone(), Act::Hang(rest)]).await;
         let llm = Llm::new(between_bytes()).expect("client");
-        let result = llm
-            .ask(
-                &endpoint(ProviderId::OpenAi, &server),
-                &Question::new("", "Greet."),
-            )
-            .await;
+        let result = llm.ask(&endpoint(ProviderId::OpenAi, &server), &Question::new("", "Greet.")).await;
         assert_eq!(result, Err(LlmError::TimedOut { limit: expected }));
     }
 }
@@ -200,9 +123,7 @@ async fn a_whole_reply_that_stops() {
 #[tokio::test]
 async fn a_host_that_does_not_take_the_connection() {
     let socket = TcpSocket::new_v4().expect("socket");
-    socket
-        .bind("127.0.0.1:0".parse().expect("address"))
-        .expect("bind");
+    socket.bind("127.0.0.1:0".parse().expect("address")).expect("bind");
     let listener = socket.listen(0).expect("listen");
     let address = listener.local_addr().expect("address");
     // Nobody accepts: the queue fills, and further hand-shakes are dropped.
@@ -210,21 +131,11 @@ async fn a_host_that_does_not_take_the_connection() {
     while let Ok(Ok(stream)) = tokio::time::timeout(SHORT, TcpStream::connect(address)).await {
         waiting.push(stream);
     }
-    let llm = Llm::new(Limits {
-        connect: SHORT,
-        attempts: 2,
-        ..limits()
-    })
-    .expect("client");
+    let llm = Llm::new(Limits { connect: SHORT, attempts: 2, ..limits() }).expect("client");
     let endpoint = Endpoint::new(ProviderId::Compatible).with_base_url(format!("http://{address}/"));
     let started = Instant::now();
     let result = llm.ask(&endpoint, &Question::new("", "Greet.")).await;
-    assert_eq!(
-        result,
-        Err(LlmError::TimedOut {
-            limit: Limit::Connect
-        })
-    );
+    assert_eq!(result, Err(LlmError::TimedOut { limit: Limit::Connect }));
     assert!(started.elapsed() < SOON);
 }
 
@@ -236,12 +147,7 @@ async fn a_port_where_nothing_listens() {
     let llm = Llm::new(limits()).expect("client");
     let endpoint = Endpoint::new(ProviderId::Compatible).with_base_url(format!("http://{address}/"));
     let result = llm.ask(&endpoint, &Question::new("", "Greet.")).await;
-    assert_eq!(
-        result,
-        Err(LlmError::Unavailable {
-            why: Outage::NoConnection
-        })
-    );
+    assert_eq!(result, Err(LlmError::Unavailable { why: Outage::NoConnection }));
 }
 
 #[tokio::test]
@@ -255,17 +161,9 @@ async fn a_pause_that_would_outlast_the_total_limit_is_not_begun() {
     let started = Instant::now();
     let result = Llm::new(limits)
         .expect("client")
-        .ask(
-            &endpoint(ProviderId::OpenAi, &server),
-            &Question::new("", "Greet."),
-        )
+        .ask(&endpoint(ProviderId::OpenAi, &server), &Question::new("", "Greet."))
         .await;
-    assert_eq!(
-        result,
-        Err(LlmError::Unavailable {
-            why: Outage::Server { status: 500 }
-        })
-    );
+    assert_eq!(result, Err(LlmError::Unavailable { why: Outage::Server { status: 500 } }));
     assert!(started.elapsed() < SOON);
     assert_eq!(server.requests().len(), 1);
 }

@@ -12,9 +12,7 @@ pub(crate) fn verdict(text: &str) -> Verdict {
     let started = Instant::now();
     let parser = PARSER.get_or_init(SemanticParser::new);
     let outcome = match panic::catch_unwind(|| parser.parse_diagram_sync(text)) {
-        Ok(Ok(parsed)) => Outcome::Accepted {
-            mermaid_type: parsed.metadata.diagram_type.to_string(),
-        },
+        Ok(Ok(parsed)) => Outcome::Accepted { mermaid_type: parsed.metadata.diagram_type.to_string() },
         Ok(Err(error)) => Outcome::Rejected(rejection(&error)),
         Err(_) => Outcome::Failed(Failure::Unavailable),
     };
@@ -26,10 +24,7 @@ pub(crate) fn verdict(text: &str) -> Verdict {
 }
 
 fn rejection(error: &Error) -> Rejection {
-    let mut rejection = Rejection {
-        message: error.to_string(),
-        ..Rejection::default()
-    };
+    let mut rejection = Rejection { message: error.to_string(), ..Rejection::default() };
     match error {
         Error::DiagramParse { diagnostic, .. } => {
             rejection.message = diagnostic.message().to_owned();

@@ -60,22 +60,14 @@ impl Engine {
     /// Describes an engine. No thread is started before the first text.
     pub(crate) fn new(settings: Settings) -> Self {
         let cache = Mutex::new(LruCache::new(settings.cache_entries));
-        Engine {
-            settings,
-            queue: Mutex::new(None),
-            cache,
-        }
+        Engine { settings, queue: Mutex::new(None), cache }
     }
 
     /// Waits for Mermaid's verdict on `text`.
     pub(crate) fn verdict(&self, text: &str) -> Verdict {
         let started = Instant::now();
         let key: Digested = Sha256::digest(text.as_bytes()).into();
-        let known = self
-            .cache
-            .lock()
-            .ok()
-            .and_then(|mut cache| cache.get(&key).cloned());
+        let known = self.cache.lock().ok().and_then(|mut cache| cache.get(&key).cloned());
         let cached = known.is_some();
         let outcome = known.unwrap_or_else(|| {
             let outcome = self.ask(text);
@@ -87,23 +79,12 @@ impl Engine {
             }
             outcome
         });
-        Verdict {
-            outcome,
-            micros: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
-            cached,
-        }
+        Verdict { outcome, micros: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX), cached }
     }
 
     fn ask(&self, text: &str) -> Outcome {
         let (answer, wait) = mpsc::sync_channel(1);
-        let sent = self.sender().and_then(|queue| {
-            queue
-                .send(Job {
-                    text: text.to_owned(),
-                    answer,
-                })
-                .ok()
-        });
+        let sent = self.sender().and_then(|queue| queue.send(Job { text: text.to_owned(), answer }).ok());
         match sent.and_then(|()| wait.recv().ok()) {
             Some(outcome) => outcome,
             None => Outcome::Failed(Failure::Unavailable),
@@ -143,11 +124,7 @@ fn work(jobs: &Mutex<mpsc::Receiver<Job>>, settings: &Settings) {
             if machine.is_none() {
                 machine = Machine::start(settings);
             }
-            machine
-                .as_ref()
-                .map_or(Outcome::Failed(Failure::Unavailable), |machine| {
-                    machine.check(&job.text)
-                })
+            machine.as_ref().map_or(Outcome::Failed(Failure::Unavailable), |machine| machine.check(&job.text))
         }))
         .unwrap_or(Outcome::Failed(Failure::Unavailable));
         if matches!(outcome, Outcome::Failed(_)) {
@@ -183,19 +160,11 @@ impl Machine {
         let loaded = context.with(|ctx| {
             let globals = ctx.globals();
             globals.set("hostParseUrl", Function::new(ctx.clone(), parse_url)?)?;
-            globals.set(
-                "hostIsColor",
-                Function::new(ctx.clone(), |value: String| is_color(&value))?,
-            )?;
+            globals.set("hostIsColor", Function::new(ctx.clone(), |value: String| is_color(&value))?)?;
             ctx.eval::<(), _>(source)
         });
         loaded.ok()?;
-        Some(Machine {
-            context,
-            deadline,
-            time: settings.time,
-            _runtime: runtime,
-        })
+        Some(Machine { context, deadline, time: settings.time, _runtime: runtime })
     }
 
     fn check(&self, text: &str) -> Outcome {
@@ -233,16 +202,8 @@ fn parse_url(text: String) -> String {
 
 /// Whether CSS takes it as a colour. Mermaid asks with the first word of a `box` line of a sequence diagram.
 fn is_color(text: &str) -> bool {
-    const KEYWORDS: [&str; 8] = [
-        "transparent",
-        "currentcolor",
-        "inherit",
-        "initial",
-        "revert",
-        "unset",
-        "canvas",
-        "canvastext",
-    ];
+    const KEYWORDS: [&str; 8] =
+        ["transparent", "currentcolor", "inherit", "initial", "revert", "unset", "canvas", "canvastext"];
     let text = text.trim().to_ascii_lowercase();
     // The crate also takes hexadecimal digits without `#`, which CSS does not.
     match text.contains('(') {
@@ -285,9 +246,7 @@ fn read_reply(json: &str, text: &str) -> Outcome {
         return Outcome::Failed(Failure::Unavailable);
     };
     if reply.valid {
-        return Outcome::Accepted {
-            mermaid_type: reply.kind,
-        };
+        return Outcome::Accepted { mermaid_type: reply.kind };
     }
     if reply.name.as_deref() == Some("InternalError") || reply.message.contains("out of memory") {
         return Outcome::Failed(Failure::TooDeep);
@@ -302,7 +261,13 @@ fn read_reply(json: &str, text: &str) -> Outcome {
             .and_then(|v| v.as_str())
             .filter(|t| !t.is_empty())
             .map(str::to_owned),
-        expected: reply.expected.as_array().into_iter().flatten().filter_map(|token| token.as_str().map(str::to_owned)).collect(),
+        expected: reply
+            .expected
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|token| token.as_str().map(str::to_owned))
+            .collect(),
         message: reply.message,
         unknown_kind,
         settings,
@@ -318,10 +283,7 @@ fn locate(reply: &Reply, text: &str) -> Option<(usize, usize)> {
     let lines = original_lines(parsed, &index);
     let original = |line: usize| lines.get(line.saturating_sub(1)).or(lines.last()).copied();
     let end_of_text = reply.token.as_ref().and_then(|t| t.as_str()) == Some("EOF")
-        || matches!(
-            reply.token.as_ref().and_then(serde_json::Value::as_f64),
-            Some(1.0)
-        );
+        || matches!(reply.token.as_ref().and_then(serde_json::Value::as_f64), Some(1.0));
     if let Some(location) = reply.location.as_ref().filter(|_| !end_of_text) {
         let first = original(number(as_number(&location.first_line))?)?;
         let last = original(number(as_number(&location.last_line))?)?;
@@ -353,11 +315,7 @@ fn as_number(value: &serde_json::Value) -> Option<f64> {
 fn line_and_column(message: &str) -> (Option<usize>, Option<usize>) {
     let after = |word: &str| {
         let (_, rest) = message.split_once(word)?;
-        let digits: String = rest
-            .trim_start()
-            .chars()
-            .take_while(char::is_ascii_digit)
-            .collect();
+        let digits: String = rest.trim_start().chars().take_while(char::is_ascii_digit).collect();
         digits.parse().ok()
     };
     (after("on line").or_else(|| after("line ")), after("column"))
@@ -374,16 +332,10 @@ fn original_lines(parsed: &str, index: &LineIndex<'_>) -> Vec<usize> {
         .map(|line| {
             let wanted = line.trim();
             let found = (next..=index.line_count())
-                .find(|n| {
-                    index
-                        .line(*n)
-                        .is_some_and(|(_, content)| content.trim() == wanted)
-                })
+                .find(|n| index.line(*n).is_some_and(|(_, content)| content.trim() == wanted))
                 .or_else(|| {
                     (next..=index.line_count()).find(|n| {
-                        index
-                            .line(*n)
-                            .is_some_and(|(_, c)| !wanted.is_empty() && c.contains(wanted))
+                        index.line(*n).is_some_and(|(_, c)| !wanted.is_empty() && c.contains(wanted))
                     })
                 })
                 .unwrap_or(next.min(index.line_count()));

@@ -72,24 +72,14 @@ pub fn find(id: &str) -> Option<&'static Kind> {
 
 /// The row of the word that a text begins with, whatever its case, behind settings and comments.
 pub fn of_header(text: &str) -> Option<&'static Kind> {
-    let mut lines = text
-        .lines()
-        .map(str::trim)
-        .skip_while(|line| line.is_empty())
-        .peekable();
+    let mut lines = text.lines().map(str::trim).skip_while(|line| line.is_empty()).peekable();
     if lines.peek() == Some(&"---") {
         lines.next();
         lines.find(|line| *line == "---")?;
     }
     let first = lines.find(|line| !line.is_empty() && !line.starts_with("%%"))?;
-    let word = first
-        .split(|c: char| c.is_whitespace() || c == ';' || c == ':')
-        .next()?;
-    let plain = |word: &str| {
-        word.trim_end_matches("-beta")
-            .trim_end_matches("-v2")
-            .to_ascii_lowercase()
-    };
+    let word = first.split(|c: char| c.is_whitespace() || c == ';' || c == ':').next()?;
+    let plain = |word: &str| word.trim_end_matches("-beta").trim_end_matches("-v2").to_ascii_lowercase();
     let word = plain(word);
     KINDS.iter().find(|kind| {
         plain(kind.header) == word

@@ -52,17 +52,20 @@ const ELEMENTS: [&str; 37] = [
     "a",
 ];
 
-/// Cleans and marks `svg`.
-pub(super) fn clean(svg: &str, options: &PictureOptions<'_>) -> Result<String, String> {
-    let mut pass = Pass::new(options);
+/// Cleans and marks `svg`, within `frame` if that is not its own. `alone`: it is not part of a page.
+pub(super) fn clean(
+    svg: &str,
+    options: &PictureOptions<'_>,
+    frame: Option<[f64; 4]>,
+    alone: bool,
+) -> Result<String, String> {
+    let mut pass = Pass::new(options, frame.or_else(|| view_box(svg)), alone);
     let mut reader = Reader::from_str(svg);
     let mut writer = Writer::new(Vec::with_capacity(svg.len() + 1024));
     let mut skipping = 0_usize;
     let mut fonts_done = !options.embed_fonts;
     loop {
-        let event = reader
-            .read_event()
-            .map_err(|error| format!("its SVG is not XML: {error}"))?;
+        let event = reader.read_event().map_err(|error| format!("its SVG is not XML: {error}"))?;
         match event {
             Event::Eof => break,
             Event::Start(start) => {
@@ -127,6 +130,15 @@ fn written_name(name: &str) -> &str {
     if name == "a" { "g" } else { name }
 }
 
+/// The `viewBox` of the root.
+pub(super) fn view_box(svg: &str) -> Option<[f64; 4]> {
+    let (root, _) = svg.split_once('>')?;
+    let (_, value) = root.split_once("viewBox=\"")?;
+    let numbers: Vec<f64> =
+        value.split('"').next()?.split_whitespace().filter_map(|n| n.parse().ok()).collect();
+    numbers.try_into().ok()
+}
+
 /// All character data of the SVG, to know which letters occur.
 fn text_of(svg: &str) -> String {
     let mut inside = false;
@@ -150,21 +162,12 @@ fn safe_css(css: &str) -> String {
         let (before, after) = rest.split_at(at);
         out.push_str(before);
         let end = after.find(')').map_or(after.len(), |end| end + 1);
-        let target = after[4..end]
-            .trim_end_matches(')')
-            .trim()
-            .trim_matches(['"', '\'']);
-        out.push_str(if target.starts_with('#') {
-            &after[..end]
-        } else {
-            "none"
-        });
+        let target = after[4..end].trim_end_matches(')').trim().trim_matches(['"', '\'']);
+        out.push_str(if target.starts_with('#') { &after[..end] } else { "none" });
         rest = &after[end..];
     }
     out.push_str(rest);
-    out.replace("@import", "")
-        .replace("javascript:", "")
-        .replace("expression(", "")
+    out.replace("@import", "").replace("javascript:", "").replace("expression(", "")
 }
 
 /// What is open, and what the marks say.
@@ -174,6 +177,8 @@ struct Pass<'a> {
     /// `classId-NAME-` to the class's element and its rows.
     classes: HashMap<&'a str, ClassMarks<'a>>,
     prefix: String,
+    alone: bool,
+    frame: Option<[f64; 4]>,
     open: Vec<Open<'a>>,
 }
 
@@ -193,7 +198,7 @@ struct Open<'a> {
 }
 
 impl<'a> Pass<'a> {
-    fn new(options: &PictureOptions<'a>) -> Self {
+    fn new(options: &PictureOptions<'a>, frame: Option<[f64; 4]>, alone: bool) -> Self {
         let mut by_data_id = HashMap::new();
         let mut classes: HashMap<&'a str, ClassMarks<'a>> = HashMap::new();
         for mark in options.marks {
@@ -208,19 +213,9 @@ impl<'a> Pass<'a> {
                 }
                 Part::Row { node, method, .. } => {
                     let class = classes.entry(node).or_default();
-                    if *method {
-                        &mut class.methods
-                    } else {
-                        &mut class.attributes
-                    }
-                    .push(element);
+                    if *method { &mut class.methods } else { &mut class.attributes }.push(element);
                 }
-                Part::Edge {
-                    from,
-                    to,
-                    nth,
-                    ordinal,
-                } => {
+                Part::Edge { from, to, nth, ordinal } => {
                     // Flowcharts count lines between the same two boxes, class diagrams count all lines from 1.
                     by_data_id.insert(format!("L_{from}_{to}_{nth}"), element);
                     by_data_id.insert(format!("id_{from}_{to}_{}", ordinal + 1), element);
@@ -231,6 +226,8 @@ impl<'a> Pass<'a> {
             by_data_id,
             classes,
             prefix: format!("{}-classId-", options.id),
+            alone,
+            frame,
             open: Vec::new(),
         }
     }
@@ -241,15 +238,10 @@ impl<'a> Pass<'a> {
 
     fn open(&mut self, start: &BytesStart<'_>) -> Result<BytesStart<'static>, String> {
         let cleaned = self.element(start)?;
-        let mut open = Open {
-            style: start.name().as_ref() == "style",
-            class: None,
-        };
+        let mut open = Open { style: start.name().as_ref() == "style", class: None };
         let id = attribute(start, "id");
-        if let Some(name) = id
-            .as_deref()
-            .and_then(|id| id.strip_prefix(&self.prefix))
-            .and_then(|id| id.rsplit_once('-'))
+        if let Some(name) =
+            id.as_deref().and_then(|id| id.strip_prefix(&self.prefix)).and_then(|id| id.rsplit_once('-'))
         {
             open.class = self.classes.get_key_value(name.0).map(|(name, _)| (*name, 0, 0));
         }
@@ -266,10 +258,28 @@ impl<'a> Pass<'a> {
         let name = written_name(start.name().as_ref()).to_owned();
         let nested = name == "svg" && !self.open.is_empty();
         let mut cleaned = BytesStart::new(name);
+        let root = self.open.is_empty();
         for attribute in start.attributes() {
             let attribute = attribute.map_err(|error| error.to_string())?;
+            if root && matches!(attribute.key.as_ref(), "width" | "height" | "viewBox" | "style") {
+                continue;
+            }
             if let Some(attribute) = allowed(&attribute) {
                 cleaned.push_attribute(attribute);
+            }
+        }
+        if root && let Some([x, y, width, height]) = self.frame {
+            cleaned.push_attribute(("viewBox", format!("{x} {y} {width} {height}").as_str()));
+            // Alone, a picture has the size it was drawn for; in a page it fits itself in.
+            match self.alone {
+                true => {
+                    cleaned.push_attribute(("width", width.to_string().as_str()));
+                    cleaned.push_attribute(("height", height.to_string().as_str()));
+                }
+                false => {
+                    cleaned.push_attribute(("width", "100%"));
+                    cleaned.push_attribute(("style", format!("max-width:{width}px").as_str()));
+                }
             }
         }
         if nested {
@@ -291,11 +301,7 @@ impl<'a> Pass<'a> {
         if let Some(id) = attribute(start, "id")
             && let Some((name, _)) = id.strip_prefix(&self.prefix).and_then(|id| id.rsplit_once('-'))
         {
-            return self
-                .classes
-                .get(name)
-                .and_then(|class| class.element)
-                .map(str::to_owned);
+            return self.classes.get(name).and_then(|class| class.element).map(str::to_owned);
         }
         // Rows of a class are labels in the order of the text.
         attribute(start, "data-merman-foreignobject")?;
@@ -316,11 +322,7 @@ impl<'a> Pass<'a> {
 }
 
 fn attribute<'s>(start: &'s BytesStart<'_>, name: &str) -> Option<Cow<'s, str>> {
-    start
-        .try_get_attribute(name)
-        .ok()
-        .flatten()
-        .map(|attribute| attribute.value)
+    start.try_get_attribute(name).ok().flatten().map(|attribute| attribute.value)
 }
 
 /// An attribute that may stay, with a value that reaches nothing outside.
@@ -336,10 +338,7 @@ fn allowed<'a>(attribute: &Attribute<'a>) -> Option<Attribute<'a>> {
         "style" | "fill" | "stroke" | "filter" | "mask" | "clip-path" | "marker-start" | "marker-mid"
         | "marker-end" => {
             let safe = safe_css(value);
-            Some(Attribute {
-                key: attribute.key,
-                value: Cow::Owned(safe),
-            })
+            Some(Attribute { key: attribute.key, value: Cow::Owned(safe) })
         }
         _ if value.contains("javascript:") => None,
         _ => Some(attribute.clone()),

@@ -8,7 +8,7 @@ use std::io::Read;
 use flate2::read::GzDecoder;
 
 /// The family of the shipped fonts.
-const FAMILY: &str = "Inter";
+pub(super) const FAMILY: &str = "Inter";
 
 /// What pictures name: ours, and something without serifs where it is missing.
 pub(super) const STACK: &str = "Inter, sans-serif";
@@ -77,10 +77,7 @@ pub(super) fn open_type() -> Vec<Vec<u8>> {
         .chain(SYMBOLS)
         .filter_map(|gzipped| {
             let mut bytes = Vec::new();
-            GzDecoder::new(gzipped)
-                .read_to_end(&mut bytes)
-                .ok()
-                .map(|_| bytes)
+            GzDecoder::new(gzipped).read_to_end(&mut bytes).ok().map(|_| bytes)
         })
         .collect()
 }
@@ -90,9 +87,7 @@ pub(super) fn embedded_css(text: &str, bold: bool) -> String {
     use base64::Engine as _;
     let wanted = |font: &&Font| {
         (font.weight == 400 || bold)
-            && text
-                .chars()
-                .any(|c| !c.is_ascii_control() && in_range(c, font.unicode_range))
+            && text.chars().any(|c| !c.is_ascii_control() && in_range(c, font.unicode_range))
     };
     INTER.iter().filter(wanted).map(|font| {
         format!(

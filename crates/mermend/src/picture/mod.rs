@@ -6,17 +6,16 @@
 
 mod clean;
 mod fonts;
+mod paint;
 
 use std::{panic, sync::OnceLock};
 
 use merman::{
-    MermaidEngine, OperationControl, ParseOptions, PngRequest, RenderOutput, RenderRequest, Renderer,
+    MermaidEngine, OperationControl, ParseOptions, RenderOutput, RenderRequest, Renderer,
     SourcePresentationConfig, SvgEnvironment, SvgRequest,
-    svg::{
-        SvgPipeline, SvgRenderOptions,
-        export::{NativeFontContext, RasterFitBox, RasterOptions},
-    },
+    svg::{SvgPipeline, SvgRenderOptions, export::NativeFontContext},
 };
+use resvg::usvg;
 
 pub use fonts::{Font, web_fonts};
 
@@ -37,13 +36,7 @@ pub struct PictureOptions<'a> {
 
 impl Default for PictureOptions<'_> {
     fn default() -> Self {
-        PictureOptions {
-            theme: Theme::Light,
-            scale: 2.0,
-            embed_fonts: true,
-            id: "diagram",
-            marks: &[],
-        }
+        PictureOptions { theme: Theme::Light, scale: 2.0, embed_fonts: true, id: "diagram", marks: &[] }
     }
 }
 
@@ -137,51 +130,45 @@ impl std::error::Error for PictureError {}
 
 /// Larger texts are checked but not drawn: layout takes more than linear time.
 const MAX_TEXT_BYTES: usize = 200_000;
-/// Side of the largest PNG, in pixels.
-const MAX_PNG_SIDE: u32 = 8_192;
 
 /// Draws `text` as SVG.
 ///
 /// # Errors
 /// When the text is not a diagram, or too large to draw.
 pub fn svg(text: &str, options: &PictureOptions<'_>) -> Result<String, PictureError> {
-    let request = |request| RenderRequest::svg(text, OperationControl::new(), request);
-    let RenderOutput::Svg(Some(output)) = render(text, options, request)? else {
-        return Err(PictureError::NotDrawable(
-            "there is no diagram in the text".to_owned(),
-        ));
-    };
-    clean::clean(output.svg(), options).map_err(PictureError::Failed)
+    let drawn = render(text, options)?;
+    let (frame, _) = framed(&drawn, options)?;
+    clean::clean(&drawn, options, frame, options.embed_fonts).map_err(PictureError::Failed)
 }
 
-/// Draws `text` as PNG.
+/// Draws `text` as PNG: exactly what [`svg`] draws.
 ///
 /// # Errors
 /// When the text is not a diagram, or too large to draw.
 pub fn png(text: &str, options: &PictureOptions<'_>) -> Result<Vec<u8>, PictureError> {
-    let matte = match options.theme {
-        Theme::Light => "#ffffff",
-        Theme::Dark => "#0f172a",
+    let ground = match options.theme {
+        Theme::Light => [0xff, 0xff, 0xff],
+        Theme::Dark => [0x0f, 0x17, 0x2a],
     };
-    let raster = RasterOptions::default()
-        .with_fit_to(RasterFitBox::contain(MAX_PNG_SIDE, MAX_PNG_SIDE))
-        .with_scale(options.scale.clamp(1.0, 4.0))
-        .with_matte(matte);
-    let request =
-        |svg| RenderRequest::png(text, OperationControl::new(), PngRequest { svg, options: raster });
-    match render(text, options, request)? {
-        RenderOutput::Png(Some(output)) => Ok(output.bytes().to_vec()),
-        _ => Err(PictureError::NotDrawable(
-            "there is no diagram in the text".to_owned(),
-        )),
+    let drawn = render(text, options)?;
+    let (_, tree) = framed(&drawn, options)?;
+    paint::png(&tree, options.scale.clamp(1.0, 4.0), ground).map_err(PictureError::Failed)
+}
+
+/// The frame that holds all that is drawn, where it is wider than the one of the SVG, and what a painter sees in it.
+fn framed(drawn: &str, options: &PictureOptions<'_>) -> Result<(Option<[f64; 4]>, usvg::Tree), PictureError> {
+    let seen = |frame| {
+        clean::clean(drawn, &PictureOptions { embed_fonts: false, ..options.clone() }, frame, true)
+            .and_then(|svg| paint::tree(&svg))
+    };
+    let tree = seen(None).map_err(PictureError::Failed)?;
+    match clean::view_box(drawn).and_then(|view_box| paint::wider_frame(&tree, view_box)) {
+        None => Ok((None, tree)),
+        frame => Ok((frame, seen(frame).map_err(PictureError::Failed)?)),
     }
 }
 
-fn render<'a>(
-    text: &'a str,
-    options: &PictureOptions<'_>,
-    request: impl FnOnce(SvgRequest) -> RenderRequest<'a>,
-) -> Result<RenderOutput, PictureError> {
+fn render(text: &str, options: &PictureOptions<'_>) -> Result<String, PictureError> {
     if text.len() > MAX_TEXT_BYTES {
         return Err(PictureError::TooLarge(format!(
             "the text has {} bytes, at most {MAX_TEXT_BYTES} are drawn",
@@ -189,28 +176,21 @@ fn render<'a>(
         )));
     }
     let renderer = renderer(options.theme);
-    let svg = SvgRequest {
+    let request = SvgRequest {
         environment: environment()
             .clone()
             .ok_or_else(|| PictureError::Failed("the shipped fonts did not load".to_owned()))?,
-        options: SvgRenderOptions {
-            diagram_id: Some(options.id.to_owned()),
-            ..SvgRenderOptions::default()
-        },
+        options: SvgRenderOptions { diagram_id: Some(options.id.to_owned()), ..SvgRenderOptions::default() },
         pipeline: Some(SvgPipeline::resvg_safe()),
         ..SvgRequest::default()
     };
-    let request = request(svg);
+    let request = RenderRequest::svg(text, OperationControl::new(), request);
     match panic::catch_unwind(panic::AssertUnwindSafe(|| renderer.render(request))) {
-        Ok(Ok(output)) => Ok(output),
+        Ok(Ok(RenderOutput::Svg(Some(output)))) => Ok(output.svg().to_owned()),
+        Ok(Ok(_)) => Err(PictureError::NotDrawable("there is no diagram in the text".to_owned())),
         Ok(Err(error)) => {
             let message = error.to_string();
-            let message = message
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .trim_end_matches('.')
-                .to_owned();
+            let message = message.lines().next().unwrap_or_default().trim_end_matches('.').to_owned();
             Err(match message.contains("limit") || message.contains("exceed") {
                 true => PictureError::TooLarge(message),
                 false => PictureError::NotDrawable(message),
@@ -230,9 +210,7 @@ fn environment() -> &'static Option<SvgEnvironment> {
             &OperationControl::new(),
         )
         .ok()?;
-        SvgEnvironment::deterministic()
-            .with_native_font_context(fonts)
-            .ok()
+        SvgEnvironment::deterministic().with_native_font_context(fonts).ok()
     })
 }
 

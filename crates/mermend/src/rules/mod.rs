@@ -51,12 +51,7 @@ pub(crate) struct Hit {
 
 impl Hit {
     pub(crate) fn new(range: Range<usize>, message: impl Into<String>, edits: Vec<Edit>) -> Self {
-        Hit {
-            start: range.start,
-            end: range.end,
-            message: message.into(),
-            edits,
-        }
+        Hit { start: range.start, end: range.end, message: message.into(), edits }
     }
 
     /// A hit whose only edit replaces what it points at.
@@ -69,11 +64,8 @@ impl Hit {
 impl Rule {
     /// What it finds, why that breaks, an example and the repair, as Markdown.
     pub fn docs(&self) -> String {
-        let lines: Vec<&str> = self
-            .raw_docs
-            .lines()
-            .map(|line| line.strip_prefix(' ').unwrap_or(line))
-            .collect();
+        let lines: Vec<&str> =
+            self.raw_docs.lines().map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
         lines.join("\n").trim().to_owned()
     }
 
@@ -97,10 +89,7 @@ impl Rule {
         let span = Span::of(index, hit.start, hit.end);
         let mut finding = Finding::new(self.code, Severity::Error, "rules", span, hit.message)
             .with_hint(self.section("Fix").replace('\n', " "));
-        finding.fix = self.class.map(|class| Fix {
-            class,
-            edits: hit.edits,
-        });
+        finding.fix = self.class.map(|class| Fix { class, edits: hit.edits });
         finding
     }
 }

@@ -17,10 +17,7 @@ pub(crate) fn checker() -> &'static Checker {
 pub(crate) fn check_rule(code: &str, drawn: &str) {
     let rule = explain(code).unwrap_or_else(|| panic!("no rule {code}"));
     let is_drawing = |line: &str| line.trim_start().starts_with("%%") && line.contains('^');
-    let text: String = drawn
-        .split_inclusive('\n')
-        .filter(|line| !is_drawing(line))
-        .collect();
+    let text: String = drawn.split_inclusive('\n').filter(|line| !is_drawing(line)).collect();
     let hits = (rule.find)(&Document::new(&text));
     assert!(!hits.is_empty(), "{code} finds nothing in\n{text}");
     let mut line_number = 0;
@@ -36,11 +33,7 @@ pub(crate) fn check_rule(code: &str, drawn: &str) {
         let seen: Vec<_> = hits
             .iter()
             .map(|hit| {
-                (
-                    index.position(hit.start),
-                    hit.message.as_str(),
-                    text[hit.start..hit.end].chars().count(),
-                )
+                (index.position(hit.start), hit.message.as_str(), text[hit.start..hit.end].chars().count())
             })
             .collect();
         let fits = |((at, column), said, size): &((usize, usize), &str, usize)| {
@@ -60,23 +53,11 @@ pub(crate) fn check_rule(code: &str, drawn: &str) {
 #[track_caller]
 pub(crate) fn check_fix(before: &str, after: &str) {
     let checker = checker();
-    assert!(
-        !checker.check(before).valid,
-        "Mermaid accepts it as it is:\n{before}"
-    );
+    assert!(!checker.check(before).valid, "Mermaid accepts it as it is:\n{before}");
     let repaired = checker.repair(before);
-    assert_eq!(
-        repaired.code,
-        after,
-        "steps {:?}\n{:?}",
-        repaired.steps,
-        checker.check(after).findings
-    );
+    assert_eq!(repaired.code, after, "steps {:?}\n{:?}", repaired.steps, checker.check(after).findings);
     assert!(repaired.valid && repaired.changed);
-    assert!(
-        checker.check(after).validated(),
-        "Mermaid rejects the repair:\n{after}"
-    );
+    assert!(checker.check(after).validated(), "Mermaid rejects the repair:\n{after}");
     let again = checker.repair(after);
     assert_eq!((again.code.as_str(), again.changed), (after, false));
 }
@@ -85,9 +66,7 @@ pub(crate) fn check_fix(before: &str, after: &str) {
 fn codes_and_names_are_unique() {
     for (at, rule) in RULES.iter().enumerate() {
         assert!(
-            RULES[..at]
-                .iter()
-                .all(|other| other.code != rule.code && other.name != rule.name),
+            RULES[..at].iter().all(|other| other.code != rule.code && other.name != rule.name),
             "{rule:?}"
         );
         assert!(std::ptr::eq(explain(&rule.code.to_lowercase()).unwrap(), *rule));
@@ -100,18 +79,12 @@ fn codes_and_names_are_unique() {
 fn docs_are_complete_and_true() {
     for rule in RULES {
         for heading in ["What it finds", "Why it breaks", "Fix"] {
-            assert!(
-                !rule.section(heading).is_empty(),
-                "{rule:?} has no section {heading}"
-            );
+            assert!(!rule.section(heading).is_empty(), "{rule:?} has no section {heading}");
         }
         if rule.class.is_some() {
             let (bad, good) = example(rule);
             let repaired = checker().repair(&bad);
-            assert!(
-                !checker().check(&bad).valid,
-                "{rule:?}: Mermaid accepts the bad example"
-            );
+            assert!(!checker().check(&bad).valid, "{rule:?}: Mermaid accepts the bad example");
             assert!(
                 repaired.steps.iter().any(|step| step.rule == rule.code),
                 "{rule:?} is not among {:?}\n{bad}",
@@ -126,8 +99,5 @@ fn example(rule: &Rule) -> (String, String) {
     let docs = rule.docs();
     let fences = crate::markdown::fences(&docs);
     assert!(fences.len() >= 2, "{rule:?} has no example");
-    (
-        fences[0].code(&docs).trim_end_matches('\n').to_owned(),
-        fences[1].code(&docs).to_owned(),
-    )
+    (fences[0].code(&docs).trim_end_matches('\n').to_owned(), fences[1].code(&docs).to_owned())
 }

@@ -19,18 +19,11 @@ pub(crate) struct SqliteFile {
 
 impl SqliteFile {
     pub(crate) fn new() -> Self {
-        Self {
-            folder: tempfile::tempdir().unwrap(),
-        }
+        Self { folder: tempfile::tempdir().unwrap() }
     }
 
     pub(crate) fn path(&self) -> String {
-        self.folder
-            .path()
-            .join("data/store.db")
-            .to_str()
-            .unwrap()
-            .to_owned()
+        self.folder.path().join("data/store.db").to_str().unwrap().to_owned()
     }
 
     pub(crate) fn url(&self) -> String {
@@ -93,9 +86,7 @@ impl PostgresDatabase {
     reason = "a test's server is given from outside, and a test has no config"
 )]
 pub(crate) fn server_url(test: &str) -> Option<String> {
-    let url = std::env::var("BA_COPILOT_TEST_POSTGRES_URL")
-        .ok()
-        .filter(|url| !url.is_empty());
+    let url = std::env::var("BA_COPILOT_TEST_POSTGRES_URL").ok().filter(|url| !url.is_empty());
     if url.is_none() {
         let line = format!("*** {test}: SKIPPED on PostgreSQL: set BA_COPILOT_TEST_POSTGRES_URL ***\n");
         std::io::stderr().write_all(line.as_bytes()).unwrap();

@@ -24,11 +24,7 @@ fn writes_until_killed() {
     let Some((round, url)) = line.trim_end().split_once(' ') else {
         return;
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         println!("\nstarted"); // A line of its own: the harness has begun one.
         let store = Store::connect(url, &ConnectOptions::default()).await.unwrap();
@@ -46,10 +42,7 @@ fn writes_until_killed() {
                     // Longer than a page of the file, so that a write is torn if it can be.
                     let mut version = a_version(&id, of);
                     version.mermaid = format!("flowchart LR\n{}", format!("  a --> {id}\n").repeat(500));
-                    store
-                        .record_generation(a_generation(&id, 0), Some(version))
-                        .await
-                        .unwrap();
+                    store.record_generation(a_generation(&id, 0), Some(version)).await.unwrap();
                     println!("kept {id}");
                 }
             });
@@ -65,24 +58,14 @@ fn writes_until_killed() {
 fn kill_after(lines: usize, round: usize, file: &SqliteFile) -> Vec<String> {
     let url = file.url();
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "durability::writes_until_killed",
-            "--ignored",
-            "--nocapture",
-        ])
+        .args(["--exact", "durability::writes_until_killed", "--ignored", "--nocapture"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     writeln!(child.stdin.take().unwrap(), "{round} {url}").unwrap();
-    let mut said = BufReader::new(child.stdout.take().unwrap())
-        .lines()
-        .map(Result::unwrap);
-    assert!(
-        said.by_ref().any(|line| line == "started"),
-        "the child did not start"
-    );
+    let mut said = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(said.by_ref().any(|line| line == "started"), "the child did not start");
     let mut kept: Vec<_> = said.by_ref().take(lines).collect();
     if round % 2 == 1 {
         let log_bytes = || std::fs::metadata(format!("{}-wal", file.path())).map_or(0, |log| log.len());
@@ -95,11 +78,7 @@ fn kill_after(lines: usize, round: usize, file: &SqliteFile) -> Vec<String> {
     let status = child.wait().unwrap();
     assert!(!status.success(), "the child ended by itself: {status}");
     kept.iter()
-        .map(|line| {
-            line.strip_prefix("kept ")
-                .unwrap_or_else(|| panic!("{line}"))
-                .to_owned()
-        })
+        .map(|line| line.strip_prefix("kept ").unwrap_or_else(|| panic!("{line}")).to_owned())
         .collect()
 }
 
@@ -129,18 +108,9 @@ async fn look_for(file: &SqliteFile, acknowledged: &BTreeSet<String>) {
 
     // Nothing is half there, acknowledged or not: the head of each diagram is its newest version.
     let mut raw = file.raw().await;
-    let verdict: String = sqlx::query_scalar("pragma integrity_check")
-        .fetch_one(&mut raw)
-        .await
-        .unwrap();
+    let verdict: String = sqlx::query_scalar("pragma integrity_check").fetch_one(&mut raw).await.unwrap();
     assert_eq!(verdict, "ok");
-    assert!(
-        sqlx::query("pragma foreign_key_check")
-            .fetch_all(&mut raw)
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(sqlx::query("pragma foreign_key_check").fetch_all(&mut raw).await.unwrap().is_empty());
     let torn: i64 = sqlx::query_scalar(
         "select count(*) from diagrams d where head_version <> \
          (select count(*) from diagram_versions v where v.diagram_id = d.id) \

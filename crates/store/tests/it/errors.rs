@@ -22,10 +22,7 @@ fn all_that_it_says(error: &StoreError) -> String {
 }
 
 async fn refusal(url: &str) -> StoreError {
-    let options = ConnectOptions {
-        acquire_timeout: Duration::from_secs(5),
-        ..ConnectOptions::default()
-    };
+    let options = ConnectOptions { acquire_timeout: Duration::from_secs(5), ..ConnectOptions::default() };
     let error = Store::connect(url, &options).await.unwrap_err();
     let said = all_that_it_says(&error);
     assert!(!said.contains(SECRET), "{said}");
@@ -56,15 +53,9 @@ async fn a_password_in_a_url_is_never_repeated() {
 async fn a_server_that_says_nothing_is_given_up_on() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("postgres://user:{SECRET}@{}/db", silent.local_addr().unwrap());
-    let options = ConnectOptions {
-        acquire_timeout: Duration::from_millis(100),
-        ..ConnectOptions::default()
-    };
+    let options = ConnectOptions { acquire_timeout: Duration::from_millis(100), ..ConnectOptions::default() };
     let gave_up = Store::connect(&url, &options).await.unwrap_err();
-    assert!(
-        all_that_it_says(&gave_up).contains("did not answer the first connection in time"),
-        "{gave_up}"
-    );
+    assert!(all_that_it_says(&gave_up).contains("did not answer the first connection in time"), "{gave_up}");
 }
 
 #[tokio::test]
@@ -96,24 +87,14 @@ async fn an_open_store_does_not_show_its_url() {
 const STRICTER: &str = "create unique index canaries on generations (request)";
 
 fn canary(id: &str) -> NewGeneration {
-    NewGeneration {
-        request: SECRET.into(),
-        model: SECRET.into(),
-        ..a_generation(id, 0)
-    }
+    NewGeneration { request: SECRET.into(), model: SECRET.into(), ..a_generation(id, 0) }
 }
 
 async fn fails_without_quoting_the_row(store: &Store) {
     store.record_generation(canary("g-1"), None).await.unwrap();
     let taken = store.record_generation(canary("g-1"), None).await.unwrap_err();
     let internal = store.record_generation(canary("g-2"), None).await.unwrap_err();
-    assert!(
-        matches!(
-            internal,
-            StoreError::Internal { .. } | StoreError::Conflict { .. }
-        ),
-        "{internal:?}"
-    );
+    assert!(matches!(internal, StoreError::Internal { .. } | StoreError::Conflict { .. }), "{internal:?}");
     for error in [taken, internal] {
         let said = all_that_it_says(&error);
         assert!(!said.contains(SECRET), "{said}");
@@ -140,15 +121,10 @@ async fn no_row_is_quoted_on_postgres() {
     fails_without_quoting_the_row(&store).await;
     // A check that fails: PostgreSQL adds "Failing row contains (…)".
     raw.execute("drop index canaries").await.unwrap();
-    raw.execute("alter table generations add constraint no_g3 check (id <> 'g-3')")
-        .await
-        .unwrap();
+    raw.execute("alter table generations add constraint no_g3 check (id <> 'g-3')").await.unwrap();
     let internal = store.record_generation(canary("g-3"), None).await.unwrap_err();
     let said = all_that_it_says(&internal);
-    assert!(
-        said.contains("23514") && said.contains("no_g3") && !said.contains(SECRET),
-        "{said}"
-    );
+    assert!(said.contains("23514") && said.contains("no_g3") && !said.contains(SECRET), "{said}");
     store.close().await;
     database.drop().await;
 }

@@ -29,24 +29,14 @@ async fn only_its_owner_may_read_it() {
     assert_eq!(mode(&format!("{path}-shm")), 0o600);
     assert_eq!(mode(file.folder.path().join("data").to_str().unwrap()), 0o700);
     store.close().await;
-    assert!(
-        !std::path::Path::new(&format!("{path}-wal")).exists(),
-        "a closed store is one file"
-    );
+    assert!(!std::path::Path::new(&format!("{path}-wal")).exists(), "a closed store is one file");
 }
 
 #[tokio::test]
 async fn a_database_in_memory_is_refused_with_advice() {
-    for url in [
-        "sqlite::memory:",
-        "sqlite://:memory:",
-        "sqlite:file:x?mode=memory",
-    ] {
+    for url in ["sqlite::memory:", "sqlite://:memory:", "sqlite:file:x?mode=memory"] {
         let problem = refusal(url).await;
-        assert!(
-            problem.contains("memory") && problem.contains("sqlite:./data/ba-copilot.db"),
-            "{problem}"
-        );
+        assert!(problem.contains("memory") && problem.contains("sqlite:./data/ba-copilot.db"), "{problem}");
     }
 }
 
@@ -54,11 +44,7 @@ async fn a_database_in_memory_is_refused_with_advice() {
 async fn urls_that_name_nothing_usable_are_refused() {
     assert!(refusal("sqlite:").await.contains("names no file"));
     assert!(refusal("sqlite:x.db?mode=ro").await.contains("no parameters"));
-    assert!(
-        refusal("mysql://root:hunter2@host/db")
-            .await
-            .contains("must begin with sqlite: or postgres:")
-    );
+    assert!(refusal("mysql://root:hunter2@host/db").await.contains("must begin with sqlite: or postgres:"));
     assert!(refusal("").await.contains("must begin with"));
 
     let folder = tempfile::tempdir().unwrap();
@@ -66,17 +52,9 @@ async fn urls_that_name_nothing_usable_are_refused() {
     refusal(&format!("sqlite:{path}")).await;
     let letter = folder.path().join("letter.txt");
     std::fs::write(&letter, "Dear database, ".repeat(500)).unwrap();
-    assert!(
-        refusal(&format!("sqlite:{}", letter.display()))
-            .await
-            .contains("not a SQLite database")
-    );
+    assert!(refusal(&format!("sqlite:{}", letter.display())).await.contains("not a SQLite database"));
     let below = letter.join("store.db");
-    assert!(
-        refusal(&format!("sqlite:{}", below.display()))
-            .await
-            .contains("cannot be created")
-    );
+    assert!(refusal(&format!("sqlite:{}", below.display())).await.contains("cannot be created"));
 }
 
 #[tokio::test]
@@ -94,20 +72,14 @@ async fn a_file_that_vanished_is_noticed() {
 #[tokio::test]
 async fn readers_do_not_wait_for_a_writer_and_a_writer_says_when_it_waited_too_long() {
     let file = SqliteFile::new();
-    let options = ConnectOptions {
-        busy_timeout: Duration::from_millis(50),
-        ..ConnectOptions::default()
-    };
+    let options = ConnectOptions { busy_timeout: Duration::from_millis(50), ..ConnectOptions::default() };
     let store = Store::connect(&file.url(), &options).await.unwrap();
     store.migrate(NOON).await.unwrap();
 
     let mut other = file.raw().await;
     sqlx::query("begin immediate").execute(&mut other).await.unwrap();
     store.ping(SECOND).await.unwrap();
-    store
-        .find_project(&store::ProjectId::default_project())
-        .await
-        .unwrap();
+    store.find_project(&store::ProjectId::default_project()).await.unwrap();
     let busy = store.migrate(NOON).await.unwrap_err();
     assert!(busy.to_string().contains("another process is writing"), "{busy}");
     sqlx::query("rollback").execute(&mut other).await.unwrap();

@@ -9,13 +9,8 @@ use store::{ConnectOptions, Store, StoreError, VersionOf};
 use crate::databases::{NOON, PostgresDatabase, SqliteFile, a_diagram, a_generation, a_version};
 
 fn migration_files(folder: &str) -> BTreeSet<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("migrations")
-        .join(folder);
-    std::fs::read_dir(folder)
-        .unwrap()
-        .map(|it| it.unwrap().file_name().into_string().unwrap())
-        .collect()
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(folder);
+    std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap()).collect()
 }
 
 #[tokio::test]
@@ -24,9 +19,7 @@ async fn both_folders_hold_the_same_names_and_nothing_is_forgotten() {
     assert_eq!(sqlite, migration_files("postgres"));
 
     let file = SqliteFile::new();
-    let store = Store::connect(&file.url(), &ConnectOptions::default())
-        .await
-        .unwrap();
+    let store = Store::connect(&file.url(), &ConnectOptions::default()).await.unwrap();
     let pending = store.check_schema().await.unwrap().pending;
     let known: BTreeSet<_> = pending.iter().map(|name| format!("{name}.sql")).collect();
     assert_eq!(sqlite, known, "the table in src/migrate.rs lists each file");
@@ -36,25 +29,16 @@ async fn both_folders_hold_the_same_names_and_nothing_is_forgotten() {
 fn each_migration_begins_with_its_reason() {
     for folder in ["sqlite", "postgres"] {
         for name in migration_files(folder) {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("migrations")
-                .join(folder)
-                .join(&name);
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(folder).join(&name);
             let text = std::fs::read_to_string(path).unwrap();
-            assert!(
-                text.starts_with("-- Why: "),
-                "{folder}/{name} must begin with `-- Why: …`"
-            );
+            assert!(text.starts_with("-- Why: "), "{folder}/{name} must begin with `-- Why: …`");
         }
     }
 }
 
 /// Each column as `table.column type [not null]`, in the order of the file that both databases are compared with.
 fn schema() -> Vec<&'static str> {
-    include_str!("schema.txt")
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .collect()
+    include_str!("schema.txt").lines().filter(|line| !line.starts_with('#')).collect()
 }
 
 #[tokio::test]
@@ -71,14 +55,7 @@ async fn sqlite_has_the_agreed_columns() {
     .unwrap();
     let found: Vec<_> = rows
         .iter()
-        .map(|row| {
-            column(
-                row.get("t"),
-                row.get("c"),
-                row.get("y"),
-                row.get::<i64, _>("n") == 1,
-            )
-        })
+        .map(|row| column(row.get("t"), row.get("c"), row.get("y"), row.get::<i64, _>("n") == 1))
         .collect();
     assert_eq!(found, schema());
     store.close().await;
@@ -100,14 +77,7 @@ async fn postgres_has_the_agreed_columns() {
     .unwrap();
     let found: Vec<_> = rows
         .iter()
-        .map(|row| {
-            column(
-                row.get("t"),
-                row.get("c"),
-                row.get("y"),
-                row.get::<String, _>("n") == "NO",
-            )
-        })
+        .map(|row| column(row.get("t"), row.get("c"), row.get("y"), row.get::<String, _>("n") == "NO"))
         .collect();
     assert_eq!(found, schema());
     store.close().await;
@@ -115,11 +85,7 @@ async fn postgres_has_the_agreed_columns() {
 }
 
 fn column(table: &str, column: &str, kind: &str, not_null: bool) -> String {
-    format!(
-        "{table}.{column} {}{}",
-        kind.to_lowercase(),
-        if not_null { " not null" } else { "" }
-    )
+    format!("{table}.{column} {}{}", kind.to_lowercase(), if not_null { " not null" } else { "" })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -153,11 +119,7 @@ async fn migrate_at_once(url: &str) {
         });
     }
     let applied = programs.join_all().await;
-    assert_eq!(
-        applied.iter().filter(|count| **count > 0).count(),
-        1,
-        "one did it, the others found it done"
-    );
+    assert_eq!(applied.iter().filter(|count| **count > 0).count(), 1, "one did it, the others found it done");
 }
 
 #[tokio::test]
@@ -176,10 +138,7 @@ async fn a_newer_postgres_schema_is_left_alone() {
     };
     let store = crate::databases::migrated(&database.url()).await;
     let known = store.check_schema().await.unwrap().version;
-    sqlx::query(NEWER)
-        .execute(&mut database.raw().await)
-        .await
-        .unwrap();
+    sqlx::query(NEWER).execute(&mut database.raw().await).await.unwrap();
     refuses_newer(&store, known).await;
     store.close().await;
     database.drop().await;
@@ -200,13 +159,9 @@ async fn versions_never_change_in_sqlite() {
     let file = SqliteFile::new();
     let store = file.migrated().await;
     let version = a_version("v", VersionOf::New(a_diagram("d")));
-    store
-        .record_generation(a_generation("g", 0), Some(version))
-        .await
-        .unwrap();
-    let changed = sqlx::query("update diagram_versions set mermaid = 'x'")
-        .execute(&mut file.raw().await)
-        .await;
+    store.record_generation(a_generation("g", 0), Some(version)).await.unwrap();
+    let changed =
+        sqlx::query("update diagram_versions set mermaid = 'x'").execute(&mut file.raw().await).await;
     assert!(changed.unwrap_err().to_string().contains("never changes"));
 }
 
@@ -217,13 +172,9 @@ async fn versions_never_change_in_postgres() {
     };
     let store = crate::databases::migrated(&database.url()).await;
     let version = a_version("v", VersionOf::New(a_diagram("d")));
-    store
-        .record_generation(a_generation("g", 0), Some(version))
-        .await
-        .unwrap();
-    let changed = sqlx::query("update diagram_versions set mermaid = 'x'")
-        .execute(&mut database.raw().await)
-        .await;
+    store.record_generation(a_generation("g", 0), Some(version)).await.unwrap();
+    let changed =
+        sqlx::query("update diagram_versions set mermaid = 'x'").execute(&mut database.raw().await).await;
     assert!(changed.unwrap_err().to_string().contains("never changes"));
     store.close().await;
     database.drop().await;

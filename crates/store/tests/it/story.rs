@@ -47,34 +47,18 @@ async fn tell(url: &str, backend: Backend) {
 
     // Everything is still there for the next process.
     store.close().await;
-    assert!(matches!(
-        store.ping(Duration::from_secs(5)).await,
-        Err(StoreError::Unavailable { .. })
-    ));
+    assert!(matches!(store.ping(Duration::from_secs(5)).await, Err(StoreError::Unavailable { .. })));
     let again = Store::connect(url, &ConnectOptions::default()).await.unwrap();
     assert!(again.check_schema().await.unwrap().is_current());
-    assert_eq!(
-        again
-            .find_diagram(&diagram("d-library"))
-            .await
-            .unwrap()
-            .head_version,
-        2
-    );
-    assert_eq!(
-        again.find_version(&version("v-1")).await.unwrap().requirement,
-        HARD_TEXT
-    );
+    assert_eq!(again.find_diagram(&diagram("d-library")).await.unwrap().head_version, 2);
+    assert_eq!(again.find_version(&version("v-1")).await.unwrap().requirement, HARD_TEXT);
     again.close().await;
 }
 
 async fn the_tables_come(store: &Store) {
     let before = store.check_schema().await.unwrap();
     assert_eq!((before.version, before.is_current()), (0, false));
-    assert_eq!(
-        before.pending.first(),
-        Some(&"0001_projects_diagrams_generations")
-    );
+    assert_eq!(before.pending.first(), Some(&"0001_projects_diagrams_generations"));
     // Before they come, the answer is what to do and not an internal error.
     let early = store.find_diagram(&diagram("d")).await.unwrap_err();
     assert!(early.to_string().contains("run its migrations"), "{early}");
@@ -88,18 +72,9 @@ async fn the_tables_come(store: &Store) {
 }
 
 async fn projects_are_ensured(store: &Store) {
-    let made = store
-        .ensure_project(&project("p-1"), HARD_TEXT, NOON)
-        .await
-        .unwrap();
-    assert_eq!(
-        (made.id.as_str(), made.name.as_str(), made.created_at),
-        ("p-1", HARD_TEXT, NOON)
-    );
-    let again = store
-        .ensure_project(&project("p-1"), "Other", TimeUs::from_micros(0))
-        .await
-        .unwrap();
+    let made = store.ensure_project(&project("p-1"), HARD_TEXT, NOON).await.unwrap();
+    assert_eq!((made.id.as_str(), made.name.as_str(), made.created_at), ("p-1", HARD_TEXT, NOON));
+    let again = store.ensure_project(&project("p-1"), "Other", TimeUs::from_micros(0)).await.unwrap();
     assert_eq!(again, made);
     let missing = store.find_project(&project("P-1")).await;
     assert_eq!(missing, Err(StoreError::NotFound { what: "project" }));
@@ -128,20 +103,11 @@ async fn a_generation_makes_a_diagram(store: &Store) {
         trace: list.clone(),
         ..a_version("v-1", VersionOf::New(a_diagram("d-library")))
     };
-    let recorded = store
-        .record_generation(new.clone(), Some(new_version))
-        .await
-        .unwrap();
+    let recorded = store.record_generation(new.clone(), Some(new_version)).await.unwrap();
 
     let made = recorded.diagram.unwrap();
-    assert_eq!(
-        (made.id.as_str(), made.head_version, made.kind.as_str()),
-        ("d-library", 1, "class")
-    );
-    assert_eq!(
-        (made.title.as_str(), made.created_at, made.updated_at),
-        ("Library", NOON, NOON)
-    );
+    assert_eq!((made.id.as_str(), made.head_version, made.kind.as_str()), ("d-library", 1, "class"));
+    assert_eq!((made.title.as_str(), made.created_at, made.updated_at), ("Library", NOON, NOON));
     assert_eq!(made.project_id, ProjectId::default_project());
 
     let kept = recorded.generation;
@@ -156,69 +122,37 @@ async fn a_generation_makes_a_diagram(store: &Store) {
     assert_eq!((&kept.validator, &kept.repairs), (&new.validator, &new.repairs));
     assert_eq!((&kept.warning, &kept.error_code), (&new.warning, &None));
     assert_eq!((kept.input_tokens, kept.output_tokens), (u32::MAX, 7));
-    assert_eq!(
-        (kept.cost_micro_usd, kept.duration_us, kept.created_at),
-        (Some(i64::MAX), i64::MAX, NOON)
-    );
+    assert_eq!((kept.cost_micro_usd, kept.duration_us, kept.created_at), (Some(i64::MAX), i64::MAX, NOON));
 
     let first = recorded.version.unwrap();
     assert_eq!((first.number, first.validated, first.created_at), (1, true, NOON));
     assert_eq!(first.generation_id, Some(generation("g-1")));
-    assert_eq!(
-        (first.requirement.as_str(), first.mermaid.as_str()),
-        (HARD_TEXT, HARD_TEXT)
-    );
-    assert_eq!(
-        (&first.blueprint, &first.findings, &first.trace),
-        (&Some(list.clone()), &list, &list)
-    );
+    assert_eq!((first.requirement.as_str(), first.mermaid.as_str()), (HARD_TEXT, HARD_TEXT));
+    assert_eq!((&first.blueprint, &first.findings, &first.trace), (&Some(list.clone()), &list, &list));
 
     // What was returned is what is stored.
     assert_eq!(store.find_generation(&generation("g-1")).await.unwrap(), kept);
     assert_eq!(store.find_diagram(&diagram("d-library")).await.unwrap(), made);
     assert_eq!(store.find_version(&version("v-1")).await.unwrap(), first);
-    assert_eq!(
-        store.find_version_number(&diagram("d-library"), 1).await.unwrap(),
-        first
-    );
+    assert_eq!(store.find_version_number(&diagram("d-library"), 1).await.unwrap(), first);
 }
 
 async fn a_second_version_moves_the_diagram_on(store: &Store) {
     let of = VersionOf::Existing(diagram("d-library"));
-    let unchecked = NewVersion {
-        validated: false,
-        ..a_version("v-2", of)
-    };
-    let fell_back = NewGeneration {
-        status: GenerationStatus::FellBack,
-        ..a_generation("g-2", 60)
-    };
+    let unchecked = NewVersion { validated: false, ..a_version("v-2", of) };
+    let fell_back = NewGeneration { status: GenerationStatus::FellBack, ..a_generation("g-2", 60) };
     let recorded = store.record_generation(fell_back, Some(unchecked)).await.unwrap();
     let second = recorded.version.unwrap();
-    assert_eq!(
-        (second.number, second.validated, second.blueprint),
-        (2, false, None)
-    );
+    assert_eq!((second.number, second.validated, second.blueprint), (2, false, None));
     assert_eq!(recorded.generation.status, GenerationStatus::FellBack);
     let moved = recorded.diagram.unwrap();
     assert_eq!((moved.head_version, moved.created_at), (2, NOON));
     assert_eq!(moved.updated_at, recorded.generation.created_at);
 
-    let versions = store
-        .list_versions(&diagram("d-library"), &PageRequest::first(10))
-        .await
-        .unwrap();
-    let numbers: Vec<_> = versions
-        .items
-        .iter()
-        .map(|it| (it.number, it.validated))
-        .collect();
+    let versions = store.list_versions(&diagram("d-library"), &PageRequest::first(10)).await.unwrap();
+    let numbers: Vec<_> = versions.items.iter().map(|it| (it.number, it.validated)).collect();
     assert_eq!((numbers, versions.next), (vec![(2, false), (1, true)], None));
-    assert_eq!(
-        store.find_version(&version("v-1")).await.unwrap().number,
-        1,
-        "the first version stays"
-    );
+    assert_eq!(store.find_version(&version("v-1")).await.unwrap().number, 1, "the first version stays");
 }
 
 async fn failures_are_remembered_too(store: &Store) {
@@ -230,10 +164,7 @@ async fn failures_are_remembered_too(store: &Store) {
     };
     let recorded = store.record_generation(failed, None).await.unwrap();
     assert_eq!((recorded.diagram, recorded.version), (None, None));
-    assert_eq!(
-        recorded.generation.error_code.as_deref(),
-        Some("provider_unavailable")
-    );
+    assert_eq!(recorded.generation.error_code.as_deref(), Some("provider_unavailable"));
     assert_eq!(recorded.generation.project_id, Some(project("p-1")));
 
     // A failure about a diagram that is there names it, and does not move it.
@@ -256,49 +187,26 @@ async fn half_a_write_is_no_write(store: &Store) {
     let taken = store.record_generation(a_generation("g-1", 70), None).await;
     assert_eq!(taken, conflict("generation id"));
     let version_taken = a_version("v-1", on_library());
-    let taken = store
-        .record_generation(a_generation("g-lost", 70), Some(version_taken))
-        .await;
+    let taken = store.record_generation(a_generation("g-lost", 70), Some(version_taken)).await;
     assert_eq!(taken, conflict("version id"));
     let diagram_taken = a_version("v-lost", VersionOf::New(a_diagram("d-library")));
-    let taken = store
-        .record_generation(a_generation("g-lost", 70), Some(diagram_taken))
-        .await;
+    let taken = store.record_generation(a_generation("g-lost", 70), Some(diagram_taken)).await;
     assert_eq!(taken, conflict("diagram id"));
     let generation_taken = a_version("v-lost", VersionOf::New(a_diagram("d-lost")));
-    let taken = store
-        .record_generation(a_generation("g-1", 70), Some(generation_taken))
-        .await;
+    let taken = store.record_generation(a_generation("g-1", 70), Some(generation_taken)).await;
     assert_eq!(taken, conflict("generation id"));
 
     let nowhere = a_version("v-lost", VersionOf::Existing(diagram("d-lost")));
-    let refused = store
-        .record_generation(a_generation("g-lost", 70), Some(nowhere))
-        .await;
+    let refused = store.record_generation(a_generation("g-lost", 70), Some(nowhere)).await;
     assert_eq!(refused, missing("diagram"));
-    let about_nothing = NewGeneration {
-        diagram_id: Some(diagram("d-lost")),
-        ..a_generation("g-lost", 70)
-    };
-    assert_eq!(
-        store.record_generation(about_nothing, None).await,
-        missing("diagram")
-    );
-    let no_project = NewGeneration {
-        project_id: Some(project("p-lost")),
-        ..a_generation("g-lost", 70)
-    };
-    assert_eq!(
-        store.record_generation(no_project, None).await,
-        missing("project")
-    );
+    let about_nothing = NewGeneration { diagram_id: Some(diagram("d-lost")), ..a_generation("g-lost", 70) };
+    assert_eq!(store.record_generation(about_nothing, None).await, missing("diagram"));
+    let no_project = NewGeneration { project_id: Some(project("p-lost")), ..a_generation("g-lost", 70) };
+    assert_eq!(store.record_generation(no_project, None).await, missing("project"));
     let mut homeless = a_diagram("d-lost");
     homeless.project_id = project("p-lost");
     let refused = store
-        .record_generation(
-            a_generation("g-lost", 70),
-            Some(a_version("v-lost", VersionOf::New(homeless))),
-        )
+        .record_generation(a_generation("g-lost", 70), Some(a_version("v-lost", VersionOf::New(homeless))))
         .await;
     assert_eq!(refused, missing("project"));
 
@@ -322,92 +230,50 @@ async fn half_a_write_is_no_write(store: &Store) {
 }
 
 async fn nonsense_is_refused(store: &Store) {
-    let nul = NewGeneration {
-        request: "a\0b".into(),
-        ..a_generation("g-bad", 70)
-    };
+    let nul = NewGeneration { request: "a\0b".into(), ..a_generation("g-bad", 70) };
     let refused = store.record_generation(nul, None).await;
     assert_eq!(refused, Err(StoreError::Invalid { what: "request" }));
     let mut nul = a_version("v-bad", VersionOf::New(a_diagram("d-bad")));
     nul.mermaid.push('\0');
-    let refused = store
-        .record_generation(a_generation("g-bad", 70), Some(nul))
-        .await;
+    let refused = store.record_generation(a_generation("g-bad", 70), Some(nul)).await;
     assert_eq!(refused, Err(StoreError::Invalid { what: "Mermaid text" }));
     assert!(store.ensure_project(&project("p-bad"), "\0", NOON).await.is_err());
 
     let of = VersionOf::Existing(diagram("d-library"));
     for contradiction in [
-        NewGeneration {
-            diagram_id: Some(diagram("d-other")),
-            ..a_generation("g-bad", 70)
-        },
-        NewGeneration {
-            project_id: Some(project("p-1")),
-            ..a_generation("g-bad", 70)
-        },
-        NewGeneration {
-            cost_micro_usd: Some(-1),
-            ..a_generation("g-bad", 70)
-        },
-        NewGeneration {
-            duration_us: -1,
-            ..a_generation("g-bad", 70)
-        },
+        NewGeneration { diagram_id: Some(diagram("d-other")), ..a_generation("g-bad", 70) },
+        NewGeneration { project_id: Some(project("p-1")), ..a_generation("g-bad", 70) },
+        NewGeneration { cost_micro_usd: Some(-1), ..a_generation("g-bad", 70) },
+        NewGeneration { duration_us: -1, ..a_generation("g-bad", 70) },
     ] {
-        let refused = store
-            .record_generation(contradiction, Some(a_version("v-bad", of.clone())))
-            .await;
+        let refused = store.record_generation(contradiction, Some(a_version("v-bad", of.clone()))).await;
         assert!(matches!(refused, Err(StoreError::Invalid { .. })), "{refused:?}");
     }
     assert!(store.find_generation(&generation("g-bad")).await.is_err());
-    assert_eq!(
-        store
-            .find_diagram(&diagram("d-library"))
-            .await
-            .unwrap()
-            .head_version,
-        2
-    );
+    assert_eq!(store.find_diagram(&diagram("d-library")).await.unwrap().head_version, 2);
 }
 
 /// Versions of one diagram, written at once by two programs, get the numbers 1, 2, 3, … without a gap.
 async fn many_writers_take_turns(store: &Store, url: &str) {
     const WRITERS: u32 = 24;
     let first = a_version("v-busy-0", VersionOf::New(a_diagram("d-busy")));
-    store
-        .record_generation(a_generation("g-busy-0", 100), Some(first))
-        .await
-        .unwrap();
+    store.record_generation(a_generation("g-busy-0", 100), Some(first)).await.unwrap();
     let other = Store::connect(url, &ConnectOptions::default()).await.unwrap();
     let mut writers = tokio::task::JoinSet::new();
     for writer in 1..WRITERS {
-        let store = if writer % 2 == 0 {
-            store.clone()
-        } else {
-            other.clone()
-        };
+        let store = if writer % 2 == 0 { store.clone() } else { other.clone() };
         writers.spawn(async move {
             let of = VersionOf::Existing(diagram("d-busy"));
             let version = a_version(&format!("v-busy-{writer}"), of);
             let generation = a_generation(&format!("g-busy-{writer}"), 100);
-            store
-                .record_generation(generation, Some(version))
-                .await
-                .unwrap()
-                .version
-                .unwrap()
-                .number
+            store.record_generation(generation, Some(version)).await.unwrap().version.unwrap().number
         });
     }
     let mut numbers = writers.join_all().await;
     other.close().await;
     numbers.sort_unstable();
     assert_eq!(numbers, (2..=WRITERS).collect::<Vec<_>>());
-    assert_eq!(
-        store.find_diagram(&diagram("d-busy")).await.unwrap().head_version,
-        WRITERS
-    );
+    assert_eq!(store.find_diagram(&diagram("d-busy")).await.unwrap().head_version, WRITERS);
 }
 
 async fn lists_come_in_pages(store: &Store) {
@@ -415,10 +281,7 @@ async fn lists_come_in_pages(store: &Store) {
     for id in ["a", "B", "c", "D", "~", "0"] {
         let id = format!("page-{id}");
         let version = a_version(&id, VersionOf::New(a_diagram(&id)));
-        store
-            .record_generation(a_generation(&id, 500), Some(version))
-            .await
-            .unwrap();
+        store.record_generation(a_generation(&id, 500), Some(version)).await.unwrap();
     }
 
     let mut seen = Vec::new();
@@ -431,60 +294,32 @@ async fn lists_come_in_pages(store: &Store) {
         // Through its text, as a client would; and a row that comes meanwhile shifts nothing.
         page = PageRequest::after(Cursor::parse(&next.to_string()).unwrap(), 4);
         let id = format!("late-{}", seen.len());
-        store
-            .record_generation(a_generation(&id, 1_000), None)
-            .await
-            .unwrap();
+        store.record_generation(a_generation(&id, 1_000), None).await.unwrap();
     }
-    assert_eq!(
-        seen[..6],
-        ["page-~", "page-c", "page-a", "page-D", "page-B", "page-0"]
-    );
+    assert_eq!(seen[..6], ["page-~", "page-c", "page-a", "page-D", "page-B", "page-0"]);
     assert_eq!(seen.last().map(String::as_str), Some("g-1"));
     assert_eq!(seen.len(), 6 + 24 + 4);
     let unique: std::collections::BTreeSet<_> = seen.iter().collect();
     assert_eq!(unique.len(), seen.len());
 
-    let everything = store
-        .list_generations(&PageRequest::first(u32::MAX))
-        .await
-        .unwrap();
+    let everything = store.list_generations(&PageRequest::first(u32::MAX)).await.unwrap();
     assert!(everything.next.is_none());
     assert!(everything.items.len() > seen.len());
 
     let default = ProjectId::default_project();
-    let first = store
-        .list_diagrams(&default, &PageRequest::first(6))
-        .await
-        .unwrap();
+    let first = store.list_diagrams(&default, &PageRequest::first(6)).await.unwrap();
     let ids: Vec<_> = first.items.iter().map(|it| it.id.as_str()).collect();
     assert_eq!(ids, ["page-~", "page-c", "page-a", "page-D", "page-B", "page-0"]);
-    let rest = store
-        .list_diagrams(&default, &PageRequest::after(first.next.unwrap(), 6))
-        .await
-        .unwrap();
+    let rest = store.list_diagrams(&default, &PageRequest::after(first.next.unwrap(), 6)).await.unwrap();
     let ids: Vec<_> = rest.items.iter().map(|it| it.id.as_str()).collect();
     assert_eq!((ids, rest.next), (vec!["d-busy", "d-library"], None));
-    let none = store
-        .list_diagrams(&project("p-1"), &PageRequest::first(6))
-        .await
-        .unwrap();
+    let none = store.list_diagrams(&project("p-1"), &PageRequest::first(6)).await.unwrap();
     assert_eq!((none.items, none.next), (vec![], None));
 
-    let newest = store
-        .list_versions(&diagram("d-busy"), &PageRequest::first(20))
-        .await
-        .unwrap();
-    let oldest = store
-        .list_versions(&diagram("d-busy"), &PageRequest::after(newest.next.unwrap(), 20))
-        .await
-        .unwrap();
-    let numbers: Vec<_> = newest
-        .items
-        .iter()
-        .chain(&oldest.items)
-        .map(|it| it.number)
-        .collect();
+    let newest = store.list_versions(&diagram("d-busy"), &PageRequest::first(20)).await.unwrap();
+    let oldest =
+        store.list_versions(&diagram("d-busy"), &PageRequest::after(newest.next.unwrap(), 20)).await.unwrap();
+    let numbers: Vec<_> = newest.items.iter().chain(&oldest.items).map(|it| it.number).collect();
     assert_eq!(numbers, (1..=24).rev().collect::<Vec<_>>());
     assert!(oldest.next.is_none());
 }

@@ -20,8 +20,14 @@ use utoipa::ToSchema;
 
 use crate::{
     engine::{TraceEntry, Written},
-    http::{Shared, error::{Body, Pending}},
-    service::{Error, generate::{self, Event, Generated, Request}},
+    http::{
+        Shared,
+        error::{Body, Pending},
+    },
+    service::{
+        Error,
+        generate::{self, Event, Generated, Request},
+    },
 };
 
 /// What to draw, and who writes it.
@@ -29,7 +35,11 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct GenerateBody {
     /// The requirements: plain sentences, user stories, notes. 1 to 50,000 characters.
-    #[schema(example = "A customer places orders. Each order has a number and a date. An order consists of order lines.", min_length = 1, max_length = 50000)]
+    #[schema(
+        example = "A customer places orders. Each order has a number and a date. An order consists of order lines.",
+        min_length = 1,
+        max_length = 50000
+    )]
     message: String,
     /// The project it belongs to; the default project if not said.
     project_id: Option<String>,
@@ -204,7 +214,13 @@ impl GenerateReply {
 
 impl TraceReply {
     fn of(entry: &TraceEntry) -> Self {
-        TraceReply { element: entry.element.clone(), requirement: entry.requirement, start: entry.start, end: entry.end, text: entry.text.clone() }
+        TraceReply {
+            element: entry.element.clone(),
+            requirement: entry.requirement,
+            start: entry.start,
+            end: entry.end,
+            text: entry.text.clone(),
+        }
     }
 }
 
@@ -242,9 +258,23 @@ pub async fn generate_diagram(
 ) -> Result<Response, Pending> {
     let Some(kind) = blueprint::KINDS.iter().find(|row| row.slug == diagram).map(|row| row.kind) else {
         let known: Vec<&str> = blueprint::KINDS.iter().map(|row| row.slug).collect();
-        return Err(Pending::new(StatusCode::NOT_FOUND, "no_such_kind", format!("This version draws {}; there is no `{}` here.", known.join(", "), diagram.chars().take(60).collect::<String>())));
+        return Err(Pending::new(
+            StatusCode::NOT_FOUND,
+            "no_such_kind",
+            format!(
+                "This version draws {}; there is no `{}` here.",
+                known.join(", "),
+                diagram.chars().take(60).collect::<String>()
+            ),
+        ));
     };
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).filter(|value| !value.is_empty()).map(str::to_owned);
+    let header = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .filter(|value| !value.is_empty())
+            .map(str::to_owned)
+    };
     let request = Request {
         kind,
         message: body.message,
@@ -255,7 +285,10 @@ pub async fn generate_diagram(
         key: header("x-ai-api-key").map(SecretString::from),
         fallback: body.fallback,
     };
-    let streams = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/event-stream"));
+    let streams = headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/event-stream"));
     if streams {
         return Ok(stream_events(shared, request).into_response());
     }
@@ -272,12 +305,16 @@ fn stream_events(shared: Shared, request: Request) -> Sse<impl Stream<Item = Res
         // The reader may have gone away.
         let _ = finish.send(result);
     });
-    let during = stream::unfold(events, |mut events| async move { events.recv().await.map(|event| (event, events)) }).map(|event| named_event(&event));
+    let during =
+        stream::unfold(events, |mut events| async move { events.recv().await.map(|event| (event, events)) })
+            .map(|event| named_event(&event));
     let end = stream::once(async move {
         match finished.await {
             Ok(Ok(generated)) => sse("result", &GenerateReply::of(&generated)),
             Ok(Err(error)) => sse("error", &json!({"code": error.code(), "detail": shown(&error)})),
-            Err(_) => sse("error", &json!({"code": "internal", "detail": "The generation ended early. Try again."})),
+            Err(_) => {
+                sse("error", &json!({"code": "internal", "detail": "The generation ended early. Try again."}))
+            }
         }
     });
     Sse::new(during.chain(end).map(Ok)).keep_alive(KeepAlive::default())

@@ -44,8 +44,14 @@ pub struct HealthReply {
 pub async fn find_health(State(shared): State<Shared>) -> Response {
     let health = shared.probes.health(&shared.app).await;
     let uptime_us = shared.app.clock.now_us().as_micros() - shared.app.started_us.as_micros();
-    let reply = HealthReply { status: health.status.word(), version: env!("CARGO_PKG_VERSION"), uptime_s: uptime_us / 1_000_000, checks: health.checks };
-    let status = if health.status == Status::Unhealthy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let reply = HealthReply {
+        status: health.status.word(),
+        version: env!("CARGO_PKG_VERSION"),
+        uptime_s: uptime_us / 1_000_000,
+        checks: health.checks,
+    };
+    let status =
+        if health.status == Status::Unhealthy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     (status, Json(reply)).into_response()
 }
 
@@ -59,10 +65,18 @@ pub async fn find_livez() -> &'static str {
 #[utoipa::path(get, path = "/readyz", operation_id = "find_readyz", tag = "operations", responses((status = 200, description = "Send requests"), (status = 503, description = "Send none", body = crate::http::Problem, content_type = "application/problem+json")))]
 pub async fn find_readyz(State(shared): State<Shared>) -> Result<&'static str, Pending> {
     if shared.draining.is_cancelled() {
-        return Err(Pending::new(StatusCode::SERVICE_UNAVAILABLE, "draining", "The server is ending and takes no new requests."));
+        return Err(Pending::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "draining",
+            "The server is ending and takes no new requests.",
+        ));
     }
     match shared.probes.health(&shared.app).await.status {
-        Status::Unhealthy => Err(Pending::new(StatusCode::SERVICE_UNAVAILABLE, "unhealthy", "A part that is needed does not work; /health names it.")),
+        Status::Unhealthy => Err(Pending::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unhealthy",
+            "A part that is needed does not work; /health names it.",
+        )),
         Status::Healthy | Status::Degraded => Ok("ok\n"),
     }
 }
@@ -77,7 +91,13 @@ pub async fn find_startupz() -> &'static str {
 #[utoipa::path(get, path = "/metrics", operation_id = "find_metrics", tag = "operations", responses((status = 200, description = "Prometheus text format", body = String, content_type = "text/plain")))]
 pub async fn find_metrics(State(shared): State<Shared>) -> Result<Response, Pending> {
     match &shared.metrics {
-        Some(metrics) => Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render()).into_response()),
-        None => Err(Pending::new(StatusCode::SERVICE_UNAVAILABLE, "no_metrics", "Metrics could not be set up at start; the log says why.")),
+        Some(metrics) => {
+            Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render()).into_response())
+        }
+        None => Err(Pending::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "no_metrics",
+            "Metrics could not be set up at start; the log says why.",
+        )),
     }
 }

@@ -9,7 +9,10 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
-    http::{Shared, error::{Body, Pending}},
+    http::{
+        Shared,
+        error::{Body, Pending},
+    },
     service::picture::{self, Format},
 };
 
@@ -45,7 +48,10 @@ pub struct RenderBody {
         (status = 422, description = "The input cannot be used", body = crate::http::Problem, content_type = "application/problem+json"),
     )
 )]
-pub async fn render_code(State(_shared): State<Shared>, Body(body): Body<RenderBody>) -> Result<Response, Pending> {
+pub async fn render_code(
+    State(_shared): State<Shared>,
+    Body(body): Body<RenderBody>,
+) -> Result<Response, Pending> {
     let format = Format::parse(body.format.as_deref().unwrap_or("svg"))?;
     let request = picture::Request {
         code: body.code,
@@ -60,6 +66,9 @@ pub async fn render_code(State(_shared): State<Shared>, Body(body): Body<RenderB
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
     // A picture opened on its own runs nothing either.
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; font-src data:"));
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; font-src data:"),
+    );
     Ok(response)
 }

@@ -6,7 +6,10 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
-    http::{Shared, error::{Body, Pending}},
+    http::{
+        Shared,
+        error::{Body, Pending},
+    },
     service::check,
 };
 
@@ -60,7 +63,10 @@ pub struct RepairReply {
         (status = 422, description = "The input cannot be used", body = crate::http::Problem, content_type = "application/problem+json"),
     )
 )]
-pub async fn repair_code(State(shared): State<Shared>, Body(body): Body<RepairBody>) -> Result<Json<RepairReply>, Pending> {
+pub async fn repair_code(
+    State(shared): State<Shared>,
+    Body(body): Body<RepairBody>,
+) -> Result<Json<RepairReply>, Pending> {
     let repaired = check::repair_code(&shared.app, body.code).await?;
     let value = |value: Result<Value, serde_json::Error>| value.unwrap_or(Value::Null);
     Ok(Json(RepairReply {

@@ -7,7 +7,10 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use crate::{
-    http::{Shared, error::{Body, Pending}},
+    http::{
+        Shared,
+        error::{Body, Pending},
+    },
     service::{Error, check},
 };
 
@@ -60,11 +63,16 @@ pub struct ValidateReply {
         (status = 422, description = "The input cannot be used", body = crate::http::Problem, content_type = "application/problem+json"),
     )
 )]
-pub async fn validate_code(State(shared): State<Shared>, Body(body): Body<ValidateBody>) -> Result<Json<ValidateReply>, Pending> {
+pub async fn validate_code(
+    State(shared): State<Shared>,
+    Body(body): Body<ValidateBody>,
+) -> Result<Json<ValidateReply>, Pending> {
     let engine = match body.engine.as_deref() {
         None | Some("mermaid") => Engine::Mermaid,
         Some("fast") => Engine::Fast,
-        Some(_) => return Err(Error::invalid("engine", "There is no such engine; use mermaid or fast.").into()),
+        Some(_) => {
+            return Err(Error::invalid("engine", "There is no such engine; use mermaid or fast.").into());
+        }
     };
     let checked = check::check_code(&shared.app, body.code, engine).await?;
     let mut engines = Map::new();

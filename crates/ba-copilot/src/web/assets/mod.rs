@@ -15,8 +15,16 @@ const SCRIPT: &str = include_str!("page.js");
 pub async fn find_asset(Path(file): Path<String>) -> Response {
     const DAY: (header::HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=86400");
     match file.as_str() {
-        "page.css" => ([(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")], style()).into_response(),
-        "page.js" => ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")], SCRIPT).into_response(),
+        "page.css" => (
+            [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")],
+            style(),
+        )
+            .into_response(),
+        "page.js" => (
+            [(header::CONTENT_TYPE, "text/javascript; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")],
+            SCRIPT,
+        )
+            .into_response(),
         name => match font(name) {
             Some(bytes) => ([(header::CONTENT_TYPE, "font/woff2"), DAY], bytes).into_response(),
             None => Problem::no_such_route(),

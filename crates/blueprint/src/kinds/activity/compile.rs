@@ -79,18 +79,14 @@ pub(super) fn compile(model: &ActivityModel, target: Target) -> Compiled {
             let id = ids.take(&format!("lane_{}", if word.is_empty() { "1" } else { &word }));
             writer.line(1, &format!("subgraph {id}[\"{}\"]", escape::quoted(name)));
         }
-        for (node, id) in model
-            .nodes
-            .iter()
-            .zip(&nodes)
-            .filter(|(node, _)| lane(node) == *name)
-        {
+        for (node, id) in model.nodes.iter().zip(&nodes).filter(|(node, _)| lane(node) == *name) {
             let element = Element {
                 id: node.id.clone(),
                 mermaid_id: id.clone(),
                 label: node.label.clone(),
                 kind: ElementKind::Node,
                 sources: node.sources.clone(),
+                evidence: node.evidence.clone(),
                 ..Element::default()
             };
             writer.draw(depth, &node_line(node, id, target), element);
@@ -118,24 +114,13 @@ pub(super) fn compile(model: &ActivityModel, target: Target) -> Compiled {
         };
         writer.draw(1, &format!("{from} -->{guard} {to}"), element);
     }
-    for kind in [
-        ActivityNodeKind::Start,
-        ActivityNodeKind::End,
-        ActivityNodeKind::Fork,
-        ActivityNodeKind::Join,
-    ] {
+    for kind in
+        [ActivityNodeKind::Start, ActivityNodeKind::End, ActivityNodeKind::Fork, ActivityNodeKind::Join]
+    {
         let Some(class) = class_of(kind) else { continue };
-        let of_kind = || {
-            model
-                .nodes
-                .iter()
-                .zip(&nodes)
-                .filter(|(node, _)| node.kind == kind)
-        };
-        let shaped: Vec<&str> = of_kind()
-            .filter(|(node, _)| is_shaped(node, target))
-            .map(|(_, id)| id.as_str())
-            .collect();
+        let of_kind = || model.nodes.iter().zip(&nodes).filter(|(node, _)| node.kind == kind);
+        let shaped: Vec<&str> =
+            of_kind().filter(|(node, _)| is_shaped(node, target)).map(|(_, id)| id.as_str()).collect();
         if !shaped.is_empty() {
             // The fast engine takes no `:::` beside `@{…}`.
             writer.line(1, &format!("class {} {class}", shaped.join(",")));
@@ -175,10 +160,8 @@ pub(super) fn class_of(kind: ActivityNodeKind) -> Option<&'static str> {
 /// Whether it is drawn in a shape of its own; those have no room for words.
 fn is_shaped(node: &ActivityNode, target: Target) -> bool {
     // Its small circle for a start takes no fill, so a start is the same for both.
-    let has_shape = matches!(
-        node.kind,
-        ActivityNodeKind::End | ActivityNodeKind::Fork | ActivityNodeKind::Join
-    );
+    let has_shape =
+        matches!(node.kind, ActivityNodeKind::End | ActivityNodeKind::Fork | ActivityNodeKind::Join);
     target == Target::Mermaid12 && has_shape && escape::clean(&node.label).is_empty()
 }
 

@@ -7,11 +7,7 @@ pub(crate) fn read(outline: &Outline) -> Option<ActivityModel> {
     if outline.nodes.is_empty() {
         return None;
     }
-    let nodes = outline
-        .nodes
-        .iter()
-        .map(|node| read_node(node, outline))
-        .collect();
+    let nodes = outline.nodes.iter().map(|node| read_node(node, outline)).collect();
     let edges = outline
         .edges
         .iter()
@@ -30,17 +26,12 @@ fn read_node(node: &OutlineNode, outline: &Outline) -> ActivityNode {
     let label = node.label.trim();
     // Mermaid writes the id on a node that has no label; only where words are wanted is it one.
     let unnamed = label == node.id && !matches!(kind, ActivityNodeKind::Action | ActivityNodeKind::Decision);
-    let lane = outline
-        .groups
-        .iter()
-        .find(|group| !node.parent.is_empty() && group.id == node.parent);
+    let lane = outline.groups.iter().find(|group| !node.parent.is_empty() && group.id == node.parent);
     ActivityNode {
         id: node.id.clone(),
         kind,
         label: if unnamed { String::new() } else { label.to_owned() },
-        lane: lane
-            .map(|group| group.label.trim().to_owned())
-            .unwrap_or_default(),
+        lane: lane.map(|group| group.label.trim().to_owned()).unwrap_or_default(),
         ..ActivityNode::default()
     }
 }
@@ -63,15 +54,8 @@ fn read_kind(node: &OutlineNode, outline: &Outline) -> ActivityNodeKind {
     let out = outline.edges.iter().filter(|edge| edge.from == node.id).count();
     let into = outline.edges.iter().filter(|edge| edge.to == node.id).count();
     let word = node.label.trim().to_lowercase();
-    let round = [
-        "circle",
-        "doublecircle",
-        "stadium",
-        "sm-circ",
-        "fr-circ",
-        "rounded",
-    ]
-    .contains(&node.shape.as_str());
+    let round =
+        ["circle", "doublecircle", "stadium", "sm-circ", "fr-circ", "rounded"].contains(&node.shape.as_str());
     match node.shape.as_str() {
         "diamond" if word.is_empty() && out < 2 => ActivityNodeKind::Merge,
         "diamond" => ActivityNodeKind::Decision,

@@ -40,22 +40,13 @@ impl Model for ActivityModel {
             for text in [&mut edge.from, &mut edge.to, &mut edge.guard] {
                 done.tidy(text);
             }
-            while let Some(inner) = edge
-                .guard
-                .strip_prefix('[')
-                .and_then(|guard| guard.strip_suffix(']'))
-            {
+            while let Some(inner) = edge.guard.strip_prefix('[').and_then(|guard| guard.strip_suffix(']')) {
                 edge.guard = inner.trim().to_owned();
             }
         }
         let mut seen = HashSet::new();
         done.retain(&mut self.nodes, "repeated step", |node| {
-            seen.insert((
-                node.id.clone(),
-                node.kind as u8,
-                node.label.clone(),
-                node.lane.clone(),
-            ))
+            seen.insert((node.id.clone(), node.kind as u8, node.label.clone(), node.lane.clone()))
         });
         name_lanes_alike(self, &mut done);
         mend_ids(self, &mut done);
@@ -72,13 +63,7 @@ impl Model for ActivityModel {
     fn lint(&self) -> Vec<Lint> {
         let mut lints = Lints::default();
         if self.nodes.is_empty() {
-            lints.add(
-                "BP003",
-                "nodes",
-                None,
-                "There are no steps.",
-                "Say what happens, and in which order.",
-            );
+            lints.add("BP003", "nodes", None, "There are no steps.", "Say what happens, and in which order.");
             return lints.finish();
         }
         let mut seen = HashSet::new();
@@ -87,22 +72,14 @@ impl Model for ActivityModel {
             let element = Some(node.id.clone());
             let path = format!("nodes[{at}].label");
             if node.label.chars().count() > LONG_LABEL {
-                let message = format!(
-                    "The label `{}` has more than {LONG_LABEL} characters.",
-                    shorten(&node.label)
-                );
+                let message =
+                    format!("The label `{}` has more than {LONG_LABEL} characters.", shorten(&node.label));
                 lints.add("BP005", path, element, message, "Use a few words.");
             } else if node.label.trim().is_empty()
                 && matches!(node.kind, ActivityNodeKind::Action | ActivityNodeKind::Decision)
             {
                 let message = format!("The step `{}` has no label.", shorten(&node.id));
-                lints.add(
-                    "BP004",
-                    path,
-                    element,
-                    message,
-                    "Say what is done, or what is asked.",
-                );
+                lints.add("BP004", path, element, message, "Say what is done, or what is asked.");
             }
         }
         lint_flow(&mut lints, self);
@@ -117,12 +94,8 @@ impl Model for ActivityModel {
             .filter(|node| node.kind == ActivityNodeKind::Action)
             .map(|node| node.label.as_str())
             .collect();
-        let lanes: HashSet<&str> = self
-            .nodes
-            .iter()
-            .map(|node| node.lane.as_str())
-            .filter(|l| !l.is_empty())
-            .collect();
+        let lanes: HashSet<&str> =
+            self.nodes.iter().map(|node| node.lane.as_str()).filter(|l| !l.is_empty()).collect();
         let mut counts = vec![
             names::count(actions.len(), "action", "actions"),
             names::count(of(ActivityNodeKind::Decision), "decision", "decisions"),
@@ -139,15 +112,9 @@ impl Model for ActivityModel {
 fn name_lanes_alike(model: &mut ActivityModel, done: &mut Done) {
     let mut first: HashMap<String, String> = HashMap::new();
     for node in &mut model.nodes {
-        let name = first
-            .entry(node.lane.to_lowercase())
-            .or_insert_with(|| node.lane.clone());
+        let name = first.entry(node.lane.to_lowercase()).or_insert_with(|| node.lane.clone());
         if *name != node.lane {
-            done.note(format!(
-                "Read the lane `{}` as `{}`.",
-                shorten(&node.lane),
-                shorten(name)
-            ));
+            done.note(format!("Read the lane `{}` as `{}`.", shorten(&node.lane), shorten(name)));
             node.lane = name.clone();
         }
     }
@@ -163,26 +130,15 @@ fn is_id(id: &str) -> bool {
 fn mend_ids(model: &mut ActivityModel, done: &mut Done) {
     // Valid ids that stand first keep their names, so that the others get out of their way.
     let mut taken: HashSet<String> = HashSet::new();
-    let keeps: Vec<bool> = model
-        .nodes
-        .iter()
-        .map(|node| is_id(&node.id) && taken.insert(node.id.clone()))
-        .collect();
+    let keeps: Vec<bool> =
+        model.nodes.iter().map(|node| is_id(&node.id) && taken.insert(node.id.clone())).collect();
     let mut renamed: HashMap<String, String> = HashMap::new();
     for (node, keeps) in model.nodes.iter_mut().zip(keeps) {
         if keeps {
             continue;
         }
-        let source = if is_id(&node.id) || !node.id.is_empty() {
-            &node.id
-        } else {
-            &node.label
-        };
-        let mut word: String = ascii_word(source)
-            .to_lowercase()
-            .chars()
-            .take(LONG_ID - 6)
-            .collect();
+        let source = if is_id(&node.id) || !node.id.is_empty() { &node.id } else { &node.label };
+        let mut word: String = ascii_word(source).to_lowercase().chars().take(LONG_ID - 6).collect();
         if !is_id(&word) {
             word = format!("step_{word}").trim_end_matches('_').to_owned();
         }
@@ -193,18 +149,13 @@ fn mend_ids(model: &mut ActivityModel, done: &mut Done) {
             number += 1;
         }
         done.note(format!("Gave the step `{}` the id `{id}`.", shorten(&node.id)));
-        renamed
-            .entry(std::mem::replace(&mut node.id, id.clone()))
-            .or_insert(id);
+        renamed.entry(std::mem::replace(&mut node.id, id.clone())).or_insert(id);
     }
     let ids: HashSet<&str> = model.nodes.iter().map(|node| node.id.as_str()).collect();
     let by_id = Names::new(ids.iter().copied());
     let mut by_label: HashMap<String, Option<&str>> = HashMap::new();
     for node in model.nodes.iter().filter(|node| !node.label.is_empty()) {
-        by_label
-            .entry(names::fold(&node.label))
-            .and_modify(|id| *id = None)
-            .or_insert(Some(&node.id));
+        by_label.entry(names::fold(&node.label)).and_modify(|id| *id = None).or_insert(Some(&node.id));
     }
     for edge in &mut model.edges {
         for end in [&mut edge.from, &mut edge.to] {
@@ -246,34 +197,16 @@ fn lint_flow(lints: &mut Lints, model: &ActivityModel) {
     }
     let starts: Vec<usize> = indexes(model, ActivityNodeKind::Start);
     match starts.as_slice() {
-        [] => lints.add(
-            "BP030",
-            "nodes",
-            None,
-            "There is no start.",
-            "Add a node of kind `start`.",
-        ),
+        [] => lints.add("BP030", "nodes", None, "There is no start.", "Add a node of kind `start`."),
         [_] => {}
         [_, second, ..] => {
             let element = known.get(*second).map(|id| (*id).to_owned());
             let hint = "Begin with one start, then a decision or a fork.";
-            lints.add(
-                "BP032",
-                format!("nodes[{second}]"),
-                element,
-                "There is more than one start.",
-                hint,
-            );
+            lints.add("BP032", format!("nodes[{second}]"), element, "There is more than one start.", hint);
         }
     }
     if indexes(model, ActivityNodeKind::End).is_empty() {
-        lints.add(
-            "BP031",
-            "nodes",
-            None,
-            "There is no end.",
-            "Add a node of kind `end`.",
-        );
+        lints.add("BP031", "nodes", None, "There is no end.", "Add a node of kind `end`.");
     }
     let mut reached = vec![starts.is_empty(); known.len()];
     let mut open = starts;
@@ -298,24 +231,11 @@ fn lint_flow(lints: &mut Lints, model: &ActivityModel) {
 }
 
 fn indexes(model: &ActivityModel, kind: ActivityNodeKind) -> Vec<usize> {
-    model
-        .nodes
-        .iter()
-        .enumerate()
-        .filter(|(_, node)| node.kind == kind)
-        .map(|(at, _)| at)
-        .collect()
+    model.nodes.iter().enumerate().filter(|(_, node)| node.kind == kind).map(|(at, _)| at).collect()
 }
 
 fn name(node: &ActivityNode) -> String {
-    format!(
-        "`{}`",
-        shorten(if node.label.trim().is_empty() {
-            &node.id
-        } else {
-            &node.label
-        })
-    )
+    format!("`{}`", shorten(if node.label.trim().is_empty() { &node.id } else { &node.label }))
 }
 
 fn lint_node(
@@ -339,18 +259,10 @@ fn lint_node(
             );
         }
         ActivityNodeKind::End if !out.is_empty() => {
-            add(
-                "BP039",
-                format!("An arrow leads out of the end {name}."),
-                "Put the step before the end.",
-            );
+            add("BP039", format!("An arrow leads out of the end {name}."), "Put the step before the end.");
         }
         ActivityNodeKind::Decision if out.len() == 1 => {
-            add(
-                "BP033",
-                format!("The decision {name} has one way out."),
-                "Add the other outcome.",
-            );
+            add("BP033", format!("The decision {name} has one way out."), "Add the other outcome.");
         }
         ActivityNodeKind::Fork if out.len() == 1 => {
             add(
@@ -372,20 +284,12 @@ fn lint_node(
         | ActivityNodeKind::Merge
             if out.len() > 1 =>
         {
-            add(
-                "BP040",
-                format!("Several ways leave {name}."),
-                "Put a decision or a fork after it.",
-            );
+            add("BP040", format!("Several ways leave {name}."), "Put a decision or a fork after it.");
         }
         _ => {}
     }
     if node.kind != ActivityNodeKind::End && out.is_empty() {
-        add(
-            "BP037",
-            format!("Nothing follows {name}."),
-            "Lead on to the next step, or to an end.",
-        );
+        add("BP037", format!("Nothing follows {name}."), "Lead on to the next step, or to an end.");
     }
     if node.kind == ActivityNodeKind::Decision && out.len() > 1 {
         let mut seen = HashSet::new();
@@ -398,25 +302,10 @@ fn lint_node(
             let guard = edge.guard.trim().to_lowercase();
             if guard.is_empty() {
                 let message = format!("A way out of {name} does not say when it is taken.");
-                lints.add(
-                    "BP034",
-                    path,
-                    element,
-                    message,
-                    "Write the condition, for example `in stock`.",
-                );
+                lints.add("BP034", path, element, message, "Write the condition, for example `in stock`.");
             } else if !seen.insert(guard) {
-                let message = format!(
-                    "Two ways out of {name} have the guard `{}`.",
-                    shorten(&edge.guard)
-                );
-                lints.add(
-                    "BP035",
-                    path,
-                    element,
-                    message,
-                    "Make the guards exclude each other.",
-                );
+                let message = format!("Two ways out of {name} have the guard `{}`.", shorten(&edge.guard));
+                lints.add("BP035", path, element, message, "Make the guards exclude each other.");
             }
         }
     }

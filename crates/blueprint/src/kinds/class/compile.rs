@@ -31,6 +31,10 @@ const ARROWS: [(RelationshipKind, &str); 6] = [
 
 pub(super) fn compile(model: &ClassModel) -> Compiled {
     let mut writer = Writer::new("classDiagram");
+    // Mermaid refuses a class diagram that says nothing at all.
+    if model.classes.is_empty() {
+        writer.line(1, "note \"Nothing to draw\"");
+    }
     let mut ids = Ids::default();
     let mut id_of: HashMap<&str, String> = HashMap::new();
     for class in &model.classes {
@@ -41,10 +45,7 @@ pub(super) fn compile(model: &ClassModel) -> Compiled {
     }
     let mut pairs = Pairs::default();
     for relationship in &model.relationships {
-        let ends = (
-            id_of.get(relationship.from.as_str()),
-            id_of.get(relationship.to.as_str()),
-        );
+        let ends = (id_of.get(relationship.from.as_str()), id_of.get(relationship.to.as_str()));
         if let (Some(from), Some(to)) = ends {
             write_relationship(&mut writer, relationship, from, to, pairs.next(from, to));
         }
@@ -71,32 +72,24 @@ fn write_class(writer: &mut Writer, class: &Class, id: &str) {
     if class.name != id && !escape::clean(&class.name).is_empty() {
         head.push_str(&format!("[\"{}\"]", escape::quoted(&class.name)));
     }
-    let stereotype = STEREOTYPES
-        .iter()
-        .find(|(kind, _)| *kind == class.kind)
-        .map(|(_, word)| *word);
-    let element = |kind, id: &str, label: &str, sources: &Vec<crate::Span>| Element {
-        id: id.to_owned(),
-        mermaid_id: String::new(),
-        line: 0,
-        label: label.to_owned(),
-        kind,
-        sources: sources.clone(),
-    };
+    let stereotype = STEREOTYPES.iter().find(|(kind, _)| *kind == class.kind).map(|(_, word)| *word);
+    let element =
+        |kind, id: &str, label: &str, sources: &Vec<crate::Span>, evidence: &Option<String>| Element {
+            id: id.to_owned(),
+            mermaid_id: String::new(),
+            line: 0,
+            label: label.to_owned(),
+            kind,
+            sources: sources.clone(),
+            evidence: evidence.clone(),
+        };
     let body = stereotype.is_some()
         || !(class.attributes.is_empty() && class.methods.is_empty() && class.literals.is_empty());
     if body {
         head.push_str(" {");
     }
-    let whole = element(ElementKind::Class, class.name.trim(), &class.name, &class.sources);
-    writer.draw(
-        1,
-        &head,
-        Element {
-            mermaid_id: id.to_owned(),
-            ..whole
-        },
-    );
+    let whole = element(ElementKind::Class, class.name.trim(), &class.name, &class.sources, &class.evidence);
+    writer.draw(1, &head, Element { mermaid_id: id.to_owned(), ..whole });
     if !body {
         return;
     }
@@ -115,15 +108,9 @@ fn write_class(writer: &mut Writer, class: &Class, id: &str) {
             &format!("{name}.{}", literal.trim()),
             literal,
             &class.sources,
+            &class.evidence,
         );
-        writer.draw(
-            2,
-            &text,
-            Element {
-                mermaid_id: id.to_owned(),
-                ..part
-            },
-        );
+        writer.draw(2, &text, Element { mermaid_id: id.to_owned(), ..part });
     }
     for attribute in &class.attributes {
         let Some(text) = attribute_line(attribute) else {
@@ -135,15 +122,9 @@ fn write_class(writer: &mut Writer, class: &Class, id: &str) {
             &part_id,
             &attribute.name,
             &attribute.sources,
+            &attribute.evidence,
         );
-        writer.draw(
-            2,
-            &text,
-            Element {
-                mermaid_id: id.to_owned(),
-                ..part
-            },
-        );
+        writer.draw(2, &text, Element { mermaid_id: id.to_owned(), ..part });
     }
     for method in &class.methods {
         let Some(text) = method_line(method) else { continue };
@@ -153,15 +134,9 @@ fn write_class(writer: &mut Writer, class: &Class, id: &str) {
             &part_id,
             &format!("{}()", method.name.trim()),
             &method.sources,
+            &method.evidence,
         );
-        writer.draw(
-            2,
-            &text,
-            Element {
-                mermaid_id: id.to_owned(),
-                ..part
-            },
-        );
+        writer.draw(2, &text, Element { mermaid_id: id.to_owned(), ..part });
     }
     writer.line(1, "}");
 }
@@ -235,10 +210,7 @@ fn method_line(method: &Method) -> Option<String> {
 }
 
 fn write_relationship(writer: &mut Writer, relationship: &Relationship, from: &str, to: &str, pair: String) {
-    let arrow = ARROWS
-        .iter()
-        .find(|(kind, _)| *kind == relationship.kind)
-        .map_or("-->", |(_, arrow)| *arrow);
+    let arrow = ARROWS.iter().find(|(kind, _)| *kind == relationship.kind).map_or("-->", |(_, arrow)| *arrow);
     let mut line = from.to_owned();
     let end = |multiplicity: &Option<String>| multiplicity.as_deref().and_then(multiplicity_text);
     if let Some(text) = end(&relationship.multiplicity_from) {
@@ -260,6 +232,7 @@ fn write_relationship(writer: &mut Writer, relationship: &Relationship, from: &s
         label: relationship.label.clone(),
         kind: ElementKind::Relationship,
         sources: relationship.sources.clone(),
+        evidence: relationship.evidence.clone(),
     };
     writer.draw(1, &line, element);
 }

@@ -88,16 +88,9 @@ pub(crate) fn sample() -> ClassModel {
             class(
                 "Product",
                 "A product has a title and a price",
-                vec![
-                    attribute("title", "String", "a title"),
-                    attribute("price", "Money", "a price"),
-                ],
+                vec![attribute("title", "String", "a title"), attribute("price", "Money", "a price")],
             ),
-            class(
-                "Book",
-                "A book is a product with an ISBN",
-                vec![attribute("isbn", "String", "an ISBN")],
-            ),
+            class("Book", "A book is a product with an ISBN", vec![attribute("isbn", "String", "an ISBN")]),
         ],
         relationships: vec![
             line(
@@ -124,14 +117,7 @@ pub(crate) fn sample() -> ClassModel {
                 Some(("*", "1")),
                 "refers to one product",
             ),
-            line(
-                "Book",
-                "Product",
-                RelationshipKind::Inheritance,
-                "",
-                None,
-                "A book is a product",
-            ),
+            line("Book", "Product", RelationshipKind::Inheritance, "", None, "A book is a product"),
         ],
     }
 }

@@ -44,10 +44,7 @@ pub(crate) fn read(outline: &Outline) -> Option<ClassModel> {
             ..Relationship::default()
         })
         .collect();
-    Some(ClassModel {
-        classes,
-        relationships,
-    })
+    Some(ClassModel { classes, relationships })
 }
 
 fn read_class(node: &OutlineNode) -> Class {
@@ -55,18 +52,10 @@ fn read_class(node: &OutlineNode) -> Class {
     let kind = node
         .stereotypes
         .iter()
-        .find_map(|word| {
-            STEREOTYPES
-                .iter()
-                .find(|(known, _)| known.eq_ignore_ascii_case(word.trim()))
-        })
+        .find_map(|word| STEREOTYPES.iter().find(|(known, _)| known.eq_ignore_ascii_case(word.trim())))
         .map_or(ClassKind::Class, |(_, kind)| *kind);
     let mut class = Class {
-        name: if label.is_empty() {
-            node.id.clone()
-        } else {
-            label.to_owned()
-        },
+        name: if label.is_empty() { node.id.clone() } else { label.to_owned() },
         kind,
         ..Class::default()
     };
@@ -115,15 +104,9 @@ fn read_attribute(text: &str, visibility: Option<Visibility>) -> Attribute {
 }
 
 fn read_method(text: &str, open: usize, visibility: Option<Visibility>) -> Method {
-    let close = text
-        .rfind(')')
-        .filter(|close| *close > open)
-        .unwrap_or(text.len());
+    let close = text.rfind(')').filter(|close| *close > open).unwrap_or(text.len());
     let returns = text.get(close + 1..).unwrap_or_default();
-    let returns = returns
-        .trim_matches(['$', '*', ' '])
-        .trim_start_matches(':')
-        .trim();
+    let returns = returns.trim_matches(['$', '*', ' ']).trim_start_matches(':').trim();
     Method {
         name: escape::decode(text[..open].trim()),
         parameters: split_parameters(text.get(open + 1..close).unwrap_or_default()),

@@ -25,9 +25,7 @@ impl Model for ClassModel {
         for class in &mut self.classes {
             tidy_class(class, &mut done);
         }
-        done.retain(&mut self.classes, "class without a name", |class| {
-            !class.name.is_empty()
-        });
+        done.retain(&mut self.classes, "class without a name", |class| !class.name.is_empty());
         merge_classes(self, &mut done);
         for class in &mut self.classes {
             drop_repeated_members(class, &mut done);
@@ -60,11 +58,8 @@ impl Model for ClassModel {
             lints.add("BP003", "classes", None, "There are no classes.", hint);
         }
         let mut seen = HashSet::new();
-        let used: HashSet<&str> = self
-            .relationships
-            .iter()
-            .flat_map(|r| [r.from.as_str(), r.to.as_str()])
-            .collect();
+        let used: HashSet<&str> =
+            self.relationships.iter().flat_map(|r| [r.from.as_str(), r.to.as_str()]).collect();
         for (at, class) in self.classes.iter().enumerate() {
             lints.name(&format!("classes[{at}].name"), &class.name, LONG_NAME, &mut seen);
             lint_class(&mut lints, class, at, used.contains(class.name.as_str()));
@@ -110,15 +105,9 @@ fn tidy_class(class: &mut Class, done: &mut Done) {
         }
         method.parameters.retain(|parameter| !parameter.is_empty());
     }
-    done.retain(&mut class.literals, "value without a name", |literal| {
-        !literal.is_empty()
-    });
-    done.retain(&mut class.attributes, "attribute without a name", |attribute| {
-        !attribute.name.is_empty()
-    });
-    done.retain(&mut class.methods, "method without a name", |method| {
-        !method.name.is_empty()
-    });
+    done.retain(&mut class.literals, "value without a name", |literal| !literal.is_empty());
+    done.retain(&mut class.attributes, "attribute without a name", |attribute| !attribute.name.is_empty());
+    done.retain(&mut class.methods, "method without a name", |method| !method.name.is_empty());
 }
 
 /// `total: Money` in the place of a name is a name and a type.
@@ -133,19 +122,14 @@ fn split_type(attribute: &mut Attribute, done: &mut Done) {
     if name.is_empty() || kind.is_empty() {
         return;
     }
-    done.note(format!(
-        "Read `{}` as a name and a type.",
-        shorten(&attribute.name)
-    ));
+    done.note(format!("Read `{}` as a name and a type.", shorten(&attribute.name)));
     attribute.name = name;
     attribute.type_name = kind;
 }
 
 fn drop_repeated_members(class: &mut Class, done: &mut Done) {
     let mut seen = HashSet::new();
-    done.retain(&mut class.literals, "repeated value", |literal| {
-        seen.insert(literal.clone())
-    });
+    done.retain(&mut class.literals, "repeated value", |literal| seen.insert(literal.clone()));
     let mut seen = HashSet::new();
     done.retain(&mut class.attributes, "repeated attribute", |a| {
         seen.insert((a.name.to_lowercase(), a.type_name.to_lowercase()))
@@ -180,27 +164,17 @@ fn merge_classes(model: &mut ClassModel, done: &mut Done) {
 }
 
 fn tidy_relationship(relationship: &mut Relationship, names: &Names, done: &mut Done) {
-    for text in [
-        &mut relationship.from,
-        &mut relationship.to,
-        &mut relationship.label,
-    ] {
+    for text in [&mut relationship.from, &mut relationship.to, &mut relationship.label] {
         done.tidy(text);
     }
     done.tidy_option(&mut relationship.evidence);
-    for end in [
-        &mut relationship.multiplicity_from,
-        &mut relationship.multiplicity_to,
-    ] {
+    for end in [&mut relationship.multiplicity_from, &mut relationship.multiplicity_to] {
         done.tidy_option(end);
         if let Some(text) = end
             && let Some(plain) = plain_multiplicity(text)
             && plain != *text
         {
-            done.note(format!(
-                "Wrote the multiplicity `{}` as `{plain}`.",
-                shorten(text)
-            ));
+            done.note(format!("Wrote the multiplicity `{}` as `{plain}`.", shorten(text)));
             *text = plain;
         }
     }
@@ -210,10 +184,7 @@ fn tidy_relationship(relationship: &mut Relationship, names: &Names, done: &mut 
 
 /// Another spelling of a multiplicity in UML's: `0..n`, `many`, `1-*`, `"1"`.
 fn plain_multiplicity(text: &str) -> Option<String> {
-    let bare: String = text
-        .chars()
-        .filter(|c| !c.is_whitespace() && *c != '"' && *c != '\'')
-        .collect();
+    let bare: String = text.chars().filter(|c| !c.is_whitespace() && *c != '"' && *c != '\'').collect();
     let bare = bare.to_lowercase().replace("...", "..");
     let bare = match bare.as_str() {
         "many" | "n" | "m" | "0..*" | "0..n" | "0..m" | "zeroormore" => "*".to_owned(),
@@ -223,11 +194,7 @@ fn plain_multiplicity(text: &str) -> Option<String> {
         _ => bare,
     };
     // `0..*` and `*` are the same; which of them is written is the author's choice.
-    let kept = if bare == "*" && text.contains("..") {
-        "0..*".to_owned()
-    } else {
-        bare
-    };
+    let kept = if bare == "*" && text.contains("..") { "0..*".to_owned() } else { bare };
     is_multiplicity(&kept).then_some(kept)
 }
 
@@ -251,13 +218,7 @@ fn lint_class(lints: &mut Lints, class: &Class, at: usize, used: bool) {
     let bare = class.attributes.is_empty() && class.methods.is_empty() && class.literals.is_empty();
     if class.kind == ClassKind::Enum && class.literals.is_empty() {
         let message = format!("The enumeration `{name}` has no values.");
-        lints.add(
-            "BP013",
-            format!("classes[{at}].literals"),
-            element(),
-            message,
-            "List its values.",
-        );
+        lints.add("BP013", format!("classes[{at}].literals"), element(), message, "List its values.");
     } else if bare && !used {
         let message = format!("The class `{name}` has no members and no relationships.");
         let hint = "Connect it, give it attributes, or make it an attribute of another class.";
@@ -265,18 +226,10 @@ fn lint_class(lints: &mut Lints, class: &Class, at: usize, used: bool) {
     }
     if class.kind != ClassKind::Enum && !class.literals.is_empty() {
         let message = format!("`{name}` has values, but is not an enumeration.");
-        lints.add(
-            "BP014",
-            format!("classes[{at}].literals"),
-            element(),
-            message,
-            "Make its kind `enum`.",
-        );
+        lints.add("BP014", format!("classes[{at}].literals"), element(), message, "Make its kind `enum`.");
     }
     let members = class.attributes.iter().map(|a| ("attributes", a.name.as_str()));
-    let members = members
-        .chain(class.literals.iter().map(|l| ("literals", l.as_str())))
-        .collect::<Vec<_>>();
+    let members = members.chain(class.literals.iter().map(|l| ("literals", l.as_str()))).collect::<Vec<_>>();
     let mut seen = HashSet::new();
     let mut index: HashMap<&str, usize> = HashMap::new();
     for (list, member) in members {
@@ -284,20 +237,11 @@ fn lint_class(lints: &mut Lints, class: &Class, at: usize, used: bool) {
         let path = format!("classes[{at}].{list}[{counter}]");
         *counter += 1;
         if member.trim().is_empty() {
-            lints.add(
-                "BP004",
-                path,
-                element(),
-                "A member has no name.",
-                "Name it, or remove it.",
-            );
+            lints.add("BP004", path, element(), "A member has no name.", "Name it, or remove it.");
             continue;
         }
         if member.chars().count() > LONG_NAME {
-            let message = format!(
-                "The name `{}` has more than {LONG_NAME} characters.",
-                shorten(member)
-            );
+            let message = format!("The name `{}` has more than {LONG_NAME} characters.", shorten(member));
             lints.add(
                 "BP005",
                 path.clone(),
@@ -328,18 +272,12 @@ fn lint_relationships(lints: &mut Lints, model: &ClassModel) {
         let element = format!("{}--{}", r.from, r.to);
         for (end, name) in [("from", &r.from), ("to", &r.to)] {
             if !place.contains_key(name.as_str()) {
-                lints.dangling(
-                    format!("relationships[{at}].{end}"),
-                    element.clone(),
-                    name,
-                    &known,
-                );
+                lints.dangling(format!("relationships[{at}].{end}"), element.clone(), name, &known);
             }
         }
-        for (field, text) in [
-            ("multiplicity_from", &r.multiplicity_from),
-            ("multiplicity_to", &r.multiplicity_to),
-        ] {
+        for (field, text) in
+            [("multiplicity_from", &r.multiplicity_from), ("multiplicity_to", &r.multiplicity_to)]
+        {
             if let Some(text) = text.as_deref().filter(|text| !is_multiplicity(text.trim())) {
                 let message = format!("`{}` is not a multiplicity.", shorten(text));
                 let hint = "Write `1`, `0..1`, `*` or `1..*`.";
@@ -359,13 +297,7 @@ fn lint_relationships(lints: &mut Lints, model: &ClassModel) {
             RelationshipKind::Inheritance | RelationshipKind::Realization if from == to => {
                 let message = format!("`{}` inherits from itself.", shorten(&r.from));
                 let hint = "Remove the line, or make it an association.";
-                lints.add(
-                    "BP011",
-                    format!("relationships[{at}]"),
-                    Some(element),
-                    message,
-                    hint,
-                );
+                lints.add("BP011", format!("relationships[{at}]"), Some(element), message, hint);
             }
             RelationshipKind::Inheritance | RelationshipKind::Realization => general.push((from, to)),
             // A tree of parts of one class (a folder in a folder) is fine; a circle of several is not.
@@ -375,16 +307,10 @@ fn lint_relationships(lints: &mut Lints, model: &ClassModel) {
     }
     let mut circle = |code, edges: &[(usize, usize)], verb: &str, hint: &str| {
         if let Some(cycle) = names::find_cycle(edges, known.len()) {
-            let mut round: Vec<String> = cycle
-                .iter()
-                .filter_map(|at| known.get(*at))
-                .map(|n| shorten(n))
-                .collect();
+            let mut round: Vec<String> =
+                cycle.iter().filter_map(|at| known.get(*at)).map(|n| shorten(n)).collect();
             round.extend(round.first().cloned());
-            let element = cycle
-                .first()
-                .and_then(|at| known.get(*at))
-                .map(|name| (*name).to_owned());
+            let element = cycle.first().and_then(|at| known.get(*at)).map(|name| (*name).to_owned());
             lints.add(
                 code,
                 "relationships",
@@ -394,11 +320,6 @@ fn lint_relationships(lints: &mut Lints, model: &ClassModel) {
             );
         }
     };
-    circle(
-        "BP010",
-        &general,
-        "inheritance",
-        "Remove the line that is the wrong way round.",
-    );
+    circle("BP010", &general, "inheritance", "Remove the line that is the wrong way round.");
     circle("BP017", &parts, "composition", "Make one of them an association.");
 }

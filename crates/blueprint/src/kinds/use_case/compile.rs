@@ -45,11 +45,7 @@ impl Ends<'_> {
             UseCaseLinkKind::Include | UseCaseLinkKind::Extend => (use_case(from).zip(use_case(to)), None),
             UseCaseLinkKind::Generalization => (actor(from).zip(actor(to)), use_case(from).zip(use_case(to))),
         };
-        let any = || {
-            actor(from)
-                .or_else(|| use_case(from))
-                .zip(use_case(to).or_else(|| actor(to)))
-        };
+        let any = || actor(from).or_else(|| use_case(from)).zip(use_case(to).or_else(|| actor(to)));
         first.or(second).or_else(any)
     }
 }
@@ -70,31 +66,15 @@ pub(super) fn compile(model: &UseCaseModel, target: Target) -> Compiled {
         let word = ascii_word(name);
         ids.take(&format!("{prefix}_{}", if word.is_empty() { "1" } else { &word }))
     };
-    let actors: Vec<String> = model
-        .actors
-        .iter()
-        .map(|actor| id("actor", &actor.name))
-        .collect();
-    let use_cases: Vec<String> = model
-        .use_cases
-        .iter()
-        .map(|use_case| id("uc", &use_case.name))
-        .collect();
+    let actors: Vec<String> = model.actors.iter().map(|actor| id("actor", &actor.name)).collect();
+    let use_cases: Vec<String> = model.use_cases.iter().map(|use_case| id("uc", &use_case.name)).collect();
     let boundary = id("system", &model.system);
     for (actor, id) in model.actors.iter().zip(&actors) {
-        let end = End {
-            id: id.clone(),
-            actor: true,
-            helper: actor.external_system,
-        };
+        let end = End { id: id.clone(), actor: true, helper: actor.external_system };
         ends.actors.entry(actor.name.as_str()).or_insert(end);
     }
     for (use_case, id) in model.use_cases.iter().zip(&use_cases) {
-        let end = End {
-            id: id.clone(),
-            actor: false,
-            helper: false,
-        };
+        let end = End { id: id.clone(), actor: false, helper: false };
         ends.use_cases.entry(use_case.name.as_str()).or_insert(end);
     }
 
@@ -110,6 +90,7 @@ pub(super) fn compile(model: &UseCaseModel, target: Target) -> Compiled {
             label: actor.name.clone(),
             kind: ElementKind::Actor,
             sources: actor.sources.clone(),
+            evidence: actor.evidence.clone(),
             ..Element::default()
         };
         writer.draw(1, &(style.actor)(id, actor), element);
@@ -125,6 +106,7 @@ pub(super) fn compile(model: &UseCaseModel, target: Target) -> Compiled {
             label: use_case.name.clone(),
             kind: ElementKind::UseCase,
             sources: use_case.sources.clone(),
+            evidence: use_case.evidence.clone(),
             ..Element::default()
         };
         writer.draw(
@@ -150,6 +132,7 @@ pub(super) fn compile(model: &UseCaseModel, target: Target) -> Compiled {
             label: label_of(link.kind).to_owned(),
             kind: ElementKind::Link,
             sources: link.sources.clone(),
+            evidence: link.evidence.clone(),
             ..Element::default()
         };
         writer.draw(1, &line, element);
@@ -174,15 +157,8 @@ struct Style {
 static FLOWCHART: Style = Style {
     header: "flowchart LR",
     actor: |id, actor| {
-        let (keyword, class) = if actor.external_system {
-            (SYSTEM, "system")
-        } else {
-            (ACTOR, "actor")
-        };
-        format!(
-            "{id}[\"{keyword}<br/>{}\"]:::{class}",
-            escape::quoted_after_tag(&actor.name)
-        )
+        let (keyword, class) = if actor.external_system { (SYSTEM, "system") } else { (ACTOR, "actor") };
+        format!("{id}[\"{keyword}<br/>{}\"]:::{class}", escape::quoted_after_tag(&actor.name))
     },
     open: |id, label| format!("subgraph {id}[\"{label}\"]"),
     use_case: |id, label| format!("{id}([\"{label}\"])"),

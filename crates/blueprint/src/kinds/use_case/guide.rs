@@ -54,31 +54,13 @@ pub(crate) fn sample() -> UseCaseModel {
             use_case("Check account", "checks the member's account"),
             use_case("Renew a loan", "renew loans"),
             use_case("Pay a fine", "may also involve paying a fine"),
-            use_case(
-                "Add a book to the catalogue",
-                "Librarians add books to the catalogue",
-            ),
+            use_case("Add a book to the catalogue", "Librarians add books to the catalogue"),
             use_case("Reserve a study room", "reserve a study room"),
         ],
         links: vec![
-            link(
-                "Member",
-                "Borrow a book",
-                UseCaseLinkKind::Association,
-                "lets members borrow books",
-            ),
-            link(
-                "Member",
-                "Renew a loan",
-                UseCaseLinkKind::Association,
-                "renew loans",
-            ),
-            link(
-                "Borrow a book",
-                "Check account",
-                UseCaseLinkKind::Include,
-                "Before borrowing a book",
-            ),
+            link("Member", "Borrow a book", UseCaseLinkKind::Association, "lets members borrow books"),
+            link("Member", "Renew a loan", UseCaseLinkKind::Association, "renew loans"),
+            link("Borrow a book", "Check account", UseCaseLinkKind::Include, "Before borrowing a book"),
             link(
                 "Pay a fine",
                 "Renew a loan",
@@ -97,12 +79,7 @@ pub(crate) fn sample() -> UseCaseModel {
                 UseCaseLinkKind::Association,
                 "Librarians add books",
             ),
-            link(
-                "Student member",
-                "Member",
-                UseCaseLinkKind::Generalization,
-                "A student member is a member",
-            ),
+            link("Student member", "Member", UseCaseLinkKind::Generalization, "A student member is a member"),
             link(
                 "Student member",
                 "Reserve a study room",

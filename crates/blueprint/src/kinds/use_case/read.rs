@@ -31,11 +31,7 @@ pub(crate) fn read(outline: &Outline) -> Option<UseCaseModel> {
     if names.is_empty() {
         return None;
     }
-    model.system = outline
-        .groups
-        .first()
-        .map(|group| group.label.trim().to_owned())
-        .unwrap_or_default();
+    model.system = outline.groups.first().map(|group| group.label.trim().to_owned()).unwrap_or_default();
     let find = |id: &str| names.iter().find(|(known, _, _)| *known == id);
     for edge in &outline.edges {
         let (Some(from), Some(to)) = (find(&edge.from), find(&edge.to)) else {
@@ -61,10 +57,8 @@ fn read_part(node: &OutlineNode) -> Part {
     let label = if label.is_empty() { node.id.as_str() } else { label };
     let keyword = |keyword: &str| {
         let rest = label.strip_prefix(keyword)?.trim_start();
-        let rest = ["<br/>", "<br>", "<br />", "\n"]
-            .iter()
-            .find_map(|br| rest.strip_prefix(br))
-            .unwrap_or(rest);
+        let rest =
+            ["<br/>", "<br>", "<br />", "\n"].iter().find_map(|br| rest.strip_prefix(br)).unwrap_or(rest);
         Some(rest.trim().to_owned())
     };
     let (as_actor, as_system) = (keyword(ACTOR), keyword(SYSTEM));
@@ -72,23 +66,13 @@ fn read_part(node: &OutlineNode) -> Part {
     let system = has("system") || as_system.is_some();
     if actor || system {
         let name = as_actor.or(as_system).unwrap_or_else(|| label.to_owned());
-        return Part::Actor(Actor {
-            name,
-            external_system: system,
-            ..Actor::default()
-        });
+        return Part::Actor(Actor { name, external_system: system, ..Actor::default() });
     }
-    Part::UseCase(UseCase {
-        name: label.to_owned(),
-        ..UseCase::default()
-    })
+    Part::UseCase(UseCase { name: label.to_owned(), ..UseCase::default() })
 }
 
 fn read_kind(edge: &OutlineEdge) -> UseCaseLinkKind {
-    let label = edge
-        .label
-        .trim_matches(|c: char| !c.is_alphabetic())
-        .to_lowercase();
+    let label = edge.label.trim_matches(|c: char| !c.is_alphabetic()).to_lowercase();
     match (edge.kind.as_str(), label.as_str()) {
         ("include", _) | (_, "include" | "includes") => UseCaseLinkKind::Include,
         ("extend", _) | (_, "extend" | "extends") => UseCaseLinkKind::Extend,

@@ -31,16 +31,10 @@ impl Model for UseCaseModel {
             done.tidy(&mut use_case.name);
             done.tidy_option(&mut use_case.evidence);
         }
-        done.retain(&mut self.actors, "actor without a name", |actor| {
-            !actor.name.is_empty()
-        });
-        done.retain(&mut self.use_cases, "use case without a name", |use_case| {
-            !use_case.name.is_empty()
-        });
+        done.retain(&mut self.actors, "actor without a name", |actor| !actor.name.is_empty());
+        done.retain(&mut self.use_cases, "use case without a name", |use_case| !use_case.name.is_empty());
         let mut seen = HashSet::new();
-        done.retain(&mut self.actors, "repeated actor", |actor| {
-            seen.insert(actor.name.to_lowercase())
-        });
+        done.retain(&mut self.actors, "repeated actor", |actor| seen.insert(actor.name.to_lowercase()));
         let mut seen = HashSet::new();
         done.retain(&mut self.use_cases, "repeated use case", |use_case| {
             seen.insert(use_case.name.to_lowercase())
@@ -77,25 +71,14 @@ impl Model for UseCaseModel {
         let mut lints = Lints::default();
         if self.actors.is_empty() && self.use_cases.is_empty() {
             let hint = "Say who wants what from the system.";
-            lints.add(
-                "BP003",
-                "use_cases",
-                None,
-                "There are no actors and no use cases.",
-                hint,
-            );
+            lints.add("BP003", "use_cases", None, "There are no actors and no use cases.", hint);
         }
         let mut seen = HashSet::new();
         for (at, actor) in self.actors.iter().enumerate() {
             lints.name(&format!("actors[{at}].name"), &actor.name, LONG_NAME, &mut seen);
         }
         for (at, use_case) in self.use_cases.iter().enumerate() {
-            lints.name(
-                &format!("use_cases[{at}].name"),
-                &use_case.name,
-                LONG_NAME,
-                &mut seen,
-            );
+            lints.name(&format!("use_cases[{at}].name"), &use_case.name, LONG_NAME, &mut seen);
         }
         lint_links(&mut lints, self);
         lint_participation(&mut lints, self);
@@ -121,12 +104,7 @@ impl Model for UseCaseModel {
 /// Everything that a line may end at, with its place among all and whether it is an actor.
 fn places(model: &UseCaseModel) -> HashMap<&str, (usize, bool)> {
     let actors = model.actors.iter().map(|actor| (actor.name.as_str(), true));
-    let all = actors.chain(
-        model
-            .use_cases
-            .iter()
-            .map(|use_case| (use_case.name.as_str(), false)),
-    );
+    let all = actors.chain(model.use_cases.iter().map(|use_case| (use_case.name.as_str(), false)));
     let mut places = HashMap::new();
     for (at, (name, actor)) in all.enumerate() {
         places.entry(name).or_insert((at, actor));
@@ -156,25 +134,18 @@ fn lint_links(lints: &mut Lints, model: &UseCaseModel) {
         let path = format!("links[{at}]");
         let (wrong, hint) = match link.kind {
             UseCaseLinkKind::Association if from.1 && to.1 => {
-                let message = format!(
-                    "Actors `{}` and `{}` are associated.",
-                    shorten(&link.from),
-                    shorten(&link.to)
-                );
+                let message =
+                    format!("Actors `{}` and `{}` are associated.", shorten(&link.from), shorten(&link.to));
                 let hint = "Connect each to a use case, or make it a generalization.";
                 lints.add("BP022", path, Some(element), message, hint);
                 continue;
             }
-            UseCaseLinkKind::Association => (
-                from.1 == to.1,
-                "Start it at an actor, or make it include or extend.",
-            ),
+            UseCaseLinkKind::Association => {
+                (from.1 == to.1, "Start it at an actor, or make it include or extend.")
+            }
             UseCaseLinkKind::Include | UseCaseLinkKind::Extend => {
                 includes.push((from.0, to.0));
-                (
-                    from.1 || to.1,
-                    "Connect two use cases, or make it an association.",
-                )
+                (from.1 || to.1, "Connect two use cases, or make it an association.")
             }
             UseCaseLinkKind::Generalization => {
                 generals.push((from.0, to.0));
@@ -182,83 +153,44 @@ fn lint_links(lints: &mut Lints, model: &UseCaseModel) {
             }
         };
         if wrong {
-            let message = format!(
-                "It cannot connect `{}` and `{}`.",
-                shorten(&link.from),
-                shorten(&link.to)
-            );
+            let message = format!("It cannot connect `{}` and `{}`.", shorten(&link.from), shorten(&link.to));
             lints.add("BP023", path, Some(element), message, hint);
         }
     }
     for edges in [includes, generals] {
         if let Some(cycle) = names::find_cycle(&edges, known.len()) {
-            let mut round: Vec<String> = cycle
-                .iter()
-                .filter_map(|at| known.get(*at))
-                .map(|n| shorten(n))
-                .collect();
+            let mut round: Vec<String> =
+                cycle.iter().filter_map(|at| known.get(*at)).map(|n| shorten(n)).collect();
             round.extend(round.first().cloned());
-            let element = cycle
-                .first()
-                .and_then(|at| known.get(*at))
-                .map(|name| (*name).to_owned());
+            let element = cycle.first().and_then(|at| known.get(*at)).map(|name| (*name).to_owned());
             let message = format!("A circle: {}.", round.join(" → "));
-            lints.add(
-                "BP024",
-                "links",
-                element,
-                message,
-                "Remove the line that is the wrong way round.",
-            );
+            lints.add("BP024", "links", element, message, "Remove the line that is the wrong way round.");
         }
     }
 }
 
 fn lint_participation(lints: &mut Lints, model: &UseCaseModel) {
     let at_links = |name: &str, wanted: fn(UseCaseLinkKind) -> bool| {
-        model
-            .links
-            .iter()
-            .any(|link| wanted(link.kind) && (link.from == name || link.to == name))
+        model.links.iter().any(|link| wanted(link.kind) && (link.from == name || link.to == name))
     };
     for (at, actor) in model.actors.iter().enumerate() {
         // A special actor takes part through the general one, and the other way round.
         if !at_links(&actor.name, |_| true) {
             let message = format!("The actor `{}` takes part in no use case.", shorten(&actor.name));
             let hint = "Connect it to what it wants from the system.";
-            lints.add(
-                "BP020",
-                format!("actors[{at}]"),
-                Some(actor.name.clone()),
-                message,
-                hint,
-            );
+            lints.add("BP020", format!("actors[{at}]"), Some(actor.name.clone()), message, hint);
         }
     }
     for (at, use_case) in model.use_cases.iter().enumerate() {
         if !at_links(&use_case.name, |_| true) {
             let message = format!("No actor takes part in `{}`.", shorten(&use_case.name));
             let hint = "Connect the actor who wants it, or the use case that includes it.";
-            lints.add(
-                "BP021",
-                format!("use_cases[{at}]"),
-                Some(use_case.name.clone()),
-                message,
-                hint,
-            );
+            lints.add("BP021", format!("use_cases[{at}]"), Some(use_case.name.clone()), message, hint);
         } else if !serves_someone(model, &use_case.name) {
-            let message = format!(
-                "`{}` only includes others; no actor takes part in it.",
-                shorten(&use_case.name)
-            );
+            let message =
+                format!("`{}` only includes others; no actor takes part in it.", shorten(&use_case.name));
             let hint = "Connect the actor who wants it.";
-            lints.add(
-                "BP021",
-                format!("use_cases[{at}]"),
-                Some(use_case.name.clone()),
-                message,
-                hint,
-            );
+            lints.add("BP021", format!("use_cases[{at}]"), Some(use_case.name.clone()), message, hint);
         }
     }
 }

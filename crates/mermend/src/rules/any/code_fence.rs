@@ -42,17 +42,10 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
     let chosen = fences
         .iter()
         .find(|fence| fence.is_mermaid() && !fence.code(text).trim().is_empty())
-        .or_else(|| {
-            fences
-                .iter()
-                .find(|fence| Document::new(fence.code(text)).kind.is_some())
-        });
+        .or_else(|| fences.iter().find(|fence| Document::new(fence.code(text)).kind.is_some()));
     if let Some(fence) = chosen {
         let message = "The diagram stands in a Markdown fence.";
-        let edits = vec![
-            Edit::replace(0, fence.start, ""),
-            Edit::replace(fence.end, text.len(), ""),
-        ];
+        let edits = vec![Edit::replace(0, fence.start, ""), Edit::replace(fence.end, text.len(), "")];
         let end = text[..fence.start].trim_end().len();
         return vec![Hit::new(fence.outer_start..end, message, edits)];
     }
@@ -76,21 +69,11 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
             let end = start + content.len() - bare.len();
             let mut edits = vec![Edit::replace(start, end, "")];
             edits.extend(stray_close(document));
-            return vec![Hit::new(
-                start..end,
-                "The diagram stands in a Markdown fence.",
-                edits,
-            )];
+            return vec![Hit::new(start..end, "The diagram stands in a Markdown fence.", edits)];
         }
     }
     stray_close(document)
-        .map(|edit| {
-            Hit::new(
-                edit.start..edit.end,
-                "The end of a Markdown fence is left over.",
-                vec![edit],
-            )
-        })
+        .map(|edit| Hit::new(edit.start..edit.end, "The end of a Markdown fence is left over.", vec![edit]))
         .into_iter()
         .collect()
 }
@@ -105,15 +88,9 @@ fn stray_close(document: &Document<'_>) -> Option<Edit> {
     if let Some(line) = document.body().find(|line| mark(line.text.trim())) {
         // What follows may be talk about the diagram, or its other half.
         let after = document.after_break(&line);
-        let talk = document.text[after..]
-            .lines()
-            .map(str::trim)
-            .all(|line| line.is_empty() || is_sentence(line));
-        return Some(Edit::replace(
-            line.start,
-            if talk { document.text.len() } else { after },
-            "",
-        ));
+        let talk =
+            document.text[after..].lines().map(str::trim).all(|line| line.is_empty() || is_sentence(line));
+        return Some(Edit::replace(line.start, if talk { document.text.len() } else { after }, ""));
     }
     let last = document.body().last()?;
     let trimmed = last.text.trim_end();
@@ -127,25 +104,13 @@ mod tests {
 
     #[test]
     fn fences_go() {
-        check_rule(
-            "MMD101",
-            "```mermaid\n%%^^^^^^^^ The diagram stands in a Markdown fence.\npie\n```\n",
-        );
-        check_fix(
-            "```mermaid\npie\n  \"a\" : 1\n```\nThat is all.",
-            "pie\n  \"a\" : 1\n",
-        );
+        check_rule("MMD101", "```mermaid\n%%^^^^^^^^ The diagram stands in a Markdown fence.\npie\n```\n");
+        check_fix("```mermaid\npie\n  \"a\" : 1\n```\nThat is all.", "pie\n  \"a\" : 1\n");
         check_fix("~~~\nflowchart TD\n  A --> B\n~~~", "flowchart TD\n  A --> B\n");
         check_fix("```mermaid\nflowchart TD\n  A --> B", "flowchart TD\n  A --> B");
-        check_fix(
-            "```js\nx()\n```\n```mermaid\nflowchart TD\n  A --> B\n```",
-            "flowchart TD\n  A --> B\n",
-        );
+        check_fix("```js\nx()\n```\n```mermaid\nflowchart TD\n  A --> B\n```", "flowchart TD\n  A --> B\n");
         check_fix("mermaid\nflowchart TD\n  A --> B", "flowchart TD\n  A --> B");
-        check_fix(
-            "flowchart TD\n  A --> B\n```\nThis shows a flow.",
-            "flowchart TD\n  A --> B\n",
-        );
+        check_fix("flowchart TD\n  A --> B\n```\nThis shows a flow.", "flowchart TD\n  A --> B\n");
         check_fix("flowchart TD\n  A --> B[x]```", "flowchart TD\n  A --> B[x]\n");
         check_fix(
             "sequenceDiagram\n  A->>B: x\n```\n  B->>A: y\n",

@@ -29,10 +29,7 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
     let text = document.text.trim();
     let start = document.text.len() - document.text.trim_start().len();
     let quoted = text.len() > 2 && text.starts_with('"') && text.ends_with('"');
-    if let Some(string) = quoted
-        .then(|| serde_json::from_str::<String>(text).ok())
-        .flatten()
-    {
+    if let Some(string) = quoted.then(|| serde_json::from_str::<String>(text).ok()).flatten() {
         let message = "The diagram is a JSON string.";
         return vec![Hit::replace(start..start + text.len(), message, string)];
     }
@@ -40,15 +37,8 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
     if text.contains('\n') || text.matches("\\n").count() < 1 {
         return Vec::new();
     }
-    let inner = text
-        .strip_prefix(['"', '\''])
-        .and_then(|t| t.strip_suffix(['"', '\'']))
-        .unwrap_or(text);
-    vec![Hit::replace(
-        start..start + text.len(),
-        "The line breaks are written as `\\n`.",
-        unescape(inner),
-    )]
+    let inner = text.strip_prefix(['"', '\'']).and_then(|t| t.strip_suffix(['"', '\''])).unwrap_or(text);
+    vec![Hit::replace(start..start + text.len(), "The line breaks are written as `\\n`.", unescape(inner))]
 }
 
 /// Line breaks, tabs and quotes as JSON writes them. A `\n` between quotes is a break inside a label.
@@ -83,17 +73,8 @@ mod tests {
 
     #[test]
     fn one_line_becomes_many() {
-        check_fix(
-            "flowchart TD\\n  A[\\\"x\\\"] --> B\\n",
-            "flowchart TD\n  A[\"x\"] --> B\n",
-        );
-        check_fix(
-            "\"sequenceDiagram\\n  A->>B: \\u00fc\"",
-            "sequenceDiagram\n  A->>B: ü",
-        );
-        check_fix(
-            "flowchart TD\\n  A[\"x\\ny\"] --> B",
-            "flowchart TD\n  A[\"x<br/>y\"] --> B",
-        );
+        check_fix("flowchart TD\\n  A[\\\"x\\\"] --> B\\n", "flowchart TD\n  A[\"x\"] --> B\n");
+        check_fix("\"sequenceDiagram\\n  A->>B: \\u00fc\"", "sequenceDiagram\n  A->>B: ü");
+        check_fix("flowchart TD\\n  A[\"x\\ny\"] --> B", "flowchart TD\n  A[\"x<br/>y\"] --> B");
     }
 }

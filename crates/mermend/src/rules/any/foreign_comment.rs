@@ -32,14 +32,7 @@ rule! {
 }
 
 /// Kinds whose texts may contain such signs without being comments.
-const FREE: [&str; 6] = [
-    "mindmap",
-    "kanban",
-    "timeline",
-    "journey",
-    "tree_view",
-    "ishikawa",
-];
+const FREE: [&str; 6] = ["mindmap", "kanban", "timeline", "journey", "tree_view", "ishikawa"];
 
 fn find(document: &Document<'_>) -> Vec<Hit> {
     if document.kind.is_none_or(|kind| FREE.contains(&kind.id)) {
@@ -49,37 +42,23 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
     for line in document.body() {
         let (start, content) = line.content();
         let end = start + content.len();
-        let html = content
-            .strip_prefix("<!--")
-            .and_then(|rest| rest.strip_suffix("-->"));
-        let whole = content
-            .strip_prefix("//")
-            .or_else(|| content.strip_prefix("# "))
-            .or(html);
+        let html = content.strip_prefix("<!--").and_then(|rest| rest.strip_suffix("-->"));
+        let whole = content.strip_prefix("//").or_else(|| content.strip_prefix("# ")).or(html);
         if let Some(comment) = whole {
             let good = format!("%% {}", comment.trim().trim_start_matches(['%', '{']));
             hits.push(Hit::replace(start..end, "A comment of another language.", good));
             continue;
         }
-        let behind = [" %% ", " // "]
-            .iter()
-            .find_map(|mark| content.rfind(mark).map(|at| (at, mark.len())));
+        let behind = [" %% ", " // "].iter().find_map(|mark| content.rfind(mark).map(|at| (at, mark.len())));
         if let Some((at, length)) = behind.filter(|(at, _)| content[..*at].matches('"').count() % 2 == 0) {
-            let comment = format!(
-                "{}%% {}\n",
-                line.indent(),
-                content[at + length..].trim_start_matches(['%', '{'])
-            );
+            let comment =
+                format!("{}%% {}\n", line.indent(), content[at + length..].trim_start_matches(['%', '{']));
             let statement = content[..at].trim_end().len();
             let edits = vec![
                 Edit::replace(line.start, line.start, comment),
                 Edit::replace(start + statement, end, ""),
             ];
-            hits.push(Hit::new(
-                start + at + 1..end,
-                "A comment behind a statement.",
-                edits,
-            ));
+            hits.push(Hit::new(start + at + 1..end, "A comment behind a statement.", edits));
         }
     }
     hits
@@ -91,17 +70,8 @@ mod tests {
 
     #[test]
     fn comments_get_their_sign() {
-        check_fix(
-            "erDiagram\n  # shop\n  A ||--|| B : has\n",
-            "erDiagram\n  %% shop\n  A ||--|| B : has\n",
-        );
-        check_fix(
-            "flowchart TD\n  <!-- x -->\n  A --> B\n",
-            "flowchart TD\n  %% x\n  A --> B\n",
-        );
-        check_fix(
-            "classDiagram\n  class A // the first\n",
-            "classDiagram\n  %% the first\n  class A\n",
-        );
+        check_fix("erDiagram\n  # shop\n  A ||--|| B : has\n", "erDiagram\n  %% shop\n  A ||--|| B : has\n");
+        check_fix("flowchart TD\n  <!-- x -->\n  A --> B\n", "flowchart TD\n  %% x\n  A --> B\n");
+        check_fix("classDiagram\n  class A // the first\n", "classDiagram\n  %% the first\n  class A\n");
     }
 }

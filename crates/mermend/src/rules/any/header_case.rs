@@ -135,25 +135,17 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
             None => good.push_str(" TD"),
         }
     }
-    if content
-        .strip_prefix(good.as_str())
-        .is_some_and(|rest| rest.trim_start().starts_with(';'))
-    {
+    if content.strip_prefix(good.as_str()).is_some_and(|rest| rest.trim_start().starts_with(';')) {
         return Vec::new();
     }
-    let keeps_line = matches!(
-        name,
-        "pie" | "gitGraph" | "xychart-beta" | "quadrantChart" | "timeline"
-    );
+    let keeps_line = matches!(name, "pie" | "gitGraph" | "xychart-beta" | "quadrantChart" | "timeline");
     let rest = rest.trim().trim_start_matches(':').trim_start();
     if !rest.trim_matches([';', ':', '.']).is_empty() {
         match (keeps_line, rest.strip_prefix(';')) {
             (true, _) => good.push_str(&format!(" {rest}")),
-            (false, statement) => good.push_str(&format!(
-                "\n{}  {}",
-                header.indent(),
-                statement.unwrap_or(rest).trim_start()
-            )),
+            (false, statement) => {
+                good.push_str(&format!("\n{}  {}", header.indent(), statement.unwrap_or(rest).trim_start()))
+            }
         }
     }
     if good == content {
@@ -182,12 +174,8 @@ fn spelled(line: &str) -> Option<(&'static str, &str)> {
     ends.iter().rev().find_map(|end| {
         let word = squash(line.get(..*end)?);
         // Of several words the last must say that it is a diagram: "graph td" is not one word.
-        HEADERS
-            .iter()
-            .find(|(written, _)| *written == word)
-            .map(|(_, name)| *name)
-            .zip(line.get(*end..))
-            .map(|(name, rest)| {
+        HEADERS.iter().find(|(written, _)| *written == word).map(|(_, name)| *name).zip(line.get(*end..)).map(
+            |(name, rest)| {
                 // Spellings that Mermaid knows besides the one of the table.
                 let own = line[..*end].trim();
                 match own {
@@ -195,30 +183,20 @@ fn spelled(line: &str) -> Option<(&'static str, &str)> {
                     | "packet" => (known(own), rest),
                     _ => (name, rest),
                 }
-            })
+            },
+        )
     })
 }
 
 fn known(own: &str) -> &'static str {
-    [
-        "stateDiagram",
-        "classDiagram-v2",
-        "xychart",
-        "sankey",
-        "treemap",
-        "block",
-        "packet",
-    ]
-    .into_iter()
-    .find(|name| *name == own)
-    .unwrap_or_default()
+    ["stateDiagram", "classDiagram-v2", "xychart", "sankey", "treemap", "block", "packet"]
+        .into_iter()
+        .find(|name| *name == own)
+        .unwrap_or_default()
 }
 
 fn squash(text: &str) -> String {
-    text.chars()
-        .filter(|c| c.is_alphanumeric())
-        .flat_map(char::to_lowercase)
-        .collect()
+    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 #[cfg(test)]
@@ -227,31 +205,13 @@ mod tests {
 
     #[test]
     fn headers_are_spelled() {
-        check_rule(
-            "MMD106",
-            "classdiagram\n%%^^^^^^^^^^ The header should be `classDiagram`.\n  A --> B\n",
-        );
-        check_fix(
-            "ERDiagram\n  A ||--|| B : has\n",
-            "erDiagram\n  A ||--|| B : has\n",
-        );
-        check_fix(
-            "Sequence Diagram\n  A->>B: hi\n",
-            "sequenceDiagram\n  A->>B: hi\n",
-        );
+        check_rule("MMD106", "classdiagram\n%%^^^^^^^^^^ The header should be `classDiagram`.\n  A --> B\n");
+        check_fix("ERDiagram\n  A ||--|| B : has\n", "erDiagram\n  A ||--|| B : has\n");
+        check_fix("Sequence Diagram\n  A->>B: hi\n", "sequenceDiagram\n  A->>B: hi\n");
         check_fix("graph td\n  A --> B\n", "graph TD\n  A --> B\n");
-        check_fix(
-            "stateDiagram-V2:\n  [*] --> A\n",
-            "stateDiagram-v2\n  [*] --> A\n",
-        );
-        check_fix(
-            "flowchart left-to-right\n  A --> B\n",
-            "flowchart LR\n  A --> B\n",
-        );
+        check_fix("stateDiagram-V2:\n  [*] --> A\n", "stateDiagram-v2\n  [*] --> A\n");
+        check_fix("flowchart left-to-right\n  A --> B\n", "flowchart LR\n  A --> B\n");
         check_fix("flowchart LR A --> B\n", "flowchart LR\n  A --> B\n");
-        check_fix(
-            "Pie Chart title Pets\n  \"a\" : 1\n",
-            "pie title Pets\n  \"a\" : 1\n",
-        );
+        check_fix("Pie Chart title Pets\n  \"a\" : 1\n", "pie title Pets\n  \"a\" : 1\n");
     }
 }

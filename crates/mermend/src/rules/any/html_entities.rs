@@ -83,14 +83,8 @@ mod tests {
 
     #[test]
     fn entities_become_signs() {
-        check_rule(
-            "MMD104",
-            "flowchart TD\n  A --&gt; B\n%%    ^^^^ `&gt;` stands where `>` should.\n",
-        );
-        check_fix(
-            "sequenceDiagram\n  A-&gt;&gt;B: a &lt;b&gt;\n",
-            "sequenceDiagram\n  A->>B: a <b>\n",
-        );
+        check_rule("MMD104", "flowchart TD\n  A --&gt; B\n%%    ^^^^ `&gt;` stands where `>` should.\n");
+        check_fix("sequenceDiagram\n  A-&gt;&gt;B: a &lt;b&gt;\n", "sequenceDiagram\n  A->>B: a <b>\n");
         check_fix(
             "flowchart TD\n  A[\"a &amp; b\"] --&gt;|&quot;yes (2)&quot;| B\n",
             "flowchart TD\n  A[\"a &amp; b\"] -->|\"yes (2)\"| B\n",

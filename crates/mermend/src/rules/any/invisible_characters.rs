@@ -62,14 +62,8 @@ mod tests {
 
     #[test]
     fn they_become_plain() {
-        check_rule(
-            "MMD107",
-            "flowchart TD\n  A[x\u{200b}] --> B\n%%   ^ An invisible character.\n",
-        );
-        check_fix(
-            "flow\u{200b}chart\u{a0}TD\n\u{a0}\u{a0}A --> B\n",
-            "flowchart TD\n  A --> B\n",
-        );
+        check_rule("MMD107", "flowchart TD\n  A[x\u{200b}] --> B\n%%   ^ An invisible character.\n");
+        check_fix("flow\u{200b}chart\u{a0}TD\n\u{a0}\u{a0}A --> B\n", "flowchart TD\n  A --> B\n");
         check_fix("pie\n  “Cats” : 3\n", "pie\n  \"Cats\" : 3\n");
         check_fix(
             "flowchart TD\n  A{“Is it (ok)?”} -->|“yes (1)”| B\n",

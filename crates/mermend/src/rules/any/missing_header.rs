@@ -35,9 +35,7 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
     };
     let lines = || std::iter::once(header).chain(document.body());
     let message = |line: &str| {
-        line.find("->>")
-            .or_else(|| line.find("-->>"))
-            .is_some_and(|at| line[at..].contains(':'))
+        line.find("->>").or_else(|| line.find("-->>")).is_some_and(|at| line[at..].contains(':'))
     };
     let flow = |line: &str| {
         (line.contains("-->") || line.contains("-.->") || line.contains("==>")) && !line.contains("->>")
@@ -50,11 +48,7 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
         return Vec::new();
     };
     let edits = vec![Edit::replace(header.start, header.start, format!("{kind}\n"))];
-    vec![Hit::new(
-        header.range(),
-        format!("The header is missing: this looks like `{kind}`."),
-        edits,
-    )]
+    vec![Hit::new(header.range(), format!("The header is missing: this looks like `{kind}`."), edits)]
 }
 
 #[cfg(test)]
@@ -63,13 +57,7 @@ mod tests {
 
     #[test]
     fn the_header_is_told_from_the_arrows() {
-        check_fix(
-            "A[x] --> B\nB -->|y| C\n",
-            "flowchart TD\nA[x] --> B\nB -->|y| C\n",
-        );
-        check_fix(
-            "Ann->>Bob: hi\nBob-->>Ann: ho\n",
-            "sequenceDiagram\nAnn->>Bob: hi\nBob-->>Ann: ho\n",
-        );
+        check_fix("A[x] --> B\nB -->|y| C\n", "flowchart TD\nA[x] --> B\nB -->|y| C\n");
+        check_fix("Ann->>Bob: hi\nBob-->>Ann: ho\n", "sequenceDiagram\nAnn->>Bob: hi\nBob-->>Ann: ho\n");
     }
 }

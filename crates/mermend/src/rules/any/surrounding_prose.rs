@@ -46,11 +46,7 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
         && !text[..start].lines().any(is_setting)
     {
         let message = "Text stands before the diagram.";
-        hits.push(Hit::new(
-            0..text[..start].trim_end().len(),
-            message,
-            vec![Edit::replace(0, start, "")],
-        ));
+        hits.push(Hit::new(0..text[..start].trim_end().len(), message, vec![Edit::replace(0, start, "")]));
     }
     if document.kind.is_some_and(|kind| STRICT.contains(&kind.id)) {
         hits.extend(after(document));
@@ -60,20 +56,9 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
 
 /// A line of front matter whose marks are lost: it says something about the diagram.
 fn is_setting(line: &str) -> bool {
-    const KEYS: [&str; 7] = [
-        "config",
-        "title",
-        "theme",
-        "look",
-        "layout",
-        "displayMode",
-        "themeVariables",
-    ];
+    const KEYS: [&str; 7] = ["config", "title", "theme", "look", "layout", "displayMode", "themeVariables"];
     let line = line.trim();
-    line == "---"
-        || line
-            .split_once(':')
-            .is_some_and(|(key, _)| KEYS.contains(&key.trim()))
+    line == "---" || line.split_once(':').is_some_and(|(key, _)| KEYS.contains(&key.trim()))
 }
 
 /// Where the first line begins that can only be the header of a diagram, with the settings directly before it.
@@ -105,9 +90,9 @@ fn is_header(line: &str) -> bool {
     };
     let rest: Vec<&str> = words.collect();
     match (kind.id, rest.as_slice()) {
-        ("flowchart", [direction]) => ["TD", "TB", "LR", "RL", "BT"]
-            .iter()
-            .any(|d| d.eq_ignore_ascii_case(direction)),
+        ("flowchart", [direction]) => {
+            ["TD", "TB", "LR", "RL", "BT"].iter().any(|d| d.eq_ignore_ascii_case(direction))
+        }
         // A word alone can also be a title; but then nothing that follows will be a diagram.
         (_, []) => {
             word.eq_ignore_ascii_case("flowchart")
@@ -142,9 +127,7 @@ fn after(document: &Document<'_>) -> Option<Hit> {
     let first = cut.filter(|_| lines[..at].last().is_some_and(|line| line.text.trim().is_empty()))?;
     // The line break before the first sentence stays.
     let end = document.text[..first.start].trim_end().len();
-    let keep = document.text[end..]
-        .find('\n')
-        .map_or(first.start, |at| end + at + 1);
+    let keep = document.text[end..].find('\n').map_or(first.start, |at| end + at + 1);
     let range = first.range().start..document.text.trim_end().len();
     Some(Hit::new(
         range,
@@ -183,10 +166,7 @@ mod tests {
             "MMD103",
             "Here you are:\n%%^^^^^^^^^^^ Text stands before the diagram.\n\nflowchart TD\n  A --> B\n",
         );
-        check_fix(
-            "Here you are:\n\nflowchart TD\n  A --> B\n",
-            "flowchart TD\n  A --> B\n",
-        );
+        check_fix("Here you are:\n\nflowchart TD\n  A --> B\n", "flowchart TD\n  A --> B\n");
         check_fix(
             "sequenceDiagram\n  A->>B: hi\n\nThis shows a greeting.\n\n- A greets B twice a day\n",
             "sequenceDiagram\n  A->>B: hi\n",

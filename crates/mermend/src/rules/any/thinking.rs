@@ -61,11 +61,7 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
         if document.kind.is_some() && start > 0 && !text[..start].trim().is_empty() {
             continue;
         }
-        return vec![Hit::new(
-            start..end,
-            message,
-            vec![Edit::replace(start, end + blank, "")],
-        )];
+        return vec![Hit::new(start..end, message, vec![Edit::replace(start, end + blank, "")])];
     }
     Vec::new()
 }
@@ -77,14 +73,8 @@ mod tests {
     #[test]
     fn thoughts_go() {
         check_rule("MMD102", "<think>x</think>\npie\n");
-        check_fix(
-            "<think>They want\na pie</think>\npie\n  \"a\" : 1\n",
-            "pie\n  \"a\" : 1\n",
-        );
-        check_fix(
-            "flow it is.\n</think>\n\nflowchart TD\n A --> B",
-            "flowchart TD\n A --> B",
-        );
+        check_fix("<think>They want\na pie</think>\npie\n  \"a\" : 1\n", "pie\n  \"a\" : 1\n");
+        check_fix("flow it is.\n</think>\n\nflowchart TD\n A --> B", "flowchart TD\n A --> B");
         check_fix("<THINK>A flow.\nflowchart TD\n A --> B", "flowchart TD\n A --> B");
     }
 }

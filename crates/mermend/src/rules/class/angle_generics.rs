@@ -50,15 +50,10 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
             let Some((end, edits)) = pairs(line.text, line.start, found) else {
                 continue;
             };
-            let name = line.text[..found]
-                .rfind(|c: char| !c.is_alphanumeric() && c != '_')
-                .map_or(0, |at| at + 1);
-            let name_start = line
-                .text
-                .char_indices()
-                .map(|(at, _)| at)
-                .find(|at| *at >= name)
-                .unwrap_or(found);
+            let name =
+                line.text[..found].rfind(|c: char| !c.is_alphanumeric() && c != '_').map_or(0, |at| at + 1);
+            let name_start =
+                line.text.char_indices().map(|(at, _)| at).find(|at| *at >= name).unwrap_or(found);
             hits.push(Hit::new(
                 line.start + name_start..line.start + end,
                 "A generic type in angle brackets.",

@@ -54,11 +54,10 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
     let mut hits = Vec::new();
     for line in document.body() {
         let (start, content) = line.content();
-        let Some((word, sort)) = WORDS.iter().find(|(word, _)| {
-            content
-                .strip_prefix(word)
-                .is_some_and(|rest| rest.starts_with(' '))
-        }) else {
+        let Some((word, sort)) = WORDS
+            .iter()
+            .find(|(word, _)| content.strip_prefix(word).is_some_and(|rest| rest.starts_with(' ')))
+        else {
             continue;
         };
         let rest = content[word.len()..].trim();

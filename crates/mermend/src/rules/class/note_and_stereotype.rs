@@ -55,9 +55,8 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
                 "The text of the note is not in quotes.",
                 format!("note for {} \"{text}\"", name.trim()),
             ));
-        } else if let Some(text) = content
-            .strip_prefix("note")
-            .map(|rest| rest.trim_start_matches(':').trim())
+        } else if let Some(text) =
+            content.strip_prefix("note").map(|rest| rest.trim_start_matches(':').trim())
             && content[4..].starts_with([':', ' '])
             && !text.starts_with("for ")
             && !text.contains('"')

@@ -119,19 +119,9 @@ fn relation(line: &str) -> Option<String> {
         return None;
     }
     let quote = |number: &str| {
-        if number.is_empty() {
-            String::new()
-        } else {
-            format!("\"{number}\"")
-        }
+        if number.is_empty() { String::new() } else { format!("\"{number}\"") }
     };
-    let mut parts = vec![
-        left.to_owned(),
-        quote(from),
-        (*good).to_owned(),
-        quote(to),
-        right.to_owned(),
-    ];
+    let mut parts = vec![left.to_owned(), quote(from), (*good).to_owned(), quote(to), right.to_owned()];
     if !label.is_empty() {
         parts.extend([":".to_owned(), label]);
     }
@@ -154,9 +144,7 @@ fn end(text: &str, number_first: bool) -> Option<(&str, &str, &str)> {
 }
 
 fn name(text: &str) -> Option<(&str, &str)> {
-    let length = text
-        .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '~'))
-        .unwrap_or(text.len());
+    let length = text.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '~')).unwrap_or(text.len());
     // A name does not begin with a digit: that is a number at the end of the arrow.
     (length > 0 && !text.starts_with(|c: char| c.is_ascii_digit())).then(|| text.split_at(length))
 }
@@ -170,20 +158,14 @@ fn number(text: &str) -> Option<(&str, &str)> {
     let first = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     if let Some(rest) = text[first..].strip_prefix("..").filter(|_| first > 0) {
         let second = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let second = if second == 0 && rest.starts_with(['*', 'n']) {
-            1
-        } else {
-            second
-        };
+        let second = if second == 0 && rest.starts_with(['*', 'n']) { 1 } else { second };
         return bare(first + 2 + second).filter(|_| second > 0);
     }
     if first > 0 {
         return bare(first + usize::from(text[first..].starts_with(['+', '*'])));
     }
     // A star that touches the dashes is a composition.
-    bare(usize::from(
-        text.starts_with('*') && !text[1..].starts_with(['-', '.']),
-    ))
+    bare(usize::from(text.starts_with('*') && !text[1..].starts_with(['-', '.'])))
 }
 
 #[cfg(test)]
@@ -192,17 +174,11 @@ mod tests {
 
     #[test]
     fn relations_are_made_mermaids() {
-        check_fix(
-            "classDiagram\n  A <>-- B\n  A <|- C : is\n",
-            "classDiagram\n  A o-- B\n  A <|-- C : is\n",
-        );
+        check_fix("classDiagram\n  A <>-- B\n  A <|- C : is\n", "classDiagram\n  A o-- B\n  A <|-- C : is\n");
         check_fix(
             "classDiagram\n  A 1--0..* B\n  A \"1\" *-- 2 C: owns\n",
             "classDiagram\n  A \"1\" -- \"0..*\" B\n  A \"1\" *-- \"2\" C : owns\n",
         );
-        check_fix(
-            "classDiagram\n  A -->|uses| B\n",
-            "classDiagram\n  A --> B : uses\n",
-        );
+        check_fix("classDiagram\n  A -->|uses| B\n", "classDiagram\n  A --> B : uses\n");
     }
 }

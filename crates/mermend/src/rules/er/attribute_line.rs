@@ -88,10 +88,7 @@ fn attribute(line: &str) -> Option<String> {
         // A name of several words in quotes.
         let whole = line.find('"').map(|at| line[at..].trim_matches('"'))?;
         let kind = line[..line.find('"')?].trim();
-        return Some(format!(
-            "{kind} {}",
-            whole.split_whitespace().collect::<Vec<_>>().join("_")
-        ));
+        return Some(format!("{kind} {}", whole.split_whitespace().collect::<Vec<_>>().join("_")));
     } else {
         name
     };

@@ -64,17 +64,13 @@ fn relation(line: &str) -> Option<String> {
         Some((head, label)) => (head, Some(label.trim())),
         None => (line, None),
     };
-    let (at, stroke) = ["--", ".."]
-        .iter()
-        .filter_map(|stroke| strokes(head, stroke).map(|at| (at, *stroke)))
-        .min()?;
+    let (at, stroke) =
+        ["--", ".."].iter().filter_map(|stroke| strokes(head, stroke).map(|at| (at, *stroke))).min()?;
     let (left, right) = (head[..at].trim_end(), head[at + 2..].trim_start());
-    let (from, left) = left
-        .split_once(char::is_whitespace)
-        .map_or((left, ""), |(name, number)| (name, number.trim()));
-    let (right, to) = right
-        .rsplit_once(char::is_whitespace)
-        .map_or(("", right), |(number, name)| (number.trim(), name));
+    let (from, left) =
+        left.split_once(char::is_whitespace).map_or((left, ""), |(name, number)| (name, number.trim()));
+    let (right, to) =
+        right.rsplit_once(char::is_whitespace).map_or(("", right), |(number, name)| (number.trim(), name));
     if from.is_empty() || to.is_empty() {
         return None;
     }
@@ -83,11 +79,7 @@ fn relation(line: &str) -> Option<String> {
     let mut good = format!("{from} {left}{stroke}{right} {to}");
     if let Some(label) = label {
         let quoted = label.starts_with('"') || !label.contains([' ', ':', '(', '/', ',', '.']);
-        let label = if quoted {
-            label.to_owned()
-        } else {
-            format!("\"{}\"", label.replace('"', "'"))
-        };
+        let label = if quoted { label.to_owned() } else { format!("\"{}\"", label.replace('"', "'")) };
         good.push_str(" : ");
         good.push_str(&label);
     }
@@ -113,10 +105,7 @@ fn end(
     if let Some((_, good)) = TURNED.iter().find(|(turned, _)| *turned == plain) {
         return Some((*good).to_owned());
     }
-    NUMBERS
-        .iter()
-        .find(|(number, ..)| number.eq_ignore_ascii_case(plain))
-        .map(|row| side(*row).to_owned())
+    NUMBERS.iter().find(|(number, ..)| number.eq_ignore_ascii_case(plain)).map(|row| side(*row).to_owned())
 }
 
 #[cfg(test)]
@@ -125,13 +114,7 @@ mod tests {
 
     #[test]
     fn relations_are_made_mermaids() {
-        check_fix(
-            "erDiagram\n  A ||--{o B : has\n",
-            "erDiagram\n  A ||--o{ B : has\n",
-        );
-        check_fix(
-            "erDiagram\n  A 0..1--1..* B : owns (all)\n",
-            "erDiagram\n  A |o--|{ B : \"owns (all)\"\n",
-        );
+        check_fix("erDiagram\n  A ||--{o B : has\n", "erDiagram\n  A ||--o{ B : has\n");
+        check_fix("erDiagram\n  A 0..1--1..* B : owns (all)\n", "erDiagram\n  A |o--|{ B : \"owns (all)\"\n");
     }
 }

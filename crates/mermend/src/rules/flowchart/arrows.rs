@@ -29,10 +29,7 @@ pub(super) fn arrow(rest: &str, before: Option<char>) -> Option<(usize, Arrow)> 
         ("--|>", "-->"),
         ("--→", "-->"),
     ];
-    let head = rest
-        .chars()
-        .next()
-        .filter(|c| *c == '<' || (matches!(c, 'x' | 'o') && before.is_none()));
+    let head = rest.chars().next().filter(|c| *c == '<' || (matches!(c, 'x' | 'o') && before.is_none()));
     let (skip, body) = match head {
         Some(c)
             if rest[1..].starts_with("--") || rest[1..].starts_with("==") || rest[1..].starts_with("-.") =>
@@ -47,10 +44,7 @@ pub(super) fn arrow(rest: &str, before: Option<char>) -> Option<(usize, Arrow)> 
         }
     }
     if body.starts_with("~~~") {
-        return Some((
-            body.len() - body.trim_start_matches('~').len(),
-            Arrow::Whole(None),
-        ));
+        return Some((body.len() - body.trim_start_matches('~').len(), Arrow::Whole(None)));
     }
     for stroke in ['-', '='] {
         if let Some((length, should_be)) = dashes(body, stroke) {
@@ -101,10 +95,6 @@ pub(super) fn dots(text: &str) -> Option<(usize, Option<&'static str>)> {
         return None;
     }
     let heads = tail.len() - tail.trim_start_matches('>').len();
-    let head = if heads == 0 {
-        usize::from(tail.starts_with(['x', 'o']))
-    } else {
-        heads
-    };
+    let head = if heads == 0 { usize::from(tail.starts_with(['x', 'o'])) } else { heads };
     Some((run + 1 + head, (heads > 1).then_some("-.->")))
 }

@@ -48,11 +48,7 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
             }
             let label = unquoted_label::quoted(label).unwrap_or_else(|| label.to_owned());
             let message = format!("`{}` should be closed with `{good}`.", &text[shape.open.clone()]);
-            hits.push(Hit::replace(
-                shape.label.start..shape.close.end,
-                message,
-                format!("{label}{good}"),
-            ));
+            hits.push(Hit::replace(shape.label.start..shape.close.end, message, format!("{label}{good}")));
         }
     }
     hits
@@ -64,13 +60,7 @@ mod tests {
 
     #[test]
     fn outlines_are_closed() {
-        check_fix(
-            "flowchart TD\n  A[one --> B{two\n",
-            "flowchart TD\n  A[one] --> B{two}\n",
-        );
-        check_fix(
-            "flowchart TD\n  A[[one] --> B\n",
-            "flowchart TD\n  A[[one]] --> B\n",
-        );
+        check_fix("flowchart TD\n  A[one --> B{two\n", "flowchart TD\n  A[one] --> B{two}\n");
+        check_fix("flowchart TD\n  A[[one] --> B\n", "flowchart TD\n  A[[one]] --> B\n");
     }
 }

@@ -40,13 +40,8 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
         let Body::Chain(pieces) = statement.body else {
             continue;
         };
-        let [
-            Piece::Node(_),
-            Piece::Link(link),
-            Piece::Node(target),
-            Piece::Junk(colon),
-            ..,
-        ] = pieces.as_slice()
+        let [Piece::Node(_), Piece::Link(link), Piece::Node(target), Piece::Junk(colon), ..] =
+            pieces.as_slice()
         else {
             continue;
         };
@@ -60,19 +55,12 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
         // Angle brackets are HTML in a label.
         let label = label.replace('<', "#lt;").replace('>', "#gt;");
         let label = unquoted_label::quoted(&label).unwrap_or(label);
-        let end = target
-            .shape
-            .as_ref()
-            .map_or(target.id.end, |shape| shape.close.end);
+        let end = target.shape.as_ref().map_or(target.id.end, |shape| shape.close.end);
         let edits = vec![
             Edit::replace(link.range.end, link.range.end, format!("|{label}|")),
             Edit::replace(end, statement.range.end, ""),
         ];
-        hits.push(Hit::new(
-            colon.start..statement.range.end,
-            "A label behind a colon.",
-            edits,
-        ));
+        hits.push(Hit::new(colon.start..statement.range.end, "A label behind a colon.", edits));
     }
     hits
 }

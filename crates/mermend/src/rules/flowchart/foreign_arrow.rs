@@ -38,10 +38,7 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
             if let Piece::Link(link) = piece
                 && let Some(good) = link.should_be
             {
-                let message = format!(
-                    "`{}` is no arrow of a flowchart.",
-                    &document.text[link.arrow.clone()]
-                );
+                let message = format!("`{}` is no arrow of a flowchart.", &document.text[link.arrow.clone()]);
                 hits.push(Hit::replace(link.arrow, message, good));
             }
         }
@@ -55,17 +52,11 @@ mod tests {
 
     #[test]
     fn arrows_are_made_mermaids() {
-        check_rule(
-            "FLOW006",
-            "flowchart TD\n  A => B\n%%  ^^ `=>` is no arrow of a flowchart.\n",
-        );
+        check_rule("FLOW006", "flowchart TD\n  A => B\n%%  ^^ `=>` is no arrow of a flowchart.\n");
         check_fix(
             "flowchart TD\n  A --->> B\n  B -- x -> C\n  C —> D\n",
             "flowchart TD\n  A ---> B\n  B -- x --> C\n  C --> D\n",
         );
-        check_fix(
-            "flowchart TD\n  A[a -> b] -> B\n",
-            "flowchart TD\n  A[a -> b] --> B\n",
-        );
+        check_fix("flowchart TD\n  A[a -> b] -> B\n", "flowchart TD\n  A[a -> b] --> B\n");
     }
 }

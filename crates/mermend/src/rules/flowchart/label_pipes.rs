@@ -46,10 +46,8 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
                     hits.push(Hit::replace(range, "A `>` too many behind the label.", ""));
                 }
                 Piece::Link(link) if link.form == Form::OpenPipe && link.should_be.is_none() => {
-                    let Some(label) = link
-                        .label
-                        .clone()
-                        .filter(|label| !text[label.clone()].trim().is_empty())
+                    let Some(label) =
+                        link.label.clone().filter(|label| !text[label.clone()].trim().is_empty())
                     else {
                         continue;
                     };
@@ -88,13 +86,7 @@ mod tests {
 
     #[test]
     fn pipes_come_in_pairs() {
-        check_fix(
-            "flowchart TD\n  A --> all fine| B\n",
-            "flowchart TD\n  A -->|all fine| B\n",
-        );
-        check_fix(
-            "flowchart TD\n  A ==>|all fine B\n",
-            "flowchart TD\n  A ==>|all fine| B\n",
-        );
+        check_fix("flowchart TD\n  A --> all fine| B\n", "flowchart TD\n  A -->|all fine| B\n");
+        check_fix("flowchart TD\n  A ==>|all fine B\n", "flowchart TD\n  A ==>|all fine| B\n");
     }
 }

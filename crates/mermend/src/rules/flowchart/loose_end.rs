@@ -37,11 +37,7 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
                 "subgraph" => open += 1,
                 "end" if open == 0 => {
                     let line = text[..word.start].trim_end_matches([' ', '\t']).len();
-                    let line = if text[..line].ends_with('\n') {
-                        line - 1
-                    } else {
-                        line
-                    };
+                    let line = if text[..line].ends_with('\n') { line - 1 } else { line };
                     hits.push(Hit {
                         start: word.start,
                         ..Hit::replace(line..word.end, "This `end` closes nothing.", "")
@@ -72,9 +68,6 @@ mod tests {
 
     #[test]
     fn loose_ends_go() {
-        check_fix(
-            "flowchart TD\n  A --> B\n  end\n  B --> C ==>\n",
-            "flowchart TD\n  A --> B\n  B --> C\n",
-        );
+        check_fix("flowchart TD\n  A --> B\n  end\n  B --> C ==>\n", "flowchart TD\n  A --> B\n  B --> C\n");
     }
 }

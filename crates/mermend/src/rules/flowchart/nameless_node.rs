@@ -35,22 +35,12 @@ rule! {
 fn find(document: &Document<'_>) -> Vec<Hit> {
     let text = document.text;
     let statements = scan::statements(document);
-    let chains = statements.iter().filter_map(|statement| {
-        if let Body::Chain(pieces) = &statement.body {
-            Some(pieces)
-        } else {
-            None
-        }
-    });
+    let chains = statements
+        .iter()
+        .filter_map(|statement| if let Body::Chain(pieces) = &statement.body { Some(pieces) } else { None });
     let nodes: Vec<_> = chains
         .flatten()
-        .filter_map(|piece| {
-            if let Piece::Node(node) = piece {
-                Some(node)
-            } else {
-                None
-            }
-        })
+        .filter_map(|piece| if let Piece::Node(node) = piece { Some(node) } else { None })
         .collect();
     let taken: HashSet<&str> = nodes.iter().map(|node| &text[node.id.clone()]).collect();
     let mut names: HashMap<&str, String> = HashMap::new();
@@ -68,11 +58,7 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
         });
         let whole = shape.open.start.min(shape.label.start)..shape.close.end;
         let edits = if shape.open.is_empty() {
-            vec![Edit::replace(
-                shape.label.start,
-                shape.label.end,
-                format!("{name}[{label}]"),
-            )]
+            vec![Edit::replace(shape.label.start, shape.label.end, format!("{name}[{label}]"))]
         } else {
             vec![Edit::replace(shape.open.start, shape.open.start, name.clone())]
         };

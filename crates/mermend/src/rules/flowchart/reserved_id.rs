@@ -57,20 +57,9 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
     });
     let nodes: Vec<_> = nodes
         .flatten()
-        .filter_map(|piece| {
-            if let Piece::Node(node) = piece {
-                Some(node)
-            } else {
-                None
-            }
-        })
+        .filter_map(|piece| if let Piece::Node(node) = piece { Some(node) } else { None })
         .collect();
-    labelled.extend(
-        nodes
-            .iter()
-            .filter(|node| node.shape.is_some())
-            .map(|node| &text[node.id.clone()]),
-    );
+    labelled.extend(nodes.iter().filter(|node| node.shape.is_some()).map(|node| &text[node.id.clone()]));
     let taken: HashSet<&str> = nodes.iter().map(|node| &text[node.id.clone()]).collect();
     for node in &nodes {
         let id = &text[node.id.clone()];

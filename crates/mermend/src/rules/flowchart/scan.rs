@@ -122,10 +122,8 @@ pub(super) fn statements(document: &Document<'_>) -> Vec<Statement> {
         // A quoted label may go over several lines.
         let mut last = at;
         if line.text.matches('"').count() % 2 == 1 {
-            let end = lines[at + 1..]
-                .iter()
-                .take(12)
-                .position(|next| next.text.matches('"').count() % 2 == 1);
+            let end =
+                lines[at + 1..].iter().take(12).position(|next| next.text.matches('"').count() % 2 == 1);
             let closes = |text: &str| {
                 text.split_once('"')
                     .is_some_and(|(_, rest)| rest.trim_start().starts_with([']', ')', '}', '|', '/', '\\']))
@@ -153,10 +151,7 @@ fn scan_line(text: &str, start: usize, end: usize, found: &mut Vec<Statement>) {
     let mut at = start;
     while at < end {
         let rest = &text[at..end];
-        let skipped = rest.len()
-            - rest
-                .trim_start_matches(|c: char| c.is_whitespace() || c == ';')
-                .len();
+        let skipped = rest.len() - rest.trim_start_matches(|c: char| c.is_whitespace() || c == ';').len();
         at += skipped;
         if at >= end || text[at..end].starts_with("%%") {
             return;
@@ -176,31 +171,16 @@ fn scan_line(text: &str, start: usize, end: usize, found: &mut Vec<Statement>) {
             };
             let rest_start = stop - text[word_end..stop].trim_start().len();
             let rest_end = rest_start + text[rest_start..stop].trim_end().len();
-            let body = Body::Keyword {
-                word: at..word_end,
-                rest: rest_start..rest_end,
-            };
-            found.push(Statement {
-                range: from..rest_end.max(word_end),
-                body,
-            });
+            let body = Body::Keyword { word: at..word_end, rest: rest_start..rest_end };
+            found.push(Statement { range: from..rest_end.max(word_end), body });
             at = stop;
             continue;
         }
-        let mut scanner = Scanner {
-            text,
-            end,
-            at,
-            pieces: Vec::new(),
-            barren: at,
-        };
+        let mut scanner = Scanner { text, end, at, pieces: Vec::new(), barren: at };
         scanner.chain();
         at = scanner.at.max(from + 1);
         let range = from..from + text[from..scanner.at].trim_end().len();
-        found.push(Statement {
-            range,
-            body: Body::Chain(scanner.pieces),
-        });
+        found.push(Statement { range, body: Body::Chain(scanner.pieces) });
     }
 }
 
@@ -264,10 +244,7 @@ impl<'a> Scanner<'a> {
             let here = from + offset;
             let rest = &self.text[here..self.end];
             let stop = character.is_whitespace()
-                || matches!(
-                    character,
-                    '[' | ']' | '(' | ')' | '{' | '}' | '|' | ';' | '"' | ':' | ',' | '<'
-                )
+                || matches!(character, '[' | ']' | '(' | ')' | '{' | '}' | '|' | ';' | '"' | ':' | ',' | '<')
                 || (character == '>' && before.is_some())
                 || (character == '@' && rest.starts_with("@{"))
                 || (matches!(character, '-' | '=' | '→' | '—' | '–' | '⟶' | '⇒' | '~')
@@ -307,10 +284,7 @@ impl<'a> Scanner<'a> {
     fn shape(&mut self) -> Option<Shape> {
         let from = self.at;
         let rest = &self.text[from..self.end];
-        let mut openers = SHAPES
-            .iter()
-            .filter(|(open, _)| rest.starts_with(open))
-            .peekable();
+        let mut openers = SHAPES.iter().filter(|(open, _)| rest.starts_with(open)).peekable();
         let (longest, longest_closers) = *openers.peek()?;
         let mut loose = None;
         for (open, closers) in openers {
@@ -327,12 +301,7 @@ impl<'a> Scanner<'a> {
         let start = from;
         let shape = |open: &str, length: usize, close: usize, should_close| {
             let label = start + open.len()..start + open.len() + length;
-            Shape {
-                open: start..label.start,
-                close: label.end..label.end + close,
-                label,
-                should_close,
-            }
+            Shape { open: start..label.start, close: label.end..label.end + close, label, should_close }
         };
         // The longest opening mark with a closing mark that lacks a part or has its parts swapped.
         let swapped = longest_closers
@@ -406,10 +375,7 @@ impl<'a> Scanner<'a> {
                     Some(length) => (start..start + length, Form::Pipe),
                     None => (
                         start
-                            ..start
-                                + window(inner)
-                                    .find(['[', '(', '{', ';'])
-                                    .unwrap_or(window(inner).len()),
+                            ..start + window(inner).find(['[', '(', '{', ';']).unwrap_or(window(inner).len()),
                         Form::OpenPipe,
                     ),
                 };
@@ -432,38 +398,28 @@ impl<'a> Scanner<'a> {
                 let extra =
                     (self.rest().starts_with('>') && form == Form::Pipe).then(|| self.at..self.at + 1);
                 self.at += usize::from(extra.is_some());
-                Some(Link {
-                    range: from..self.at,
-                    arrow,
-                    should_be,
-                    label: Some(label),
-                    form,
-                    extra,
-                })
+                Some(Link { range: from..self.at, arrow, should_be, label: Some(label), form, extra })
             }
             Arrow::Start(stroke) => {
                 let start = self.at;
                 let inner = window(self.rest());
                 let looked = self.barren.saturating_sub(start + 3);
-                let closed = inner
-                    .char_indices()
-                    .skip_while(|(at, _)| *at < looked)
-                    .find_map(|(at, c)| {
-                        let rest = &inner[at..];
-                        let found = match (stroke, c) {
+                let closed = inner.char_indices().skip_while(|(at, _)| *at < looked).find_map(|(at, c)| {
+                    let rest = &inner[at..];
+                    let found =
+                        match (stroke, c) {
                             ('-', '-') => dashes(rest, '-')
                                 .or_else(|| rest.starts_with("->").then_some((2, Some("-->")))),
                             ('=', '=') => dashes(rest, '=')
                                 .or_else(|| rest.starts_with("=>").then_some((2, Some("==>")))),
                             ('.', '.') => dots(rest),
-                            ('.', '-') => rest
-                                .strip_prefix('-')
-                                .and_then(dots)
-                                .map(|(length, fix)| (length + 1, fix)),
+                            ('.', '-') => {
+                                rest.strip_prefix('-').and_then(dots).map(|(length, fix)| (length + 1, fix))
+                            }
                             _ => None,
                         };
-                        found.map(|(length, fix)| (at, length, fix))
-                    });
+                    found.map(|(length, fix)| (at, length, fix))
+                });
                 let Some((at, length, should_be)) = closed else {
                     // An arrow without a head and without a text.
                     self.barren = start + inner.len();
@@ -485,11 +441,7 @@ impl<'a> Scanner<'a> {
                 let arrow = start + at..start + at + length;
                 self.at = arrow.end;
                 let label = start + inner.len() - inner.trim_start().len()
-                    ..start
-                        + inner[..at]
-                            .trim_end()
-                            .len()
-                            .max(inner.len() - inner.trim_start().len());
+                    ..start + inner[..at].trim_end().len().max(inner.len() - inner.trim_start().len());
                 Some(Link {
                     range: from..arrow.end,
                     arrow,

@@ -35,25 +35,13 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
     let statements = scan::statements(document);
     let chains: Vec<_> = statements
         .iter()
-        .filter_map(|statement| {
-            if let Body::Chain(pieces) = &statement.body {
-                Some(pieces)
-            } else {
-                None
-            }
-        })
+        .filter_map(|statement| if let Body::Chain(pieces) = &statement.body { Some(pieces) } else { None })
         .collect();
     let mut labels: HashMap<String, Option<&str>> = HashMap::new();
     for node in chains
         .iter()
         .flat_map(|pieces| pieces.iter())
-        .filter_map(|piece| {
-            if let Piece::Node(node) = piece {
-                Some(node)
-            } else {
-                None
-            }
-        })
+        .filter_map(|piece| if let Piece::Node(node) = piece { Some(node) } else { None })
     {
         if let Some(shape) = &node.shape
             && !node.id.is_empty()

@@ -65,9 +65,7 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
 /// The title of a subgraph, alone or in brackets behind an id.
 fn subgraph(text: &str, rest: std::ops::Range<usize>) -> Option<Hit> {
     let title = &text[rest.clone()];
-    let id = title
-        .find(|c: char| c.is_whitespace() || "[({\"".contains(c))
-        .unwrap_or(title.len());
+    let id = title.find(|c: char| c.is_whitespace() || "[({\"".contains(c)).unwrap_or(title.len());
     let after = title[id..].trim_start();
     let range = match after.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')) {
         Some(inner) if id > 0 => {
@@ -85,12 +83,9 @@ fn quote(label: &str, form: Form) -> Option<(String, String)> {
     let trimmed = label.trim();
     let inner = trimmed.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     if let Some(inner) = inner {
-        return inner.contains('"').then(|| {
-            (
-                format!("\"{}\"", escape(inner)),
-                "A quote inside of quotes.".to_owned(),
-            )
-        });
+        return inner
+            .contains('"')
+            .then(|| (format!("\"{}\"", escape(inner)), "A quote inside of quotes.".to_owned()));
     }
     if trimmed.is_empty() {
         return None;
@@ -129,10 +124,7 @@ mod tests {
 
     #[test]
     fn labels_are_quoted() {
-        check_rule(
-            "FLOW003",
-            "flowchart LR\n  A[run()]\n%%  ^^^^^ Parentheses in an unquoted label.\n",
-        );
+        check_rule("FLOW003", "flowchart LR\n  A[run()]\n%%  ^^^^^ Parentheses in an unquoted label.\n");
         check_fix("flowchart LR\n  A[run()]\n", "flowchart LR\n  A[\"run()\"]\n");
         check_fix(
             "flowchart LR\n  A(load {id} [raw]) --> B((f(x)))\n",
@@ -154,10 +146,7 @@ mod tests {
             "flowchart LR\n  A[(draft) order] --> B[(Store)]\n",
             "flowchart LR\n  A[\"(draft) order\"] --> B[(Store)]\n",
         );
-        check_fix(
-            "flowchart LR; A[a(b)]-->B[c]; B-->C\n",
-            "flowchart LR; A[\"a(b)\"]-->B[c]; B-->C\n",
-        );
+        check_fix("flowchart LR; A[a(b)]-->B[c]; B-->C\n", "flowchart LR; A[\"a(b)\"]-->B[c]; B-->C\n");
     }
 
     #[test]

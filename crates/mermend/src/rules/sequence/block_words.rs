@@ -49,14 +49,9 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
     for line in document.body() {
         let (start, content) = line.content();
         let end = start + content.len();
-        let word = content
-            .split(|c: char| !c.is_alphanumeric())
-            .next()
-            .unwrap_or_default();
+        let word = content.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
         let after = start + word.len();
-        let brace = content
-            .ends_with('{')
-            .then(|| start + content[..content.len() - 1].trim_end().len());
+        let brace = content.ends_with('{').then(|| start + content[..content.len() - 1].trim_end().len());
         let mut edits: Vec<Edit> = Vec::new();
         if OPENERS.contains(&word) {
             open.push((word, start));

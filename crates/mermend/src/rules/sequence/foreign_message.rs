@@ -45,9 +45,7 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
         let depth = statement.line.indent().len();
         let previous = before.take();
         let head = &content[..content.find(':').unwrap_or(content.len())];
-        let left = LEFT
-            .iter()
-            .find_map(|(mark, good)| head.find(mark).map(|at| (at, *mark, *good)));
+        let left = LEFT.iter().find_map(|(mark, good)| head.find(mark).map(|at| (at, *mark, *good)));
         if let Some((at, mark, good)) =
             left.filter(|(at, mark, _)| !head[at + mark.len()..].starts_with(['-', '>']))
         {
@@ -63,20 +61,13 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
             continue;
         }
         match &statement.body {
-            Body::Message {
-                from,
-                arrow,
-                to,
-                text: said,
-            } => {
+            Body::Message { from, arrow, to, text: said } => {
                 let names = &text[to.clone()];
                 if names.contains(',') && said.is_some() {
                     let from = &text[from.start..arrow.end];
                     let rest = &text[to.end..end];
-                    let all: Vec<String> = names
-                        .split(',')
-                        .map(|name| format!("{from}{}{rest}", name.trim()))
-                        .collect();
+                    let all: Vec<String> =
+                        names.split(',').map(|name| format!("{from}{}{rest}", name.trim())).collect();
                     let good = all.join(&format!("\n{}", statement.line.indent()));
                     hits.push(Hit::replace(start..end, "A message has one receiver.", good));
                 }
@@ -85,10 +76,7 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
             }
             Body::Note { text: Some(_), .. } => before = Some((end, depth)),
             Body::Other => {
-                let returned = content
-                    .strip_prefix("return ")
-                    .map(str::trim)
-                    .filter(|text| !text.is_empty());
+                let returned = content.strip_prefix("return ").map(str::trim).filter(|text| !text.is_empty());
                 if let (Some(said), Some((from, to))) = (returned, last) {
                     hits.push(Hit::replace(
                         start..end,
@@ -116,19 +104,8 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
 /// Words, and none of the grammar.
 fn is_text(content: &str) -> bool {
     let first = content.split_whitespace().next().unwrap_or_default();
-    let keyword = [
-        "end",
-        "autonumber",
-        "link",
-        "links",
-        "properties",
-        "details",
-        "create",
-        "box",
-        "}",
-        "{",
-    ]
-    .contains(&first);
+    let keyword = ["end", "autonumber", "link", "links", "properties", "details", "create", "box", "}", "{"]
+        .contains(&first);
     !keyword && first.starts_with(char::is_alphanumeric) && !content.contains("->") && !content.contains(':')
 }
 
@@ -138,10 +115,7 @@ mod tests {
 
     #[test]
     fn messages_are_made_mermaids() {
-        check_fix(
-            "sequenceDiagram\n  A->>B, C: hi\n",
-            "sequenceDiagram\n  A->>B: hi\n  A->>C: hi\n",
-        );
+        check_fix("sequenceDiagram\n  A->>B, C: hi\n", "sequenceDiagram\n  A->>B: hi\n  A->>C: hi\n");
         check_fix(
             "sequenceDiagram\n  A->>B: an order\n    with two items\n    plus a gift\n",
             "sequenceDiagram\n  A->>B: an order<br/>with two items<br/>plus a gift\n",

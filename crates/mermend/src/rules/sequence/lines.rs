@@ -5,14 +5,12 @@ use std::ops::Range;
 use crate::document::{Document, Line};
 
 /// Arrows of messages, the longest first.
-pub(super) const ARROWS: [&str; 12] = [
-    "<<-->>", "<<->>", "-->>", "->>", "--x", "--)", "-->", "-x", "-)", "->", "-|\\", "-|/",
-];
+pub(super) const ARROWS: [&str; 12] =
+    ["<<-->>", "<<->>", "-->>", "->>", "--x", "--)", "-->", "-x", "-)", "->", "-|\\", "-|/"];
 
 /// Words that begin a block with a text behind them.
-pub(super) const BLOCKS: [&str; 10] = [
-    "loop", "alt", "else", "opt", "par", "and", "critical", "option", "break", "rect",
-];
+pub(super) const BLOCKS: [&str; 10] =
+    ["loop", "alt", "else", "opt", "par", "and", "critical", "option", "break", "rect"];
 
 /// One line that is neither empty nor closed.
 #[derive(Debug)]
@@ -55,13 +53,7 @@ pub(super) enum Body {
 /// Every statement after the header.
 pub(super) fn statements<'a>(document: &Document<'a>) -> Vec<Statement<'a>> {
     match document.is("sequence") {
-        true => document
-            .body()
-            .map(|line| Statement {
-                line,
-                body: read(&line),
-            })
-            .collect(),
+        true => document.body().map(|line| Statement { line, body: read(&line) }).collect(),
         false => Vec::new(),
     }
 }
@@ -99,9 +91,7 @@ fn read(line: &Line<'_>) -> Body {
     }
     if word == "note" {
         let lower = inner.to_ascii_lowercase();
-        let side = ["right of ", "left of ", "over "]
-            .into_iter()
-            .find(|side| lower.starts_with(side));
+        let side = ["right of ", "left of ", "over "].into_iter().find(|side| lower.starts_with(side));
         if let Some(side) = side {
             let colon = inner.find(':');
             let who = rest_of(&inner[..colon.unwrap_or(inner.len())], side.len());
@@ -114,12 +104,7 @@ fn read(line: &Line<'_>) -> Body {
     }
     if let Some(message) = message(content) {
         let (from, arrow, to, text) = message;
-        return Body::Message {
-            from: at(from),
-            arrow: at(arrow),
-            to: at(to),
-            text: text.map(at),
-        };
+        return Body::Message { from: at(from), arrow: at(arrow), to: at(to), text: text.map(at) };
     }
     if BLOCKS.contains(&word.as_str()) || word.trim_end_matches(':') == "title" {
         return Body::Text { text: at(rest) };
@@ -132,10 +117,7 @@ type Message = (Range<usize>, Range<usize>, Range<usize>, Option<Range<usize>>);
 fn message(content: &str) -> Option<Message> {
     let head = &content[..content.find(':').unwrap_or(content.len())];
     let (at, arrow) = head.char_indices().find_map(|(at, _)| {
-        ARROWS
-            .iter()
-            .find(|arrow| head[at..].starts_with(**arrow))
-            .map(|arrow| (at, *arrow))
+        ARROWS.iter().find(|arrow| head[at..].starts_with(**arrow)).map(|arrow| (at, *arrow))
     })?;
     let from = 0..head[..at].trim_end().len();
     let mut to_start = at + arrow.len();

@@ -36,9 +36,8 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
     for (at, line) in lines.iter().enumerate() {
         let (start, content) = line.content();
         let lower = content.to_ascii_lowercase();
-        let Some(side) = ["note over ", "note right of ", "note left of "]
-            .iter()
-            .find(|side| lower.starts_with(**side))
+        let Some(side) =
+            ["note over ", "note right of ", "note left of "].iter().find(|side| lower.starts_with(**side))
         else {
             continue;
         };
@@ -59,34 +58,23 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
         let (who, text) = (&rest[..name], rest[name..].trim());
         let head = &content[..side.len()];
         let end_note = |line: &crate::document::Line<'_>| {
-            matches!(
-                line.text.trim().to_ascii_lowercase().as_str(),
-                "end note" | "endnote"
-            )
+            matches!(line.text.trim().to_ascii_lowercase().as_str(), "end note" | "endnote")
         };
         if text.is_empty() {
-            let Some(length) = lines[at + 1..]
-                .iter()
-                .take(20)
-                .position(end_note)
-                .filter(|length| *length > 0)
+            let Some(length) =
+                lines[at + 1..].iter().take(20).position(end_note).filter(|length| *length > 0)
             else {
                 continue;
             };
-            let texts: Vec<&str> = lines[at + 1..at + 1 + length]
-                .iter()
-                .map(|line| line.text.trim())
-                .collect();
+            let texts: Vec<&str> =
+                lines[at + 1..at + 1 + length].iter().map(|line| line.text.trim()).collect();
             let end = lines[at + 1 + length].range().end;
             let hit = Hit::replace(
                 start..end,
                 "A note over several lines.",
                 format!("{head}{who}: {}", texts.join("<br/>")),
             );
-            hits.push(Hit {
-                end: start + content.len(),
-                ..hit
-            });
+            hits.push(Hit { end: start + content.len(), ..hit });
         } else {
             hits.push(Hit::replace(
                 start..start + content.len(),

@@ -32,9 +32,7 @@ rule! {
     "SEQ006", "open-block", Some(FixClass::Safe), find
 }
 
-const OPENERS: [&str; 9] = [
-    "loop", "alt", "opt", "par", "par_over", "critical", "break", "rect", "box",
-];
+const OPENERS: [&str; 9] = ["loop", "alt", "opt", "par", "par_over", "critical", "break", "rect", "box"];
 
 fn find(document: &Document<'_>) -> Vec<Hit> {
     if !document.is("sequence") {
@@ -42,12 +40,7 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
     }
     let mut open = Vec::new();
     for line in document.body() {
-        let word = line
-            .content()
-            .1
-            .split([' ', '\t', ';'])
-            .next()
-            .unwrap_or_default();
+        let word = line.content().1.split([' ', '\t', ';']).next().unwrap_or_default();
         if OPENERS.contains(&word) {
             open.push(line);
         } else if word == "end" {

@@ -78,11 +78,7 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
         if !declared.contains(id) && !undeclared.contains(&id) {
             undeclared.push(id);
         }
-        let name = if needs_name {
-            format!("{id}_ as {id}")
-        } else {
-            format!("{id}_")
-        };
+        let name = if needs_name { format!("{id}_ as {id}") } else { format!("{id}_") };
         hits.push(Hit::replace(
             range,
             format!("`{id}` is a word of the grammar and cannot be a participant."),
@@ -120,9 +116,6 @@ mod tests {
             "sequenceDiagram\n  participant Loop as The loop\n  A->>+Loop: x\n  Note over A,Loop: y\n  Loop-->>-A: z\n",
             "sequenceDiagram\n  participant Loop_ as The loop\n  A->>+Loop_: x\n  Note over A,Loop_: y\n  Loop_-->>-A: z\n",
         );
-        check_fix(
-            "sequenceDiagram\n  A->>end: x\n",
-            "sequenceDiagram\n  A->>end_: x\n",
-        );
+        check_fix("sequenceDiagram\n  A->>end: x\n", "sequenceDiagram\n  A->>end_: x\n");
     }
 }

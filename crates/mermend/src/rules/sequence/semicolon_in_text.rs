@@ -35,9 +35,7 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
             Body::Message { text: Some(text), .. }
             | Body::Note { text: Some(text), .. }
             | Body::Text { text, .. } => text,
-            Body::Participant {
-                alias: Some(alias), ..
-            } => alias,
+            Body::Participant { alias: Some(alias), .. } => alias,
             _ => continue,
         };
         hits.extend(semicolons(document.text, text));
@@ -71,9 +69,7 @@ fn ends_entity(before: &str) -> bool {
 fn begins_statement(rest: &str) -> bool {
     let rest = rest.trim();
     let next = &rest[..rest.find(';').unwrap_or(rest.len())];
-    let arrow = next
-        .find(':')
-        .is_some_and(|colon| ARROWS.iter().any(|arrow| next[..colon].contains(arrow)));
+    let arrow = next.find(':').is_some_and(|colon| ARROWS.iter().any(|arrow| next[..colon].contains(arrow)));
     rest.is_empty() || arrow || next == "end"
 }
 

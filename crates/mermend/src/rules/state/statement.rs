@@ -39,11 +39,8 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
     for line in &lines {
         let (start, content) = line.content();
         let lower = content.to_ascii_lowercase();
-        let good = if lower.starts_with("note ") {
-            note(content, multi)
-        } else {
-            chain(content, line.indent())
-        };
+        let good =
+            if lower.starts_with("note ") { note(content, multi) } else { chain(content, line.indent()) };
         if let Some(good) = good.filter(|good| good != content) {
             let first = good.lines().next().unwrap_or_default().to_owned();
             hits.push(Hit::replace(
@@ -71,21 +68,15 @@ fn note(content: &str, multi: bool) -> Option<String> {
 }
 
 fn chain(content: &str, indent: &str) -> Option<String> {
-    let (head, label) = content
-        .split_once(':')
-        .map_or((content, None), |(head, label)| (head, Some(label.trim())));
+    let (head, label) =
+        content.split_once(':').map_or((content, None), |(head, label)| (head, Some(label.trim())));
     let states: Vec<&str> = head.split("-->").map(str::trim).collect();
-    if states.len() < 3
-        || states
-            .iter()
-            .any(|state| state.is_empty() || state.contains(char::is_whitespace))
+    if states.len() < 3 || states.iter().any(|state| state.is_empty() || state.contains(char::is_whitespace))
     {
         return None;
     }
-    let mut lines: Vec<String> = states
-        .windows(2)
-        .map(|pair| format!("{} --> {}", pair[0], pair[1]))
-        .collect();
+    let mut lines: Vec<String> =
+        states.windows(2).map(|pair| format!("{} --> {}", pair[0], pair[1])).collect();
     if let (Some(label), Some(last)) = (label, lines.last_mut()) {
         last.push_str(" : ");
         last.push_str(label);
