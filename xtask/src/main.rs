@@ -16,7 +16,10 @@ use std::{
 /// What went wrong, as a sentence.
 type Done = Result<(), String>;
 
-const COMMANDS: [(&str, &str, fn() -> Done); 7] = [
+/// Its name, what it does, and how.
+type Row = (&'static str, &'static str, fn() -> Done);
+
+const COMMANDS: [Row; 7] = [
     ("ci", "the whole gate: format, lints, layering, licences, tests", ci),
     ("test", "install or start what the tests need, then run every test", test::run),
     ("bundle", "make the Mermaid bundle and the fonts that the binary embeds", bundle),

@@ -1,5 +1,13 @@
 //! The product through its doors: HTTP, command line, pages, and the real process.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::type_complexity,
+    reason = "a test stops at the first surprise and says loudly what it could not look at"
+)]
+
 mod api;
 mod app;
 mod bad_input;

@@ -83,11 +83,9 @@ pub(super) fn clean(
                     write(&mut writer, Event::End(BytesStart::new("style").to_end()))?;
                 }
             }
-            Event::Empty(start) => {
-                if skipping == 0 && known(&start) {
-                    let start = pass.element(&start)?;
-                    write(&mut writer, Event::Empty(start))?;
-                }
+            Event::Empty(start) if skipping == 0 && known(&start) => {
+                let start = pass.element(&start)?;
+                write(&mut writer, Event::Empty(start))?;
             }
             Event::End(end) => {
                 if skipping > 0 {

@@ -74,7 +74,7 @@ pub async fn repair_code(
         valid: repaired.valid,
         changed: repaired.changed,
         steps: value(serde_json::to_value(&repaired.steps)),
-        kept: value(serde_json::to_value(&repaired.kept)),
+        kept: value(serde_json::to_value(repaired.kept)),
         findings: value(serde_json::to_value(&repaired.findings)),
         diff: repaired.diff,
         code: repaired.code,
