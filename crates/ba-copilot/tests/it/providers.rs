@@ -85,7 +85,6 @@ async fn check(name: &str, code: &str, answer: impl Fn(TcpStream, &mpsc::Receive
     let failed = app
         .post("/api/v1/generate/class-diagram", json!({"message": message, "model": "m", "fallback": false}))
         .await;
-    println!("{name}: {}", failed.text());
     let status = failed.status.as_u16();
     let problem = failed.problem(status, code);
     assert!([422, 502, 504].contains(&status), "{problem}");
