@@ -28,12 +28,14 @@ use crate::{
 #[derive(Debug, Parser)]
 #[command(name = "ba-copilot", version, max_term_width = 100)]
 pub struct Cli {
-    /// A TOML file with settings; see `config/default.toml` in the documentation for all of them.
+    /// A TOML file with settings; docs/config.md lists them all.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Say less: no log lines below errors.
     #[arg(long, short, global = true)]
     quiet: bool,
+    #[command(flatten)]
+    serve: serve::Arguments,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -112,7 +114,13 @@ fn dispatch(cli: Cli, environment: &Environment) -> Ran {
         config.log.level = "warn".to_owned();
     }
     telemetry::install_log(&config.log, environment.no_color());
-    match cli.command.unwrap_or(Command::Serve(serve::Arguments::default())) {
+    let unused = cli.command.is_some() && cli.serve != serve::Arguments::default();
+    if unused {
+        return Err(Failure::Other(
+            "--role, --listen and --data belong to `serve`: write them behind it.".to_owned(),
+        ));
+    }
+    match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(arguments) => serve::run(arguments, config),
         Command::Draft(arguments) => draft::run(arguments, &app(config)?),
         Command::Check(arguments) => check::run(arguments, &app(config)?),

@@ -19,10 +19,10 @@ use crate::{
 };
 
 /// Flags of `serve`.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, Default, PartialEq, Eq, clap::Args)]
 pub(super) struct Arguments {
-    /// What this process does. This version has one role: everything.
-    #[arg(long, value_parser = ["all", "ai"], default_value = "all")]
+    /// What this process does: all (the default), or ai, which generates and checks and keeps nothing.
+    #[arg(long, value_parser = ["all", "ai"])]
     role: Option<String>,
     /// Where to listen, for example 127.0.0.1:8000; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS")]

@@ -1,6 +1,7 @@
 //! Why a use-case did not do what was asked; the only error that doors see.
 
 use llm::LlmError;
+#[cfg(feature = "mermaid")]
 use mermend::picture::PictureError;
 use store::StoreError;
 
@@ -76,6 +77,7 @@ impl From<LlmError> for Error {
     }
 }
 
+#[cfg(feature = "mermaid")]
 impl From<PictureError> for Error {
     fn from(error: PictureError) -> Self {
         match error {

@@ -239,6 +239,10 @@ impl Run<'_> {
                 Step::GiveUp(problems) => {
                     return Err(match failure {
                         Some(error) => error.into(),
+                        // What the drafter writes is valid by construction; if not, that is a fault of ours.
+                        None if self.endpoint.is_none() => {
+                            Error::Internal("Mermaid did not accept the built-in draft".to_owned())
+                        }
                         None => Error::Model {
                             code: "llm_bad_reply",
                             message: format!(

@@ -3,6 +3,8 @@
 use llm::{BadReply, LlmError, Scripted, Usage};
 use serde_json::{Value, json};
 
+use ba_copilot::service::picture;
+
 use crate::app::TestApp;
 
 const TEXT: &str = "A customer places orders. Each order has a number and a date.";
@@ -194,6 +196,32 @@ async fn pictures_hold_nothing_that_runs_or_reaches_out() {
     }
     let png = app.post("/api/v1/render", json!({"code": code, "format": "png", "theme": "dark"})).await;
     assert_eq!((png.status.as_u16(), &png.bytes[..4]), (200, &b"\x89PNG"[..]));
+}
+
+#[tokio::test]
+async fn every_element_is_marked_in_its_picture() {
+    for row in blueprint::KINDS {
+        let compiled = blueprint::compile(&(row.sample)(), blueprint::Target::Portable);
+        let request = picture::Request {
+            code: compiled.text.clone(),
+            format: picture::Format::Svg,
+            theme: "light".to_owned(),
+            scale: 1.0,
+            embed_fonts: false,
+            elements: compiled.elements.clone(),
+        };
+        let svg = String::from_utf8(picture::draw(request).await.expect("a picture")).expect("text");
+        for element in &compiled.elements {
+            let id = element
+                .id
+                .replace('&', "&amp;")
+                .replace('<', "&lt;")
+                .replace('>', "&gt;")
+                .replace('"', "&quot;");
+            let marked = format!("data-element=\"{id}\"");
+            assert!(svg.contains(&marked), "{}: {element:?} in\n{}", row.id, compiled.text);
+        }
+    }
 }
 
 #[tokio::test]

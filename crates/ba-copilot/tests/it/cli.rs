@@ -150,7 +150,7 @@ fn repair_and_render_and_explain_and_kinds() {
 
 #[test]
 fn what_cannot_run_says_why_and_exits_with_2() {
-    let cases: [(&[&str], &[u8], &[(&str, &str)], &str); 12] = [
+    let cases: [(&[&str], &[u8], &[(&str, &str)], &str); 13] = [
         (&["check", "no-such-file.mmd"], b"", &[], "no-such-file.mmd cannot be used"),
         (&["check", "-"], b"flowchart \xff\xfe", &[], "is not text: byte 10 is not UTF-8"),
         (&["draft", "--kind", "poem"], b"x", &[], "There is no kind `poem`"),
@@ -159,6 +159,7 @@ fn what_cannot_run_says_why_and_exits_with_2() {
         (&["draft", "--batch"], b"{\"id\":1}\n", &[], "Line 1 of standard input"),
         (&["render", "-", "-o", "x.gif"], b"pie", &[], "`gif` is not a picture format"),
         (&["render", "-", "-o", "x.svg"], b"nonsense", &[], "cannot be drawn"),
+        (&["--listen", "127.0.0.1:0", "kinds"], b"", &[], "belong to `serve`"),
         (&["explain", "XYZ999"], b"", &[], "There is no rule `XYZ999`"),
         (&["kinds"], b"", &[("BA_COPILOT__SERVER__LISTN", "x")], "Did you mean `server.listen`"),
         (&["kinds"], b"", &[("BA_COPILOT__CHECK__TIME_S", "soon")], "must give a whole number"),

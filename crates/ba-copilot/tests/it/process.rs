@@ -25,7 +25,7 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn start(data: &Path, variables: &[(&str, &str)]) -> Server {
         let mut child = Command::new(BINARY)
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .args(["--listen", "127.0.0.1:0", "--data"])
             .arg(data)
             .current_dir(data)
             .env_clear()
