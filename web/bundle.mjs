@@ -2,6 +2,7 @@
 //   mermaid.js.gz   Mermaid's own parser for the embedded engine, without its renderers
 //   fonts/*.ttf.gz  the fonts that pictures are measured and painted with
 //   fonts/*.woff2   the same for browsers
+//   mcp-app.html    the viewer that agents show beside a result, in one file
 // Run by crates/mermend/build.rs when something it is made from has changed, and by `cargo xtask bundle`.
 
 import { build } from 'esbuild';
@@ -129,3 +130,13 @@ for (const subset of ['latin', 'latin-ext', 'cyrillic', 'greek', 'vietnamese']) 
 for (const [file, name] of [['DejaVuSans', 'dejavu-sans-400'], ['DejaVuSans-Bold', 'dejavu-sans-700']]) {
   fs.writeFileSync(path.join(out, 'fonts', `${name}.ttf.gz`), gzip(fs.readFileSync(here(`node_modules/dejavu-fonts-ttf/ttf/${file}.ttf`))));
 }
+
+// In one file, because a host shows nothing but the page that it was given.
+const viewer = async (entry, options) => {
+  const { outputFiles: [file] } = await build({ entryPoints: [here('mcp-app', entry)], bundle: true, write: false, minify: true, logLevel: 'error', ...options });
+  return file.text.trim();
+};
+let page = fs.readFileSync(here('mcp-app/app.html'), 'utf8');
+page = replaceOnce(page, '/* style.css */', await viewer('style.css', {}));
+page = replaceOnce(page, '/* app.js */', (await viewer('app.js', { format: 'esm', target: 'es2022' })).replaceAll('</script', '<\\/script'));
+fs.writeFileSync(path.join(out, 'mcp-app.html'), page);

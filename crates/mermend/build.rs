@@ -12,8 +12,17 @@ use std::{
     process::Command,
 };
 
-const INPUTS: [&str; 5] =
-    ["package.json", "package-lock.json", "bundle.mjs", "mermaid/entry.js", "mermaid/host.js"];
+const INPUTS: [&str; 9] = [
+    "package.json",
+    "package-lock.json",
+    "bundle.mjs",
+    "mermaid/entry.js",
+    "mermaid/host.js",
+    "mcp-app/app.html",
+    "mcp-app/app.js",
+    "mcp-app/host.js",
+    "mcp-app/style.css",
+];
 
 fn main() {
     let web = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../web");

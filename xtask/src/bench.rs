@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Done, root, sh};
+use crate::{Done, bench_mcp, root, sh};
 
 const REQUESTS: usize = 1_000;
 const TEXT: &str = "A customer places orders. Each order has a number, a date and a status. An order consists of order lines. \
@@ -86,6 +86,7 @@ fn measure(server: &mut Server, started: Instant) -> Done {
     times("render SVG", || {
         request(&address, "POST", "/api/v1/render", "{\"code\":\"flowchart LR\\n  a --> b --> c\"}")
     })?;
+    bench_mcp::measure(&address)?;
     println!("resident memory at the end: {} MB", resident_mb(server.child.id()));
     Ok(())
 }

@@ -5,6 +5,8 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool speaks on the terminal")]
 
 mod bench;
+mod bench_mcp;
+mod mcp_tools;
 mod test;
 mod tidy;
 
@@ -100,10 +102,10 @@ fn codegen() -> Done {
 }
 
 fn dist() -> Done {
-    sh("cargo", &["build", "--release"])?;
+    sh("cargo", &["build", "--profile", "dist"])?;
     let folder = root().join("dist");
     std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-    std::fs::copy(root().join("target/release/ba-copilot"), folder.join("ba-copilot"))
+    std::fs::copy(root().join("target/dist/ba-copilot"), folder.join("ba-copilot"))
         .map_err(|error| error.to_string())?;
     let sum = Command::new("sha256sum")
         .arg("ba-copilot")

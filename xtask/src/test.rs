@@ -5,7 +5,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{Done, has, root, sh};
+use crate::{Done, has, mcp_tools, root, sh};
 
 pub(crate) fn run() -> Done {
     if !has("node") || !has("npm") {
@@ -13,6 +13,7 @@ pub(crate) fn run() -> Done {
             .to_owned());
     }
     provide("Chromium, to look at pictures and pages", "chromium", &["chromium", "chromium-driver"]);
+    mcp_tools::provide();
     let (passed, failed, skipped, success) = cargo_test()?;
     println!("\ntests: {passed} passed, {failed} failed, {skipped} skipped");
     match success && failed == 0 && passed > 0 {

@@ -6,7 +6,7 @@ use llm::{Llm, Script};
 use mermend::Checker;
 use store::{ConnectOptions, Store};
 
-use crate::{clock::Clock, config::Config, service::Error};
+use crate::{clock::Clock, config::Config, remote::RemoteChecker, service::Error};
 
 /// The parts of a running product.
 #[derive(Clone)]
@@ -21,6 +21,8 @@ pub struct App {
     pub scripted: bool,
     /// Both engines.
     pub checker: Arc<Checker>,
+    /// Another process that checks for this one, if one is configured.
+    pub remote: Option<RemoteChecker>,
     /// Time and ids.
     pub clock: Clock,
     /// When it was built.
@@ -45,6 +47,7 @@ impl App {
 
     fn with_llm(config: Config, clock: Clock, llm: Llm, scripted: bool) -> App {
         let checker = Arc::new(Checker::new(config.check_limits()));
+        let remote = config.mcp_server_url().map(|url| RemoteChecker::new(url, &config.mcp));
         App {
             started_us: clock.now_us(),
             config: Arc::new(config),
@@ -52,6 +55,7 @@ impl App {
             llm: Arc::new(llm),
             scripted,
             checker,
+            remote,
             clock,
         }
     }

@@ -1,6 +1,6 @@
 //! Requirements in, validated diagrams out: the product, in reading order.
 //!
-//! Doors (`cli`, `http`, `web`) parse, call one function of `service`, and render what it returns. `service` waits and
+//! Doors (`cli`, `http`, `mcp`, `web`) parse, call one function of `service`, and render what it returns. `service` waits and
 //! remembers; `engine` decides. `config` is the only reader of the environment, `telemetry` the only installer of logs.
 
 pub mod app;
@@ -9,6 +9,8 @@ pub mod clock;
 pub mod config;
 pub mod engine;
 pub mod http;
+pub mod mcp;
+pub mod remote;
 pub mod service;
 pub mod telemetry;
 pub mod web;

@@ -19,7 +19,7 @@ pub fn install_log(log: &Log, no_color: bool) {
     // Libraries below us may log addresses at their chattier levels.
     let filter = match log.level.contains(['=', ',']) {
         true => EnvFilter::try_new(&log.level),
-        false => EnvFilter::try_new(format!("warn,ba_copilot={0},llm={0},store={0}", log.level)),
+        false => EnvFilter::try_new(format!("warn,rmcp=error,ba_copilot={0},llm={0},store={0}", log.level)),
     };
     let filter = filter.unwrap_or_else(|_| EnvFilter::new("info"));
     let terminal = std::io::stderr().is_terminal();
@@ -56,7 +56,7 @@ pub fn install_metrics() -> Option<PrometheusHandle> {
 }
 
 fn describe() {
-    use metrics::{describe_counter, describe_histogram};
+    use metrics::{describe_counter, describe_gauge, describe_histogram};
     describe_counter!("ba_copilot_http_requests_total", "HTTP requests by route, method and status");
     describe_histogram!("ba_copilot_http_request_seconds", "Time of HTTP requests by route, in seconds");
     describe_counter!(
@@ -73,6 +73,16 @@ fn describe() {
         "Time of checks that were not answered from memory, by engine, in seconds"
     );
     describe_counter!("ba_copilot_engine_disagreements_total", "Checks on which the two engines disagreed");
+    describe_gauge!(
+        "ba_copilot_mcp_server_up",
+        "Whether the server of MCP_SERVER_URL checks for this process (1) or does not answer (0)"
+    );
+    describe_counter!(
+        "ba_copilot_mcp_fallbacks_total",
+        "Checks made in this process because the server of MCP_SERVER_URL did not answer"
+    );
+    describe_counter!("ba_copilot_mcp_calls_total", "Calls of MCP tools by tool and outcome (ok, error)");
+    describe_histogram!("ba_copilot_mcp_call_seconds", "Time of calls of MCP tools by tool, in seconds");
     describe_counter!("ba_copilot_repairs_total", "Repairs by rule");
     describe_counter!("ba_copilot_retries_total", "Times a model was asked again");
     describe_counter!("ba_copilot_tokens_total", "Tokens by provider and direction (input, output)");

@@ -1,6 +1,13 @@
 //! One check: both engines, one verdict, and what they said turned into findings.
 
-use std::{num::NonZeroUsize, sync::OnceLock, time::Duration};
+use std::{
+    num::NonZeroUsize,
+    sync::{Mutex, OnceLock},
+    time::Duration,
+};
+
+use lru::LruCache;
+use sha2::{Digest, Sha256};
 
 use crate::{
     engines::{self, Failure, Outcome, Rejection, Verdict},
@@ -10,7 +17,7 @@ use crate::{
 };
 
 /// Whose verdict counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Engine {
     /// Mermaid's own parser.
     #[default]
@@ -77,9 +84,14 @@ impl Checked {
     }
 }
 
+/// Answers to texts longer than this are not remembered, so that a full memory stays small.
+const REMEMBERED_BYTES: usize = 64 << 10;
+
 /// Checks texts. Cheap to make: the Mermaid engine starts with the first text it is asked about.
 pub struct Checker {
     limits: Limits,
+    /// Whole answers: agents ask the same text again and again, and a finding costs more than a verdict.
+    answers: Mutex<LruCache<(Engine, [u8; 32]), Checked>>,
     #[cfg(feature = "mermaid")]
     mermaid: engines::mermaid::Engine,
 }
@@ -101,6 +113,7 @@ impl Checker {
                 memory_bytes: limits.memory_bytes,
                 cache_entries: limits.cache_entries,
             }),
+            answers: Mutex::new(LruCache::new(limits.cache_entries)),
             limits,
         }
     }
@@ -117,6 +130,35 @@ impl Checker {
 
     /// Checks one text. With [`Engine::Fast`] the Mermaid engine is not asked.
     pub fn check_with(&self, text: &str, engine: Engine) -> Checked {
+        if let Some(known) = self.known(text, engine) {
+            return known;
+        }
+        let checked = self.examine(text, engine);
+        let deciding = checked.mermaid.as_ref().or(checked.fast.as_ref());
+        // A limit that was reached may not be reached another time.
+        let lasting = deciding.is_some_and(|verdict| !matches!(verdict.outcome, Outcome::Failed(_)));
+        if lasting
+            && text.len() <= REMEMBERED_BYTES
+            && let Ok(mut answers) = self.answers.lock()
+        {
+            answers.put(key(text, engine), checked.clone());
+        }
+        checked
+    }
+
+    /// The answer to a text that was checked before, at the cost of a hash; `None` if it has to be worked out.
+    pub fn known(&self, text: &str, engine: Engine) -> Option<Checked> {
+        if text.len() > REMEMBERED_BYTES {
+            return None;
+        }
+        let mut known = self.answers.lock().ok()?.get(&key(text, engine)).cloned()?;
+        for verdict in [&mut known.mermaid, &mut known.fast].into_iter().flatten() {
+            verdict.cached = true;
+        }
+        Some(known)
+    }
+
+    fn examine(&self, text: &str, engine: Engine) -> Checked {
         let index = LineIndex::new(text);
         if text.trim().is_empty() {
             let finding = Finding::new(
@@ -185,6 +227,10 @@ impl Checker {
     fn ask_mermaid(&self, _text: &str) -> Option<Verdict> {
         None
     }
+}
+
+fn key(text: &str, engine: Engine) -> (Engine, [u8; 32]) {
+    (engine, Sha256::digest(text.as_bytes()).into())
 }
 
 /// Checks one text with default bounds.

@@ -6,6 +6,7 @@ use crate::text::LineIndex;
 
 /// One thing to know about a diagram.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Finding {
     /// Stable code, for example `FLOW003`; `explain` tells more about it.
     pub code: String,
@@ -51,6 +52,7 @@ impl Finding {
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Good to know.
@@ -63,6 +65,7 @@ pub enum Severity {
 
 /// A half-open range of the text. Offsets are UTF-8 bytes; lines and columns are 1-based, columns in characters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Span {
     /// First byte.
     pub start: usize,
@@ -91,6 +94,7 @@ impl Span {
 
 /// A way to mend a finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Fix {
     /// How far it may be trusted.
     pub class: FixClass,
@@ -100,6 +104,7 @@ pub struct Fix {
 
 /// How far a repair may be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FixClass {
     /// The meaning is kept.
@@ -112,6 +117,7 @@ pub enum FixClass {
 
 /// Replaces bytes `start..end` by `text`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Edit {
     /// First byte to replace.
     pub start: usize,

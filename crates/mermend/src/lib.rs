@@ -4,6 +4,7 @@
 //! memory. Nothing here does I/O beyond its own threads. Read `engines/mod.rs` next, then `rules/mod.rs`.
 
 mod check;
+mod compare;
 mod document;
 mod engines;
 mod explain_rejection;
@@ -11,6 +12,7 @@ mod finding;
 pub mod kinds;
 mod markdown;
 mod outline;
+mod patch;
 #[cfg(feature = "pictures")]
 pub mod picture;
 #[cfg(test)]
@@ -20,10 +22,12 @@ pub mod rules;
 mod text;
 
 pub use check::{Checked, Checker, Engine, Limits, check};
+pub use compare::{Change, Comparison, compare};
 pub use engines::{Failure, Outcome, Rejection, Verdict};
 pub use finding::{Edit, Finding, Fix, FixClass, Severity, Span};
 pub use markdown::{Fence, diagrams_in_markdown};
 pub use outline::{Outline, OutlineEdge, OutlineGroup, OutlineNode, outline};
+pub use patch::{Operation, PatchError, Patched};
 pub use repair::{Kept, RepairStep, Repaired, unified_diff};
 pub use rules::{RULES, Rule, explain};
 

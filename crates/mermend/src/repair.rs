@@ -43,6 +43,7 @@ pub struct Repaired {
 
 /// What one rule did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RepairStep {
     /// Code of the rule.
     pub rule: String,
@@ -56,6 +57,7 @@ pub struct RepairStep {
 
 /// What of a diagram is still there after a repair, as far as the text tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Kept {
     /// No word outside of labels was lost.
     pub nodes: bool,

@@ -9,7 +9,7 @@ use crate::{
     app::App,
     service::{
         generate::{self, Generated, Request},
-        picture::{self, Format},
+        picture::{self, Form},
     },
 };
 
@@ -131,13 +131,10 @@ async fn shown(format: &str, generated: &Generated) -> Result<String, Failure> {
         "svg" => {
             let request = picture::Request {
                 code: text.to_owned(),
-                format: Format::Svg,
                 theme: "light".to_owned(),
-                scale: 1.0,
-                embed_fonts: true,
-                elements: generate::elements_of(generated),
+                elements: generated.outcome.elements.clone(),
             };
-            String::from_utf8(picture::draw(request).await?)
+            String::from_utf8(picture::draw_one(request, Form::Svg).await?)
                 .map_err(|error| Failure::Other(error.to_string()))?
         }
         _ => format!("{text}\n"),

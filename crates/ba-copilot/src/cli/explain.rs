@@ -1,6 +1,7 @@
 //! `explain`: what a finding means and what to do about it.
 
 use super::{Failure, Ran, Verdict, print};
+use crate::service::knowledge;
 
 /// Flags of `explain`.
 #[derive(Debug, clap::Args)]
@@ -10,18 +11,14 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Ran {
-    if let Some(rule) = mermend::explain(&arguments.code) {
-        print(&format!("# {} {}\n\n{}\n", rule.code, rule.name, rule.docs().trim()));
-        return Ok(Verdict::Clean);
+    match knowledge::explain(&arguments.code) {
+        Some(explained) => {
+            print(&explained.markdown());
+            Ok(Verdict::Clean)
+        }
+        None => {
+            let known = knowledge::codes().join(", ");
+            Err(Failure::Other(format!("There is no rule `{}`. There are {known}.", arguments.code)))
+        }
     }
-    if let Some(row) = blueprint::LINTS.iter().find(|row| row.code.eq_ignore_ascii_case(&arguments.code)) {
-        print(&format!("# {} {}\n\n{}\n", row.code, row.name, row.doc.trim()));
-        return Ok(Verdict::Clean);
-    }
-    let known: Vec<&str> = mermend::RULES
-        .iter()
-        .map(|rule| rule.code)
-        .chain(blueprint::LINTS.iter().map(|row| row.code))
-        .collect();
-    Err(Failure::Other(format!("There is no rule `{}`. There are {}.", arguments.code, known.join(", "))))
 }

@@ -3,10 +3,12 @@
 //! Results go to standard output, everything else to standard error. Exit codes: 0 clean, 1 findings, 2 could not run.
 
 mod check;
+mod compare;
 mod draft;
 mod explain;
 mod files;
 mod kinds;
+mod mcp;
 mod render;
 mod repair;
 mod serve;
@@ -52,10 +54,14 @@ enum Command {
     Repair(repair::Arguments),
     /// Draw the picture of a Mermaid diagram.
     Render(render::Arguments),
+    /// Say what changed between two diagrams, by element.
+    Compare(compare::Arguments),
     /// Explain a finding, for example `explain FLOW003`.
     Explain(explain::Arguments),
     /// List the kinds of diagrams.
     Kinds(kinds::Arguments),
+    /// Serve an agent over MCP on standard input and output.
+    Mcp,
 }
 
 /// Why a command could not run.
@@ -126,8 +132,10 @@ fn dispatch(cli: Cli, environment: &Environment) -> Ran {
         Command::Check(arguments) => check::run(arguments, &app(config)?),
         Command::Repair(arguments) => repair::run(arguments, &app(config)?),
         Command::Render(arguments) => render::run(arguments),
+        Command::Compare(arguments) => compare::run(&arguments, &app(config)?),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Kinds(arguments) => kinds::run(&arguments),
+        Command::Mcp => mcp::run(app(config)?),
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Failure, Ran, Verdict, block_on, files};
-use crate::service::picture::{self, Format};
+use crate::service::picture::{self, Form};
 
 /// Flags of `render`.
 #[derive(Debug, clap::Args)]
@@ -27,17 +27,10 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: Arguments) -> Ran {
     let ending = arguments.output.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    let format = Format::parse(ending)?;
+    let form = Form::parse(ending, arguments.scale)?;
     let code = files::read_text(&arguments.file)?;
-    let request = picture::Request {
-        code,
-        format,
-        theme: arguments.theme,
-        scale: arguments.scale,
-        embed_fonts: true,
-        elements: Vec::new(),
-    };
-    let bytes = block_on(picture::draw(request))??;
+    let request = picture::Request { code, theme: arguments.theme, elements: Vec::new() };
+    let bytes = block_on(picture::draw_one(request, form))??;
     write_whole(&arguments.output, &bytes)
         .map_err(|error| Failure::file(&arguments.output.display().to_string(), &error))?;
     Ok(Verdict::Clean)

@@ -12,7 +12,7 @@ use super::{Failure, Ran, Verdict, block_on};
 use crate::{
     app::App,
     clock::Clock,
-    config::Config,
+    config::{Config, Role},
     http::{Shared, router},
     service::health::Probes,
     telemetry,
@@ -21,10 +21,12 @@ use crate::{
 /// Flags of `serve`.
 #[derive(Debug, Default, PartialEq, Eq, clap::Args)]
 pub(super) struct Arguments {
-    /// What this process does: all (the default), or ai, which generates and checks and keeps nothing.
-    #[arg(long, value_parser = ["all", "ai"])]
+    /// What this process does: all (the default); ai, which generates and checks; mcp, which checks for agents and other
+    /// processes. The last two keep nothing.
+    #[arg(long, value_parser = ["all", "ai", "mcp"])]
     role: Option<String>,
-    /// Where to listen, for example 127.0.0.1:8000; port 0 takes a free one.
+    /// Where to listen, for example 127.0.0.1:8000; port 0 takes a free one. The role mcp listens on 127.0.0.1:3000 if
+    /// nothing is said.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
     /// Folder for everything that is kept.
@@ -34,26 +36,37 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: Arguments, mut config: Config) -> Ran {
     if let Some(listen) = arguments.listen {
-        config.server.listen = listen;
+        config.server.listen = listen.to_string();
     }
     if let Some(data) = arguments.data {
         config.data.dir = data;
     }
-    if !config.server.listen.ip().is_loopback() {
-        return Err(Failure::Other(format!(
-            "{} can be reached by others, and this version has no accounts yet, so anyone could use it. Listen on 127.0.0.1 and put a proxy with a login before it.",
-            config.server.listen
-        )));
+    let role = arguments.role.as_deref().and_then(Role::parse).unwrap_or_default();
+    let listen = config.listen(role);
+    if !listen.ip().is_loopback() {
+        may_be_reached(role, listen, &config)?;
     }
-    block_on(serve(config, arguments.role.as_deref() == Some("ai")))?
+    block_on(serve(config, role, listen))?
 }
 
-async fn serve(config: Config, stateless: bool) -> Ran {
+/// Beyond this machine, nobody may call without saying who they are.
+fn may_be_reached(role: Role, listen: SocketAddr, config: &Config) -> Result<(), Failure> {
+    match role {
+        Role::Mcp if !config.mcp.tokens().is_empty() => Ok(()),
+        Role::Mcp => Err(Failure::Other(format!(
+            "{listen} can be reached by others, so callers need a token. Set MCP_TOKEN here and in the processes that call it, or listen on 127.0.0.1."
+        ))),
+        Role::All | Role::Ai => Err(Failure::Other(format!(
+            "{listen} can be reached by others, and this version has no accounts yet, so anyone could use it. Listen on 127.0.0.1 and put a proxy with a login before it."
+        ))),
+    }
+}
+
+async fn serve(config: Config, role: Role, listen: SocketAddr) -> Ran {
     let metrics = telemetry::install_metrics();
     let shutdown = Duration::from_secs(config.server.shutdown_s);
-    let listen = config.server.listen;
     let app = App::stateless(config, Clock::system())?;
-    let app = if stateless { app } else { app.with_store().await? };
+    let app = if role == Role::All { app.with_store().await? } else { app };
     let listener = TcpListener::bind(listen).await.map_err(|error| {
         Failure::Other(format!(
             "Cannot listen on {listen}: {error}. Another program may be there; choose another with --listen."
@@ -65,7 +78,7 @@ async fn serve(config: Config, stateless: bool) -> Ran {
     tokio::task::spawn_blocking(move || checker.check("flowchart LR\n  a --> b"));
     let store = app.store.clone();
     let draining = CancellationToken::new();
-    let shared = Shared { app, probes: Probes::default(), metrics, draining: draining.clone() };
+    let shared = Shared { app, role, probes: Probes::default(), metrics, draining: draining.clone() };
     tracing::info!(server.address = %address, version = env!("CARGO_PKG_VERSION"), "Serving http://{address}");
     let ending = draining.clone();
     let server =

@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::DEFAULT_TOML;
 
 /// Variables that people know from elsewhere, and the settings they are.
-const ALIASES: [(&str, &str); 9] = [
+const ALIASES: [(&str, &str); 13] = [
     ("OPEN_ROUTER_API_KEY", "providers.openrouter_api_key"),
     ("OPENAI_API_KEY", "providers.openai_api_key"),
     ("ANTHROPIC_API_KEY", "providers.anthropic_api_key"),
@@ -18,6 +18,10 @@ const ALIASES: [(&str, &str); 9] = [
     ("DATABASE_URL", "data.database_url"),
     ("LOG_LEVEL", "log.level"),
     ("ALLOWED_HOSTS", "server.allowed_hosts"),
+    ("MCP_SERVER_URL", "mcp.server_url"),
+    ("MCP_TIMEOUT", "mcp.timeout_s"),
+    ("MCP_TOKEN", "mcp.token"),
+    ("MCP_ALLOWED_ORIGINS", "mcp.allowed_origins"),
 ];
 
 const PREFIX: &str = "BA_COPILOT__";
@@ -124,10 +128,7 @@ pub(super) fn load<T: DeserializeOwned>(
             set(&mut table, &known, &name, &key, value)?;
         }
     }
-    if let Some(debug) =
-        environment.read("DEBUG")?.filter(|value| matches!(value.as_str(), "1" | "true" | "yes"))
-    {
-        let _ = debug;
+    if environment.read("DEBUG")?.is_some_and(|value| matches!(value.as_str(), "1" | "true" | "yes")) {
         set(&mut table, &known, "DEBUG", "log.level", Value::String("debug".to_owned()))?;
     }
     for (name, key) in ALIASES {

@@ -32,6 +32,8 @@ pub struct Config {
     pub log: Log,
     /// Bounds of a check.
     pub check: Check,
+    /// The MCP server, and the one that checks for us.
+    pub mcp: Mcp,
     /// Who writes diagrams.
     pub model: Model,
     /// Keys and addresses of vendors.
@@ -43,7 +45,7 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "default.toml documents each setting")]
 pub struct Server {
-    pub listen: SocketAddr,
+    pub listen: String,
     pub max_body_bytes: usize,
     pub shutdown_s: u64,
     pub allowed_hosts: String,
@@ -94,6 +96,54 @@ pub struct Check {
     pub time_s: u64,
     pub max_text_bytes: usize,
     pub cache_entries: usize,
+}
+
+/// `[mcp]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "default.toml documents each setting")]
+pub struct Mcp {
+    pub server_url: String,
+    pub timeout_s: u64,
+    pub token: SecretString,
+    pub calls_per_minute: u32,
+    pub allowed_origins: String,
+    pub public_url: String,
+    pub authorization_servers: String,
+}
+
+impl Mcp {
+    /// The tokens that callers may send; empty when none is asked for.
+    pub fn tokens(&self) -> Vec<&str> {
+        words(self.token.expose_secret()).collect()
+    }
+}
+
+/// The words of a list separated by commas.
+pub fn words(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').map(str::trim).filter(|word| !word.is_empty())
+}
+
+/// What a process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Role {
+    /// Everything.
+    #[default]
+    All,
+    /// Generates and checks, and keeps nothing.
+    Ai,
+    /// Checks for others over MCP, and keeps nothing.
+    Mcp,
+}
+
+impl Role {
+    /// Every role and its name.
+    pub const NAMES: [(&str, Role); 3] = [("all", Role::All), ("ai", Role::Ai), ("mcp", Role::Mcp)];
+
+    /// The role of this name.
+    pub fn parse(name: &str) -> Option<Role> {
+        Role::NAMES.iter().find(|(known, _)| *known == name).map(|(_, role)| *role)
+    }
 }
 
 /// `[model]`
@@ -151,10 +201,41 @@ impl Config {
         if self.model.max_retries > 3 {
             return wrong("model.max_retries", format!("{} is more than 3", self.model.max_retries));
         }
+        if !self.server.listen.is_empty() && self.server.listen.parse::<SocketAddr>().is_err() {
+            return wrong(
+                "server.listen",
+                format!("`{}` is not an address with a port, such as 127.0.0.1:8000", self.server.listen),
+            );
+        }
+        if !self.mcp.server_url.is_empty() && self.mcp_server_url().is_none() {
+            return wrong("mcp.server_url", "it must be an address such as http://mcp:3000/mcp".to_owned());
+        }
+        if self.mcp.timeout_s == 0 || self.mcp.calls_per_minute == 0 {
+            return wrong("mcp", "timeout_s and calls_per_minute must be 1 or more".to_owned());
+        }
         if self.check.time_s == 0 || self.model.total_s == 0 {
             return wrong("check.time_s", "a time limit of 0 seconds would refuse everything".to_owned());
         }
         Ok(())
+    }
+
+    /// Where a process of this role listens.
+    pub fn listen(&self, role: Role) -> SocketAddr {
+        let port = if role == Role::Mcp { 3000 } else { 8000 };
+        // An address that cannot be read was refused when the configuration was loaded.
+        self.server.listen.parse().unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], port)))
+    }
+
+    /// The server that checks for this one; a bare host means its /mcp.
+    pub fn mcp_server_url(&self) -> Option<reqwest::Url> {
+        let mut url = reqwest::Url::parse(&self.mcp.server_url).ok()?;
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+            return None;
+        }
+        if url.path() == "/" {
+            url.set_path("/mcp");
+        }
+        Some(url)
     }
 
     /// The URL of the database.

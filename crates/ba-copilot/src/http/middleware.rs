@@ -60,7 +60,16 @@ pub(super) async fn problem_bodies(request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().cloned().unwrap_or(RequestId(String::new()));
     let response = next.run(request).await;
     match response.extensions().get::<Pending>() {
-        Some(pending) => pending.answer(&id),
+        Some(pending) => {
+            let mut answer = pending.answer(&id);
+            // What else was said with it, such as how long to wait.
+            for (name, value) in response.headers() {
+                if name != header::CONTENT_LENGTH {
+                    answer.headers_mut().entry(name).or_insert_with(|| value.clone());
+                }
+            }
+            answer
+        }
         None => response,
     }
 }
@@ -74,7 +83,11 @@ pub(super) async fn check_host(State(shared): State<Shared>, request: Request, n
         .map_or(host, |(name, port)| if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host });
     let allowed = &shared.app.config.server.allowed_hosts;
     let loopback = matches!(name, "localhost" | "127.0.0.1" | "[::1]" | "");
+    // A server for others asks for a token, which no page in a browser has, and is known by names that only its
+    // network knows, unless someone lists them.
+    let for_others = allowed.is_empty() && !shared.app.config.listen(shared.role).ip().is_loopback();
     if loopback
+        || for_others
         || allowed
             .split(',')
             .map(str::trim)

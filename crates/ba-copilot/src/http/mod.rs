@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod error;
+pub mod mcp;
 mod middleware;
 mod openapi;
 
@@ -17,13 +18,17 @@ use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 pub use error::Problem;
 pub use openapi::document as openapi_document;
 
-use crate::{app::App, service::health::Probes, web};
+use rmcp::{ServerHandler, transport::streamable_http_server::StreamableHttpServerConfig};
+
+use crate::{app::App, config::Role, mcp::Mcp, service::health::Probes, web};
 
 /// What handlers are handed.
 #[derive(Clone)]
 pub struct Shared {
     /// The product.
     pub app: App,
+    /// What this process does.
+    pub role: Role,
     /// How it is.
     pub probes: Probes,
     /// What was counted.
@@ -32,23 +37,40 @@ pub struct Shared {
     pub draining: tokio_util::sync::CancellationToken,
 }
 
-/// All routes of the product.
+/// All routes of the product, as far as its role has them.
 pub fn router(shared: Shared) -> Router {
+    let handler = Mcp::new(shared.app.clone());
+    let config = mcp::config(&shared);
+    router_with_mcp(shared, handler, config)
+}
+
+/// The same routes and the same guards around another MCP server.
+pub fn router_with_mcp<H>(shared: Shared, handler: H, config: StreamableHttpServerConfig) -> Router
+where
+    H: ServerHandler + Clone + Send + Sync + 'static,
+{
     let max_body = shared.app.config.server.max_body_bytes;
-    Router::new()
-        .route("/", get(web::home::show_home).post(web::home::submit_home))
-        .route("/assets/{file}", get(web::assets::find_asset))
+    let mut routes = Router::new()
         .route("/health", get(api::health::find_health))
         .route("/livez", get(api::health::find_livez))
         .route("/readyz", get(api::health::find_readyz))
         .route("/startupz", get(api::health::find_startupz))
-        .route("/metrics", get(api::health::find_metrics))
-        .route("/openapi.json", get(openapi::find_openapi))
-        .route("/api/v1/generate/{diagram}", post(api::generate::generate_diagram))
-        .route("/api/v1/validate", post(api::validate::validate_code))
-        .route("/api/v1/repair", post(api::repair::repair_code))
-        .route("/api/v1/render", post(api::render::render_code))
-        .merge(openapi::swagger_ui())
+        .route("/metrics", get(api::health::find_metrics));
+    if shared.role != Role::Mcp {
+        routes = routes
+            .route("/", get(web::home::show_home).post(web::home::submit_home))
+            .route("/assets/{file}", get(web::assets::find_asset))
+            .route("/openapi.json", get(openapi::find_openapi))
+            .route("/api/v1/generate/{diagram}", post(api::generate::generate_diagram))
+            .route("/api/v1/validate", post(api::validate::validate_code))
+            .route("/api/v1/repair", post(api::repair::repair_code))
+            .route("/api/v1/render", post(api::render::render_code))
+            .merge(openapi::swagger_ui());
+    }
+    if shared.role != Role::Ai {
+        routes = routes.merge(mcp::routes(&shared, handler, config));
+    }
+    routes
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::no_such_method)
         .layer(DefaultBodyLimit::max(max_body))

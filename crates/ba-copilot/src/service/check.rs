@@ -1,20 +1,108 @@
 //! Checking and repairing Mermaid text.
 
-use mermend::{Checked, Engine, FixClass, Outcome, Repaired, Verdict};
+use mermend::{Checked, Comparison, Engine, FixClass, Operation, Outcome, Patched, Repaired, Verdict};
+use serde_json::{Value, json};
 
 use super::Error;
 use crate::app::App;
 
-/// Checks `code`.
+/// Who gave a verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Validator {
+    /// `mermaid`, or `fast` where nobody asked Mermaid's own parser.
+    pub engine: &'static str,
+    /// Version of Mermaid; none for the fast parser.
+    pub version: Option<String>,
+    /// `in_process`, or `remote` for the server of MCP_SERVER_URL.
+    pub mode: &'static str,
+    /// Why the server of MCP_SERVER_URL did not give it.
+    pub note: Option<String>,
+}
+
+impl Validator {
+    fn here(checked: &Checked) -> Self {
+        let mermaid = checked.mermaid.is_some();
+        Validator {
+            engine: if mermaid { "mermaid" } else { "fast" },
+            version: mermend::MERMAID_VERSION.filter(|_| mermaid).map(str::to_owned),
+            mode: "in_process",
+            note: None,
+        }
+    }
+
+    /// As in answers and in what is kept.
+    pub fn to_json(&self) -> Value {
+        let mut value =
+            json!({"engine": self.engine, "version": self.version, "mode": self.mode, "targets": {}});
+        if let Some(note) = &self.note {
+            value["note"] = json!(note);
+        }
+        value
+    }
+}
+
+/// A verdict and who gave it.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    /// The verdict.
+    pub checked: Checked,
+    /// Who gave it.
+    pub by: Validator,
+}
+
+/// Checks `code`: by the server of MCP_SERVER_URL if there is one and it answers, else in this process.
 ///
 /// # Errors
 /// When the text is empty.
-pub async fn check_code(app: &App, code: String, engine: Engine) -> Result<Checked, Error> {
+pub async fn check_code(app: &App, code: String, engine: Engine) -> Result<Judged, Error> {
     not_empty(&code)?;
+    let mut note = None;
+    if let (Some(remote), Engine::Mermaid) = (&app.remote, engine) {
+        match remote.check(&code).await {
+            Ok(answer) => {
+                count(&answer.checked);
+                let by = Validator {
+                    engine: "mermaid",
+                    version: Some(answer.version),
+                    mode: "remote",
+                    note: None,
+                };
+                return Ok(Judged { checked: answer.checked, by });
+            }
+            Err(error) => {
+                metrics::counter!("ba_copilot_mcp_fallbacks_total").increment(1);
+                note = Some(format!("Checked in this process: {error}."));
+            }
+        }
+    }
+    let mut judged = check_here(app, code, engine).await?;
+    judged.by.note = note;
+    Ok(judged)
+}
+
+/// Checks `code` in this process, whoever is configured to check. An empty text is a diagram that is not valid.
+///
+/// # Errors
+/// Only faults of ours.
+pub async fn check_here(app: &App, code: String, engine: Engine) -> Result<Judged, Error> {
     let checker = app.checker.clone();
-    let checked = blocking(move || checker.check_with(&code, engine)).await?;
+    let checked = match checker.known(&code, engine) {
+        Some(known) => known,
+        None => blocking(move || checker.check_with(&code, engine)).await?,
+    };
     count(&checked);
-    Ok(checked)
+    Ok(Judged { by: Validator::here(&checked), checked })
+}
+
+/// What the API says of the viewer that a diagram is meant for.
+pub fn targets(target: Option<&str>) -> Value {
+    match target {
+        None => json!({}),
+        Some(name) => {
+            let name: String = name.chars().take(40).collect();
+            json!({name: {"checked": false, "note": format!("This version checks against Mermaid {} only.", mermend::MERMAID_VERSION.unwrap_or("by the fast parser"))}})
+        }
+    }
 }
 
 /// Repairs `code`.
@@ -29,6 +117,35 @@ pub async fn repair_code(app: &App, code: String) -> Result<Repaired, Error> {
         metrics::counter!("ba_copilot_repairs_total", "rule" => step.rule.clone()).increment(1);
     }
     Ok(repaired)
+}
+
+/// What changed between two diagrams.
+///
+/// # Errors
+/// When a text is larger than what is checked.
+pub async fn compare_code(app: &App, old: String, new: String) -> Result<Comparison, Error> {
+    let most = app.checker.limits().size_bytes;
+    for (path, text) in [("old", &old), ("new", &new)] {
+        if text.len() > most {
+            return Err(Error::invalid(
+                path,
+                format!("`{path}` is larger than {most} bytes, the most that is read."),
+            ));
+        }
+    }
+    blocking(move || mermend::compare(&old, &new)).await
+}
+
+/// Carries out typed changes, all or none.
+///
+/// # Errors
+/// When one of them cannot be carried out; the message names it.
+pub async fn patch_code(app: &App, code: String, operations: Vec<Operation>) -> Result<Patched, Error> {
+    not_empty(&code)?;
+    let checker = app.checker.clone();
+    blocking(move || checker.patch(&code, &operations))
+        .await?
+        .map_err(|error| Error::invalid(&format!("operations[{}]", error.operation), error.message))
 }
 
 fn not_empty(code: &str) -> Result<(), Error> {
@@ -58,7 +175,7 @@ pub(super) async fn blocking<T: Send + 'static>(
 }
 
 /// Counts verdicts and disagreements.
-pub(super) fn count(checked: &Checked) {
+fn count(checked: &Checked) {
     let one = |engine: &'static str, verdict: &Option<Verdict>| {
         let Some(verdict) = verdict else { return };
         let word = match verdict.outcome {
@@ -67,7 +184,7 @@ pub(super) fn count(checked: &Checked) {
             Outcome::Failed(_) => "failed",
         };
         metrics::counter!("ba_copilot_checks_total", "engine" => engine, "verdict" => word).increment(1);
-        if !verdict.cached {
+        if !verdict.cached && verdict.micros > 0 {
             metrics::histogram!("ba_copilot_check_seconds", "engine" => engine)
                 .record(verdict.micros as f64 / 1e6);
         }

@@ -2,22 +2,24 @@
 
 use std::time::Duration;
 
-use blueprint::{Element, Kind};
+use blueprint::Kind;
 use llm::{Endpoint, LlmError, ProviderId, Question, Role, SecretString, Turn, Usage};
 use mermend::{Checked, Engine};
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use store::{
     DiagramId, GenerationId, GenerationStatus, JsonText, NewDiagram, NewGeneration, NewVersion, ProjectId,
     VersionId, VersionOf,
 };
 use tokio::sync::mpsc;
 
-use super::{Error, check};
+use super::{
+    Error,
+    check::{self, Judged, Validator},
+};
 use crate::{
     app::App,
     config::provider_names,
-    engine::{Outcome, Prompt, Session, Settings, Step, TraceEntry, Written},
+    engine::{Outcome, Prompt, Session, Settings, Step, Written},
 };
 
 /// The longest message, in characters.
@@ -71,6 +73,8 @@ pub struct Generated {
     pub kind: Kind,
     /// The diagram.
     pub outcome: Outcome,
+    /// Who checked it.
+    pub validator: Validator,
     /// `builtin` or the provider's name.
     pub provider: String,
     /// The model's name.
@@ -85,6 +89,12 @@ impl Generated {
     /// Mermaid accepted exactly the text.
     pub fn validated(&self) -> bool {
         self.outcome.checked.validated()
+    }
+
+    /// The model as programs read it.
+    pub fn model_json(&self) -> Value {
+        // A blueprint is made of strings, numbers and lists: writing it as JSON cannot fail.
+        serde_json::to_value(&self.outcome.blueprint).unwrap_or(Value::Null)
     }
 
     /// What was drawn, in a sentence.
@@ -127,9 +137,19 @@ pub async fn generate_diagram(app: &App, request: Request, watcher: Watcher) -> 
     let record =
         Record { app, request: &request, project, provider: &provider, model: &model, usage, took_us, begun };
     let (generation_id, diagram_id) = record.keep(&message, result.as_ref()).await?;
-    let outcome = result?;
+    let (outcome, validator) = result?;
     tracing::info!(generation.id = %generation_id, llm.provider = %provider, kind = request.kind.row().id, validated = outcome.checked.validated(), retry_count = outcome.retry_count, duration_ms = duration.as_millis() as u64, "Generated a diagram");
-    Ok(Generated { generation_id, diagram_id, kind: request.kind, outcome, provider, model, usage, duration })
+    Ok(Generated {
+        generation_id,
+        diagram_id,
+        kind: request.kind,
+        outcome,
+        validator,
+        provider,
+        model,
+        usage,
+        duration,
+    })
 }
 
 /// The message without what no database holds; bounds checked.
@@ -196,9 +216,15 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn session(&self, settings: Settings, message: &str, usage: &mut Usage) -> Result<Outcome, Error> {
+    async fn session(
+        &self,
+        settings: Settings,
+        message: &str,
+        usage: &mut Usage,
+    ) -> Result<(Outcome, Validator), Error> {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(self.app.config.model.total_s);
         let mut failure: Option<LlmError> = None;
+        let mut validator = None;
         let (mut session, mut step) = Session::start(settings, message);
         loop {
             step = match step {
@@ -220,7 +246,8 @@ impl Run<'_> {
                 }
                 Step::Check(text) => {
                     watch(self.watcher, Event::Status("checking"));
-                    let checked = check::check_code(self.app, text, Engine::Mermaid).await?;
+                    let Judged { checked, by } = check::check_code(self.app, text, Engine::Mermaid).await?;
+                    validator = Some(by);
                     self.show_findings(&checked);
                     session.checked(checked)
                 }
@@ -234,7 +261,9 @@ impl Run<'_> {
                 }
                 Step::Done(outcome) => {
                     metrics::counter!("ba_copilot_retries_total").increment(u64::from(outcome.retry_count));
-                    return Ok(*outcome);
+                    let by =
+                        validator.ok_or_else(|| Error::Internal("a diagram was not checked".to_owned()))?;
+                    return Ok((*outcome, by));
                 }
                 Step::GiveUp(problems) => {
                     return Err(match failure {
@@ -310,9 +339,15 @@ impl Run<'_> {
     }
 }
 
-fn measure(kind: Kind, provider: &str, result: &Result<Outcome, Error>, usage: Usage, duration: Duration) {
+fn measure(
+    kind: Kind,
+    provider: &str,
+    result: &Result<(Outcome, Validator), Error>,
+    usage: Usage,
+    duration: Duration,
+) {
     let outcome = match result {
-        Ok(outcome) if outcome.written == Written::Fallback => "fell_back",
+        Ok((outcome, _)) if outcome.written == Written::Fallback => "fell_back",
         Ok(_) => "succeeded",
         Err(_) => "failed",
     };
@@ -345,14 +380,14 @@ impl Record<'_> {
     async fn keep(
         self,
         message: &str,
-        result: Result<&Outcome, &Error>,
+        result: Result<&(Outcome, Validator), &Error>,
     ) -> Result<(String, Option<String>), Error> {
         let app = self.app;
         let id = app.clock.new_id("gen");
         let Some(store) = &app.store else { return Ok((id, None)) };
         let kind = self.request.kind.row();
         let project = self.project.clone().unwrap_or_else(ProjectId::default_project);
-        let outcome = result.ok();
+        let (outcome, validator) = result.ok().map(|(outcome, by)| (outcome, by)).unzip();
         let version = match outcome {
             None => None,
             Some(outcome) => Some(NewVersion {
@@ -385,9 +420,7 @@ impl Record<'_> {
             request: message.to_owned(),
             provider: self.provider.to_owned(),
             model: self.model.to_owned(),
-            validator: Some(JsonText::encode(
-                &json!({"engine": "mermaid", "version": mermend::MERMAID_VERSION}),
-            )?),
+            validator: validator.map(|by| JsonText::encode(&by.to_json())).transpose()?,
             retry_count: outcome.map_or(0, |outcome| outcome.retry_count),
             repairs: JsonText::encode(outcome.map(|outcome| outcome.repairs.as_slice()).unwrap_or_default())?,
             warning: outcome.and_then(|outcome| outcome.warning.clone()),
@@ -413,23 +446,4 @@ fn title(message: &str) -> String {
         title.push('…');
     }
     title
-}
-
-/// What doors show of a trace.
-pub fn trace_of(generated: &Generated) -> &[TraceEntry] {
-    &generated.outcome.trace
-}
-
-/// What doors need to draw the picture of a generation.
-pub fn elements_of(generated: &Generated) -> Vec<Element> {
-    generated.outcome.elements.clone()
-}
-
-/// The model as programs read it.
-pub fn model_of(generated: &Generated) -> Value {
-    generated.outcome.blueprint.as_ref().map(to_value).unwrap_or(Value::Null)
-}
-
-fn to_value(value: &impl Serialize) -> Value {
-    serde_json::to_value(value).unwrap_or(Value::Null)
 }

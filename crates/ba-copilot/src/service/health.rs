@@ -13,6 +13,8 @@ use crate::app::App;
 const FRESH: Duration = Duration::from_secs(2);
 /// How long the database may take to answer.
 const DATABASE_TIME: Duration = Duration::from_millis(500);
+/// How long the server of MCP_SERVER_URL may take to answer.
+const REMOTE_TIME: Duration = Duration::from_millis(500);
 /// Less free space than this is a warning.
 const DISK_LOW_BYTES: u64 = 256 << 20;
 
@@ -79,16 +81,7 @@ async fn probe(app: &App) -> Health {
             Err(error) => (Status::Unhealthy, json!({"status": "unhealthy", "error": error.to_string()})),
         },
     };
-    let (checker, checker_check) = match mermend::MERMAID_VERSION {
-        Some(version) => (
-            Status::Healthy,
-            json!({"status": "healthy", "mode": "in_process", "engine": "mermaid", "version": version}),
-        ),
-        None => (
-            Status::Degraded,
-            json!({"status": "degraded", "mode": "in_process", "engine": "fast", "error": "this build has no Mermaid engine, so verdicts are the fast parser's"}),
-        ),
-    };
+    let (checker, checker_check) = checker(app).await;
     let providers = app.config.configured_providers();
     let llm_check = match providers.is_empty() {
         true => {
@@ -100,6 +93,33 @@ async fn probe(app: &App) -> Health {
     Health {
         status: database.max(checker).max(disk),
         checks: json!({"database": database_check, "mcp_server": checker_check, "llm": llm_check, "disk": disk_check}),
+    }
+}
+
+/// Who checks. The server of MCP_SERVER_URL may be away: this process checks then, so that is never more than degraded.
+async fn checker(app: &App) -> (Status, Value) {
+    if let Some(remote) = &app.remote {
+        let url = remote.address();
+        return match remote.probe(REMOTE_TIME).await {
+            Ok(took) => (
+                Status::Healthy,
+                json!({"status": "healthy", "mode": "remote", "url": url, "latency_ms": took.as_secs_f64() * 1e3}),
+            ),
+            Err(error) => (
+                Status::Degraded,
+                json!({"status": "degraded", "mode": "remote", "url": url, "error": error.to_string(), "note": "this process checks by itself until it answers"}),
+            ),
+        };
+    }
+    match mermend::MERMAID_VERSION {
+        Some(version) => (
+            Status::Healthy,
+            json!({"status": "healthy", "mode": "in_process", "engine": "mermaid", "version": version}),
+        ),
+        None => (
+            Status::Degraded,
+            json!({"status": "degraded", "mode": "in_process", "engine": "fast", "error": "this build has no Mermaid engine, so verdicts are the fast parser's"}),
+        ),
     }
 }
 

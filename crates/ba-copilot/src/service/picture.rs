@@ -2,96 +2,88 @@
 
 use blueprint::Element;
 #[cfg(feature = "mermaid")]
-use mermend::picture::{self, Mark, Part, PictureOptions, Theme};
+use mermend::picture::{Drawing, Mark, Part, PictureOptions, Theme};
 
 use super::Error;
 #[cfg(feature = "mermaid")]
 use super::check::blocking;
 
-/// What kind of file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// Vector, as text.
+/// A form that is wanted of a picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Form {
+    /// Vector, as text that carries its fonts.
     Svg,
-    /// Pixels.
-    Png,
+    /// Vector, for a page that has the fonts.
+    SvgForPage,
+    /// Pixels, 1 to 4 for each unit.
+    Png(f32),
 }
 
-impl Format {
-    /// The format of this name.
+impl Form {
+    /// The form of this name; `scale` is for pixels.
     ///
     /// # Errors
-    /// When there is no such format.
-    pub fn parse(name: &str) -> Result<Self, Error> {
+    /// When there is no such form, or the scale is out of bounds.
+    pub fn parse(name: &str, scale: f32) -> Result<Self, Error> {
         match name {
-            "svg" => Ok(Format::Svg),
-            "png" => Ok(Format::Png),
-            other => Err(Error::invalid(
-                "format",
-                format!("`{other}` is not a picture format of this version; use svg or png."),
-            )),
+            "svg" => Ok(Form::Svg),
+            "png" if (1.0..=4.0).contains(&scale) => Ok(Form::Png(scale)),
+            "png" => Err(Error::invalid("scale", format!("A scale of {scale} cannot be drawn; use 1 to 4."))),
+            other => {
+                let other: String = other.chars().take(40).collect();
+                Err(Error::invalid(
+                    "format",
+                    format!("`{other}` is not a picture format of this version; use svg or png."),
+                ))
+            }
         }
     }
 
     /// Its media type.
     pub fn media_type(self) -> &'static str {
         match self {
-            Format::Svg => "image/svg+xml",
-            Format::Png => "image/png",
+            Form::Svg | Form::SvgForPage => "image/svg+xml",
+            Form::Png(_) => "image/png",
         }
     }
 }
 
-/// How a picture is asked for.
+/// What is to be drawn.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// The Mermaid text.
     pub code: String,
-    /// What kind of file.
-    pub format: Format,
     /// `light` or `dark`.
     pub theme: String,
-    /// Pixels for each unit, for PNG: 1 to 4.
-    pub scale: f32,
-    /// The fonts stand in the SVG.
-    pub embed_fonts: bool,
     /// Parts to mark with blueprint elements.
     pub elements: Vec<Element>,
 }
 
-/// Draws a picture.
+/// Draws a picture once, in each of these forms.
 ///
 /// # Errors
 /// When the text is no diagram, or too large to draw.
 #[cfg(feature = "mermaid")]
-pub async fn draw(request: Request) -> Result<Vec<u8>, Error> {
+pub async fn draw(request: Request, forms: Vec<Form>) -> Result<Vec<Vec<u8>>, Error> {
     let theme = Theme::parse(&request.theme).ok_or_else(|| {
-        Error::invalid("theme", format!("There is no theme `{}`; use light or dark.", request.theme))
+        let theme: String = request.theme.chars().take(40).collect();
+        Error::invalid("theme", format!("There is no theme `{theme}`; use light or dark."))
     })?;
-    if !(1.0..=4.0).contains(&request.scale) {
-        return Err(Error::invalid(
-            "scale",
-            format!("A scale of {} cannot be drawn; use 1 to 4.", request.scale),
-        ));
-    }
     if request.code.trim().is_empty() {
         return Err(Error::invalid("code", "There is no diagram: `code` is empty. Send the Mermaid text."));
     }
-    let bytes = blocking(move || {
+    let pictures = blocking(move || {
         let marks = marks(&request.elements);
-        let options = PictureOptions {
-            theme,
-            scale: request.scale,
-            embed_fonts: request.embed_fonts,
-            marks: &marks,
-            ..PictureOptions::default()
+        let drawing =
+            Drawing::of(&request.code, PictureOptions { theme, marks: &marks, ..PictureOptions::default() })?;
+        let one = |form| match form {
+            Form::Svg => drawing.svg().map(String::into_bytes),
+            Form::SvgForPage => drawing.svg_for_page().map(String::into_bytes),
+            Form::Png(scale) => drawing.png(scale),
         };
-        match request.format {
-            Format::Svg => picture::svg(&request.code, &options).map(String::into_bytes),
-            Format::Png => picture::png(&request.code, &options),
-        }
+        forms.into_iter().map(one).collect::<Result<Vec<_>, _>>()
     });
-    Ok(bytes.await??)
+    Ok(pictures.await??)
 }
 
 /// Draws a picture, in a build that can.
@@ -99,10 +91,18 @@ pub async fn draw(request: Request) -> Result<Vec<u8>, Error> {
 /// # Errors
 /// Always: this build has no pictures.
 #[cfg(not(feature = "mermaid"))]
-pub async fn draw(_request: Request) -> Result<Vec<u8>, Error> {
+pub async fn draw(_request: Request, _forms: Vec<Form>) -> Result<Vec<Vec<u8>>, Error> {
     Err(Error::Unavailable(
         "This program was built without pictures. Build it with the feature `mermaid`.".to_owned(),
     ))
+}
+
+/// Draws a picture in one form.
+///
+/// # Errors
+/// As [`draw`].
+pub async fn draw_one(request: Request, form: Form) -> Result<Vec<u8>, Error> {
+    Ok(draw(request, vec![form]).await?.pop().unwrap_or_default())
 }
 
 /// Which part of the picture shows which element.

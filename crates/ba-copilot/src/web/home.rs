@@ -18,7 +18,7 @@ use crate::{
     service::{
         Error,
         generate::{self, Generated, Request},
-        picture::{self, Format},
+        picture::{self, Form as PictureForm},
     },
 };
 
@@ -116,23 +116,16 @@ fn problem(text: &str) -> Markup {
 
 async fn show_result(generated: &Generated, message: &str) -> Markup {
     let outcome = &generated.outcome;
-    let draw = |format, embed_fonts| picture::Request {
+    let request = picture::Request {
         code: outcome.text.clone(),
-        format,
         theme: "light".to_owned(),
-        scale: 2.0,
-        embed_fonts,
-        elements: generate::elements_of(generated),
+        elements: outcome.elements.clone(),
     };
-    let (inline, svg, png) = tokio::join!(
-        picture::draw(draw(Format::Svg, false)),
-        picture::draw(draw(Format::Svg, true)),
-        picture::draw(draw(Format::Png, true))
-    );
+    let drawn =
+        picture::draw(request, vec![PictureForm::SvgForPage, PictureForm::Svg, PictureForm::Png(2.0)]).await;
     let file = |extension: &str| format!("{}.{extension}", generated.kind.row().slug);
-    let data = |bytes: &[u8], format: Format| {
-        format!("data:{};base64,{}", format.media_type(), STANDARD.encode(bytes))
-    };
+    let data =
+        |media_type: &str, bytes: &[u8]| format!("data:{media_type};base64,{}", STANDARD.encode(bytes));
     html! {
         section.card aria-label="Diagram" {
             @if let Some(warning) = &outcome.warning { p."note"."warning" { (warning) } }
@@ -149,12 +142,14 @@ async fn show_result(generated: &Generated, message: &str) -> Markup {
             }
             div.bar {
                 h2 { (generated.kind.row().name) }
-                @if let Ok(svg) = &svg { a."button"."quiet" download=(file("svg")) href=(data(svg, Format::Svg)) { "Download SVG" } }
-                @if let Ok(png) = &png { a."button"."quiet" download=(file("png")) href=(data(png, Format::Png)) { "Download PNG" } }
+                @if let Ok([_, svg, png]) = drawn.as_deref() {
+                    a."button"."quiet" download=(file("svg")) href=(data("image/svg+xml", svg)) { "Download SVG" }
+                    a."button"."quiet" download=(file("png")) href=(data("image/png", png)) { "Download PNG" }
+                }
             }
-            @match &inline {
+            @match &drawn {
                 // Cleaned by mermend: no script, no event attribute, no outside reference.
-                Ok(svg) => { div.picture { (PreEscaped(String::from_utf8_lossy(svg))) } }
+                Ok(drawn) => { @for svg in drawn.iter().take(1) { div.picture { (PreEscaped(String::from_utf8_lossy(svg))) } } }
                 Err(error) => { p."note"."warning" { (error.to_string()) } }
             }
             p.soft { (generated.summary()) }

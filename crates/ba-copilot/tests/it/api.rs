@@ -204,13 +204,11 @@ async fn every_element_is_marked_in_its_picture() {
         let compiled = blueprint::compile(&(row.sample)(), blueprint::Target::Portable);
         let request = picture::Request {
             code: compiled.text.clone(),
-            format: picture::Format::Svg,
             theme: "light".to_owned(),
-            scale: 1.0,
-            embed_fonts: false,
             elements: compiled.elements.clone(),
         };
-        let svg = String::from_utf8(picture::draw(request).await.expect("a picture")).expect("text");
+        let drawn = picture::draw(request, vec![picture::Form::SvgForPage]).await.expect("a picture");
+        let svg = std::str::from_utf8(&drawn[0]).expect("text");
         for element in &compiled.elements {
             let id = element
                 .id

@@ -10,7 +10,7 @@ use axum::{
 use ba_copilot::{
     app::App,
     clock::Clock,
-    config::{Config, Environment},
+    config::{Config, Environment, Role},
     http::{Shared, router},
     service::health::Probes,
     telemetry,
@@ -89,6 +89,7 @@ impl TestApp {
         let metrics = telemetry::install_metrics();
         let router = router(Shared {
             app: app.clone(),
+            role: Role::All,
             probes: Probes::default(),
             metrics,
             draining: Default::default(),

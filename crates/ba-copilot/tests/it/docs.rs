@@ -40,7 +40,7 @@ fn help(arguments: &[&str]) -> String {
 #[test]
 fn docs_of_the_command_line_are_current() {
     let mut page = String::from("# Command line\n\nMade by `cargo xtask codegen`; do not edit.\n");
-    for command in ["", "serve", "draft", "check", "repair", "render", "explain", "kinds"] {
+    for command in ["", "serve", "draft", "check", "repair", "render", "compare", "explain", "kinds", "mcp"] {
         let arguments: Vec<&str> = Some(command).into_iter().filter(|command| !command.is_empty()).collect();
         let text: String = help(&arguments).lines().map(|line| format!("{}\n", line.trim_end())).collect();
         page.push_str(
@@ -148,4 +148,70 @@ fn the_commands_of_the_readme_do_what_it_says() {
     assert_eq!(shown["response"]["detail"], reply["response"]["detail"], "README.md shows another diagram");
     assert_eq!(shown["response"]["summary"], reply["response"]["summary"]);
     assert_eq!(shown["response"]["metadata"]["validated"], reply["response"]["metadata"]["validated"]);
+}
+
+/// Every configuration of the page starts or reaches a server that answers, and the table names every tool.
+#[test]
+fn docs_of_mcp_work_as_they_stand() {
+    use std::{
+        io::{BufRead, BufReader, Write},
+        process::Stdio,
+    };
+    let page = read("docs/mcp.md");
+    let hello = serde_json::json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}});
+    let (mut started, mut reached) = (0, 0);
+    for block in page.split("```json\n").skip(1) {
+        let block = block.split("```").next().expect("an end");
+        let json: serde_json::Value =
+            serde_json::from_str(block).unwrap_or_else(|error| panic!("{error}: {block}"));
+        let entry = json
+            .get("mcpServers")
+            .or(json.get("servers"))
+            .and_then(|all| all.get("ba-copilot"))
+            .expect("an entry");
+        if let Some(url) = entry["url"].as_str() {
+            assert!(
+                url.starts_with("http://") && url.ends_with("/mcp") && entry["type"] == "http",
+                "{block}"
+            );
+            reached += 1;
+            continue;
+        }
+        assert_eq!(entry["command"], "ba-copilot", "{block}");
+        let arguments: Vec<&str> =
+            entry["args"].as_array().expect("a list").iter().filter_map(|word| word.as_str()).collect();
+        let mut child = Command::new(BINARY)
+            .args(arguments)
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let mut input = child.stdin.take().expect("an input");
+        writeln!(input, "{hello}").expect("a line");
+        let mut answer = String::new();
+        BufReader::new(child.stdout.take().expect("an output")).read_line(&mut answer).expect("an answer");
+        drop(input);
+        assert!(child.wait().expect("an end").success(), "{block}");
+        assert!(answer.contains("\"name\":\"ba-copilot\""), "{answer}");
+        started += 1;
+    }
+    assert!(started >= 4 && reached >= 2, "{started} {reached}");
+    let table: Vec<&str> =
+        page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    assert_eq!(
+        table,
+        [
+            "validate_mermaid",
+            "repair_mermaid",
+            "render_mermaid",
+            "draft_diagram",
+            "compare_diagrams",
+            "patch_diagram",
+            "explain_finding",
+            "list_kinds",
+            "validateMermaid"
+        ]
+    );
 }

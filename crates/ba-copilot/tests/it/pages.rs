@@ -9,7 +9,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fantoccini::{ClientBuilder, Locator};
-use mermend::picture::{PictureOptions, png, svg, web_fonts};
+use mermend::picture::{Drawing, PictureOptions, web_fonts};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -27,7 +27,7 @@ const FLAGS: [&str; 8] = [
 ];
 
 /// Whether the program is there; says so loudly if not.
-fn installed(program: &str) -> bool {
+pub(crate) fn installed(program: &str) -> bool {
     let there = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
     if !there {
         eprintln!("*** SKIPPED: {program} is not installed, so nobody looked at the pictures and pages ***");
@@ -35,13 +35,13 @@ fn installed(program: &str) -> bool {
     there
 }
 
-struct Driver {
+pub(crate) struct Driver {
     child: Child,
     address: String,
 }
 
 impl Driver {
-    fn start() -> Driver {
+    pub(crate) fn start() -> Driver {
         let mut child = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -64,7 +64,7 @@ impl Drop for Driver {
     }
 }
 
-async fn browser(driver: &Driver, profile: &TempDir) -> fantoccini::Client {
+pub(crate) async fn browser(driver: &Driver, profile: &TempDir) -> fantoccini::Client {
     let mut flags: Vec<String> = FLAGS.iter().map(|flag| (*flag).to_owned()).collect();
     flags.push(format!("--user-data-dir={}", profile.path().display()));
     flags.push("--window-size=1400,1000".to_owned());
@@ -296,10 +296,11 @@ async fn no_label_is_cut_overlaps_another_or_leaves_its_shape() {
     assert!(all.len() >= 200 + mermend::kinds::KINDS.len());
     for (number, (name, code)) in all.iter().enumerate() {
         let id = format!("p{number}");
-        let options = PictureOptions { id: &id, embed_fonts: false, ..PictureOptions::default() };
-        let inline = svg(code, &options).unwrap_or_else(|error| panic!("{name}: {error}\n{code}"));
-        let alone = svg(code, &PictureOptions { id: &id, ..PictureOptions::default() }).expect("an SVG");
-        let pixels = png(code, &options).expect("a PNG");
+        let options = PictureOptions { id: &id, ..PictureOptions::default() };
+        let drawing = Drawing::of(code, options).unwrap_or_else(|error| panic!("{name}: {error}\n{code}"));
+        let inline = drawing.svg_for_page().expect("an SVG");
+        let alone = drawing.svg().expect("an SVG");
+        let pixels = drawing.png(2.0).expect("a PNG");
         let size: Vec<&str> = inline
             .split("viewBox=\"")
             .nth(1)

@@ -24,8 +24,14 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(data: &Path, variables: &[(&str, &str)]) -> Server {
+        Server::start_with(&["--listen", "127.0.0.1:0"], data, variables)
+    }
+
+    pub(crate) fn start_with(arguments: &[&str], data: &Path, variables: &[(&str, &str)]) -> Server {
         let mut child = Command::new(BINARY)
-            .args(["--listen", "127.0.0.1:0", "--data"])
+            .arg("serve")
+            .args(arguments)
+            .arg("--data")
             .arg(data)
             .current_dir(data)
             .env_clear()
@@ -86,13 +92,13 @@ impl Server {
         serde_json::from_str(&body).map_err(|_| std::io::ErrorKind::UnexpectedEof.into())
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").args([name, &self.child.id().to_string()]).status().expect("kill");
         assert!(status.success());
     }
 
     /// Waits for the end; the log is complete afterwards.
-    fn wait(mut self) -> (ExitStatus, String) {
+    pub(crate) fn wait(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().expect("an end");
         if let Some(reader) = self.reader.take() {
             reader.join().expect("the log");

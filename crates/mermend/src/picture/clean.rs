@@ -52,18 +52,29 @@ const ELEMENTS: [&str; 37] = [
     "a",
 ];
 
-/// Cleans and marks `svg`, within `frame` if that is not its own. `alone`: it is not part of a page.
+/// Where a picture goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Into a page that has the fonts.
+    Page,
+    /// Into a file, with the subsets of the fonts that it needs.
+    File,
+    /// To the painter of this crate, which has the fonts.
+    Painter,
+}
+
+/// Cleans and marks `svg`, within `frame` if that is not its own.
 pub(super) fn clean(
     svg: &str,
     options: &PictureOptions<'_>,
     frame: Option<[f64; 4]>,
-    alone: bool,
+    place: Place,
 ) -> Result<String, String> {
-    let mut pass = Pass::new(options, frame.or_else(|| view_box(svg)), alone);
+    let mut pass = Pass::new(options, frame.or_else(|| view_box(svg)), place != Place::Page);
     let mut reader = Reader::from_str(svg);
     let mut writer = Writer::new(Vec::with_capacity(svg.len() + 1024));
     let mut skipping = 0_usize;
-    let mut fonts_done = !options.embed_fonts;
+    let mut fonts_done = place != Place::File;
     loop {
         let event = reader.read_event().map_err(|error| format!("its SVG is not XML: {error}"))?;
         match event {

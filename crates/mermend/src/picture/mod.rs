@@ -17,6 +17,8 @@ use merman::{
 };
 use resvg::usvg;
 
+use clean::Place;
+
 pub use fonts::{Font, web_fonts};
 
 /// How a picture should look.
@@ -24,10 +26,6 @@ pub use fonts::{Font, web_fonts};
 pub struct PictureOptions<'a> {
     /// The colours.
     pub theme: Theme,
-    /// Pixels of a PNG for each unit of the drawing: 1 to 4.
-    pub scale: f32,
-    /// The fonts stand in the SVG itself, so that it looks right where they are not installed.
-    pub embed_fonts: bool,
     /// Prefix of all ids in the SVG: must differ between pictures in one page.
     pub id: &'a str,
     /// Which element of a blueprint each part of the picture shows, written to it as `data-element`.
@@ -36,7 +34,7 @@ pub struct PictureOptions<'a> {
 
 impl Default for PictureOptions<'_> {
     fn default() -> Self {
-        PictureOptions { theme: Theme::Light, scale: 2.0, embed_fonts: true, id: "diagram", marks: &[] }
+        PictureOptions { theme: Theme::Light, id: "diagram", marks: &[] }
     }
 }
 
@@ -131,40 +129,66 @@ impl std::error::Error for PictureError {}
 /// Larger texts are checked but not drawn: layout takes more than linear time.
 const MAX_TEXT_BYTES: usize = 200_000;
 
-/// Draws `text` as SVG.
-///
-/// # Errors
-/// When the text is not a diagram, or too large to draw.
-pub fn svg(text: &str, options: &PictureOptions<'_>) -> Result<String, PictureError> {
-    let drawn = render(text, options)?;
-    let (frame, _) = framed(&drawn, options)?;
-    clean::clean(&drawn, options, frame, options.embed_fonts).map_err(PictureError::Failed)
+/// A diagram that was laid out: the costly part, done once for every form that is wanted of it.
+pub struct Drawing<'a> {
+    options: PictureOptions<'a>,
+    drawn: String,
+    /// The frame that holds all that is drawn, where it is wider than the one of the layout.
+    frame: Option<[f64; 4]>,
+    /// What a painter sees, in the frame of the layout.
+    tree: usvg::Tree,
 }
 
-/// Draws `text` as PNG: exactly what [`svg`] draws.
-///
-/// # Errors
-/// When the text is not a diagram, or too large to draw.
-pub fn png(text: &str, options: &PictureOptions<'_>) -> Result<Vec<u8>, PictureError> {
-    let ground = match options.theme {
-        Theme::Light => [0xff, 0xff, 0xff],
-        Theme::Dark => [0x0f, 0x17, 0x2a],
-    };
-    let drawn = render(text, options)?;
-    let (_, tree) = framed(&drawn, options)?;
-    paint::png(&tree, options.scale.clamp(1.0, 4.0), ground).map_err(PictureError::Failed)
-}
-
-/// The frame that holds all that is drawn, where it is wider than the one of the SVG, and what a painter sees in it.
-fn framed(drawn: &str, options: &PictureOptions<'_>) -> Result<(Option<[f64; 4]>, usvg::Tree), PictureError> {
-    let seen = |frame| {
-        clean::clean(drawn, &PictureOptions { embed_fonts: false, ..options.clone() }, frame, true)
+impl<'a> Drawing<'a> {
+    /// Lays out `text`.
+    ///
+    /// # Errors
+    /// When the text is not a diagram, or too large to draw.
+    pub fn of(text: &str, options: PictureOptions<'a>) -> Result<Self, PictureError> {
+        let drawn = render(text, &options)?;
+        let tree = clean::clean(&drawn, &options, None, Place::Painter)
             .and_then(|svg| paint::tree(&svg))
-    };
-    let tree = seen(None).map_err(PictureError::Failed)?;
-    match clean::view_box(drawn).and_then(|view_box| paint::wider_frame(&tree, view_box)) {
-        None => Ok((None, tree)),
-        frame => Ok((frame, seen(frame).map_err(PictureError::Failed)?)),
+            .map_err(PictureError::Failed)?;
+        let frame = clean::view_box(&drawn).and_then(|view_box| paint::wider_frame(&tree, view_box));
+        Ok(Drawing { options, drawn, frame, tree })
+    }
+
+    /// As SVG for a file: it carries its fonts, so that it looks right where they are not installed.
+    ///
+    /// # Errors
+    /// When the layout is not the SVG that was expected: a fault of ours.
+    pub fn svg(&self) -> Result<String, PictureError> {
+        self.written(Place::File)
+    }
+
+    /// As SVG for a page that has the fonts of [`web_fonts`].
+    ///
+    /// # Errors
+    /// When the layout is not the SVG that was expected: a fault of ours.
+    pub fn svg_for_page(&self) -> Result<String, PictureError> {
+        self.written(Place::Page)
+    }
+
+    /// As PNG, with 1 to 4 pixels for each unit: exactly what [`Drawing::svg`] shows.
+    ///
+    /// # Errors
+    /// When the painter cannot paint it.
+    pub fn png(&self, scale: f32) -> Result<Vec<u8>, PictureError> {
+        let ground = match self.options.theme {
+            Theme::Light => [0xff, 0xff, 0xff],
+            Theme::Dark => [0x0f, 0x17, 0x2a],
+        };
+        let paint = |tree: &usvg::Tree| paint::png(tree, scale.clamp(1.0, 4.0), ground);
+        match self.frame {
+            None => paint(&self.tree),
+            Some(_) => clean::clean(&self.drawn, &self.options, self.frame, Place::Painter)
+                .and_then(|svg| paint(&paint::tree(&svg)?)),
+        }
+        .map_err(PictureError::Failed)
+    }
+
+    fn written(&self, place: Place) -> Result<String, PictureError> {
+        clean::clean(&self.drawn, &self.options, self.frame, place).map_err(PictureError::Failed)
     }
 }
 

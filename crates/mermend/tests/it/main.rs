@@ -1,11 +1,5 @@
 //! The checker from outside: both engines on every kind, its bounds, and its agreement with mermaid.js in a browser.
 
-#![expect(
-    clippy::expect_used,
-    clippy::print_stderr,
-    reason = "a test stops at the first surprise and says loudly what it could not look at"
-)]
-
 use std::{fs, num::NonZeroUsize, path::Path, time::Duration};
 
 use mermend::{Checker, Engine, Limits, kinds::KINDS};

@@ -22,6 +22,7 @@ use crate::{
     engine::{TraceEntry, Written},
     http::{
         Shared,
+        api::as_json,
         error::{Body, Pending},
     },
     service::{
@@ -185,14 +186,14 @@ impl GenerateReply {
                 kind: row.contract_type,
                 detail: format!("```mermaid\n{}\n```", outcome.text.trim_end()),
                 summary: generated.summary(),
-                blueprint: generate::model_of(generated),
-                trace: generate::trace_of(generated).iter().map(TraceReply::of).collect(),
+                blueprint: generated.model_json(),
+                trace: outcome.trace.iter().map(TraceReply::of).collect(),
                 metadata: Metadata {
                     validated: generated.validated(),
                     retry_count: outcome.retry_count,
-                    validator: json!({"engine": if outcome.checked.mermaid.is_some() { "mermaid" } else { "fast" }, "version": mermend::MERMAID_VERSION, "targets": {}}),
+                    validator: generated.validator.to_json(),
                     repairs: outcome.repairs.clone(),
-                    findings: serde_json::to_value(&outcome.findings).unwrap_or(Value::Null),
+                    findings: as_json(&outcome.findings),
                     provider: generated.provider.clone(),
                     model: generated.model.clone(),
                     usage: UsageReply {

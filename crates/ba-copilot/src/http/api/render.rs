@@ -13,7 +13,7 @@ use crate::{
         Shared,
         error::{Body, Pending},
     },
-    service::picture::{self, Format},
+    service::picture::{self, Form},
 };
 
 /// What to draw.
@@ -52,19 +52,13 @@ pub async fn render_code(
     State(_shared): State<Shared>,
     Body(body): Body<RenderBody>,
 ) -> Result<Response, Pending> {
-    let format = Format::parse(body.format.as_deref().unwrap_or("svg"))?;
-    let request = picture::Request {
-        code: body.code,
-        format,
-        theme: body.theme.unwrap_or_else(|| "light".to_owned()),
-        scale: body.scale.unwrap_or(2.0),
-        embed_fonts: true,
-        elements: Vec::new(),
-    };
-    let bytes = picture::draw(request).await?;
+    let form = Form::parse(body.format.as_deref().unwrap_or("svg"), body.scale.unwrap_or(2.0))?;
+    let theme = body.theme.unwrap_or_else(|| "light".to_owned());
+    let request = picture::Request { code: body.code, theme, elements: Vec::new() };
+    let bytes = picture::draw_one(request, form).await?;
     let mut response = bytes.into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(form.media_type()));
     // A picture opened on its own runs nothing either.
     headers.insert(
         header::CONTENT_SECURITY_POLICY,

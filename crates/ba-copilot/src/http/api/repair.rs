@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use crate::{
     http::{
         Shared,
+        api::as_json,
         error::{Body, Pending},
     },
     service::check,
@@ -68,14 +69,13 @@ pub async fn repair_code(
     Body(body): Body<RepairBody>,
 ) -> Result<Json<RepairReply>, Pending> {
     let repaired = check::repair_code(&shared.app, body.code).await?;
-    let value = |value: Result<Value, serde_json::Error>| value.unwrap_or(Value::Null);
     Ok(Json(RepairReply {
         class: check::class_word(&repaired),
         valid: repaired.valid,
         changed: repaired.changed,
-        steps: value(serde_json::to_value(&repaired.steps)),
-        kept: value(serde_json::to_value(repaired.kept)),
-        findings: value(serde_json::to_value(&repaired.findings)),
+        steps: as_json(&repaired.steps),
+        kept: as_json(&repaired.kept),
+        findings: as_json(&repaired.findings),
         diff: repaired.diff,
         code: repaired.code,
     }))

@@ -9,9 +9,13 @@ use utoipa::ToSchema;
 use crate::{
     http::{
         Shared,
+        api::as_json,
         error::{Body, Pending},
     },
-    service::{Error, check},
+    service::{
+        Error,
+        check::{self, Judged},
+    },
 };
 
 /// What to check.
@@ -21,8 +25,7 @@ pub struct ValidateBody {
     /// The Mermaid text.
     #[schema(example = "flowchart LR\n  a[run()] --> b")]
     code: String,
-    /// Kept for later: the viewer that must show it.
-    #[expect(dead_code, reason = "part of the contract")]
+    /// The viewer that must show it. This version checks against one Mermaid and says so.
     target: Option<String>,
     /// `mermaid` (the default) or `fast`.
     #[schema(example = "mermaid")]
@@ -47,6 +50,9 @@ pub struct ValidateReply {
     /// What viewers would say.
     #[schema(value_type = Object)]
     targets: Value,
+    /// Who gave the verdict: this process, or the MCP server it is configured to ask.
+    #[schema(value_type = Object)]
+    validator: Value,
     /// The verdict was known already.
     cached: bool,
 }
@@ -74,7 +80,8 @@ pub async fn validate_code(
             return Err(Error::invalid("engine", "There is no such engine; use mermaid or fast.").into());
         }
     };
-    let checked = check::check_code(&shared.app, body.code, engine).await?;
+    let targets = check::targets(body.target.as_deref());
+    let Judged { checked, by } = check::check_code(&shared.app, body.code, engine).await?;
     let mut engines = Map::new();
     let mut put = |name: &str, verdict: &Option<Verdict>, version: Option<&str>| {
         let Some(verdict) = verdict else { return };
@@ -84,14 +91,15 @@ pub async fn validate_code(
         }
         engines.insert(name.to_owned(), entry);
     };
-    put("mermaid", &checked.mermaid, mermend::MERMAID_VERSION);
+    put("mermaid", &checked.mermaid, by.version.as_deref());
     put("fast", &checked.fast, None);
     Ok(Json(ValidateReply {
         valid: checked.valid,
         kind: checked.kind.map(|kind| kind.id),
-        findings: serde_json::to_value(&checked.findings).unwrap_or(Value::Null),
+        findings: as_json(&checked.findings),
         engines: Value::Object(engines),
-        targets: json!({}),
+        targets,
+        validator: by.to_json(),
         cached: checked.mermaid.as_ref().is_some_and(|verdict| verdict.cached),
     }))
 }

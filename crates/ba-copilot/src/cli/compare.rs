@@ -1,0 +1,33 @@
+//! `compare`: what changed between two diagrams, by element.
+
+use super::{Failure, Ran, Verdict, block_on, files, print};
+use crate::{app::App, service::check};
+
+/// Flags of `compare`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The diagram before; `-` for standard input.
+    #[arg(value_name = "OLD")]
+    old: String,
+    /// The diagram after.
+    #[arg(value_name = "NEW")]
+    new: String,
+    /// text or json.
+    #[arg(long, default_value = "text", value_parser = ["text", "json"])]
+    format: String,
+}
+
+pub(super) fn run(arguments: &Arguments, app: &App) -> Ran {
+    let (old, new) = (files::read_text(&arguments.old)?, files::read_text(&arguments.new)?);
+    let comparison = block_on(check::compare_code(app, old, new))??;
+    if arguments.format == "json" {
+        let json =
+            serde_json::to_string_pretty(&comparison).map_err(|error| Failure::Other(error.to_string()))?;
+        print(&format!("{json}\n"));
+    } else if comparison.by_element {
+        comparison.changes.iter().for_each(|change| print(&format!("{}\n", change.message)));
+    } else {
+        print(&comparison.diff);
+    }
+    Ok(Verdict::of(comparison.same))
+}

@@ -1,0 +1,167 @@
+//! `/mcp`: the MCP server over Streamable HTTP, who may call it, and how often.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use governor::{Quota, RateLimiter, clock::Clock as _, state::keyed::HashMapStateStore};
+use rmcp::{
+    ServerHandler,
+    transport::streamable_http_server::{
+        StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
+    },
+};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::{Shared, error::Pending};
+use crate::config::words;
+
+/// Web pages of this machine may call a server of this machine.
+const OWN_ORIGINS: [&str; 6] = [
+    "http://localhost:*",
+    "http://127.0.0.1:*",
+    "http://[::1]:*",
+    "https://localhost:*",
+    "https://127.0.0.1:*",
+    "https://[::1]:*",
+];
+
+type Hash = [u8; 32];
+
+/// Who may call, and how often.
+struct Guard {
+    /// Hashes, so that comparing takes no longer for a token that begins like a good one. Empty: everyone.
+    tokens: Vec<Hash>,
+    limiter: RateLimiter<Hash, HashMapStateStore<Hash>, governor::clock::DefaultClock>,
+    public_url: String,
+}
+
+/// How `/mcp` is served: every call stands alone, and its answer is JSON, so that any process can take it.
+pub fn config(shared: &Shared) -> StreamableHttpServerConfig {
+    let settings = &shared.app.config;
+    let origins = OWN_ORIGINS.into_iter().chain(words(&settings.mcp.allowed_origins));
+    StreamableHttpServerConfig::default()
+        .with_legacy_session_mode(false)
+        .with_json_response(true)
+        .with_max_request_body_bytes(settings.server.max_body_bytes)
+        // `middleware::check_host` has looked at the host of every request already.
+        .disable_allowed_hosts()
+        .with_allowed_origins(origins)
+        .enforce_origin_validation()
+}
+
+/// The routes of an MCP server.
+pub(super) fn routes<H>(shared: &Shared, handler: H, config: StreamableHttpServerConfig) -> Router<Shared>
+where
+    H: ServerHandler + Clone + Send + Sync + 'static,
+{
+    let settings = &shared.app.config.mcp;
+    let a_minute = std::num::NonZeroU32::new(settings.calls_per_minute).unwrap_or(std::num::NonZeroU32::MIN);
+    let guard = Arc::new(Guard {
+        tokens: settings.tokens().into_iter().map(hash).collect(),
+        limiter: RateLimiter::hashmap(Quota::per_minute(a_minute)),
+        public_url: settings.public_url.clone(),
+    });
+    let sessions = Arc::new(LocalSessionManager::default());
+    let service = StreamableHttpService::new(move || Ok(handler.clone()), sessions, config);
+    let mut routes = Router::new()
+        .route_service("/mcp", service)
+        .layer(from_fn_with_state(Arc::clone(&guard), check_caller));
+    // Where nobody needs a token, nothing says how to get one.
+    if !guard.tokens.is_empty() {
+        for path in ["/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"] {
+            let guard = Arc::clone(&guard);
+            let servers: Vec<String> = words(&settings.authorization_servers).map(str::to_owned).collect();
+            routes =
+                routes.route(
+                    path,
+                    get(move |headers: HeaderMap| async move {
+                        Json(metadata(&guard.resource(&headers), &servers))
+                    }),
+                );
+        }
+    }
+    routes
+}
+
+/// RFC 9728: what a client needs to know to get a token.
+fn metadata(resource: &str, servers: &[String]) -> serde_json::Value {
+    let mut metadata = json!({
+        "resource": resource,
+        "resource_name": "BA Copilot",
+        "bearer_methods_supported": ["header"],
+        "scopes_supported": ["mcp"],
+    });
+    if !servers.is_empty() {
+        metadata["authorization_servers"] = json!(servers);
+    }
+    metadata
+}
+
+impl Guard {
+    /// The address under which the caller knows `/mcp`.
+    fn resource(&self, headers: &HeaderMap) -> String {
+        if !self.public_url.is_empty() {
+            return self.public_url.trim_end_matches('/').to_owned();
+        }
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1");
+        format!("http://{host}/mcp")
+    }
+
+    fn refuse(&self, headers: &HeaderMap, why: &str, error: &str) -> Response {
+        let resource = self.resource(headers);
+        let base = resource.strip_suffix("/mcp").unwrap_or(&resource);
+        let challenge = format!(
+            "Bearer realm=\"BA Copilot\", resource_metadata=\"{base}/.well-known/oauth-protected-resource/mcp\", scope=\"mcp\"{error}"
+        );
+        let mut response = Pending::new(StatusCode::UNAUTHORIZED, "no_token", why).into_response();
+        if let Ok(challenge) = HeaderValue::from_str(&challenge) {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}
+
+async fn check_caller(State(guard): State<Arc<Guard>>, mut request: Request, next: Next) -> Response {
+    if guard.tokens.is_empty() {
+        return next.run(request).await;
+    }
+    let headers = request.headers();
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = given.and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| hash(token.trim()))
+    });
+    let Some(token) = token else {
+        return guard.refuse(
+            headers,
+            "Send a token: `Authorization: Bearer …`. Whoever runs this server hands them out.",
+            "",
+        );
+    };
+    if !guard.tokens.contains(&token) {
+        let why = "This token is not known here. Ask whoever runs this server for a new one.";
+        return guard.refuse(headers, why, ", error=\"invalid_token\"");
+    }
+    if let Err(wait) = guard.limiter.check_key(&token) {
+        let wait = wait.wait_time_from(guard.limiter.clock().now()).as_secs() + 1;
+        let why = format!("This token has made all the calls that it may make for now. Wait {wait} s.");
+        let mut response = Pending::new(StatusCode::TOO_MANY_REQUESTS, "too_many_calls", why).into_response();
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait));
+        return response;
+    }
+    // Nothing behind this needs it.
+    request.headers_mut().remove(header::AUTHORIZATION);
+    next.run(request).await
+}
+
+fn hash(token: &str) -> Hash {
+    Sha256::digest(token.as_bytes()).into()
+}

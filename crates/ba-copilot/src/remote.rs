@@ -1,0 +1,300 @@
+//! Another process that checks diagrams for this one, asked over MCP.
+//!
+//! It may go away and come back at any time. After three failures in a row it is not asked any more (the caller checks
+//! in its own process at once), and a task in the background asks it whether it is back.
+
+use std::{
+    sync::{Arc, Mutex, Weak},
+    time::{Duration, Instant},
+};
+
+use llm::SecretString;
+use mermend::{Checked, Finding, Outcome, Rejection, Verdict};
+use rmcp::{
+    ClientLifecycleMode, ClientServiceExt, RoleClient,
+    model::{CallToolRequestParams, ProtocolVersion},
+    service::{RunningService, ServiceError},
+    transport::{StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig},
+};
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::config::Mcp;
+
+/// Failures in a row after which it is not asked any more.
+const FAILURES: u32 = 3;
+/// How soon, and how seldom at most, it is asked whether it is back.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+/// How many questions may be under way at once.
+const CONCURRENT: usize = 64;
+/// Answers larger than this are not read: a diagram is at most 1 MB.
+const LARGEST_ANSWER: usize = 8 << 20;
+/// What it is asked to see whether it works.
+const PROBE: &str = "flowchart LR\n  a --> b";
+
+/// Why there is no answer; safe to show and to log.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RemoteError {
+    /// No connection, or it broke.
+    #[error("the MCP server cannot be reached")]
+    Unreachable,
+    /// It took too long.
+    #[error("the MCP server did not answer within {} ms", .0.as_millis())]
+    TimedOut(Duration),
+    /// It wants another token.
+    #[error("the MCP server refused the token; set the same MCP_TOKEN on both sides")]
+    Refused,
+    /// It answered something else than a verdict.
+    #[error("the MCP server answered something that is not a verdict of Mermaid's parser")]
+    Strange,
+}
+
+/// A verdict of the other process.
+#[derive(Debug, Clone)]
+pub struct RemoteChecked {
+    /// The verdict.
+    pub checked: Checked,
+    /// The version of Mermaid that gave it.
+    pub version: String,
+}
+
+/// The part of `validate_mermaid`'s answer that is needed here.
+#[derive(Deserialize)]
+struct Reply {
+    valid: bool,
+    kind: Option<String>,
+    findings: Vec<Finding>,
+    validator: Validator,
+}
+
+#[derive(Deserialize)]
+struct Validator {
+    engine: String,
+    version: Option<String>,
+}
+
+type Client = RunningService<RoleClient, ()>;
+
+/// The way to the other process. Cheap to clone.
+#[derive(Clone)]
+pub struct RemoteChecker(Arc<Inner>);
+
+struct Inner {
+    url: reqwest::Url,
+    token: Option<SecretString>,
+    timeout: Duration,
+    client: tokio::sync::Mutex<Option<Arc<Client>>>,
+    breaker: Mutex<Breaker>,
+}
+
+#[derive(Default)]
+struct Breaker {
+    failures: u32,
+    /// Why it is not asked; `None` while it is.
+    open: Option<RemoteError>,
+}
+
+impl RemoteChecker {
+    /// The way to `url`; nothing is sent yet.
+    pub fn new(url: reqwest::Url, settings: &Mcp) -> Self {
+        RemoteChecker(Arc::new(Inner {
+            url,
+            token: settings.tokens().first().map(|token| SecretString::from(*token)),
+            timeout: Duration::from_secs(settings.timeout_s),
+            client: tokio::sync::Mutex::new(None),
+            breaker: Mutex::new(Breaker::default()),
+        }))
+    }
+
+    /// Where it is, without what may be secret in an address.
+    pub fn address(&self) -> String {
+        let mut url = self.0.url.clone();
+        // These only fail for addresses that have no host; this one has.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        url.set_query(None);
+        url.to_string()
+    }
+
+    /// Asks for a verdict by Mermaid's own parser.
+    ///
+    /// # Errors
+    /// When there is none, at once if it has not answered lately; the caller checks by itself then.
+    pub async fn check(&self, code: &str) -> Result<RemoteChecked, RemoteError> {
+        if let Some(error) = self.why_closed() {
+            return Err(error);
+        }
+        let answer = self.ask(code, self.0.timeout).await;
+        self.note(answer.as_ref().err());
+        answer
+    }
+
+    /// Whether it works, and how fast it answers.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub async fn probe(&self, within: Duration) -> Result<Duration, RemoteError> {
+        if let Some(error) = self.why_closed() {
+            return Err(error);
+        }
+        let begun = Instant::now();
+        let answer = self.ask(PROBE, within.min(self.0.timeout)).await;
+        self.note(answer.as_ref().err());
+        answer.map(|_| begun.elapsed())
+    }
+
+    fn why_closed(&self) -> Option<RemoteError> {
+        self.0.breaker.lock().ok()?.open.clone()
+    }
+
+    /// Counts a failure or a success; the third failure in a row closes the way until the server is back.
+    fn note(&self, error: Option<&RemoteError>) {
+        let Ok(mut breaker) = self.0.breaker.lock() else { return };
+        let Some(error) = error else {
+            breaker.failures = 0;
+            metrics::gauge!("ba_copilot_mcp_server_up").set(1.0);
+            return;
+        };
+        breaker.failures += 1;
+        if breaker.failures < FAILURES || breaker.open.is_some() {
+            return;
+        }
+        breaker.open = Some(error.clone());
+        drop(breaker);
+        metrics::gauge!("ba_copilot_mcp_server_up").set(0.0);
+        tracing::warn!(server.address = %self.address(), "Checking in this process: {error}");
+        tokio::spawn(wait_until_back(Arc::downgrade(&self.0)));
+    }
+
+    async fn ask(&self, code: &str, within: Duration) -> Result<RemoteChecked, RemoteError> {
+        let asked = async {
+            match self.ask_once(code).await {
+                // A kept connection may have been closed by a server that was replaced: that is no failure yet.
+                Err(RemoteError::Unreachable) => self.ask_once(code).await,
+                other => other,
+            }
+        };
+        tokio::time::timeout(within, asked).await.unwrap_or(Err(RemoteError::TimedOut(within)))
+    }
+
+    async fn ask_once(&self, code: &str) -> Result<RemoteChecked, RemoteError> {
+        let client = self.client().await?;
+        let mut arguments = Map::new();
+        arguments.insert("code".to_owned(), json!(code));
+        let call = CallToolRequestParams::new("validate_mermaid").with_arguments(arguments);
+        match client.call_tool(call).await {
+            Ok(result) => read(result.structured_content),
+            Err(error) => {
+                let error = classify(&error);
+                if error == RemoteError::Unreachable {
+                    self.forget(&client).await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// The connection that is kept, or a new one.
+    async fn client(&self) -> Result<Arc<Client>, RemoteError> {
+        let mut kept = self.0.client.lock().await;
+        if let Some(client) =
+            kept.as_ref().filter(|client| !client.is_closed() && !client.is_transport_closed())
+        {
+            return Ok(Arc::clone(client));
+        }
+        let http = reqwest::Client::builder()
+            .connect_timeout(self.0.timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|_| RemoteError::Unreachable)?;
+        let mut config = StreamableHttpClientTransportConfig::with_uri(self.0.url.as_str())
+            .max_concurrent_requests(CONCURRENT)
+            .max_json_response_size(LARGEST_ANSWER);
+        if let Some(token) = &self.0.token {
+            config = config.auth_header(token.expose_secret());
+        }
+        let transport = StreamableHttpClientTransport::with_client(http, config);
+        let lifecycle = ClientLifecycleMode::Auto {
+            preferred_versions: vec![ProtocolVersion::V_2026_07_28],
+            legacy_version: None,
+        };
+        let client =
+            ().serve_with_lifecycle(transport, lifecycle).await.map_err(|error| {
+                match error.is_authorization_required() {
+                    true => RemoteError::Refused,
+                    false => RemoteError::Unreachable,
+                }
+            })?;
+        let client = Arc::new(client);
+        *kept = Some(Arc::clone(&client));
+        Ok(client)
+    }
+
+    async fn forget(&self, client: &Arc<Client>) {
+        let mut kept = self.0.client.lock().await;
+        if kept.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, client)) {
+            *kept = None;
+        }
+    }
+}
+
+fn classify(error: &ServiceError) -> RemoteError {
+    match error {
+        ServiceError::TransportSend(_) if error.auth_challenge().is_some() => RemoteError::Refused,
+        ServiceError::TransportSend(_) | ServiceError::TransportClosed | ServiceError::Cancelled { .. } => {
+            RemoteError::Unreachable
+        }
+        _ => RemoteError::Strange,
+    }
+}
+
+/// A verdict, if it is one of Mermaid's own parser: nothing else may be called validated.
+fn read(answer: Option<Value>) -> Result<RemoteChecked, RemoteError> {
+    let reply: Reply =
+        serde_json::from_value(answer.ok_or(RemoteError::Strange)?).map_err(|_| RemoteError::Strange)?;
+    let (Some(version), "mermaid") = (reply.validator.version, reply.validator.engine.as_str()) else {
+        return Err(RemoteError::Strange);
+    };
+    // What a limit of the other process cut off is not a verdict: this process has limits of its own.
+    if reply.findings.iter().any(|finding| matches!(finding.code.as_str(), "MMD005" | "MMD006" | "MMD008")) {
+        return Err(RemoteError::Strange);
+    }
+    let kind = reply.kind.as_deref().and_then(mermend::kinds::find);
+    let outcome = match reply.valid {
+        true => Outcome::Accepted {
+            mermaid_type: kind.and_then(|kind| kind.types.first()).copied().unwrap_or_default().to_owned(),
+        },
+        false => Outcome::Rejected(Rejection::default()),
+    };
+    let verdict = Verdict { outcome, micros: 0, cached: false };
+    let checked =
+        Checked { valid: reply.valid, kind, findings: reply.findings, mermaid: Some(verdict), fast: None };
+    Ok(RemoteChecked { checked, version })
+}
+
+/// Asks until there is an answer, seldomer each time, and opens the way again.
+async fn wait_until_back(inner: Weak<Inner>) {
+    let (mut wait, most) = BACK_OFF;
+    loop {
+        tokio::time::sleep(wait).await;
+        let Some(inner) = inner.upgrade() else { return };
+        let remote = RemoteChecker(inner);
+        match remote.ask(PROBE, remote.0.timeout).await {
+            Ok(_) => {
+                if let Ok(mut breaker) = remote.0.breaker.lock() {
+                    *breaker = Breaker::default();
+                }
+                metrics::gauge!("ba_copilot_mcp_server_up").set(1.0);
+                tracing::info!(server.address = %remote.address(), "The MCP server is back and checks again");
+                return;
+            }
+            Err(error) => {
+                if let Ok(mut breaker) = remote.0.breaker.lock() {
+                    breaker.open = Some(error);
+                }
+            }
+        }
+        wait = (wait * 2).min(most);
+    }
+}
