@@ -74,9 +74,10 @@ fn node(folder: &Path) -> Option<PathBuf> {
         })
 }
 
+/// Where a program of this name is.
 fn which(program: &Path) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.exists())
+    let output = Command::new("sh").args(["-c", "command -v \"$1\"", "sh"]).arg(program).output().ok()?;
+    Some(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())).filter(|file| file.exists())
 }
 
 fn run(program: &str, arguments: &[&str], folder: &Path) -> Result<(), String> {

@@ -223,11 +223,10 @@ async fn every_tool_has_schemas_that_clients_take_and_its_answers_keep_to() {
     ] {
         let row = tools.iter().find(|row| row["name"] == tool).expect("the tool");
         let answer = app.tool(tool, arguments).await;
-        for (schema, value) in [(&row["outputSchema"], &answer["structuredContent"])] {
-            let validator = jsonschema::validator_for(schema).expect("a schema");
-            let faults: Vec<String> = validator.iter_errors(value).map(|error| error.to_string()).collect();
-            assert!(faults.is_empty(), "{tool}: {faults:?}");
-        }
+        let validator = jsonschema::validator_for(&row["outputSchema"]).expect("a schema");
+        let faults: Vec<String> =
+            validator.iter_errors(&answer["structuredContent"]).map(|error| error.to_string()).collect();
+        assert!(faults.is_empty(), "{tool}: {faults:?}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! The lines of a diagram, and where ids stand in them.
 
-use super::{Family, bracketed};
+use super::{Family, write::bracketed};
 
 /// A diagram, line by line.
 pub(super) struct Lines<'a> {
