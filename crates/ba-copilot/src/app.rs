@@ -60,6 +60,15 @@ impl App {
         }
     }
 
+    /// Starts the engine in the background, on every thread of it, so that no request pays for that.
+    pub fn warm_up(&self) {
+        for thread in 0..self.checker.limits().threads.get() {
+            let checker = Arc::clone(&self.checker);
+            // Each another text, or the second would be answered from memory.
+            tokio::task::spawn_blocking(move || checker.check(&format!("flowchart LR\n  a{thread} --> b")));
+        }
+    }
+
     /// Opens the database of the configuration, makes it current and remembers from now on.
     ///
     /// # Errors

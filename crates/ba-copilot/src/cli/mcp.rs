@@ -7,9 +7,7 @@ use crate::{app::App, mcp::Mcp};
 
 pub(super) fn run(app: App) -> Ran {
     block_on(async {
-        // Before the first call, so that it does not pay for the start of the engine.
-        let checker = app.checker.clone();
-        tokio::task::spawn_blocking(move || checker.check("flowchart LR\n  a --> b"));
+        app.warm_up();
         let running = match Mcp::new(app).serve(stdio()).await {
             Ok(running) => running,
             // An agent that goes away before it said anything is no failure of ours.

@@ -73,9 +73,7 @@ async fn serve(config: Config, role: Role, listen: SocketAddr) -> Ran {
         ))
     })?;
     let address = listener.local_addr().map_err(|error| Failure::Other(error.to_string()))?;
-    // Before the first request, so that it does not pay for the start of the engine.
-    let checker = app.checker.clone();
-    tokio::task::spawn_blocking(move || checker.check("flowchart LR\n  a --> b"));
+    app.warm_up();
     let store = app.store.clone();
     let draining = CancellationToken::new();
     let shared = Shared { app, role, probes: Probes::default(), metrics, draining: draining.clone() };

@@ -25,10 +25,12 @@ impl Form {
     /// # Errors
     /// When there is no such form, or the scale is out of bounds.
     pub fn parse(name: &str, scale: f32) -> Result<Self, Error> {
+        if !(1.0..=4.0).contains(&scale) {
+            return Err(Error::invalid("scale", format!("A scale of {scale} cannot be drawn; use 1 to 4.")));
+        }
         match name {
             "svg" => Ok(Form::Svg),
-            "png" if (1.0..=4.0).contains(&scale) => Ok(Form::Png(scale)),
-            "png" => Err(Error::invalid("scale", format!("A scale of {scale} cannot be drawn; use 1 to 4."))),
+            "png" => Ok(Form::Png(scale)),
             other => {
                 let other: String = other.chars().take(40).collect();
                 Err(Error::invalid(
