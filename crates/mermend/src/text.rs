@@ -41,6 +41,7 @@ impl<'a> LineIndex<'a> {
     }
 
     /// The byte offset of a 0-based column, in UTF-16 units as JavaScript counts, of a 1-based line.
+    #[cfg(feature = "mermaid")]
     pub(crate) fn utf16_offset(&self, line: usize, column: usize) -> usize {
         let Some((start, text)) = self.line(line) else {
             return self.text.len();
