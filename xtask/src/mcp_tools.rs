@@ -75,7 +75,7 @@ fn node(folder: &Path) -> Option<PathBuf> {
 }
 
 /// Where a program of this name is.
-fn which(program: &Path) -> Option<PathBuf> {
+pub(crate) fn which(program: &Path) -> Option<PathBuf> {
     let output = Command::new("sh").args(["-c", "command -v \"$1\"", "sh"]).arg(program).output().ok()?;
     Some(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())).filter(|file| file.exists())
 }

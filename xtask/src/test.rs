@@ -5,7 +5,14 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{Done, has, mcp_tools, root, sh};
+use crate::{Done, has, mcp_tools, postgres, root, sh};
+
+/// What a test finds its PostgreSQL server under.
+const POSTGRES_URL: &str = "BA_COPILOT_TEST_POSTGRES_URL";
+/// Set to run what runs on SQLite on PostgreSQL instead.
+const ON_POSTGRES: &str = "BA_COPILOT_TEST_ON_POSTGRES";
+/// The product through its router, which is what runs on both.
+const ON_BOTH: [&str; 5] = ["api::", "bad_input::", "providers::", "accounts::", "permissions::"];
 
 pub(crate) fn run() -> Done {
     if !has("node") || !has("npm") {
@@ -14,7 +21,16 @@ pub(crate) fn run() -> Done {
     }
     provide("Chromium, to look at pictures and pages", "chromium", &["chromium", "chromium-driver"]);
     mcp_tools::provide();
-    let (passed, failed, skipped, success) = cargo_test()?;
+    let server = provide_postgres();
+    let url = server.as_ref().map(|server| server.url.as_str());
+    let variables: Vec<(&str, &str)> = url.map(|url| (POSTGRES_URL, url)).into_iter().collect();
+    let mut counts = cargo_test(&[], &variables)?;
+    if let Some(url) = url {
+        let filters: Vec<&str> = ["--test", "it", "--"].into_iter().chain(ON_BOTH).collect();
+        counts.add(&cargo_test(&filters, &[(POSTGRES_URL, url), (ON_POSTGRES, "1")])?);
+    }
+    drop(server);
+    let Counts { passed, failed, skipped, success } = counts;
     println!("\ntests: {passed} passed, {failed} failed, {skipped} skipped");
     match success && failed == 0 && passed > 0 {
         true => Ok(()),
@@ -28,6 +44,28 @@ fn provide(what: &str, program: &str, packages: &[&str]) {
     if has(program) {
         return;
     }
+    install(what, packages);
+}
+
+/// A server given from outside, or one of our own.
+fn provide_postgres() -> Option<postgres::Postgres> {
+    const WHAT: &str = "PostgreSQL 15 or newer, to run everything on it too";
+    if postgres::programs().is_none() {
+        install(WHAT, &["postgresql"]);
+    }
+    match postgres::start() {
+        Ok(server) => {
+            println!("Started PostgreSQL for the tests");
+            Some(server)
+        }
+        Err(problem) => {
+            println!("NOT STARTED: {WHAT}: {problem}. The tests that need it will be skipped.");
+            None
+        }
+    }
+}
+
+fn install(what: &str, packages: &[&str]) {
     let root_user =
         Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"));
     if root_user && has("apt-get") {
@@ -45,29 +83,48 @@ fn provide(what: &str, program: &str, packages: &[&str]) {
     );
 }
 
-/// Runs the tests, shows what they print and adds up their closing lines.
-fn cargo_test() -> Result<(u32, u32, u32, bool), String> {
-    println!("$ cargo test --release --workspace --no-fail-fast");
+/// What the closing lines add up to.
+struct Counts {
+    passed: u32,
+    failed: u32,
+    skipped: u32,
+    success: bool,
+}
+
+impl Counts {
+    fn add(&mut self, other: &Counts) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+        self.success &= other.success;
+    }
+}
+
+/// Runs tests, shows what they print and adds up their closing lines.
+fn cargo_test(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Counts, String> {
+    let named: String = variables.iter().map(|(name, value)| format!("{name}={value} ")).collect();
+    println!("$ {named}cargo test --release --workspace --no-fail-fast {}", arguments.join(" "));
     let mut child = Command::new("cargo")
         .args(["test", "--release", "--workspace", "--no-fail-fast"])
+        .args(arguments)
+        .envs(variables.iter().copied())
         .current_dir(root())
         .stdout(Stdio::piped())
         .spawn()
         .map_err(|error| format!("cargo could not be started: {error}"))?;
-    let mut counts = [0_u32; 3];
+    let mut counts = Counts { passed: 0, failed: 0, skipped: 0, success: true };
     if let Some(output) = child.stdout.take() {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
             println!("{line}");
             if let Some(result) = line.strip_prefix("test result:") {
-                for (count, word) in counts.iter_mut().zip([" passed", " failed", " ignored"]) {
-                    *count += number_before(result, word);
-                }
+                counts.passed += number_before(result, " passed");
+                counts.failed += number_before(result, " failed");
+                counts.skipped += number_before(result, " ignored");
             }
         }
     }
-    let status = child.wait().map_err(|error| error.to_string())?;
-    let [passed, failed, skipped] = counts;
-    Ok((passed, failed, skipped, status.success()))
+    counts.success = child.wait().map_err(|error| error.to_string())?.success();
+    Ok(counts)
 }
 
 fn number_before(text: &str, word: &str) -> u32 {

@@ -1,12 +1,17 @@
 //! Everything that a running product shares: built once, cloned everywhere.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use llm::{Llm, Script};
 use mermend::Checker;
 use store::{ConnectOptions, Store};
 
-use crate::{clock::Clock, config::Config, remote::RemoteChecker, service::Error};
+use crate::{
+    clock::Clock,
+    config::Config,
+    remote::RemoteChecker,
+    service::{Error, mail::Mailer, schema, secrets::Sealer},
+};
 
 /// The parts of a running product.
 #[derive(Clone)]
@@ -23,6 +28,12 @@ pub struct App {
     pub checker: Arc<Checker>,
     /// Another process that checks for this one, if one is configured.
     pub remote: Option<RemoteChecker>,
+    /// The way to people.
+    pub mailer: Mailer,
+    /// Seals what must be read again; none where nothing is kept.
+    pub sealer: Option<Sealer>,
+    /// There are accounts: set once that was seen, because they never go away.
+    pub has_users: Arc<OnceLock<()>>,
     /// Time and ids.
     pub clock: Clock,
     /// When it was built.
@@ -36,20 +47,26 @@ impl App {
     /// When the HTTPS client cannot be built.
     pub fn stateless(config: Config, clock: Clock) -> Result<App, Error> {
         let llm = Llm::new(config.llm_limits()).map_err(|error| Error::Unavailable(error.to_string()))?;
-        Ok(App::with_llm(config, clock, llm, false))
+        App::with_llm(config, clock, llm, false)
     }
 
     /// A product without memory whose model follows a script; for tests of everything but vendors.
-    pub fn scripted(config: Config, clock: Clock, script: Script) -> App {
+    ///
+    /// # Errors
+    /// When the configuration of messages cannot be used.
+    pub fn scripted(config: Config, clock: Clock, script: Script) -> Result<App, Error> {
         let llm = Llm::scripted(script, config.llm_limits());
         App::with_llm(config, clock, llm, true)
     }
 
-    fn with_llm(config: Config, clock: Clock, llm: Llm, scripted: bool) -> App {
+    fn with_llm(config: Config, clock: Clock, llm: Llm, scripted: bool) -> Result<App, Error> {
         let checker = Arc::new(Checker::new(config.check_limits()));
         let remote = config.mcp_server_url().map(|url| RemoteChecker::new(url, &config.mcp));
-        App {
+        Ok(App {
             started_us: clock.now_us(),
+            mailer: Mailer::new(&config)?,
+            sealer: None,
+            has_users: Arc::default(),
             config: Arc::new(config),
             store: None,
             llm: Arc::new(llm),
@@ -57,7 +74,19 @@ impl App {
             checker,
             remote,
             clock,
-        }
+        })
+    }
+
+    /// Seals what must be read again.
+    ///
+    /// # Errors
+    /// Where nothing is kept.
+    pub fn sealer(&self) -> Result<&Sealer, Error> {
+        self.sealer.as_ref().ok_or_else(|| {
+            Error::Unavailable(
+                "This process keeps nothing: it was started in a role without a database.".to_owned(),
+            )
+        })
     }
 
     /// Starts the engine in the background, on every thread of it, so that no request pays for that.
@@ -73,9 +102,19 @@ impl App {
     ///
     /// # Errors
     /// When the database cannot be opened or was written by a newer program.
-    pub async fn with_store(mut self) -> Result<App, Error> {
+    pub async fn with_store(self) -> Result<App, Error> {
+        let app = self.with_store_as_it_is().await?;
+        schema::migrate(&app).await?;
+        Ok(app)
+    }
+
+    /// The same, without making it current.
+    ///
+    /// # Errors
+    /// When the database cannot be opened.
+    pub async fn with_store_as_it_is(mut self) -> Result<App, Error> {
         let store = Store::connect(&self.config.database_url(), &ConnectOptions::default()).await?;
-        store.migrate(self.clock.now_us()).await?;
+        self.sealer = Some(Sealer::of(&self.config)?);
         self.store = Some(store);
         Ok(self)
     }

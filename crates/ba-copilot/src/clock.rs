@@ -36,8 +36,38 @@ impl Clock {
         TimeUs::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
     }
 
+    /// So many days from now.
+    pub fn in_days(&self, days: i64) -> TimeUs {
+        TimeUs::from_micros(self.now_us().as_micros().saturating_add(days.saturating_mul(86_400_000_000)))
+    }
+
     /// A new id that sorts by time.
     pub fn new_id(&self, prefix: &str) -> String {
         format!("{prefix}_{}", Uuid::now_v7().simple())
+    }
+}
+
+/// A moment as the API writes it: RFC 3339, in UTC, to the millisecond.
+pub fn rfc3339(at: TimeUs) -> String {
+    // Years beyond 262,000 have no such form, and nothing here happens then.
+    chrono::DateTime::from_timestamp_micros(at.as_micros())
+        .unwrap_or_default()
+        .to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_written_in_utc() {
+        for (micros, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (1_800_000_000_123_456, "2027-01-15T08:00:00.123Z"),
+            (-1, "1969-12-31T23:59:59.999Z"),
+            (i64::MAX, "1970-01-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(rfc3339(TimeUs::from_micros(micros)), text);
+        }
     }
 }

@@ -1,10 +1,13 @@
 //! Diagrams: what stays the same while versions come and go. Never holds the picture itself: a version does.
 
-use crate::pool::on_pool;
-use crate::{DiagramId, Page, PageRequest, ProjectId, Store, StoreError, TimeUs};
+use crate::audit::keep_audit;
+use crate::generations::check_text;
+use crate::pool::{in_transaction, on_pool};
+use crate::row::row;
+use crate::{DiagramId, NewAuditEvent, Page, PageRequest, ProjectId, Store, StoreError, TimeUs, UserId};
 
 /// A diagram.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagram {
     /// Its id.
     pub id: DiagramId,
@@ -19,9 +22,14 @@ pub struct Diagram {
     /// When its newest version was written.
     pub updated_at: TimeUs,
     /// Number of its newest version, from 1.
-    #[sqlx(try_from = "i64")]
     pub head_version: u32,
+    /// Up by one with each change of the diagram itself, and with each version.
+    pub revision: i64,
+    /// Since when it is put away.
+    pub archived_at: Option<TimeUs>,
 }
+
+row!(Diagram { id, project_id, kind, title, created_at, updated_at, head_version as i64, revision, archived_at });
 
 /// A diagram that begins with the version it is handed over with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,21 +47,28 @@ pub struct NewDiagram {
 /// The columns of [`Diagram`]; a macro, because statements are put together at compile time.
 macro_rules! diagram_columns {
     () => {
-        "id, project_id, kind, title, created_at, updated_at, head_version"
+        "id, project_id, kind, title, created_at, updated_at, head_version, revision, archived_at"
     };
 }
 
 pub(crate) const INSERT_DIAGRAM: &str = concat!(
-    "insert into diagrams (",
-    diagram_columns!(),
-    ") values ($1, $2, $3, $4, $5, $5, 1) returning ",
+    "insert into diagrams (id, project_id, kind, title, created_at, updated_at, head_version) ",
+    "values ($1, $2, $3, $4, $5, $5, 1) returning ",
     diagram_columns!()
 );
 
 /// Takes the next version number. The row stays locked until the transaction ends, so two writers cannot take the
 /// same number.
 pub(crate) const ADVANCE_DIAGRAM: &str = concat!(
-    "update diagrams set head_version = head_version + 1, updated_at = $2 where id = $1 returning ",
+    "update diagrams set head_version = head_version + 1, revision = revision + 1, updated_at = $2 ",
+    "where id = $1 returning ",
+    diagram_columns!()
+);
+
+/// The same, if the revision is still the one that the caller has seen.
+pub(crate) const ADVANCE_DIAGRAM_SEEN: &str = concat!(
+    "update diagrams set head_version = head_version + 1, revision = revision + 1, updated_at = $2 ",
+    "where id = $1 and revision = $3 returning ",
     diagram_columns!()
 );
 
@@ -83,12 +98,70 @@ impl Store {
         let rows: Vec<Diagram> = on_pool!(&self.pool, db => {
             sqlx::query_as(concat!(
                 "select ", diagram_columns!(), " from diagrams ",
-                "where project_id = $1 and (created_at, id) < ($2, $3) ",
+                "where project_id = $1 and archived_at is null and (created_at, id) < ($2, $3) ",
                 "order by created_at desc, id desc limit $4"
             ))
             .bind(project).bind(at).bind(id).bind(page.rows_to_fetch())
             .fetch_all(db).await
         })?;
         Ok(page.page(rows, |it| (it.created_at.as_micros(), it.id.as_str())))
+    }
+
+    /// The diagrams of every project that somebody may enter (of every project, if nobody is named), last made first.
+    ///
+    /// # Errors
+    /// Only those of the database.
+    pub async fn list_diagrams_of(
+        &self,
+        user: Option<&UserId>,
+        page: &PageRequest,
+    ) -> Result<Page<Diagram>, StoreError> {
+        let (at, id) = page.before();
+        let limit = page.rows_to_fetch();
+        let rows: Vec<Diagram> = on_pool!(&self.pool, db => match user {
+            None => {
+                sqlx::query_as(concat!(
+                    "select ", diagram_columns!(), " from diagrams ",
+                    "where archived_at is null and (created_at, id) < ($1, $2) order by created_at desc, id desc limit $3"
+                ))
+                .bind(at).bind(id).bind(limit).fetch_all(db).await
+            }
+            Some(user) => {
+                sqlx::query_as(concat!(
+                    "select ", diagram_columns!(), " from diagrams ",
+                    "where project_id in (select project_id from memberships where user_id = $4) ",
+                    "and archived_at is null and (created_at, id) < ($1, $2) order by created_at desc, id desc limit $3"
+                ))
+                .bind(at).bind(id).bind(limit).bind(user).fetch_all(db).await
+            }
+        })?;
+        Ok(page.page(rows, |it| (it.created_at.as_micros(), it.id.as_str())))
+    }
+
+    /// Changes a diagram whose revision is still the one that the caller has seen.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] if it is not.
+    pub async fn update_diagram(
+        &self,
+        id: &DiagramId,
+        seen: i64,
+        title: &str,
+        archived_at: Option<TimeUs>,
+        audit: &NewAuditEvent,
+    ) -> Result<Diagram, StoreError> {
+        check_text("title", title)?;
+        Ok(in_transaction!(&self.pool, tx => {
+            let changed: Option<Diagram> = sqlx::query_as(concat!(
+                "update diagrams set title = $3, archived_at = $4, updated_at = $5, revision = revision + 1 ",
+                "where id = $1 and revision = $2 returning ",
+                diagram_columns!()
+            ))
+            .bind(id).bind(seen).bind(title).bind(archived_at).bind(audit.at)
+            .fetch_optional(&mut *tx).await?;
+            let changed = changed.ok_or(StoreError::Stale { what: "diagram" })?;
+            keep_audit!(tx, audit);
+            changed
+        }))
     }
 }

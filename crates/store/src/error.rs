@@ -12,16 +12,24 @@ pub enum StoreError {
     /// Tell the caller that it is not there.
     #[error("There is no such {what}; check its id.")]
     NotFound {
-        /// `project`, `diagram`, `version` or `generation`.
+        /// A word such as `project` or `diagram`.
         what: &'static str,
     },
     /// Something else has that name already. Nothing was written.
     #[error("The {constraint} is taken already; read what is stored under it, or use another one.")]
     Conflict {
-        /// What is taken, the same word on both databases: `project id`, `diagram id`, `version id`,
-        /// `generation id` or `version number`.
+        /// What is taken, the same word on both databases, such as `project id` or `version number`.
         constraint: &'static str,
     },
+    /// Somebody else changed it after the caller read it. Nothing was written.
+    #[error("The {what} has been changed since you read it; read it again, then change it.")]
+    Stale {
+        /// What has changed.
+        what: &'static str,
+    },
+    /// Nobody would own the project any more. Nothing was written.
+    #[error("A project needs an owner; make somebody else an owner first.")]
+    LastOwner,
     /// The caller handed over something that cannot be kept. Nothing was written.
     #[error("The {what} cannot be kept as it is; correct it and try again.")]
     Invalid {
@@ -62,7 +70,7 @@ pub enum StoreError {
 }
 
 /// The unique constraints: how SQLite spells them, how PostgreSQL spells them, how callers know them.
-const CONSTRAINTS: [(&str, &str, &str); 5] = [
+const CONSTRAINTS: [(&str, &str, &str); 11] = [
     ("projects.id", "projects_pkey", "project id"),
     ("diagrams.id", "diagrams_pkey", "diagram id"),
     ("generations.id", "generations_pkey", "generation id"),
@@ -72,6 +80,12 @@ const CONSTRAINTS: [(&str, &str, &str); 5] = [
         "diagram_versions_diagram_id_number_key",
         "version number",
     ),
+    ("users.id", "users_pkey", "user id"),
+    ("users.email", "users_email_key", "e-mail address"),
+    ("sessions.id", "sessions_pkey", "session id"),
+    ("tokens.id", "tokens_pkey", "token id"),
+    ("invitations.id", "invitations_pkey", "invitation id"),
+    ("audit_events.id", "audit_events_pkey", "audit event id"),
 ];
 
 const MIGRATE_FIRST: &str =

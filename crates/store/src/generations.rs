@@ -4,13 +4,15 @@
 //! [`Store::record_generation`] is the one big write of the product: the generation, the diagram that it began or
 //! moved on, and the version that it made, in one transaction.
 
+use crate::audit::keep_audit;
 use crate::diagrams::{ADVANCE_DIAGRAM, FIND_DIAGRAM, INSERT_DIAGRAM};
 use crate::error::or_missing;
 use crate::pool::{in_transaction, on_pool};
+use crate::row::row;
 use crate::versions::INSERT_VERSION;
 use crate::{
-    Diagram, DiagramId, GenerationId, JsonText, NewVersion, Page, PageRequest, ProjectId, Store, StoreError,
-    TimeUs, Version, VersionOf,
+    Diagram, DiagramId, GenerationId, JsonText, NewAuditEvent, NewVersion, Page, PageRequest, ProjectId,
+    Store, StoreError, TimeUs, UserId, Version, VersionOf,
 };
 
 /// How a generation ended.
@@ -48,7 +50,7 @@ impl TryFrom<String> for GenerationStatus {
 }
 
 /// One request and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Generation {
     /// Its id.
     pub id: GenerationId,
@@ -61,7 +63,6 @@ pub struct Generation {
     /// The word for the kind of diagram that was asked for.
     pub kind: String,
     /// How it ended.
-    #[sqlx(try_from = "String")]
     pub status: GenerationStatus,
     /// What was asked, in full.
     pub request: String,
@@ -72,7 +73,6 @@ pub struct Generation {
     /// Which engine judged the result, and for which targets.
     pub validator: Option<JsonText>,
     /// Model calls after the first.
-    #[sqlx(try_from = "i64")]
     pub retry_count: u32,
     /// What was mended in the answer: a list.
     pub repairs: JsonText,
@@ -81,10 +81,8 @@ pub struct Generation {
     /// The stable code of the failure, if it failed.
     pub error_code: Option<String>,
     /// Tokens sent to the model, over all calls.
-    #[sqlx(try_from = "i64")]
     pub input_tokens: u32,
     /// Tokens that came back.
-    #[sqlx(try_from = "i64")]
     pub output_tokens: u32,
     /// Millionths of a US dollar; none if nobody knows.
     pub cost_micro_usd: Option<i64>,
@@ -92,7 +90,11 @@ pub struct Generation {
     pub duration_us: i64,
     /// When it ended.
     pub created_at: TimeUs,
+    /// Who asked; none where nobody has to say who they are.
+    pub created_by: Option<UserId>,
 }
+
+row!(Generation { id, project_id, content_id, diagram_id, kind, status as String, request, provider, model, validator, retry_count as i64, repairs, warning, error_code, input_tokens as i64, output_tokens as i64, cost_micro_usd, duration_us, created_at, created_by });
 
 /// A generation to write. The fields are those of [`Generation`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,6 +123,7 @@ pub struct NewGeneration {
     /// 0 or more.
     pub duration_us: i64,
     pub created_at: TimeUs,
+    pub created_by: Option<UserId>,
 }
 
 /// What [`Store::record_generation`] wrote, as it is stored.
@@ -138,14 +141,15 @@ pub struct Recorded {
 macro_rules! generation_columns {
     () => {
         "id, project_id, content_id, diagram_id, kind, status, request, provider, model, validator, retry_count, \
-         repairs, warning, error_code, input_tokens, output_tokens, cost_micro_usd, duration_us, created_at"
+         repairs, warning, error_code, input_tokens, output_tokens, cost_micro_usd, duration_us, created_at, \
+         created_by"
     };
 }
 
 const INSERT_GENERATION: &str = concat!(
     "insert into generations (",
     generation_columns!(),
-    ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) returning ",
+    ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) returning ",
     generation_columns!()
 );
 
@@ -163,6 +167,7 @@ impl Store {
         &self,
         generation: NewGeneration,
         version: Option<NewVersion>,
+        audit: &NewAuditEvent,
     ) -> Result<Recorded, StoreError> {
         check(&generation, version.as_ref())?;
         let at = generation.created_at;
@@ -209,6 +214,7 @@ impl Store {
                 .bind(generation.cost_micro_usd)
                 .bind(generation.duration_us)
                 .bind(at)
+                .bind(&generation.created_by)
                 .fetch_one(&mut *tx)
                 .await
                 // The diagram was just found, so the project is the one key that can be missing.
@@ -227,11 +233,14 @@ impl Store {
                         .bind(&version.findings)
                         .bind(&version.trace)
                         .bind(at)
+                        .bind(&version.created_by)
+                        .bind(&version.note)
                         .fetch_one(&mut *tx)
                         .await?,
                 ),
                 _ => None,
             };
+            keep_audit!(tx, audit);
             Recorded { generation, diagram, version }
         });
         Ok(recorded)
@@ -291,20 +300,26 @@ fn check(generation: &NewGeneration, version: Option<&NewVersion>) -> Result<(),
         return Err(StoreError::Invalid { what: "duration" });
     }
     let Some(version) = version else { return Ok(()) };
-    check_text("requirement", &version.requirement)?;
-    check_text("Mermaid text", &version.mermaid)?;
+    check_version(version)?;
     let diagram_id = match &version.of {
-        VersionOf::New(diagram) => {
-            check_text("kind", &diagram.kind)?;
-            check_text("title", &diagram.title)?;
-            &diagram.id
-        }
+        VersionOf::New(diagram) => &diagram.id,
         VersionOf::Existing(id) => id,
     };
     if generation.diagram_id.as_ref().is_some_and(|id| id != diagram_id) {
         return Err(StoreError::Invalid {
             what: "diagram id of the generation, which is not the version's,",
         });
+    }
+    Ok(())
+}
+
+pub(crate) fn check_version(version: &NewVersion) -> Result<(), StoreError> {
+    check_text("requirement", &version.requirement)?;
+    check_text("Mermaid text", &version.mermaid)?;
+    check_text("note", version.note.as_deref().unwrap_or_default())?;
+    if let VersionOf::New(diagram) = &version.of {
+        check_text("kind", &diagram.kind)?;
+        check_text("title", &diagram.title)?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::StoreError;
+use crate::row::kept_as;
 
 /// Longer than any id scheme in use, short enough for every index.
 const MAX_ID_BYTES: usize = 128;
@@ -12,8 +13,7 @@ macro_rules! id {
         $(#[$doc])*
         ///
         /// 1 to 128 visible ASCII characters; what they mean is the caller's business.
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type)]
-        #[sqlx(transparent, no_pg_array)]
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(String);
 
         impl $name {
@@ -33,6 +33,8 @@ macro_rules! id {
                 &self.0
             }
         }
+
+        kept_as!($name, String);
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -61,6 +63,32 @@ id!(
     /// Names one generation: one request and what became of it.
     GenerationId,
     "generation id"
+);
+
+id!(
+    /// Names a person.
+    UserId,
+    "user id"
+);
+id!(
+    /// Names a session; no secret.
+    SessionId,
+    "session id"
+);
+id!(
+    /// Names a token; no secret.
+    TokenId,
+    "token id"
+);
+id!(
+    /// Names an invitation; no secret.
+    InvitationId,
+    "invitation id"
+);
+id!(
+    /// Names an audit event.
+    AuditEventId,
+    "audit event id"
 );
 
 impl ProjectId {

@@ -7,11 +7,13 @@ use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::StoreError;
+use crate::row::kept_as;
 
 /// A text that is known to be JSON.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::Type)]
-#[sqlx(transparent, no_pg_array)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonText(String);
+
+kept_as!(JsonText, String);
 
 impl JsonText {
     /// Writes a value as JSON.

@@ -1,4 +1,5 @@
-//! Everything that is remembered: projects, diagrams, their versions, and the generations that made them.
+//! Everything that is remembered: people and what they may enter, projects, diagrams, their versions, the generations
+//! that made them, and what was changed by whom.
 //!
 //! The only owner of SQL. One [`Store`] speaks to SQLite (a file) or to PostgreSQL (a server) through the same
 //! statements. It never speaks HTTP, never decides who may see what, never reads a clock and never makes an id:
@@ -10,30 +11,45 @@
 //!
 //! Read next: `pool.rs` (how one text serves two databases), `generations.rs` (the one big write), `migrate.rs`.
 
+mod audit;
+mod codes;
 mod diagrams;
 mod error;
 mod generations;
 mod ids;
 mod json;
+mod members;
 mod migrate;
 mod page;
 mod pool;
 mod projects;
+mod row;
+mod sessions;
 mod time;
+mod tokens;
+mod users;
 mod versions;
 
 use std::time::Duration;
 
+pub use audit::{AuditEvent, AuditOf, NewAuditEvent};
+pub use codes::{CodePurpose, OneTimeCode};
 pub use diagrams::{Diagram, NewDiagram};
 pub use error::StoreError;
 pub use generations::{Generation, GenerationStatus, NewGeneration, Recorded};
-pub use ids::{DiagramId, GenerationId, ProjectId, VersionId};
+pub use ids::{
+    AuditEventId, DiagramId, GenerationId, InvitationId, ProjectId, SessionId, TokenId, UserId, VersionId,
+};
 pub use json::JsonText;
+pub use members::{Invitation, Member, Role};
 pub use migrate::{Migrated, SchemaState};
 pub use page::{Cursor, MAX_PAGE_LIMIT, Page, PageRequest};
 pub use pool::{Backend, ConnectOptions};
-pub use projects::Project;
+pub use projects::{MyProject, Project};
+pub use sessions::Session;
 pub use time::TimeUs;
+pub use tokens::Token;
+pub use users::{NewUser, User};
 pub use versions::{NewVersion, Version, VersionOf, VersionSummary};
 
 /// An open database. Cheap to clone: clones share the same connections.

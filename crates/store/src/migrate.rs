@@ -36,6 +36,7 @@ macro_rules! steps {
 /// Every migration there ever was, oldest first. A test compares this table with the folders.
 const STEPS: &[Step] = steps! {
     1 "0001_projects_diagrams_generations",
+    2 "0002_accounts_and_members",
 };
 
 /// What [`Store::migrate`] did.
@@ -63,6 +64,12 @@ impl SchemaState {
 }
 
 impl Store {
+    /// Names of all migrations, oldest first.
+    #[must_use]
+    pub fn migrations() -> Vec<&'static str> {
+        STEPS.iter().map(|step| step.name).collect()
+    }
+
     /// Applies what is pending, all of it or nothing, and sees that the default project exists (created `at`).
     ///
     /// Safe to call at every start and from several programs at once: they take turns.

@@ -1,12 +1,15 @@
 //! A moment, as the databases keep it. Never asks what time it is: the caller does.
 
+use crate::row::kept_as;
+
 /// A moment in microseconds since 1970-01-01T00:00:00Z, without leap seconds.
 ///
 /// A whole number and not a date type, because it is the one representation that both databases store, compare and
 /// return without loss.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type)]
-#[sqlx(transparent, no_pg_array)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TimeUs(i64);
+
+kept_as!(TimeUs, i64);
 
 impl TimeUs {
     /// From microseconds since 1970-01-01T00:00:00Z.

@@ -1,20 +1,25 @@
-//! Versions of diagrams: written once, never changed (a trigger in the database says so too). Never written here:
-//! a version is written with the generation that made it, in `generations.rs`.
+//! Versions of diagrams: written once, never changed (a trigger in the database says so too). Those that a person makes
+//! are written here, those that a generation makes in `generations.rs`.
 
-use crate::pool::on_pool;
+use crate::audit::keep_audit;
+use crate::diagrams::{ADVANCE_DIAGRAM_SEEN, FIND_DIAGRAM, INSERT_DIAGRAM};
+use crate::error::or_missing;
+use crate::generations::check_version;
+use crate::pool::{in_transaction, on_pool};
+use crate::row::row;
 use crate::{
-    DiagramId, GenerationId, JsonText, NewDiagram, Page, PageRequest, Store, StoreError, TimeUs, VersionId,
+    Diagram, DiagramId, GenerationId, JsonText, NewAuditEvent, NewDiagram, Page, PageRequest, Store,
+    StoreError, TimeUs, UserId, VersionId,
 };
 
 /// One version of a diagram, with everything that led to it.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version {
     /// Its id.
     pub id: VersionId,
     /// The diagram that it is a version of.
     pub diagram_id: DiagramId,
     /// 1 for the first version of the diagram, then up by one.
-    #[sqlx(try_from = "i64")]
     pub number: u32,
     /// The generation that made it; none if a person did.
     pub generation_id: Option<GenerationId>,
@@ -32,17 +37,22 @@ pub struct Version {
     pub trace: JsonText,
     /// When it was written.
     pub created_at: TimeUs,
+    /// Who made it; none where nobody has to say who they are.
+    pub created_by: Option<UserId>,
+    /// What its author says of it.
+    pub note: Option<String>,
 }
 
+row!(Version { id, diagram_id, number as i64, generation_id, requirement, blueprint, mermaid, validated, findings, trace, created_at, created_by, note });
+
 /// A version in a list: without the texts.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VersionSummary {
     /// Its id.
     pub id: VersionId,
     /// The diagram that it is a version of.
     pub diagram_id: DiagramId,
     /// 1 for the first version of the diagram, then up by one.
-    #[sqlx(try_from = "i64")]
     pub number: u32,
     /// The generation that made it; none if a person did.
     pub generation_id: Option<GenerationId>,
@@ -50,7 +60,13 @@ pub struct VersionSummary {
     pub validated: bool,
     /// When it was written.
     pub created_at: TimeUs,
+    /// Who made it; none where nobody has to say who they are.
+    pub created_by: Option<UserId>,
+    /// What its author says of it.
+    pub note: Option<String>,
 }
+
+row!(VersionSummary { id, diagram_id, number as i64, generation_id, validated, created_at, created_by, note });
 
 /// A version to write, with the generation that made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +87,10 @@ pub struct NewVersion {
     pub findings: JsonText,
     /// Which element came from which part of the requirement: a list.
     pub trace: JsonText,
+    /// Who made it; none where nobody has to say who they are.
+    pub created_by: Option<UserId>,
+    /// What its author says of it.
+    pub note: Option<String>,
 }
 
 /// Which diagram a new version belongs to.
@@ -85,18 +105,66 @@ pub enum VersionOf {
 /// The columns of [`Version`]; a macro, because statements are put together at compile time.
 macro_rules! version_columns {
     () => {
-        "id, diagram_id, number, generation_id, requirement, blueprint, mermaid, validated, findings, trace, created_at"
+        "id, diagram_id, number, generation_id, requirement, blueprint, mermaid, validated, findings, trace, created_at, \
+         created_by, note"
     };
 }
 
 pub(crate) const INSERT_VERSION: &str = concat!(
     "insert into diagram_versions (",
     version_columns!(),
-    ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) returning ",
+    ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) returning ",
     version_columns!()
 );
 
 impl Store {
+    /// Writes a version that a person made, of a new diagram, or of one whose revision is still `seen`.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] if somebody else has changed it meanwhile, [`StoreError::NotFound`] if there is no
+    /// such diagram or project.
+    pub async fn record_version(
+        &self,
+        version: &NewVersion,
+        seen: Option<i64>,
+        audit: &NewAuditEvent,
+    ) -> Result<(Diagram, Version), StoreError> {
+        check_version(version)?;
+        let at = audit.at;
+        Ok(in_transaction!(&self.pool, tx => {
+            let diagram: Diagram = match &version.of {
+                VersionOf::New(new) => sqlx::query_as(INSERT_DIAGRAM)
+                    .bind(&new.id).bind(&new.project_id).bind(&new.kind).bind(&new.title).bind(at)
+                    .fetch_one(&mut *tx).await
+                    .map_err(or_missing("project"))?,
+                VersionOf::Existing(id) => {
+                    let advanced: Option<Diagram> = sqlx::query_as(ADVANCE_DIAGRAM_SEEN)
+                        .bind(id).bind(at).bind(seen)
+                        .fetch_optional(&mut *tx).await?;
+                    match advanced {
+                        Some(diagram) => diagram,
+                        None => {
+                            let there: Option<Diagram> =
+                                sqlx::query_as(FIND_DIAGRAM).bind(id).fetch_optional(&mut *tx).await?;
+                            return Err(match there {
+                                Some(_) => StoreError::Stale { what: "diagram" },
+                                None => StoreError::NotFound { what: "diagram" },
+                            });
+                        }
+                    }
+                }
+            };
+            let made: Version = sqlx::query_as(INSERT_VERSION)
+                .bind(&version.id).bind(&diagram.id).bind(i64::from(diagram.head_version))
+                .bind(None::<GenerationId>).bind(&version.requirement).bind(&version.blueprint)
+                .bind(&version.mermaid).bind(version.validated).bind(&version.findings).bind(&version.trace)
+                .bind(at).bind(&version.created_by).bind(&version.note)
+                .fetch_one(&mut *tx).await?;
+            keep_audit!(tx, audit);
+            (diagram, made)
+        }))
+    }
+
     /// One version, by its id.
     ///
     /// # Errors
@@ -135,7 +203,8 @@ impl Store {
         let (number, id) = page.before();
         let rows: Vec<VersionSummary> = on_pool!(&self.pool, db => {
             sqlx::query_as(
-                "select id, diagram_id, number, generation_id, validated, created_at from diagram_versions \
+                "select id, diagram_id, number, generation_id, validated, created_at, created_by, note \
+                 from diagram_versions \
                  where diagram_id = $1 and (number, id) < ($2, $3) order by number desc, id desc limit $4",
             )
             .bind(diagram).bind(number).bind(id).bind(page.rows_to_fetch())

@@ -8,6 +8,7 @@ use super::{Failure, Ran, Verdict, block_on, files, print, say};
 use crate::{
     app::App,
     service::{
+        access::Caller,
         generate::{self, Generated, Request},
         picture::{self, Form},
     },
@@ -56,7 +57,8 @@ pub(super) fn run(arguments: Arguments, app: &App) -> Ran {
             return batch(&arguments, kind, app).await;
         }
         let text = files::read_text(&arguments.file)?;
-        let generated = generate::generate_diagram(app, request(&arguments, kind, text), None).await?;
+        let generated =
+            generate::generate_diagram(app, &Caller::local(), request(&arguments, kind, text), None).await?;
         if let Some(warning) = &generated.outcome.warning {
             say(warning);
         }
@@ -69,7 +71,14 @@ async fn batch(arguments: &Arguments, kind: Kind, app: &App) -> Ran {
     let mut clean = true;
     for line in files::json_lines::<Line>() {
         let line = line?;
-        let answer = match generate::generate_diagram(app, request(arguments, kind, line.text), None).await {
+        let answer = match generate::generate_diagram(
+            app,
+            &Caller::local(),
+            request(arguments, kind, line.text),
+            None,
+        )
+        .await
+        {
             Ok(generated) => json!({
                 "id": line.id,
                 "validated": generated.validated(),

@@ -9,9 +9,12 @@ mod explain;
 mod files;
 mod kinds;
 mod mcp;
+mod migrate;
 mod render;
 mod repair;
 mod serve;
+mod token;
+mod user;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -60,6 +63,12 @@ enum Command {
     Explain(explain::Arguments),
     /// List the kinds of diagrams.
     Kinds(kinds::Arguments),
+    /// Bring the tables of the database up to this program; `serve` does so by itself.
+    Migrate(migrate::Arguments),
+    /// Add, list and change the people of this server.
+    User(user::Arguments),
+    /// Make, list and end tokens for programs.
+    Token(token::Arguments),
     /// Serve an agent over MCP on standard input and output.
     Mcp,
 }
@@ -135,12 +144,28 @@ fn dispatch(cli: Cli, environment: &Environment) -> Ran {
         Command::Compare(arguments) => compare::run(&arguments, &app(config)?),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Kinds(arguments) => kinds::run(&arguments),
+        Command::Migrate(arguments) => migrate::run(arguments, config),
+        Command::User(arguments) => user::run(arguments, config),
+        Command::Token(arguments) => token::run(arguments, config),
         Command::Mcp => mcp::run(app(config)?),
     }
 }
 
 fn app(config: Config) -> Result<App, Failure> {
     Ok(App::stateless(config, Clock::system())?)
+}
+
+/// What is kept in a folder.
+fn with_data(mut config: Config, data: Option<PathBuf>) -> Config {
+    if let Some(data) = data {
+        config.data.dir = data;
+    }
+    config
+}
+
+/// A product with everything that is kept.
+async fn open(config: Config, data: Option<PathBuf>) -> Result<App, Failure> {
+    Ok(app(with_data(config, data))?.with_store().await?)
 }
 
 /// A runtime for the commands that wait.

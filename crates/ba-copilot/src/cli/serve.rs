@@ -13,8 +13,8 @@ use crate::{
     app::App,
     clock::Clock,
     config::{Config, Role},
-    http::{Shared, router},
-    service::health::Probes,
+    http::{Limiter, Shared, router},
+    service::{accounts::people, health::Probes},
     telemetry,
 };
 
@@ -43,21 +43,25 @@ pub(super) fn run(arguments: Arguments, mut config: Config) -> Ran {
     }
     let role = arguments.role.as_deref().and_then(Role::parse).unwrap_or_default();
     let listen = config.listen(role);
-    if !listen.ip().is_loopback() {
-        may_be_reached(role, listen, &config)?;
-    }
     block_on(serve(config, role, listen))?
 }
 
 /// Beyond this machine, nobody may call without saying who they are.
-fn may_be_reached(role: Role, listen: SocketAddr, config: &Config) -> Result<(), Failure> {
+async fn may_be_reached(role: Role, listen: SocketAddr, app: &App) -> Result<(), Failure> {
+    if listen.ip().is_loopback() {
+        return Ok(());
+    }
     match role {
-        Role::Mcp if !config.mcp.tokens().is_empty() => Ok(()),
+        Role::Mcp if !app.config.mcp.tokens().is_empty() => Ok(()),
         Role::Mcp => Err(Failure::Other(format!(
             "{listen} can be reached by others, so callers need a token. Set MCP_TOKEN here and in the processes that call it, or listen on 127.0.0.1."
         ))),
-        Role::All | Role::Ai => Err(Failure::Other(format!(
-            "{listen} can be reached by others, and this version has no accounts yet, so anyone could use it. Listen on 127.0.0.1 and put a proxy with a login before it."
+        Role::All if people::is_set_up(app).await? => Ok(()),
+        Role::All => Err(Failure::Other(format!(
+            "{listen} can be reached by others, and there are no accounts yet, so anyone could use it. Make the first one with `ba-copilot user add EMAIL`, or make a link for it with `ba-copilot user setup-link`; or listen on 127.0.0.1."
+        ))),
+        Role::Ai => Err(Failure::Other(format!(
+            "{listen} can be reached by others, and the role ai knows no accounts, so anyone could use it. Listen on 127.0.0.1, or serve the role all."
         ))),
     }
 }
@@ -67,6 +71,7 @@ async fn serve(config: Config, role: Role, listen: SocketAddr) -> Ran {
     let shutdown = Duration::from_secs(config.server.shutdown_s);
     let app = App::stateless(config, Clock::system())?;
     let app = if role == Role::All { app.with_store().await? } else { app };
+    may_be_reached(role, listen, &app).await?;
     let listener = TcpListener::bind(listen).await.map_err(|error| {
         Failure::Other(format!(
             "Cannot listen on {listen}: {error}. Another program may be there; choose another with --listen."
@@ -76,11 +81,13 @@ async fn serve(config: Config, role: Role, listen: SocketAddr) -> Ran {
     app.warm_up();
     let store = app.store.clone();
     let draining = CancellationToken::new();
-    let shared = Shared { app, role, probes: Probes::default(), metrics, draining: draining.clone() };
+    let limiter = Limiter::new(app.config.limits.requests_per_minute);
+    let shared =
+        Shared { app, role, probes: Probes::default(), metrics, limiter, draining: draining.clone() };
     tracing::info!(server.address = %address, version = env!("CARGO_PKG_VERSION"), "Serving http://{address}");
     let ending = draining.clone();
-    let server =
-        axum::serve(listener, router(shared)).with_graceful_shutdown(async move { ending.cancelled().await });
+    let server = axum::serve(listener, router(shared).into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(async move { ending.cancelled().await });
     let signals = tokio::spawn(wait_for_signals(draining.clone(), shutdown));
     let served = server.await;
     signals.abort();

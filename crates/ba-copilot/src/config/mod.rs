@@ -28,6 +28,14 @@ pub struct Config {
     pub server: Server,
     /// Where things are kept.
     pub data: Data,
+    /// How people prove who they are.
+    pub accounts: Accounts,
+    /// How messages are sent.
+    pub mail: Mail,
+    /// What seals.
+    pub secrets: Secrets,
+    /// How much is too much.
+    pub limits: Limits,
     /// What is told, and how.
     pub log: Log,
     /// Bounds of a check.
@@ -46,6 +54,8 @@ pub struct Config {
 #[expect(missing_docs, reason = "default.toml documents each setting")]
 pub struct Server {
     pub listen: String,
+    pub public_url: String,
+    pub proxies: usize,
     pub max_body_bytes: usize,
     pub shutdown_s: u64,
     pub allowed_hosts: String,
@@ -64,6 +74,43 @@ impl std::fmt::Debug for Data {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Data").field("dir", &self.dir).finish_non_exhaustive()
     }
+}
+
+/// `[accounts]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "default.toml documents each setting")]
+pub struct Accounts {
+    pub session_idle_h: i64,
+    pub session_max_h: i64,
+    pub session_rotate_min: i64,
+    pub min_password_chars: usize,
+    pub breached_passwords: String,
+}
+
+/// `[mail]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "default.toml documents each setting")]
+pub struct Mail {
+    pub smtp_url: SecretString,
+    pub from: String,
+}
+
+/// `[secrets]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "default.toml documents each setting")]
+pub struct Secrets {
+    pub secret_key: SecretString,
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "default.toml documents each setting")]
+pub struct Limits {
+    pub requests_per_minute: u32,
 }
 
 /// `[log]`
@@ -213,6 +260,35 @@ impl Config {
         if self.mcp.timeout_s == 0 || self.mcp.calls_per_minute == 0 {
             return wrong("mcp", "timeout_s and calls_per_minute must be 1 or more".to_owned());
         }
+        if !self.server.public_url.is_empty()
+            && !reqwest::Url::parse(&self.server.public_url)
+                .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        {
+            return wrong(
+                "server.public_url",
+                "it must be an address such as https://ba.example.com".to_owned(),
+            );
+        }
+        let accounts = &self.accounts;
+        if accounts.session_idle_h < 1 || accounts.session_max_h < 1 || accounts.session_rotate_min < 1 {
+            return wrong(
+                "accounts",
+                "sessions last an hour or more, and rotate after a minute or more".to_owned(),
+            );
+        }
+        if !(8..=128).contains(&accounts.min_password_chars) {
+            return wrong("accounts.min_password_chars", "it must be 8 to 128".to_owned());
+        }
+        if self.server.proxies > 8 || self.limits.requests_per_minute == 0 {
+            return wrong(
+                "server.proxies",
+                "proxies are 0 to 8, and requests_per_minute is 1 or more".to_owned(),
+            );
+        }
+        let key = self.secrets.secret_key.expose_secret().chars().count();
+        if (1..32).contains(&key) {
+            return wrong("secrets.secret_key", format!("it has {key} characters, and 32 are the least"));
+        }
         if self.check.time_s == 0 || self.model.total_s == 0 {
             return wrong("check.time_s", "a time limit of 0 seconds would refuse everything".to_owned());
         }
@@ -224,6 +300,19 @@ impl Config {
         let port = if role == Role::Mcp { 3000 } else { 8000 };
         // An address that cannot be read was refused when the configuration was loaded.
         self.server.listen.parse().unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], port)))
+    }
+
+    /// Only this machine reaches the server.
+    pub fn is_loopback(&self) -> bool {
+        self.listen(Role::All).ip().is_loopback()
+    }
+
+    /// The address under which people reach the server, without a slash at its end.
+    pub fn public_url(&self) -> String {
+        match self.server.public_url.trim_end_matches('/') {
+            "" => format!("http://{}", self.listen(Role::All)),
+            url => url.to_owned(),
+        }
     }
 
     /// The server that checks for this one; a bare host means its /mcp.
@@ -244,6 +333,13 @@ impl Config {
             "" => format!("sqlite:{}", self.data.dir.join("ba-copilot.db").display()),
             url => url.to_owned(),
         }
+    }
+
+    /// The file of the database, if it is one.
+    pub fn sqlite_file(&self) -> Option<PathBuf> {
+        let url = self.database_url();
+        let rest = url.strip_prefix("sqlite:")?;
+        Some(rest.strip_prefix("//").unwrap_or(rest).into())
     }
 
     /// Bounds of a check.

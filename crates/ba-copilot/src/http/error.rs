@@ -50,6 +50,40 @@ impl Problem {
     }
 }
 
+/// What a call may answer instead of what it promises.
+#[derive(utoipa::IntoResponses)]
+pub enum Problems {
+    /// Nobody knows who is calling
+    #[response(status = 401, content_type = "application/problem+json")]
+    SignIn(Problem),
+    /// The caller may see it and not change it, or the token has not the scope
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(Problem),
+    /// There is no such thing, or the caller may not see it
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(Problem),
+    /// Something stands in the way
+    #[response(status = 409, content_type = "application/problem+json")]
+    Conflict(Problem),
+    /// The input cannot be used
+    #[response(status = 422, content_type = "application/problem+json")]
+    Invalid(Problem),
+    /// Too many requests
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooMany(Problem),
+}
+
+/// What a call that changes something may answer besides.
+#[derive(utoipa::IntoResponses)]
+pub enum Changes {
+    /// It is not the one that the caller has seen any more
+    #[response(status = 412, content_type = "application/problem+json")]
+    Changed(Problem),
+    /// Say which one you have seen
+    #[response(status = 428, content_type = "application/problem+json")]
+    IfMatchNeeded(Problem),
+}
+
 /// One wrong part of the input.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct FieldProblem {
@@ -67,11 +101,12 @@ pub struct Pending {
     code: String,
     detail: String,
     errors: Vec<(String, String)>,
+    wait_s: Option<u64>,
 }
 
 impl Pending {
     pub(super) fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
-        Pending { status, code: code.to_owned(), detail: detail.into(), errors: Vec::new() }
+        Pending { status, code: code.to_owned(), detail: detail.into(), errors: Vec::new(), wait_s: None }
     }
 
     /// The finished answer.
@@ -93,6 +128,9 @@ impl Pending {
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(wait_s) = self.wait_s {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait_s));
+        }
         response
     }
 }
@@ -111,6 +149,10 @@ impl From<Error> for Pending {
             Error::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Error::NotFound(_) => StatusCode::NOT_FOUND,
             Error::Conflict(_) => StatusCode::CONFLICT,
+            Error::Changed(_) => StatusCode::PRECONDITION_FAILED,
+            Error::SignIn(_) => StatusCode::UNAUTHORIZED,
+            Error::Forbidden(_) => StatusCode::FORBIDDEN,
+            Error::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Error::Model { code: "llm_timed_out", .. } => StatusCode::GATEWAY_TIMEOUT,
             Error::Model { code: "llm_misconfigured", .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Error::Model { .. } => StatusCode::BAD_GATEWAY,
@@ -128,8 +170,10 @@ impl From<Error> for Pending {
             );
         }
         let mut pending = Pending::new(status, code, error.to_string());
-        if let Error::Invalid { path, message } = error {
-            pending.errors.push((path, message));
+        match error {
+            Error::Invalid { path, message } => pending.errors.push((path, message)),
+            Error::TooMany { wait_s, .. } => pending.wait_s = Some(wait_s),
+            _ => (),
         }
         pending
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
@@ -13,6 +13,7 @@ use axum::{
 use governor::{Quota, RateLimiter, clock::Clock as _, state::keyed::HashMapStateStore};
 use rmcp::{
     ServerHandler,
+    model::Extensions,
     transport::streamable_http_server::{
         StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
     },
@@ -20,8 +21,11 @@ use rmcp::{
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::{Shared, error::Pending};
-use crate::config::words;
+use super::{Shared, error::Pending, identify::Visitor};
+use crate::{
+    config::words,
+    service::access::{Caller, Scope},
+};
 
 /// Web pages of this machine may call a server of this machine.
 const OWN_ORIGINS: [&str; 6] = [
@@ -91,6 +95,15 @@ where
     routes
 }
 
+/// Who asks an MCP server over HTTP.
+pub fn caller_of(extensions: &Extensions) -> Caller {
+    match extensions.get::<Parts>().and_then(|parts| parts.extensions.get::<Visitor>()) {
+        Some(Visitor(Some(caller))) => caller.clone(),
+        // Nobody comes this far without saying who they are; if somebody did, they would see nothing.
+        _ => Caller::service(),
+    }
+}
+
 /// RFC 9728: what a client needs to know to get a token.
 fn metadata(resource: &str, servers: &[String]) -> serde_json::Value {
     let mut metadata = json!({
@@ -130,8 +143,18 @@ impl Guard {
 }
 
 async fn check_caller(State(guard): State<Arc<Guard>>, mut request: Request, next: Next) -> Response {
-    if guard.tokens.is_empty() {
-        return next.run(request).await;
+    let visitor = request.extensions().get::<Visitor>().cloned().unwrap_or(Visitor(None));
+    match &visitor.0 {
+        // Somebody with an account, through a token of theirs.
+        Some(caller) if !caller.is_local() => {
+            if let Err(error) = caller.may(Scope::Mcp) {
+                return Pending::from(error).into_response();
+            }
+            request.headers_mut().remove(header::AUTHORIZATION);
+            return next.run(request).await;
+        }
+        Some(_) if guard.tokens.is_empty() => return next.run(request).await,
+        _ => (),
     }
     let headers = request.headers();
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
@@ -159,6 +182,10 @@ async fn check_caller(State(guard): State<Arc<Guard>>, mut request: Request, nex
     }
     // Nothing behind this needs it.
     request.headers_mut().remove(header::AUTHORIZATION);
+    // Another process of this installation: it may check, and sees nothing that is kept where there are accounts.
+    if visitor.0.is_none() {
+        request.extensions_mut().insert(Visitor(Some(Caller::service())));
+    }
     next.run(request).await
 }
 

@@ -2,20 +2,24 @@
 
 pub mod api;
 pub mod error;
+pub mod identify;
 pub mod mcp;
 mod middleware;
 mod openapi;
+
+use std::sync::Arc;
 
 use axum::{
     Router,
     extract::DefaultBodyLimit,
     middleware::{from_fn, from_fn_with_state},
-    routing::{get, post},
+    routing::get,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
 pub use error::Problem;
+pub use identify::Limiter;
 pub use openapi::document as openapi_document;
 
 use rmcp::{ServerHandler, transport::streamable_http_server::StreamableHttpServerConfig};
@@ -33,13 +37,15 @@ pub struct Shared {
     pub probes: Probes,
     /// What was counted.
     pub metrics: Option<PrometheusHandle>,
+    /// How often each caller may call.
+    pub limiter: Arc<Limiter>,
     /// No new work is taken: the process is ending.
     pub draining: tokio_util::sync::CancellationToken,
 }
 
 /// All routes of the product, as far as its role has them.
 pub fn router(shared: Shared) -> Router {
-    let handler = Mcp::new(shared.app.clone());
+    let handler = Mcp::new(shared.app.clone(), mcp::caller_of);
     let config = mcp::config(&shared);
     router_with_mcp(shared, handler, config)
 }
@@ -58,14 +64,10 @@ where
         .route("/metrics", get(api::health::find_metrics));
     if shared.role != Role::Mcp {
         routes = routes
-            .route("/", get(web::home::show_home).post(web::home::submit_home))
-            .route("/assets/{file}", get(web::assets::find_asset))
             .route("/openapi.json", get(openapi::find_openapi))
-            .route("/api/v1/generate/{diagram}", post(api::generate::generate_diagram))
-            .route("/api/v1/validate", post(api::validate::validate_code))
-            .route("/api/v1/repair", post(api::repair::repair_code))
-            .route("/api/v1/render", post(api::render::render_code))
+            .merge(web::routes())
             .merge(openapi::swagger_ui());
+        routes = api::table().into_iter().fold(routes, |routes, (path, methods)| routes.route(path, methods));
     }
     if shared.role != Role::Ai {
         routes = routes.merge(mcp::routes(&shared, handler, config));
@@ -73,6 +75,7 @@ where
     routes
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::no_such_method)
+        .layer(from_fn_with_state(shared.clone(), identify::identify))
         .layer(DefaultBodyLimit::max(max_body))
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(error::answer_panic))

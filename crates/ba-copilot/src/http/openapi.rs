@@ -1,7 +1,10 @@
 //! The OpenAPI document and the page that shows it, both served from the binary.
 
 use axum::{Json, Router};
-use utoipa::OpenApi;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme},
+};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{Problem, Shared, api};
@@ -18,6 +21,47 @@ use super::{Problem, Shared, api};
         api::validate::validate_code,
         api::repair::repair_code,
         api::render::render_code,
+        api::projects::list_projects,
+        api::projects::create_project,
+        api::projects::find_project,
+        api::projects::update_project,
+        api::audit::list_project_events,
+        api::diagrams::list_diagrams,
+        api::diagrams::create_diagram,
+        api::diagrams::find_diagram,
+        api::diagrams::update_diagram,
+        api::diagrams::list_versions,
+        api::diagrams::create_version,
+        api::diagrams::find_version,
+        api::members::list_members,
+        api::members::update_member,
+        api::members::delete_member,
+        api::members::list_invitations,
+        api::members::create_invitation,
+        api::members::delete_invitation,
+        api::members::accept_invitation,
+        api::sign_in::create_session,
+        api::sign_in::finish_session,
+        api::sign_in::list_sessions,
+        api::sign_in::delete_session,
+        api::sign_in::create_password_reset,
+        api::sign_in::finish_password_reset,
+        api::account::find_me,
+        api::account::update_me,
+        api::account::delete_me,
+        api::account::export_me,
+        api::account::update_password,
+        api::account::create_verification,
+        api::account::offer_second_factor,
+        api::account::set_second_factor,
+        api::account::delete_second_factor,
+        api::tokens::list_tokens,
+        api::tokens::create_token,
+        api::tokens::delete_token,
+        api::users::list_users,
+        api::users::create_user,
+        api::users::update_user,
+        api::audit::list_events,
         api::health::find_health,
         api::health::find_livez,
         api::health::find_readyz,
@@ -25,13 +69,36 @@ use super::{Problem, Shared, api};
         api::health::find_metrics,
     ),
     components(schemas(Problem)),
+    modifiers(&Security),
+    security((), ("token" = []), ("session" = [])),
     tags(
         (name = "generate", description = "Requirements in, diagrams out"),
         (name = "check", description = "Check, repair and draw Mermaid text"),
+        (name = "projects", description = "What people work in together"),
+        (name = "diagrams", description = "Diagrams that are kept, and their versions"),
+        (name = "members", description = "Who may enter a project"),
+        (name = "accounts", description = "What you manage of yourself"),
+        (name = "administration", description = "For those who decide who may come in"),
         (name = "operations", description = "For those who run it"),
     )
 )]
 struct Document;
+
+/// How callers say who they are.
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let mut token = Http::new(HttpAuthScheme::Bearer);
+        token.description = Some(
+            "A token that you made at /account, `bac_…`. Not needed where there are no accounts.".to_owned(),
+        );
+        components.add_security_scheme("token", SecurityScheme::Http(token));
+        let session = ApiKeyValue::with_description("bac_session", "Set by signing in.");
+        components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(session)));
+    }
+}
 
 /// The document.
 pub fn document() -> utoipa::openapi::OpenApi {

@@ -3,6 +3,7 @@
 use rmcp::model::{MetaObject, ReadResourceResult, Resource, ResourceContents, ResourceTemplate};
 use serde_json::json;
 
+use super::Ask;
 use crate::{
     app::App,
     service::{Error, diagrams, knowledge},
@@ -25,7 +26,7 @@ const KINDS: &str = "ba-copilot://kinds";
 const DIAGRAMS: &str = "ba-copilot://diagrams";
 
 /// Everything that has an address of its own.
-pub(super) async fn list(app: &App) -> Result<Vec<Resource>, Error> {
+pub(super) async fn list(ask: &Ask) -> Result<Vec<Resource>, Error> {
     let row = |uri: &str, name: &str, title: &str, description: &str| {
         Resource::new(uri, name).with_title(title).with_description(description).with_mime_type(MARKDOWN)
     };
@@ -41,14 +42,14 @@ pub(super) async fn list(app: &App) -> Result<Vec<Resource>, Error> {
                 .with_mime_type(APP_MIME_TYPE),
         );
     }
-    for diagram in diagrams::list_recent(app).await? {
+    for diagram in diagrams::list_recent(&ask.app, &ask.caller).await? {
         let uri = format!("{DIAGRAMS}/{}", diagram.id);
         let about = format!(
             "A stored {} diagram, version {}, with its requirements and trace",
-            diagram.kind, diagram.version
+            diagram.kind, diagram.head_version
         );
         all.push(
-            Resource::new(uri, diagram.id)
+            Resource::new(uri, diagram.id.to_string())
                 .with_title(diagram.title)
                 .with_description(about)
                 .with_mime_type("application/json"),
@@ -85,7 +86,7 @@ pub(super) fn choices(template: &str) -> Vec<&'static str> {
     }
 }
 
-pub(super) async fn read(app: &App, uri: &str) -> Result<ReadResourceResult, Error> {
+pub(super) async fn read(ask: &Ask, uri: &str) -> Result<ReadResourceResult, Error> {
     let markdown = |text: String| ResourceContents::text(text, uri).with_mime_type(MARKDOWN);
     let missing = Error::NotFound("resource");
     let content = match uri.rsplit_once('/') {
@@ -102,7 +103,7 @@ pub(super) async fn read(app: &App, uri: &str) -> Result<ReadResourceResult, Err
         Some((RULES, code)) => markdown(knowledge::explain(code).ok_or(missing)?.markdown()),
         Some((KINDS, kind)) => markdown(knowledge::syntax_card(kind).ok_or(missing)?),
         Some((DIAGRAMS, id)) => {
-            let stored = diagrams::find(app, id).await?;
+            let stored = diagrams::find(&ask.app, &ask.caller, id).await?;
             ResourceContents::text(stored.to_string(), uri).with_mime_type("application/json")
         }
         _ => return Err(missing),

@@ -19,9 +19,26 @@ pub enum Error {
     /// There is no such thing, or the caller may not see it.
     #[error("There is no such {0}; check its id.")]
     NotFound(&'static str),
-    /// Something else has changed it meanwhile.
+    /// Something else has changed it meanwhile, or stands in the way.
     #[error("{0}")]
     Conflict(String),
+    /// It is not the one that the caller has seen any more.
+    #[error("{0}")]
+    Changed(String),
+    /// Nobody knows who this is.
+    #[error("{0}")]
+    SignIn(String),
+    /// Everybody knows who this is, and they may not.
+    #[error("{0}")]
+    Forbidden(String),
+    /// Too much at once.
+    #[error("{message}")]
+    TooMany {
+        /// What there is too much of, and what to do.
+        message: String,
+        /// When to try again, in seconds.
+        wait_s: u64,
+    },
     /// No model could write the diagram, and the draft was not wanted.
     #[error("{message}")]
     Model {
@@ -50,6 +67,10 @@ impl Error {
             Error::Invalid { .. } => "invalid_input",
             Error::NotFound(_) => "not_found",
             Error::Conflict(_) => "conflict",
+            Error::Changed(_) => "changed",
+            Error::SignIn(_) => "sign_in",
+            Error::Forbidden(_) => "forbidden",
+            Error::TooMany { .. } => "too_many",
             Error::Model { code, .. } => code,
             Error::Unavailable(_) => "unavailable",
             Error::Internal(_) => "internal",
@@ -61,7 +82,8 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound { what } => Error::NotFound(what),
-            StoreError::Conflict { .. } => Error::Conflict(error.to_string()),
+            StoreError::Conflict { .. } | StoreError::LastOwner => Error::Conflict(error.to_string()),
+            StoreError::Stale { .. } => Error::Changed(error.to_string()),
             StoreError::Invalid { what } => Error::invalid(what, error.to_string()),
             StoreError::Unavailable { .. }
             | StoreError::NewerSchema { .. }

@@ -3,18 +3,20 @@
 use std::time::Duration;
 
 use blueprint::Kind;
-use llm::{Endpoint, LlmError, ProviderId, Question, Role, SecretString, Turn, Usage};
+use llm::{Endpoint, LlmError, ProviderId, Question, SecretString, Turn, Usage};
 use mermend::{Checked, Engine};
-use serde_json::Value;
+use serde_json::{Value, json};
 use store::{
     DiagramId, GenerationId, GenerationStatus, JsonText, NewDiagram, NewGeneration, NewVersion, ProjectId,
-    VersionId, VersionOf,
+    Role, VersionId, VersionOf,
 };
 use tokio::sync::mpsc;
 
 use super::{
     Error,
+    access::{Caller, Scope, enter},
     check::{self, Judged, Validator},
+    projects,
 };
 use crate::{
     app::App,
@@ -110,11 +112,25 @@ pub type Watcher = Option<mpsc::UnboundedSender<Event>>;
 ///
 /// # Errors
 /// When the input cannot be used, or the model failed and no fallback was wanted.
-pub async fn generate_diagram(app: &App, request: Request, watcher: Watcher) -> Result<Generated, Error> {
+pub async fn generate_diagram(
+    app: &App,
+    caller: &Caller,
+    request: Request,
+    watcher: Watcher,
+) -> Result<Generated, Error> {
+    caller.may(Scope::Generate)?;
     let message = check_message(&request.message)?;
-    let project = request.project_id.as_deref().map(ProjectId::parse).transpose().map_err(|_| {
-        Error::invalid("project_id", "The project id must be 1 to 128 visible ASCII characters.")
-    })?;
+    // Before anything is paid for.
+    let project = match (&app.store, &request.project_id) {
+        (None, _) => ProjectId::default_project(),
+        (Some(_), None) => projects::usual_project(app, caller).await?,
+        (Some(_), Some(id)) => {
+            let id = ProjectId::parse(id.as_str()).map_err(|_| {
+                Error::invalid("project_id", "The project id must be 1 to 128 visible ASCII characters.")
+            })?;
+            enter(app, caller, &id, Role::Editor).await?.project.id
+        }
+    };
     let endpoint = choose_endpoint(app, &request)?;
     let (provider, model) = match &endpoint {
         Some(endpoint) => (endpoint.provider.name().to_owned(), endpoint.model.clone()),
@@ -134,8 +150,17 @@ pub async fn generate_diagram(app: &App, request: Request, watcher: Watcher) -> 
     let duration = Duration::from_micros(u64::try_from(took_us).unwrap_or(0));
     measure(request.kind, &provider, &result, usage, duration);
     watch(&watcher, Event::Status("storing"));
-    let record =
-        Record { app, request: &request, project, provider: &provider, model: &model, usage, took_us, begun };
+    let record = Record {
+        app,
+        caller,
+        request: &request,
+        project,
+        provider: &provider,
+        model: &model,
+        usage,
+        took_us,
+        begun,
+    };
     let (generation_id, diagram_id) = record.keep(&message, result.as_ref()).await?;
     let (outcome, validator) = result?;
     tracing::info!(generation.id = %generation_id, llm.provider = %provider, kind = request.kind.row().id, validated = outcome.checked.validated(), retry_count = outcome.retry_count, duration_ms = duration.as_millis() as u64, "Generated a diagram");
@@ -296,7 +321,10 @@ impl Run<'_> {
             .turns
             .into_iter()
             .enumerate()
-            .map(|(n, text)| Turn { role: if n % 2 == 0 { Role::User } else { Role::Assistant }, text })
+            .map(|(n, text)| Turn {
+                role: if n % 2 == 0 { llm::Role::User } else { llm::Role::Assistant },
+                text,
+            })
             .collect();
         let mut question = Question::new(prompt.system, "");
         question.schema = prompt.schema.map(|json| llm::Schema { name: "blueprint".to_owned(), json });
@@ -366,8 +394,9 @@ fn measure(
 /// What is about to be remembered.
 struct Record<'a> {
     app: &'a App,
+    caller: &'a Caller,
     request: &'a Request,
-    project: Option<ProjectId>,
+    project: ProjectId,
     provider: &'a str,
     model: &'a str,
     usage: Usage,
@@ -386,7 +415,7 @@ impl Record<'_> {
         let id = app.clock.new_id("gen");
         let Some(store) = &app.store else { return Ok((id, None)) };
         let kind = self.request.kind.row();
-        let project = self.project.clone().unwrap_or_else(ProjectId::default_project);
+        let project = self.project.clone();
         let (outcome, validator) = result.ok().map(|(outcome, by)| (outcome, by)).unzip();
         let version = match outcome {
             None => None,
@@ -404,11 +433,13 @@ impl Record<'_> {
                 validated: outcome.checked.validated(),
                 findings: JsonText::encode(&outcome.findings)?,
                 trace: JsonText::encode(&outcome.trace)?,
+                created_by: self.caller.user_id().cloned(),
+                note: None,
             }),
         };
         let generation = NewGeneration {
             id: GenerationId::parse(id.clone())?,
-            project_id: Some(project),
+            project_id: Some(project.clone()),
             content_id: self.request.content_id.as_ref().map(|id| id.replace('\0', "")),
             diagram_id: None,
             kind: kind.id.to_owned(),
@@ -430,10 +461,20 @@ impl Record<'_> {
             cost_micro_usd: self.usage.cost_micro_usd.and_then(|cost| i64::try_from(cost).ok()),
             duration_us: self.took_us,
             created_at: self.begun,
+            created_by: self.caller.user_id().cloned(),
         };
+        let details = json!({
+            "provider": self.provider,
+            "model": self.model,
+            "input_tokens": generation.input_tokens,
+            "output_tokens": generation.output_tokens,
+            "cost_micro_usd": generation.cost_micro_usd,
+            "status": generation.status.as_str(),
+        });
+        let event = self.caller.did(app, "generation.create", Some(&project), &id, &details)?;
         // A database file that was deleted under a running program still takes writes, and loses them.
         store.ping(PING_TIME).await?;
-        let recorded = store.record_generation(generation, version).await?;
+        let recorded = store.record_generation(generation, version, &event).await?;
         Ok((id, recorded.diagram.map(|diagram| diagram.id.to_string())))
     }
 }

@@ -1,24 +1,26 @@
 //! The first page: paste requirements, choose a diagram, see the picture, the source and where each part comes from.
 
 use axum::{
-    Form,
-    extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    extract::{Query, State},
+    http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use blueprint::{KINDS, Kind};
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, PreEscaped, html};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::layout::{Form, Page, error_page, explain, go};
 use crate::{
     engine::{TraceEntry, Written},
-    http::Shared,
+    http::{Shared, identify::Visitor},
     service::{
         Error,
+        access::Caller,
         generate::{self, Generated, Request},
         picture::{self, Form as PictureForm},
+        projects,
     },
 };
 
@@ -29,10 +31,24 @@ pub struct Submitted {
     message: String,
     #[serde(default)]
     kind: String,
+    #[serde(default)]
+    project: String,
+}
+
+/// What stands behind the question mark.
+#[derive(Default, Deserialize)]
+pub struct Asked {
+    #[serde(default)]
+    project: String,
 }
 
 /// `GET /`: the page for people, a line of JSON for programs.
-pub async fn show_home(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+pub async fn show_home(
+    State(shared): State<Shared>,
+    Visitor(visitor): Visitor,
+    headers: HeaderMap,
+    Query(asked): Query<Asked>,
+) -> Response {
     let accepts = |kind: &str| {
         headers
             .get(header::ACCEPT)
@@ -42,76 +58,44 @@ pub async fn show_home(State(shared): State<Shared>, headers: HeaderMap) -> Resp
     if !accepts("text/html") {
         return axum::Json(json!({"service": "BA Copilot AI Service", "version": env!("CARGO_PKG_VERSION"), "status": "running"})).into_response();
     }
+    let Some(caller) = visitor else { return go("/sign-in") };
     let row = &KINDS[0];
-    page(&shared, StatusCode::OK, row.sample_text, row.kind, html! {})
+    let shown = Shown { message: row.sample_text, kind: row.kind, project: &asked.project };
+    page(&shared, &caller, &shown, html! {}, None).await
 }
 
 /// `POST /`: writes the diagram and shows it.
 pub async fn submit_home(
     State(shared): State<Shared>,
-    headers: HeaderMap,
-    form: Result<Form<Submitted>, axum::extract::rejection::FormRejection>,
+    caller: Caller,
+    Form(submitted): Form<Submitted>,
 ) -> Response {
-    let kind_of = |name: &str| Kind::parse(name).unwrap_or(KINDS[0].kind);
-    // Another site may not make this server work through a visitor's browser.
-    if headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
-        return page(
-            &shared,
-            StatusCode::FORBIDDEN,
-            "",
-            KINDS[0].kind,
-            problem(
-                "This form was sent from another site, so it was not carried out. Open this page itself and send it from here.",
-            ),
-        );
-    }
-    let Ok(Form(submitted)) = form else {
-        return page(
-            &shared,
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "",
-            KINDS[0].kind,
-            problem(
-                "The form could not be read: it is too large, or not a form. Send one chapter at a time.",
-            ),
-        );
-    };
-    let kind = kind_of(&submitted.kind);
+    let kind = Kind::parse(&submitted.kind).unwrap_or(KINDS[0].kind);
     let request = Request {
         kind,
         message: submitted.message.clone(),
-        project_id: None,
+        project_id: Some(submitted.project.clone()).filter(|id| !id.is_empty()),
         content_id: None,
         provider: None,
         model: None,
         key: None,
         fallback: true,
     };
-    match generate::generate_diagram(&shared.app, request, None).await {
+    let shown = Shown { message: &submitted.message, kind, project: &submitted.project };
+    match generate::generate_diagram(&shared.app, &caller, request, None).await {
         Ok(generated) => {
             let result = show_result(&generated, &submitted.message).await;
-            page(&shared, StatusCode::OK, &submitted.message, kind, result)
+            page(&shared, &caller, &shown, result, None).await
         }
-        Err(error) => {
-            let status = match error {
-                Error::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-                Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-                _ => StatusCode::INTERNAL_SERVER_ERROR,
-            };
-            let text = match &error {
-                Error::Internal(why) => {
-                    tracing::error!(error.code = error.code(), "A page failed inside: {why}");
-                    "Something went wrong here. Your text is still below; try again.".to_owned()
-                }
-                other => other.to_string(),
-            };
-            page(&shared, status, &submitted.message, kind, problem(&text))
-        }
+        Err(error) => page(&shared, &caller, &shown, html! {}, Some(&error)).await,
     }
 }
 
-fn problem(text: &str) -> Markup {
-    html! { section.card role="alert" { p."note"."problem" { (text) } } }
+/// What stands in the form.
+struct Shown<'a> {
+    message: &'a str,
+    kind: Kind,
+    project: &'a str,
 }
 
 async fn show_result(generated: &Generated, message: &str) -> Markup {
@@ -153,6 +137,7 @@ async fn show_result(generated: &Generated, message: &str) -> Markup {
                 Err(error) => { p."note"."warning" { (error.to_string()) } }
             }
             p.soft { (generated.summary()) }
+            @if let Some(id) = &generated.diagram_id { p { a href={ "/diagrams/" (id) } { "Open it, with its versions" } } }
         }
         section.card aria-label="Source" {
             div.bar {
@@ -185,52 +170,50 @@ fn marked(message: &str, trace: &[TraceEntry]) -> Markup {
     }
 }
 
-fn page(shared: &Shared, status: StatusCode, message: &str, kind: Kind, result: Markup) -> Response {
+async fn page(
+    shared: &Shared,
+    caller: &Caller,
+    shown: &Shown<'_>,
+    result: Markup,
+    error: Option<&Error>,
+) -> Response {
     let writer = match shared.app.config.default_provider() {
         Some(provider) => format!("Diagrams are written by {}.", provider.row().label),
         None => "No model is configured: the built-in drafter writes, on this machine.".to_owned(),
     };
+    let projects = match projects::list_writable(&shared.app, caller).await {
+        Ok(projects) => projects,
+        Err(error) => return error_page(Some(caller), &error),
+    };
     let has_result = !result.0.is_empty();
     let body = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "BA Copilot" }
-                link rel="stylesheet" href="/assets/page.css";
-                link rel="icon" href="data:,";
-                script type="module" src="/assets/page.js" {}
-            }
-            body {
-                header { h1 { "BA Copilot" } p { "Requirements in, diagrams that Mermaid accepts out." } }
-                main.with-result[has_result] {
-                    form.card method="post" action="/" {
-                        label for="message" { "Requirements" }
-                        textarea #message name="message" required maxlength=(generate::MAX_MESSAGE_CHARS) spellcheck="true" { (message) }
-                        fieldset {
-                            legend { "Diagram" }
-                            @for row in KINDS {
-                                label.choice {
-                                    input type="radio" name="kind" value=(row.id) checked[row.kind == kind];
-                                    span { (row.name) }
-                                }
-                            }
+        main.with-result[has_result] {
+            form.card method="post" action="/" {
+                label for="message" { "Requirements" }
+                textarea #message name="message" required maxlength=(generate::MAX_MESSAGE_CHARS) spellcheck="true" { (shown.message) }
+                fieldset {
+                    legend { "Diagram" }
+                    @for row in KINDS {
+                        label.choice {
+                            input type="radio" name="kind" value=(row.id) checked[row.kind == shown.kind];
+                            span { (row.name) }
                         }
-                        button type="submit" { "Draw" }
-                        p.soft { (writer) }
                     }
-                    @if has_result { div style="display:grid;gap:1.25rem" { (result) } }
                 }
-                footer { a href="/docs" { "API" } " · " a href="/health" { "Health" } " · version " (env!("CARGO_PKG_VERSION")) }
+                @if projects.len() > 1 {
+                    label for="project" { "Project" }
+                    select #project name="project" {
+                        @for project in &projects {
+                            option value=(project.id) selected[project.id.as_str() == shown.project] { (project.name) }
+                        }
+                    }
+                }
+                button type="submit" { "Draw" }
+                p.soft { (writer) }
             }
+            @if has_result { div.stack { (result) } }
         }
     };
-    let mut response = (status, body).into_response();
-    // Styles inside pictures are the only inline ones; scripts come from here alone.
-    response.headers_mut().insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self' data:; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"),
-    );
-    response
+    let explained = error.map(explain);
+    Page::new(Some(caller), "", body).with_error(explained.as_ref()).show()
 }

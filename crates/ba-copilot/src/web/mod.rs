@@ -1,4 +1,41 @@
 //! The pages, rendered on the server: one file each. They work without scripts; a script only adds comfort.
 
+pub mod account;
 pub mod assets;
+pub mod diagrams;
+pub mod entrance;
 pub mod home;
+pub mod layout;
+pub mod projects;
+
+use axum::{
+    Router,
+    routing::{MethodRouter, get, post},
+};
+
+use crate::http::Shared;
+
+/// THE table of pages.
+pub fn pages() -> Vec<(&'static str, MethodRouter<Shared>)> {
+    vec![
+        ("/", get(home::show_home).post(home::submit_home)),
+        ("/set-up", get(entrance::show_set_up).post(entrance::submit_set_up)),
+        ("/sign-in", get(entrance::show_sign_in).post(entrance::submit_sign_in)),
+        ("/sign-in/code", post(entrance::submit_code)),
+        ("/sign-out", post(entrance::submit_sign_out)),
+        ("/forgot-password", get(entrance::show_forgot_password).post(entrance::submit_forgot_password)),
+        ("/reset-password", get(entrance::show_reset_password).post(entrance::submit_reset_password)),
+        ("/verify-email", get(entrance::show_verify_email).post(entrance::submit_verify_email)),
+        ("/invitation", get(entrance::show_invitation).post(entrance::submit_invitation)),
+        ("/account", get(account::show_account).post(account::submit_account)),
+        ("/projects", get(projects::show_projects).post(projects::submit_projects)),
+        ("/projects/{project}", get(projects::show_project).post(projects::submit_project)),
+        ("/diagrams/{diagram}", get(diagrams::show_diagram).post(diagrams::submit_diagram)),
+    ]
+}
+
+/// The pages as routes.
+pub fn routes() -> Router<Shared> {
+    let routes = Router::new().route("/assets/{file}", get(assets::find_asset));
+    pages().into_iter().fold(routes, |routes, (path, methods)| routes.route(path, methods))
+}

@@ -1,6 +1,15 @@
-//! `TestApp`: the router over a temporary SQLite file, a scripted model and a clock of its own.
+//! `TestApp`: the router over a database of its own, a scripted model and a clock of its own.
+//!
+//! The database is a temporary SQLite file, or, with `BA_COPILOT_TEST_ON_POSTGRES` set, one on the server of
+//! `BA_COPILOT_TEST_POSTGRES_URL`.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+    time::{Duration, UNIX_EPOCH},
+};
 
 use axum::{
     Router,
@@ -11,13 +20,14 @@ use ba_copilot::{
     app::App,
     clock::Clock,
     config::{Config, Environment, Role},
-    http::{Shared, router},
+    http::{Limiter, Shared, router},
     service::health::Probes,
     telemetry,
 };
 use http_body_util::BodyExt;
 use llm::{Script, Scripted};
 use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use store::PageRequest;
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -27,7 +37,9 @@ pub(crate) struct TestApp {
     pub(crate) app: App,
     pub(crate) script: Script,
     router: Router,
-    _folder: TempDir,
+    /// Seconds since 1970, as the product sees them.
+    pub(crate) clock_s: Arc<AtomicU64>,
+    pub(crate) folder: TempDir,
 }
 
 /// What came back.
@@ -80,11 +92,17 @@ impl TestApp {
         let environment = Environment::from_pairs(pairs);
         let mut config = Config::load(None, &environment).expect("a configuration");
         config.data.dir = data.into();
-        let clock = Clock::from_fn(|| UNIX_EPOCH + Duration::from_secs(1_800_000_000));
+        if let Some(url) = postgres_database().await {
+            config.data.database_url = url.into();
+        }
+        let clock_s = Arc::new(AtomicU64::new(1_800_000_000));
+        let seconds = Arc::clone(&clock_s);
+        let clock = Clock::from_fn(move || UNIX_EPOCH + Duration::from_secs(seconds.load(Ordering::Relaxed)));
         let app = match script.clone() {
             Some(script) => App::scripted(config, clock, script),
-            None => App::stateless(config, clock).expect("an app"),
-        };
+            None => App::stateless(config, clock),
+        }
+        .expect("an app");
         let app = app.with_store().await.expect("a store");
         let metrics = telemetry::install_metrics();
         let router = router(Shared {
@@ -92,9 +110,15 @@ impl TestApp {
             role: Role::All,
             probes: Probes::default(),
             metrics,
+            limiter: Limiter::new(app.config.limits.requests_per_minute),
             draining: Default::default(),
         });
-        TestApp { app, script: script.unwrap_or_default(), router, _folder: folder }
+        TestApp { app, script: script.unwrap_or_default(), router, clock_s, folder }
+    }
+
+    /// Time goes on.
+    pub(crate) fn wait_s(&self, seconds: u64) {
+        self.clock_s.fetch_add(seconds, Ordering::Relaxed);
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
@@ -122,4 +146,21 @@ impl TestApp {
         let store = self.app.store.as_ref().expect("a store");
         store.list_generations(&PageRequest::first(200)).await.expect("generations").items
     }
+}
+
+/// A new database on the server that runs for the tests, if they are to run on it. It goes with the server.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test's server is given from outside, and a test has no config"
+)]
+async fn postgres_database() -> Option<String> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    std::env::var("BA_COPILOT_TEST_ON_POSTGRES").ok()?;
+    let server = std::env::var("BA_COPILOT_TEST_POSTGRES_URL").expect("BA_COPILOT_TEST_POSTGRES_URL");
+    let name = format!("app_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let mut admin = PgConnection::connect(&server).await.expect("the server");
+    let create = sqlx::query(AssertSqlSafe(format!("create database {name}")));
+    create.execute(&mut admin).await.expect("a database");
+    let (before, _) = server.rsplit_once('/').expect("a URL with a database");
+    Some(format!("{before}/{name}"))
 }

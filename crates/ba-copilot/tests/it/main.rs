@@ -8,6 +8,7 @@
     reason = "a test stops at the first surprise and says loudly what it could not look at"
 )]
 
+mod accounts;
 mod api;
 mod app;
 mod bad_input;
@@ -16,6 +17,8 @@ mod docs;
 mod mcp;
 mod mcp_fixtures;
 mod pages;
+mod people;
+mod permissions;
 mod process;
 mod providers;
 mod remote;

@@ -11,7 +11,7 @@ use ba_copilot::{
     app::App,
     clock::Clock,
     config::{Config, Environment, Role},
-    http::{Shared, mcp, router_with_mcp},
+    http::{Limiter, Shared, mcp, router_with_mcp},
     service::health::Probes,
 };
 use serde_json::{Value, json};
@@ -445,6 +445,7 @@ async fn fixture_server() -> SocketAddr {
         role: Role::Mcp,
         probes: Probes::default(),
         metrics: None,
+        limiter: Limiter::new(60_000),
         draining: Default::default(),
     };
     let config = mcp::config(&shared).with_legacy_session_mode(true).with_json_response(false);

@@ -187,5 +187,5 @@ fn it_refuses_to_be_open_to_everyone() {
         .expect("it runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2));
-    assert!(said.contains("no accounts yet"), "{said}");
+    assert!(said.contains("ba-copilot user add"), "{said}");
 }

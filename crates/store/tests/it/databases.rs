@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use store::{
-    ConnectOptions, DiagramId, GenerationId, GenerationStatus, JsonText, NewDiagram, NewGeneration,
-    NewVersion, ProjectId, Store, TimeUs, VersionId, VersionOf,
+    AuditEventId, ConnectOptions, DiagramId, GenerationId, GenerationStatus, JsonText, NewAuditEvent,
+    NewDiagram, NewGeneration, NewVersion, ProjectId, Recorded, Store, StoreError, TimeUs, VersionId,
+    VersionOf,
 };
 use tempfile::TempDir;
 
@@ -137,6 +138,7 @@ pub(crate) fn a_generation(id: &str, seconds: i64) -> NewGeneration {
         output_tokens: 0,
         cost_micro_usd: None,
         duration_us: 1_500,
+        created_by: None,
         created_at: TimeUs::from_micros(NOON.as_micros() + seconds * 1_000_000),
     }
 }
@@ -161,5 +163,32 @@ pub(crate) fn a_version(id: &str, of: VersionOf) -> NewVersion {
         validated: true,
         findings: JsonText::empty_list(),
         trace: JsonText::empty_list(),
+        created_by: None,
+        note: None,
     }
+}
+
+/// Something that nobody in particular did to `subject`, some seconds after noon.
+pub(crate) fn an_event(action: &'static str, subject: &str, seconds: i64) -> NewAuditEvent {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    NewAuditEvent {
+        id: AuditEventId::parse(format!("aud-{}-{count}", std::process::id())).unwrap(),
+        at: TimeUs::from_micros(NOON.as_micros() + seconds * 1_000_000),
+        user_id: None,
+        token_id: None,
+        action,
+        project_id: None,
+        subject: subject.to_owned(),
+        details: JsonText::parse("{}").unwrap(),
+    }
+}
+
+pub(crate) async fn record(
+    store: &Store,
+    generation: NewGeneration,
+    version: Option<NewVersion>,
+) -> Result<Recorded, StoreError> {
+    let event = an_event("generation.create", generation.id.as_str(), 0);
+    store.record_generation(generation, version, &event).await
 }

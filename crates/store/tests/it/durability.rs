@@ -10,7 +10,9 @@ use std::process::{Command, Stdio};
 
 use store::{ConnectOptions, Store, VersionOf};
 
-use crate::databases::{NOON, SqliteFile, a_diagram, a_generation, a_version, diagram, generation, version};
+use crate::databases::{
+    NOON, SqliteFile, a_diagram, a_generation, a_version, diagram, generation, record, version,
+};
 
 const TASKS: u32 = 4;
 
@@ -42,7 +44,7 @@ fn writes_until_killed() {
                     // Longer than a page of the file, so that a write is torn if it can be.
                     let mut version = a_version(&id, of);
                     version.mermaid = format!("flowchart LR\n{}", format!("  a --> {id}\n").repeat(500));
-                    store.record_generation(a_generation(&id, 0), Some(version)).await.unwrap();
+                    record(&store, a_generation(&id, 0), Some(version)).await.unwrap();
                     println!("kept {id}");
                 }
             });

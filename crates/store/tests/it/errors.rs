@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::Executor;
 use store::{ConnectOptions, NewGeneration, Store, StoreError};
 
-use crate::databases::{PostgresDatabase, SqliteFile, a_generation, generation, server_url};
+use crate::databases::{PostgresDatabase, SqliteFile, a_generation, generation, record, server_url};
 
 const SECRET: &str = "hunter2-canary";
 
@@ -91,9 +91,9 @@ fn canary(id: &str) -> NewGeneration {
 }
 
 async fn fails_without_quoting_the_row(store: &Store) {
-    store.record_generation(canary("g-1"), None).await.unwrap();
-    let taken = store.record_generation(canary("g-1"), None).await.unwrap_err();
-    let internal = store.record_generation(canary("g-2"), None).await.unwrap_err();
+    record(store, canary("g-1"), None).await.unwrap();
+    let taken = record(store, canary("g-1"), None).await.unwrap_err();
+    let internal = record(store, canary("g-2"), None).await.unwrap_err();
     assert!(matches!(internal, StoreError::Internal { .. } | StoreError::Conflict { .. }), "{internal:?}");
     for error in [taken, internal] {
         let said = all_that_it_says(&error);
@@ -122,7 +122,7 @@ async fn no_row_is_quoted_on_postgres() {
     // A check that fails: PostgreSQL adds "Failing row contains (…)".
     raw.execute("drop index canaries").await.unwrap();
     raw.execute("alter table generations add constraint no_g3 check (id <> 'g-3')").await.unwrap();
-    let internal = store.record_generation(canary("g-3"), None).await.unwrap_err();
+    let internal = record(&store, canary("g-3"), None).await.unwrap_err();
     let said = all_that_it_says(&internal);
     assert!(said.contains("23514") && said.contains("no_g3") && !said.contains(SECRET), "{said}");
     store.close().await;

@@ -6,7 +6,7 @@ use std::path::Path;
 use sqlx::Row;
 use store::{ConnectOptions, Store, StoreError, VersionOf};
 
-use crate::databases::{NOON, PostgresDatabase, SqliteFile, a_diagram, a_generation, a_version};
+use crate::databases::{NOON, PostgresDatabase, SqliteFile, a_diagram, a_generation, a_version, record};
 
 fn migration_files(folder: &str) -> BTreeSet<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(folder);
@@ -159,7 +159,7 @@ async fn versions_never_change_in_sqlite() {
     let file = SqliteFile::new();
     let store = file.migrated().await;
     let version = a_version("v", VersionOf::New(a_diagram("d")));
-    store.record_generation(a_generation("g", 0), Some(version)).await.unwrap();
+    record(&store, a_generation("g", 0), Some(version)).await.unwrap();
     let changed =
         sqlx::query("update diagram_versions set mermaid = 'x'").execute(&mut file.raw().await).await;
     assert!(changed.unwrap_err().to_string().contains("never changes"));
@@ -172,7 +172,7 @@ async fn versions_never_change_in_postgres() {
     };
     let store = crate::databases::migrated(&database.url()).await;
     let version = a_version("v", VersionOf::New(a_diagram("d")));
-    store.record_generation(a_generation("g", 0), Some(version)).await.unwrap();
+    record(&store, a_generation("g", 0), Some(version)).await.unwrap();
     let changed =
         sqlx::query("update diagram_versions set mermaid = 'x'").execute(&mut database.raw().await).await;
     assert!(changed.unwrap_err().to_string().contains("never changes"));

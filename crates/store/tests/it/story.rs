@@ -9,7 +9,7 @@ use store::{
 
 use crate::databases::{
     NOON, PostgresDatabase, SqliteFile, a_diagram, a_generation, a_version, diagram, generation, project,
-    version,
+    record, version,
 };
 
 /// Every character that has ever broken a database layer, but U+0000.
@@ -103,7 +103,7 @@ async fn a_generation_makes_a_diagram(store: &Store) {
         trace: list.clone(),
         ..a_version("v-1", VersionOf::New(a_diagram("d-library")))
     };
-    let recorded = store.record_generation(new.clone(), Some(new_version)).await.unwrap();
+    let recorded = record(store, new.clone(), Some(new_version)).await.unwrap();
 
     let made = recorded.diagram.unwrap();
     assert_eq!((made.id.as_str(), made.head_version, made.kind.as_str()), ("d-library", 1, "class"));
@@ -141,7 +141,7 @@ async fn a_second_version_moves_the_diagram_on(store: &Store) {
     let of = VersionOf::Existing(diagram("d-library"));
     let unchecked = NewVersion { validated: false, ..a_version("v-2", of) };
     let fell_back = NewGeneration { status: GenerationStatus::FellBack, ..a_generation("g-2", 60) };
-    let recorded = store.record_generation(fell_back, Some(unchecked)).await.unwrap();
+    let recorded = record(store, fell_back, Some(unchecked)).await.unwrap();
     let second = recorded.version.unwrap();
     assert_eq!((second.number, second.validated, second.blueprint), (2, false, None));
     assert_eq!(recorded.generation.status, GenerationStatus::FellBack);
@@ -162,7 +162,7 @@ async fn failures_are_remembered_too(store: &Store) {
         project_id: Some(project("p-1")),
         ..a_generation("g-failed", 61)
     };
-    let recorded = store.record_generation(failed, None).await.unwrap();
+    let recorded = record(store, failed, None).await.unwrap();
     assert_eq!((recorded.diagram, recorded.version), (None, None));
     assert_eq!(recorded.generation.error_code.as_deref(), Some("provider_unavailable"));
     assert_eq!(recorded.generation.project_id, Some(project("p-1")));
@@ -173,7 +173,7 @@ async fn failures_are_remembered_too(store: &Store) {
         diagram_id: Some(diagram("d-library")),
         ..a_generation("g-failed-again", 62)
     };
-    let recorded = store.record_generation(about, None).await.unwrap();
+    let recorded = record(store, about, None).await.unwrap();
     assert_eq!(recorded.diagram.unwrap().head_version, 2);
     assert_eq!(recorded.generation.diagram_id, Some(diagram("d-library")));
     assert_eq!(recorded.generation.project_id, Some(ProjectId::default_project()));
@@ -184,30 +184,29 @@ async fn half_a_write_is_no_write(store: &Store) {
     let conflict = |constraint| Err(StoreError::Conflict { constraint });
     let missing = |what| Err(StoreError::NotFound { what });
 
-    let taken = store.record_generation(a_generation("g-1", 70), None).await;
+    let taken = record(store, a_generation("g-1", 70), None).await;
     assert_eq!(taken, conflict("generation id"));
     let version_taken = a_version("v-1", on_library());
-    let taken = store.record_generation(a_generation("g-lost", 70), Some(version_taken)).await;
+    let taken = record(store, a_generation("g-lost", 70), Some(version_taken)).await;
     assert_eq!(taken, conflict("version id"));
     let diagram_taken = a_version("v-lost", VersionOf::New(a_diagram("d-library")));
-    let taken = store.record_generation(a_generation("g-lost", 70), Some(diagram_taken)).await;
+    let taken = record(store, a_generation("g-lost", 70), Some(diagram_taken)).await;
     assert_eq!(taken, conflict("diagram id"));
     let generation_taken = a_version("v-lost", VersionOf::New(a_diagram("d-lost")));
-    let taken = store.record_generation(a_generation("g-1", 70), Some(generation_taken)).await;
+    let taken = record(store, a_generation("g-1", 70), Some(generation_taken)).await;
     assert_eq!(taken, conflict("generation id"));
 
     let nowhere = a_version("v-lost", VersionOf::Existing(diagram("d-lost")));
-    let refused = store.record_generation(a_generation("g-lost", 70), Some(nowhere)).await;
+    let refused = record(store, a_generation("g-lost", 70), Some(nowhere)).await;
     assert_eq!(refused, missing("diagram"));
     let about_nothing = NewGeneration { diagram_id: Some(diagram("d-lost")), ..a_generation("g-lost", 70) };
-    assert_eq!(store.record_generation(about_nothing, None).await, missing("diagram"));
+    assert_eq!(record(store, about_nothing, None).await, missing("diagram"));
     let no_project = NewGeneration { project_id: Some(project("p-lost")), ..a_generation("g-lost", 70) };
-    assert_eq!(store.record_generation(no_project, None).await, missing("project"));
+    assert_eq!(record(store, no_project, None).await, missing("project"));
     let mut homeless = a_diagram("d-lost");
     homeless.project_id = project("p-lost");
-    let refused = store
-        .record_generation(a_generation("g-lost", 70), Some(a_version("v-lost", VersionOf::New(homeless))))
-        .await;
+    let refused =
+        record(store, a_generation("g-lost", 70), Some(a_version("v-lost", VersionOf::New(homeless)))).await;
     assert_eq!(refused, missing("project"));
 
     let lost = store.find_generation(&generation("g-lost")).await;
@@ -231,11 +230,11 @@ async fn half_a_write_is_no_write(store: &Store) {
 
 async fn nonsense_is_refused(store: &Store) {
     let nul = NewGeneration { request: "a\0b".into(), ..a_generation("g-bad", 70) };
-    let refused = store.record_generation(nul, None).await;
+    let refused = record(store, nul, None).await;
     assert_eq!(refused, Err(StoreError::Invalid { what: "request" }));
     let mut nul = a_version("v-bad", VersionOf::New(a_diagram("d-bad")));
     nul.mermaid.push('\0');
-    let refused = store.record_generation(a_generation("g-bad", 70), Some(nul)).await;
+    let refused = record(store, a_generation("g-bad", 70), Some(nul)).await;
     assert_eq!(refused, Err(StoreError::Invalid { what: "Mermaid text" }));
     assert!(store.ensure_project(&project("p-bad"), "\0", NOON).await.is_err());
 
@@ -246,7 +245,7 @@ async fn nonsense_is_refused(store: &Store) {
         NewGeneration { cost_micro_usd: Some(-1), ..a_generation("g-bad", 70) },
         NewGeneration { duration_us: -1, ..a_generation("g-bad", 70) },
     ] {
-        let refused = store.record_generation(contradiction, Some(a_version("v-bad", of.clone()))).await;
+        let refused = record(store, contradiction, Some(a_version("v-bad", of.clone()))).await;
         assert!(matches!(refused, Err(StoreError::Invalid { .. })), "{refused:?}");
     }
     assert!(store.find_generation(&generation("g-bad")).await.is_err());
@@ -257,7 +256,7 @@ async fn nonsense_is_refused(store: &Store) {
 async fn many_writers_take_turns(store: &Store, url: &str) {
     const WRITERS: u32 = 24;
     let first = a_version("v-busy-0", VersionOf::New(a_diagram("d-busy")));
-    store.record_generation(a_generation("g-busy-0", 100), Some(first)).await.unwrap();
+    record(store, a_generation("g-busy-0", 100), Some(first)).await.unwrap();
     let other = Store::connect(url, &ConnectOptions::default()).await.unwrap();
     let mut writers = tokio::task::JoinSet::new();
     for writer in 1..WRITERS {
@@ -266,7 +265,7 @@ async fn many_writers_take_turns(store: &Store, url: &str) {
             let of = VersionOf::Existing(diagram("d-busy"));
             let version = a_version(&format!("v-busy-{writer}"), of);
             let generation = a_generation(&format!("g-busy-{writer}"), 100);
-            store.record_generation(generation, Some(version)).await.unwrap().version.unwrap().number
+            record(&store, generation, Some(version)).await.unwrap().version.unwrap().number
         });
     }
     let mut numbers = writers.join_all().await;
@@ -281,7 +280,7 @@ async fn lists_come_in_pages(store: &Store) {
     for id in ["a", "B", "c", "D", "~", "0"] {
         let id = format!("page-{id}");
         let version = a_version(&id, VersionOf::New(a_diagram(&id)));
-        store.record_generation(a_generation(&id, 500), Some(version)).await.unwrap();
+        record(store, a_generation(&id, 500), Some(version)).await.unwrap();
     }
 
     let mut seen = Vec::new();
@@ -294,7 +293,7 @@ async fn lists_come_in_pages(store: &Store) {
         // Through its text, as a client would; and a row that comes meanwhile shifts nothing.
         page = PageRequest::after(Cursor::parse(&next.to_string()).unwrap(), 4);
         let id = format!("late-{}", seen.len());
-        store.record_generation(a_generation(&id, 1_000), None).await.unwrap();
+        record(store, a_generation(&id, 1_000), None).await.unwrap();
     }
     assert_eq!(seen[..6], ["page-~", "page-c", "page-a", "page-D", "page-B", "page-0"]);
     assert_eq!(seen.last().map(String::as_str), Some("g-1"));

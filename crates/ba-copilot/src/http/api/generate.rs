@@ -27,6 +27,7 @@ use crate::{
     },
     service::{
         Error,
+        access::Caller,
         generate::{self, Event, Generated, Request},
     },
 };
@@ -253,6 +254,7 @@ impl TraceReply {
 )]
 pub async fn generate_diagram(
     State(shared): State<Shared>,
+    caller: Caller,
     Path(diagram): Path<String>,
     headers: HeaderMap,
     Body(body): Body<GenerateBody>,
@@ -291,18 +293,22 @@ pub async fn generate_diagram(
         .and_then(|accept| accept.to_str().ok())
         .is_some_and(|accept| accept.contains("text/event-stream"));
     if streams {
-        return Ok(stream_events(shared, request).into_response());
+        return Ok(stream_events(shared, caller, request).into_response());
     }
-    let generated = generate::generate_diagram(&shared.app, request, None).await?;
+    let generated = generate::generate_diagram(&shared.app, &caller, request, None).await?;
     Ok(Json(GenerateReply::of(&generated)).into_response())
 }
 
-fn stream_events(shared: Shared, request: Request) -> Sse<impl Stream<Item = Result<SseEvent, Infallible>>> {
+fn stream_events(
+    shared: Shared,
+    caller: Caller,
+    request: Request,
+) -> Sse<impl Stream<Item = Result<SseEvent, Infallible>>> {
     let (watcher, events) = mpsc::unbounded_channel();
     let (finish, finished) = oneshot::channel();
     // Goes on when the reader goes away: what was paid for is kept.
     tokio::spawn(async move {
-        let result = generate::generate_diagram(&shared.app, request, Some(watcher)).await;
+        let result = generate::generate_diagram(&shared.app, &caller, request, Some(watcher)).await;
         // The reader may have gone away.
         let _ = finish.send(result);
     });

@@ -1,12 +1,171 @@
 //! The API: one file for each resource, with its wire types, its documentation and its handler.
 
+pub mod account;
+pub mod audit;
+pub mod diagrams;
 pub mod generate;
 pub mod health;
+pub mod members;
+pub mod projects;
 pub mod render;
 pub mod repair;
+pub mod sign_in;
+pub mod tokens;
+pub mod users;
 pub mod validate;
 
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    routing::{MethodRouter, delete, get, patch, post, put},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Shared, error::Pending};
+use crate::service::page::{Listing, Page};
+
+/// THE table of the API. The OpenAPI document lists the same routes; a test compares them.
+pub fn table() -> Vec<(&'static str, MethodRouter<Shared>)> {
+    vec![
+        ("/api/v1/generate/{diagram}", post(generate::generate_diagram)),
+        ("/api/v1/validate", post(validate::validate_code)),
+        ("/api/v1/repair", post(repair::repair_code)),
+        ("/api/v1/render", post(render::render_code)),
+        ("/api/v1/sign-in", post(sign_in::create_session)),
+        ("/api/v1/sign-in/code", post(sign_in::finish_session)),
+        ("/api/v1/sessions", get(sign_in::list_sessions)),
+        ("/api/v1/sessions/{session}", delete(sign_in::delete_session)),
+        ("/api/v1/password-resets", post(sign_in::create_password_reset)),
+        ("/api/v1/password-resets/finish", post(sign_in::finish_password_reset)),
+        ("/api/v1/me", get(account::find_me).patch(account::update_me).delete(account::delete_me)),
+        ("/api/v1/me/export", get(account::export_me)),
+        ("/api/v1/me/password", put(account::update_password)),
+        ("/api/v1/me/verification", post(account::create_verification)),
+        (
+            "/api/v1/me/second-factor",
+            post(account::offer_second_factor)
+                .put(account::set_second_factor)
+                .delete(account::delete_second_factor),
+        ),
+        ("/api/v1/tokens", get(tokens::list_tokens).post(tokens::create_token)),
+        ("/api/v1/tokens/{token}", delete(tokens::delete_token)),
+        ("/api/v1/users", get(users::list_users).post(users::create_user)),
+        ("/api/v1/users/{user}", patch(users::update_user)),
+        ("/api/v1/audit-events", get(audit::list_events)),
+        ("/api/v1/projects", get(projects::list_projects).post(projects::create_project)),
+        ("/api/v1/projects/{project}", get(projects::find_project).patch(projects::update_project)),
+        ("/api/v1/projects/{project}/audit-events", get(audit::list_project_events)),
+        ("/api/v1/projects/{project}/members", get(members::list_members)),
+        (
+            "/api/v1/projects/{project}/members/{user}",
+            put(members::update_member).delete(members::delete_member),
+        ),
+        (
+            "/api/v1/projects/{project}/invitations",
+            get(members::list_invitations).post(members::create_invitation),
+        ),
+        ("/api/v1/projects/{project}/invitations/{invitation}", delete(members::delete_invitation)),
+        ("/api/v1/invitations/accept", post(members::accept_invitation)),
+        ("/api/v1/projects/{project}/diagrams", get(diagrams::list_diagrams).post(diagrams::create_diagram)),
+        ("/api/v1/diagrams/{diagram}", get(diagrams::find_diagram).patch(diagrams::update_diagram)),
+        ("/api/v1/diagrams/{diagram}/versions", get(diagrams::list_versions).post(diagrams::create_version)),
+        ("/api/v1/diagrams/{diagram}/versions/{number}", get(diagrams::find_version)),
+    ]
+}
+
 /// Strings, numbers and lists as JSON: that cannot fail.
-fn as_json(value: &impl serde::Serialize) -> serde_json::Value {
+fn as_json(value: &impl Serialize) -> serde_json::Value {
     serde_json::to_value(value).unwrap_or_default()
+}
+
+/// Which page of a list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ListQuery {
+    /// `next` of the page before; leave it out for the first page.
+    after: Option<String>,
+    /// How many entries at most, 1 to 200.
+    #[param(minimum = 1, maximum = 200, example = 50)]
+    limit: Option<u32>,
+}
+
+impl From<ListQuery> for Listing {
+    fn from(query: ListQuery) -> Self {
+        Listing { after: query.after, limit: query.limit }
+    }
+}
+
+/// The parameters behind the question mark, with errors that people can use.
+pub struct Query<T>(pub T);
+
+impl<S: Send + Sync, T: serde::de::DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Pending;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Pending> {
+        match axum::extract::Query::<T>::from_request_parts(parts, state).await {
+            Ok(axum::extract::Query(query)) => Ok(Query(query)),
+            Err(_) => Err(Pending::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid_input",
+                "The parameters behind the question mark cannot be read. See /docs for what there is.",
+            )),
+        }
+    }
+}
+
+/// A page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PageReply<T> {
+    /// The entries, newest first.
+    items: Vec<T>,
+    /// Send it as `after` for more; not there on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+impl<T> PageReply<T> {
+    fn of<U>(page: Page<U>, turn: impl FnMut(U) -> T) -> Self {
+        let Page { items, next } = page.map(turn);
+        PageReply { items, next }
+    }
+}
+
+/// Which revision the caller has seen, from `If-Match`; none for `*`, whatever it is now.
+pub struct Seen(pub Option<i64>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Seen {
+    type Rejection = Pending;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Pending> {
+        let Some(value) = parts.headers.get(header::IF_MATCH) else {
+            return Err(Pending::new(
+                StatusCode::PRECONDITION_REQUIRED,
+                "if_match_needed",
+                "Say which one you have seen: send its `ETag` as `If-Match`, so that you overwrite nobody's change. `*` changes it whatever it is now.",
+            ));
+        };
+        let text = value.to_str().unwrap_or_default().trim();
+        if text == "*" {
+            return Ok(Seen(None));
+        }
+        let revision = text.trim_start_matches("W/").trim_matches('"').parse();
+        // An ETag that we never gave matches nothing.
+        revision.map(|revision| Seen(Some(revision))).map_err(|_| {
+            Pending::new(
+                StatusCode::PRECONDITION_FAILED,
+                "changed",
+                "`If-Match` is not an `ETag` of this. Read it again, then change it.",
+            )
+        })
+    }
+}
+
+/// The `ETag` of a revision.
+fn etag(revision: i64) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if let Ok(value) = HeaderValue::from_str(&format!("\"{revision}\"")) {
+        headers.insert(header::ETAG, value);
+    }
+    headers
 }

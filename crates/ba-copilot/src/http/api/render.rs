@@ -1,7 +1,6 @@
 //! `POST /api/v1/render`: the picture of a diagram.
 
 use axum::{
-    extract::State,
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
@@ -9,11 +8,11 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
-    http::{
-        Shared,
-        error::{Body, Pending},
+    http::error::{Body, Pending},
+    service::{
+        access::{Caller, Scope},
+        picture::{self, Form},
     },
-    service::picture::{self, Form},
 };
 
 /// What to draw.
@@ -48,10 +47,8 @@ pub struct RenderBody {
         (status = 422, description = "The input cannot be used", body = crate::http::Problem, content_type = "application/problem+json"),
     )
 )]
-pub async fn render_code(
-    State(_shared): State<Shared>,
-    Body(body): Body<RenderBody>,
-) -> Result<Response, Pending> {
+pub async fn render_code(caller: Caller, Body(body): Body<RenderBody>) -> Result<Response, Pending> {
+    caller.may(Scope::Generate)?;
     let form = Form::parse(body.format.as_deref().unwrap_or("svg"), body.scale.unwrap_or(2.0))?;
     let theme = body.theme.unwrap_or_else(|| "light".to_owned());
     let request = picture::Request { code: body.code, theme, elements: Vec::new() };

@@ -11,7 +11,10 @@ use crate::{
         api::as_json,
         error::{Body, Pending},
     },
-    service::check,
+    service::{
+        access::{Caller, Scope},
+        check,
+    },
 };
 
 /// What to repair.
@@ -66,8 +69,10 @@ pub struct RepairReply {
 )]
 pub async fn repair_code(
     State(shared): State<Shared>,
+    caller: Caller,
     Body(body): Body<RepairBody>,
 ) -> Result<Json<RepairReply>, Pending> {
+    caller.may(Scope::Generate)?;
     let repaired = check::repair_code(&shared.app, body.code).await?;
     Ok(Json(RepairReply {
         class: check::class_word(&repaired),

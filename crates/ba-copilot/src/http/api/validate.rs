@@ -14,6 +14,7 @@ use crate::{
     },
     service::{
         Error,
+        access::{Caller, Scope},
         check::{self, Judged},
     },
 };
@@ -71,8 +72,10 @@ pub struct ValidateReply {
 )]
 pub async fn validate_code(
     State(shared): State<Shared>,
+    caller: Caller,
     Body(body): Body<ValidateBody>,
 ) -> Result<Json<ValidateReply>, Pending> {
+    caller.may(Scope::Generate)?;
     let engine = match body.engine.as_deref() {
         None | Some("mermaid") => Engine::Mermaid,
         Some("fast") => Engine::Fast,

@@ -9,8 +9,7 @@ use serde::Deserialize;
 
 use super::{About, Row, text};
 use crate::{
-    app::App,
-    mcp::quote::as_data,
+    mcp::{Ask, quote::as_data},
     service::{Error, check},
 };
 
@@ -37,7 +36,7 @@ pub(super) fn row() -> Row {
     )
 }
 
-async fn run(app: App, input: Input) -> Result<(Comparison, Vec<ContentBlock>), Error> {
+async fn run(Ask { app, .. }: Ask, input: Input) -> Result<(Comparison, Vec<ContentBlock>), Error> {
     let comparison = check::compare_code(&app, input.old, input.new).await?;
     let words = match (comparison.same, comparison.by_element) {
         (true, _) => "Both say the same.".to_owned(),

@@ -10,9 +10,8 @@ use serde_json::Value;
 
 use super::{About, Row, text};
 use crate::{
-    app::App,
     engine::{TraceEntry, Written},
-    mcp::quote::as_data,
+    mcp::{Ask, quote::as_data},
     service::{
         Error,
         generate::{self, Request},
@@ -93,7 +92,7 @@ pub(super) fn row() -> Row {
     )
 }
 
-async fn run(app: App, input: Input) -> Result<(Output, Vec<ContentBlock>), Error> {
+async fn run(Ask { app, caller }: Ask, input: Input) -> Result<(Output, Vec<ContentBlock>), Error> {
     let request = Request {
         kind: input.kind,
         message: input.text,
@@ -104,7 +103,7 @@ async fn run(app: App, input: Input) -> Result<(Output, Vec<ContentBlock>), Erro
         key: None,
         fallback: true,
     };
-    let generated = generate::generate_diagram(&app, request, None).await?;
+    let generated = generate::generate_diagram(&app, &caller, request, None).await?;
     let who = match generated.outcome.written {
         Written::Model => format!("Written by {}", generated.provider),
         Written::Builtin | Written::Fallback => "Drafted by rules, without a model".to_owned(),

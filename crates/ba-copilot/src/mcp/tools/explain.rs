@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{About, Row, text};
 use crate::{
-    app::App,
+    mcp::Ask,
     service::{Error, knowledge},
 };
 
@@ -39,7 +39,7 @@ pub(super) fn row() -> Row {
             writes: false,
             viewer: false,
         },
-        |_app: App, input| async move { run(&input) },
+        |_: Ask, input| async move { run(&input) },
     )
 }
 

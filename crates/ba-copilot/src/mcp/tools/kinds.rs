@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{About, Row, text};
 use crate::{
-    app::App,
+    mcp::Ask,
     service::{Error, knowledge},
 };
 
@@ -56,7 +56,7 @@ pub(super) fn row() -> Row {
             writes: false,
             viewer: false,
         },
-        |_app: App, _input: Input| async move { run() },
+        |_: Ask, _input: Input| async move { run() },
     )
 }
 

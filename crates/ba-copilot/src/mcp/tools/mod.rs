@@ -24,8 +24,8 @@ use rmcp::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::resources;
-use crate::{app::App, service::Error};
+use super::{Ask, resources};
+use crate::service::Error;
 
 pub(super) use validate::verdict_text;
 
@@ -37,7 +37,7 @@ pub(super) struct Answer {
     pub(super) content: Vec<ContentBlock>,
 }
 
-type Call = Box<dyn Fn(App, JsonObject) -> BoxFuture<'static, Result<Answer, Error>> + Send + Sync>;
+type Call = Box<dyn Fn(Ask, JsonObject) -> BoxFuture<'static, Result<Answer, Error>> + Send + Sync>;
 
 /// A tool and how it is carried out.
 pub(super) struct Row {
@@ -57,7 +57,7 @@ struct About {
 }
 
 /// A tool of input `I` and answer `O`.
-fn row<I, O, F>(about: About, run: fn(App, I) -> F) -> Row
+fn row<I, O, F>(about: About, run: fn(Ask, I) -> F) -> Row
 where
     I: DeserializeOwned + JsonSchema + 'static,
     O: Serialize + JsonSchema + 'static,
@@ -76,7 +76,7 @@ where
         let meta = json!({"ui": {"resourceUri": resources::APP_URI}});
         tool = tool.with_meta(MetaObject(meta.as_object().cloned().unwrap_or_default()));
     }
-    let call = move |app: App, arguments: JsonObject| {
+    let call = move |ask: Ask, arguments: JsonObject| {
         let input = serde_json::from_value::<I>(Value::Object(arguments));
         match input {
             Err(why) => {
@@ -85,7 +85,7 @@ where
                     format!("The arguments are not what the tool takes: {why}. See its input schema.");
                 std::future::ready(Err(Error::invalid("arguments", message))).boxed()
             }
-            Ok(input) => run(app, input)
+            Ok(input) => run(ask, input)
                 .map(|result| {
                     let (answer, content) = result?;
                     // Strings, numbers and lists: that cannot fail.

@@ -15,8 +15,7 @@ use super::{
     validate::{Output, finding_lines},
 };
 use crate::{
-    app::App,
-    mcp::quote::as_data,
+    mcp::{Ask, quote::as_data},
     service::{
         Error, check,
         picture::{self, Form},
@@ -45,7 +44,7 @@ pub(super) fn row() -> Row {
     )
 }
 
-async fn run(app: App, input: Input) -> Result<(Output, Vec<ContentBlock>), Error> {
+async fn run(Ask { app, .. }: Ask, input: Input) -> Result<(Output, Vec<ContentBlock>), Error> {
     let form = Form::parse(input.format.as_deref().unwrap_or("png"), 2.0)?;
     let judged = check::check_here(&app, input.diagram.clone(), Engine::Mermaid).await?;
     let output = Output::of(judged, None);

@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{About, Row, text};
 use crate::{
-    app::App,
-    mcp::quote::as_data,
+    mcp::{Ask, quote::as_data},
     service::{Error, check},
 };
 
@@ -51,7 +50,7 @@ pub(super) fn row() -> Row {
     )
 }
 
-async fn run(app: App, input: Input) -> Result<(Output, Vec<ContentBlock>), Error> {
+async fn run(Ask { app, .. }: Ask, input: Input) -> Result<(Output, Vec<ContentBlock>), Error> {
     let patched = check::patch_code(&app, input.code, input.operations).await?;
     let lines: String = patched.changes.iter().map(|change| format!("{}\n", change.message)).collect();
     let words =

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{About, Row, text, validate};
 use crate::{
-    app::App,
+    mcp::Ask,
     service::{
         Error, check,
         picture::{self, Form},
@@ -65,7 +65,7 @@ pub(super) fn row() -> Row {
     )
 }
 
-async fn run(app: App, input: Input) -> Result<(Output, Vec<ContentBlock>), Error> {
+async fn run(Ask { app, .. }: Ask, input: Input) -> Result<(Output, Vec<ContentBlock>), Error> {
     let form = Form::parse(input.format.as_deref().unwrap_or("svg"), input.scale.unwrap_or(2.0))?;
     let judged = check::check_here(&app, input.code.clone(), Engine::Mermaid).await?;
     let mut content = vec![text(validate::verdict_text(&judged))];

@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{About, Row, text, validate::finding_lines};
 use crate::{
-    app::App,
-    mcp::quote::as_data,
+    mcp::{Ask, quote::as_data},
     service::{Error, check},
 };
 
@@ -58,7 +57,7 @@ pub(super) fn row() -> Row {
     )
 }
 
-async fn run(app: App, input: Input) -> Result<(Output, Vec<ContentBlock>), Error> {
+async fn run(Ask { app, .. }: Ask, input: Input) -> Result<(Output, Vec<ContentBlock>), Error> {
     let repaired = check::repair_code(&app, input.code).await?;
     let mut words = match (repaired.valid, repaired.changed) {
         (true, false) => "Valid already; nothing was changed.".to_owned(),

@@ -7,8 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{About, Row, text};
 use crate::{
-    app::App,
-    mcp::quote::as_data,
+    mcp::{Ask, quote::as_data},
     service::{
         Error,
         check::{self, Judged},
@@ -91,7 +90,7 @@ pub(super) fn row() -> Row {
     )
 }
 
-async fn run(app: App, input: Input) -> Result<(Output, Vec<rmcp::model::ContentBlock>), Error> {
+async fn run(Ask { app, .. }: Ask, input: Input) -> Result<(Output, Vec<rmcp::model::ContentBlock>), Error> {
     let engine = match input.engine {
         None | Some(EngineName::Mermaid) => Engine::Mermaid,
         Some(EngineName::Fast) => Engine::Fast,

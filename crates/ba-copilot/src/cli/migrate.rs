@@ -1,0 +1,45 @@
+//! `migrate`: brings the tables of the database up to this program.
+
+use std::path::PathBuf;
+
+use super::{Ran, Verdict, block_on, print, with_data};
+use crate::{app::App, clock::Clock, config::Config, service::schema};
+
+/// Flags of `migrate`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Say what would be done, and do nothing. Exit code 1 if there is something.
+    #[arg(long)]
+    dry_run: bool,
+    /// Folder for everything that is kept.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: Arguments, config: Config) -> Ran {
+    let config = with_data(config, arguments.data);
+    block_on(async move {
+        let missing = config.sqlite_file().is_some_and(|file| !file.exists());
+        if arguments.dry_run && missing {
+            return Ok(say_pending(&schema::list_all()));
+        }
+        let app = App::stateless(config, Clock::system())?.with_store_as_it_is().await?;
+        if arguments.dry_run {
+            return Ok(say_pending(&schema::list_pending(&app).await?));
+        }
+        let applied = schema::migrate(&app).await?;
+        match applied.is_empty() {
+            true => print("The database is up to date.\n"),
+            false => applied.iter().for_each(|name| print(&format!("applied {name}\n"))),
+        }
+        Ok(Verdict::Clean)
+    })?
+}
+
+fn say_pending(pending: &[&str]) -> Verdict {
+    match pending.is_empty() {
+        true => print("The database is up to date.\n"),
+        false => pending.iter().for_each(|name| print(&format!("would apply {name}\n"))),
+    }
+    Verdict::of(pending.is_empty())
+}

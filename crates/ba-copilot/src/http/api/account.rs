@@ -1,0 +1,195 @@
+//! `/api/v1/me`: what the caller manages of themselves.
+
+use axum::{Json, extract::State, http::StatusCode};
+use llm::SecretString;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::{
+    clock::rfc3339,
+    http::{
+        Shared,
+        error::{Body, Pending, Problems},
+    },
+    service::{
+        User,
+        access::Caller,
+        accounts::{people, second_factor},
+    },
+};
+
+/// Who you are.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MeReply {
+    /// Your id.
+    id: String,
+    /// Your e-mail address.
+    #[schema(example = "ada@example.com")]
+    email: String,
+    /// What you are called.
+    #[schema(example = "Ada Lovelace")]
+    name: String,
+    /// You run this server.
+    admin: bool,
+    /// You have shown that the e-mail address is yours.
+    verified: bool,
+    /// Signing in takes a code too.
+    second_factor: bool,
+    /// Since when you are here.
+    created_at: String,
+}
+
+impl MeReply {
+    pub(super) fn of(person: &User) -> Self {
+        MeReply {
+            id: person.id.to_string(),
+            email: person.email.clone(),
+            name: person.name.clone(),
+            admin: person.admin,
+            verified: person.verified_at.is_some(),
+            second_factor: person.second_factor.is_some(),
+            created_at: rfc3339(person.created_at),
+        }
+    }
+}
+
+/// Who you are
+#[utoipa::path(get, path = "/api/v1/me", operation_id = "find_me", tag = "accounts", responses((status = 200, description = "You", body = MeReply), Problems))]
+pub async fn find_me(caller: Caller) -> Result<Json<MeReply>, Pending> {
+    Ok(Json(MeReply::of(caller.account()?)))
+}
+
+/// What you change of yourself.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateMeBody {
+    /// What you are called.
+    #[schema(example = "Ada King")]
+    name: String,
+}
+
+/// Change your name
+#[utoipa::path(patch, path = "/api/v1/me", operation_id = "update_me", tag = "accounts", request_body = UpdateMeBody, responses((status = 200, description = "You", body = MeReply), Problems))]
+pub async fn update_me(
+    State(shared): State<Shared>,
+    caller: Caller,
+    Body(body): Body<UpdateMeBody>,
+) -> Result<Json<MeReply>, Pending> {
+    Ok(Json(MeReply::of(&people::update_me(&shared.app, &caller, &body.name).await?)))
+}
+
+/// Your password.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordBody {
+    /// Your password.
+    #[schema(value_type = String, format = Password)]
+    password: SecretString,
+}
+
+/// Delete your account
+///
+/// Everything that says who you are goes; what you made for others stays, without your name.
+#[utoipa::path(delete, path = "/api/v1/me", operation_id = "delete_me", tag = "accounts", request_body = PasswordBody, responses((status = 204, description = "Gone"), Problems))]
+pub async fn delete_me(
+    State(shared): State<Shared>,
+    caller: Caller,
+    Body(body): Body<PasswordBody>,
+) -> Result<StatusCode, Pending> {
+    people::delete_me(&shared.app, &caller, &body.password).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Everything that is kept about you
+#[utoipa::path(get, path = "/api/v1/me/export", operation_id = "export_me", tag = "accounts", responses((status = 200, description = "All of it", body = Object), Problems))]
+pub async fn export_me(State(shared): State<Shared>, caller: Caller) -> Result<Json<Value>, Pending> {
+    Ok(Json(people::export_me(&shared.app, &caller).await?))
+}
+
+/// The old password and the new one.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangePasswordBody {
+    /// The old one.
+    #[schema(value_type = String, format = Password)]
+    old: SecretString,
+    /// The new one.
+    #[schema(value_type = String, format = Password)]
+    new: SecretString,
+}
+
+/// Change your password
+///
+/// Every other session of yours ends.
+#[utoipa::path(put, path = "/api/v1/me/password", operation_id = "update_password", tag = "accounts", request_body = ChangePasswordBody, responses((status = 204, description = "Changed"), Problems))]
+pub async fn update_password(
+    State(shared): State<Shared>,
+    caller: Caller,
+    Body(body): Body<ChangePasswordBody>,
+) -> Result<StatusCode, Pending> {
+    people::change_password(&shared.app, &caller, &body.old, &body.new).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Get a link that shows that your e-mail address is yours
+#[utoipa::path(post, path = "/api/v1/me/verification", operation_id = "create_verification", tag = "accounts", responses((status = 202, description = "The link is on its way"), Problems))]
+pub async fn create_verification(
+    State(shared): State<Shared>,
+    caller: Caller,
+) -> Result<StatusCode, Pending> {
+    people::request_verification(&shared.app, &caller).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// A second factor that is being set up.
+#[derive(Serialize, ToSchema)]
+pub struct SecondFactorReply {
+    /// Type it into an app.
+    secret: String,
+    /// The same as a link that apps open.
+    #[schema(example = "otpauth://totp/…")]
+    url: String,
+}
+
+/// Begin with a second factor
+///
+/// Nothing is kept before `PUT` with a code of it.
+#[utoipa::path(post, path = "/api/v1/me/second-factor", operation_id = "offer_second_factor", tag = "accounts", responses((status = 200, description = "A secret for your app", body = SecondFactorReply), Problems))]
+pub async fn offer_second_factor(caller: Caller) -> Result<Json<SecondFactorReply>, Pending> {
+    let offered = second_factor::offer(&caller)?;
+    Ok(Json(SecondFactorReply { secret: offered.secret, url: offered.url }))
+}
+
+/// The secret and a code of it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecondFactorBody {
+    /// The secret that was offered.
+    secret: String,
+    /// The code that your app shows now.
+    #[schema(example = "123456")]
+    code: String,
+}
+
+/// Use a second factor from now on
+#[utoipa::path(put, path = "/api/v1/me/second-factor", operation_id = "set_second_factor", tag = "accounts", request_body = SecondFactorBody, responses((status = 204, description = "Signing in takes a code from now on"), Problems))]
+pub async fn set_second_factor(
+    State(shared): State<Shared>,
+    caller: Caller,
+    Body(body): Body<SecondFactorBody>,
+) -> Result<StatusCode, Pending> {
+    second_factor::set(&shared.app, &caller, &body.secret, &body.code).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Use no second factor any more
+#[utoipa::path(delete, path = "/api/v1/me/second-factor", operation_id = "delete_second_factor", tag = "accounts", request_body = PasswordBody, responses((status = 204, description = "Signing in takes no code any more"), Problems))]
+pub async fn delete_second_factor(
+    State(shared): State<Shared>,
+    caller: Caller,
+    Body(body): Body<PasswordBody>,
+) -> Result<StatusCode, Pending> {
+    second_factor::delete(&shared.app, &caller, &body.password).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,314 @@
+//! Who is calling: the session or the token of a request, how often they may call, and whether a page elsewhere sent it.
+//!
+//! Everything is closed unless [`OPEN`] names it.
+
+use std::{net::SocketAddr, num::NonZeroU32, sync::Arc};
+
+use axum::{
+    extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Redirect, Response},
+};
+use governor::{Quota, RateLimiter, clock::Clock as _, state::keyed::HashMapStateStore};
+
+use super::{Shared, error::Pending};
+use crate::service::{
+    access::Caller,
+    accounts::{
+        self,
+        sign_in::{self, From, NewSession},
+    },
+    secrets,
+};
+
+/// Routes that a stranger may call. `/mcp` looks at tokens itself.
+pub const OPEN: [&str; 25] = [
+    // Says who answers; the page behind it asks for more.
+    "/",
+    "/health",
+    "/livez",
+    "/readyz",
+    "/startupz",
+    "/metrics",
+    "/assets/{file}",
+    "/openapi.json",
+    "/docs",
+    "/docs/",
+    "/docs/{*rest}",
+    "/mcp",
+    "/.well-known/oauth-protected-resource",
+    "/.well-known/oauth-protected-resource/mcp",
+    "/set-up",
+    "/sign-in",
+    "/sign-in/code",
+    "/forgot-password",
+    "/reset-password",
+    "/verify-email",
+    "/invitation",
+    "/api/v1/sign-in",
+    "/api/v1/sign-in/code",
+    "/api/v1/password-resets",
+    "/api/v1/password-resets/finish",
+];
+
+const SESSION: &str = "bac_session";
+const DEVICE: &str = "bac_device";
+/// A browser is known for a year after signing in.
+const DEVICE_AGE_S: i64 = 365 * 24 * 3600;
+
+/// How often each caller may call.
+pub struct Limiter(RateLimiter<String, HashMapStateStore<String>, governor::clock::DefaultClock>);
+
+impl Limiter {
+    /// So many calls a minute.
+    pub fn new(calls_per_minute: u32) -> Arc<Self> {
+        let quota = Quota::per_minute(NonZeroU32::new(calls_per_minute).unwrap_or(NonZeroU32::MIN));
+        Arc::new(Limiter(RateLimiter::hashmap(quota)))
+    }
+
+    /// In how many seconds the caller may call again, if not now.
+    fn check(&self, who: String) -> Option<u64> {
+        // Callers who have not called for a while need not be remembered.
+        if self.0.len() > 10_000 {
+            self.0.retain_recent();
+        }
+        let wait = self.0.check_key(&who).err()?;
+        Some(wait.wait_time_from(self.0.clock().now()).as_secs() + 1)
+    }
+}
+
+/// Who is calling, where strangers may call too.
+#[derive(Clone)]
+pub struct Visitor(pub Option<Caller>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Visitor {
+    type Rejection = Pending;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Pending> {
+        Ok(parts.extensions.get::<Visitor>().cloned().unwrap_or(Visitor(None)))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Pending;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Pending> {
+        match parts.extensions.get::<Visitor>() {
+            Some(Visitor(Some(caller))) => Ok(caller.clone()),
+            _ => Err(stranger()),
+        }
+    }
+}
+
+fn stranger() -> Pending {
+    Pending::new(
+        StatusCode::UNAUTHORIZED,
+        "sign_in",
+        "Say who you are: sign in at /sign-in, or send a token as `Authorization: Bearer bac_…`.",
+    )
+}
+
+/// Finds out who is calling, and lets strangers no further than [`OPEN`].
+pub(super) async fn identify(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let mcp = route.as_deref() == Some("/mcp");
+    let token = bearer(request.headers()).map(str::to_owned);
+    if token.is_none() && !mcp && from_elsewhere(request.method(), request.headers()) {
+        return Pending::new(
+            StatusCode::FORBIDDEN,
+            "cross_site",
+            "This request was sent by a page of another site, so it was not carried out. Open this server's own page and send it from there.",
+        )
+        .into_response();
+    }
+    let session = cookie(request.headers(), SESSION).map(str::to_owned);
+    let known = match find(&shared, session.as_deref(), token.as_deref()).await {
+        Ok(known) => known,
+        Err(problem) => return problem.into_response(),
+    };
+    let open = route.as_deref().is_none_or(|route| OPEN.contains(&route));
+    let Known { caller, new_secret } = known;
+    if !open && caller.is_none() {
+        return refuse(&request);
+    }
+    let limited = match &caller {
+        Some(caller) if caller.is_local() => None,
+        Some(caller) => Some(caller.key()),
+        None => Some(format!("address:{}", address(&shared, &request))),
+    };
+    // Probes and counters are asked by machines, and cost nothing.
+    let counts = limited.filter(|_| {
+        !matches!(
+            route.as_deref(),
+            Some("/health" | "/livez" | "/readyz" | "/startupz" | "/metrics" | "/assets/{file}")
+        )
+    });
+    if let Some(wait) = counts.and_then(|who| shared.limiter.check(who)) {
+        return too_many(wait);
+    }
+    if token.is_some() && caller.is_some() && !mcp {
+        // Nothing behind this needs it.
+        request.headers_mut().remove(header::AUTHORIZATION);
+    }
+    request.extensions_mut().insert(Visitor(caller));
+    let mut response = next.run(request).await;
+    if let Some(secret) = new_secret {
+        let max_age_s = shared.app.config.accounts.session_max_h.saturating_mul(3600);
+        set_cookie(&mut response, &shared, SESSION, &secret, max_age_s);
+    }
+    response
+}
+
+struct Known {
+    caller: Option<Caller>,
+    new_secret: Option<String>,
+}
+
+async fn find(shared: &Shared, session: Option<&str>, token: Option<&str>) -> Result<Known, Pending> {
+    let app = &shared.app;
+    let nobody = Known { caller: None, new_secret: None };
+    if accounts::is_local(app).await? {
+        return Ok(Known { caller: Some(Caller::local()), new_secret: None });
+    }
+    if let Some(token) = token {
+        return Ok(Known { caller: sign_in::find_token(app, token).await?, new_secret: None });
+    }
+    let Some(secret) = session else { return Ok(nobody) };
+    Ok(match sign_in::find_session(app, secret).await? {
+        Some(known) => Known { caller: Some(known.caller), new_secret: known.new_secret },
+        None => nobody,
+    })
+}
+
+/// A page in a browser is sent to sign in; a program is told.
+fn refuse(request: &Request) -> Response {
+    let wants_page = request.method() == Method::GET
+        && request
+            .headers()
+            .get(header::ACCEPT)
+            .and_then(|accept| accept.to_str().ok())
+            .is_some_and(|accept| accept.contains("text/html"));
+    if wants_page {
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let next: String = form_urlencoded(path);
+        return Redirect::to(&format!("/sign-in?next={next}")).into_response();
+    }
+    let mut response = stranger().into_response();
+    response
+        .headers_mut()
+        .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"BA Copilot\""));
+    response
+}
+
+/// A text as a value in an address.
+pub(crate) fn form_urlencoded(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
+            other => out.push_str(&format!("%{other:02X}")),
+        }
+    }
+    out
+}
+
+fn too_many(wait: u64) -> Response {
+    let why = format!("These are too many requests for now. Wait {wait} s.");
+    let mut response = Pending::new(StatusCode::TOO_MANY_REQUESTS, "too_many", why).into_response();
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait));
+    response
+}
+
+/// A page of another site sent it. Browsers say so themselves; a program says nothing of the kind.
+fn from_elsewhere(method: &Method, headers: &HeaderMap) -> bool {
+    if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+        return false;
+    }
+    let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(site) = headers.get("sec-fetch-site") {
+        return site != "same-origin" && site != "none";
+    }
+    // Older browsers name the origin of what they send.
+    match (text(header::ORIGIN), text(header::HOST)) {
+        (Some(origin), Some(host)) => origin.split_once("://").is_none_or(|(_, from)| from != host),
+        _ => false,
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .find_map(|pair| pair.trim().split_once('=').filter(|(found, _)| *found == name))
+        .map(|(_, value)| value)
+}
+
+fn set_cookie(response: &mut Response, shared: &Shared, name: &str, value: &str, max_age_s: i64) {
+    let secure = if shared.app.config.server.public_url.starts_with("https:") { "; Secure" } else { "" };
+    let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}{secure}");
+    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+}
+
+/// The answer with which a browser is signed in from now on.
+pub(crate) fn signed_in(shared: &Shared, mut response: Response, session: &NewSession) -> Response {
+    set_cookie(&mut response, shared, SESSION, &session.secret, session.max_age_s);
+    set_cookie(&mut response, shared, DEVICE, &session.device, DEVICE_AGE_S);
+    response
+}
+
+/// The answer with which a browser is signed out.
+pub(crate) fn signed_out(shared: &Shared, mut response: Response) -> Response {
+    set_cookie(&mut response, shared, SESSION, "", 0);
+    response
+}
+
+/// From where a request comes that signs somebody in.
+pub struct Origin(pub From);
+
+impl FromRequestParts<Shared> for Origin {
+    type Rejection = Pending;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Pending> {
+        let agent = parts.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+        let connected = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+        Ok(Origin(From {
+            device: cookie(&parts.headers, DEVICE).map(str::to_owned),
+            device_name: agent.unwrap_or_default().to_owned(),
+            address: address_of(shared, &parts.headers, connected),
+        }))
+    }
+}
+
+fn address(shared: &Shared, request: &Request) -> String {
+    let connected = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+    // Hashed: the key outlives the request.
+    secrets::hash(&address_of(shared, request.headers(), connected))
+}
+
+/// The network address of the caller: what the outermost of our own proxies saw. Whatever stands before that in
+/// `X-Forwarded-For` was written by the caller.
+fn address_of(shared: &Shared, headers: &HeaderMap, connected: Option<SocketAddr>) -> String {
+    let proxies = shared.app.config.server.proxies;
+    let seen: Vec<&str> = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .collect();
+    let by_proxy = if proxies == 0 { None } else { seen.len().checked_sub(proxies).map(|at| seen[at]) };
+    match by_proxy {
+        Some(address) => address.to_owned(),
+        None => connected.map(|address| address.ip().to_string()).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,467 @@
+//! People: how they come, what they change of themselves, how they leave.
+
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use store::{AuditOf, CodePurpose, NewUser, OneTimeCode, PageRequest, ProjectId, StoreError, User, UserId};
+
+use super::{
+    HOUR_S, email, is_local, name, passwords,
+    sign_in::{From, NewSession, begin, in_seconds},
+};
+use crate::{
+    app::App,
+    clock::rfc3339,
+    service::{
+        Error,
+        access::{Caller, store},
+        mail::Letter,
+        page::{Listing, Page},
+        secrets,
+    },
+};
+
+/// How long a link to choose a password is good, in hours; as long for the link that makes the first person.
+const LINK_H: i64 = 24;
+
+/// Somebody who is to come.
+pub struct Newcomer {
+    /// Their e-mail address.
+    pub email: String,
+    /// What they are called.
+    pub name: String,
+    /// Their password; without one, they get a link to choose it.
+    pub password: Option<SecretString>,
+    /// They run the server.
+    pub admin: bool,
+}
+
+/// Somebody who came, and the link that they need if they have no password yet.
+pub struct Added {
+    /// Who.
+    pub person: User,
+    /// Where they choose their password.
+    pub link: Option<String>,
+}
+
+/// Makes the first person, who runs the server and owns what is there, and signs them in.
+///
+/// # Errors
+/// When there is somebody already, or the server can be reached by others and the code is not good.
+pub async fn set_up(
+    app: &App,
+    code: Option<&str>,
+    newcomer: Newcomer,
+    from: &From,
+) -> Result<NewSession, Error> {
+    let store = store(app)?;
+    if store.has_users().await? {
+        return Err(Error::Conflict("This server has been set up already. Sign in.".to_owned()));
+    }
+    let address = email(&newcomer.email)?;
+    let password =
+        newcomer.password.as_ref().ok_or_else(|| Error::invalid("password", "Choose a password."))?;
+    passwords::check_new(app, password, &address).await?;
+    name("name", &newcomer.name)?;
+    if !is_local(app).await? {
+        let hash = secrets::hash(code.unwrap_or_default());
+        store.take_code(&hash, CodePurpose::SetUp, app.clock.now_us()).await.map_err(|_| {
+            Error::Forbidden(
+                "This link is not good, or not any more. Make another one with `ba-copilot user setup-link`."
+                    .to_owned(),
+            )
+        })?;
+    }
+    let newcomer = Newcomer { admin: true, ..newcomer };
+    let person = write(app, &Caller::local(), newcomer, true, true).await?;
+    begin(app, person, from).await
+}
+
+/// There is somebody, or a link waits with which the first one can be made.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn is_set_up(app: &App) -> Result<bool, Error> {
+    let store = store(app)?;
+    Ok(store.has_users().await? || store.has_code(CodePurpose::SetUp, app.clock.now_us()).await?)
+}
+
+/// Makes a link with which the first person can be made from another machine.
+///
+/// # Errors
+/// When there is somebody already.
+pub async fn create_set_up_link(app: &App) -> Result<String, Error> {
+    let store = store(app)?;
+    if store.has_users().await? {
+        return Err(Error::Conflict(
+            "This server has been set up already; use `ba-copilot user add`.".to_owned(),
+        ));
+    }
+    let secret = keep_code(app, CodePurpose::SetUp, None).await?;
+    Ok(link(app, "/set-up", &secret))
+}
+
+/// Makes somebody. The first one runs the server.
+///
+/// # Errors
+/// When the caller may not, or the e-mail address is taken.
+pub async fn create_user(app: &App, caller: &Caller, newcomer: Newcomer) -> Result<Added, Error> {
+    caller.admin()?;
+    let first = !store(app)?.has_users().await?;
+    if first && !caller.is_local() {
+        return Err(Error::Internal("a caller without an account".to_owned()));
+    }
+    let address = email(&newcomer.email)?;
+    if let Some(password) = &newcomer.password {
+        passwords::check_new(app, password, &address).await?;
+    }
+    let newcomer = Newcomer { admin: newcomer.admin || first, ..newcomer };
+    let has_password = newcomer.password.is_some();
+    let person = write(app, caller, newcomer, first, false).await?;
+    let link = if has_password { None } else { Some(create_password_link(app, &person).await?) };
+    Ok(Added { person, link })
+}
+
+/// Makes somebody who proved the e-mail address by following a link that was sent there.
+pub(in crate::service) async fn create_invited(app: &App, newcomer: Newcomer) -> Result<User, Error> {
+    let address = email(&newcomer.email)?;
+    let password =
+        newcomer.password.as_ref().ok_or_else(|| Error::invalid("password", "Choose a password."))?;
+    passwords::check_new(app, password, &address).await?;
+    write(app, &Caller::local(), newcomer, false, true).await
+}
+
+async fn write(
+    app: &App,
+    caller: &Caller,
+    newcomer: Newcomer,
+    must_be_first: bool,
+    verified: bool,
+) -> Result<User, Error> {
+    let now = app.clock.now_us();
+    let person_name = name("name", &newcomer.name)?;
+    let password_hash = match &newcomer.password {
+        Some(password) => Some(passwords::hash(password).await?),
+        None => None,
+    };
+    let user = NewUser {
+        id: UserId::parse(app.clock.new_id("usr"))?,
+        email: email(&newcomer.email)?,
+        project_name: format!("{person_name}'s project"),
+        name: person_name,
+        password_hash,
+        admin: newcomer.admin,
+        verified_at: verified.then_some(now),
+        created_at: now,
+        project_id: ProjectId::parse(app.clock.new_id("prj"))?,
+        must_be_first,
+    };
+    let event = caller.did(app, "user.create", None, user.id.as_str(), &json!({"admin": user.admin}))?;
+    match store(app)?.create_user(&user, &event).await {
+        Err(StoreError::Conflict { constraint: "e-mail address" }) => {
+            Err(Error::Conflict("Somebody has this e-mail address already.".to_owned()))
+        }
+        other => Ok(other?),
+    }
+}
+
+/// Everybody.
+///
+/// # Errors
+/// When the caller may not know.
+pub async fn list_users(app: &App, caller: &Caller, listing: &Listing) -> Result<Page<User>, Error> {
+    caller.admin()?;
+    Ok(store(app)?.list_users(&listing.request()?).await?.into())
+}
+
+/// What may be changed of somebody else.
+#[derive(Debug, Clone, Default)]
+pub struct UserChanges {
+    /// They run the server.
+    pub admin: Option<bool>,
+    /// They may not come in.
+    pub disabled: Option<bool>,
+}
+
+/// Changes what somebody may do.
+///
+/// # Errors
+/// When the caller may not, or there is no such person.
+pub async fn update_user(app: &App, caller: &Caller, id: &str, changes: &UserChanges) -> Result<User, Error> {
+    caller.admin()?;
+    let id = UserId::parse(id).map_err(|_| Error::NotFound("user"))?;
+    if caller.user_id() == Some(&id) {
+        return Err(Error::Conflict(
+            "You cannot change your own rights, or nobody might be left who can. Ask another administrator."
+                .to_owned(),
+        ));
+    }
+    let store = store(app)?;
+    let person = store.find_user(&id).await?;
+    let admin = changes.admin.unwrap_or(person.admin);
+    let disabled_at = match changes.disabled {
+        Some(true) => Some(person.disabled_at.unwrap_or_else(|| app.clock.now_us())),
+        Some(false) => None,
+        None => person.disabled_at,
+    };
+    let details = json!({"admin": admin, "disabled": disabled_at.is_some()});
+    let event = caller.did(app, "user.update", None, id.as_str(), &details)?;
+    Ok(store.update_user(&id, &person.name, admin, disabled_at, &event).await?)
+}
+
+/// Somebody, by their e-mail address; for those who run the server.
+///
+/// # Errors
+/// When there is no such person.
+pub async fn find_user(app: &App, caller: &Caller, address: &str) -> Result<User, Error> {
+    caller.admin()?;
+    Ok(store(app)?.find_user_by_email(&email(address)?).await?)
+}
+
+/// A caller with the rights of somebody, for the command line, which has all rights anyway.
+///
+/// # Errors
+/// When there is no such person.
+pub async fn act_for(app: &App, caller: &Caller, address: &str) -> Result<Caller, Error> {
+    Ok(Caller::in_the_name_of(find_user(app, caller, address).await?))
+}
+
+/// Takes the second factor of somebody away who has lost it; for those who run the server.
+///
+/// # Errors
+/// When there is no such person.
+pub async fn reset_second_factor(app: &App, caller: &Caller, address: &str) -> Result<(), Error> {
+    let person = find_user(app, caller, address).await?;
+    let event = caller.did(app, "second_factor.delete", None, person.id.as_str(), &json!({}))?;
+    Ok(store(app)?.set_second_factor(&person.id, None, &event).await?)
+}
+
+/// A link with which somebody can choose a password, to hand to them; for those who run the server.
+///
+/// # Errors
+/// When there is no such person.
+pub async fn create_reset_link(app: &App, caller: &Caller, address: &str) -> Result<String, Error> {
+    let person = find_user(app, caller, address).await?;
+    create_password_link(app, &person).await
+}
+
+/// The caller as they are now.
+///
+/// # Errors
+/// When they have no account.
+pub async fn find_me(app: &App, caller: &Caller) -> Result<User, Error> {
+    Ok(store(app)?.find_user(&caller.account()?.id).await?)
+}
+
+/// Changes what the caller is called.
+///
+/// # Errors
+/// When the name cannot be used.
+pub async fn update_me(app: &App, caller: &Caller, new_name: &str) -> Result<User, Error> {
+    let person = caller.account()?;
+    let event = caller.did(app, "user.update", None, person.id.as_str(), &json!({}))?;
+    let new_name = name("name", new_name)?;
+    Ok(store(app)?.update_user(&person.id, &new_name, person.admin, person.disabled_at, &event).await?)
+}
+
+/// Changes the caller's password; every other session of theirs ends.
+///
+/// # Errors
+/// When the old one is wrong, or the new one is not good enough.
+pub async fn change_password(
+    app: &App,
+    caller: &Caller,
+    old: &SecretString,
+    new: &SecretString,
+) -> Result<(), Error> {
+    let person = caller.account()?;
+    prove(person, old).await?;
+    passwords::check_new(app, new, &person.email).await?;
+    let hash = passwords::hash(new).await?;
+    let event = caller.did(app, "password.change", None, person.id.as_str(), &json!({}))?;
+    Ok(store(app)?.set_password(&person.id, &hash, caller.session(), &event).await?)
+}
+
+/// Sends a link to choose a new password, if there is such a person. Whether there is, the answer does not say, and it
+/// comes before the message is sent.
+///
+/// # Errors
+/// When nothing is kept here.
+pub async fn request_reset(app: &App, address: &str) -> Result<(), Error> {
+    let address = email(address)?;
+    let person = match store(app)?.find_user_by_email(&address).await {
+        Ok(person) if person.disabled_at.is_none() => person,
+        Ok(_) | Err(StoreError::NotFound { .. }) => return Ok(()),
+        Err(other) => return Err(other.into()),
+    };
+    let link = create_password_link(app, &person).await?;
+    let app = app.clone();
+    tokio::spawn(async move {
+        let letter = Letter {
+            to: &address,
+            subject: "Choose a new password for BA Copilot".to_owned(),
+            body: format!(
+                "Somebody, probably you, asked for a new password for BA Copilot.\n\nChoose one here within {LINK_H} hours:\n{link}\n\nIf it was not you, do nothing: your password stays as it is.\n"
+            ),
+        };
+        if let Err(error) = app.mailer.send(letter).await {
+            tracing::error!(error.code = error.code(), "A link for a new password was not sent: {error}");
+        }
+    });
+    Ok(())
+}
+
+/// Gives the person of a link the password that they chose. Every session of theirs ends.
+///
+/// # Errors
+/// When the link is not good any more, or the password not good enough.
+pub async fn reset_password(app: &App, code: &str, password: &SecretString) -> Result<(), Error> {
+    let store = store(app)?;
+    let stale = || {
+        Error::invalid(
+            "code",
+            "This link is not good, or not any more. Ask for another one at /forgot-password.",
+        )
+    };
+    let hash = secrets::hash(code);
+    let now = app.clock.now_us();
+    let waits = store.find_code(&hash, CodePurpose::ResetPassword, now).await.map_err(|_| stale())?;
+    let person = store.find_user(&waits.user_id.ok_or_else(stale)?).await?;
+    // Before the link is used up, so that a weak password does not cost it.
+    passwords::check_new(app, password, &person.email).await?;
+    let new_hash = passwords::hash(password).await?;
+    store.take_code(&hash, CodePurpose::ResetPassword, now).await.map_err(|_| stale())?;
+    let event = Caller::local().did(app, "password.reset", None, person.id.as_str(), &json!({}))?;
+    store.set_password(&person.id, &new_hash, None, &event).await?;
+    // Whoever follows a link that was sent to an address has it.
+    let event = Caller::local().did(app, "email.verify", None, person.id.as_str(), &json!({}))?;
+    Ok(store.verify_email(&person.id, &event).await?)
+}
+
+/// Sends the caller a link that proves their e-mail address.
+///
+/// # Errors
+/// When the message cannot be sent.
+pub async fn request_verification(app: &App, caller: &Caller) -> Result<(), Error> {
+    let person = caller.account()?;
+    if person.verified_at.is_some() {
+        return Ok(());
+    }
+    let secret = keep_code(app, CodePurpose::VerifyEmail, Some(person)).await?;
+    let link = link(app, "/verify-email", &secret);
+    let letter = Letter {
+        to: &person.email,
+        subject: "Your e-mail address for BA Copilot".to_owned(),
+        body: format!(
+            "Show that this address is yours by opening this link within {LINK_H} hours:\n{link}\n"
+        ),
+    };
+    app.mailer.send(letter).await
+}
+
+/// Remembers that the person of a link has the e-mail address.
+///
+/// # Errors
+/// When the link is not good any more.
+pub async fn verify_email(app: &App, code: &str) -> Result<(), Error> {
+    let store = store(app)?;
+    let stale = || Error::invalid("code", "This link is not good, or not any more. Ask for another one.");
+    let taken = store
+        .take_code(&secrets::hash(code), CodePurpose::VerifyEmail, app.clock.now_us())
+        .await
+        .map_err(|_| stale())?;
+    let user = taken.user_id.ok_or_else(stale)?;
+    let event = Caller::local().did(app, "email.verify", None, user.as_str(), &json!({}))?;
+    Ok(store.verify_email(&user, &event).await?)
+}
+
+/// Everything that is kept about the caller, but for what others may not see either: hashes and secrets.
+///
+/// # Errors
+/// When they have no account.
+pub async fn export_me(app: &App, caller: &Caller) -> Result<Value, Error> {
+    let person = caller.account()?;
+    let store = store(app)?;
+    let time = |at: store::TimeUs| json!(rfc3339(at));
+    let sessions = store.list_sessions(&person.id).await?;
+    let mut tokens = Vec::new();
+    let mut request = PageRequest::first(store::MAX_PAGE_LIMIT);
+    loop {
+        let page = store.list_tokens(&person.id, &request).await?;
+        tokens.extend(page.items);
+        let Some(next) = page.next else { break };
+        request.after = Some(next);
+    }
+    let mut projects = Vec::new();
+    let mut request = PageRequest::first(store::MAX_PAGE_LIMIT);
+    loop {
+        let page = store.list_projects_of(&person.id, &request).await?;
+        projects.extend(page.items);
+        let Some(next) = page.next else { break };
+        request.after = Some(next);
+    }
+    let mut events = Vec::new();
+    let mut request = PageRequest::first(store::MAX_PAGE_LIMIT);
+    loop {
+        let page = store.list_audit_events(AuditOf::User(&person.id), &request).await?;
+        events.extend(page.items);
+        let Some(next) = page.next else { break };
+        request.after = Some(next);
+    }
+    let event = caller.did(app, "user.export", None, person.id.as_str(), &json!({}))?;
+    store.record_audit_event(&event).await?;
+    Ok(json!({
+        "user": {
+            "id": person.id.to_string(),
+            "email": person.email,
+            "name": person.name,
+            "admin": person.admin,
+            "verified_at": person.verified_at.map(time),
+            "second_factor": person.second_factor.is_some(),
+            "created_at": time(person.created_at),
+        },
+        "sessions": sessions.iter().map(|it| json!({"id": it.id.to_string(), "device": it.device, "created_at": time(it.created_at), "seen_at": time(it.seen_at)})).collect::<Vec<_>>(),
+        "tokens": tokens.iter().map(|it| json!({"id": it.id.to_string(), "name": it.name, "scopes": it.scopes, "created_at": time(it.created_at)})).collect::<Vec<_>>(),
+        "projects": projects.iter().map(|it| json!({"id": it.project.id.to_string(), "name": it.project.name, "role": it.role.as_str()})).collect::<Vec<_>>(),
+        "audit_events": events.iter().map(|it| json!({"at": time(it.at), "action": it.action, "subject": it.subject})).collect::<Vec<_>>(),
+    }))
+}
+
+/// Deletes the caller: everything that says who they are goes, what they made for others stays.
+///
+/// # Errors
+/// When the password is wrong, or a project that others use would be left without an owner.
+pub async fn delete_me(app: &App, caller: &Caller, password: &SecretString) -> Result<(), Error> {
+    let person = caller.account()?;
+    prove(person, password).await?;
+    let event = caller.did(app, "user.delete", None, person.id.as_str(), &json!({}))?;
+    Ok(store(app)?.delete_user(&person.id, &event).await?)
+}
+
+async fn prove(person: &User, password: &SecretString) -> Result<(), Error> {
+    match passwords::verify(password, person.password_hash.as_deref()).await? {
+        true => Ok(()),
+        false => Err(Error::invalid("password", "This is not your password.")),
+    }
+}
+
+async fn create_password_link(app: &App, person: &User) -> Result<String, Error> {
+    let secret = keep_code(app, CodePurpose::ResetPassword, Some(person)).await?;
+    Ok(link(app, "/reset-password", &secret))
+}
+
+async fn keep_code(app: &App, purpose: CodePurpose, person: Option<&User>) -> Result<String, Error> {
+    let secret = secrets::new_secret()?;
+    let code = OneTimeCode {
+        user_id: person.map(|person| person.id.clone()),
+        email: person.map(|person| person.email.clone()),
+        created_at: app.clock.now_us(),
+        expires_at: in_seconds(app, LINK_H * HOUR_S),
+    };
+    store(app)?.create_code(&secrets::hash(&secret), purpose, &code).await?;
+    Ok(secret)
+}
+
+/// An address that a person can open.
+pub(in crate::service) fn link(app: &App, path: &str, secret: &str) -> String {
+    format!("{}{path}?code={secret}", app.config.public_url())
+}

@@ -1,0 +1,110 @@
+//! The second factor: a code of six digits from an app, new every half minute (RFC 6238), good once.
+
+use secrecy::SecretString;
+use serde_json::json;
+use store::User;
+use totp_rs::{Builder, Secret, Totp};
+
+use super::passwords;
+use crate::{
+    app::App,
+    service::{
+        Error,
+        access::{Caller, store},
+        secrets,
+    },
+};
+
+/// A second factor that is being set up: nothing is kept before a code of it was seen.
+pub struct Offered {
+    /// The secret, to type into an app.
+    pub secret: String,
+    /// The same as a link that apps open.
+    pub url: String,
+}
+
+fn totp(person: &User, secret: Secret) -> Result<Totp, Error> {
+    // A colon would end the name in the link.
+    let account = person.email.replace(':', "");
+    Builder::new()
+        .with_secret(secret)
+        .with_account_name(account)
+        .with_issuer(Some("BA Copilot"))
+        .build()
+        .map_err(|_| Error::invalid("secret", "This is not a secret that this server made. Begin again."))
+}
+
+fn context(person: &User) -> String {
+    format!("second factor of {}", person.id)
+}
+
+/// A new secret for the caller's app.
+///
+/// # Errors
+/// When the caller has no account.
+pub fn offer(caller: &Caller) -> Result<Offered, Error> {
+    let person = caller.account()?;
+    let secret = Secret::from(secrets::random::<20>()?.as_slice());
+    let text = secret.to_base32();
+    let url = totp(person, secret)?.to_url().map_err(|_| Error::Internal("no link for an app".to_owned()))?;
+    Ok(Offered { secret: text, url })
+}
+
+/// Keeps the secret, now that the caller's app shows the right code.
+///
+/// # Errors
+/// When the code is not the secret's.
+pub async fn set(app: &App, caller: &Caller, secret: &str, code: &str) -> Result<(), Error> {
+    let person = caller.account()?;
+    let wrong =
+        || Error::invalid("code", "This is not the code that the app shows now. Type the newest one.");
+    let parsed = Secret::try_from_base32(secret.trim()).map_err(|_| wrong())?;
+    let bytes = parsed.as_ref().to_vec();
+    if bytes.len() != 20 {
+        return Err(wrong());
+    }
+    let step = totp(person, parsed)?.check(code.trim(), unix_seconds(app)).ok_or_else(wrong)?;
+    let sealed = app.sealer()?.seal(&context(person), &bytes)?;
+    let event = caller.did(app, "second_factor.set", None, person.id.as_str(), &json!({}))?;
+    let store = store(app)?;
+    store.set_second_factor(&person.id, Some(&sealed), &event).await?;
+    store.use_second_factor_step(&person.id, i64::try_from(step).unwrap_or(i64::MAX)).await?;
+    Ok(())
+}
+
+/// Takes the caller's second factor away.
+///
+/// # Errors
+/// When the password is wrong.
+pub async fn delete(app: &App, caller: &Caller, password: &SecretString) -> Result<(), Error> {
+    let person = caller.account()?;
+    if !passwords::verify(password, person.password_hash.as_deref()).await? {
+        return Err(Error::invalid("password", "This is not your password."));
+    }
+    let event = caller.did(app, "second_factor.delete", None, person.id.as_str(), &json!({}))?;
+    Ok(store(app)?.set_second_factor(&person.id, None, &event).await?)
+}
+
+/// Whether a code is right, now and for the first time.
+pub(super) async fn accepts(app: &App, person: &User, code: &str) -> Result<bool, Error> {
+    let Some(sealed) = &person.second_factor else { return Ok(true) };
+    let secret = app.sealer()?.open(&context(person), sealed).ok_or_else(|| {
+        Error::Unavailable(
+            "Your second factor cannot be read with the SECRET_KEY of this server. Whoever runs it must set the one it was made with."
+                .to_owned(),
+        )
+    })?;
+    let totp = totp(person, Secret::from(secret.as_slice()))?;
+    let digits: String = code.chars().filter(char::is_ascii_digit).collect();
+    match totp.check(&digits, unix_seconds(app)) {
+        Some(step) => {
+            let step = i64::try_from(step).unwrap_or(i64::MAX);
+            Ok(store(app)?.use_second_factor_step(&person.id, step).await?)
+        }
+        None => Ok(false),
+    }
+}
+
+fn unix_seconds(app: &App) -> u64 {
+    u64::try_from(app.clock.now_us().as_micros() / 1_000_000).unwrap_or(0)
+}

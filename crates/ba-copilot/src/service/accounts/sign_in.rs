@@ -1,0 +1,350 @@
+//! Signing in and out, and knowing a caller again.
+
+use secrecy::SecretString;
+use serde_json::json;
+use store::{CodePurpose, OneTimeCode, Session, SessionId, StoreError, TimeUs, User};
+
+use super::{HOUR_S, SECOND_US, ago, email, passwords, second_factor};
+use crate::{
+    app::App,
+    service::{
+        Error,
+        access::{Caller, store},
+        secrets,
+    },
+};
+
+/// What somebody sends to sign in.
+pub struct Attempt {
+    /// Their e-mail address.
+    pub email: String,
+    /// Their password.
+    pub password: SecretString,
+    /// The code of their second factor, if they sent it along.
+    pub code: Option<String>,
+    /// From where.
+    pub from: From,
+}
+
+/// From where somebody signs in.
+#[derive(Clone, Default)]
+pub struct From {
+    /// The secret that the browser keeps from the last time, if any.
+    pub device: Option<String>,
+    /// What the browser calls itself.
+    pub device_name: String,
+    /// The network address.
+    pub address: String,
+}
+
+/// What became of an attempt.
+pub enum SignedIn {
+    /// They are in.
+    Done(Box<NewSession>),
+    /// The password was right; this is the ticket for [`finish`], with the code of the second factor.
+    CodeNeeded(String),
+}
+
+/// A session that began.
+pub struct NewSession {
+    /// What the browser must send from now on.
+    pub secret: String,
+    /// What the browser keeps for the next time.
+    pub device: String,
+    /// Who is signed in.
+    pub person: User,
+    /// How long it lasts at most, in seconds.
+    pub max_age_s: i64,
+}
+
+/// Failures are counted for so long.
+const WINDOW_S: i64 = 15 * 60;
+/// So many failures of one e-mail address from devices that nobody knows, or of one known device.
+const MAX_FAILURES: u32 = 10;
+/// So many failures of one network address, behind which many people may be.
+const MAX_ADDRESS_FAILURES: u32 = 100;
+/// A secret that was just replaced is good for so long, because requests may be on their way with it.
+const GRACE_S: i64 = 60;
+/// A use is written down at most this often.
+const TOUCH_S: i64 = 60;
+/// How long somebody may look for the code of their second factor.
+const TICKET_S: i64 = 5 * 60;
+/// Devices that were not seen for so long are strangers again.
+const DEVICE_S: i64 = 365 * 24 * HOUR_S;
+
+/// Signs somebody in.
+///
+/// # Errors
+/// When the password or the code is wrong (which of them, and whether there is such a person, is not said), or there
+/// were too many failures.
+pub async fn sign_in(app: &App, attempt: Attempt) -> Result<SignedIn, Error> {
+    let store = store(app)?;
+    // An address that is none is no reason to answer sooner or otherwise.
+    let email = email(&attempt.email).unwrap_or_default();
+    let person = match store.find_user_by_email(&email).await {
+        Ok(person) => Some(person),
+        Err(StoreError::NotFound { .. }) => None,
+        Err(other) => return Err(other.into()),
+    };
+    let buckets = Buckets::of(app, &email, person.as_ref(), &attempt.from).await?;
+    buckets.check(app).await?;
+    let usable = person.filter(|person| person.disabled_at.is_none());
+    let hash = usable.as_ref().and_then(|person| person.password_hash.clone());
+    let right = passwords::verify(&attempt.password, hash.as_deref()).await?;
+    let Some(person) = usable.filter(|_| right) else {
+        return Err(buckets.failed(app).await?);
+    };
+    if person.second_factor.is_some() {
+        let Some(code) = &attempt.code else {
+            let now = app.clock.now_us();
+            let ticket = secrets::new_secret()?;
+            let waits = OneTimeCode {
+                user_id: Some(person.id.clone()),
+                email: None,
+                created_at: now,
+                expires_at: ago(now, -TICKET_S),
+            };
+            store.create_code(&secrets::hash(&ticket), CodePurpose::SecondFactor, &waits).await?;
+            return Ok(SignedIn::CodeNeeded(ticket));
+        };
+        if !second_factor::accepts(app, &person, code).await? {
+            return Err(buckets.failed(app).await?);
+        }
+    }
+    buckets.clear(app).await?;
+    Ok(SignedIn::Done(Box::new(begin(app, person, &attempt.from).await?)))
+}
+
+/// Finishes signing in with the code of the second factor.
+///
+/// # Errors
+/// As for [`sign_in`]; also when the ticket is too old.
+pub async fn finish(app: &App, ticket: &str, code: &str, from: &From) -> Result<NewSession, Error> {
+    let store = store(app)?;
+    let too_late = || Error::SignIn("This took too long. Sign in again.".to_owned());
+    let now = app.clock.now_us();
+    let hash = secrets::hash(ticket);
+    let waits = store.find_code(&hash, CodePurpose::SecondFactor, now).await.map_err(|_| too_late())?;
+    let person = store.find_user(&waits.user_id.ok_or_else(too_late)?).await?;
+    let buckets = Buckets::of(app, &person.email, Some(&person), from).await?;
+    buckets.check(app).await?;
+    if person.disabled_at.is_some() || !second_factor::accepts(app, &person, code).await? {
+        return Err(buckets.failed(app).await?);
+    }
+    store.take_code(&hash, CodePurpose::SecondFactor, now).await.map_err(|_| too_late())?;
+    buckets.clear(app).await?;
+    begin(app, person, from).await
+}
+
+/// Begins a session of somebody who has proven who they are.
+pub(in crate::service) async fn begin(app: &App, person: User, from: &From) -> Result<NewSession, Error> {
+    let store = store(app)?;
+    let now = app.clock.now_us();
+    let max_age_s = app.config.accounts.session_max_h.saturating_mul(HOUR_S);
+    let secret = secrets::new_secret()?;
+    let device = match &from.device {
+        Some(device) if store.knows_device(&person.id, &secrets::hash(device)).await? => device.clone(),
+        _ => secrets::new_secret()?,
+    };
+    let session = Session {
+        id: SessionId::parse(app.clock.new_id("ses"))?,
+        secret_hash: secrets::hash(&secret),
+        previous_hash: None,
+        user_id: person.id.clone(),
+        device: from.device_name.chars().filter(|c| !c.is_control()).take(200).collect(),
+        created_at: now,
+        rotated_at: now,
+        seen_at: now,
+        expires_at: ago(now, -max_age_s),
+    };
+    let caller = Caller::by_session(person.clone(), session.id.clone());
+    let event = caller.did(app, "session.create", None, session.id.as_str(), &json!({}))?;
+    store.create_session(&session, &secrets::hash(&device), &event).await?;
+    store.forget_expired(now, ago(now, WINDOW_S), ago(now, DEVICE_S)).await?;
+    Ok(NewSession { secret, device, person, max_age_s })
+}
+
+/// A caller who was known again.
+pub struct Known {
+    /// Who.
+    pub caller: Caller,
+    /// The secret that the browser must keep instead, if it was replaced.
+    pub new_secret: Option<String>,
+}
+
+/// The caller behind the secret of a session; none if it is not good, or not any more.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn find_session(app: &App, secret: &str) -> Result<Option<Known>, Error> {
+    let store = store(app)?;
+    let now = app.clock.now_us();
+    let hash = secrets::hash(secret);
+    let session = match store.find_session(&hash).await {
+        Ok(session) => session,
+        Err(StoreError::NotFound { .. }) => return Ok(None),
+        Err(other) => return Err(other.into()),
+    };
+    let replaced = session.secret_hash != hash;
+    let idle = app.config.accounts.session_idle_h.saturating_mul(HOUR_S);
+    if session.expires_at <= now
+        || session.seen_at <= ago(now, idle)
+        || (replaced && session.rotated_at <= ago(now, GRACE_S))
+    {
+        return Ok(None);
+    }
+    let person = store.find_user(&session.user_id).await?;
+    if person.disabled_at.is_some() {
+        return Ok(None);
+    }
+    let mut new_secret = None;
+    if !replaced && session.rotated_at <= ago(now, app.config.accounts.session_rotate_min.saturating_mul(60))
+    {
+        let secret = secrets::new_secret()?;
+        if store.rotate_session(&session.id, &hash, &secrets::hash(&secret), now).await? {
+            new_secret = Some(secret);
+        }
+    } else if session.seen_at <= ago(now, TOUCH_S) {
+        store.touch_session(&session.id, now).await?;
+    }
+    Ok(Some(Known { caller: Caller::by_session(person, session.id), new_secret }))
+}
+
+/// The caller behind a token; none if it is not good, or not any more.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn find_token(app: &App, secret: &str) -> Result<Option<Caller>, Error> {
+    let store = store(app)?;
+    let now = app.clock.now_us();
+    let token = match store.find_token(&secrets::hash(secret)).await {
+        Ok(token) => token,
+        Err(StoreError::NotFound { .. }) => return Ok(None),
+        Err(other) => return Err(other.into()),
+    };
+    if token.revoked_at.is_some() || token.expires_at.is_some_and(|end| end <= now) {
+        return Ok(None);
+    }
+    let person = store.find_user(&token.user_id).await?;
+    if person.disabled_at.is_some() {
+        return Ok(None);
+    }
+    if token.used_at.is_none_or(|used| used <= ago(now, TOUCH_S)) {
+        store.touch_token(&token.id, now).await?;
+    }
+    Ok(Some(Caller::by_token(person, token.id, &token.scopes)))
+}
+
+/// A session as its owner sees it.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// Its id.
+    pub id: String,
+    /// What the browser calls itself.
+    pub device: String,
+    /// When it began.
+    pub created_at: TimeUs,
+    /// When it was last used.
+    pub seen_at: TimeUs,
+    /// It is the one that asks.
+    pub current: bool,
+}
+
+/// Where the caller is signed in.
+///
+/// # Errors
+/// When they have no account.
+pub async fn list_sessions(app: &App, caller: &Caller) -> Result<Vec<Listed>, Error> {
+    let person = caller.account()?;
+    let sessions = store(app)?.list_sessions(&person.id).await?;
+    let listed = sessions.into_iter().map(|session| Listed {
+        current: caller.session() == Some(&session.id),
+        id: session.id.to_string(),
+        device: session.device,
+        created_at: session.created_at,
+        seen_at: session.seen_at,
+    });
+    Ok(listed.collect())
+}
+
+/// Ends a session of the caller.
+///
+/// # Errors
+/// When they have no such session.
+pub async fn delete_session(app: &App, caller: &Caller, id: &str) -> Result<(), Error> {
+    let person = caller.account()?;
+    let id = SessionId::parse(id).map_err(|_| Error::NotFound("session"))?;
+    let event = caller.did(app, "session.delete", None, id.as_str(), &json!({}))?;
+    Ok(store(app)?.delete_session(&person.id, &id, &event).await?)
+}
+
+/// What failures are counted under. Whoever has signed in on a device before is counted apart from strangers, so that
+/// strangers who guess cannot lock them out.
+struct Buckets {
+    own: String,
+    address: String,
+    known: bool,
+    person: Option<User>,
+}
+
+impl Buckets {
+    async fn of(app: &App, email: &str, person: Option<&User>, from: &From) -> Result<Self, Error> {
+        let device = from.device.as_deref().map(secrets::hash);
+        let known = match (&device, person) {
+            (Some(device), Some(person)) => store(app)?.knows_device(&person.id, device).await?,
+            _ => false,
+        };
+        let own = match device.filter(|_| known) {
+            Some(device) => format!("device:{device}"),
+            None => format!("email:{}", secrets::hash(email)),
+        };
+        // Hashed, so that nobody's address is kept.
+        let address = format!("address:{}", secrets::hash(&from.address));
+        Ok(Buckets { own, address, known, person: person.cloned() })
+    }
+
+    async fn check(&self, app: &App) -> Result<(), Error> {
+        let store = store(app)?;
+        let since = ago(app.clock.now_us(), WINDOW_S);
+        let own = store.count_sign_in_failures(&self.own, since).await?;
+        // A known device is not held back by what its neighbours do.
+        let address = match self.known {
+            true => 0,
+            false => store.count_sign_in_failures(&self.address, since).await?,
+        };
+        if own >= MAX_FAILURES || address >= MAX_ADDRESS_FAILURES {
+            return Err(Error::TooMany {
+                message: format!(
+                    "Signing in failed too often. Wait {} minutes, or use a browser in which you have signed in before, or ask for a new password.",
+                    WINDOW_S / 60
+                ),
+                wait_s: u64::try_from(WINDOW_S).unwrap_or_default(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Counts a failure; what to answer.
+    async fn failed(&self, app: &App) -> Result<Error, Error> {
+        let store = store(app)?;
+        let now = app.clock.now_us();
+        for bucket in [&self.own, &self.address] {
+            store.add_sign_in_failure(bucket, now, ago(now, WINDOW_S)).await?;
+        }
+        if let Some(person) = &self.person {
+            let event = Caller::local().did(app, "session.refuse", None, person.id.as_str(), &json!({}))?;
+            store.record_audit_event(&event).await?;
+        }
+        metrics::counter!("ba_copilot_sign_in_failures_total").increment(1);
+        Ok(Error::SignIn("The e-mail address, the password or the code is wrong.".to_owned()))
+    }
+
+    async fn clear(&self, app: &App) -> Result<(), Error> {
+        Ok(store(app)?.clear_sign_in_failures(&self.own).await?)
+    }
+}
+
+/// A moment that is `seconds` from now, for links.
+pub(super) fn in_seconds(app: &App, seconds: i64) -> TimeUs {
+    TimeUs::from_micros(app.clock.now_us().as_micros().saturating_add(seconds.saturating_mul(SECOND_US)))
+}

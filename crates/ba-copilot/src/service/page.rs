@@ -1,0 +1,58 @@
+//! Long lists, a page at a time, as callers ask for them.
+
+use store::{Cursor, PageRequest};
+
+use super::Error;
+
+/// Which page is wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Listing {
+    /// `next` of the page before.
+    pub after: Option<String>,
+    /// How many at most.
+    pub limit: Option<u32>,
+}
+
+/// How many there are on a page if nobody says.
+const USUAL: u32 = 50;
+
+impl Listing {
+    pub(super) fn request(&self) -> Result<PageRequest, Error> {
+        let limit = self.limit.unwrap_or(USUAL);
+        if !(1..=store::MAX_PAGE_LIMIT).contains(&limit) {
+            return Err(Error::invalid(
+                "limit",
+                format!("A page has 1 to {} entries.", store::MAX_PAGE_LIMIT),
+            ));
+        }
+        let after = self.after.as_deref().map(Cursor::parse).transpose().map_err(|_| {
+            Error::invalid(
+                "after",
+                "This is not the `next` of a page. Leave it out to begin at the first page.",
+            )
+        })?;
+        Ok(PageRequest { after, limit })
+    }
+}
+
+/// Some entries, and where to go on.
+#[derive(Debug, Clone)]
+pub struct Page<T> {
+    /// The entries, newest first.
+    pub items: Vec<T>,
+    /// Ask with this for more.
+    pub next: Option<String>,
+}
+
+impl<T> From<store::Page<T>> for Page<T> {
+    fn from(page: store::Page<T>) -> Self {
+        Page { items: page.items, next: page.next.map(|cursor| cursor.to_string()) }
+    }
+}
+
+impl<T> Page<T> {
+    /// The same page of something else.
+    pub fn map<U>(self, turn: impl FnMut(T) -> U) -> Page<U> {
+        Page { items: self.items.into_iter().map(turn).collect(), next: self.next }
+    }
+}

@@ -1,0 +1,25 @@
+//! The tables of the database: what would change, and changing it.
+
+use super::{Error, access::store};
+use crate::app::App;
+
+/// What the database lacks.
+///
+/// # Errors
+/// When a newer program was here, or a step was applied in another form.
+pub async fn list_pending(app: &App) -> Result<Vec<&'static str>, Error> {
+    Ok(store(app)?.check_schema().await?.pending)
+}
+
+/// Every step there is, for a database that does not exist yet.
+pub fn list_all() -> Vec<&'static str> {
+    store::Store::migrations()
+}
+
+/// Applies what is pending, all of it or nothing. Of several processes, one does it and the others wait.
+///
+/// # Errors
+/// When a newer program was here, or the database refuses.
+pub async fn migrate(app: &App) -> Result<Vec<&'static str>, Error> {
+    Ok(store(app)?.migrate(app.clock.now_us()).await?.applied)
+}

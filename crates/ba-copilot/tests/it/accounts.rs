@@ -1,0 +1,516 @@
+//! Accounts and teams, as people and programs use them.
+
+use axum::http::Request;
+use serde_json::{Value, json};
+
+use crate::{
+    app::TestApp,
+    people::{Browser, PASSWORD, add, code_of, id_of, invite, letters, set_up},
+};
+
+const OTHER_PASSWORD: &str = "a quite different sentence";
+const HOUR_S: u64 = 3600;
+
+async fn bearer(app: &TestApp, path: &str, token: &str) -> crate::app::Reply {
+    let request = Request::get(path).header("authorization", format!("Bearer {token}"));
+    app.send(request.body("".into()).expect("a request")).await
+}
+
+#[tokio::test]
+async fn the_first_person_owns_what_was_there_and_from_then_on_everybody_signs_in() {
+    let app = TestApp::builtin().await;
+    let message = json!({"message": "A customer places orders."});
+    let before = app.post("/api/v1/generate/class-diagram", message.clone()).await.json();
+    let diagram = before["response"]["metadata"]["diagram_id"].as_str().expect("an id").to_owned();
+    let open = app.get(&format!("/api/v1/diagrams/{diagram}")).await;
+    assert_eq!((open.status.as_u16(), &open.headers["etag"]), (200, &"\"1\"".parse().expect("a value")));
+    app.get("/api/v1/me").await.problem(409, "conflict");
+
+    let mut ada = set_up(&app).await;
+    let me = ada.get(&app, "/api/v1/me").await.json();
+    assert_eq!(
+        (&me["email"], &me["admin"], &me["verified"]),
+        (&json!("ada@example.com"), &json!(true), &json!(true))
+    );
+    assert_eq!(ada.get(&app, &format!("/api/v1/diagrams/{diagram}")).await.status, 200);
+    let refused = app.post("/api/v1/generate/class-diagram", message).await;
+    assert_eq!(refused.headers["www-authenticate"], "Bearer realm=\"BA Copilot\"");
+    refused.problem(401, "sign_in");
+    app.get(&format!("/api/v1/diagrams/{diagram}")).await.problem(401, "sign_in");
+    // Programs still learn who answers, and how it is.
+    assert_eq!(app.get("/").await.json()["service"], "BA Copilot AI Service");
+    assert_eq!(app.get("/health").await.status, 200);
+    // Nobody sets it up a second time.
+    let mut eve = Browser::default();
+    let again = eve
+        .form(&app, "/set-up", &[("name", "Eve"), ("email", "eve@example.com"), ("password", PASSWORD)])
+        .await;
+    assert_eq!((again.status.as_u16(), eve.cookies.len()), (303, 0));
+    assert_eq!(ada.get(&app, "/api/v1/users").await.json()["items"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn passwords_that_are_not_good_enough_are_refused() {
+    let app = TestApp::builtin().await;
+    for (password, why) in [
+        ("short", "12 to 256 characters; this one has 5"),
+        (&"a".repeat(300), "this one has 300"),
+        ("aaaaaaaaaaaaaaaa", "easy to guess"),
+        ("ada@example.com", "easy to guess"),
+    ] {
+        let mut ada = Browser::default();
+        let fields = [("name", "Ada"), ("email", "ada@example.com"), ("password", password)];
+        let reply = ada.form(&app, "/set-up", &fields).await;
+        assert_eq!((reply.status.as_u16(), ada.cookies.len()), (422, 0), "{password}");
+        assert!(
+            reply.text().contains(why) && reply.text().contains("value=\"ada@example.com\""),
+            "{}",
+            reply.text()
+        );
+        assert!(!reply.text().contains(&format!("value=\"{password}\"")) || password.contains('@'));
+    }
+}
+
+#[tokio::test]
+async fn guessing_is_stopped_and_does_not_lock_the_owner_out() {
+    let app = TestApp::builtin().await;
+    let mut ada = set_up(&app).await;
+    let mut eve = Browser::default();
+    let unknown = eve.sign_in(&app, "nobody@example.com", PASSWORD).await.problem(401, "sign_in");
+    for _ in 0..10 {
+        let wrong = eve.sign_in(&app, "ada@example.com", "not the password").await.problem(401, "sign_in");
+        assert_eq!(wrong["detail"], unknown["detail"], "whether there is such a person is not said");
+    }
+    // Not even the right password helps a stranger now.
+    let stopped = eve.sign_in(&app, "ada@example.com", PASSWORD).await;
+    assert_eq!(stopped.headers["retry-after"], "900");
+    stopped.problem(429, "too_many");
+    // A browser in which Ada has signed in before is no stranger.
+    assert_eq!(ada.sign_in(&app, "ada@example.com", PASSWORD).await.status, 200);
+    app.wait_s(901);
+    assert_eq!(eve.sign_in(&app, "ada@example.com", PASSWORD).await.status, 200);
+}
+
+#[tokio::test]
+async fn sessions_rotate_end_by_themselves_and_can_be_ended() {
+    let app = TestApp::builtin().await;
+    let mut ada = set_up(&app).await;
+    let first = ada.cookies["bac_session"].clone();
+    app.wait_s(30 * 60);
+    ada.get(&app, "/api/v1/me").await;
+    assert_eq!(ada.cookies["bac_session"], first, "not before its time");
+    app.wait_s(HOUR_S);
+    let mut late = ada.clone();
+    ada.get(&app, "/api/v1/me").await;
+    assert_ne!(ada.cookies["bac_session"], first);
+    // A request that was on its way with the old secret is still answered, and is not given a third one.
+    assert_eq!(late.get(&app, "/api/v1/me").await.status, 200);
+    assert_eq!(late.cookies["bac_session"], first);
+    app.wait_s(61);
+    late.get(&app, "/api/v1/me").await.problem(401, "sign_in");
+    assert_eq!(ada.get(&app, "/api/v1/me").await.status, 200);
+
+    let mut phone = Browser::default();
+    phone.sign_in(&app, "ada@example.com", PASSWORD).await;
+    let sessions = ada.get(&app, "/api/v1/sessions").await.json();
+    let sessions = sessions.as_array().expect("sessions");
+    assert_eq!(
+        sessions.iter().map(|it| it["current"].as_bool()).collect::<Vec<_>>(),
+        [Some(false), Some(true)]
+    );
+    let other = sessions[0]["id"].as_str().expect("an id");
+    assert_eq!(ada.send(&app, "DELETE", &format!("/api/v1/sessions/{other}"), Value::Null).await.status, 204);
+    phone.get(&app, "/api/v1/me").await.problem(401, "sign_in");
+    // Unused for a week, it ends; used all the time, it ends after thirty days.
+    let mut idle = Browser::default();
+    idle.sign_in(&app, "ada@example.com", PASSWORD).await;
+    for _ in 0..8 {
+        app.wait_s(24 * HOUR_S);
+        assert_eq!(ada.get(&app, "/api/v1/me").await.status, 200);
+    }
+    idle.get(&app, "/api/v1/me").await.problem(401, "sign_in");
+    for _ in 0..23 {
+        app.wait_s(24 * HOUR_S);
+        ada.get(&app, "/api/v1/me").await;
+    }
+    ada.get(&app, "/api/v1/me").await.problem(401, "sign_in");
+}
+
+#[tokio::test]
+async fn a_new_password_ends_every_other_session() {
+    let app = TestApp::builtin().await;
+    let mut ada = set_up(&app).await;
+    let mut phone = Browser::default();
+    phone.sign_in(&app, "ada@example.com", PASSWORD).await;
+    let change = |old: &str, new: &str| json!({"old": old, "new": new});
+    let path = "/api/v1/me/password";
+    ada.send(&app, "PUT", path, change("wrong", OTHER_PASSWORD)).await.problem(422, "invalid_input");
+    assert_eq!(ada.send(&app, "PUT", path, change(PASSWORD, OTHER_PASSWORD)).await.status, 204);
+    phone.get(&app, "/api/v1/me").await.problem(401, "sign_in");
+    assert_eq!(ada.get(&app, "/api/v1/me").await.status, 200);
+    phone.sign_in(&app, "ada@example.com", PASSWORD).await.problem(401, "sign_in");
+    assert_eq!(phone.sign_in(&app, "ada@example.com", OTHER_PASSWORD).await.status, 200);
+
+    // Forgotten: the link works once and ends every session.
+    for _ in 0..2 {
+        let asked =
+            phone.send(&app, "POST", "/api/v1/password-resets", json!({"email": "ADA@example.com"})).await;
+        assert_eq!(asked.status, 202);
+    }
+    let nobody =
+        phone.send(&app, "POST", "/api/v1/password-resets", json!({"email": "eve@example.com"})).await;
+    assert_eq!(nobody.status, 202, "whether there is such a person is not said");
+    while letters(&app).len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    let codes: Vec<String> = letters(&app).iter().map(|letter| code_of(letter)).collect();
+    let finish = |code: &str, password: &str| json!({"code": code, "password": password});
+    let path = "/api/v1/password-resets/finish";
+    let good = async |code: &str| {
+        phone.clone().send(&app, "POST", path, finish(code, PASSWORD)).await.status.as_u16()
+    };
+    let weak = phone.clone().send(&app, "POST", path, finish(&codes[1], "weak")).await;
+    assert_eq!(weak.status, 422);
+    let mut answers = Vec::new();
+    for code in [&codes[0], &codes[1], &codes[0], &codes[1]] {
+        answers.push(good(code).await);
+    }
+    answers.sort_unstable();
+    assert_eq!(answers, [204, 422, 422, 422], "of two links, the newer one is good, once");
+    ada.get(&app, "/api/v1/me").await.problem(401, "sign_in");
+    assert_eq!(ada.sign_in(&app, "ada@example.com", PASSWORD).await.status, 200);
+}
+
+#[tokio::test]
+async fn tokens_do_what_their_scopes_say_until_they_end() {
+    let app = TestApp::builtin().await;
+    let mut ada = set_up(&app).await;
+    let body = json!({"name": "nightly", "scopes": ["generate", "read"], "days": 2});
+    let made = ada.send(&app, "POST", "/api/v1/tokens", body).await.json();
+    let secret = made["secret"].as_str().expect("a secret");
+    assert!(secret.starts_with("bac_") && secret.len() == 47, "{secret}");
+    assert_eq!(made["scopes"], json!(["read", "generate"]));
+    assert_eq!(bearer(&app, "/api/v1/projects", secret).await.status, 200);
+    bearer(&app, "/api/v1/me", secret).await.problem(403, "forbidden");
+    bearer(&app, "/api/v1/projects", &secret.to_uppercase()).await.problem(401, "sign_in");
+    let listed = ada.get(&app, "/api/v1/tokens").await;
+    assert!(!listed.text().contains(secret), "a secret is shown once");
+    let listed = listed.json();
+    assert!(listed["items"][0]["used_at"].is_string(), "{listed}");
+    app.wait_s(2 * 24 * HOUR_S - 1);
+    assert_eq!(bearer(&app, "/api/v1/projects", secret).await.status, 200);
+    app.wait_s(1);
+    bearer(&app, "/api/v1/projects", secret).await.problem(401, "sign_in");
+
+    let secret = ada.token(&app, &["read"]).await;
+    let id =
+        ada.get(&app, "/api/v1/tokens").await.json()["items"][0]["id"].as_str().expect("an id").to_owned();
+    assert_eq!(ada.send(&app, "DELETE", &format!("/api/v1/tokens/{id}"), Value::Null).await.status, 204);
+    bearer(&app, "/api/v1/projects", &secret).await.problem(401, "sign_in");
+    for bad in [
+        json!({"name": "x", "scopes": []}),
+        json!({"name": "x", "scopes": ["root"]}),
+        json!({"name": "x", "scopes": ["read"], "days": 0}),
+    ] {
+        ada.send(&app, "POST", "/api/v1/tokens", bad).await.problem(422, "invalid_input");
+    }
+}
+
+/// The code that an app shows, by RFC 6238.
+fn code_now(app: &TestApp, secret: &str) -> String {
+    let secret = totp_rs::Secret::try_from_base32(secret).expect("a secret");
+    let totp = totp_rs::Builder::new().with_secret(secret).with_account_name("a").build().expect("a clock");
+    totp.generate(app.clock_s.load(std::sync::atomic::Ordering::Relaxed)).to_string()
+}
+
+#[tokio::test]
+async fn a_second_factor_is_asked_for_and_good_once() {
+    let app = TestApp::builtin().await;
+    let mut ada = set_up(&app).await;
+    let path = "/api/v1/me/second-factor";
+    let offered = ada.send(&app, "POST", path, Value::Null).await.json();
+    let secret = offered["secret"].as_str().expect("a secret").to_owned();
+    assert!(
+        offered["url"]
+            .as_str()
+            .is_some_and(|url| url.starts_with("otpauth://totp/BA%20Copilot:ada%40example.com?")),
+        "{offered}"
+    );
+    let set = |code: &str| json!({"secret": secret, "code": code});
+    ada.send(&app, "PUT", path, set("000000")).await.problem(422, "invalid_input");
+    let used = code_now(&app, &secret);
+    assert_eq!(ada.send(&app, "PUT", path, set(&used)).await.status, 204);
+
+    let mut phone = Browser::default();
+    let half = phone.sign_in(&app, "ada@example.com", PASSWORD).await;
+    assert_eq!((half.status.as_u16(), phone.cookies.len()), (202, 0), "half-way is nowhere");
+    let ticket = half.json()["ticket"].as_str().expect("a ticket").to_owned();
+    let finish = |code: &str| json!({"ticket": ticket, "code": code});
+    let path = "/api/v1/sign-in/code";
+    phone.send(&app, "POST", path, finish(&used)).await.problem(401, "sign_in");
+    app.wait_s(30);
+    let fresh = code_now(&app, &secret);
+    assert_eq!(phone.send(&app, "POST", path, finish(&fresh)).await.status, 200);
+    assert_eq!(phone.get(&app, "/api/v1/me").await.json()["second_factor"], true);
+    Browser::default().send(&app, "POST", path, finish(&fresh)).await.problem(401, "sign_in");
+    // The secret is nowhere in the clear.
+    let store = app.app.store.as_ref().expect("a store");
+    let kept =
+        store.find_user_by_email("ada@example.com").await.expect("Ada").second_factor.expect("a factor");
+    assert!(!kept.contains(&secret) && kept.len() > 40);
+    // A ticket is good for five minutes.
+    let half = phone.sign_in(&app, "ada@example.com", PASSWORD).await.json();
+    app.wait_s(301);
+    let late = json!({"ticket": half["ticket"], "code": code_now(&app, &secret)});
+    phone.send(&app, "POST", path, late).await.problem(401, "sign_in");
+    let off = phone.send(&app, "DELETE", "/api/v1/me/second-factor", json!({"password": PASSWORD})).await;
+    assert_eq!(off.status, 204);
+    assert_eq!(Browser::default().sign_in(&app, "ada@example.com", PASSWORD).await.status, 200);
+}
+
+#[tokio::test]
+async fn people_are_invited_join_and_leave() {
+    let app = TestApp::builtin().await;
+    let mut ada = set_up(&app).await;
+    let project =
+        ada.get(&app, "/api/v1/projects").await.json()["items"][0]["id"].as_str().expect("an id").to_owned();
+    let path = format!("/api/v1/projects/{project}/invitations");
+    let ask = |role: &str| json!({"email": "Grace@Example.com", "role": role});
+    ada.send(&app, "POST", &path, ask("king")).await.problem(422, "invalid_input");
+    let first = ada.send(&app, "POST", &path, ask("editor")).await.json();
+    let second = ada.send(&app, "POST", &path, ask("viewer")).await.json();
+    assert_eq!(second["sent"], true);
+    let letter = letters(&app).pop().expect("a message");
+    assert!(letter.contains("To: grace@example.com") && letter.contains("Ada Lovelace asks you"), "{letter}");
+    let stale = code_of(first["link"].as_str().expect("a link"));
+    let code = code_of(second["link"].as_str().expect("a link"));
+    assert_eq!(code_of(&letter), code);
+
+    let mut grace = Browser::default();
+    assert_eq!(
+        grace.get(&app, &format!("/invitation?code={stale}")).await.status,
+        422,
+        "the newer one replaces it"
+    );
+    let page = grace.get(&app, &format!("/invitation?code={code}")).await;
+    assert!(page.text().contains("Default") && page.text().contains("as viewer"), "{}", page.text());
+    let join = [("code", code.as_str()), ("name", "Grace"), ("password", PASSWORD)];
+    assert_eq!(grace.form(&app, "/invitation", &join).await.status, 303);
+    let mine = grace.get(&app, "/api/v1/projects").await.json();
+    let roles: Vec<_> =
+        mine["items"].as_array().expect("projects").iter().map(|it| it["role"].as_str()).collect();
+    assert!(roles.contains(&Some("viewer")) && roles.contains(&Some("owner")), "{mine}");
+    assert_eq!(Browser::default().form(&app, "/invitation", &join).await.status, 422, "good once");
+
+    // The last owner cannot leave, and cannot be made less.
+    let (ada_id, grace_id) = (id_of(&app, &mut ada).await, id_of(&app, &mut grace).await);
+    let member = |id: &str| format!("/api/v1/projects/{project}/members/{id}");
+    ada.send(&app, "DELETE", &member(&ada_id), Value::Null).await.problem(409, "conflict");
+    ada.send(&app, "PUT", &member(&ada_id), json!({"role": "editor"})).await.problem(409, "conflict");
+    grace.send(&app, "DELETE", &member(&ada_id), Value::Null).await.problem(403, "forbidden");
+    assert_eq!(ada.send(&app, "PUT", &member(&grace_id), json!({"role": "owner"})).await.status, 204);
+    assert_eq!(ada.send(&app, "DELETE", &member(&ada_id), Value::Null).await.status, 204);
+    ada.get(&app, &format!("/api/v1/projects/{project}")).await.problem(404, "not_found");
+    assert_eq!(grace.get(&app, &format!("/api/v1/projects/{project}")).await.json()["role"], "owner");
+}
+
+#[tokio::test]
+async fn an_account_can_be_taken_along_and_deleted() {
+    let app = TestApp::builtin().await;
+    let mut ada = set_up(&app).await;
+    let mut grace = add(&app, &mut ada, "grace@example.com").await;
+    let made = grace.send(&app, "POST", "/api/v1/projects", json!({"name": "Shared"})).await.json();
+    let shared = made["id"].as_str().expect("an id").to_owned();
+    invite(&app, &mut grace, &shared, &mut ada, "ada@example.com", "editor").await;
+    let secret = grace.token(&app, &["read"]).await;
+    let export = grace.get(&app, "/api/v1/me/export").await;
+    let text = export.text().to_owned();
+    for word in ["grace@example.com", "Shared", "token.create", "a browser"] {
+        assert!(text.contains(word), "{word} is missing in {text}");
+    }
+    for word in [secret.as_str(), "argon2", grace.cookies["bac_session"].as_str(), "ada@example.com"] {
+        assert!(!text.contains(word), "{word} has no business in {text}");
+    }
+    let delete = |password: &str| json!({"password": password});
+    grace.send(&app, "DELETE", "/api/v1/me", delete("wrong")).await.problem(422, "invalid_input");
+    // Others would be left in a project without an owner.
+    grace.send(&app, "DELETE", "/api/v1/me", delete(PASSWORD)).await.problem(409, "conflict");
+    let ada_id = id_of(&app, &mut ada).await;
+    let path = format!("/api/v1/projects/{shared}/members/{ada_id}");
+    assert_eq!(grace.send(&app, "PUT", &path, json!({"role": "owner"})).await.status, 204);
+    assert_eq!(grace.send(&app, "DELETE", "/api/v1/me", delete(PASSWORD)).await.status, 204);
+    grace.get(&app, "/api/v1/me").await.problem(401, "sign_in");
+    bearer(&app, "/api/v1/projects", &secret).await.problem(401, "sign_in");
+    grace.sign_in(&app, "grace@example.com", PASSWORD).await.problem(401, "sign_in");
+    let users = ada.get(&app, "/api/v1/users").await;
+    assert!(!users.text().contains("grace"), "{}", users.text());
+    // The address is free again.
+    add(&app, &mut ada, "grace@example.com").await;
+}
+
+#[tokio::test]
+async fn nobody_overwrites_what_they_have_not_seen() {
+    let app = TestApp::builtin().await;
+    let body = json!({"title": "Orders", "code": "classDiagram\n  class Order"});
+    let made = app.post("/api/v1/projects/default/diagrams", body).await;
+    assert_eq!((made.status.as_u16(), &made.headers["etag"]), (201, &"\"1\"".parse().expect("a value")));
+    let id = made.json()["id"].as_str().expect("an id").to_owned();
+    let path = format!("/api/v1/diagrams/{id}/versions");
+    let mut me = Browser::default();
+    let next = json!({"code": "classDiagram\n  class Order\n  class Customer", "note": "Customers too"});
+    me.send(&app, "POST", &path, next.clone()).await.problem(428, "if_match_needed");
+    let written = me.send_with(&app, "POST", &path, next.clone(), &[("if-match", "\"1\"")]).await;
+    assert_eq!(
+        (written.status.as_u16(), &written.headers["etag"]),
+        (201, &"\"2\"".parse().expect("a value"))
+    );
+    let written = written.json();
+    assert_eq!((&written["version"], &written["newest"]["validated"]), (&json!(2), &json!(true)));
+    for stale in ["\"1\"", "\"7\"", "nonsense", "\"\""] {
+        me.send_with(&app, "POST", &path, next.clone(), &[("if-match", stale)]).await.problem(412, "changed");
+    }
+    let wrong = json!({"code": "classDiagram\n  class [[["});
+    let kept = me.send_with(&app, "POST", &path, wrong, &[("if-match", "*")]).await.json();
+    assert_eq!(
+        (&kept["version"], &kept["newest"]["validated"]),
+        (&json!(3), &json!(false)),
+        "kept, and said to be wrong"
+    );
+    assert!(!kept["newest"]["findings"].as_array().expect("findings").is_empty());
+    let lines = app.get(&path).await.json();
+    let numbers: Vec<_> =
+        lines["items"].as_array().expect("versions").iter().map(|it| it["number"].as_u64()).collect();
+    assert_eq!(numbers, [Some(3), Some(2), Some(1)]);
+    assert_eq!(app.get(&format!("{path}/2")).await.json()["note"], "Customers too");
+    app.get(&format!("{path}/4")).await.problem(404, "not_found");
+    app.get(&format!("{path}/x")).await.problem(404, "not_found");
+    // Ten at once on the same revision: one is written.
+    let etag =
+        app.get(&format!("/api/v1/diagrams/{id}")).await.headers["etag"].to_str().expect("text").to_owned();
+    let mut statuses = Vec::new();
+    let all = (0..10).map(|n| {
+        let (path, etag, app) = (path.clone(), etag.clone(), &app);
+        async move {
+            let body = json!({"code": format!("classDiagram\n  class C{n}")});
+            Browser::default()
+                .send_with(app, "POST", &path, body, &[("if-match", &etag)])
+                .await
+                .status
+                .as_u16()
+        }
+    });
+    statuses.extend(futures_util::future::join_all(all).await);
+    statuses.sort_unstable();
+    assert_eq!((statuses[0], &statuses[1..]), (201, &[412; 9][..]));
+}
+
+#[tokio::test]
+async fn every_change_is_in_the_audit_log_and_no_word_of_people() {
+    let app = TestApp::builtin().await;
+    let mut ada = set_up(&app).await;
+    let project = ada.send(&app, "POST", "/api/v1/projects", json!({"name": "Canaryproject"})).await.json();
+    let project = project["id"].as_str().expect("an id").to_owned();
+    let message = json!({"message": "A canarycustomer places orders.", "project_id": project});
+    ada.send(&app, "POST", "/api/v1/generate/class-diagram", message).await;
+    let body = json!({"title": "Canarytitle", "code": "classDiagram\n  class Canaryclass"});
+    ada.send(&app, "POST", &format!("/api/v1/projects/{project}/diagrams"), body).await;
+    let path = format!("/api/v1/projects/{project}");
+    ada.send_with(&app, "PATCH", &path, json!({"archived": true}), &[("if-match", "*")]).await;
+    let events = ada.get(&app, &format!("{path}/audit-events")).await;
+    assert!(!events.text().to_lowercase().contains("canary"), "{}", events.text());
+    let events = events.json();
+    let actions: Vec<_> =
+        events["items"].as_array().expect("events").iter().map(|it| it["action"].as_str()).collect();
+    let expected = ["project.update", "diagram.create", "generation.create", "project.create"];
+    assert_eq!(actions, expected.map(Some));
+    let me = id_of(&app, &mut ada).await;
+    assert!(
+        events["items"].as_array().expect("events").iter().all(|it| it["user_id"] == me.as_str()),
+        "{events}"
+    );
+    assert_eq!(events["items"][2]["details"]["provider"], "builtin");
+    // What is archived does not change.
+    let body = json!({"title": "Late", "code": "classDiagram"});
+    ada.send(&app, "POST", &format!("{path}/diagrams"), body).await.problem(409, "conflict");
+    Browser::default().sign_in(&app, "ada@example.com", "wrong wrong wrong").await;
+    let all = ada.get(&app, "/api/v1/audit-events?limit=1").await.json();
+    assert_eq!(
+        (&all["items"][0]["action"], &all["items"][0]["subject"]),
+        (&json!("session.refuse"), &json!(me))
+    );
+    let next = all["next"].as_str().expect("more").to_owned();
+    let more = ada.get(&app, &format!("/api/v1/audit-events?limit=2&after={next}")).await.json();
+    assert_eq!(more["items"][0]["action"], "project.update");
+    for bad in ["limit=0", "limit=1000", "after=nonsense", "limit=x"] {
+        ada.get(&app, &format!("/api/v1/audit-events?{bad}")).await.problem(422, "invalid_input");
+    }
+}
+
+#[tokio::test]
+async fn who_is_disabled_is_out_at_once() {
+    let app = TestApp::builtin().await;
+    let mut ada = set_up(&app).await;
+    let mut grace = add(&app, &mut ada, "grace@example.com").await;
+    let secret = grace.token(&app, &["read"]).await;
+    let path = format!("/api/v1/users/{}", id_of(&app, &mut grace).await);
+    let disabled = ada.send(&app, "PATCH", &path, json!({"disabled": true})).await.json();
+    assert_eq!(disabled["disabled"], true);
+    grace.get(&app, "/api/v1/me").await.problem(401, "sign_in");
+    bearer(&app, "/api/v1/projects", &secret).await.problem(401, "sign_in");
+    grace.sign_in(&app, "grace@example.com", PASSWORD).await.problem(401, "sign_in");
+    ada.send(&app, "PATCH", &path, json!({"disabled": false})).await;
+    assert_eq!(grace.sign_in(&app, "grace@example.com", PASSWORD).await.status, 200);
+    let own = format!("/api/v1/users/{}", id_of(&app, &mut ada).await);
+    ada.send(&app, "PATCH", &own, json!({"admin": false})).await.problem(409, "conflict");
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_change_nothing() {
+    let app = TestApp::builtin().await;
+    let mut ada = set_up(&app).await;
+    for headers in [
+        &[("sec-fetch-site", "cross-site")][..],
+        &[("sec-fetch-site", "same-site")],
+        &[("origin", "https://elsewhere.example"), ("host", "localhost")],
+        &[("origin", "null"), ("host", "localhost")],
+    ] {
+        let reply = ada.send_with(&app, "POST", "/api/v1/projects", json!({"name": "x"}), headers).await;
+        reply.problem(403, "cross_site");
+    }
+    let own = [("origin", "http://localhost:8000"), ("host", "localhost:8000")];
+    assert_eq!(ada.send_with(&app, "POST", "/api/v1/projects", json!({"name": "x"}), &own).await.status, 201);
+    // Whoever signs in is sent to a page of ours, whatever a link says.
+    let mut grace = Browser::default();
+    for (next, to) in [
+        ("/projects", "/projects"),
+        ("//elsewhere.example", "/"),
+        ("https://elsewhere.example", "/"),
+        ("/\\elsewhere", "/"),
+    ] {
+        let fields = [("email", "ada@example.com"), ("password", PASSWORD), ("next", next)];
+        let reply = grace.form(&app, "/sign-in", &fields).await;
+        assert_eq!(
+            (reply.status.as_u16(), reply.headers["location"].to_str().ok()),
+            (303, Some(to)),
+            "{next}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn too_many_requests_are_told_when_to_come_back() {
+    let app = TestApp::start(None, &[("BA_COPILOT__LIMITS__REQUESTS_PER_MINUTE", "20")]).await;
+    let mut ada = set_up(&app).await;
+    let mut statuses = Vec::new();
+    for _ in 0..25 {
+        statuses.push(ada.get(&app, "/api/v1/me").await);
+    }
+    assert_eq!(statuses.iter().filter(|reply| reply.status == 200).count(), 20);
+    let stopped = statuses.pop().expect("a reply");
+    assert!(
+        stopped.headers["retry-after"].to_str().is_ok_and(|wait| wait.parse::<u64>().is_ok_and(|s| s <= 4))
+    );
+    stopped.problem(429, "too_many");
+    // Whoever looks after it still sees how it is.
+    assert_eq!(app.get("/health").await.status, 200);
+}

@@ -1,0 +1,129 @@
+//! Tokens: what programs call with. Knows hashes of secrets only.
+
+use crate::audit::keep_audit;
+use crate::generations::check_text;
+use crate::pool::{in_transaction, on_pool};
+use crate::row::row;
+use crate::{NewAuditEvent, Page, PageRequest, Store, StoreError, TimeUs, TokenId, UserId};
+
+/// A token.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token {
+    /// Its id, which is no secret.
+    pub id: TokenId,
+    /// Whose rights it has.
+    pub user_id: UserId,
+    /// What it is for.
+    pub name: String,
+    /// Hash of the secret.
+    pub secret_hash: String,
+    /// What it may do: words separated by spaces.
+    pub scopes: String,
+    /// When it was made.
+    pub created_at: TimeUs,
+    /// Until when it is good; for ever if none.
+    pub expires_at: Option<TimeUs>,
+    /// When it was last used, give or take a minute.
+    pub used_at: Option<TimeUs>,
+    /// Since when it is not good any more.
+    pub revoked_at: Option<TimeUs>,
+}
+
+row!(Token { id, user_id, name, secret_hash, scopes, created_at, expires_at, used_at, revoked_at });
+
+/// Says which, and not the hash.
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Token").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+macro_rules! token_columns {
+    () => {
+        "id, user_id, name, secret_hash, scopes, created_at, expires_at, used_at, revoked_at"
+    };
+}
+
+impl Store {
+    /// Writes a token.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] if the name cannot be kept.
+    pub async fn create_token(&self, token: &Token, audit: &NewAuditEvent) -> Result<(), StoreError> {
+        check_text("name", &token.name)?;
+        in_transaction!(&self.pool, tx => {
+            sqlx::query(concat!(
+                "insert into tokens (", token_columns!(), ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+            ))
+            .bind(&token.id).bind(&token.user_id).bind(&token.name).bind(&token.secret_hash).bind(&token.scopes)
+            .bind(token.created_at).bind(token.expires_at).bind(token.used_at).bind(token.revoked_at)
+            .execute(&mut *tx).await?;
+            keep_audit!(tx, audit);
+        });
+        Ok(())
+    }
+
+    /// The token of a secret, good or not.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn find_token(&self, secret_hash: &str) -> Result<Token, StoreError> {
+        on_pool!(&self.pool, db => {
+            sqlx::query_as(concat!("select ", token_columns!(), " from tokens where secret_hash = $1"))
+                .bind(secret_hash).fetch_optional(db).await
+        })?
+        .ok_or(StoreError::NotFound { what: "token" })
+    }
+
+    /// The tokens of somebody, last made first.
+    ///
+    /// # Errors
+    /// Only those of the database.
+    pub async fn list_tokens(&self, user: &UserId, page: &PageRequest) -> Result<Page<Token>, StoreError> {
+        let (at, id) = page.before();
+        let rows: Vec<Token> = on_pool!(&self.pool, db => {
+            sqlx::query_as(concat!(
+                "select ", token_columns!(), " from tokens where user_id = $4 and (created_at, id) < ($1, $2) ",
+                "order by created_at desc, id desc limit $3"
+            ))
+            .bind(at).bind(id).bind(page.rows_to_fetch()).bind(user).fetch_all(db).await
+        })?;
+        Ok(page.page(rows, |it| (it.created_at.as_micros(), it.id.as_str())))
+    }
+
+    /// Remembers that a token was used.
+    ///
+    /// # Errors
+    /// Only those of the database.
+    pub async fn touch_token(&self, id: &TokenId, at: TimeUs) -> Result<(), StoreError> {
+        in_transaction!(&self.pool, tx => {
+            sqlx::query("update tokens set used_at = $2 where id = $1 and (used_at is null or used_at < $2)")
+                .bind(id).bind(at).execute(&mut *tx).await?;
+        });
+        Ok(())
+    }
+
+    /// Ends a token of somebody.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if they have no such token.
+    pub async fn revoke_token(
+        &self,
+        user: &UserId,
+        id: &TokenId,
+        audit: &NewAuditEvent,
+    ) -> Result<(), StoreError> {
+        in_transaction!(&self.pool, tx => {
+            let ended = sqlx::query(
+                "update tokens set revoked_at = coalesce(revoked_at, $3) where user_id = $1 and id = $2",
+            )
+            .bind(user).bind(id).bind(audit.at)
+            .execute(&mut *tx).await?;
+            if ended.rows_affected() == 0 {
+                return Err(StoreError::NotFound { what: "token" });
+            }
+            keep_audit!(tx, audit);
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,360 @@
+//! People: who may come in, and how they prove it. Never compares a password and never sends a message.
+
+use crate::audit::keep_audit;
+use crate::generations::check_text;
+use crate::pool::{in_transaction, on_pool};
+use crate::row::row;
+use crate::{
+    NewAuditEvent, Page, PageRequest, ProjectId, Role, SessionId, Store, StoreError, TimeUs, UserId,
+};
+
+/// A person.
+#[derive(Clone, PartialEq, Eq)]
+pub struct User {
+    /// Their id.
+    pub id: UserId,
+    /// Their e-mail address, in small letters.
+    pub email: String,
+    /// What they are called.
+    pub name: String,
+    /// The hash of their password, with its parameters; none if they sign in elsewhere.
+    pub password_hash: Option<String>,
+    /// May make and disable other people.
+    pub admin: bool,
+    /// When they proved that the e-mail address is theirs.
+    pub verified_at: Option<TimeUs>,
+    /// Since when they may not come in.
+    pub disabled_at: Option<TimeUs>,
+    /// The sealed secret of their second factor; none if they have none.
+    pub second_factor: Option<String>,
+    /// The last time step whose code was used: a code is good once.
+    pub second_factor_step: Option<i64>,
+    /// When they were made.
+    pub created_at: TimeUs,
+    /// When something of this last changed.
+    pub updated_at: TimeUs,
+}
+
+row!(User {
+    id,
+    email,
+    name,
+    password_hash,
+    admin,
+    verified_at,
+    disabled_at,
+    second_factor,
+    second_factor_step,
+    created_at,
+    updated_at
+});
+
+/// Says who, and neither the address nor a hash.
+impl std::fmt::Debug for User {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("User").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// A person to write. The fields are those of [`User`].
+#[derive(Clone)]
+#[expect(missing_docs, reason = "each field is that of `User`, where it is explained")]
+pub struct NewUser {
+    pub id: UserId,
+    pub email: String,
+    pub name: String,
+    pub password_hash: Option<String>,
+    pub admin: bool,
+    pub verified_at: Option<TimeUs>,
+    pub created_at: TimeUs,
+    /// The project that will be theirs.
+    pub project_id: ProjectId,
+    /// What it is called.
+    pub project_name: String,
+    /// Refuse if there is anybody already.
+    pub must_be_first: bool,
+}
+
+macro_rules! user_columns {
+    () => {
+        "id, email, name, password_hash, admin, verified_at, disabled_at, second_factor, second_factor_step, \
+         created_at, updated_at"
+    };
+}
+
+const INSERT_USER: &str = concat!(
+    "insert into users (id, email, name, password_hash, admin, verified_at, created_at, updated_at) ",
+    "values ($1, $2, $3, $4, $5, $6, $7, $7) returning ",
+    user_columns!()
+);
+
+/// Projects that nobody is a member of are those made before there were people.
+const ADOPT_PROJECTS: &str = "insert into memberships (project_id, user_id, role, created_at) \
+     select id, $1, 'owner', $2 from projects \
+     where not exists (select 1 from memberships where memberships.project_id = projects.id)";
+
+impl Store {
+    /// Writes a person and a project of their own. The first person also becomes the owner of everything that was made
+    /// before there were people.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] on `e-mail address`.
+    pub async fn create_user(&self, user: &NewUser, audit: &NewAuditEvent) -> Result<User, StoreError> {
+        check_text("e-mail address", &user.email)?;
+        check_text("name", &user.name)?;
+        check_text("project name", &user.project_name)?;
+        let at = user.created_at;
+        Ok(in_transaction!(&self.pool, tx => {
+            if user.must_be_first {
+                // Of two who set up at once, the second waits here and then sees the first.
+                sqlx::query("update projects set updated_at = updated_at where id = $1")
+                    .bind(ProjectId::default_project()).execute(&mut *tx).await?;
+            }
+            let made: User = sqlx::query_as(INSERT_USER)
+                .bind(&user.id)
+                .bind(&user.email)
+                .bind(&user.name)
+                .bind(&user.password_hash)
+                .bind(user.admin)
+                .bind(user.verified_at)
+                .bind(at)
+                .fetch_one(&mut *tx)
+                .await?;
+            let others: bool = sqlx::query_scalar("select exists (select 1 from users where id <> $1)")
+                .bind(&user.id)
+                .fetch_one(&mut *tx)
+                .await?;
+            if others && user.must_be_first {
+                return Err(StoreError::Stale { what: "list of people" });
+            }
+            if !others {
+                sqlx::query(ADOPT_PROJECTS).bind(&user.id).bind(at).execute(&mut *tx).await?;
+            } else {
+                sqlx::query("insert into projects (id, name, created_at, updated_at) values ($1, $2, $3, $3)")
+                    .bind(&user.project_id).bind(&user.project_name).bind(at).execute(&mut *tx).await?;
+                sqlx::query("insert into memberships (project_id, user_id, role, created_at) values ($1, $2, $3, $4)")
+                    .bind(&user.project_id).bind(&user.id).bind(Role::Owner.as_str()).bind(at)
+                    .execute(&mut *tx).await?;
+            }
+            keep_audit!(tx, audit);
+            made
+        }))
+    }
+
+    /// Whether there is anybody: if not, nobody has to say who they are.
+    ///
+    /// # Errors
+    /// Only those of the database.
+    pub async fn has_users(&self) -> Result<bool, StoreError> {
+        Ok(on_pool!(&self.pool, db => {
+            sqlx::query_scalar("select exists (select 1 from users)").fetch_one(db).await
+        })?)
+    }
+
+    /// One person.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn find_user(&self, id: &UserId) -> Result<User, StoreError> {
+        on_pool!(&self.pool, db => {
+            sqlx::query_as(concat!("select ", user_columns!(), " from users where id = $1"))
+                .bind(id).fetch_optional(db).await
+        })?
+        .ok_or(StoreError::NotFound { what: "user" })
+    }
+
+    /// The person with an e-mail address, written in small letters.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn find_user_by_email(&self, email: &str) -> Result<User, StoreError> {
+        check_text("e-mail address", email)?;
+        on_pool!(&self.pool, db => {
+            sqlx::query_as(concat!("select ", user_columns!(), " from users where email = $1"))
+                .bind(email).fetch_optional(db).await
+        })?
+        .ok_or(StoreError::NotFound { what: "user" })
+    }
+
+    /// Everybody, last made first.
+    ///
+    /// # Errors
+    /// Only those of the database.
+    pub async fn list_users(&self, page: &PageRequest) -> Result<Page<User>, StoreError> {
+        let (at, id) = page.before();
+        let rows: Vec<User> = on_pool!(&self.pool, db => {
+            sqlx::query_as(concat!(
+                "select ", user_columns!(), " from users where (created_at, id) < ($1, $2) ",
+                "order by created_at desc, id desc limit $3"
+            ))
+            .bind(at).bind(id).bind(page.rows_to_fetch()).fetch_all(db).await
+        })?;
+        Ok(page.page(rows, |it| (it.created_at.as_micros(), it.id.as_str())))
+    }
+
+    /// Changes what people see of somebody, and what they may do.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn update_user(
+        &self,
+        id: &UserId,
+        name: &str,
+        admin: bool,
+        disabled_at: Option<TimeUs>,
+        audit: &NewAuditEvent,
+    ) -> Result<User, StoreError> {
+        check_text("name", name)?;
+        Ok(in_transaction!(&self.pool, tx => {
+            let changed: Option<User> = sqlx::query_as(concat!(
+                "update users set name = $2, admin = $3, disabled_at = $4, updated_at = $5 where id = $1 returning ",
+                user_columns!()
+            ))
+            .bind(id).bind(name).bind(admin).bind(disabled_at).bind(audit.at)
+            .fetch_optional(&mut *tx).await?;
+            let changed = changed.ok_or(StoreError::NotFound { what: "user" })?;
+            if disabled_at.is_some() {
+                sqlx::query("delete from sessions where user_id = $1").bind(id).execute(&mut *tx).await?;
+            }
+            keep_audit!(tx, audit);
+            changed
+        }))
+    }
+
+    /// Gives somebody another password. Every other session of theirs ends, and every link that was sent to them.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn set_password(
+        &self,
+        id: &UserId,
+        password_hash: &str,
+        keep: Option<&SessionId>,
+        audit: &NewAuditEvent,
+    ) -> Result<(), StoreError> {
+        in_transaction!(&self.pool, tx => {
+            let changed = sqlx::query("update users set password_hash = $2, updated_at = $3 where id = $1")
+                .bind(id).bind(password_hash).bind(audit.at)
+                .execute(&mut *tx).await?;
+            if changed.rows_affected() == 0 {
+                return Err(StoreError::NotFound { what: "user" });
+            }
+            sqlx::query("delete from sessions where user_id = $1 and id <> $2")
+                .bind(id).bind(keep.map_or("", SessionId::as_str)).execute(&mut *tx).await?;
+            sqlx::query("delete from one_time_codes where user_id = $1").bind(id).execute(&mut *tx).await?;
+            sqlx::query("delete from known_devices where user_id = $1").bind(id).execute(&mut *tx).await?;
+            keep_audit!(tx, audit);
+        });
+        Ok(())
+    }
+
+    /// Remembers that an e-mail address was proven.
+    ///
+    /// # Errors
+    /// Only those of the database.
+    pub async fn verify_email(&self, id: &UserId, audit: &NewAuditEvent) -> Result<(), StoreError> {
+        in_transaction!(&self.pool, tx => {
+            sqlx::query("update users set verified_at = $2, updated_at = $2 where id = $1 and verified_at is null")
+                .bind(id).bind(audit.at).execute(&mut *tx).await?;
+            keep_audit!(tx, audit);
+        });
+        Ok(())
+    }
+
+    /// Gives somebody a second factor (its sealed secret), or takes it away.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn set_second_factor(
+        &self,
+        id: &UserId,
+        sealed: Option<&str>,
+        audit: &NewAuditEvent,
+    ) -> Result<(), StoreError> {
+        in_transaction!(&self.pool, tx => {
+            let changed = sqlx::query(
+                "update users set second_factor = $2, second_factor_step = null, updated_at = $3 where id = $1",
+            )
+            .bind(id).bind(sealed).bind(audit.at)
+            .execute(&mut *tx).await?;
+            if changed.rows_affected() == 0 {
+                return Err(StoreError::NotFound { what: "user" });
+            }
+            keep_audit!(tx, audit);
+        });
+        Ok(())
+    }
+
+    /// Uses up the code of a time step; false if it, or a later one, was used before.
+    ///
+    /// # Errors
+    /// Only those of the database.
+    pub async fn use_second_factor_step(&self, id: &UserId, step: i64) -> Result<bool, StoreError> {
+        Ok(in_transaction!(&self.pool, tx => {
+            let used = sqlx::query(
+                "update users set second_factor_step = $2 \
+                 where id = $1 and (second_factor_step is null or second_factor_step < $2)",
+            )
+            .bind(id).bind(step)
+            .execute(&mut *tx).await?;
+            used.rows_affected() == 1
+        }))
+    }
+
+    /// Removes everything that says who somebody was and lets them in. What they made stays, under an id that is
+    /// nobody's. Projects that only they were a member of are archived.
+    ///
+    /// # Errors
+    /// [`StoreError::LastOwner`] if a project that others use would be left without an owner.
+    pub async fn delete_user(&self, id: &UserId, audit: &NewAuditEvent) -> Result<(), StoreError> {
+        in_transaction!(&self.pool, tx => {
+            // Locks the projects, so that two owners cannot leave at once.
+            sqlx::query(
+                "update projects set updated_at = updated_at \
+                 where id in (select project_id from memberships where user_id = $1)",
+            )
+            .bind(id).execute(&mut *tx).await?;
+            let stranded: bool = sqlx::query_scalar(
+                "select exists (select 1 from memberships mine where mine.user_id = $1 and mine.role = 'owner' \
+                 and not exists (select 1 from memberships other where other.project_id = mine.project_id \
+                     and other.user_id <> $1 and other.role = 'owner') \
+                 and exists (select 1 from memberships other where other.project_id = mine.project_id \
+                     and other.user_id <> $1))",
+            )
+            .bind(id).fetch_one(&mut *tx).await?;
+            if stranded {
+                return Err(StoreError::LastOwner);
+            }
+            sqlx::query(
+                "update projects set archived_at = $2, updated_at = $2, revision = revision + 1 \
+                 where archived_at is null and id in (select project_id from memberships where user_id = $1) \
+                 and not exists (select 1 from memberships other where other.project_id = projects.id \
+                     and other.user_id <> $1)",
+            )
+            .bind(id).bind(audit.at).execute(&mut *tx).await?;
+            for statement in [
+                "delete from memberships where user_id = $1",
+                "delete from sessions where user_id = $1",
+                "delete from known_devices where user_id = $1",
+                "delete from one_time_codes where user_id = $1",
+                "delete from tokens where user_id = $1",
+                "delete from invitations where email = (select email from users where id = $1)",
+            ] {
+                sqlx::query(statement).bind(id).execute(&mut *tx).await?;
+            }
+            // An address that nobody can have keeps the column unique.
+            let gone = sqlx::query(
+                "update users set email = 'deleted:' || id, name = 'Deleted', password_hash = null, admin = $3, \
+                 verified_at = null, second_factor = null, second_factor_step = null, disabled_at = $2, \
+                 updated_at = $2 where id = $1",
+            )
+            .bind(id).bind(audit.at).bind(false)
+            .execute(&mut *tx).await?;
+            if gone.rows_affected() == 0 {
+                return Err(StoreError::NotFound { what: "user" });
+            }
+            keep_audit!(tx, audit);
+        });
+        Ok(())
+    }
+}
