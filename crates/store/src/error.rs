@@ -70,7 +70,7 @@ pub enum StoreError {
 }
 
 /// The unique constraints: how SQLite spells them, how PostgreSQL spells them, how callers know them.
-const CONSTRAINTS: [(&str, &str, &str); 11] = [
+const CONSTRAINTS: [(&str, &str, &str); 19] = [
     ("projects.id", "projects_pkey", "project id"),
     ("diagrams.id", "diagrams_pkey", "diagram id"),
     ("generations.id", "generations_pkey", "generation id"),
@@ -86,6 +86,18 @@ const CONSTRAINTS: [(&str, &str, &str); 11] = [
     ("tokens.id", "tokens_pkey", "token id"),
     ("invitations.id", "invitations_pkey", "invitation id"),
     ("audit_events.id", "audit_events_pkey", "audit event id"),
+    ("requirements.id", "requirements_pkey", "requirement id"),
+    ("trace_links.id", "trace_links_pkey", "trace link id"),
+    (
+        "trace_links.requirement_id, trace_links.diagram_id, trace_links.element",
+        "trace_links_requirement_id_diagram_id_element_key",
+        "trace link",
+    ),
+    ("glossary_terms.id", "glossary_terms_pkey", "term id"),
+    ("glossary_terms.project_id, glossary_terms.folded", "glossary_terms_project_id_folded_key", "term"),
+    ("comments.id", "comments_pkey", "comment id"),
+    ("approvals.id", "approvals_pkey", "approval id"),
+    ("baselines.id", "baselines_pkey", "baseline id"),
 ];
 
 const MIGRATE_FIRST: &str =

@@ -90,6 +90,36 @@ id!(
     AuditEventId,
     "audit event id"
 );
+id!(
+    /// Names a requirement through all its versions.
+    RequirementId,
+    "requirement id"
+);
+id!(
+    /// Names a trace link.
+    TraceLinkId,
+    "trace link id"
+);
+id!(
+    /// Names a term of a glossary.
+    TermId,
+    "term id"
+);
+id!(
+    /// Names a comment.
+    CommentId,
+    "comment id"
+);
+id!(
+    /// Names an approval.
+    ApprovalId,
+    "approval id"
+);
+id!(
+    /// Names a baseline.
+    BaselineId,
+    "baseline id"
+);
 
 impl ProjectId {
     /// The project that exists in every migrated database, for people who never asked for projects.

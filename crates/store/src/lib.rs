@@ -16,6 +16,7 @@ mod codes;
 mod diagrams;
 mod error;
 mod generations;
+mod glossary;
 mod ids;
 mod json;
 mod members;
@@ -23,6 +24,8 @@ mod migrate;
 mod page;
 mod pool;
 mod projects;
+mod requirements;
+mod reviews;
 mod row;
 mod sessions;
 mod time;
@@ -37,8 +40,10 @@ pub use codes::{CodePurpose, OneTimeCode};
 pub use diagrams::{Diagram, NewDiagram};
 pub use error::StoreError;
 pub use generations::{Generation, GenerationStatus, NewGeneration, Recorded};
+pub use glossary::Term;
 pub use ids::{
-    AuditEventId, DiagramId, GenerationId, InvitationId, ProjectId, SessionId, TokenId, UserId, VersionId,
+    ApprovalId, AuditEventId, BaselineId, CommentId, DiagramId, GenerationId, InvitationId, ProjectId,
+    RequirementId, SessionId, TermId, TokenId, TraceLinkId, UserId, VersionId,
 };
 pub use json::JsonText;
 pub use members::{Invitation, Member, Role};
@@ -46,11 +51,13 @@ pub use migrate::{Migrated, SchemaState};
 pub use page::{Cursor, MAX_PAGE_LIMIT, Page, PageRequest};
 pub use pool::{Backend, ConnectOptions};
 pub use projects::{MyProject, Project};
+pub use requirements::{Requirement, RequirementVersion, TraceLink};
+pub use reviews::{Approval, Baseline, BaselineItem, Comment};
 pub use sessions::Session;
 pub use time::TimeUs;
 pub use tokens::Token;
 pub use users::{NewUser, User};
-pub use versions::{NewVersion, Version, VersionOf, VersionSummary};
+pub use versions::{NewVersion, Touched, Version, VersionOf, VersionSummary};
 
 /// An open database. Cheap to clone: clones share the same connections.
 #[derive(Debug, Clone)]

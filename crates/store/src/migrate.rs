@@ -37,6 +37,7 @@ macro_rules! steps {
 const STEPS: &[Step] = steps! {
     1 "0001_projects_diagrams_generations",
     2 "0002_accounts_and_members",
+    3 "0003_requirements_and_reviews",
 };
 
 /// What [`Store::migrate`] did.

@@ -6,6 +6,7 @@ use crate::diagrams::{ADVANCE_DIAGRAM_SEEN, FIND_DIAGRAM, INSERT_DIAGRAM};
 use crate::error::or_missing;
 use crate::generations::check_version;
 use crate::pool::{in_transaction, on_pool};
+use crate::requirements::{SUSPECT_BY_DIAGRAM, SUSPECT_BY_ELEMENT};
 use crate::row::row;
 use crate::{
     Diagram, DiagramId, GenerationId, JsonText, NewAuditEvent, NewDiagram, Page, PageRequest, Store,
@@ -102,6 +103,15 @@ pub enum VersionOf {
     Existing(DiagramId),
 }
 
+/// What a version changed, of the version before: links to that become suspect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Touched {
+    /// Nobody can tell.
+    Everything,
+    /// These elements.
+    Elements(Vec<String>),
+}
+
 /// The columns of [`Version`]; a macro, because statements are put together at compile time.
 macro_rules! version_columns {
     () => {
@@ -127,6 +137,7 @@ impl Store {
         &self,
         version: &NewVersion,
         seen: Option<i64>,
+        touched: &Touched,
         audit: &NewAuditEvent,
     ) -> Result<(Diagram, Version), StoreError> {
         check_version(version)?;
@@ -160,6 +171,16 @@ impl Store {
                 .bind(&version.mermaid).bind(version.validated).bind(&version.findings).bind(&version.trace)
                 .bind(at).bind(&version.created_by).bind(&version.note)
                 .fetch_one(&mut *tx).await?;
+            match touched {
+                Touched::Everything => {
+                    sqlx::query(SUSPECT_BY_DIAGRAM).bind(&diagram.id).execute(&mut *tx).await?;
+                }
+                Touched::Elements(elements) => {
+                    for element in elements {
+                        sqlx::query(SUSPECT_BY_ELEMENT).bind(&diagram.id).bind(element).execute(&mut *tx).await?;
+                    }
+                }
+            }
             keep_audit!(tx, audit);
             (diagram, made)
         }))

@@ -3,8 +3,8 @@
 use mermend::Engine;
 use serde_json::{Value, json};
 use store::{
-    Diagram, DiagramId, JsonText, NewDiagram, NewVersion, PageRequest, Role, Version, VersionId, VersionOf,
-    VersionSummary,
+    Diagram, DiagramId, JsonText, NewDiagram, NewVersion, PageRequest, Role, Touched, Version, VersionId,
+    VersionOf, VersionSummary,
 };
 
 use super::{
@@ -112,7 +112,7 @@ pub async fn create_diagram(
     let new = NewDiagram { id: id.clone(), project_id: entered.project.id.clone(), kind, title };
     let version = NewVersion { of: VersionOf::New(new), ..version };
     let event = caller.did(app, "diagram.create", Some(&entered.project.id), id.as_str(), &json!({}))?;
-    Ok(store(app)?.record_version(&version, None, &event).await?)
+    Ok(store(app)?.record_version(&version, None, &Touched::Elements(Vec::new()), &event).await?)
 }
 
 /// Writes the next version, if the diagram is still the one that the caller has seen. What is not said stays as it was.
@@ -133,6 +133,11 @@ pub async fn create_version(
     let seen = seen.unwrap_or(diagram.revision);
     let of = VersionOf::Existing(diagram.id.clone());
     let (version, _) = judge(app, caller, of, written, Some(before.requirement)).await?;
+    let compared = check::compare_code(app, before.mermaid, version.mermaid.clone()).await?;
+    let touched = match compared.by_element || compared.same {
+        true => Touched::Elements(compared.changes.into_iter().map(|change| change.id).collect()),
+        false => Touched::Everything,
+    };
     let event = caller.did(
         app,
         "version.create",
@@ -140,7 +145,7 @@ pub async fn create_version(
         diagram.id.as_str(),
         &json!({"validated": version.validated}),
     )?;
-    Ok(store.record_version(&version, Some(seen), &event).await?)
+    Ok(store.record_version(&version, Some(seen), &touched, &event).await?)
 }
 
 /// What may be changed of a diagram itself.

@@ -15,11 +15,14 @@ pub mod members;
 pub mod page;
 pub mod picture;
 pub mod projects;
+pub mod requirements;
+pub mod reviews;
 pub mod schema;
 pub mod secrets;
 
 pub use error::Error;
 /// What use-cases hand to doors, which never ask the store themselves.
 pub use store::{
-    AuditEvent, Diagram, Invitation, JsonText, Member, Role, Token, User, Version, VersionSummary,
+    Approval, AuditEvent, Baseline, BaselineItem, Comment, Diagram, Invitation, JsonText, Member,
+    Requirement, RequirementVersion, Role, Term, Token, TraceLink, User, Version, VersionSummary,
 };

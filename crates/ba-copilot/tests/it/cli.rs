@@ -189,3 +189,64 @@ fn secrets_come_from_files_too_and_never_show() {
     assert_eq!(ran.code, 2);
     assert!(ran.err.contains("providers.openai_api_key") && !ran.err.contains("canary"), "{}", ran.err);
 }
+
+#[test]
+fn migrate_says_what_it_would_do_and_does_it() {
+    let folder = TempDir::new().expect("a folder");
+    let migrate = |arguments: &[&str]| run_in(folder.path(), &[&["migrate"], arguments].concat(), b"", &[]);
+    let before = migrate(&["--dry-run"]);
+    assert_eq!(before.code, 1);
+    assert!(before.out.starts_with("would apply 0001_"), "{}", before.out);
+    assert!(!folder.path().join("data").exists(), "a dry run leaves nothing behind");
+    let done = migrate(&[]);
+    assert_eq!((done.code, done.out.replace("applied", "would apply")), (0, before.out));
+    for arguments in [&["--dry-run"][..], &[]] {
+        let again = migrate(arguments);
+        assert_eq!((again.code, again.out.as_str()), (0, "The database is up to date.\n"));
+    }
+}
+
+#[test]
+fn people_and_tokens_are_made_from_the_command_line() {
+    let folder = TempDir::new().expect("a folder");
+    let call = |arguments: &[&str], input: &str| run_in(folder.path(), arguments, input.as_bytes(), &[]);
+    let link = call(&["user", "setup-link"], "");
+    assert!(link.out.contains("http://127.0.0.1:8000/set-up?code="), "{}{}", link.out, link.err);
+    let added =
+        call(&["user", "add", "Ada@Example.com", "--password-stdin"], "correct horse battery staple\n");
+    assert_eq!((added.code, added.out.as_str()), (0, "Added ada@example.com.\n"), "{}", added.err);
+    let taken = call(&["user", "add", "ada@example.com"], "");
+    assert_eq!(taken.code, 2);
+    assert!(taken.err.contains("has this e-mail address already"), "{}", taken.err);
+    let grace = call(&["user", "add", "grace@example.com", "--name", "Grace"], "");
+    assert!(grace.out.contains("/reset-password?code="), "{}", grace.out);
+    let listed = call(&["user", "list"], "").out;
+    assert!(
+        listed.contains("\tada@example.com\tada\tadmin\n") && listed.contains("\tgrace@example.com\tGrace\n"),
+        "{listed}"
+    );
+    assert_eq!(call(&["user", "disable", "grace@example.com"], "").code, 0);
+    assert!(call(&["user", "list"], "").out.contains("Grace\tdisabled"));
+    let bad = call(&["user", "add", "nobody"], "");
+    assert!(bad.code == 2 && bad.err.contains("ada@example.com"), "{}", bad.err);
+    let short = call(&["user", "add", "x@example.com", "--password-stdin"], "short\n");
+    assert!(short.code == 2 && short.err.contains("12 to 256"), "{}", short.err);
+
+    let token = call(
+        &["token", "create", "--user", "ada@example.com", "--name", "ci", "--scope", "read,generate"],
+        "",
+    );
+    assert!(token.out.starts_with("bac_"), "{}{}", token.out, token.err);
+    let listed = call(&["token", "list", "--user", "ada@example.com"], "").out;
+    let id = listed.split('\t').next().unwrap_or_default().to_owned();
+    assert!(listed.ends_with("\tci\tread generate\n") && !listed.contains(token.out.trim()), "{listed}");
+    assert_eq!(call(&["token", "revoke", "--user", "ada@example.com", &id], "").code, 0);
+    assert!(call(&["token", "list", "--user", "ada@example.com"], "").out.contains("ended"));
+    let unknown =
+        call(&["token", "create", "--user", "ada@example.com", "--name", "ci", "--scope", "root"], "");
+    assert!(
+        unknown.code == 2 && unknown.err.contains("read, write, generate, mcp, account"),
+        "{}",
+        unknown.err
+    );
+}

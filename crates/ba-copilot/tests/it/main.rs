@@ -22,4 +22,5 @@ mod permissions;
 mod process;
 mod providers;
 mod remote;
+mod teams;
 mod viewer;

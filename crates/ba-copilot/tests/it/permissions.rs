@@ -24,6 +24,8 @@ type Expected = [u16; 7];
 
 /// Only members see it.
 const READS: Expected = [401, 404, 200, 200, 200, 200, 403];
+/// Reviewers do it.
+const REVIEWS: Expected = [401, 404, 403, 200, 200, 200, 403];
 /// Editors change it.
 const EDITS: Expected = [401, 404, 403, 403, 200, 200, 403];
 const MAKES: Expected = [401, 404, 403, 403, 201, 201, 403];
@@ -95,6 +97,56 @@ fn table() -> Vec<(&'static str, &'static str, Value, Expected)> {
         ("GET", "/api/v1/diagrams/{diagram}/versions", Value::Null, READS),
         ("POST", "/api/v1/diagrams/{diagram}/versions", code, MAKES),
         ("GET", "/api/v1/diagrams/{diagram}/versions/1", Value::Null, READS),
+        ("GET", "/api/v1/diagrams/{diagram}/versions/1/approvals", Value::Null, READS),
+        (
+            "POST",
+            "/api/v1/diagrams/{diagram}/versions/1/approvals",
+            json!({"decision": "approved"}),
+            REVIEWS.map(|s| if s == 200 { 201 } else { s }),
+        ),
+        ("GET", "/api/v1/diagrams/{diagram}/comments", Value::Null, READS),
+        (
+            "POST",
+            "/api/v1/diagrams/{diagram}/comments",
+            json!({"body": "Who cancels?"}),
+            REVIEWS.map(|s| if s == 200 { 201 } else { s }),
+        ),
+        ("PATCH", "/api/v1/comments/{comment}", json!({"resolved": true}), REVIEWS),
+        ("GET", "/api/v1/diagrams/{diagram}/trace-links", Value::Null, READS),
+        (
+            "POST",
+            "/api/v1/diagrams/{diagram}/trace-links",
+            json!({"element": "Order", "requirement_id": "{requirement}"}),
+            // It is there after the editor has made it.
+            [401, 404, 403, 403, 201, 409, 403],
+        ),
+        ("POST", "/api/v1/trace-links/{link}/confirm", Value::Null, REVIEWS),
+        // Gone after the editor has taken it away.
+        ("DELETE", "/api/v1/trace-links/{link}", Value::Null, [401, 404, 403, 403, 204, 404, 404]),
+        ("GET", "/api/v1/projects/{project}/requirements", Value::Null, READS),
+        ("POST", "/api/v1/projects/{project}/requirements", json!({"text": "One more."}), MAKES),
+        (
+            "POST",
+            "/api/v1/projects/{project}/requirements/import",
+            json!({"format": "text", "content": "One more."}),
+            MAKES,
+        ),
+        ("GET", "/api/v1/requirements/{requirement}", Value::Null, READS),
+        ("PATCH", "/api/v1/requirements/{requirement}", json!({"text": "Other words."}), EDITS),
+        ("GET", "/api/v1/requirements/{requirement}/versions", Value::Null, READS),
+        ("GET", "/api/v1/projects/{project}/baselines", Value::Null, READS),
+        ("POST", "/api/v1/projects/{project}/baselines", json!({"name": "Release 1"}), MAKES),
+        ("GET", "/api/v1/baselines/{baseline}", Value::Null, READS),
+        ("GET", "/api/v1/projects/{project}/glossary", Value::Null, READS),
+        (
+            "POST",
+            "/api/v1/projects/{project}/glossary",
+            json!({"term": "Customer", "definition": "Who pays."}),
+            // It is there after the editor has written it.
+            [401, 404, 403, 403, 201, 409, 403],
+        ),
+        ("PATCH", "/api/v1/terms/{term}", json!({"definition": "Something else."}), EDITS),
+        ("DELETE", "/api/v1/terms/{term}", Value::Null, [401, 404, 403, 403, 204, 404, 404]),
         ("GET", "/api/v1/sessions", Value::Null, OWN),
         ("DELETE", "/api/v1/sessions/{foreign session}", Value::Null, [401, 404, 404, 404, 404, 404, 403]),
         ("GET", "/api/v1/me", Value::Null, OWN),
@@ -241,6 +293,21 @@ async fn everybody_may_do_what_they_may_and_nothing_else() {
         owner.send(&app, "POST", &path, json!({"email": "later@example.com", "role": "viewer"})).await.json();
     assert!(!code_of(invitation["link"].as_str().expect("a link")).is_empty());
     let invitation = invitation["id"].as_str().expect("an id").to_owned();
+    let mut make = async |path: String, body: Value| {
+        let made = owner.send(&app, "POST", &path, body).await;
+        assert_eq!(made.status, 201, "{path}: {}", made.text());
+        let made = made.json();
+        let made = made.get(0).unwrap_or(&made);
+        made["id"].as_str().expect("an id").to_owned()
+    };
+    let in_project = |what: &str| format!("/api/v1/projects/{project}/{what}");
+    let of_diagram = |what: &str| format!("/api/v1/diagrams/{diagram}/{what}");
+    let requirement = make(in_project("requirements"), json!({"text": "A customer places orders."})).await;
+    let linked = json!({"element": "Shop", "requirement_id": requirement});
+    let link = make(of_diagram("trace-links"), linked).await;
+    let comment = make(of_diagram("comments"), json!({"body": "Hm."})).await;
+    let baseline = make(in_project("baselines"), json!({"name": "Zero"})).await;
+    let term = make(in_project("glossary"), json!({"term": "Order", "definition": "What is wanted."})).await;
     let owner_id = id_of(&app, &mut owner).await;
     let viewer_id = ids[1].1.clone();
 
@@ -252,6 +319,11 @@ async fn everybody_may_do_what_they_may_and_nothing_else() {
                 .replace("{viewer}", &viewer_id)
                 .replace("{gone}", "usr_gone")
                 .replace("{invitation}", &invitation)
+                .replace("{requirement}", &requirement)
+                .replace("{link}", &link)
+                .replace("{comment}", &comment)
+                .replace("{baseline}", &baseline)
+                .replace("{term}", &term)
                 .replace("{foreign session}", &foreign_session)
                 .replace("{foreign token}", &foreign_token)
         };
@@ -275,7 +347,19 @@ async fn everybody_may_do_what_they_may_and_nothing_else() {
             }
             if *caller == "stranger" || *caller == "anonymous" {
                 let said = String::from_utf8_lossy(&reply.bytes).into_owned();
-                for secret in [&project, &diagram, &invitation, &owner_id, &viewer_id, &foreign_session] {
+                for secret in [
+                    &project,
+                    &diagram,
+                    &invitation,
+                    &requirement,
+                    &link,
+                    &comment,
+                    &baseline,
+                    &term,
+                    &owner_id,
+                    &viewer_id,
+                    &foreign_session,
+                ] {
                     let asked = path.contains(secret.as_str()) || body.to_string().contains(secret.as_str());
                     assert!(
                         asked || !said.contains(secret.as_str()),

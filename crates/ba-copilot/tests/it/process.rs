@@ -189,3 +189,53 @@ fn it_refuses_to_be_open_to_everyone() {
     assert_eq!(output.status.code(), Some(2));
     assert!(said.contains("ba-copilot user add"), "{said}");
 }
+
+#[test]
+fn with_an_account_it_may_be_reached_and_asks_who_calls() {
+    let folder = TempDir::new().expect("a folder");
+    let call = |arguments: &[&str]| {
+        let output = Command::new(BINARY)
+            .args(arguments)
+            .arg("--data")
+            .arg(folder.path())
+            .current_dir(folder.path())
+            .env_clear()
+            .output()
+            .expect("it runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
+    };
+    // A link is enough to start: nobody gets further than through it.
+    let link = call(&["user", "setup-link"]);
+    let mut server = Server::start_with(&["--listen", "0.0.0.0:0"], folder.path(), &[]);
+    let port = server.address.rsplit(':').next().expect("a port").to_owned();
+    server.address = format!("127.0.0.1:{port}");
+    assert_eq!(server.request("GET", "/health", "").expect("health").0, 200);
+    let generate = r#"{"message":"A customer places orders."}"#;
+    assert_eq!(server.request("POST", "/api/v1/generate/class-diagram", generate).expect("an answer").0, 401);
+    let (status, page) = server.request("GET", "/set-up", "").expect("an answer");
+    assert!(status == 303 && !page.contains("Your name"), "{status} {page}");
+    let code = crate::people::code_of(&link);
+    let (status, page) = server.request("GET", &format!("/set-up?code={code}"), "").expect("an answer");
+    assert!(status == 200 && page.contains("Your name"), "{status} {page}");
+    call(&["user", "add", "ada@example.com"]);
+    let token =
+        call(&["token", "create", "--user", "ada@example.com", "--name", "ci", "--scope", "generate"]);
+    let mut stream = TcpStream::connect(&server.address).expect("a connection");
+    let head = format!(
+        "POST /api/v1/generate/class-diagram HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{generate}",
+        server.address,
+        token.trim(),
+        generate.len()
+    );
+    stream.write_all(head.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"validated\":true"), "{answer}");
+    server.signal("-TERM");
+    let (status, log) = server.wait();
+    assert_eq!(status.code(), Some(0), "{log}");
+    for secret in [token.trim(), code.as_str(), "ada@example.com"] {
+        assert!(!log.contains(secret), "a secret in the log:\n{log}");
+    }
+}

@@ -9,6 +9,8 @@ pub mod members;
 pub mod projects;
 pub mod render;
 pub mod repair;
+pub mod requirements;
+pub mod reviews;
 pub mod sign_in;
 pub mod tokens;
 pub mod users;
@@ -71,6 +73,32 @@ pub fn table() -> Vec<(&'static str, MethodRouter<Shared>)> {
         ("/api/v1/diagrams/{diagram}", get(diagrams::find_diagram).patch(diagrams::update_diagram)),
         ("/api/v1/diagrams/{diagram}/versions", get(diagrams::list_versions).post(diagrams::create_version)),
         ("/api/v1/diagrams/{diagram}/versions/{number}", get(diagrams::find_version)),
+        (
+            "/api/v1/diagrams/{diagram}/versions/{number}/approvals",
+            get(reviews::list_approvals).post(reviews::create_approval),
+        ),
+        ("/api/v1/diagrams/{diagram}/comments", get(reviews::list_comments).post(reviews::create_comment)),
+        ("/api/v1/comments/{comment}", patch(reviews::resolve_comment)),
+        (
+            "/api/v1/diagrams/{diagram}/trace-links",
+            get(requirements::list_trace_links).post(requirements::create_trace_link),
+        ),
+        ("/api/v1/trace-links/{link}", delete(requirements::delete_trace_link)),
+        ("/api/v1/trace-links/{link}/confirm", post(requirements::confirm_trace_link)),
+        (
+            "/api/v1/projects/{project}/requirements",
+            get(requirements::list_requirements).post(requirements::create_requirement),
+        ),
+        ("/api/v1/projects/{project}/requirements/import", post(requirements::import_requirements)),
+        (
+            "/api/v1/requirements/{requirement}",
+            get(requirements::find_requirement).patch(requirements::update_requirement),
+        ),
+        ("/api/v1/requirements/{requirement}/versions", get(requirements::list_requirement_versions)),
+        ("/api/v1/projects/{project}/baselines", get(reviews::list_baselines).post(reviews::create_baseline)),
+        ("/api/v1/baselines/{baseline}", get(reviews::find_baseline)),
+        ("/api/v1/projects/{project}/glossary", get(reviews::list_terms).post(reviews::create_term)),
+        ("/api/v1/terms/{term}", patch(reviews::update_term).delete(reviews::delete_term)),
     ]
 }
 

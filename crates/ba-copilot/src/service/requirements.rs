@@ -1,0 +1,439 @@
+//! Requirements, where they come from, and the links from them to elements of diagrams.
+
+use serde_json::json;
+use store::{Diagram, Requirement, RequirementId, RequirementVersion, Role, TraceLink, TraceLinkId};
+
+use super::{
+    Error,
+    access::{Caller, Entered, enter, enter_diagram, project_id, store},
+    page::{Listing, Page},
+};
+use crate::app::App;
+
+/// The longest requirement.
+const MAX_CHARS: usize = 5_000;
+/// So many are imported at once.
+const MAX_IMPORTED: usize = 1_000;
+const MAX_ELEMENT_CHARS: usize = 200;
+
+fn words(text: &str) -> Result<String, Error> {
+    let text = text.trim().replace('\0', " ");
+    let chars = text.chars().count();
+    if chars == 0 || chars > MAX_CHARS {
+        return Err(Error::invalid(
+            "text",
+            format!("A requirement has 1 to {MAX_CHARS} characters; this one has {chars}."),
+        ));
+    }
+    Ok(text)
+}
+
+async fn enter_requirement(
+    app: &App,
+    caller: &Caller,
+    id: &str,
+    need: Role,
+) -> Result<(Requirement, Entered), Error> {
+    let missing = || Error::NotFound("requirement");
+    let id = RequirementId::parse(id).map_err(|_| missing())?;
+    let found = store(app)?.find_requirement(&id).await?;
+    match enter(app, caller, &found.project_id, need).await {
+        Ok(entered) => Ok((found, entered)),
+        Err(Error::NotFound(_)) => Err(missing()),
+        Err(other) => Err(other),
+    }
+}
+
+/// The requirements of a project.
+///
+/// # Errors
+/// When the caller may not enter it.
+pub async fn list_requirements(
+    app: &App,
+    caller: &Caller,
+    project: &str,
+    listing: &Listing,
+) -> Result<Page<Requirement>, Error> {
+    let entered = enter(app, caller, &project_id(project)?, Role::Viewer).await?;
+    Ok(store(app)?.list_requirements(&entered.project.id, &listing.request()?).await?.into())
+}
+
+/// Writes requirements, all or none.
+///
+/// # Errors
+/// When the caller may not write there, or one of them cannot be used.
+pub async fn create_requirements(
+    app: &App,
+    caller: &Caller,
+    project: &str,
+    texts: &[String],
+) -> Result<Vec<Requirement>, Error> {
+    let entered = enter(app, caller, &project_id(project)?, Role::Editor).await?;
+    let mut new = Vec::with_capacity(texts.len());
+    for (at, text) in texts.iter().enumerate() {
+        let text = words(text).map_err(|error| match error {
+            Error::Invalid { message, .. } => Error::invalid(&format!("requirements[{at}]"), message),
+            other => other,
+        })?;
+        new.push((RequirementId::parse(app.clock.new_id("req"))?, text));
+    }
+    let id = entered.project.id;
+    let event =
+        caller.did(app, "requirement.create", Some(&id), id.as_str(), &json!({"count": new.len()}))?;
+    Ok(store(app)?.create_requirements(&id, &new, caller.user_id(), &event).await?)
+}
+
+/// In what form requirements come from elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// Paragraphs, with an empty line between them.
+    Text,
+    /// The items of lists, and paragraphs that are no headings.
+    Markdown,
+    /// The column `requirement`, `text` or `description` of a table, or its only one.
+    Csv,
+}
+
+impl Source {
+    /// The form of a word.
+    ///
+    /// # Errors
+    /// When there is no such form.
+    pub fn parse(word: &str) -> Result<Self, Error> {
+        match word {
+            "text" => Ok(Source::Text),
+            "markdown" => Ok(Source::Markdown),
+            "csv" => Ok(Source::Csv),
+            _ => Err(Error::invalid("format", "Requirements come as text, markdown or csv.")),
+        }
+    }
+}
+
+/// Writes the requirements of a document, all or none.
+///
+/// # Errors
+/// When it holds none, too many, or one that cannot be used.
+pub async fn import_requirements(
+    app: &App,
+    caller: &Caller,
+    project: &str,
+    source: Source,
+    content: &str,
+) -> Result<Vec<Requirement>, Error> {
+    // Asked first, so that nobody learns anything about a project from what its answers say of a document.
+    enter(app, caller, &project_id(project)?, Role::Editor).await?;
+    let texts = read(source, content)?;
+    if texts.is_empty() {
+        return Err(Error::invalid(
+            "content",
+            "There are no requirements in this. Send paragraphs, a list, or a table with a column `requirement`.",
+        ));
+    }
+    if texts.len() > MAX_IMPORTED {
+        return Err(Error::invalid(
+            "content",
+            format!(
+                "These are {} requirements; at most {MAX_IMPORTED} are taken at once. Send one chapter at a time.",
+                texts.len()
+            ),
+        ));
+    }
+    create_requirements(app, caller, project, &texts).await
+}
+
+fn read(source: Source, content: &str) -> Result<Vec<String>, Error> {
+    // What spreadsheets put in front.
+    let content = content.trim_start_matches('\u{feff}');
+    match source {
+        Source::Text => Ok(paragraphs(content.lines())),
+        Source::Markdown => Ok(markdown(content)),
+        Source::Csv => table(content),
+    }
+}
+
+fn paragraphs<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut open = String::new();
+    for line in lines.map(str::trim).chain([""]) {
+        if !line.is_empty() {
+            if !open.is_empty() {
+                open.push(' ');
+            }
+            open.push_str(line);
+        } else if !open.is_empty() {
+            out.push(std::mem::take(&mut open));
+        }
+    }
+    out
+}
+
+/// Each item of a list is one, and each paragraph; headings, code and rules are none.
+fn markdown(content: &str) -> Vec<String> {
+    let mut fenced = false;
+    let mut lines: Vec<String> = Vec::new();
+    for line in content.lines() {
+        let bare = line.trim();
+        if bare.starts_with("```") || bare.starts_with("~~~") {
+            fenced = !fenced;
+            lines.push(String::new());
+            continue;
+        }
+        let rule =
+            bare.len() >= 3 && ["-", "*", "_", "="].iter().any(|mark| bare.replace(mark, "").is_empty());
+        if fenced || bare.starts_with('#') || rule {
+            lines.push(String::new());
+            continue;
+        }
+        match item(bare) {
+            // Its own paragraph, whatever stands around it.
+            Some(text) => lines.extend([String::new(), text.to_owned()]),
+            None => lines.push(bare.trim_start_matches("> ").to_owned()),
+        }
+    }
+    paragraphs(lines.iter().map(String::as_str))
+}
+
+/// What follows the mark of an item.
+fn item(line: &str) -> Option<&str> {
+    let after = ["- ", "* ", "+ "].iter().find_map(|mark| line.strip_prefix(mark));
+    let after = after.or_else(|| {
+        let digits = line.len() - line.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        (1..=9)
+            .contains(&digits)
+            .then(|| &line[digits..])
+            .and_then(|rest| rest.strip_prefix(". ").or_else(|| rest.strip_prefix(") ")))
+    })?;
+    let after = after.trim_start();
+    Some(["[ ] ", "[x] ", "[X] "].iter().find_map(|mark| after.strip_prefix(mark)).unwrap_or(after))
+}
+
+const COLUMNS: [&str; 3] = ["requirement", "text", "description"];
+
+fn table(content: &str) -> Result<Vec<String>, Error> {
+    let separator = match content.lines().next() {
+        Some(head) if !head.contains(',') && head.contains(';') => b';',
+        Some(head) if !head.contains(',') && head.contains('\t') => b'\t',
+        _ => b',',
+    };
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(separator).flexible(true).from_reader(content.as_bytes());
+    let wrong = |error: csv::Error| {
+        let line = error.position().map_or(1, csv::Position::line);
+        Error::invalid("content", format!("The table cannot be read at line {line}. Check its quotes."))
+    };
+    let head = reader.headers().map_err(wrong)?.clone();
+    let named = COLUMNS
+        .iter()
+        .find_map(|name| head.iter().position(|column| column.trim().eq_ignore_ascii_case(name)));
+    let column = match named {
+        Some(column) => column,
+        None if head.len() == 1 => 0,
+        None => {
+            return Err(Error::invalid(
+                "content",
+                format!("The first line must name the columns, and one of them `{}`.", COLUMNS.join("`, `")),
+            ));
+        }
+    };
+    let mut out = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(wrong)?;
+        let text = record.get(column).unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+        if !text.is_empty() {
+            out.push(text);
+        }
+    }
+    Ok(out)
+}
+
+/// A requirement.
+///
+/// # Errors
+/// When there is none, or the caller may not see it.
+pub async fn find_requirement(app: &App, caller: &Caller, id: &str) -> Result<Requirement, Error> {
+    Ok(enter_requirement(app, caller, id, Role::Viewer).await?.0)
+}
+
+/// The versions of a requirement, newest first.
+///
+/// # Errors
+/// When there is none, or the caller may not see it.
+pub async fn list_requirement_versions(
+    app: &App,
+    caller: &Caller,
+    id: &str,
+) -> Result<Vec<RequirementVersion>, Error> {
+    let (found, _) = enter_requirement(app, caller, id, Role::Viewer).await?;
+    Ok(store(app)?.list_requirement_versions(&found.id).await?)
+}
+
+/// What may be changed of a requirement.
+#[derive(Debug, Clone, Default)]
+pub struct RequirementChanges {
+    /// Other words: a new version.
+    pub text: Option<String>,
+    /// It does not count any more.
+    pub archived: Option<bool>,
+}
+
+/// Changes a requirement, if it is still the one that the caller has seen.
+///
+/// # Errors
+/// When it is not, or the caller may not write there.
+pub async fn update_requirement(
+    app: &App,
+    caller: &Caller,
+    id: &str,
+    seen: Option<i64>,
+    changes: &RequirementChanges,
+) -> Result<Requirement, Error> {
+    let (old, entered) = enter_requirement(app, caller, id, Role::Editor).await?;
+    let text = changes.text.as_deref().map(words).transpose()?.filter(|text| *text != old.text);
+    let archived_at = match changes.archived {
+        Some(true) => Some(old.archived_at.unwrap_or_else(|| app.clock.now_us())),
+        Some(false) => None,
+        None => old.archived_at,
+    };
+    let details = json!({"archived": archived_at.is_some(), "reworded": text.is_some()});
+    let event =
+        caller.did(app, "requirement.update", Some(&entered.project.id), old.id.as_str(), &details)?;
+    let seen = seen.unwrap_or(old.revision);
+    let changed = store(app)?
+        .update_requirement(&old.id, seen, text.as_deref(), archived_at, caller.user_id(), &event)
+        .await?;
+    Ok(changed)
+}
+
+/// The links of a diagram.
+///
+/// # Errors
+/// When the caller may not see it.
+pub async fn list_trace_links(
+    app: &App,
+    caller: &Caller,
+    diagram: &str,
+    listing: &Listing,
+) -> Result<Page<TraceLink>, Error> {
+    let (diagram, _) = enter_diagram(app, caller, diagram, Role::Viewer).await?;
+    Ok(store(app)?.list_trace_links(&diagram.id, &listing.request()?).await?.into())
+}
+
+/// Links an element of a diagram to a requirement, both as they are now.
+///
+/// # Errors
+/// When the caller may not write there, or the two are not of one project.
+pub async fn create_trace_link(
+    app: &App,
+    caller: &Caller,
+    diagram: &str,
+    element: &str,
+    requirement: &str,
+) -> Result<TraceLink, Error> {
+    let (diagram, entered): (Diagram, Entered) = enter_diagram(app, caller, diagram, Role::Editor).await?;
+    let element = element.trim();
+    if element.is_empty() || element.chars().count() > MAX_ELEMENT_CHARS {
+        return Err(Error::invalid(
+            "element",
+            format!("An element is named by its id, of 1 to {MAX_ELEMENT_CHARS} characters."),
+        ));
+    }
+    let (requirement, _) = enter_requirement(app, caller, requirement, Role::Viewer).await?;
+    if requirement.project_id != diagram.project_id {
+        return Err(Error::invalid(
+            "requirement_id",
+            "The requirement belongs to another project than the diagram.",
+        ));
+    }
+    let link = TraceLink {
+        id: TraceLinkId::parse(app.clock.new_id("lnk"))?,
+        project_id: entered.project.id.clone(),
+        requirement_id: requirement.id,
+        requirement_version: requirement.head_version,
+        diagram_id: diagram.id,
+        element: element.to_owned(),
+        diagram_version: i64::from(diagram.head_version),
+        suspect: None,
+        created_by: caller.user_id().cloned(),
+        created_at: app.clock.now_us(),
+    };
+    let event =
+        caller.did(app, "trace_link.create", Some(&entered.project.id), link.id.as_str(), &json!({}))?;
+    store(app)?.create_trace_link(&link, &event).await?;
+    Ok(link)
+}
+
+async fn enter_link(app: &App, caller: &Caller, id: &str, need: Role) -> Result<(TraceLink, Entered), Error> {
+    let missing = || Error::NotFound("trace link");
+    let id = TraceLinkId::parse(id).map_err(|_| missing())?;
+    let link = store(app)?.find_trace_link(&id).await?;
+    match enter(app, caller, &link.project_id, need).await {
+        Ok(entered) => Ok((link, entered)),
+        Err(Error::NotFound(_)) => Err(missing()),
+        Err(other) => Err(other),
+    }
+}
+
+/// The caller has looked at both sides as they are now, and they fit.
+///
+/// # Errors
+/// When there is no such link, or the caller may not review there.
+pub async fn confirm_trace_link(app: &App, caller: &Caller, id: &str) -> Result<TraceLink, Error> {
+    let (link, entered) = enter_link(app, caller, id, Role::Reviewer).await?;
+    let event =
+        caller.did(app, "trace_link.confirm", Some(&entered.project.id), link.id.as_str(), &json!({}))?;
+    Ok(store(app)?.confirm_trace_link(&link.id, &event).await?)
+}
+
+/// Takes a link away.
+///
+/// # Errors
+/// When there is no such link, or the caller may not write there.
+pub async fn delete_trace_link(app: &App, caller: &Caller, id: &str) -> Result<(), Error> {
+    let (link, entered) = enter_link(app, caller, id, Role::Editor).await?;
+    let event =
+        caller.did(app, "trace_link.delete", Some(&entered.project.id), link.id.as_str(), &json!({}))?;
+    Ok(store(app)?.delete_trace_link(&link.id, &event).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(source: Source, content: &str, expected: &[&str]) {
+        assert_eq!(read(source, content).unwrap(), expected, "{content:?}");
+    }
+
+    #[test]
+    fn documents_fall_into_requirements() {
+        check(
+            Source::Text,
+            "\u{feff}A member borrows\r\na book.\r\n\r\n\r\n  A book has a title.  ",
+            &["A member borrows a book.", "A book has a title."],
+        );
+        check(Source::Text, " \n\t\n", &[]);
+        check(
+            Source::Markdown,
+            "# Loans\n\nMembers borrow\nbooks.\n\n- Each loan has a date.\n- [x] A loan ends\n  after a month.\n1. First.\n2) Second.\n\n---\n```\n- code\n```\n> A remark.\n",
+            &[
+                "Members borrow books.",
+                "Each loan has a date.",
+                "A loan ends after a month.",
+                "First.",
+                "Second.",
+                "A remark.",
+            ],
+        );
+        check(
+            Source::Csv,
+            "id,Requirement\n1,\"A loan, once\nbegun, ends.\"\n2,\n3,\"He said \"\"no\"\".\"\n",
+            &["A loan, once begun, ends.", "He said \"no\"."],
+        );
+        check(Source::Csv, "Text;Owner\nA book has a title.;Ada\n", &["A book has a title."]);
+        check(Source::Csv, "anything\nOne.\nTwo.\n", &["One.", "Two."]);
+        let error = read(Source::Csv, "id,owner\n1,Ada\n").unwrap_err().to_string();
+        assert!(error.contains("`requirement`"), "{error}");
+        // Not a list: a year, a word with a dash.
+        check(Source::Markdown, "2024 was a year.\n-5 degrees", &["2024 was a year. -5 degrees"]);
+    }
+}
