@@ -1,6 +1,6 @@
 //! Everything that a running product shares: built once, cloned everywhere.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use llm::{Llm, Script};
 use mermend::Checker;
@@ -10,7 +10,7 @@ use crate::{
     clock::Clock,
     config::Config,
     remote::RemoteChecker,
-    service::{Error, mail::Mailer, schema, secrets::Sealer},
+    service::{Error, accounts, mail::Mailer, schema, secrets::Sealer},
 };
 
 /// The parts of a running product.
@@ -32,8 +32,8 @@ pub struct App {
     pub mailer: Mailer,
     /// Seals what must be read again; none where nothing is kept.
     pub sealer: Option<Sealer>,
-    /// There are accounts: set once that was seen, because they never go away.
-    pub has_users: Arc<OnceLock<()>>,
+    /// Whether there are accounts, as far as this process has seen.
+    pub accounts_seen: Arc<accounts::Seen>,
     /// Time and ids.
     pub clock: Clock,
     /// When it was built.
@@ -66,7 +66,7 @@ impl App {
             started_us: clock.now_us(),
             mailer: Mailer::new(&config)?,
             sealer: None,
-            has_users: Arc::default(),
+            accounts_seen: Arc::default(),
             config: Arc::new(config),
             store: None,
             llm: Arc::new(llm),

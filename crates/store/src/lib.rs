@@ -30,6 +30,7 @@ mod row;
 mod sessions;
 mod time;
 mod tokens;
+mod transfer;
 mod users;
 mod versions;
 
@@ -56,6 +57,7 @@ pub use reviews::{Approval, Baseline, BaselineItem, Comment};
 pub use sessions::Session;
 pub use time::TimeUs;
 pub use tokens::Token;
+pub use transfer::Moved;
 pub use users::{NewUser, User};
 pub use versions::{NewVersion, Touched, Version, VersionOf, VersionSummary};
 

@@ -4,6 +4,7 @@
 
 mod check;
 mod compare;
+mod db;
 mod draft;
 mod explain;
 mod files;
@@ -65,6 +66,8 @@ enum Command {
     Kinds(kinds::Arguments),
     /// Bring the tables of the database up to this program; `serve` does so by itself.
     Migrate(migrate::Arguments),
+    /// Move everything from one database into another.
+    Db(db::Arguments),
     /// Add, list and change the people of this server.
     User(user::Arguments),
     /// Make, list and end tokens for programs.
@@ -145,6 +148,7 @@ fn dispatch(cli: Cli, environment: &Environment) -> Ran {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Kinds(arguments) => kinds::run(&arguments),
         Command::Migrate(arguments) => migrate::run(arguments, config),
+        Command::Db(arguments) => db::run(arguments, config),
         Command::User(arguments) => user::run(arguments, config),
         Command::Token(arguments) => token::run(arguments, config),
         Command::Mcp => mcp::run(app(config)?),

@@ -251,6 +251,10 @@ async fn health_and_metrics_tell_how_it_is() {
 async fn a_lost_database_is_unhealthy_and_says_so() {
     let app = TestApp::builtin().await;
     std::fs::remove_dir_all(&app.app.config.data.dir).expect("the folder");
+    let store = app.app.store.as_ref().expect("a store");
+    if store.backend() == store::Backend::Postgres {
+        store.close().await;
+    }
     let health = app.get("/health").await;
     assert_eq!((health.status.as_u16(), health.json()["status"].clone()), (503, json!("unhealthy")));
     app.get("/readyz").await.problem(503, "unhealthy");
@@ -272,9 +276,21 @@ async fn programs_and_people_find_their_front_page_and_the_documentation() {
     assert!(docs.text().contains("swagger"), "{}", docs.status);
     let openapi = app.get("/openapi.json").await.json();
     assert_eq!(openapi["openapi"].as_str().map(|version| version.starts_with("3.1")), Some(true));
-    // Each example of a request in the document works as it stands.
+    // Each example of a request in the document works as it stands, where no account is needed.
+    let new = json!({"title": "Orders", "code": "classDiagram\n  class Order"});
+    let made = app.post("/api/v1/projects/default/diagrams", new).await.json();
+    let diagram = format!("/diagrams/{}/", made["id"].as_str().expect("an id"));
+    let needs_accounts = ["accounts", "administration", "members"];
+    let mut tried = 0;
     for (path, item) in openapi["paths"].as_object().expect("paths") {
-        let Some(post) = item.get("post") else { continue };
+        let Some(post) = item.get("post").filter(|post| post.get("requestBody").is_some()) else { continue };
+        // What links to something else, or follows something, has no example that could be there.
+        if needs_accounts.iter().any(|tag| post["tags"][0] == *tag)
+            || path.ends_with("/trace-links")
+            || path.ends_with("/versions")
+        {
+            continue;
+        }
         let schema =
             post["requestBody"]["content"]["application/json"]["schema"]["$ref"].as_str().expect("a schema");
         let properties =
@@ -287,8 +303,15 @@ async fn programs_and_people_find_their_front_page_and_the_documentation() {
                 Some((name.clone(), property.get("example").or_else(|| property["examples"].get(0))?.clone()))
             })
             .collect();
-        let path = path.replace("{diagram}", "class-diagram");
+        let path = path
+            .replace("generate/{diagram}", "generate/class-diagram")
+            .replace("/diagrams/{diagram}/", &diagram)
+            .replace("{project}", "default")
+            .replace("{number}", "1");
         let reply = app.post(&path, Value::Object(body.clone())).await;
-        assert_eq!(reply.status, 200, "{path} with {body:?}: {:?}", String::from_utf8_lossy(&reply.bytes));
+        let text = String::from_utf8_lossy(&reply.bytes);
+        assert!(reply.status.is_success(), "{path} with {body:?}: {} {text:?}", reply.status);
+        tried += 1;
     }
+    assert!(tried >= 10, "{tried}");
 }

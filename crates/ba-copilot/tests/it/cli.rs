@@ -250,3 +250,17 @@ fn people_and_tokens_are_made_from_the_command_line() {
         unknown.err
     );
 }
+
+#[test]
+fn everything_moves_into_another_database() {
+    let folder = TempDir::new().expect("a folder");
+    let call = |arguments: &[&str]| run_in(folder.path(), arguments, b"", &[]);
+    assert_eq!(call(&["user", "add", "ada@example.com"]).code, 0);
+    let moved = call(&["db", "move", "sqlite:data/ba-copilot.db", "sqlite:other/new.db"]);
+    assert_eq!(moved.code, 0, "{}", moved.err);
+    assert!(moved.out.contains("        1  users\n") && moved.out.contains("DATABASE_URL"), "{}", moved.out);
+    let users = run_in(folder.path(), &["user", "list"], b"", &[("DATABASE_URL", "sqlite:other/new.db")]);
+    assert!(users.out.contains("ada@example.com"), "{}{}", users.out, users.err);
+    let again = call(&["db", "move", "sqlite:data/ba-copilot.db", "sqlite:other/new.db"]);
+    assert!(again.code == 2 && again.err.contains("not empty"), "{}", again.err);
+}

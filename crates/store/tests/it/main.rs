@@ -16,3 +16,5 @@ mod files;
 mod migrations;
 #[cfg(test)]
 mod story;
+#[cfg(test)]
+mod transfer;

@@ -6,6 +6,11 @@ pub mod second_factor;
 pub mod sign_in;
 pub mod tokens;
 
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicI64, Ordering},
+};
+
 use store::TimeUs;
 
 use super::Error;
@@ -45,20 +50,43 @@ pub(super) fn name(path: &str, text: &str) -> Result<String, Error> {
     Ok(name)
 }
 
-/// Nobody has to say who they are: there is no account, or nothing is kept.
+/// Whether there are accounts, as far as this process has seen.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// There are. They never go away, so that nobody asks again.
+    some: OnceLock<()>,
+    /// When it last asked and there were none, in microseconds since 1970.
+    none_at: AtomicI64,
+}
+
+impl Seen {
+    /// There are accounts from now on.
+    pub(super) fn some(&self) {
+        self.some.get_or_init(|| ());
+    }
+}
+
+/// Nobody has to say who they are: there is no account, or nothing is kept. An account that another process makes is
+/// seen within a second.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn is_local(app: &App) -> Result<bool, Error> {
     let Some(store) = &app.store else { return Ok(true) };
-    // Accounts never go away, so that this is asked once they are there.
-    if app.has_users.get().is_some() {
-        return Ok(false);
-    }
-    if store.has_users().await? {
-        app.has_users.get_or_init(|| ());
+    let seen = &app.accounts_seen;
+    if seen.some.get().is_some() {
         return Ok(false);
     }
     // Whom others can reach is nobody's in particular, and so needs a first account before anything else.
-    Ok(app.config.is_loopback())
+    let local = app.config.is_loopback();
+    let now = app.clock.now_us().as_micros();
+    if now.saturating_sub(seen.none_at.load(Ordering::Relaxed)) < SECOND_US {
+        return Ok(local);
+    }
+    if store.has_users().await? {
+        seen.some();
+        return Ok(false);
+    }
+    seen.none_at.store(now, Ordering::Relaxed);
+    Ok(local)
 }

@@ -160,7 +160,11 @@ async fn write(
         Err(StoreError::Conflict { constraint: "e-mail address" }) => {
             Err(Error::Conflict("Somebody has this e-mail address already.".to_owned()))
         }
-        other => Ok(other?),
+        other => {
+            let person = other?;
+            app.accounts_seen.some();
+            Ok(person)
+        }
     }
 }
 
