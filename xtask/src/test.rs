@@ -12,7 +12,8 @@ const POSTGRES_URL: &str = "BA_COPILOT_TEST_POSTGRES_URL";
 /// Set to run what runs on SQLite on PostgreSQL instead.
 const ON_POSTGRES: &str = "BA_COPILOT_TEST_ON_POSTGRES";
 /// The product through its router, which is what runs on both.
-const ON_BOTH: [&str; 5] = ["api::", "bad_input::", "providers::", "accounts::", "permissions::"];
+const ON_BOTH: [&str; 6] =
+    ["accounts::", "api::", "bad_input::", "permissions::", "projects::", "providers::"];
 
 pub(crate) fn run() -> Done {
     if !has("node") || !has("npm") {

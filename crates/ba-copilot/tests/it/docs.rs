@@ -40,8 +40,13 @@ fn help(arguments: &[&str]) -> String {
 #[test]
 fn docs_of_the_command_line_are_current() {
     let mut page = String::from("# Command line\n\nMade by `cargo xtask codegen`; do not edit.\n");
-    for command in ["", "serve", "draft", "check", "repair", "render", "compare", "explain", "kinds", "mcp"] {
-        let arguments: Vec<&str> = Some(command).into_iter().filter(|command| !command.is_empty()).collect();
+    let top = help(&[]);
+    let commands =
+        top.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let commands = commands.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help");
+    let below = ["user add", "token create", "db move"];
+    for command in [""].into_iter().chain(commands).chain(below) {
+        let arguments: Vec<&str> = command.split_whitespace().collect();
         let text: String = help(&arguments).lines().map(|line| format!("{}\n", line.trim_end())).collect();
         page.push_str(
             &format!("\n## ba-copilot {command}\n\n```text\n{text}```\n")

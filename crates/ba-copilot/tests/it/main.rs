@@ -20,6 +20,7 @@ mod pages;
 mod people;
 mod permissions;
 mod process;
+mod projects;
 mod providers;
 mod remote;
 mod teams;

@@ -1,0 +1,196 @@
+//! What people keep in a project: versions that nobody overwrites, requirements and links, reviews.
+
+use serde_json::{Value, json};
+
+use crate::{app::TestApp, people::Browser};
+
+#[tokio::test]
+async fn nobody_overwrites_what_they_have_not_seen() {
+    let app = TestApp::builtin().await;
+    let body = json!({"title": "Orders", "code": "classDiagram\n  class Order"});
+    let made = app.post("/api/v1/projects/default/diagrams", body).await;
+    assert_eq!((made.status.as_u16(), &made.headers["etag"]), (201, &"\"1\"".parse().expect("a value")));
+    let id = made.json()["id"].as_str().expect("an id").to_owned();
+    let path = format!("/api/v1/diagrams/{id}/versions");
+    let mut me = Browser::default();
+    let next = json!({"code": "classDiagram\n  class Order\n  class Customer", "note": "Customers too"});
+    me.send(&app, "POST", &path, next.clone()).await.problem(428, "if_match_needed");
+    let written = me.send_with(&app, "POST", &path, next.clone(), &[("if-match", "\"1\"")]).await;
+    assert_eq!(
+        (written.status.as_u16(), &written.headers["etag"]),
+        (201, &"\"2\"".parse().expect("a value"))
+    );
+    let written = written.json();
+    assert_eq!((&written["version"], &written["newest"]["validated"]), (&json!(2), &json!(true)));
+    for stale in ["\"1\"", "\"7\"", "nonsense", "\"\""] {
+        me.send_with(&app, "POST", &path, next.clone(), &[("if-match", stale)]).await.problem(412, "changed");
+    }
+    let wrong = json!({"code": "classDiagram\n  class [[["});
+    let kept = me.send_with(&app, "POST", &path, wrong, &[("if-match", "*")]).await.json();
+    assert_eq!(
+        (&kept["version"], &kept["newest"]["validated"]),
+        (&json!(3), &json!(false)),
+        "kept, and said to be wrong"
+    );
+    assert!(!kept["newest"]["findings"].as_array().expect("findings").is_empty());
+    let lines = app.get(&path).await.json();
+    let numbers: Vec<_> =
+        lines["items"].as_array().expect("versions").iter().map(|it| it["number"].as_u64()).collect();
+    assert_eq!(numbers, [Some(3), Some(2), Some(1)]);
+    assert_eq!(app.get(&format!("{path}/2")).await.json()["note"], "Customers too");
+    app.get(&format!("{path}/4")).await.problem(404, "not_found");
+    app.get(&format!("{path}/x")).await.problem(404, "not_found");
+    // Ten at once on the same revision: one is written.
+    let etag =
+        app.get(&format!("/api/v1/diagrams/{id}")).await.headers["etag"].to_str().expect("text").to_owned();
+    let mut statuses = Vec::new();
+    let all = (0..10).map(|n| {
+        let (path, etag, app) = (path.clone(), etag.clone(), &app);
+        async move {
+            let body = json!({"code": format!("classDiagram\n  class C{n}")});
+            Browser::default()
+                .send_with(app, "POST", &path, body, &[("if-match", &etag)])
+                .await
+                .status
+                .as_u16()
+        }
+    });
+    statuses.extend(futures_util::future::join_all(all).await);
+    statuses.sort_unstable();
+    assert_eq!((statuses[0], &statuses[1..]), (201, &[412; 9][..]));
+}
+
+#[tokio::test]
+async fn links_become_suspect_when_either_side_changes() {
+    let app = TestApp::builtin().await;
+    let mut me = Browser::default();
+    let requirements = "/api/v1/projects/default/requirements";
+    let import = json!({"format": "markdown", "content": "# Shop\n- A customer places orders.\n- An order has a number."});
+    let made = app.post(&format!("{requirements}/import"), import).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    let made = made.json();
+    let numbers: Vec<_> =
+        made.as_array().expect("requirements").iter().map(|it| it["number"].as_i64()).collect();
+    assert_eq!(numbers, [Some(1), Some(2)]);
+    let requirement = made[0]["id"].as_str().expect("an id").to_owned();
+    let body = json!({"title": "Orders", "code": "classDiagram\n  class Customer\n  class Order"});
+    let diagram = app.post("/api/v1/projects/default/diagrams", body).await.json();
+    let diagram = format!("/api/v1/diagrams/{}", diagram["id"].as_str().expect("an id"));
+    let links = format!("{diagram}/trace-links");
+    let link = |element: &str| json!({"element": element, "requirement_id": requirement});
+    for element in ["Customer", "Order"] {
+        assert_eq!(app.post(&links, link(element)).await.status, 201);
+    }
+    app.post(&links, link("Order")).await.problem(409, "conflict");
+    let suspects = async || {
+        let page = app.get(&links).await.json();
+        let items = page["items"].as_array().expect("links").clone();
+        let of = |element: &str| {
+            let found = items.iter().find(|it| it["element"] == element).expect("a link");
+            found["suspect"].as_str().unwrap_or("").to_owned()
+        };
+        (of("Customer"), of("Order"))
+    };
+    let suspect = |customer: &str, order: &str| (customer.to_owned(), order.to_owned());
+    assert_eq!(suspects().await, suspect("", ""));
+    // A version that changes one element makes its links suspect, and no other.
+    let path = format!("{diagram}/versions");
+    let code = json!({"code": "classDiagram\n  class Customer\n  class Order {\n    number\n  }"});
+    assert_eq!(me.send_with(&app, "POST", &path, code, &[("if-match", "*")]).await.status, 201);
+    assert_eq!(suspects().await, suspect("", "diagram"));
+    // Other words make all of them suspect.
+    let path = format!("/api/v1/requirements/{requirement}");
+    let seen = app.get(&path).await.headers["etag"].to_str().expect("text").to_owned();
+    let words = json!({"text": "A customer places and cancels orders."});
+    me.send(&app, "PATCH", &path, words.clone()).await.problem(428, "if_match_needed");
+    let changed = me.send_with(&app, "PATCH", &path, words.clone(), &[("if-match", &seen)]).await.json();
+    assert_eq!(changed["version"], 2);
+    me.send_with(&app, "PATCH", &path, words.clone(), &[("if-match", &seen)]).await.problem(412, "changed");
+    assert_eq!(suspects().await, suspect("requirement", "both"));
+    // The same words are no change.
+    let same = me.send_with(&app, "PATCH", &path, words, &[("if-match", "*")]).await.json();
+    assert_eq!(same["version"], 2);
+    for item in app.get(&links).await.json()["items"].as_array().expect("links") {
+        let path = format!("/api/v1/trace-links/{}/confirm", item["id"].as_str().expect("an id"));
+        let confirmed = app.post(&path, Value::Null).await.json();
+        assert_eq!(
+            (&confirmed["requirement_version"], &confirmed["diagram_version"]),
+            (&json!(2), &json!(2))
+        );
+    }
+    assert_eq!(suspects().await, suspect("", ""));
+    let versions = app.get(&format!("/api/v1/requirements/{requirement}/versions")).await.json();
+    assert_eq!(versions[1]["text"], "A customer places orders.");
+    // Nothing comes of a document that cannot be used.
+    for (bad, path) in [
+        (json!({"format": "doc", "content": "x"}), "format"),
+        (json!({"format": "text", "content": " \n "}), "content"),
+        (json!({"format": "csv", "content": "a,b\n1,2"}), "content"),
+        (json!({"format": "text", "content": format!("Good.\n\n{}", "x".repeat(5_001))}), "requirements[1]"),
+    ] {
+        let problem = app.post(&format!("{requirements}/import"), bad).await.problem(422, "invalid_input");
+        assert_eq!(problem["errors"][0]["path"], path);
+    }
+    assert_eq!(app.get(requirements).await.json()["items"].as_array().map(Vec::len), Some(2));
+}
+
+#[tokio::test]
+async fn reviews_say_what_people_think_of_what_they_saw() {
+    let app = TestApp::builtin().await;
+    let mut me = Browser::default();
+    let body = json!({"title": "Orders", "code": "classDiagram\n  class Order"});
+    let id = app.post("/api/v1/projects/default/diagrams", body).await.json();
+    let diagram = format!("/api/v1/diagrams/{}", id["id"].as_str().expect("an id"));
+    app.post("/api/v1/projects/default/requirements", json!({"text": "A customer places orders."})).await;
+    let comment = app
+        .post(&format!("{diagram}/comments"), json!({"body": "Who cancels?", "element": "Order"}))
+        .await
+        .json();
+    assert_eq!((&comment["version"], &comment["resolved_at"]), (&json!(1), &Value::Null));
+    let path = format!("/api/v1/comments/{}", comment["id"].as_str().expect("an id"));
+    let resolved = me.send(&app, "PATCH", &path, json!({"resolved": true})).await.json();
+    assert!(resolved["resolved_at"].is_string());
+    let again = me.send(&app, "PATCH", &path, json!({"resolved": false})).await.json();
+    assert_eq!(again["resolved_at"], Value::Null);
+
+    let baseline = app.post("/api/v1/projects/default/baselines", json!({"name": "Release 1"})).await.json();
+    let wrong = json!({"code": "classDiagram\n  class [[["});
+    me.send_with(&app, "POST", &format!("{diagram}/versions"), wrong, &[("if-match", "*")]).await;
+    let path = |version: u32| format!("{diagram}/versions/{version}/approvals");
+    app.post(&path(2), json!({"decision": "approved"})).await.problem(409, "conflict");
+    app.post(&path(1), json!({"decision": "perhaps"})).await.problem(422, "invalid_input");
+    app.post(&path(9), json!({"decision": "approved"})).await.problem(404, "not_found");
+    assert_eq!(app.post(&path(1), json!({"decision": "approved", "note": "Fine."})).await.status, 201);
+    assert_eq!(app.get(&path(1)).await.json()["items"][0]["note"], "Fine.");
+    // A baseline still says what it said.
+    let kept =
+        app.get(&format!("/api/v1/baselines/{}", baseline["id"].as_str().expect("an id"))).await.json();
+    let items: Vec<_> = kept["items"]
+        .as_array()
+        .expect("items")
+        .iter()
+        .map(|it| (it["what"].as_str(), it["version"].as_u64()))
+        .collect();
+    assert_eq!(items, [(Some("diagram"), Some(1)), (Some("requirement"), Some(1))]);
+
+    let glossary = "/api/v1/projects/default/glossary";
+    let term = app.post(glossary, json!({"term": "Order", "definition": "What is wanted."})).await;
+    assert_eq!(term.headers["etag"], "\"1\"");
+    app.post(glossary, json!({"term": " order ", "definition": "Again."})).await.problem(409, "conflict");
+    let path = format!("/api/v1/terms/{}", term.json()["id"].as_str().expect("an id"));
+    let changed = me
+        .send_with(
+            &app,
+            "PATCH",
+            &path,
+            json!({"definition": "What is wanted now."}),
+            &[("if-match", "\"1\"")],
+        )
+        .await;
+    assert_eq!(changed.json()["term"], "Order");
+    me.send_with(&app, "PATCH", &path, json!({"term": "X"}), &[("if-match", "\"1\"")])
+        .await
+        .problem(412, "changed");
+    assert_eq!(me.send(&app, "DELETE", &path, Value::Null).await.status, 204);
+    me.send(&app, "DELETE", &path, Value::Null).await.problem(404, "not_found");
+}
