@@ -55,14 +55,28 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
 }
 
+/// A program in the workspace, without what cargo told us of ourselves: build scripts that look at these variables would
+/// otherwise be run anew, with everything after them, each time somebody calls cargo in the other way.
+fn program(name: &str) -> Command {
+    let mut command = Command::new(name);
+    command.current_dir(root());
+    for name in ["NAME", "VERSION_MAJOR", "VERSION_MINOR", "VERSION_PATCH", "VERSION_PRE"] {
+        command.env_remove(format!("CARGO_PKG_{name}"));
+    }
+    for name in ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_LINKS"] {
+        command.env_remove(name);
+    }
+    command
+}
+
 /// Runs a program in the workspace and waits for it.
-fn sh(program: &str, arguments: &[&str]) -> Done {
-    println!("$ {program} {}", arguments.join(" "));
-    let status = Command::new(program).args(arguments).current_dir(root()).status();
+fn sh(name: &str, arguments: &[&str]) -> Done {
+    println!("$ {name} {}", arguments.join(" "));
+    let status = program(name).args(arguments).status();
     match status {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("`{program} {}` failed ({status})", arguments.join(" "))),
-        Err(error) => Err(format!("`{program}` could not be started: {error}")),
+        Ok(status) => Err(format!("`{name} {}` failed ({status})", arguments.join(" "))),
+        Err(error) => Err(format!("`{name}` could not be started: {error}")),
     }
 }
 
@@ -91,10 +105,9 @@ fn bundle() -> Done {
 
 fn codegen() -> Done {
     println!("$ UPDATE_DOCS=1 cargo test --release --workspace --test it docs");
-    let status = Command::new("cargo")
+    let status = program("cargo")
         .args(["test", "--release", "--workspace", "--test", "it", "docs"])
         .env("UPDATE_DOCS", "1")
-        .current_dir(root())
         .status();
     match status {
         Ok(status) if status.success() => Ok(()),

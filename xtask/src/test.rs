@@ -5,7 +5,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{Done, has, mcp_tools, postgres, root, sh};
+use crate::{Done, has, mcp_tools, postgres, program, sh};
 
 /// What a test finds its PostgreSQL server under.
 const POSTGRES_URL: &str = "BA_COPILOT_TEST_POSTGRES_URL";
@@ -105,11 +105,10 @@ impl Counts {
 fn cargo_test(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Counts, String> {
     let named: String = variables.iter().map(|(name, value)| format!("{name}={value} ")).collect();
     println!("$ {named}cargo test --release --workspace --no-fail-fast {}", arguments.join(" "));
-    let mut child = Command::new("cargo")
+    let mut child = program("cargo")
         .args(["test", "--release", "--workspace", "--no-fail-fast"])
         .args(arguments)
         .envs(variables.iter().copied())
-        .current_dir(root())
         .stdout(Stdio::piped())
         .spawn()
         .map_err(|error| format!("cargo could not be started: {error}"))?;

@@ -4,6 +4,7 @@ use crate::audit::keep_audit;
 use crate::generations::check_text;
 use crate::pool::{in_transaction, on_pool};
 use crate::row::row;
+use crate::search::keep_words;
 use crate::{DiagramId, NewAuditEvent, Page, PageRequest, ProjectId, Store, StoreError, TimeUs, UserId};
 
 /// A diagram.
@@ -73,6 +74,10 @@ pub(crate) const ADVANCE_DIAGRAM_SEEN: &str = concat!(
 );
 
 pub(crate) const FIND_DIAGRAM: &str = concat!("select ", diagram_columns!(), " from diagrams where id = $1");
+
+/// Some diagrams after an id.
+pub(crate) const SOME_DIAGRAMS: &str =
+    concat!("select ", diagram_columns!(), " from diagrams where id > $1 order by id limit 500");
 
 impl Store {
     /// One diagram.
@@ -160,6 +165,7 @@ impl Store {
             .bind(id).bind(seen).bind(title).bind(archived_at).bind(audit.at)
             .fetch_optional(&mut *tx).await?;
             let changed = changed.ok_or(StoreError::Stale { what: "diagram" })?;
+            keep_words!(tx, &changed);
             keep_audit!(tx, audit);
             changed
         }))

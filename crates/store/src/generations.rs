@@ -9,6 +9,7 @@ use crate::diagrams::{ADVANCE_DIAGRAM, FIND_DIAGRAM, INSERT_DIAGRAM};
 use crate::error::or_missing;
 use crate::pool::{in_transaction, on_pool};
 use crate::row::row;
+use crate::search::keep_words;
 use crate::versions::INSERT_VERSION;
 use crate::{
     Diagram, DiagramId, GenerationId, JsonText, NewAuditEvent, NewVersion, Page, PageRequest, ProjectId,
@@ -240,6 +241,9 @@ impl Store {
                 ),
                 _ => None,
             };
+            if let (Some(VersionOf::New(_)), Some(diagram)) = (of, &diagram) {
+                keep_words!(tx, diagram);
+            }
             keep_audit!(tx, audit);
             Recorded { generation, diagram, version }
         });

@@ -27,6 +27,7 @@ mod projects;
 mod requirements;
 mod reviews;
 mod row;
+mod search;
 mod sessions;
 mod time;
 mod tokens;

@@ -9,10 +9,12 @@ use std::borrow::Cow;
 use sqlx::migrate::{Migrate, Migration, MigrationType};
 use sqlx::{PgConnection, SqlSafeStr, SqliteConnection};
 
+use crate::diagrams::SOME_DIAGRAMS;
 use crate::error::changed_migration;
 use crate::pool::Pool;
 use crate::projects::ENSURE_PROJECT;
-use crate::{Backend, ProjectId, Store, StoreError, TimeUs};
+use crate::search::keep_words;
+use crate::{Backend, Diagram, ProjectId, Store, StoreError, TimeUs};
 
 /// One step, in the words of each database.
 struct Step {
@@ -38,6 +40,7 @@ const STEPS: &[Step] = steps! {
     1 "0001_projects_diagrams_generations",
     2 "0002_accounts_and_members",
     3 "0003_requirements_and_reviews",
+    4 "0004_search",
 };
 
 /// What [`Store::migrate`] did.
@@ -64,6 +67,26 @@ impl SchemaState {
     }
 }
 
+/// What a step leaves to the program, because SQL has no words for it, in the transaction of the steps.
+macro_rules! fill {
+    ($tx:ident, $state:expr) => {
+        if $state.pending.contains(&"0004_search") {
+            let mut last = String::new();
+            loop {
+                let rows: Vec<Diagram> =
+                    sqlx::query_as(SOME_DIAGRAMS).bind(&last).fetch_all(&mut *$tx).await?;
+                for diagram in &rows {
+                    keep_words!($tx, diagram);
+                }
+                match rows.last() {
+                    Some(diagram) => last = diagram.id.as_str().to_owned(),
+                    None => break,
+                }
+            }
+        }
+    };
+}
+
 impl Store {
     /// Names of all migrations, oldest first.
     #[must_use]
@@ -87,6 +110,7 @@ impl Store {
                 let mut tx = writer.begin_with("begin immediate").await?;
                 let before = compare(&known, &sqlite_history(&mut tx).await?)?;
                 apply(&mut *tx, &known, &before).await?;
+                fill!(tx, &before);
                 sqlx::query(ENSURE_PROJECT).bind(project).bind("Default").bind(at).execute(&mut *tx).await?;
                 tx.commit().await?;
                 Ok(Migrated { applied: before.pending })
@@ -97,6 +121,7 @@ impl Store {
                 sqlx::query("select pg_advisory_xact_lock(4207849484711)").execute(&mut *tx).await?;
                 let before = compare(&known, &postgres_history(&mut tx).await?)?;
                 apply(&mut *tx, &known, &before).await?;
+                fill!(tx, &before);
                 sqlx::query(ENSURE_PROJECT).bind(project).bind("Default").bind(at).execute(&mut *tx).await?;
                 tx.commit().await?;
                 Ok(Migrated { applied: before.pending })

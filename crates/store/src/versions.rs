@@ -8,6 +8,7 @@ use crate::generations::check_version;
 use crate::pool::{in_transaction, on_pool};
 use crate::requirements::{SUSPECT_BY_DIAGRAM, SUSPECT_BY_ELEMENT};
 use crate::row::row;
+use crate::search::keep_words;
 use crate::{
     Diagram, DiagramId, GenerationId, JsonText, NewAuditEvent, NewDiagram, Page, PageRequest, Store,
     StoreError, TimeUs, UserId, VersionId,
@@ -171,6 +172,9 @@ impl Store {
                 .bind(&version.mermaid).bind(version.validated).bind(&version.findings).bind(&version.trace)
                 .bind(at).bind(&version.created_by).bind(&version.note)
                 .fetch_one(&mut *tx).await?;
+            if matches!(version.of, VersionOf::New(_)) {
+                keep_words!(tx, &diagram);
+            }
             match touched {
                 Touched::Everything => {
                     sqlx::query(SUSPECT_BY_DIAGRAM).bind(&diagram.id).execute(&mut *tx).await?;

@@ -73,6 +73,25 @@ pub async fn list_diagrams(
     Ok(store(app)?.list_diagrams(&entered.project.id, &listing.request()?).await?.into())
 }
 
+/// The diagrams of a project whose titles have words that begin with all the words of `asked`, last made first; not more
+/// than fit on a page.
+///
+/// # Errors
+/// When the caller may not enter it.
+pub async fn search_diagrams(
+    app: &App,
+    caller: &Caller,
+    project: &str,
+    asked: &str,
+    listing: &Listing,
+) -> Result<Page<Diagram>, Error> {
+    let entered = enter(app, caller, &project_id(project)?, Role::Viewer).await?;
+    listing.request()?;
+    let limit = listing.limit.unwrap_or(LISTED);
+    let items = store(app)?.search_diagrams(&entered.project.id, asked, limit).await?;
+    Ok(Page { items, next: None })
+}
+
 /// A diagram and its newest version.
 ///
 /// # Errors

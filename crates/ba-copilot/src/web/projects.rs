@@ -25,6 +25,7 @@ use crate::{
 pub struct Asked {
     done: Option<String>,
     after: Option<String>,
+    q: Option<String>,
 }
 
 /// What these pages send. Fields that a button does not need are empty.
@@ -211,7 +212,10 @@ async fn project_page(
     let listing = Listing { after: asked.after.clone(), limit: None };
     let loaded = async {
         let mine = projects::find_project(app, caller, id).await?;
-        let diagrams = diagrams::list_diagrams(app, caller, id, &listing).await?;
+        let diagrams = match asked.q.as_deref().filter(|asked| !asked.trim().is_empty()) {
+            Some(asked) => diagrams::search_diagrams(app, caller, id, asked, &listing).await?,
+            None => diagrams::list_diagrams(app, caller, id, &listing).await?,
+        };
         let people = members::list_members(app, caller, id, &all).await?;
         let invitations = match mine.role {
             Role::Owner if mine.project.archived_at.is_none() => {
@@ -244,7 +248,12 @@ async fn project_page(
             @if project.archived_at.is_some() { p."note"."warning" { "This project is archived: nothing in it changes any more." } }
             section.card {
                 h2 { "Diagrams" }
-                @if diagrams.items.is_empty() { p.soft { "None yet. " a href={ "/?project=" (project.id) } { "Draw the first one." } } }
+                form.inline method="get" action=(here) role="search" {
+                    input type="search" name="q" aria-label="Words of the title" placeholder="Words of the title" value=(asked.q.as_deref().unwrap_or_default());
+                    button."quiet" type="submit" { "Search" }
+                }
+                @if diagrams.items.is_empty() && asked.q.is_some() { p.soft { "No title has these words. " a href=(here) { "All diagrams" } } }
+                @else if diagrams.items.is_empty() { p.soft { "None yet. " a href={ "/?project=" (project.id) } { "Draw the first one." } } }
                 @else {
                     table {
                         thead { tr { th { "Title" } th { "Kind" } th { "Version" } th { "Changed" } } }

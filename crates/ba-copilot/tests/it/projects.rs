@@ -194,3 +194,35 @@ async fn reviews_say_what_people_think_of_what_they_saw() {
     assert_eq!(me.send(&app, "DELETE", &path, Value::Null).await.status, 204);
     me.send(&app, "DELETE", &path, Value::Null).await.problem(404, "not_found");
 }
+
+#[tokio::test]
+async fn titles_are_found_by_the_beginnings_of_their_words() {
+    let app = TestApp::builtin().await;
+    let diagrams = "/api/v1/projects/default/diagrams";
+    for title in ["Order to cash", "Cash register", "Orders (Ärzte)", "Delivery"] {
+        let body = json!({"title": title, "code": "classDiagram\n  class Order"});
+        assert_eq!(app.post(diagrams, body).await.status, 201);
+    }
+    app.post("/api/v1/generate/class-diagram", json!({"message": "A cashier counts cash."})).await;
+    let find = async |asked: &str| -> Vec<String> {
+        let path = format!("{diagrams}?q={}", crate::people::percent(asked));
+        let items = app.get(&path).await.json()["items"].as_array().expect("hits").clone();
+        items.iter().map(|it| it["title"].as_str().unwrap_or_default().to_owned()).collect()
+    };
+    assert_eq!(find("ord").await, ["Orders (Ärzte)", "Order to cash"]);
+    assert_eq!(find("CASH ord").await, ["Order to cash"]);
+    assert_eq!(find("cash").await, ["A cashier counts cash.", "Cash register", "Order to cash"]);
+    assert_eq!(find("ärz").await, ["Orders (Ärzte)"]);
+    assert_eq!(find("'; drop table diagrams; --").await, Vec::<String>::new());
+    assert_eq!(find("%").await.len(), 0);
+    assert_eq!(find(" ").await.len(), 5, "no words: all of them");
+    // A new title takes the place of the old one.
+    let id = app.get(diagrams).await.json()["items"][4]["id"].as_str().expect("an id").to_owned();
+    let path = format!("/api/v1/diagrams/{id}");
+    let mut me = Browser::default();
+    me.send_with(&app, "PATCH", &path, json!({"title": "Purchase"}), &[("if-match", "*")]).await;
+    assert_eq!(find("ord").await, ["Orders (Ärzte)"]);
+    assert_eq!(find("purch").await, ["Purchase"]);
+    me.send_with(&app, "PATCH", &path, json!({"archived": true}), &[("if-match", "*")]).await;
+    assert_eq!(find("purch").await.len(), 0);
+}

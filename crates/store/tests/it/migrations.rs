@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use sqlx::Row;
-use store::{ConnectOptions, Store, StoreError, VersionOf};
+use store::{ConnectOptions, ProjectId, Store, StoreError, VersionOf};
 
 use crate::databases::{NOON, PostgresDatabase, SqliteFile, a_diagram, a_generation, a_version, record};
 
@@ -178,4 +178,22 @@ async fn versions_never_change_in_postgres() {
     assert!(changed.unwrap_err().to_string().contains("never changes"));
     store.close().await;
     database.drop().await;
+}
+
+#[tokio::test]
+async fn what_was_there_before_the_search_is_found_by_it() {
+    let file = SqliteFile::new();
+    let store = file.migrated().await;
+    for number in 0..3 {
+        let version = a_version(&format!("v-{number}"), VersionOf::New(a_diagram(&format!("d-{number}"))));
+        record(&store, a_generation(&format!("g-{number}"), number), Some(version)).await.unwrap();
+    }
+    // As it was before the step.
+    let mut raw = file.raw().await;
+    for statement in ["drop table diagram_words", "delete from _sqlx_migrations where version = 4"] {
+        sqlx::query(statement).execute(&mut raw).await.unwrap();
+    }
+    assert_eq!(store.migrate(NOON).await.unwrap().applied, ["0004_search"]);
+    let found = store.search_diagrams(&ProjectId::default_project(), "libr", 10).await.unwrap();
+    assert_eq!(found.len(), 3);
 }

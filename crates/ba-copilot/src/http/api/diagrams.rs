@@ -7,7 +7,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{ListQuery, PageReply, Query, Seen, etag};
 use crate::{
@@ -214,15 +214,29 @@ pub struct UpdateDiagramBody {
     archived: Option<bool>,
 }
 
+/// What is looked for.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct SearchQuery {
+    /// Words, or beginnings of words, of the title. The answer is one page then.
+    #[param(example = "order")]
+    q: Option<String>,
+}
+
 /// The diagrams of a project
-#[utoipa::path(get, path = "/api/v1/projects/{project}/diagrams", operation_id = "list_diagrams", tag = "diagrams", params(("project" = String, Path, description = "Its id"), ListQuery), responses((status = 200, description = "A page of them, last made first", body = PageReply<DiagramReply>), Problems))]
+#[utoipa::path(get, path = "/api/v1/projects/{project}/diagrams", operation_id = "list_diagrams", tag = "diagrams", params(("project" = String, Path, description = "Its id"), SearchQuery, ListQuery), responses((status = 200, description = "A page of them, last made first", body = PageReply<DiagramReply>), Problems))]
 pub async fn list_diagrams(
     State(shared): State<Shared>,
     caller: Caller,
     Path(project): Path<String>,
+    Query(search): Query<SearchQuery>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<PageReply<DiagramReply>>, Pending> {
-    let page = diagrams::list_diagrams(&shared.app, &caller, &project, &query.into()).await?;
+    let listing = query.into();
+    let page = match search.q.filter(|asked| !asked.trim().is_empty()) {
+        Some(asked) => diagrams::search_diagrams(&shared.app, &caller, &project, &asked, &listing).await?,
+        None => diagrams::list_diagrams(&shared.app, &caller, &project, &listing).await?,
+    };
     Ok(Json(PageReply::of(page, DiagramReply::of)))
 }
 
