@@ -7,9 +7,9 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
-use super::{ListQuery, PageReply, Query, Seen, etag};
+use super::{ListQuery, PageReply, Query, SearchQuery, Seen, etag};
 use crate::{
     clock::rfc3339,
     http::{
@@ -212,15 +212,6 @@ pub struct UpdateDiagramBody {
     title: Option<String>,
     /// Put it away, or take it out again.
     archived: Option<bool>,
-}
-
-/// What is looked for.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct SearchQuery {
-    /// Words, or beginnings of words, of the title. The answer is one page then.
-    #[param(example = "order")]
-    q: Option<String>,
 }
 
 /// The diagrams of a project

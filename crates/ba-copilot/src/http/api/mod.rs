@@ -124,6 +124,15 @@ impl From<ListQuery> for Listing {
     }
 }
 
+/// What is looked for.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct SearchQuery {
+    /// Words, or beginnings of words, of the title. The answer is one page then.
+    #[param(example = "order")]
+    q: Option<String>,
+}
+
 /// The parameters behind the question mark, with errors that people can use.
 pub struct Query<T>(pub T);
 
