@@ -70,7 +70,7 @@ pub enum StoreError {
 }
 
 /// The unique constraints: how SQLite spells them, how PostgreSQL spells them, how callers know them.
-const CONSTRAINTS: [(&str, &str, &str); 19] = [
+const CONSTRAINTS: [(&str, &str, &str); 23] = [
     ("projects.id", "projects_pkey", "project id"),
     ("diagrams.id", "diagrams_pkey", "diagram id"),
     ("generations.id", "generations_pkey", "generation id"),
@@ -98,6 +98,14 @@ const CONSTRAINTS: [(&str, &str, &str); 19] = [
     ("comments.id", "comments_pkey", "comment id"),
     ("approvals.id", "approvals_pkey", "approval id"),
     ("baselines.id", "baselines_pkey", "baseline id"),
+    ("data_keys.id", "data_keys_pkey", "data key id"),
+    ("provider_keys.id", "provider_keys_pkey", "provider key id"),
+    (
+        "provider_keys.project_id, provider_keys.provider",
+        "provider_keys_project_id_provider_key",
+        "provider key",
+    ),
+    ("provider_keys.user_id, provider_keys.provider", "provider_keys_user_id_provider_key", "provider key"),
 ];
 
 const MIGRATE_FIRST: &str =

@@ -120,6 +120,16 @@ id!(
     BaselineId,
     "baseline id"
 );
+id!(
+    /// Names a data key.
+    DataKeyId,
+    "data key id"
+);
+id!(
+    /// Names a key of a vendor.
+    ProviderKeyId,
+    "provider key id"
+);
 
 impl ProjectId {
     /// The project that exists in every migrated database, for people who never asked for projects.

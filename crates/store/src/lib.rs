@@ -24,6 +24,7 @@ mod migrate;
 mod page;
 mod pool;
 mod projects;
+mod provider_keys;
 mod requirements;
 mod reviews;
 mod row;
@@ -44,8 +45,8 @@ pub use error::StoreError;
 pub use generations::{Generation, GenerationStatus, NewGeneration, Recorded};
 pub use glossary::Term;
 pub use ids::{
-    ApprovalId, AuditEventId, BaselineId, CommentId, DiagramId, GenerationId, InvitationId, ProjectId,
-    RequirementId, SessionId, TermId, TokenId, TraceLinkId, UserId, VersionId,
+    ApprovalId, AuditEventId, BaselineId, CommentId, DataKeyId, DiagramId, GenerationId, InvitationId,
+    ProjectId, ProviderKeyId, RequirementId, SessionId, TermId, TokenId, TraceLinkId, UserId, VersionId,
 };
 pub use json::JsonText;
 pub use members::{Invitation, Member, Role};
@@ -53,6 +54,7 @@ pub use migrate::{Migrated, SchemaState};
 pub use page::{Cursor, MAX_PAGE_LIMIT, Page, PageRequest};
 pub use pool::{Backend, ConnectOptions};
 pub use projects::{MyProject, Project};
+pub use provider_keys::{DataKey, KeysOf, ProviderKey};
 pub use requirements::{Requirement, RequirementVersion, TraceLink};
 pub use reviews::{Approval, Baseline, BaselineItem, Comment};
 pub use sessions::Session;

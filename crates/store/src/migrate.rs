@@ -41,6 +41,7 @@ const STEPS: &[Step] = steps! {
     2 "0002_accounts_and_members",
     3 "0003_requirements_and_reviews",
     4 "0004_search",
+    5 "0005_provider_keys",
 };
 
 /// What [`Store::migrate`] did.

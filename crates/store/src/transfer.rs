@@ -41,6 +41,8 @@ const TABLES: &[Table] = tables! {
     "one_time_codes" (1) { secret_hash: Text, created_at: Number, email: Text, expires_at: Number, purpose: Text, user_id: Text },
     "tokens" (1) { id: Text, created_at: Number, expires_at: Number, name: Text, revoked_at: Number, scopes: Text, secret_hash: Text, used_at: Number, user_id: Text },
     "audit_events" (1) { id: Text, action: Text, at: Number, details: Text, project_id: Text, subject: Text, token_id: Text, user_id: Text },
+    "data_keys" (1) { id: Text, sealed: Text, created_at: Number },
+    "provider_keys" (1) { id: Text, project_id: Text, user_id: Text, provider: Text, data_key_id: Text, sealed: Text, hint: Text, created_at: Number },
     "diagrams" (1) { id: Text, archived_at: Number, created_at: Number, head_version: Number, kind: Text, project_id: Text, revision: Number, title: Text, updated_at: Number },
     "diagram_words" (3) { project_id: Text, word: Text, diagram_id: Text },
     "generations" (1) { id: Text, content_id: Text, cost_micro_usd: Number, created_at: Number, created_by: Text, diagram_id: Text, duration_us: Number, error_code: Text, input_tokens: Number, kind: Text, model: Text, output_tokens: Number, project_id: Text, provider: Text, repairs: Text, request: Text, retry_count: Number, status: Text, validator: Text, warning: Text },

@@ -285,6 +285,18 @@ impl Store {
         Ok(())
     }
 
+    /// Seals a second factor anew, if nobody has replaced it meanwhile.
+    ///
+    /// # Errors
+    /// Only those of the database.
+    pub async fn reseal_second_factor(&self, id: &UserId, old: &str, new: &str) -> Result<(), StoreError> {
+        in_transaction!(&self.pool, tx => {
+            sqlx::query("update users set second_factor = $3 where id = $1 and second_factor = $2")
+                .bind(id).bind(old).bind(new).execute(&mut *tx).await?;
+        });
+        Ok(())
+    }
+
     /// Uses up the code of a time step; false if it, or a later one, was used before.
     ///
     /// # Errors
@@ -338,6 +350,7 @@ impl Store {
                 "delete from known_devices where user_id = $1",
                 "delete from one_time_codes where user_id = $1",
                 "delete from tokens where user_id = $1",
+                "delete from provider_keys where user_id = $1",
                 "delete from invitations where email = (select email from users where id = $1)",
             ] {
                 sqlx::query(statement).bind(id).execute(&mut *tx).await?;

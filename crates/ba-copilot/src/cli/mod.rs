@@ -13,6 +13,7 @@ mod mcp;
 mod migrate;
 mod render;
 mod repair;
+mod secrets;
 mod serve;
 mod token;
 mod user;
@@ -72,6 +73,8 @@ enum Command {
     User(user::Arguments),
     /// Make, list and end tokens for programs.
     Token(token::Arguments),
+    /// Make secrets, and seal what is kept with new ones.
+    Secrets(secrets::Arguments),
     /// Serve an agent over MCP on standard input and output.
     Mcp,
 }
@@ -151,6 +154,7 @@ fn dispatch(cli: Cli, environment: &Environment) -> Ran {
         Command::Db(arguments) => db::run(arguments, config),
         Command::User(arguments) => user::run(arguments, config),
         Command::Token(arguments) => token::run(arguments, config),
+        Command::Secrets(arguments) => secrets::run(arguments, config),
         Command::Mcp => mcp::run(app(config)?),
     }
 }

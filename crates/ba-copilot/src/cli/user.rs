@@ -22,7 +22,7 @@ pub(super) struct Arguments {
     #[command(subcommand)]
     command: Command,
     /// Folder for everything that is kept.
-    #[arg(long, value_name = "DIR", global = true)]
+    #[arg(id = "kept", long = "data", value_name = "DIR", global = true)]
     data: Option<PathBuf>,
 }
 

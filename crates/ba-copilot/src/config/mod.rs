@@ -285,9 +285,11 @@ impl Config {
                 "proxies are 0 to 8, and requests_per_minute is 1 or more".to_owned(),
             );
         }
-        let key = self.secrets.secret_key.expose_secret().chars().count();
-        if (1..32).contains(&key) {
-            return wrong("secrets.secret_key", format!("it has {key} characters, and 32 are the least"));
+        if let Some(short) = words(self.secrets.secret_key.expose_secret())
+            .map(|key| key.chars().count())
+            .find(|chars| *chars < 32)
+        {
+            return wrong("secrets.secret_key", format!("it has {short} characters, and 32 are the least"));
         }
         if self.check.time_s == 0 || self.model.total_s == 0 {
             return wrong("check.time_s", "a time limit of 0 seconds would refuse everything".to_owned());

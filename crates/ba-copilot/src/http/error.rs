@@ -65,6 +65,12 @@ pub enum Problems {
     /// Something stands in the way
     #[response(status = 409, content_type = "application/problem+json")]
     Conflict(Problem),
+    /// The request is larger than this server reads
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(Problem),
+    /// The body is not JSON
+    #[response(status = 415, content_type = "application/problem+json")]
+    NotJson(Problem),
     /// The input cannot be used
     #[response(status = 422, content_type = "application/problem+json")]
     Invalid(Problem),

@@ -18,7 +18,7 @@ use axum::{
 use metrics_exporter_prometheus::PrometheusHandle;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
-pub use error::Problem;
+pub use error::{Problem, Problems};
 pub use identify::Limiter;
 pub use openapi::document as openapi_document;
 

@@ -16,7 +16,7 @@ use super::{
     Error,
     access::{Caller, Scope, enter},
     check::{self, Judged, Validator},
-    projects,
+    projects, provider_keys,
 };
 use crate::{
     app::App,
@@ -131,7 +131,7 @@ pub async fn generate_diagram(
             enter(app, caller, &id, Role::Editor).await?.project.id
         }
     };
-    let endpoint = choose_endpoint(app, &request)?;
+    let endpoint = choose_endpoint(app, caller, &project, &request).await?;
     let (provider, model) = match &endpoint {
         Some(endpoint) => (endpoint.provider.name().to_owned(), endpoint.model.clone()),
         None => ("builtin".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
@@ -199,7 +199,12 @@ fn check_message(message: &str) -> Result<String, Error> {
 }
 
 /// Who is asked; `None` for the built-in drafter.
-fn choose_endpoint(app: &App, request: &Request) -> Result<Option<Endpoint>, Error> {
+async fn choose_endpoint(
+    app: &App,
+    caller: &Caller,
+    project: &ProjectId,
+    request: &Request,
+) -> Result<Option<Endpoint>, Error> {
     if app.scripted && request.provider.as_deref() != Some("builtin") {
         return Ok(Some(Endpoint::new(ProviderId::Scripted)));
     }
@@ -213,15 +218,24 @@ fn choose_endpoint(app: &App, request: &Request) -> Result<Option<Endpoint>, Err
                 )
             })?,
         ),
-        None => app.config.default_provider(),
+        None => None,
+    };
+    // What the caller brings with this request, then what they or the project brought before, then the server's own.
+    let brought = match &request.key {
+        Some(_) => None,
+        None => provider_keys::find_key(app, caller, project, provider).await?,
+    };
+    let (provider, key) = match brought {
+        Some((provider, key)) => (Some(provider), Some(key)),
+        None => (provider.or_else(|| app.config.default_provider()), request.key.clone()),
     };
     let Some(provider) = provider else { return Ok(None) };
     let mut endpoint = app.config.endpoint(provider);
     if let Some(model) = request.model.as_deref().filter(|model| !model.is_empty()) {
         endpoint = endpoint.with_model(model);
     }
-    if let Some(key) = &request.key {
-        endpoint = endpoint.with_key(key.clone());
+    if let Some(key) = key {
+        endpoint = endpoint.with_key(key);
     }
     Ok(Some(endpoint))
 }

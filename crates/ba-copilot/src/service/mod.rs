@@ -15,6 +15,7 @@ pub mod members;
 pub mod page;
 pub mod picture;
 pub mod projects;
+pub mod provider_keys;
 pub mod requirements;
 pub mod reviews;
 pub mod schema;

@@ -17,7 +17,7 @@ use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
 use super::Error;
-use crate::config::Config;
+use crate::config::{Config, words};
 
 /// 32 random bytes as 43 letters.
 ///
@@ -43,7 +43,7 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N], Error> {
 /// Seals what must be read again. The sealed text says in which context it may be opened, so that it cannot be moved
 /// from one row to another.
 #[derive(Clone)]
-pub struct Sealer(Arc<LessSafeKey>);
+pub struct Sealer(Arc<Vec<LessSafeKey>>);
 
 impl std::fmt::Debug for Sealer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -52,11 +52,17 @@ impl std::fmt::Debug for Sealer {
 }
 
 impl Sealer {
-    /// A sealer whose key is made from `secret`.
-    pub fn new(secret: &str) -> Result<Self, Error> {
-        // Told apart from every other use of the same secret.
-        let key = Sha256::new().chain_update(b"ba-copilot sealing key\0").chain_update(secret).finalize();
-        Self::from_key(&key)
+    /// A sealer whose keys are made from the secrets in a list separated by commas: the first seals, each of them opens.
+    pub fn new(secrets: &str) -> Result<Self, Error> {
+        let keys: Result<Vec<LessSafeKey>, Error> = words(secrets)
+            .map(|secret| {
+                // Told apart from every other use of the same secret.
+                let key =
+                    Sha256::new().chain_update(b"ba-copilot sealing key\0").chain_update(secret).finalize();
+                aead_key(&key)
+            })
+            .collect();
+        Ok(Sealer(Arc::new(keys?)))
     }
 
     /// A sealer with the key of the configuration, or, where none is set, with one that is made once and kept in the data
@@ -71,18 +77,17 @@ impl Sealer {
         }
     }
 
-    fn from_key(key: &[u8]) -> Result<Self, Error> {
-        let key = UnboundKey::new(&AES_256_GCM, key)
-            .map_err(|_| Error::Internal("a sealing key has the wrong length".to_owned()))?;
-        Ok(Sealer(Arc::new(LessSafeKey::new(key))))
+    /// A sealer with this key of 32 bytes.
+    pub(super) fn from_key(key: &[u8]) -> Result<Self, Error> {
+        Ok(Sealer(Arc::new(vec![aead_key(key)?])))
     }
 
     /// The sealed form: nonce and ciphertext.
     pub fn seal(&self, context: &str, plain: &[u8]) -> Result<String, Error> {
         let nonce = random::<NONCE_LEN>()?;
         let mut bytes = plain.to_vec();
-        self.0
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context), &mut bytes)
+        let key = self.0.first().ok_or_else(|| Error::Internal("there is no key to seal with".to_owned()))?;
+        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context), &mut bytes)
             .map_err(|_| Error::Internal("a secret could not be sealed".to_owned()))?;
         Ok(URL_SAFE_NO_PAD.encode([nonce.as_slice(), &bytes].concat()))
     }
@@ -91,11 +96,19 @@ impl Sealer {
     pub fn open(&self, context: &str, sealed: &str) -> Option<Vec<u8>> {
         let bytes = URL_SAFE_NO_PAD.decode(sealed).ok()?;
         let (nonce, sealed) = bytes.split_at_checked(NONCE_LEN)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let mut sealed = sealed.to_vec();
-        let plain = self.0.open_in_place(nonce, Aad::from(context), &mut sealed).ok()?;
-        Some(plain.to_vec())
+        self.0.iter().find_map(|key| {
+            let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+            let mut sealed = sealed.to_vec();
+            let plain = key.open_in_place(nonce, Aad::from(context), &mut sealed).ok()?;
+            Some(plain.to_vec())
+        })
     }
+}
+
+fn aead_key(key: &[u8]) -> Result<LessSafeKey, Error> {
+    let key = UnboundKey::new(&AES_256_GCM, key)
+        .map_err(|_| Error::Internal("a sealing key has the wrong length".to_owned()))?;
+    Ok(LessSafeKey::new(key))
 }
 
 /// The key in the data folder. Of several processes that start at once, one makes it.
@@ -142,6 +155,7 @@ mod tests {
         assert_eq!(sealer.open("user:1", &sealed).as_deref(), Some(&b"words"[..]));
         assert_eq!(sealer.open("user:2", &sealed), None);
         assert_eq!(Sealer::new("two").unwrap().open("user:1", &sealed), None);
+        assert_eq!(Sealer::new("two, one").unwrap().open("user:1", &sealed).as_deref(), Some(&b"words"[..]));
         assert_ne!(sealer.seal("user:1", b"words").unwrap(), sealed, "a nonce is used once");
         for broken in ["", "A", "AAAA", &sealed[1..], &format!("{sealed}A")] {
             assert_eq!(sealer.open("user:1", broken), None, "{broken}");

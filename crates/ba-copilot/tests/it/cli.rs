@@ -222,7 +222,7 @@ fn people_and_tokens_are_made_from_the_command_line() {
     assert!(grace.out.contains("/reset-password?code="), "{}", grace.out);
     let listed = call(&["user", "list"], "").out;
     assert!(
-        listed.contains("\tada@example.com\tada\tadmin\n") && listed.contains("\tgrace@example.com\tGrace\n"),
+        listed.contains("\tada@example.com\tAda\tadmin\n") && listed.contains("\tgrace@example.com\tGrace\n"),
         "{listed}"
     );
     assert_eq!(call(&["user", "disable", "grace@example.com"], "").code, 0);

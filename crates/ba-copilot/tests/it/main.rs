@@ -14,6 +14,7 @@ mod app;
 mod bad_input;
 mod cli;
 mod docs;
+mod fuzz;
 mod mcp;
 mod mcp_fixtures;
 mod pages;

@@ -265,7 +265,15 @@ document.fonts.ready.then(async () => {
     const vector = new Image();
     vector.src = section.dataset.svg;
     try { await vector.decode(); } catch { faults.push(`${name}: the SVG cannot be read`); continue; }
-    const drawn = canvasOf(vector, image.naturalWidth, image.naturalHeight);
+    // An image may be painted before the fonts inside it are ready: painted until it stays the same.
+    let drawn = canvasOf(vector, image.naturalWidth, image.naturalHeight), last = '', same = 0;
+    for (let turn = 0; same < 2 && turn < 60; turn++) {
+      await new Promise(requestAnimationFrame);
+      drawn = canvasOf(vector, image.naturalWidth, image.naturalHeight);
+      const now = drawn.toDataURL();
+      same = now === last ? same + 1 : 0;
+      last = now;
+    }
     for (const { box, words } of labels) {
       const local = { x: box.x - frame.x, y: box.y - frame.y, width: box.width, height: box.height };
       const [a, b] = [ink(drawn, local, scale), ink(painted, local, scale)];

@@ -158,6 +158,32 @@ fn table() -> Vec<(&'static str, &'static str, Value, Expected)> {
         ("POST", "/api/v1/me/second-factor", Value::Null, OWN),
         ("PUT", "/api/v1/me/second-factor", json!({"secret": "AAAA", "code": "1"}), tries(OWN)),
         ("DELETE", "/api/v1/me/second-factor", password, tries(OWN)),
+        ("GET", "/api/v1/me/provider-keys", Value::Null, OWN),
+        (
+            "PUT",
+            "/api/v1/me/provider-keys/openrouter",
+            json!({"key": "sk-or-0123456789"}),
+            OWN.map(|s| if s == 200 { 204 } else { s }),
+        ),
+        (
+            "DELETE",
+            "/api/v1/me/provider-keys/gemini",
+            Value::Null,
+            OWN.map(|s| if s == 200 { 404 } else { s }),
+        ),
+        ("GET", "/api/v1/projects/{project}/provider-keys", Value::Null, [401, 404, 403, 403, 200, 200, 403]),
+        (
+            "PUT",
+            "/api/v1/projects/{project}/provider-keys/openai",
+            json!({"key": "sk-0123456789"}),
+            OWNS.map(|s| if s == 200 { 204 } else { s }),
+        ),
+        (
+            "DELETE",
+            "/api/v1/projects/{project}/provider-keys/openai",
+            Value::Null,
+            OWNS.map(|s| if s == 200 { 204 } else { s }),
+        ),
         ("GET", "/api/v1/tokens", Value::Null, OWN),
         ("POST", "/api/v1/tokens", json!({"name": "", "scopes": ["read"]}), tries(OWN)),
         ("DELETE", "/api/v1/tokens/{foreign token}", Value::Null, [401, 404, 404, 404, 404, 404, 403]),
@@ -189,7 +215,8 @@ const PAGES_TESTED_ELSEWHERE: [(&str, &str); 8] = [
 fn shape(path: &str) -> String {
     let mut out = String::new();
     for part in path.split('?').next().unwrap_or_default().split('/').skip(1) {
-        let open = part.starts_with('{') || part == "1" || part == "class-diagram";
+        let open =
+            part.starts_with('{') || ["1", "class-diagram", "openrouter", "openai", "gemini"].contains(&part);
         out.push('/');
         out.push_str(if open { "{}" } else { part });
     }

@@ -8,10 +8,14 @@ use std::{
     thread,
 };
 
+use ba_copilot::service::provider_keys;
 use serde_json::json;
 use store::GenerationStatus;
 
-use crate::app::TestApp;
+use crate::{
+    app::TestApp,
+    people::{Browser, set_up},
+};
 
 /// A vendor on a port of its own: one closure answers every connection. It ends when the listener's owner does.
 fn vendor(answer: impl Fn(TcpStream, &mpsc::Receiver<()>) + Send + 'static) -> (String, mpsc::Sender<()>) {
@@ -222,4 +226,84 @@ async fn a_local_server_writes_the_diagram_with_the_key_of_the_request() {
     );
     let kept = format!("{:?}", app.generations().await);
     assert!(!kept.contains("sk-of-this-request"), "a key was stored");
+}
+
+#[tokio::test]
+async fn brought_keys_pay_and_are_never_shown() {
+    let (sender, asked) = mpsc::channel::<String>();
+    let (url, _open) = vendor(move |mut stream, _| {
+        let request = read_request(&mut stream);
+        let key = request.lines().find_map(|line| {
+            line.to_ascii_lowercase()
+                .starts_with("authorization:")
+                .then(|| line["authorization:".len()..].trim().to_owned())
+        });
+        let _ = sender.send(key.unwrap_or_default());
+        respond(&mut stream, "500 Internal Server Error", "text/plain", "no");
+    });
+    let variables = [
+        ("OPENAI_BASE_URL", url.as_str()),
+        ("OPENAI_API_KEY", "key-of-the-server"),
+        ("SECRET_KEY", "an old key that is long enough to be one"),
+    ];
+    let app = TestApp::start(None, &variables).await;
+    let mut ada = set_up(&app).await;
+    let project =
+        ada.get(&app, "/api/v1/projects").await.json()["items"][0]["id"].as_str().expect("an id").to_owned();
+    let who_pays = async |ada: &mut Browser, headers: &[(&str, &str)]| {
+        let message = json!({"message": "A customer places orders.", "project_id": project});
+        let reply = ada.send_with(&app, "POST", "/api/v1/generate/class-diagram", message, headers).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let first = asked.recv().expect("a question");
+        while asked.try_recv().is_ok() {}
+        first
+    };
+    assert_eq!(who_pays(&mut ada, &[]).await, "Bearer key-of-the-server");
+    let of_project = format!("/api/v1/projects/{project}/provider-keys/compatible");
+    let key = |key: &str| json!({"key": key});
+    assert_eq!(ada.send(&app, "PUT", &of_project, key("key-of-the-project")).await.status, 204);
+    assert_eq!(who_pays(&mut ada, &[]).await, "Bearer key-of-the-project");
+    assert_eq!(
+        ada.send(&app, "PUT", "/api/v1/me/provider-keys/compatible", key("key-of-ada")).await.status,
+        204
+    );
+    assert_eq!(who_pays(&mut ada, &[]).await, "Bearer key-of-ada");
+    assert_eq!(who_pays(&mut ada, &[("x-ai-api-key", "key-of-now")]).await, "Bearer key-of-now");
+    for bad in ["short", "two words and more", "ключ-ключ-ключ"] {
+        ada.send(&app, "PUT", &of_project, key(bad)).await.problem(422, "invalid_input");
+    }
+    ada.send(&app, "PUT", "/api/v1/me/provider-keys/oracle", key("key-of-ada"))
+        .await
+        .problem(422, "invalid_input");
+    let shown = ada.get(&app, "/api/v1/me/provider-keys").await;
+    assert_eq!(shown.json()[0]["hint"], "-ada");
+
+    // A new key of the installation, while the server runs: nothing is lost, and the old one opens nothing any more.
+    let secrets = ["an old key that is long enough to be one", "a new key that is long enough to be one"];
+    let with = |list: String| {
+        let mut app = app.app.clone();
+        app.sealer = Some(ba_copilot::service::secrets::Sealer::new(&list).expect("a sealer"));
+        app
+    };
+    let both = with(format!("{},{}", secrets[1], secrets[0]));
+    let caller = ba_copilot::service::access::Caller::local();
+    let rotated = provider_keys::rotate(&both, &caller).await.expect("sealed anew");
+    assert_eq!((rotated.keys, rotated.second_factors), (2, 0));
+    let text =
+        ada.send(&app, "POST", "/api/v1/generate/class-diagram", json!({"message": "A customer."})).await;
+    text.problem(503, "unavailable");
+    assert_eq!(
+        provider_keys::rotate(&with(secrets[1].to_owned()), &caller).await.expect("sealed anew").keys,
+        2
+    );
+
+    // No key is anywhere in the clear.
+    let mut kept = String::new();
+    let store = app.app.store.as_ref().expect("a store");
+    store.dump(|line| kept.push_str(line)).await.expect("a dump");
+    for secret in ["key-of-the-project", "key-of-ada", "key-of-now", "key-of-the-server"] {
+        assert!(!kept.contains(secret), "{secret} is in the database");
+    }
+    assert_eq!(ada.send(&app, "DELETE", &of_project, serde_json::Value::Null).await.status, 204);
+    ada.send(&app, "DELETE", &of_project, serde_json::Value::Null).await.problem(404, "not_found");
 }

@@ -25,7 +25,7 @@ use crate::{
 
 /// A diagram, without its text.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct DiagramReply {
+pub struct StoredDiagramReply {
     /// Its id.
     id: String,
     /// Where it belongs.
@@ -47,9 +47,9 @@ pub struct DiagramReply {
     archived_at: Option<String>,
 }
 
-impl DiagramReply {
+impl StoredDiagramReply {
     fn of(diagram: Diagram) -> Self {
-        DiagramReply {
+        StoredDiagramReply {
             id: diagram.id.to_string(),
             project_id: diagram.project_id.to_string(),
             kind: diagram.kind,
@@ -158,7 +158,7 @@ impl VersionLine {
 pub struct OpenDiagramReply {
     /// The diagram.
     #[serde(flatten)]
-    diagram: DiagramReply,
+    diagram: StoredDiagramReply,
     /// Its newest version.
     newest: VersionReply,
 }
@@ -168,7 +168,10 @@ impl OpenDiagramReply {
         let headers = etag(diagram.revision);
         (
             headers,
-            Json(OpenDiagramReply { diagram: DiagramReply::of(diagram), newest: VersionReply::of(version) }),
+            Json(OpenDiagramReply {
+                diagram: StoredDiagramReply::of(diagram),
+                newest: VersionReply::of(version),
+            }),
         )
     }
 }
@@ -215,20 +218,20 @@ pub struct UpdateDiagramBody {
 }
 
 /// The diagrams of a project
-#[utoipa::path(get, path = "/api/v1/projects/{project}/diagrams", operation_id = "list_diagrams", tag = "diagrams", params(("project" = String, Path, description = "Its id"), SearchQuery, ListQuery), responses((status = 200, description = "A page of them, last made first", body = PageReply<DiagramReply>), Problems))]
+#[utoipa::path(get, path = "/api/v1/projects/{project}/diagrams", operation_id = "list_diagrams", tag = "diagrams", params(("project" = String, Path, description = "Its id"), SearchQuery, ListQuery), responses((status = 200, description = "A page of them, last made first", body = PageReply<StoredDiagramReply>), Problems))]
 pub async fn list_diagrams(
     State(shared): State<Shared>,
     caller: Caller,
     Path(project): Path<String>,
     Query(search): Query<SearchQuery>,
     Query(query): Query<ListQuery>,
-) -> Result<Json<PageReply<DiagramReply>>, Pending> {
+) -> Result<Json<PageReply<StoredDiagramReply>>, Pending> {
     let listing = query.into();
     let page = match search.q.filter(|asked| !asked.trim().is_empty()) {
         Some(asked) => diagrams::search_diagrams(&shared.app, &caller, &project, &asked, &listing).await?,
         None => diagrams::list_diagrams(&shared.app, &caller, &project, &listing).await?,
     };
-    Ok(Json(PageReply::of(page, DiagramReply::of)))
+    Ok(Json(PageReply::of(page, StoredDiagramReply::of)))
 }
 
 /// Begin a diagram that you wrote
@@ -256,17 +259,17 @@ pub async fn find_diagram(
 }
 
 /// Change a diagram itself
-#[utoipa::path(patch, path = "/api/v1/diagrams/{diagram}", operation_id = "update_diagram", tag = "diagrams", params(("diagram" = String, Path, description = "Its id"), ("If-Match" = String, Header, description = "`ETag` of the one you have seen, or `*`")), request_body = UpdateDiagramBody, responses((status = 200, description = "The diagram", body = DiagramReply, headers(("ETag" = String, description = "Its revision"))), Problems, Changes))]
+#[utoipa::path(patch, path = "/api/v1/diagrams/{diagram}", operation_id = "update_diagram", tag = "diagrams", params(("diagram" = String, Path, description = "Its id"), ("If-Match" = String, Header, description = "`ETag` of the one you have seen, or `*`")), request_body = UpdateDiagramBody, responses((status = 200, description = "The diagram", body = StoredDiagramReply, headers(("ETag" = String, description = "Its revision"))), Problems, Changes))]
 pub async fn update_diagram(
     State(shared): State<Shared>,
     caller: Caller,
     Path(diagram): Path<String>,
     Seen(seen): Seen,
     Body(body): Body<UpdateDiagramBody>,
-) -> Result<(HeaderMap, Json<DiagramReply>), Pending> {
+) -> Result<(HeaderMap, Json<StoredDiagramReply>), Pending> {
     let changes = DiagramChanges { title: body.title, archived: body.archived };
     let changed = diagrams::update_diagram(&shared.app, &caller, &diagram, seen, &changes).await?;
-    Ok((etag(changed.revision), Json(DiagramReply::of(changed))))
+    Ok((etag(changed.revision), Json(StoredDiagramReply::of(changed))))
 }
 
 /// The versions of a diagram

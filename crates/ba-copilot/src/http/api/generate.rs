@@ -245,9 +245,7 @@ impl TraceReply {
     request_body = GenerateBody,
     responses(
         (status = 200, description = "The diagram", body = GenerateReply),
-        (status = 404, description = "There is no such kind of diagram", body = crate::http::Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The request is too large", body = crate::http::Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The input cannot be used", body = crate::http::Problem, content_type = "application/problem+json"),
+        crate::http::Problems,
         (status = 502, description = "The model failed and `fallback` was false", body = crate::http::Problem, content_type = "application/problem+json"),
         (status = 504, description = "The model took too long and `fallback` was false", body = crate::http::Problem, content_type = "application/problem+json"),
     )

@@ -7,6 +7,7 @@ pub mod generate;
 pub mod health;
 pub mod members;
 pub mod projects;
+pub mod provider_keys;
 pub mod render;
 pub mod repair;
 pub mod requirements;
@@ -49,6 +50,16 @@ pub fn table() -> Vec<(&'static str, MethodRouter<Shared>)> {
             post(account::offer_second_factor)
                 .put(account::set_second_factor)
                 .delete(account::delete_second_factor),
+        ),
+        ("/api/v1/me/provider-keys", get(provider_keys::list_my_provider_keys)),
+        (
+            "/api/v1/me/provider-keys/{provider}",
+            put(provider_keys::set_my_provider_key).delete(provider_keys::delete_my_provider_key),
+        ),
+        ("/api/v1/projects/{project}/provider-keys", get(provider_keys::list_project_provider_keys)),
+        (
+            "/api/v1/projects/{project}/provider-keys/{provider}",
+            put(provider_keys::set_project_provider_key).delete(provider_keys::delete_project_provider_key),
         ),
         ("/api/v1/tokens", get(tokens::list_tokens).post(tokens::create_token)),
         ("/api/v1/tokens/{token}", delete(tokens::delete_token)),
@@ -112,6 +123,7 @@ fn as_json(value: &impl Serialize) -> serde_json::Value {
 #[into_params(parameter_in = Query)]
 pub struct ListQuery {
     /// `next` of the page before; leave it out for the first page.
+    #[param(pattern = "^-?[0-9]{1,18}~[!-~]{1,128}$")]
     after: Option<String>,
     /// How many entries at most, 1 to 200.
     #[param(minimum = 1, maximum = 200, example = 50)]
@@ -175,7 +187,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Seen {
     type Rejection = Pending;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Pending> {
-        let Some(value) = parts.headers.get(header::IF_MATCH) else {
+        let Some(value) = parts.headers.get(header::IF_MATCH).filter(|value| !value.is_empty()) else {
             return Err(Pending::new(
                 StatusCode::PRECONDITION_REQUIRED,
                 "if_match_needed",

@@ -44,7 +44,7 @@ pub struct RenderBody {
     request_body = RenderBody,
     responses(
         (status = 200, description = "The picture", content((String = "image/svg+xml"), (Vec<u8> = "image/png"))),
-        (status = 422, description = "The input cannot be used", body = crate::http::Problem, content_type = "application/problem+json"),
+        crate::http::Problems,
     )
 )]
 pub async fn render_code(caller: Caller, Body(body): Body<RenderBody>) -> Result<Response, Pending> {

@@ -64,7 +64,7 @@ pub struct RepairReply {
     request_body = RepairBody,
     responses(
         (status = 200, description = "The repaired text", body = RepairReply),
-        (status = 422, description = "The input cannot be used", body = crate::http::Problem, content_type = "application/problem+json"),
+        crate::http::Problems,
     )
 )]
 pub async fn repair_code(

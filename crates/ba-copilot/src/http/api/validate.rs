@@ -67,7 +67,7 @@ pub struct ValidateReply {
     request_body = ValidateBody,
     responses(
         (status = 200, description = "The verdict; an invalid diagram is a normal answer", body = ValidateReply),
-        (status = 422, description = "The input cannot be used", body = crate::http::Problem, content_type = "application/problem+json"),
+        crate::http::Problems,
     )
 )]
 pub async fn validate_code(

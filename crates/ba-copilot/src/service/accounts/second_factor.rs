@@ -85,15 +85,27 @@ pub async fn delete(app: &App, caller: &Caller, password: &SecretString) -> Resu
     Ok(store(app)?.set_second_factor(&person.id, None, &event).await?)
 }
 
+/// Seals the second factor of somebody anew.
+pub(in crate::service) async fn reseal(app: &App, person: &User) -> Result<(), Error> {
+    let Some(old) = &person.second_factor else { return Ok(()) };
+    let plain = open(app, person, old)?;
+    let new = app.sealer()?.seal(&context(person), &plain)?;
+    Ok(store(app)?.reseal_second_factor(&person.id, old, &new).await?)
+}
+
+fn open(app: &App, person: &User, sealed: &str) -> Result<Vec<u8>, Error> {
+    app.sealer()?.open(&context(person), sealed).ok_or_else(|| {
+        Error::Unavailable(
+            "A second factor cannot be read with the SECRET_KEY of this server. Whoever runs it must set the one it was made with."
+                .to_owned(),
+        )
+    })
+}
+
 /// Whether a code is right, now and for the first time.
 pub(super) async fn accepts(app: &App, person: &User, code: &str) -> Result<bool, Error> {
     let Some(sealed) = &person.second_factor else { return Ok(true) };
-    let secret = app.sealer()?.open(&context(person), sealed).ok_or_else(|| {
-        Error::Unavailable(
-            "Your second factor cannot be read with the SECRET_KEY of this server. Whoever runs it must set the one it was made with."
-                .to_owned(),
-        )
-    })?;
+    let secret = open(app, person, sealed)?;
     let totp = totp(person, Secret::from(secret.as_slice()))?;
     let digits: String = code.chars().filter(char::is_ascii_digit).collect();
     match totp.check(&digits, unix_seconds(app)) {

@@ -1,0 +1,45 @@
+//! What schemathesis makes of the OpenAPI document, against the real program: thousands of requests, and no answer that the
+//! document does not promise.
+//!
+//! Skipped with a loud word where it is not installed; `cargo xtask test` installs it where it may.
+
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use tempfile::TempDir;
+
+use crate::process::Server;
+
+#[test]
+fn every_answer_is_as_the_document_says() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let program = root.join("../../target/mcp-tools/venv/bin/schemathesis");
+    if !program.is_file() {
+        eprintln!(
+            "*** SKIPPED: schemathesis is not installed, so nobody tried every route of the document ***"
+        );
+        return;
+    }
+    let (data, folder) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
+    let server = Server::start(data.path(), &[]);
+    let output = Command::new(program)
+        .arg("--config-file")
+        .arg(root.join("tests/mcp/schemathesis.toml"))
+        .args(["run", "--seed", "7", "--max-examples", "15", "--phases", "examples,coverage,fuzzing"])
+        .arg(format!("http://{}/openapi.json", server.address))
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .output()
+        .expect("schemathesis runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("Test cases:"), "{said}");
+    // It is still well, and what it was asked is not in its log.
+    assert_eq!(server.request("GET", "/health", "").expect("health").0, 200);
+    server.signal("-TERM");
+    let (status, log) = server.wait();
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(!log.contains("\"level\":\"ERROR\""), "{log}");
+}
