@@ -243,6 +243,10 @@ document.fonts.ready.then(async () => {
       ...texts.map((node) => ({ node, box: node.getBoundingClientRect(), words: node.textContent.trim() })),
       ...uses.map(({ node, label }) => ({ node, box: node.getBoundingClientRect(), words: label.textContent.trim() })),
     ];
+    for (const { node, words } of labels) {
+      // Whatever fonts this machine has, a label has the one it was measured with.
+      if (node.tagName === 'text' && !/^"?Inter/.test(getComputedStyle(node).fontFamily)) faults.push(`${name}: "${words}" has the font ${getComputedStyle(node).fontFamily}`);
+    }
     if (labels.length === 0 && !section.dataset.empty) faults.push(`${name}: no label at all`);
     for (const { node, box, words } of labels) {
       if (box.left < frame.left - 1 || box.right > frame.right + 1 || box.top < frame.top - 1 || box.bottom > frame.bottom + 1) faults.push(`${name}: "${words}" leaves the picture`);

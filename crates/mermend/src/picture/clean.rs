@@ -176,7 +176,46 @@ fn safe_css(css: &str) -> String {
         rest = &after[end..];
     }
     out.push_str(rest);
-    out.replace("@import", "").replace("javascript:", "").replace("expression(", "")
+    one_font(&out.replace("@import", "").replace("javascript:", "").replace("expression(", ""))
+}
+
+/// CSS in which every text has the font that it was measured with: a viewer may well have the others that it names.
+fn one_font(css: &str) -> String {
+    const NAME: &str = "font-family";
+    let mut out = String::with_capacity(css.len());
+    let mut rest = css;
+    while let Some(at) = rest.find(NAME) {
+        let (before, after) = rest.split_at(at + NAME.len());
+        out.push_str(before);
+        let value = after.trim_start();
+        // A variable has the word in its name.
+        let own = !before[..at].ends_with('-');
+        let Some(value) = value.strip_prefix(':').filter(|_| own) else {
+            rest = after;
+            continue;
+        };
+        out.push_str(&format!(":{}", fonts::STACK));
+        rest = &value[end_of_value(value)..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Where the value of a declaration ends. In an attribute, quotes are written as `&quot;`, whose semicolon is no end.
+fn end_of_value(css: &str) -> usize {
+    let mut entity = None;
+    for (at, c) in css.char_indices() {
+        match c {
+            '&' => entity = Some(at),
+            // Some are escaped twice: `&amp;quot;`.
+            ';' if entity.is_some_and(|from| at - from <= 8) => {
+                entity = entity.filter(|from| &css[*from..at] == "&amp").map(|_| at);
+            }
+            ';' | '}' => return at,
+            _ => {}
+        }
+    }
+    css.len()
 }
 
 /// What is open, and what the marks say.
@@ -344,6 +383,13 @@ fn allowed<'a>(attribute: &Attribute<'a>) -> Option<Attribute<'a>> {
     match lower.as_str() {
         "href" | "xlink:href" => value.starts_with('#').then(|| attribute.clone()),
         "xmlns" | "xmlns:xlink" => Some(attribute.clone()),
+        "font-family" => Some(Attribute { key: attribute.key, value: Cow::Borrowed(fonts::STACK) }),
+        // How high an x is, viewers disagree on; half the size of the font is what most of them take.
+        "font-size" => {
+            let size = value.strip_suffix("ex").and_then(|size| size.trim().parse::<f64>().ok());
+            let value = size.map_or(attribute.value.clone(), |size| Cow::Owned(format!("{}em", size / 2.0)));
+            Some(Attribute { key: attribute.key, value })
+        }
         "style" | "fill" | "stroke" | "filter" | "mask" | "clip-path" | "marker-start" | "marker-mid"
         | "marker-end" => {
             let safe = safe_css(value);
@@ -351,5 +397,31 @@ fn allowed<'a>(attribute: &Attribute<'a>) -> Option<Attribute<'a>> {
         }
         _ if value.contains("javascript:") => None,
         _ => Some(attribute.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_has_the_font_it_was_measured_with() {
+        for (css, expected) in [
+            (
+                "#a{font-family:\"trebuchet ms\",verdana;fill:#333}",
+                "#a{font-family:Inter, sans-serif;fill:#333}",
+            ),
+            (
+                "fill:red; font-family : &quot;Open Sans&quot;, sans-serif; stroke:none",
+                "fill:red; font-family:Inter, sans-serif; stroke:none",
+            ),
+            ("font-family:&amp;quot;x&amp;quot;", "font-family:Inter, sans-serif"),
+            ("#a{font-family:var(--b-font-family)}", "#a{font-family:Inter, sans-serif}"),
+            (":root{--b-font-family:x;}", ":root{--b-font-family:x;}"),
+            ("fill:red", "fill:red"),
+            ("font-family", "font-family"),
+        ] {
+            assert_eq!(one_font(css), expected, "{css}");
+        }
     }
 }
