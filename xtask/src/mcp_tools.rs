@@ -1,4 +1,4 @@
-//! The official MCP tools that the tests run against the server, in `target/mcp-tools`.
+//! The official MCP tools, and schemathesis, that the tests run against the server, in `target/mcp-tools`.
 //!
 //! `node` there is a file that names a Node.js new enough for them; a test that finds no such file says loudly that it
 //! is skipped. What is installed is pinned in `crates/ba-copilot/tests/mcp`.
@@ -17,7 +17,7 @@ const OLDEST_NODE: (u32, u32) = (22, 19);
 pub(crate) fn provide() {
     if let Err(problem) = install() {
         println!(
-            "NOT INSTALLED: the official MCP tools: {problem}. The tests that need them will be skipped. They need npm, Python 3.11 or newer with venv, and both registries."
+            "NOT INSTALLED: the official MCP tools and schemathesis: {problem}. The tests that need them will be skipped. They need npm, Python 3.11 or newer with venv, and both registries."
         );
     }
 }
@@ -33,7 +33,7 @@ fn install() -> Result<(), String> {
     if fs::read_to_string(folder.join("stamp")).is_ok_and(|found| found == stamp) {
         return Ok(());
     }
-    println!("Installing the official MCP tools into target/mcp-tools (npm, pip)");
+    println!("Installing the official MCP tools and schemathesis into target/mcp-tools (npm, pip)");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
     for file in ["package.json", "package-lock.json"] {

@@ -55,6 +55,12 @@ pub fn rfc3339(at: TimeUs) -> String {
         .to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }
 
+/// A moment as people read it, in UTC, to the minute.
+pub fn minute(at: TimeUs) -> String {
+    let text = rfc3339(at);
+    text.get(..16).map_or(text.clone(), |minute| minute.replace('T', " "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,5 +75,6 @@ mod tests {
         ] {
             assert_eq!(rfc3339(TimeUs::from_micros(micros)), text);
         }
+        assert_eq!(minute(TimeUs::from_micros(1_800_000_000_123_456)), "2027-01-15 08:00");
     }
 }

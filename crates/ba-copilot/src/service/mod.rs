@@ -25,5 +25,5 @@ pub use error::Error;
 /// What use-cases hand to doors, which never ask the store themselves.
 pub use store::{
     Approval, AuditEvent, Baseline, BaselineItem, Comment, Diagram, Invitation, JsonText, Member,
-    Requirement, RequirementVersion, Role, Term, Token, TraceLink, User, Version, VersionSummary,
+    Requirement, RequirementVersion, Role, Term, TimeUs, Token, TraceLink, User, Version, VersionSummary,
 };

@@ -9,9 +9,8 @@ use llm::SecretString;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::layout::{Form, Page, done, error_page, explain, field, said};
+use super::layout::{Form, Page, done, error_page, explain, field, said, when};
 use crate::{
-    clock::rfc3339,
     http::{Shared, identify::signed_out},
     service::{
         Error,
@@ -230,8 +229,8 @@ async fn page(
                         @for session in &sessions {
                             tr {
                                 td { (session.device) }
-                                td { (rfc3339(session.created_at)) }
-                                td { (rfc3339(session.seen_at)) }
+                                td { (when(session.created_at)) }
+                                td { (when(session.seen_at)) }
                                 td {
                                     @if session.current { "this one" } @else {
                                         (button("end-session", "End", html! { input type="hidden" name="id" value=(session.id); }))
@@ -256,9 +255,9 @@ async fn page(
                             tr {
                                 td { (token.name) }
                                 td { (token.scopes) }
-                                td { (rfc3339(token.created_at)) }
-                                td { @if let Some(at) = token.used_at { (rfc3339(at)) } }
-                                td { @if let Some(at) = token.expires_at { (rfc3339(at)) } @else { "for ever" } }
+                                td { (when(token.created_at)) }
+                                td { @if let Some(at) = token.used_at { (when(at)) } }
+                                td { @if let Some(at) = token.expires_at { (when(at)) } @else { "for ever" } }
                                 td {
                                     @if token.revoked_at.is_some() { "ended" }
                                     @else if token.expires_at.is_some_and(|at| at <= now) { "too old" }

@@ -7,9 +7,8 @@ use axum::{
 use maud::{PreEscaped, html};
 use serde::Deserialize;
 
-use super::layout::{Form, Page, done, error_page, explain, field, said};
+use super::layout::{Form, Page, done, error_page, explain, field, said, when};
 use crate::{
-    clock::rfc3339,
     http::Shared,
     service::{
         Error,
@@ -150,7 +149,7 @@ async fn page(
                             @for version in &versions.items {
                                 tr {
                                     td { a href={ (here) "?version=" (version.number) } { (version.number) } }
-                                    td { (rfc3339(version.created_at)) }
+                                    td { (when(version.created_at)) }
                                     td { (version.note.as_deref().unwrap_or_default()) }
                                     td { @if version.validated { "valid" } @else { "not valid" } }
                                 }
@@ -176,6 +175,7 @@ async fn page(
             }
             div.stack {
                 section.card aria-label="Diagram" {
+                    h2 { (diagram.title) }
                     @if shown.validated { p."note"."good" { "Version " (shown.number) ". Mermaid accepts it." } }
                     @else { p."note"."warning" { "Version " (shown.number) ". Mermaid does not accept it." } }
                     @match &drawn {

@@ -9,8 +9,9 @@ use maud::{DOCTYPE, Markup, html};
 use serde::de::DeserializeOwned;
 
 use crate::{
+    clock::{minute, rfc3339},
     http::identify::form_urlencoded,
-    service::{Error, access::Caller},
+    service::{Error, TimeUs, access::Caller},
 };
 
 /// A page that is to be shown.
@@ -159,6 +160,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
             )),
         }
     }
+}
+
+/// A moment, for people; programs find the whole of it.
+pub(super) fn when(at: TimeUs) -> Markup {
+    html! { time datetime=(rfc3339(at)) title=(format!("{} UTC", minute(at))) { (minute(at)) } }
 }
 
 /// A field of a form with its label.

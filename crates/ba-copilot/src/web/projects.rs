@@ -7,9 +7,8 @@ use axum::{
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::layout::{Form, Page, done, error_page, explain, field, go, said};
+use super::layout::{Form, Page, done, error_page, explain, field, go, said, when};
 use crate::{
-    clock::rfc3339,
     http::Shared,
     service::{
         Error, Role,
@@ -89,7 +88,7 @@ async fn list_page(
                             tr {
                                 td { a href={ "/projects/" (mine.project.id) } { (mine.project.name) } @if mine.project.archived_at.is_some() { " (archived)" } }
                                 td { (mine.role.as_str()) }
-                                td { (rfc3339(mine.project.created_at)) }
+                                td { (when(mine.project.created_at)) }
                             }
                         }
                     }
@@ -263,7 +262,7 @@ async fn project_page(
                                     td { a href={ "/diagrams/" (diagram.id) } { (diagram.title) } }
                                     td { (diagram.kind) }
                                     td { (diagram.head_version) }
-                                    td { (rfc3339(diagram.updated_at)) }
+                                    td { (when(diagram.updated_at)) }
                                 }
                             }
                         }
@@ -295,7 +294,7 @@ async fn project_page(
                         pre { code #link { (link) } }
                     }
                     @for invitation in &invitations {
-                        p { (invitation.email) " was asked as " (invitation.role.as_str()) ", until " (rfc3339(invitation.expires_at)) " "
+                        p { (invitation.email) " was asked as " (invitation.role.as_str()) ", until " (when(invitation.expires_at)) " "
                             (button("take-back", "Take back", html! { input type="hidden" name="id" value=(invitation.id); })) }
                     }
                     @if owner && project.archived_at.is_none() {

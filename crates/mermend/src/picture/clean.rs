@@ -316,6 +316,10 @@ impl<'a> Pass<'a> {
                 cleaned.push_attribute(attribute);
             }
         }
+        if root && attribute(start, "font-family").is_none() {
+            // Some kinds name no font at all, and a viewer would take its own.
+            cleaned.push_attribute(("font-family", fonts::STACK));
+        }
         if root && let Some([x, y, width, height]) = self.frame {
             cleaned.push_attribute(("viewBox", format!("{x} {y} {width} {height}").as_str()));
             // Alone, a picture has the size it was drawn for; in a page it fits itself in.
