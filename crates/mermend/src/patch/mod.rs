@@ -16,7 +16,7 @@ mod lines;
 mod write;
 
 use lines::{Lines, raw_definition};
-use write::{SHAPES, arrows, quoted, written};
+use write::{SHAPES, arrows, quoted, spaced, written};
 
 /// At most so many operations at once.
 const MOST_OPERATIONS: usize = 200;
@@ -253,10 +253,10 @@ fn wanted(family: Family, now: &Outline, operation: &Operation) -> Result<Outlin
                     known.join(", ")
                 ));
             }
-            let label = label.as_deref().map(str::trim).filter(|label| !label.is_empty()).unwrap_or(id);
+            let label = label.as_deref().map(spaced).filter(|label| !label.is_empty());
             next.nodes.push(OutlineNode {
                 id: id.clone(),
-                label: label.to_owned(),
+                label: label.unwrap_or_else(|| id.clone()),
                 ..OutlineNode::default()
             });
         }
@@ -282,7 +282,7 @@ fn wanted(family: Family, now: &Outline, operation: &Operation) -> Result<Outlin
         }
         Operation::SetLabel { id, label } => {
             there(id)?;
-            let label = label.trim();
+            let label = spaced(label);
             if label.is_empty() {
                 return Err(format!("The label of `{id}` would be empty; give it words."));
             }
@@ -304,7 +304,7 @@ fn wanted(family: Family, now: &Outline, operation: &Operation) -> Result<Outlin
             next.edges.push(OutlineEdge {
                 from: from.clone(),
                 to: to.clone(),
-                label: label.as_deref().unwrap_or_default().trim().to_owned(),
+                label: spaced(label.as_deref().unwrap_or_default()),
                 kind: kind.to_owned(),
                 ..OutlineEdge::default()
             });
@@ -315,7 +315,7 @@ fn wanted(family: Family, now: &Outline, operation: &Operation) -> Result<Outlin
         }
         Operation::SetEdgeLabel { from, to, label, old } => {
             let at = edge(now, from, to, old.as_deref())?;
-            label.trim().clone_into(&mut next.edges[at].label);
+            next.edges[at].label = spaced(label);
         }
         Operation::AddMember { id, member } => {
             there(id)?;

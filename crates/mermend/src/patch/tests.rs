@@ -43,6 +43,18 @@ fn does_what_was_asked_and_nothing_else() {
             "  c ==>|\"back | again\"| a\n",
         ),
         (FLOW, json!([{"op": "set_label", "id": "a", "label": "Eins"}]), "a[One]", "a[\"Eins\"]"),
+        (
+            FLOW,
+            json!([{"op": "set_label", "id": "a", "label": " Eins \t und  zwei "}]),
+            "a[One]",
+            "a[\"Eins und zwei\"]",
+        ),
+        (
+            CLASS,
+            json!([{"op": "set_edge_label", "from": "Customer", "to": "Order", "label": "sends   an"}]),
+            "places Order",
+            "sends an",
+        ),
         (FLOW, json!([{"op": "set_label", "id": "b", "label": "Zwei"}]), "b{\"Two a\"}", "b{\"Zwei\"}"),
         (FLOW, json!([{"op": "set_label", "id": "c", "label": "Drei"}]), "c & d", "c[\"Drei\"] & d"),
         (

@@ -53,6 +53,11 @@ pub(super) fn written(family: Family, edge: &OutlineEdge) -> String {
     }
 }
 
+/// A label as it is drawn: in one line, with one space between words.
+pub(super) fn spaced(label: &str) -> String {
+    label.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// A label between quotes: what would mean something there becomes an entity code.
 pub(super) fn quoted(label: &str) -> String {
     coded(label, |c| matches!(c, '"' | '#' | ';' | '<' | '>' | '&' | '`' | '\\'))
@@ -64,7 +69,7 @@ fn after_colon(label: &str) -> String {
 
 fn coded(label: &str, special: impl Fn(char) -> bool) -> String {
     let mut out = String::new();
-    for c in label.split_whitespace().collect::<Vec<_>>().join(" ").chars() {
+    for c in spaced(label).chars() {
         match special(c) {
             true if c == '"' => out.push_str("#quot;"),
             true => out.push_str(&format!("#{};", c as u32)),
