@@ -103,18 +103,18 @@ impl App {
     /// # Errors
     /// When the database cannot be opened or was written by a newer program.
     pub async fn with_store(self) -> Result<App, Error> {
-        let app = self.with_store_as_it_is().await?;
+        let mut app = self.with_store_as_it_is().await?;
         schema::migrate(&app).await?;
+        app.sealer = Some(Sealer::of(&app.config)?);
         Ok(app)
     }
 
-    /// The same, without making it current.
+    /// The same, without making it current and without what seals: for those who look at the tables alone.
     ///
     /// # Errors
     /// When the database cannot be opened.
     pub async fn with_store_as_it_is(mut self) -> Result<App, Error> {
         let store = Store::connect(&self.config.database_url(), &ConnectOptions::default()).await?;
-        self.sealer = Some(Sealer::of(&self.config)?);
         self.store = Some(store);
         Ok(self)
     }

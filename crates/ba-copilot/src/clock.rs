@@ -36,11 +36,6 @@ impl Clock {
         TimeUs::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
     }
 
-    /// So many days from now.
-    pub fn in_days(&self, days: i64) -> TimeUs {
-        TimeUs::from_micros(self.now_us().as_micros().saturating_add(days.saturating_mul(86_400_000_000)))
-    }
-
     /// A new id that sorts by time.
     pub fn new_id(&self, prefix: &str) -> String {
         format!("{prefix}_{}", Uuid::now_v7().simple())

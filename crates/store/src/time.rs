@@ -23,4 +23,10 @@ impl TimeUs {
     pub const fn as_micros(self) -> i64 {
         self.0
     }
+
+    /// So many seconds later, or, with a minus, earlier.
+    #[must_use]
+    pub const fn plus_seconds(self, seconds: i64) -> Self {
+        Self(self.0.saturating_add(seconds.saturating_mul(1_000_000)))
+    }
 }

@@ -3,7 +3,12 @@
 use llm::SecretString;
 
 use super::{Ran, Verdict, block_on, print};
-use crate::{app::App, clock::Clock, config::Config, service::schema};
+use crate::{
+    app::App,
+    clock::Clock,
+    config::Config,
+    service::{Error, schema},
+};
 
 /// Flags of `db`.
 #[derive(Debug, clap::Args)]
@@ -30,7 +35,9 @@ pub(super) fn run(arguments: Arguments, config: Config) -> Ran {
         let open = async |url: String| {
             let mut config = config.clone();
             config.data.database_url = SecretString::from(url);
-            App::stateless(config, Clock::system())?.with_store().await
+            let app = App::stateless(config, Clock::system())?.with_store_as_it_is().await?;
+            schema::migrate(&app).await?;
+            Ok::<App, Error>(app)
         };
         let (from, to) = (open(from).await?, open(to).await?);
         for (table, rows) in schema::copy(&from, &to).await? {

@@ -115,6 +115,12 @@ impl Pending {
         Pending { status, code: code.to_owned(), detail: detail.into(), errors: Vec::new(), wait_s: None }
     }
 
+    /// Says in how many seconds to try again.
+    pub(super) fn after(mut self, wait_s: u64) -> Self {
+        self.wait_s = Some(wait_s);
+        self
+    }
+
     /// The finished answer.
     pub(super) fn answer(&self, request_id: &RequestId) -> Response {
         let problem = Problem {
@@ -149,22 +155,27 @@ impl IntoResponse for Pending {
     }
 }
 
+/// The HTTP status of an error.
+pub(crate) fn status_of(error: &Error) -> StatusCode {
+    match error {
+        Error::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        Error::NotFound(_) => StatusCode::NOT_FOUND,
+        Error::Conflict(_) => StatusCode::CONFLICT,
+        Error::Changed(_) => StatusCode::PRECONDITION_FAILED,
+        Error::SignIn(_) => StatusCode::UNAUTHORIZED,
+        Error::Forbidden(_) => StatusCode::FORBIDDEN,
+        Error::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Error::Model { code: "llm_timed_out", .. } => StatusCode::GATEWAY_TIMEOUT,
+        Error::Model { code: "llm_misconfigured", .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        Error::Model { .. } => StatusCode::BAD_GATEWAY,
+        Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
 impl From<Error> for Pending {
     fn from(error: Error) -> Self {
-        let status = match &error {
-            Error::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            Error::NotFound(_) => StatusCode::NOT_FOUND,
-            Error::Conflict(_) => StatusCode::CONFLICT,
-            Error::Changed(_) => StatusCode::PRECONDITION_FAILED,
-            Error::SignIn(_) => StatusCode::UNAUTHORIZED,
-            Error::Forbidden(_) => StatusCode::FORBIDDEN,
-            Error::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Error::Model { code: "llm_timed_out", .. } => StatusCode::GATEWAY_TIMEOUT,
-            Error::Model { code: "llm_misconfigured", .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            Error::Model { .. } => StatusCode::BAD_GATEWAY,
-            Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        };
+        let status = status_of(&error);
         let code = error.code();
         // Logged once, here; what is ours to mend is an error, what is the caller's is not.
         if let Error::Internal(why) = &error {

@@ -68,7 +68,7 @@ impl Limiter {
     }
 
     /// In how many seconds the caller may call again, if not now.
-    fn check(&self, who: String) -> Option<u64> {
+    pub(super) fn check(&self, who: String) -> Option<u64> {
         // Callers who have not called for a while need not be remembered.
         if self.0.len() > 10_000 {
             self.0.retain_recent();
@@ -147,7 +147,8 @@ pub(super) async fn identify(State(shared): State<Shared>, mut request: Request,
         )
     });
     if let Some(wait) = counts.and_then(|who| shared.limiter.check(who)) {
-        return too_many(wait);
+        let why = format!("These are too many requests for now. Wait {wait} s.");
+        return Pending::new(StatusCode::TOO_MANY_REQUESTS, "too_many", why).after(wait).into_response();
     }
     if token.is_some() && caller.is_some() && !mcp {
         // Nothing behind this needs it.
@@ -193,8 +194,7 @@ fn refuse(request: &Request) -> Response {
             .is_some_and(|accept| accept.contains("text/html"));
     if wants_page {
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-        let next: String = form_urlencoded(path);
-        return Redirect::to(&format!("/sign-in?next={next}")).into_response();
+        return Redirect::to(&format!("/sign-in?next={}", encoded(path))).into_response();
     }
     let mut response = stranger().into_response();
     response
@@ -204,22 +204,8 @@ fn refuse(request: &Request) -> Response {
 }
 
 /// A text as a value in an address.
-pub(crate) fn form_urlencoded(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
-            other => out.push_str(&format!("%{other:02X}")),
-        }
-    }
-    out
-}
-
-fn too_many(wait: u64) -> Response {
-    let why = format!("These are too many requests for now. Wait {wait} s.");
-    let mut response = Pending::new(StatusCode::TOO_MANY_REQUESTS, "too_many", why).into_response();
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait));
-    response
+pub(crate) fn encoded(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 /// A page of another site sent it. Browsers say so themselves; a program says nothing of the kind.
@@ -238,7 +224,7 @@ fn from_elsewhere(method: &Method, headers: &HeaderMap) -> bool {
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

@@ -10,7 +10,6 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use governor::{Quota, RateLimiter, clock::Clock as _, state::keyed::HashMapStateStore};
 use rmcp::{
     ServerHandler,
     model::Extensions,
@@ -19,12 +18,18 @@ use rmcp::{
     },
 };
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
-use super::{Shared, error::Pending, identify::Visitor};
+use super::{
+    Problem, Shared,
+    error::Pending,
+    identify::{Limiter, Visitor, bearer},
+};
 use crate::{
     config::words,
-    service::access::{Caller, Scope},
+    service::{
+        access::{Caller, Scope},
+        secrets,
+    },
 };
 
 /// Web pages of this machine may call a server of this machine.
@@ -37,13 +42,11 @@ const OWN_ORIGINS: [&str; 6] = [
     "https://[::1]:*",
 ];
 
-type Hash = [u8; 32];
-
 /// Who may call, and how often.
 struct Guard {
     /// Hashes, so that comparing takes no longer for a token that begins like a good one. Empty: everyone.
-    tokens: Vec<Hash>,
-    limiter: RateLimiter<Hash, HashMapStateStore<Hash>, governor::clock::DefaultClock>,
+    tokens: Vec<String>,
+    limiter: Arc<Limiter>,
     public_url: String,
 }
 
@@ -67,10 +70,9 @@ where
     H: ServerHandler + Clone + Send + Sync + 'static,
 {
     let settings = &shared.app.config.mcp;
-    let a_minute = std::num::NonZeroU32::new(settings.calls_per_minute).unwrap_or(std::num::NonZeroU32::MIN);
     let guard = Arc::new(Guard {
-        tokens: settings.tokens().into_iter().map(hash).collect(),
-        limiter: RateLimiter::hashmap(Quota::per_minute(a_minute)),
+        tokens: settings.tokens().into_iter().map(secrets::hash).collect(),
+        limiter: Limiter::new(settings.calls_per_minute),
         public_url: settings.public_url.clone(),
     });
     let sessions = Arc::new(LocalSessionManager::default());
@@ -78,19 +80,17 @@ where
     let mut routes = Router::new()
         .route_service("/mcp", service)
         .layer(from_fn_with_state(Arc::clone(&guard), check_caller));
-    // Where nobody needs a token, nothing says how to get one.
-    if !guard.tokens.is_empty() {
-        for path in ["/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"] {
-            let guard = Arc::clone(&guard);
-            let servers: Vec<String> = words(&settings.authorization_servers).map(str::to_owned).collect();
-            routes =
-                routes.route(
-                    path,
-                    get(move |headers: HeaderMap| async move {
-                        Json(metadata(&guard.resource(&headers), &servers))
-                    }),
-                );
-        }
+    for path in ["/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"] {
+        let guard = Arc::clone(&guard);
+        let servers: Vec<String> = words(&settings.authorization_servers).map(str::to_owned).collect();
+        let find = move |Visitor(visitor): Visitor, headers: HeaderMap| async move {
+            // Where nobody needs a token, nothing says how to get one.
+            if guard.tokens.is_empty() && visitor.is_some_and(|caller| caller.is_local()) {
+                return Problem::no_such_route();
+            }
+            Json(metadata(&guard.resource(&headers), &servers)).into_response()
+        };
+        routes = routes.route(path, get(find));
     }
     routes
 }
@@ -157,12 +157,7 @@ async fn check_caller(State(guard): State<Arc<Guard>>, mut request: Request, nex
         _ => (),
     }
     let headers = request.headers();
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = given.and_then(|value| {
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| hash(token.trim()))
-    });
-    let Some(token) = token else {
+    let Some(token) = bearer(headers).map(secrets::hash) else {
         return guard.refuse(
             headers,
             "Send a token: `Authorization: Bearer …`. Whoever runs this server hands them out.",
@@ -173,12 +168,11 @@ async fn check_caller(State(guard): State<Arc<Guard>>, mut request: Request, nex
         let why = "This token is not known here. Ask whoever runs this server for a new one.";
         return guard.refuse(headers, why, ", error=\"invalid_token\"");
     }
-    if let Err(wait) = guard.limiter.check_key(&token) {
-        let wait = wait.wait_time_from(guard.limiter.clock().now()).as_secs() + 1;
+    if let Some(wait) = guard.limiter.check(token) {
         let why = format!("This token has made all the calls that it may make for now. Wait {wait} s.");
-        let mut response = Pending::new(StatusCode::TOO_MANY_REQUESTS, "too_many_calls", why).into_response();
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait));
-        return response;
+        return Pending::new(StatusCode::TOO_MANY_REQUESTS, "too_many_calls", why)
+            .after(wait)
+            .into_response();
     }
     // Nothing behind this needs it.
     request.headers_mut().remove(header::AUTHORIZATION);
@@ -187,8 +181,4 @@ async fn check_caller(State(guard): State<Arc<Guard>>, mut request: Request, nex
         request.extensions_mut().insert(Visitor(Some(Caller::service())));
     }
     next.run(request).await
-}
-
-fn hash(token: &str) -> Hash {
-    Sha256::digest(token.as_bytes()).into()
 }

@@ -259,15 +259,25 @@ pub(super) async fn enter_diagram(
     diagram: &str,
     need: Role,
 ) -> Result<(Diagram, Entered), Error> {
-    let missing = || Error::NotFound("diagram");
-    let id = DiagramId::parse(diagram).map_err(|_| missing())?;
+    let id = DiagramId::parse(diagram).map_err(|_| Error::NotFound("diagram"))?;
     let diagram = store(app)?.find_diagram(&id).await?;
-    match enter(app, caller, &diagram.project_id, need).await {
-        Ok(entered) => Ok((diagram, entered)),
-        // That there is such a diagram somewhere is nobody else's business.
-        Err(Error::NotFound(_)) => Err(missing()),
-        Err(other) => Err(other),
-    }
+    let entered = enter_for("diagram", app, caller, &diagram.project_id, need).await?;
+    Ok((diagram, entered))
+}
+
+/// Lets the caller into the project of a thing that they asked for. Where they may not, there is no such thing: that it
+/// is somewhere is nobody else's business.
+pub(super) async fn enter_for(
+    what: &'static str,
+    app: &App,
+    caller: &Caller,
+    project: &ProjectId,
+    need: Role,
+) -> Result<Entered, Error> {
+    enter(app, caller, project, need).await.map_err(|error| match error {
+        Error::NotFound(_) => Error::NotFound(what),
+        other => other,
+    })
 }
 
 /// The id of a project, as callers write it.

@@ -118,7 +118,7 @@ pub async fn create_invitation(
         role: role(word)?,
         invited_by: caller.user_id().cloned(),
         created_at: app.clock.now_us(),
-        expires_at: app.clock.in_days(INVITATION_DAYS),
+        expires_at: app.clock.now_us().plus_seconds(INVITATION_DAYS * 24 * 3600),
         accepted_at: None,
     };
     let details = json!({"role": invitation.role.as_str()});

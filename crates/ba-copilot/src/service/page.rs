@@ -1,6 +1,6 @@
 //! Long lists, a page at a time, as callers ask for them.
 
-use store::{Cursor, PageRequest};
+use store::{Cursor, PageRequest, StoreError};
 
 use super::Error;
 
@@ -32,6 +32,23 @@ impl Listing {
             )
         })?;
         Ok(PageRequest { after, limit })
+    }
+}
+
+/// Everything that a list has, page by page.
+pub(super) async fn every<T, F>(mut fetch: impl FnMut(PageRequest) -> F) -> Result<Vec<T>, Error>
+where
+    F: Future<Output = Result<store::Page<T>, StoreError>>,
+{
+    let mut all = Vec::new();
+    let mut after = None;
+    loop {
+        let page = fetch(PageRequest { after, limit: store::MAX_PAGE_LIMIT }).await?;
+        all.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            return Ok(all);
+        }
     }
 }
 

@@ -6,12 +6,13 @@
 use llm::{ProviderId, SecretString};
 use secrecy::ExposeSecret;
 use serde_json::json;
-use store::{DataKey, DataKeyId, KeysOf, PageRequest, ProjectId, ProviderKey, ProviderKeyId, Role};
+use store::{DataKey, DataKeyId, KeysOf, ProjectId, ProviderKey, ProviderKeyId, Role};
 
 use super::{
     Error,
     access::{Caller, Scope, enter, project_id, store},
     accounts::second_factor,
+    page::every,
     secrets::{self, Sealer},
 };
 use crate::{app::App, config::provider_names};
@@ -249,15 +250,11 @@ pub async fn rotate(app: &App, caller: &Caller) -> Result<Rotated, Error> {
         }
     }
     store.forget_data_keys().await?;
-    let mut request = PageRequest::first(store::MAX_PAGE_LIMIT);
-    loop {
-        let page = store.list_users(&request).await?;
-        for person in page.items.iter().filter(|person| person.second_factor.is_some()) {
-            second_factor::reseal(app, person).await?;
+    for person in every(|page| async move { store.list_users(&page).await }).await? {
+        if person.second_factor.is_some() {
+            second_factor::reseal(app, &person).await?;
             rotated.second_factors += 1;
         }
-        let Some(next) = page.next else { break };
-        request.after = Some(next);
     }
     let details = json!({"keys": rotated.keys, "second_factors": rotated.second_factors});
     let event = caller.did(app, "secrets.rotate", None, id.as_str(), &details)?;

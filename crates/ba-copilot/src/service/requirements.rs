@@ -5,7 +5,7 @@ use store::{Diagram, Requirement, RequirementId, RequirementVersion, Role, Trace
 
 use super::{
     Error,
-    access::{Caller, Entered, enter, enter_diagram, project_id, store},
+    access::{Caller, Entered, enter, enter_diagram, enter_for, project_id, store},
     page::{Listing, Page},
 };
 use crate::app::App;
@@ -34,14 +34,10 @@ async fn enter_requirement(
     id: &str,
     need: Role,
 ) -> Result<(Requirement, Entered), Error> {
-    let missing = || Error::NotFound("requirement");
-    let id = RequirementId::parse(id).map_err(|_| missing())?;
+    let id = RequirementId::parse(id).map_err(|_| Error::NotFound("requirement"))?;
     let found = store(app)?.find_requirement(&id).await?;
-    match enter(app, caller, &found.project_id, need).await {
-        Ok(entered) => Ok((found, entered)),
-        Err(Error::NotFound(_)) => Err(missing()),
-        Err(other) => Err(other),
-    }
+    let entered = enter_for("requirement", app, caller, &found.project_id, need).await?;
+    Ok((found, entered))
 }
 
 /// The requirements of a project.
@@ -363,14 +359,10 @@ pub async fn create_trace_link(
 }
 
 async fn enter_link(app: &App, caller: &Caller, id: &str, need: Role) -> Result<(TraceLink, Entered), Error> {
-    let missing = || Error::NotFound("trace link");
-    let id = TraceLinkId::parse(id).map_err(|_| missing())?;
+    let id = TraceLinkId::parse(id).map_err(|_| Error::NotFound("trace link"))?;
     let link = store(app)?.find_trace_link(&id).await?;
-    match enter(app, caller, &link.project_id, need).await {
-        Ok(entered) => Ok((link, entered)),
-        Err(Error::NotFound(_)) => Err(missing()),
-        Err(other) => Err(other),
-    }
+    let entered = enter_for("trace link", app, caller, &link.project_id, need).await?;
+    Ok((link, entered))
 }
 
 /// The caller has looked at both sides as they are now, and they fit.

@@ -7,7 +7,7 @@ use store::{
 
 use super::{
     Error,
-    access::{Caller, Entered, enter, enter_diagram, project_id, store},
+    access::{Caller, Entered, enter, enter_diagram, enter_for, project_id, store},
     accounts,
     page::{Listing, Page},
 };
@@ -78,13 +78,9 @@ pub async fn create_comment(
 /// # Errors
 /// When there is none, or the caller may not review there.
 pub async fn resolve_comment(app: &App, caller: &Caller, id: &str, resolved: bool) -> Result<Comment, Error> {
-    let missing = || Error::NotFound("comment");
-    let id = CommentId::parse(id).map_err(|_| missing())?;
+    let id = CommentId::parse(id).map_err(|_| Error::NotFound("comment"))?;
     let found = store(app)?.find_comment(&id).await?;
-    let entered = match enter(app, caller, &found.project_id, Role::Reviewer).await {
-        Err(Error::NotFound(_)) => return Err(missing()),
-        other => other?,
-    };
+    let entered = enter_for("comment", app, caller, &found.project_id, Role::Reviewer).await?;
     let details = json!({"resolved": resolved});
     let event = caller.did(app, "comment.resolve", Some(&entered.project.id), id.as_str(), &details)?;
     let by = resolved.then(|| (caller.user_id(), app.clock.now_us()));
@@ -202,14 +198,10 @@ pub async fn find_baseline(
     caller: &Caller,
     id: &str,
 ) -> Result<(Baseline, Vec<BaselineItem>), Error> {
-    let missing = || Error::NotFound("baseline");
-    let id = BaselineId::parse(id).map_err(|_| missing())?;
+    let id = BaselineId::parse(id).map_err(|_| Error::NotFound("baseline"))?;
     let found = store(app)?.find_baseline(&id).await?;
-    match enter(app, caller, &found.0.project_id, Role::Viewer).await {
-        Ok(_) => Ok(found),
-        Err(Error::NotFound(_)) => Err(missing()),
-        Err(other) => Err(other),
-    }
+    enter_for("baseline", app, caller, &found.0.project_id, Role::Viewer).await?;
+    Ok(found)
 }
 
 /// The words of a project and what they mean.
@@ -265,14 +257,10 @@ fn taken(error: store::StoreError) -> Error {
 }
 
 async fn enter_term(app: &App, caller: &Caller, id: &str) -> Result<(Term, Entered), Error> {
-    let missing = || Error::NotFound("term");
-    let id = TermId::parse(id).map_err(|_| missing())?;
+    let id = TermId::parse(id).map_err(|_| Error::NotFound("term"))?;
     let found = store(app)?.find_term(&id).await?;
-    match enter(app, caller, &found.project_id, Role::Editor).await {
-        Ok(entered) => Ok((found, entered)),
-        Err(Error::NotFound(_)) => Err(missing()),
-        Err(other) => Err(other),
-    }
+    let entered = enter_for("term", app, caller, &found.project_id, Role::Editor).await?;
+    Ok((found, entered))
 }
 
 /// Changes a word or what it means, if it is still the one that the caller has seen.

@@ -12,7 +12,7 @@ use super::layout::{Form, Page, done, error_page, explain, field, go, said};
 use crate::{
     http::{
         Shared,
-        identify::{Origin, Visitor, signed_in, signed_out},
+        identify::{Origin, Visitor, encoded, signed_in, signed_out},
     },
     service::{
         Error,
@@ -326,10 +326,7 @@ async fn invitation_page(
     };
     let person = visitor.and_then(Caller::person);
     let least = shared.app.config.accounts.min_password_chars;
-    let here = format!(
-        "/sign-in?next={}",
-        crate::http::identify::form_urlencoded(&format!("/invitation?code={code}"))
-    );
+    let here = format!("/sign-in?next={}", encoded(&format!("/invitation?code={code}")));
     narrow(
         visitor,
         "Join a project",

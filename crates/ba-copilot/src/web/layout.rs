@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     clock::{minute, rfc3339},
-    http::identify::form_urlencoded,
+    http::error::status_of,
     service::{Error, TimeUs, access::Caller},
 };
 
@@ -92,18 +92,6 @@ impl<'a> Page<'a> {
 
 /// How a page says that something did not work.
 pub(super) fn explain(error: &Error) -> (StatusCode, String) {
-    let status = match error {
-        Error::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-        Error::NotFound(_) => StatusCode::NOT_FOUND,
-        Error::Conflict(_) => StatusCode::CONFLICT,
-        Error::Changed(_) => StatusCode::PRECONDITION_FAILED,
-        Error::SignIn(_) => StatusCode::UNAUTHORIZED,
-        Error::Forbidden(_) => StatusCode::FORBIDDEN,
-        Error::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
-        Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-        Error::Model { .. } => StatusCode::BAD_GATEWAY,
-        Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-    };
     let text = match error {
         Error::Internal(why) => {
             tracing::error!(error.code = error.code(), "A page failed inside: {why}");
@@ -111,7 +99,7 @@ pub(super) fn explain(error: &Error) -> (StatusCode, String) {
         }
         other => other.to_string(),
     };
-    (status, text)
+    (status_of(error), text)
 }
 
 /// A page that says nothing but what went wrong.
@@ -128,9 +116,9 @@ pub(super) fn go(to: &str) -> Response {
     Redirect::to(to).into_response()
 }
 
-/// The page `to` again, which then says what was done.
+/// The page `to` again, which then says what was done: `what` is a word of its list for [`said`].
 pub(super) fn done(to: &str, what: &str) -> Response {
-    go(&format!("{to}?done={}", form_urlencoded(what)))
+    go(&format!("{to}?done={what}"))
 }
 
 /// What a page says that was done, from a list: a link must not put words into our mouth.

@@ -160,7 +160,8 @@ async fn a_new_password_ends_every_other_session() {
     let nobody =
         phone.send(&app, "POST", "/api/v1/password-resets", json!({"email": "eve@example.com"})).await;
     assert_eq!(nobody.status, 202, "whether there is such a person is not said");
-    while letters(&app).len() < 2 {
+    // Written to their last words, not only begun.
+    while letters(&app).iter().filter(|letter| letter.contains("stays as it is")).count() < 2 {
         tokio::task::yield_now().await;
     }
     let codes: Vec<String> = letters(&app).iter().map(|letter| code_of(letter)).collect();
@@ -457,4 +458,29 @@ async fn too_many_requests_are_told_when_to_come_back() {
     stopped.problem(429, "too_many");
     // Whoever looks after it still sees how it is.
     assert_eq!(app.get("/health").await.status, 200);
+}
+
+#[tokio::test]
+async fn an_account_of_another_process_is_seen_also_when_the_clock_goes_back() {
+    use ba_copilot::service::{
+        access::Caller,
+        accounts::people::{self, Newcomer},
+    };
+    let app = TestApp::builtin().await;
+    assert_eq!(app.get("/api/v1/projects").await.status, 200);
+    app.get("/.well-known/oauth-protected-resource/mcp").await.problem(404, "no_such_route");
+    app.clock_s.fetch_sub(HOUR_S, std::sync::atomic::Ordering::Relaxed);
+    let mut other = app.app.clone();
+    other.accounts_seen = std::sync::Arc::default();
+    let newcomer =
+        Newcomer { email: "ada@example.com".into(), name: "Ada".into(), password: None, admin: true };
+    people::create_user(&other, &Caller::local(), newcomer).await.expect("Ada");
+    app.get("/api/v1/projects").await.problem(401, "sign_in");
+    // Agents are told where a token is asked for, and that address answers.
+    let refused = app.post("/mcp", json!({})).await;
+    let challenge = refused.headers["www-authenticate"].to_str().expect("text");
+    assert!(challenge.contains("/.well-known/oauth-protected-resource/mcp"), "{challenge}");
+    refused.problem(401, "no_token");
+    let metadata = app.get("/.well-known/oauth-protected-resource/mcp").await;
+    assert_eq!((metadata.status.as_u16(), &metadata.json()["scopes_supported"]), (200, &json!(["mcp"])));
 }

@@ -19,6 +19,22 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
+    /// The cookies as they are sent.
+    fn sent(&self) -> String {
+        self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
+    }
+
+    /// Keeps the cookies that come back.
+    fn keep(&mut self, reply: &Reply) {
+        for cookie in reply.headers.get_all("set-cookie") {
+            let cookie = cookie.to_str().expect("text");
+            assert!(cookie.contains("; HttpOnly; SameSite=Lax"), "{cookie}");
+            let (name, value) =
+                cookie.split(';').next().and_then(|pair| pair.split_once('=')).expect("a cookie");
+            self.cookies.insert(name.to_owned(), value.to_owned());
+        }
+    }
+
     /// Sends JSON, if there is any, with the cookies, and keeps those that come back.
     pub(crate) async fn send(&mut self, app: &TestApp, method: &str, path: &str, body: Value) -> Reply {
         self.send_with(app, method, path, body, &[]).await
@@ -32,26 +48,18 @@ impl Browser {
         body: Value,
         headers: &[(&str, &str)],
     ) -> Reply {
-        let cookies: Vec<String> =
-            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let mut request = Request::builder()
             .method(Method::from_bytes(method.as_bytes()).expect("a method"))
             .uri(path)
             .header("content-type", "application/json")
-            .header("cookie", cookies.join("; "))
+            .header("cookie", self.sent())
             .header("user-agent", "a browser");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
         let reply = app.send(request.body(body).expect("a request")).await;
-        for cookie in reply.headers.get_all("set-cookie") {
-            let cookie = cookie.to_str().expect("text");
-            assert!(cookie.contains("; HttpOnly; SameSite=Lax"), "{cookie}");
-            let (name, value) =
-                cookie.split(';').next().and_then(|pair| pair.split_once('=')).expect("a cookie");
-            self.cookies.insert(name.to_owned(), value.to_owned());
-        }
+        self.keep(&reply);
         reply
     }
 
@@ -63,21 +71,14 @@ impl Browser {
     pub(crate) async fn form(&mut self, app: &TestApp, path: &str, fields: &[(&str, &str)]) -> Reply {
         let body: Vec<String> =
             fields.iter().map(|(name, value)| format!("{name}={}", percent(value))).collect();
-        let cookies: Vec<String> =
-            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = Request::post(path)
             .header("content-type", "application/x-www-form-urlencoded")
             .header("sec-fetch-site", "same-origin")
-            .header("cookie", cookies.join("; "))
+            .header("cookie", self.sent())
             .body(Body::from(body.join("&")))
             .expect("a request");
         let reply = app.send(request).await;
-        for cookie in reply.headers.get_all("set-cookie") {
-            let cookie = cookie.to_str().expect("text");
-            let (name, value) =
-                cookie.split(';').next().and_then(|pair| pair.split_once('=')).expect("a cookie");
-            self.cookies.insert(name.to_owned(), value.to_owned());
-        }
+        self.keep(&reply);
         reply
     }
 

@@ -13,6 +13,7 @@ use argon2::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use sha1::{Digest, Sha1};
+use store::User;
 use tokio::sync::Semaphore;
 
 use crate::{app::App, service::Error};
@@ -131,6 +132,17 @@ pub(super) async fn verify(password: &SecretString, hash: Option<&str>) -> Resul
         Ok(same && known)
     })
     .await
+}
+
+/// Whether it is the password of somebody who has signed in, and is about to do what cannot be undone.
+///
+/// # Errors
+/// When it is not.
+pub(super) async fn prove(person: &User, password: &SecretString) -> Result<(), Error> {
+    match verify(password, person.password_hash.as_deref()).await? {
+        true => Ok(()),
+        false => Err(Error::invalid("password", "This is not your password.")),
+    }
 }
 
 async fn hashing<T: Send + 'static>(

@@ -2,11 +2,11 @@
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use store::{AuditOf, CodePurpose, NewUser, OneTimeCode, PageRequest, ProjectId, StoreError, User, UserId};
+use store::{AuditOf, CodePurpose, NewUser, OneTimeCode, ProjectId, StoreError, User, UserId};
 
 use super::{
     HOUR_S, email, is_local, name, passwords,
-    sign_in::{From, NewSession, begin, in_seconds},
+    sign_in::{From, NewSession, begin},
 };
 use crate::{
     app::App,
@@ -15,7 +15,7 @@ use crate::{
         Error,
         access::{Caller, store},
         mail::Letter,
-        page::{Listing, Page},
+        page::{Listing, Page, every},
         secrets,
     },
 };
@@ -278,7 +278,7 @@ pub async fn change_password(
     new: &SecretString,
 ) -> Result<(), Error> {
     let person = caller.account()?;
-    prove(person, old).await?;
+    passwords::prove(person, old).await?;
     passwords::check_new(app, new, &person.email).await?;
     let hash = passwords::hash(new).await?;
     let event = caller.did(app, "password.change", None, person.id.as_str(), &json!({}))?;
@@ -387,30 +387,10 @@ pub async fn export_me(app: &App, caller: &Caller) -> Result<Value, Error> {
     let store = store(app)?;
     let time = |at: store::TimeUs| json!(rfc3339(at));
     let sessions = store.list_sessions(&person.id).await?;
-    let mut tokens = Vec::new();
-    let mut request = PageRequest::first(store::MAX_PAGE_LIMIT);
-    loop {
-        let page = store.list_tokens(&person.id, &request).await?;
-        tokens.extend(page.items);
-        let Some(next) = page.next else { break };
-        request.after = Some(next);
-    }
-    let mut projects = Vec::new();
-    let mut request = PageRequest::first(store::MAX_PAGE_LIMIT);
-    loop {
-        let page = store.list_projects_of(&person.id, &request).await?;
-        projects.extend(page.items);
-        let Some(next) = page.next else { break };
-        request.after = Some(next);
-    }
-    let mut events = Vec::new();
-    let mut request = PageRequest::first(store::MAX_PAGE_LIMIT);
-    loop {
-        let page = store.list_audit_events(AuditOf::User(&person.id), &request).await?;
-        events.extend(page.items);
-        let Some(next) = page.next else { break };
-        request.after = Some(next);
-    }
+    let tokens = every(|page| async move { store.list_tokens(&person.id, &page).await }).await?;
+    let projects = every(|page| async move { store.list_projects_of(&person.id, &page).await }).await?;
+    let events =
+        every(|page| async move { store.list_audit_events(AuditOf::User(&person.id), &page).await }).await?;
     let event = caller.did(app, "user.export", None, person.id.as_str(), &json!({}))?;
     store.record_audit_event(&event).await?;
     Ok(json!({
@@ -436,16 +416,9 @@ pub async fn export_me(app: &App, caller: &Caller) -> Result<Value, Error> {
 /// When the password is wrong, or a project that others use would be left without an owner.
 pub async fn delete_me(app: &App, caller: &Caller, password: &SecretString) -> Result<(), Error> {
     let person = caller.account()?;
-    prove(person, password).await?;
+    passwords::prove(person, password).await?;
     let event = caller.did(app, "user.delete", None, person.id.as_str(), &json!({}))?;
     Ok(store(app)?.delete_user(&person.id, &event).await?)
-}
-
-async fn prove(person: &User, password: &SecretString) -> Result<(), Error> {
-    match passwords::verify(password, person.password_hash.as_deref()).await? {
-        true => Ok(()),
-        false => Err(Error::invalid("password", "This is not your password.")),
-    }
 }
 
 async fn create_password_link(app: &App, person: &User) -> Result<String, Error> {
@@ -459,7 +432,7 @@ async fn keep_code(app: &App, purpose: CodePurpose, person: Option<&User>) -> Re
         user_id: person.map(|person| person.id.clone()),
         email: person.map(|person| person.email.clone()),
         created_at: app.clock.now_us(),
-        expires_at: in_seconds(app, LINK_H * HOUR_S),
+        expires_at: app.clock.now_us().plus_seconds(LINK_H * HOUR_S),
     };
     store(app)?.create_code(&secrets::hash(&secret), purpose, &code).await?;
     Ok(secret)

@@ -78,9 +78,7 @@ pub async fn set(app: &App, caller: &Caller, secret: &str, code: &str) -> Result
 /// When the password is wrong.
 pub async fn delete(app: &App, caller: &Caller, password: &SecretString) -> Result<(), Error> {
     let person = caller.account()?;
-    if !passwords::verify(password, person.password_hash.as_deref()).await? {
-        return Err(Error::invalid("password", "This is not your password."));
-    }
+    passwords::prove(person, password).await?;
     let event = caller.did(app, "second_factor.delete", None, person.id.as_str(), &json!({}))?;
     Ok(store(app)?.set_second_factor(&person.id, None, &event).await?)
 }

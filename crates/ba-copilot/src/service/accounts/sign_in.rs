@@ -4,7 +4,7 @@ use secrecy::SecretString;
 use serde_json::json;
 use store::{CodePurpose, OneTimeCode, Session, SessionId, StoreError, TimeUs, User};
 
-use super::{HOUR_S, SECOND_US, ago, email, passwords, second_factor};
+use super::{HOUR_S, email, passwords, second_factor};
 use crate::{
     app::App,
     service::{
@@ -102,7 +102,7 @@ pub async fn sign_in(app: &App, attempt: Attempt) -> Result<SignedIn, Error> {
                 user_id: Some(person.id.clone()),
                 email: None,
                 created_at: now,
-                expires_at: ago(now, -TICKET_S),
+                expires_at: now.plus_seconds(TICKET_S),
             };
             store.create_code(&secrets::hash(&ticket), CodePurpose::SecondFactor, &waits).await?;
             return Ok(SignedIn::CodeNeeded(ticket));
@@ -155,12 +155,12 @@ pub(in crate::service) async fn begin(app: &App, person: User, from: &From) -> R
         created_at: now,
         rotated_at: now,
         seen_at: now,
-        expires_at: ago(now, -max_age_s),
+        expires_at: now.plus_seconds(max_age_s),
     };
     let caller = Caller::by_session(person.clone(), session.id.clone());
     let event = caller.did(app, "session.create", None, session.id.as_str(), &json!({}))?;
     store.create_session(&session, &secrets::hash(&device), &event).await?;
-    store.forget_expired(now, ago(now, WINDOW_S), ago(now, DEVICE_S)).await?;
+    store.forget_expired(now, now.plus_seconds(-WINDOW_S), now.plus_seconds(-DEVICE_S)).await?;
     Ok(NewSession { secret, device, person, max_age_s })
 }
 
@@ -188,8 +188,8 @@ pub async fn find_session(app: &App, secret: &str) -> Result<Option<Known>, Erro
     let replaced = session.secret_hash != hash;
     let idle = app.config.accounts.session_idle_h.saturating_mul(HOUR_S);
     if session.expires_at <= now
-        || session.seen_at <= ago(now, idle)
-        || (replaced && session.rotated_at <= ago(now, GRACE_S))
+        || session.seen_at <= now.plus_seconds(-idle)
+        || (replaced && session.rotated_at <= now.plus_seconds(-GRACE_S))
     {
         return Ok(None);
     }
@@ -198,13 +198,14 @@ pub async fn find_session(app: &App, secret: &str) -> Result<Option<Known>, Erro
         return Ok(None);
     }
     let mut new_secret = None;
-    if !replaced && session.rotated_at <= ago(now, app.config.accounts.session_rotate_min.saturating_mul(60))
+    if !replaced
+        && session.rotated_at <= now.plus_seconds(-app.config.accounts.session_rotate_min.saturating_mul(60))
     {
         let secret = secrets::new_secret()?;
         if store.rotate_session(&session.id, &hash, &secrets::hash(&secret), now).await? {
             new_secret = Some(secret);
         }
-    } else if session.seen_at <= ago(now, TOUCH_S) {
+    } else if session.seen_at <= now.plus_seconds(-TOUCH_S) {
         store.touch_session(&session.id, now).await?;
     }
     Ok(Some(Known { caller: Caller::by_session(person, session.id), new_secret }))
@@ -229,7 +230,7 @@ pub async fn find_token(app: &App, secret: &str) -> Result<Option<Caller>, Error
     if person.disabled_at.is_some() {
         return Ok(None);
     }
-    if token.used_at.is_none_or(|used| used <= ago(now, TOUCH_S)) {
+    if token.used_at.is_none_or(|used| used <= now.plus_seconds(-TOUCH_S)) {
         store.touch_token(&token.id, now).await?;
     }
     Ok(Some(Caller::by_token(person, token.id, &token.scopes)))
@@ -305,7 +306,7 @@ impl Buckets {
 
     async fn check(&self, app: &App) -> Result<(), Error> {
         let store = store(app)?;
-        let since = ago(app.clock.now_us(), WINDOW_S);
+        let since = app.clock.now_us().plus_seconds(-WINDOW_S);
         let own = store.count_sign_in_failures(&self.own, since).await?;
         // A known device is not held back by what its neighbours do.
         let address = match self.known {
@@ -329,7 +330,7 @@ impl Buckets {
         let store = store(app)?;
         let now = app.clock.now_us();
         for bucket in [&self.own, &self.address] {
-            store.add_sign_in_failure(bucket, now, ago(now, WINDOW_S)).await?;
+            store.add_sign_in_failure(bucket, now, now.plus_seconds(-WINDOW_S)).await?;
         }
         if let Some(person) = &self.person {
             let event = Caller::local().did(app, "session.refuse", None, person.id.as_str(), &json!({}))?;
@@ -342,9 +343,4 @@ impl Buckets {
     async fn clear(&self, app: &App) -> Result<(), Error> {
         Ok(store(app)?.clear_sign_in_failures(&self.own).await?)
     }
-}
-
-/// A moment that is `seconds` from now, for links.
-pub(super) fn in_seconds(app: &App, seconds: i64) -> TimeUs {
-    TimeUs::from_micros(app.clock.now_us().as_micros().saturating_add(seconds.saturating_mul(SECOND_US)))
 }

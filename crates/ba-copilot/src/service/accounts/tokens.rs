@@ -3,7 +3,7 @@
 use serde_json::json;
 use store::{PageRequest, Token, TokenId};
 
-use super::{HOUR_S, name, sign_in::in_seconds};
+use super::{HOUR_S, name};
 use crate::{
     app::App,
     service::{
@@ -57,7 +57,7 @@ pub async fn create_token(app: &App, caller: &Caller, wanted: Wanted) -> Result<
         secret_hash: secrets::hash(&secret),
         scopes: scopes.join(" "),
         created_at: app.clock.now_us(),
-        expires_at: wanted.days.map(|days| in_seconds(app, i64::from(days) * 24 * HOUR_S)),
+        expires_at: wanted.days.map(|days| app.clock.now_us().plus_seconds(i64::from(days) * 24 * HOUR_S)),
         used_at: None,
         revoked_at: None,
     };
