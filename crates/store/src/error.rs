@@ -70,7 +70,7 @@ pub enum StoreError {
 }
 
 /// The unique constraints: how SQLite spells them, how PostgreSQL spells them, how callers know them.
-const CONSTRAINTS: [(&str, &str, &str); 23] = [
+const CONSTRAINTS: [(&str, &str, &str); 35] = [
     ("projects.id", "projects_pkey", "project id"),
     ("diagrams.id", "diagrams_pkey", "diagram id"),
     ("generations.id", "generations_pkey", "generation id"),
@@ -106,6 +106,18 @@ const CONSTRAINTS: [(&str, &str, &str); 23] = [
         "provider key",
     ),
     ("provider_keys.user_id, provider_keys.provider", "provider_keys_user_id_provider_key", "provider key"),
+    ("jobs.id", "jobs_pkey", "job id"),
+    ("idempotent_requests.key_hash", "idempotent_requests_pkey", "idempotency key"),
+    ("webhooks.id", "webhooks_pkey", "webhook id"),
+    ("webhook_deliveries.id", "webhook_deliveries_pkey", "delivery id"),
+    ("budgets.id", "budgets_pkey", "budget id"),
+    ("budgets.project_id", "budgets_project_id_key", "budget of the project"),
+    ("budgets.user_id", "budgets_user_id_key", "budget of the person"),
+    ("budget_use.budget_id, budget_use.period_start", "budget_use_pkey", "period of the budget"),
+    ("folders.id", "folders_pkey", "folder id"),
+    ("index 'folders_by_name'", "folders_by_name", "folder name"),
+    ("identities.issuer, identities.subject", "identities_pkey", "identity"),
+    ("recovery_codes.secret_hash", "recovery_codes_pkey", "recovery code"),
 ];
 
 const MIGRATE_FIRST: &str =

@@ -130,6 +130,31 @@ id!(
     ProviderKeyId,
     "provider key id"
 );
+id!(
+    /// Names a piece of work that any process may take up.
+    JobId,
+    "job id"
+);
+id!(
+    /// Names a webhook.
+    WebhookId,
+    "webhook id"
+);
+id!(
+    /// Names one attempt to tell a webhook.
+    DeliveryId,
+    "delivery id"
+);
+id!(
+    /// Names a budget.
+    BudgetId,
+    "budget id"
+);
+id!(
+    /// Names a folder.
+    FolderId,
+    "folder id"
+);
 
 impl ProjectId {
     /// The project that exists in every migrated database, for people who never asked for projects.

@@ -45,8 +45,9 @@ pub use error::StoreError;
 pub use generations::{Generation, GenerationStatus, NewGeneration, Recorded};
 pub use glossary::Term;
 pub use ids::{
-    ApprovalId, AuditEventId, BaselineId, CommentId, DataKeyId, DiagramId, GenerationId, InvitationId,
-    ProjectId, ProviderKeyId, RequirementId, SessionId, TermId, TokenId, TraceLinkId, UserId, VersionId,
+    ApprovalId, AuditEventId, BaselineId, BudgetId, CommentId, DataKeyId, DeliveryId, DiagramId, FolderId,
+    GenerationId, InvitationId, JobId, ProjectId, ProviderKeyId, RequirementId, SessionId, TermId, TokenId,
+    TraceLinkId, UserId, VersionId, WebhookId,
 };
 pub use json::JsonText;
 pub use members::{Invitation, Member, Role};

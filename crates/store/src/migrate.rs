@@ -42,6 +42,10 @@ const STEPS: &[Step] = steps! {
     3 "0003_requirements_and_reviews",
     4 "0004_search",
     5 "0005_provider_keys",
+    6 "0006_live_work",
+    7 "0007_budgets",
+    8 "0008_folders",
+    9 "0009_single_sign_on",
 };
 
 /// What [`Store::migrate`] did.

@@ -43,7 +43,8 @@ const TABLES: &[Table] = tables! {
     "audit_events" (1) { id: Text, action: Text, at: Number, details: Text, project_id: Text, subject: Text, token_id: Text, user_id: Text },
     "data_keys" (1) { id: Text, sealed: Text, created_at: Number },
     "provider_keys" (1) { id: Text, project_id: Text, user_id: Text, provider: Text, data_key_id: Text, sealed: Text, hint: Text, created_at: Number },
-    "diagrams" (1) { id: Text, archived_at: Number, created_at: Number, head_version: Number, kind: Text, project_id: Text, revision: Number, title: Text, updated_at: Number },
+    "folders" (1) { id: Text, project_id: Text, parent_id: Text, name: Text, folded: Text, revision: Number, created_at: Number, updated_at: Number },
+    "diagrams" (1) { id: Text, archived_at: Number, created_at: Number, folder_id: Text, head_version: Number, kind: Text, project_id: Text, revision: Number, title: Text, updated_at: Number },
     "diagram_words" (3) { project_id: Text, word: Text, diagram_id: Text },
     "generations" (1) { id: Text, content_id: Text, cost_micro_usd: Number, created_at: Number, created_by: Text, diagram_id: Text, duration_us: Number, error_code: Text, input_tokens: Number, kind: Text, model: Text, output_tokens: Number, project_id: Text, provider: Text, repairs: Text, request: Text, retry_count: Number, status: Text, validator: Text, warning: Text },
     "diagram_versions" (1) { id: Text, blueprint: Text, created_at: Number, created_by: Text, diagram_id: Text, findings: Text, generation_id: Text, mermaid: Text, note: Text, number: Number, requirement: Text, trace: Text, validated: Flag },
@@ -55,6 +56,14 @@ const TABLES: &[Table] = tables! {
     "approvals" (1) { id: Text, created_at: Number, created_by: Text, decision: Text, diagram_id: Text, note: Text, version: Number },
     "baselines" (1) { id: Text, created_at: Number, created_by: Text, name: Text, project_id: Text },
     "baseline_items" (3) { baseline_id: Text, what: Text, subject_id: Text, version: Number },
+    "jobs" (1) { id: Text, kind: Text, project_id: Text, created_by: Text, payload: Text, status: Text, attempts: Number, run_at: Number, lease_until: Number, worker: Text, result: Text, created_at: Number, updated_at: Number },
+    "idempotent_requests" (1) { key_hash: Text, fingerprint: Text, attempt: Text, lease_until: Number, subject: Text, answer: Text, created_at: Number, expires_at: Number },
+    "webhooks" (1) { id: Text, project_id: Text, url: Text, events: Text, data_key_id: Text, sealed: Text, revision: Number, disabled_at: Number, created_by: Text, created_at: Number, updated_at: Number },
+    "webhook_deliveries" (1) { id: Text, webhook_id: Text, event_id: Text, attempt: Number, status: Number, problem: Text, duration_us: Number, created_at: Number },
+    "budgets" (1) { id: Text, project_id: Text, user_id: Text, period: Text, max_tokens: Number, max_micro_usd: Number, revision: Number, created_at: Number, updated_at: Number },
+    "budget_use" (2) { budget_id: Text, period_start: Number, tokens: Number, micro_usd: Number },
+    "identities" (2) { issuer: Text, subject: Text, user_id: Text, created_at: Number },
+    "recovery_codes" (1) { secret_hash: Text, user_id: Text, created_at: Number },
 };
 
 /// So many rows are carried at a time.
