@@ -9,8 +9,9 @@ use store::{ConnectOptions, Store};
 use crate::{
     clock::Clock,
     config::Config,
+    outbound::Outbound,
     remote::RemoteChecker,
-    service::{Error, accounts, mail::Mailer, schema, secrets::Sealer},
+    service::{Error, accounts, live::Live, mail::Mailer, schema, secrets::Sealer},
 };
 
 /// The parts of a running product.
@@ -30,6 +31,10 @@ pub struct App {
     pub remote: Option<RemoteChecker>,
     /// The way to people.
     pub mailer: Mailer,
+    /// The way to addresses that people typed in.
+    pub outbound: Outbound,
+    /// What happens, as it happens.
+    pub live: Live,
     /// Seals what must be read again; none where nothing is kept.
     pub sealer: Option<Sealer>,
     /// Whether there are accounts, as far as this process has seen.
@@ -65,6 +70,8 @@ impl App {
         Ok(App {
             started_us: clock.now_us(),
             mailer: Mailer::new(&config)?,
+            outbound: Outbound::new(&config.webhooks).map_err(Error::Unavailable)?,
+            live: Live::default(),
             sealer: None,
             accounts_seen: Arc::default(),
             config: Arc::new(config),

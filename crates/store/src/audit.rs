@@ -5,7 +5,7 @@ use crate::generations::check_text;
 use crate::pool::{in_transaction, on_pool};
 use crate::row::row;
 use crate::{
-    AuditEventId, JsonText, Page, PageRequest, ProjectId, Store, StoreError, TimeUs, TokenId, UserId,
+    AuditEventId, JobId, JsonText, Page, PageRequest, ProjectId, Store, StoreError, TimeUs, TokenId, UserId,
 };
 
 /// Something that happened.
@@ -43,6 +43,28 @@ pub struct NewAuditEvent {
     pub project_id: Option<ProjectId>,
     pub subject: String,
     pub details: JsonText,
+    /// What must still hold for the change to count, if it is carried out for something that is to happen once.
+    pub fence: Option<Fence>,
+}
+
+/// Work that is to be carried out once, although whoever does it may be thought dead and replaced. The change and the mark
+/// that it was made are one transaction; whoever was replaced cannot make it any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fence {
+    /// A request with an idempotency key: the hash of the key, and which attempt this is.
+    Request {
+        /// The hash of the key.
+        key_hash: String,
+        /// Which attempt.
+        attempt: String,
+    },
+    /// A job; the change ends it.
+    Job {
+        /// Which one.
+        id: JobId,
+        /// Who holds it.
+        worker: String,
+    },
 }
 
 /// Whose events are listed.
@@ -62,10 +84,20 @@ macro_rules! audit_columns {
     };
 }
 
+const FIND_AUDIT_EVENT: &str = concat!("select ", audit_columns!(), " from audit_events where id = $1");
+
 pub(crate) const INSERT_AUDIT_EVENT: &str =
     concat!("insert into audit_events (", audit_columns!(), ") values ($1, $2, $3, $4, $5, $6, $7, $8)");
 
-/// Writes an event in the transaction `$tx`.
+/// Everybody who is to be told of an event in a project, as work to do.
+pub(crate) const TELL_WEBHOOKS: &str = "\
+    insert into jobs (id, kind, project_id, payload, status, attempts, run_at, created_at, updated_at) \
+    select cast($1 as text) || '.' || id, 'deliver', project_id, cast($1 as text) || ' ' || id, 'waiting', 0, \
+        cast($2 as bigint), cast($2 as bigint), cast($2 as bigint) \
+    from webhooks where project_id = $3 and disabled_at is null \
+        and (events = '*' or ' ' || events || ' ' like '% ' || cast($4 as text) || ' %')";
+
+/// Writes an event in the transaction `$tx`, and what follows from it: who is told, and that a request was carried out.
 macro_rules! keep_audit {
     ($tx:ident, $event:expr) => {{
         let event: &$crate::NewAuditEvent = $event;
@@ -80,6 +112,30 @@ macro_rules! keep_audit {
             .bind(&event.details)
             .execute(&mut *$tx)
             .await?;
+        if let Some(project) = &event.project_id {
+            sqlx::query($crate::audit::TELL_WEBHOOKS)
+                .bind(&event.id)
+                .bind(event.at)
+                .bind(project)
+                .bind(event.action)
+                .execute(&mut *$tx)
+                .await?;
+        }
+        let fenced = match &event.fence {
+            None => None,
+            Some($crate::Fence::Request { key_hash, attempt }) => {
+                let mark = sqlx::query($crate::requests::MARK_REQUEST);
+                Some(mark.bind(key_hash).bind(attempt).bind(&event.subject).execute(&mut *$tx).await?)
+            }
+            Some($crate::Fence::Job { id, worker }) => {
+                let end = sqlx::query($crate::jobs::END_JOB);
+                let end = end.bind(id).bind(worker).bind("done").bind(event.at).bind(&event.subject);
+                Some(end.execute(&mut *$tx).await?)
+            }
+        };
+        if fenced.is_some_and(|done| done.rows_affected() == 0) {
+            return Err($crate::StoreError::Conflict { constraint: "hold on this work" });
+        }
     }};
 }
 
@@ -139,5 +195,44 @@ impl Store {
             }
         })?;
         Ok(page.page(rows, |it| (it.at.as_micros(), it.id.as_str())))
+    }
+
+    /// One event.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn find_audit_event(&self, id: &AuditEventId) -> Result<AuditEvent, StoreError> {
+        on_pool!(&self.pool, db => sqlx::query_as(FIND_AUDIT_EVENT).bind(id).fetch_optional(db).await)?
+            .ok_or(StoreError::NotFound { what: "audit event" })
+    }
+
+    /// Events of a project, or of all, since a place (a time and an id), oldest first, at most `limit`. Those that happened at
+    /// once may become visible in another order than that of their times: begin some seconds earlier than the last one that was
+    /// seen.
+    ///
+    /// # Errors
+    /// Only those of the database.
+    pub async fn list_audit_events_since(
+        &self,
+        project: Option<&ProjectId>,
+        at: TimeUs,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<AuditEvent>, StoreError> {
+        Ok(on_pool!(&self.pool, db => match project {
+            None => {
+                sqlx::query_as(concat!(
+                    "select ", audit_columns!(), " from audit_events where (at, id) > ($1, $2) order by at, id limit $3"
+                ))
+                .bind(at).bind(after).bind(limit).fetch_all(db).await
+            }
+            Some(project) => {
+                sqlx::query_as(concat!(
+                    "select ", audit_columns!(), " from audit_events where project_id = $4 and (at, id) > ($1, $2) \
+                     order by at, id limit $3"
+                ))
+                .bind(at).bind(after).bind(limit).bind(project).fetch_all(db).await
+            }
+        })?)
     }
 }

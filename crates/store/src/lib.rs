@@ -12,12 +12,14 @@
 //! Read next: `pool.rs` (how one text serves two databases), `generations.rs` (the one big write), `migrate.rs`.
 
 mod audit;
+mod changes;
 mod codes;
 mod diagrams;
 mod error;
 mod generations;
 mod glossary;
 mod ids;
+mod jobs;
 mod json;
 mod members;
 mod migrate;
@@ -25,6 +27,7 @@ mod page;
 mod pool;
 mod projects;
 mod provider_keys;
+mod requests;
 mod requirements;
 mod reviews;
 mod row;
@@ -35,10 +38,12 @@ mod tokens;
 mod transfer;
 mod users;
 mod versions;
+mod webhooks;
 
 use std::time::Duration;
 
-pub use audit::{AuditEvent, AuditOf, NewAuditEvent};
+pub use audit::{AuditEvent, AuditOf, Fence, NewAuditEvent};
+pub use changes::Changes;
 pub use codes::{CodePurpose, OneTimeCode};
 pub use diagrams::{Diagram, NewDiagram};
 pub use error::StoreError;
@@ -49,6 +54,7 @@ pub use ids::{
     GenerationId, InvitationId, JobId, ProjectId, ProviderKeyId, RequirementId, SessionId, TermId, TokenId,
     TraceLinkId, UserId, VersionId, WebhookId,
 };
+pub use jobs::{Job, JobEnd, JobKind, JobStatus};
 pub use json::JsonText;
 pub use members::{Invitation, Member, Role};
 pub use migrate::{Migrated, SchemaState};
@@ -56,6 +62,7 @@ pub use page::{Cursor, MAX_PAGE_LIMIT, Page, PageRequest};
 pub use pool::{Backend, ConnectOptions};
 pub use projects::{MyProject, Project};
 pub use provider_keys::{DataKey, KeysOf, ProviderKey};
+pub use requests::{NewRequest, OnceRequest};
 pub use requirements::{Requirement, RequirementVersion, TraceLink};
 pub use reviews::{Approval, Baseline, BaselineItem, Comment};
 pub use sessions::Session;
@@ -64,6 +71,7 @@ pub use tokens::Token;
 pub use transfer::Moved;
 pub use users::{NewUser, User};
 pub use versions::{NewVersion, Touched, Version, VersionOf, VersionSummary};
+pub use webhooks::{Delivery, Webhook};
 
 /// An open database. Cheap to clone: clones share the same connections.
 #[derive(Debug, Clone)]

@@ -17,6 +17,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, PgConnection, PgPool, SqlitePool};
+use tokio::sync::watch;
 
 use crate::StoreError;
 
@@ -34,10 +35,11 @@ macro_rules! on_pool {
 macro_rules! in_transaction {
     ($pool:expr, $tx:ident => $work:expr) => {
         match $pool {
-            $crate::pool::Pool::Sqlite { writer, .. } => {
+            $crate::pool::Pool::Sqlite { writer, committed, .. } => {
                 let mut $tx = writer.begin_with("begin immediate").await?;
                 let done = $work;
                 $tx.commit().await?;
+                committed.send_modify(|count| *count = count.wrapping_add(1));
                 done
             }
             $crate::pool::Pool::Postgres(pool) => {
@@ -93,7 +95,13 @@ impl fmt::Display for Backend {
 
 #[derive(Clone)]
 pub(crate) enum Pool {
-    Sqlite { writer: SqlitePool, readers: SqlitePool, file: OpenedFile },
+    Sqlite {
+        writer: SqlitePool,
+        readers: SqlitePool,
+        file: OpenedFile,
+        /// How often this process has committed; those who wait for changes watch it.
+        committed: watch::Sender<u64>,
+    },
     Postgres(PgPool),
 }
 
@@ -241,7 +249,7 @@ async fn open_sqlite(path: &Path, options: &ConnectOptions) -> Result<Pool, Stor
         .max_lifetime(None)
         .test_before_acquire(false)
         .connect_lazy_with(reading);
-    Ok(Pool::Sqlite { writer, readers, file })
+    Ok(Pool::Sqlite { writer, readers, file, committed: watch::Sender::new(0) })
 }
 
 async fn open_postgres(url: &str, options: &ConnectOptions) -> Result<Pool, StoreError> {

@@ -102,6 +102,7 @@ impl Store {
             sqlx::query(
                 "delete from data_keys where not exists \
                      (select 1 from provider_keys where provider_keys.data_key_id = data_keys.id) \
+                 and not exists (select 1 from webhooks where webhooks.data_key_id = data_keys.id) \
                  and exists (select 1 from data_keys newer where newer.created_at > data_keys.created_at \
                      or (newer.created_at = data_keys.created_at and newer.id > data_keys.id))",
             )

@@ -56,7 +56,7 @@ const TABLES: &[Table] = tables! {
     "approvals" (1) { id: Text, created_at: Number, created_by: Text, decision: Text, diagram_id: Text, note: Text, version: Number },
     "baselines" (1) { id: Text, created_at: Number, created_by: Text, name: Text, project_id: Text },
     "baseline_items" (3) { baseline_id: Text, what: Text, subject_id: Text, version: Number },
-    "jobs" (1) { id: Text, kind: Text, project_id: Text, created_by: Text, payload: Text, status: Text, attempts: Number, run_at: Number, lease_until: Number, worker: Text, result: Text, created_at: Number, updated_at: Number },
+    "jobs" (1) { id: Text, kind: Text, project_id: Text, created_by: Text, payload: Text, status: Text, attempts: Number, run_at: Number, worker: Text, result: Text, created_at: Number, updated_at: Number },
     "idempotent_requests" (1) { key_hash: Text, fingerprint: Text, attempt: Text, lease_until: Number, subject: Text, answer: Text, created_at: Number, expires_at: Number },
     "webhooks" (1) { id: Text, project_id: Text, url: Text, events: Text, data_key_id: Text, sealed: Text, revision: Number, disabled_at: Number, created_by: Text, created_at: Number, updated_at: Number },
     "webhook_deliveries" (1) { id: Text, webhook_id: Text, event_id: Text, attempt: Number, status: Number, problem: Text, duration_us: Number, created_at: Number },

@@ -14,7 +14,8 @@ use crate::{
     clock::Clock,
     config::{Config, Role},
     http::{Limiter, Shared, router},
-    service::{accounts::people, health::Probes},
+    jobs,
+    service::{accounts::people, health::Probes, live},
     telemetry,
 };
 
@@ -81,6 +82,10 @@ async fn serve(config: Config, role: Role, listen: SocketAddr) -> Ran {
     app.warm_up();
     let store = app.store.clone();
     let draining = CancellationToken::new();
+    let background = [
+        tokio::spawn(live::follow(app.clone(), draining.clone())),
+        tokio::spawn(jobs::run(app.clone(), draining.clone())),
+    ];
     let limiter = Limiter::new(app.config.limits.requests_per_minute);
     let shared =
         Shared { app, role, probes: Probes::default(), metrics, limiter, draining: draining.clone() };
@@ -90,6 +95,12 @@ async fn serve(config: Config, role: Role, listen: SocketAddr) -> Ran {
         .with_graceful_shutdown(async move { ending.cancelled().await });
     let signals = tokio::spawn(wait_for_signals(draining.clone(), shutdown));
     let served = server.await;
+    // What is under way ends or is put back before the database is closed.
+    for task in background {
+        if let Err(error) = task.await {
+            tracing::error!("Work in the background ended early: {error}");
+        }
+    }
     signals.abort();
     if let Some(store) = store {
         store.close().await;

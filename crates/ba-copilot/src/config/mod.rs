@@ -36,6 +36,10 @@ pub struct Config {
     pub secrets: Secrets,
     /// How much is too much.
     pub limits: Limits,
+    /// Work that goes on after the answer.
+    pub jobs: Jobs,
+    /// Who is told of what happens.
+    pub webhooks: Webhooks,
     /// What is told, and how.
     pub log: Log,
     /// Bounds of a check.
@@ -111,6 +115,23 @@ pub struct Secrets {
 #[expect(missing_docs, reason = "default.toml documents each setting")]
 pub struct Limits {
     pub requests_per_minute: u32,
+}
+
+/// `[jobs]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "default.toml documents each setting")]
+pub struct Jobs {
+    pub at_once: usize,
+}
+
+/// `[webhooks]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "default.toml documents each setting")]
+pub struct Webhooks {
+    pub timeout_s: u64,
+    pub allow_private: bool,
 }
 
 /// `[log]`
@@ -284,6 +305,12 @@ impl Config {
                 "server.proxies",
                 "proxies are 0 to 8, and requests_per_minute is 1 or more".to_owned(),
             );
+        }
+        if !(1..=64).contains(&self.jobs.at_once) {
+            return wrong("jobs.at_once", "it must be 1 to 64".to_owned());
+        }
+        if !(1..=60).contains(&self.webhooks.timeout_s) {
+            return wrong("webhooks.timeout_s", "it must be 1 to 60".to_owned());
         }
         if let Some(short) = words(self.secrets.secret_key.expose_secret())
             .map(|key| key.chars().count())

@@ -160,7 +160,7 @@ pub(crate) fn status_of(error: &Error) -> StatusCode {
     match error {
         Error::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         Error::NotFound(_) => StatusCode::NOT_FOUND,
-        Error::Conflict(_) => StatusCode::CONFLICT,
+        Error::Conflict(_) | Error::TooEarly { .. } => StatusCode::CONFLICT,
         Error::Changed(_) => StatusCode::PRECONDITION_FAILED,
         Error::SignIn(_) => StatusCode::UNAUTHORIZED,
         Error::Forbidden(_) => StatusCode::FORBIDDEN,
@@ -189,7 +189,7 @@ impl From<Error> for Pending {
         let mut pending = Pending::new(status, code, error.to_string());
         match error {
             Error::Invalid { path, message } => pending.errors.push((path, message)),
-            Error::TooMany { wait_s, .. } => pending.wait_s = Some(wait_s),
+            Error::TooMany { wait_s, .. } | Error::TooEarly { wait_s, .. } => pending.wait_s = Some(wait_s),
             _ => (),
         }
         pending

@@ -5,6 +5,7 @@ pub mod error;
 pub mod identify;
 pub mod mcp;
 mod middleware;
+mod once;
 mod openapi;
 
 use std::sync::Arc;
@@ -75,6 +76,7 @@ where
     routes
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::no_such_method)
+        .layer(from_fn_with_state(shared.clone(), once::carry_out_once))
         .layer(from_fn_with_state(shared.clone(), identify::identify))
         .layer(DefaultBodyLimit::max(max_body))
         .layer(CompressionLayer::new())

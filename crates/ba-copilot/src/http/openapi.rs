@@ -3,11 +3,15 @@
 use axum::{Json, Router};
 use utoipa::{
     Modify, OpenApi,
-    openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme},
+    openapi::{
+        ObjectBuilder, RefOr, Required, Type,
+        path::{ParameterBuilder, ParameterIn},
+        security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme},
+    },
 };
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::{Problem, Shared, api};
+use super::{Problem, Shared, api, identify::OPEN};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -18,6 +22,15 @@ use super::{Problem, Shared, api};
     ),
     paths(
         api::generate::generate_diagram,
+        api::jobs::find_job,
+        api::jobs::list_jobs,
+        api::events::follow_project,
+        api::webhooks::list_webhooks,
+        api::webhooks::create_webhook,
+        api::webhooks::find_webhook,
+        api::webhooks::update_webhook,
+        api::webhooks::delete_webhook,
+        api::webhooks::list_deliveries,
         api::validate::validate_code,
         api::repair::repair_code,
         api::render::render_code,
@@ -97,7 +110,7 @@ use super::{Problem, Shared, api};
         api::health::find_metrics,
     ),
     components(schemas(Problem)),
-    modifiers(&Security),
+    modifiers(&Security, &Once),
     security((), ("token" = []), ("session" = [])),
     tags(
         (name = "generate", description = "Requirements in, diagrams out"),
@@ -107,6 +120,7 @@ use super::{Problem, Shared, api};
         (name = "requirements", description = "What diagrams are built on, and which element comes from which"),
         (name = "reviews", description = "Comments, approvals, baselines, and what words mean"),
         (name = "members", description = "Who may enter a project"),
+        (name = "webhooks", description = "Tell other systems of what happens in a project"),
         (name = "accounts", description = "What you manage of yourself"),
         (name = "administration", description = "For those who decide who may come in"),
         (name = "operations", description = "For those who run it"),
@@ -127,6 +141,34 @@ impl Modify for Security {
         components.add_security_scheme("token", SecurityScheme::Http(token));
         let session = ApiKeyValue::with_description("bac_session", "Set by signing in.");
         components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(session)));
+    }
+}
+
+/// What every POST of somebody who is known takes.
+struct Once;
+
+impl Modify for Once {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let key = ParameterBuilder::new()
+            .name("Idempotency-Key")
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(
+                "Any text of yours that names this request, such as a UUID: sent again with the same key within a day, it is carried out once and answered as before, with `Idempotent-Replayed: true`.",
+            ))
+            .schema(Some(
+                ObjectBuilder::new()
+                    .schema_type(Type::String)
+                    .min_length(Some(1))
+                    .max_length(Some(255))
+                    .pattern(Some("^[!-~]+$")),
+            ))
+            .build();
+        for (path, item) in &mut document.paths.paths {
+            if let Some(post) = item.post.as_mut().filter(|_| !OPEN.contains(&path.as_str())) {
+                post.parameters.get_or_insert_default().push(RefOr::T(key.clone()));
+            }
+        }
     }
 }
 

@@ -4,8 +4,8 @@
 
 use serde_json::Value;
 use store::{
-    AuditEventId, Diagram, DiagramId, JsonText, NewAuditEvent, Project, ProjectId, Role, SessionId, Store,
-    TokenId, User, UserId,
+    AuditEventId, Diagram, DiagramId, Fence, JsonText, NewAuditEvent, Project, ProjectId, Role, SessionId,
+    Store, TokenId, User, UserId,
 };
 
 use super::Error;
@@ -50,6 +50,8 @@ pub struct Caller {
     session: Option<SessionId>,
     /// The token and its scopes, if they came with one.
     token: Option<(TokenId, Vec<String>)>,
+    /// What must hold for their changes to count, if they are to be made once.
+    fence: Option<Fence>,
 }
 
 #[derive(Debug, Clone)]
@@ -65,26 +67,37 @@ enum Who {
 impl Caller {
     /// The one owner of a server that only this machine reaches and that has no accounts; also the command line.
     pub fn local() -> Self {
-        Caller { who: Who::Local, session: None, token: None }
+        Caller { who: Who::Local, session: None, token: None, fence: None }
     }
 
     /// Another process of the same installation, which may check and sees nothing that is kept.
     pub fn service() -> Self {
-        Caller { who: Who::Service, session: None, token: None }
+        Caller { who: Who::Service, session: None, token: None, fence: None }
     }
 
     /// Somebody in whose name the command line acts.
     pub(super) fn in_the_name_of(person: User) -> Self {
-        Caller { who: Who::Person(Box::new(person)), session: None, token: None }
+        Caller { who: Who::Person(Box::new(person)), session: None, token: None, fence: None }
     }
 
     pub(super) fn by_session(person: User, session: SessionId) -> Self {
-        Caller { who: Who::Person(Box::new(person)), session: Some(session), token: None }
+        Caller { who: Who::Person(Box::new(person)), session: Some(session), token: None, fence: None }
     }
 
     pub(super) fn by_token(person: User, token: TokenId, scopes: &str) -> Self {
         let scopes = scopes.split_whitespace().map(str::to_owned).collect();
-        Caller { who: Who::Person(Box::new(person)), session: None, token: Some((token, scopes)) }
+        Caller {
+            who: Who::Person(Box::new(person)),
+            session: None,
+            token: Some((token, scopes)),
+            fence: None,
+        }
+    }
+
+    /// The same caller, whose changes count only while the fence holds.
+    pub(super) fn fenced(mut self, fence: Fence) -> Self {
+        self.fence = Some(fence);
+        self
     }
 
     /// The person; none where nobody has to say who they are.
@@ -113,6 +126,11 @@ impl Caller {
             (None, Who::Local) => "local".to_owned(),
             (None, Who::Service) => "service".to_owned(),
         }
+    }
+
+    /// The token that they came with.
+    pub(super) fn token(&self) -> Option<&TokenId> {
+        self.token.as_ref().map(|(id, _)| id)
     }
 
     /// Nobody has to say who they are.
@@ -180,6 +198,7 @@ impl Caller {
             project_id: project.cloned(),
             subject: subject.to_owned(),
             details: JsonText::encode(details)?,
+            fence: self.fence.clone(),
         })
     }
 }

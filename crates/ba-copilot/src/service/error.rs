@@ -39,6 +39,14 @@ pub enum Error {
         /// When to try again, in seconds.
         wait_s: u64,
     },
+    /// It is being done already; the answer is there in a moment.
+    #[error("{message}")]
+    TooEarly {
+        /// What is being done, and what to do.
+        message: String,
+        /// When to ask again, in seconds.
+        wait_s: u64,
+    },
     /// No model could write the diagram, and the draft was not wanted.
     #[error("{message}")]
     Model {
@@ -71,6 +79,7 @@ impl Error {
             Error::SignIn(_) => "sign_in",
             Error::Forbidden(_) => "forbidden",
             Error::TooMany { .. } => "too_many",
+            Error::TooEarly { .. } => "in_progress",
             Error::Model { code, .. } => code,
             Error::Unavailable(_) => "unavailable",
             Error::Internal(_) => "internal",

@@ -118,19 +118,8 @@ pub async fn generate_diagram(
     request: Request,
     watcher: Watcher,
 ) -> Result<Generated, Error> {
-    caller.may(Scope::Generate)?;
-    let message = check_message(&request.message)?;
     // Before anything is paid for.
-    let project = match (&app.store, &request.project_id) {
-        (None, _) => ProjectId::default_project(),
-        (Some(_), None) => projects::usual_project(app, caller).await?,
-        (Some(_), Some(id)) => {
-            let id = ProjectId::parse(id.as_str()).map_err(|_| {
-                Error::invalid("project_id", "The project id must be 1 to 128 visible ASCII characters.")
-            })?;
-            enter(app, caller, &id, Role::Editor).await?.project.id
-        }
-    };
+    let (message, project) = check_request(app, caller, &request).await?;
     let endpoint = choose_endpoint(app, caller, &project, &request).await?;
     let (provider, model) = match &endpoint {
         Some(endpoint) => (endpoint.provider.name().to_owned(), endpoint.model.clone()),
@@ -177,6 +166,27 @@ pub async fn generate_diagram(
     })
 }
 
+/// What is to be drawn, and where it will belong, if the caller may have it drawn there.
+pub(super) async fn check_request(
+    app: &App,
+    caller: &Caller,
+    request: &Request,
+) -> Result<(String, ProjectId), Error> {
+    caller.may(Scope::Generate)?;
+    let message = check_message(&request.message)?;
+    let project = match (&app.store, &request.project_id) {
+        (None, _) => ProjectId::default_project(),
+        (Some(_), None) => projects::usual_project(app, caller).await?,
+        (Some(_), Some(id)) => {
+            let id = ProjectId::parse(id.as_str()).map_err(|_| {
+                Error::invalid("project_id", "The project id must be 1 to 128 visible ASCII characters.")
+            })?;
+            enter(app, caller, &id, Role::Editor).await?.project.id
+        }
+    };
+    Ok((message, project))
+}
+
 /// The message without what no database holds; bounds checked.
 fn check_message(message: &str) -> Result<String, Error> {
     if message.trim().is_empty() {
@@ -199,7 +209,7 @@ fn check_message(message: &str) -> Result<String, Error> {
 }
 
 /// Who is asked; `None` for the built-in drafter.
-async fn choose_endpoint(
+pub(super) async fn choose_endpoint(
     app: &App,
     caller: &Caller,
     project: &ProjectId,

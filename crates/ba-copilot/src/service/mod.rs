@@ -5,13 +5,17 @@
 pub mod access;
 pub mod accounts;
 pub mod check;
+mod data_keys;
 pub mod diagrams;
 mod error;
 pub mod generate;
 pub mod health;
+pub mod jobs;
 pub mod knowledge;
+pub mod live;
 pub mod mail;
 pub mod members;
+pub mod once;
 pub mod page;
 pub mod picture;
 pub mod projects;
@@ -20,10 +24,12 @@ pub mod requirements;
 pub mod reviews;
 pub mod schema;
 pub mod secrets;
+pub mod webhooks;
 
 pub use error::Error;
 /// What use-cases hand to doors, which never ask the store themselves.
 pub use store::{
-    Approval, AuditEvent, Baseline, BaselineItem, Comment, Diagram, Invitation, JsonText, Member,
+    Approval, AuditEvent, Baseline, BaselineItem, Comment, Delivery, Diagram, Invitation, JsonText, Member,
     Requirement, RequirementVersion, Role, Term, TimeUs, Token, TraceLink, User, Version, VersionSummary,
+    Webhook,
 };

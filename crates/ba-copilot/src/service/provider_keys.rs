@@ -6,14 +6,15 @@
 use llm::{ProviderId, SecretString};
 use secrecy::ExposeSecret;
 use serde_json::json;
-use store::{DataKey, DataKeyId, KeysOf, ProjectId, ProviderKey, ProviderKeyId, Role};
+use store::{KeysOf, ProjectId, ProviderKey, ProviderKeyId, Role};
 
 use super::{
     Error,
     access::{Caller, Scope, enter, project_id, store},
     accounts::second_factor,
+    data_keys,
     page::every,
-    secrets::{self, Sealer},
+    webhooks,
 };
 use crate::{app::App, config::provider_names};
 
@@ -81,10 +82,6 @@ fn context(id: &ProviderKeyId) -> String {
     format!("provider key {id}")
 }
 
-fn data_context(id: &DataKeyId) -> String {
-    format!("data key {id}")
-}
-
 /// The keys of the caller or of a project, without the keys.
 ///
 /// # Errors
@@ -120,7 +117,7 @@ pub async fn set_key(
             "A key is 8 to 512 visible characters without spaces. Copy it again.",
         ));
     }
-    let (data_key_id, sealer) = current(app).await?;
+    let (data_key_id, sealer) = data_keys::current(app).await?;
     let id = ProviderKeyId::parse(app.clock.new_id("key"))?;
     let kept = ProviderKey {
         sealed: sealer.seal(&context(&id), text.as_bytes())?,
@@ -179,43 +176,12 @@ pub(super) async fn find_key(
 }
 
 async fn open(app: &App, key: &ProviderKey) -> Result<String, Error> {
-    let lost = || {
+    data_keys::open(app, &key.data_key_id, &context(&key.id), &key.sealed).await?.ok_or_else(|| {
         Error::Unavailable(format!(
             "The key for {} cannot be read with the SECRET_KEY of this server. Whoever runs it must set the one it was sealed with, or its owner must bring it again.",
             key.provider
         ))
-    };
-    let keys = store(app)?.list_data_keys().await?;
-    let data_key = keys.iter().find(|data_key| data_key.id == key.data_key_id).ok_or_else(lost)?;
-    let sealer = unwrap(app, data_key)?.ok_or_else(lost)?;
-    let plain = sealer.open(&context(&key.id), &key.sealed).ok_or_else(lost)?;
-    String::from_utf8(plain).map_err(|_| lost())
-}
-
-fn unwrap(app: &App, key: &DataKey) -> Result<Option<Sealer>, Error> {
-    match app.sealer()?.open(&data_context(&key.id), &key.sealed) {
-        Some(plain) => Sealer::from_key(&plain).map(Some),
-        None => Ok(None),
-    }
-}
-
-/// The data key that seals now; made if there is none, or none that opens.
-async fn current(app: &App) -> Result<(DataKeyId, Sealer), Error> {
-    if let Some(newest) = store(app)?.list_data_keys().await?.first()
-        && let Some(sealer) = unwrap(app, newest)?
-    {
-        return Ok((newest.id.clone(), sealer));
-    }
-    create_data_key(app).await
-}
-
-async fn create_data_key(app: &App) -> Result<(DataKeyId, Sealer), Error> {
-    let id = DataKeyId::parse(app.clock.new_id("dek"))?;
-    let plain = secrets::random::<32>()?;
-    let sealed = app.sealer()?.seal(&data_context(&id), &plain)?;
-    let key = DataKey { id: id.clone(), sealed, created_at: app.clock.now_us() };
-    store(app)?.create_data_key(&key).await?;
-    Ok((id, Sealer::from_key(&plain)?))
+    })
 }
 
 /// How much was sealed anew.
@@ -223,20 +189,23 @@ async fn create_data_key(app: &App) -> Result<(DataKeyId, Sealer), Error> {
 pub struct Rotated {
     /// Keys of vendors.
     pub keys: u64,
+    /// Secrets of webhooks.
+    pub webhooks: u64,
     /// Second factors.
     pub second_factors: u64,
 }
 
-/// Seals everything anew: keys of vendors with a new data key, that and the second factors with the first key of
-/// SECRET_KEY. Servers may run meanwhile.
+/// Seals everything anew: keys of vendors and secrets of webhooks with a new data key, that and the second factors with the
+/// first key of SECRET_KEY. Servers may run meanwhile.
 ///
 /// # Errors
 /// When something cannot be opened with any key of SECRET_KEY; what was sealed anew until then stays so.
 pub async fn rotate(app: &App, caller: &Caller) -> Result<Rotated, Error> {
     caller.admin()?;
     let store = store(app)?;
-    let (id, sealer) = create_data_key(app).await?;
-    let mut rotated = Rotated { keys: 0, second_factors: 0 };
+    let (id, sealer) = data_keys::create_data_key(app).await?;
+    let mut rotated =
+        Rotated { keys: 0, webhooks: webhooks::reseal(app, &id, &sealer).await?, second_factors: 0 };
     loop {
         let keys = store.list_keys_sealed_otherwise(&id).await?;
         if keys.is_empty() {
@@ -256,7 +225,8 @@ pub async fn rotate(app: &App, caller: &Caller) -> Result<Rotated, Error> {
             rotated.second_factors += 1;
         }
     }
-    let details = json!({"keys": rotated.keys, "second_factors": rotated.second_factors});
+    let details =
+        json!({"keys": rotated.keys, "webhooks": rotated.webhooks, "second_factors": rotated.second_factors});
     let event = caller.did(app, "secrets.rotate", None, id.as_str(), &details)?;
     store.record_audit_event(&event).await?;
     Ok(rotated)

@@ -1,7 +1,8 @@
 -- Why: work goes on after the answer, programs try again when an answer is lost, and other systems want to hear of changes.
 
--- Work that any process may take up. Whoever works on it holds it until lease_until and says so again and again; after that
--- another one takes it. The worker's name is good for one such hold, so that one who was thought dead cannot end it.
+-- Work that any process may take up when run_at has come. Whoever works on it moves run_at into the future again and again; when
+-- they stop doing so, another one takes it. The worker's name is good for one such hold, so that one who was thought dead cannot
+-- end what another one holds.
 create table jobs (
     id text not null primary key,
     kind text not null check (kind in ('generate', 'deliver')),
@@ -11,14 +12,14 @@ create table jobs (
     status text not null check (status in ('waiting', 'running', 'done', 'failed')),
     attempts bigint not null check (attempts >= 0),
     run_at bigint not null,
-    lease_until bigint,
     worker text,
     result text,
     created_at bigint not null,
     updated_at bigint not null
 );
 
-create index jobs_to_do on jobs (status, run_at, id);
+create index jobs_to_do on jobs (run_at, id) where status in ('waiting', 'running');
+create index jobs_ended on jobs (updated_at) where status in ('done', 'failed');
 create index jobs_by_project on jobs (project_id, created_at, id);
 create index jobs_by_author on jobs (created_by);
 
@@ -70,4 +71,5 @@ create table webhook_deliveries (
 );
 
 create index webhook_deliveries_by_webhook on webhook_deliveries (webhook_id, created_at, id);
+create index webhook_deliveries_by_time on webhook_deliveries (created_at);
 create index webhook_deliveries_by_event on webhook_deliveries (event_id);

@@ -181,6 +181,7 @@ pub(crate) fn an_event(action: &'static str, subject: &str, seconds: i64) -> New
         project_id: None,
         subject: subject.to_owned(),
         details: JsonText::parse("{}").unwrap(),
+        fence: None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use axum::{
     Json,
     extract::{Path, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderName, StatusCode, header},
     response::{
         IntoResponse, Response,
         sse::{Event as SseEvent, KeepAlive, Sse},
@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 use utoipa::ToSchema;
 
+use super::jobs::JobReply;
 use crate::{
     engine::{TraceEntry, Written},
     http::{
@@ -29,6 +30,7 @@ use crate::{
         Error,
         access::Caller,
         generate::{self, Event, Generated, Request},
+        jobs,
     },
 };
 
@@ -63,6 +65,9 @@ pub struct GenerateBody {
     #[schema(default = true)]
     fallback: bool,
 }
+
+/// Which of the caller's preferences were heeded.
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 fn yes() -> bool {
     true
@@ -230,7 +235,8 @@ impl TraceReply {
 ///
 /// The diagram is checked by Mermaid's own parser before it is called valid. A model writes it if one is configured or
 /// chosen, else the built-in drafter. With `Accept: text/event-stream` the answer is a stream of `status`, `delta`,
-/// `finding`, `repair` events that ends with one `result` or one `error`.
+/// `finding`, `repair` events that ends with one `result` or one `error`. With `Prefer: respond-async` the answer comes at once and
+/// is a job; the diagram is written afterwards, also if this server is ended meanwhile and another one goes on.
 #[utoipa::path(
     post,
     path = "/api/v1/generate/{diagram}",
@@ -241,10 +247,12 @@ impl TraceReply {
         ("X-AI-Provider" = Option<String>, Header, description = "As `provider` in the body, which wins"),
         ("X-AI-Model" = Option<String>, Header, description = "As `model` in the body, which wins"),
         ("X-AI-API-Key" = Option<String>, Header, description = "A key for this one request; never stored, never logged"),
+        ("Prefer" = Option<String>, Header, description = "`respond-async`: answer at once with a job, and write the diagram afterwards", example = "wait=60"),
     ),
     request_body = GenerateBody,
     responses(
         (status = 200, description = "The diagram", body = GenerateReply),
+        (status = 202, description = "It will be written; the job says how far it is", body = JobReply, headers(("Location" = String, description = "Address of the job"))),
         crate::http::Problems,
         (status = 502, description = "The model failed and `fallback` was false", body = crate::http::Problem, content_type = "application/problem+json"),
         (status = 504, description = "The model took too long and `fallback` was false", body = crate::http::Problem, content_type = "application/problem+json"),
@@ -290,11 +298,27 @@ pub async fn generate_diagram(
         .get(header::ACCEPT)
         .and_then(|accept| accept.to_str().ok())
         .is_some_and(|accept| accept.contains("text/event-stream"));
+    if prefers_async(&headers) {
+        let job = jobs::create_job(&shared.app, &caller, &request).await?;
+        let location = format!("/api/v1/jobs/{}", job.job.id);
+        let headers = [(header::LOCATION, location), (PREFERENCE_APPLIED, "respond-async".to_owned())];
+        return Ok((StatusCode::ACCEPTED, headers, Json(JobReply::of(job))).into_response());
+    }
     if streams {
         return Ok(stream_events(shared, caller, request).into_response());
     }
     let generated = generate::generate_diagram(&shared.app, &caller, request, None).await?;
     Ok(Json(GenerateReply::of(&generated)).into_response())
+}
+
+/// `Prefer: respond-async` (RFC 7240): answer at once, and go on afterwards.
+fn prefers_async(headers: &HeaderMap) -> bool {
+    headers
+        .get_all("prefer")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split([',', ';']))
+        .any(|preference| preference.trim().eq_ignore_ascii_case("respond-async"))
 }
 
 fn stream_events(

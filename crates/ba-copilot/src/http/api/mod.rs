@@ -3,8 +3,10 @@
 pub mod account;
 pub mod audit;
 pub mod diagrams;
+pub mod events;
 pub mod generate;
 pub mod health;
+pub mod jobs;
 pub mod members;
 pub mod projects;
 pub mod provider_keys;
@@ -16,6 +18,7 @@ pub mod sign_in;
 pub mod tokens;
 pub mod users;
 pub mod validate;
+pub mod webhooks;
 
 use axum::{
     extract::FromRequestParts,
@@ -32,6 +35,15 @@ use crate::service::page::{Listing, Page};
 pub fn table() -> Vec<(&'static str, MethodRouter<Shared>)> {
     vec![
         ("/api/v1/generate/{diagram}", post(generate::generate_diagram)),
+        ("/api/v1/jobs/{job}", get(jobs::find_job)),
+        ("/api/v1/projects/{project}/jobs", get(jobs::list_jobs)),
+        ("/api/v1/projects/{project}/events", get(events::follow_project)),
+        ("/api/v1/projects/{project}/webhooks", get(webhooks::list_webhooks).post(webhooks::create_webhook)),
+        (
+            "/api/v1/webhooks/{webhook}",
+            get(webhooks::find_webhook).patch(webhooks::update_webhook).delete(webhooks::delete_webhook),
+        ),
+        ("/api/v1/webhooks/{webhook}/deliveries", get(webhooks::list_deliveries)),
         ("/api/v1/validate", post(validate::validate_code)),
         ("/api/v1/repair", post(repair::repair_code)),
         ("/api/v1/render", post(render::render_code)),

@@ -10,6 +10,7 @@ use crate::{
     service::{
         Error,
         access::{Caller, store},
+        page::every,
         secrets,
     },
 };
@@ -234,6 +235,34 @@ pub async fn find_token(app: &App, secret: &str) -> Result<Option<Caller>, Error
         store.touch_token(&token.id, now).await?;
     }
     Ok(Some(Caller::by_token(person, token.id, &token.scopes)))
+}
+
+/// Whether what a caller came with, some time ago, is still good.
+///
+/// # Errors
+/// When it is not.
+pub(in crate::service) async fn still_good(app: &App, caller: &Caller) -> Result<(), Error> {
+    let over = || Error::SignIn("You are not signed in any more. Sign in again.".to_owned());
+    let (store, now) = (store(app)?, app.clock.now_us());
+    let Some(person) = caller.user_id() else {
+        return if super::is_local(app).await? { Ok(()) } else { Err(over()) };
+    };
+    let good = store.find_user(person).await?.disabled_at.is_none()
+        && match (caller.session(), caller.token()) {
+            (Some(session), _) => {
+                let sessions = store.list_sessions(person).await?;
+                sessions.iter().any(|known| known.id == *session && known.expires_at > now)
+            }
+            (None, Some(token)) => {
+                let tokens = every(|page| async move { store.list_tokens(person, &page).await }).await?;
+                let known = tokens.iter().find(|known| known.id == *token);
+                known.is_some_and(|known| {
+                    known.revoked_at.is_none() && known.expires_at.is_none_or(|end| end > now)
+                })
+            }
+            (None, None) => true,
+        };
+    if good { Ok(()) } else { Err(over()) }
 }
 
 /// A session as its owner sees it.
