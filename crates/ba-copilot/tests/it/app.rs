@@ -14,14 +14,15 @@ use std::{
 use axum::{
     Router,
     body::Body,
-    http::{HeaderMap, Request, StatusCode},
+    http::{HeaderMap, Request, Response, StatusCode},
 };
 use ba_copilot::{
     app::App,
     clock::Clock,
     config::{Config, Environment, Role},
     http::{Limiter, Shared, router},
-    service::health::Probes,
+    jobs,
+    service::{health::Probes, live},
     telemetry,
 };
 use http_body_util::BodyExt;
@@ -30,6 +31,7 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use store::PageRequest;
 use tempfile::TempDir;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tower::ServiceExt;
 
 /// A product that lasts as long as a test.
@@ -121,9 +123,21 @@ impl TestApp {
         self.clock_s.fetch_add(seconds, Ordering::Relaxed);
     }
 
+    /// An answer whose body has not been read: it may never end.
+    pub(crate) async fn open(&self, request: Request<Body>) -> Response<Body> {
+        self.router.clone().oneshot(request).await.expect("an answer")
+    }
+
+    /// Does what a process does beside answering, until the guard goes.
+    pub(crate) fn work(&self) -> DropGuard {
+        let ending = CancellationToken::new();
+        tokio::spawn(live::follow(self.app.clone(), ending.clone()));
+        tokio::spawn(jobs::run(self.app.clone(), ending.clone()));
+        ending.drop_guard()
+    }
+
     pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
-        let response = self.router.clone().oneshot(request).await.expect("an answer");
-        let (parts, body) = response.into_parts();
+        let (parts, body) = self.open(request).await.into_parts();
         let bytes = body.collect().await.expect("a body").to_bytes().to_vec();
         Reply { status: parts.status, headers: parts.headers, bytes }
     }
@@ -163,4 +177,20 @@ async fn postgres_database() -> Option<String> {
     create.execute(&mut admin).await.expect("a database");
     let (before, _) = server.rsplit_once('/').expect("a URL with a database");
     Some(format!("{before}/{name}"))
+}
+
+/// Asks again and again until the answer is there; a minute is longer than any wait of the program.
+pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let look = async {
+        loop {
+            match ask().await {
+                Some(answer) => break answer,
+                None => tokio::task::yield_now().await,
+            }
+        }
+    };
+    match tokio::time::timeout(Duration::from_secs(60), look).await {
+        Ok(answer) => answer,
+        Err(_) => panic!("still not: {what}"),
+    }
 }

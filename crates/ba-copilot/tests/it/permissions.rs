@@ -10,6 +10,7 @@ use ba_copilot::{
     http::{api, identify::OPEN, openapi_document},
     web,
 };
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
 use crate::{
@@ -54,6 +55,21 @@ fn table() -> Vec<(&'static str, &'static str, Value, Expected)> {
             json!({"message": "A customer places orders.", "project_id": "{project}"}),
             EDITS,
         ),
+        ("GET", "/api/v1/jobs/{job}", Value::Null, READS),
+        ("GET", "/api/v1/projects/{project}/jobs", Value::Null, READS),
+        ("GET", "/api/v1/projects/{project}/events", Value::Null, READS),
+        ("GET", "/api/v1/projects/{project}/webhooks", Value::Null, OWNS),
+        (
+            "POST",
+            "/api/v1/projects/{project}/webhooks",
+            json!({"url": "https://hooks.example.com/x"}),
+            OWNS.map(|s| if s == 200 { 201 } else { s }),
+        ),
+        ("GET", "/api/v1/webhooks/{webhook}", Value::Null, OWNS),
+        ("GET", "/api/v1/webhooks/{webhook}/deliveries", Value::Null, OWNS),
+        ("PATCH", "/api/v1/webhooks/{webhook}", json!({"disabled": true}), OWNS),
+        // Gone after the owner has taken it away.
+        ("DELETE", "/api/v1/webhooks/{webhook}", Value::Null, [401, 404, 403, 403, 403, 204, 404]),
         ("POST", "/api/v1/validate", code.clone(), OWN),
         ("POST", "/api/v1/repair", code.clone(), OWN),
         ("POST", "/api/v1/render", code.clone(), OWN),
@@ -268,7 +284,19 @@ async fn ask(app: &TestApp, method: &str, path: &str, body: &Value, token: Optio
         request = request.header("authorization", format!("Bearer {token}"));
     }
     let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
-    app.send(request.body(body).expect("a request")).await
+    let request = request.body(body).expect("a request");
+    if path.ends_with("/events") {
+        // What is told there never ends; that it begins is enough.
+        let answer = app.open(request).await;
+        let (parts, body) = answer.into_parts();
+        let told = if parts.status == 200 { Vec::new() } else { read(body).await };
+        return Reply { status: parts.status, headers: parts.headers, bytes: told };
+    }
+    app.send(request).await
+}
+
+async fn read(body: Body) -> Vec<u8> {
+    body.collect().await.expect("a body").to_bytes().to_vec()
 }
 
 #[tokio::test]
@@ -335,6 +363,16 @@ async fn everybody_may_do_what_they_may_and_nothing_else() {
     let comment = make(of_diagram("comments"), json!({"body": "Hm."})).await;
     let baseline = make(in_project("baselines"), json!({"name": "Zero"})).await;
     let term = make(in_project("glossary"), json!({"term": "Order", "definition": "What is wanted."})).await;
+    let webhook = make(
+        in_project("webhooks"),
+        json!({"url": "https://hooks.example.com/y", "events": ["member.update"]}),
+    )
+    .await;
+    let path = "/api/v1/generate/class-diagram";
+    let body = json!({"message": "A customer places orders.", "project_id": project});
+    let asked = owner.send_with(&app, "POST", path, body, &[("prefer", "respond-async")]).await;
+    assert_eq!(asked.status, 202, "{}", asked.text());
+    let job = asked.json()["id"].as_str().expect("an id").to_owned();
     let owner_id = id_of(&app, &mut owner).await;
     let viewer_id = ids[1].1.clone();
 
@@ -351,6 +389,8 @@ async fn everybody_may_do_what_they_may_and_nothing_else() {
                 .replace("{comment}", &comment)
                 .replace("{baseline}", &baseline)
                 .replace("{term}", &term)
+                .replace("{webhook}", &webhook)
+                .replace("{job}", &job)
                 .replace("{foreign session}", &foreign_session)
                 .replace("{foreign token}", &foreign_token)
         };
@@ -383,6 +423,8 @@ async fn everybody_may_do_what_they_may_and_nothing_else() {
                     &comment,
                     &baseline,
                     &term,
+                    &webhook,
+                    &job,
                     &owner_id,
                     &viewer_id,
                     &foreign_session,

@@ -1,0 +1,190 @@
+//! Webhooks, told to a real server on loopback.
+
+use std::sync::{Arc, Mutex};
+
+use axum::{Router, body::Bytes, extract::State, http::HeaderMap, routing::post};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use ring::hmac;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::app::{TestApp, eventually};
+
+/// What came in, and what is answered, in this order and then 204.
+#[derive(Clone, Default)]
+struct Receiver {
+    came: Arc<Mutex<Vec<(HeaderMap, String)>>>,
+    answers: Arc<Mutex<Vec<u16>>>,
+}
+
+impl Receiver {
+    async fn start(answers: &[u16]) -> (Receiver, String) {
+        let receiver = Receiver::default();
+        receiver.answers.lock().expect("answers").extend(answers.iter().rev());
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = format!("http://{}/hook", listener.local_addr().expect("an address"));
+        let router = Router::new().route("/hook", post(Receiver::take)).with_state(receiver.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        (receiver, address)
+    }
+
+    async fn take(
+        State(receiver): State<Receiver>,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> axum::http::StatusCode {
+        let body = String::from_utf8(body.to_vec()).expect("text");
+        receiver.came.lock().expect("came").push((headers, body));
+        let status = receiver.answers.lock().expect("answers").pop().unwrap_or(204);
+        axum::http::StatusCode::from_u16(status).expect("a status")
+    }
+
+    fn came(&self) -> Vec<(HeaderMap, String)> {
+        self.came.lock().expect("came").clone()
+    }
+
+    async fn wait_for(&self, count: usize) -> Vec<(HeaderMap, String)> {
+        eventually("all have come", async || Some(self.came()).filter(|came| came.len() >= count)).await
+    }
+}
+
+async fn app() -> TestApp {
+    TestApp::start(None, &[("BA_COPILOT__WEBHOOKS__ALLOW_PRIVATE", "true")]).await
+}
+
+async fn make(app: &TestApp, url: &str, events: &[&str]) -> (String, String) {
+    let made = app.post("/api/v1/projects/default/webhooks", json!({"url": url, "events": events})).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    let made = made.json();
+    let text = |name: &str| made[name].as_str().expect("text").to_owned();
+    (text("id"), text("secret"))
+}
+
+async fn diagram(app: &TestApp, title: &str) -> String {
+    let body = json!({"title": title, "code": "classDiagram\n  class Secretword"});
+    app.post("/api/v1/projects/default/diagrams", body).await.json()["id"].as_str().expect("an id").to_owned()
+}
+
+async fn deliveries(app: &TestApp, webhook: &str, count: usize) -> Vec<Value> {
+    let path = format!("/api/v1/webhooks/{webhook}/deliveries");
+    eventually("deliveries", async || {
+        let items = app.get(&path).await.json()["items"].as_array().expect("a list").clone();
+        Some(items).filter(|items| items.len() >= count)
+    })
+    .await
+}
+
+/// As a receiver does it, from the words of the specification.
+fn is_signed(headers: &HeaderMap, body: &str, secret: &str) -> bool {
+    let text = |name: &str| headers[name].to_str().expect("text").to_owned();
+    let key = STANDARD.decode(secret.strip_prefix("whsec_").expect("a secret")).expect("base64");
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &key);
+    let signed = format!("{}.{}.{body}", text("webhook-id"), text("webhook-timestamp"));
+    text("webhook-signature").split(' ').any(|signature| {
+        let bytes = STANDARD.decode(signature.strip_prefix("v1,").expect("v1")).expect("base64");
+        hmac::verify(&key, signed.as_bytes(), &bytes).is_ok()
+    })
+}
+
+#[tokio::test]
+async fn a_change_is_told_signed_and_without_what_people_wrote() {
+    let app = app().await;
+    let _work = app.work();
+    let (receiver, url) = Receiver::start(&[]).await;
+    let (webhook, secret) = make(&app, &url, &["diagram.create"]).await;
+    let id = diagram(&app, "Secrettitle").await;
+    let came = receiver.wait_for(1).await;
+    let (headers, body) = &came[0];
+    assert!(is_signed(headers, body, &secret));
+    assert!(!is_signed(headers, &format!("{body} "), &secret) && !is_signed(headers, body, "whsec_AAAA"));
+    let message: Value = serde_json::from_str(body).expect("JSON");
+    assert_eq!(
+        (&message["type"], &message["data"]["subject"]),
+        (&json!("diagram.create"), &json!(id)),
+        "{message}"
+    );
+    assert_eq!(message["data"]["id"].as_str(), headers["webhook-id"].to_str().ok());
+    assert!(!body.to_lowercase().contains("secret"), "{body}");
+    let told = deliveries(&app, &webhook, 1).await;
+    assert_eq!(
+        (&told[0]["status"], &told[0]["attempt"], told.len()),
+        (&json!(204), &json!(1), 1),
+        "{told:?}"
+    );
+    // A new secret signs from then on.
+    let path = format!("/api/v1/webhooks/{webhook}");
+    let changed = patch(&app, &path, json!({"new_secret": true})).await;
+    let new = changed["secret"].as_str().expect("a secret").to_owned();
+    assert!(app.get(&path).await.json()["secret"].is_null());
+    diagram(&app, "Another").await;
+    let came = receiver.wait_for(2).await;
+    assert!(is_signed(&came[1].0, &came[1].1, &new) && !is_signed(&came[1].0, &came[1].1, &secret));
+}
+
+async fn patch(app: &TestApp, path: &str, body: Value) -> Value {
+    let request = axum::http::Request::patch(path)
+        .header("content-type", "application/json")
+        .header("if-match", "*")
+        .body(axum::body::Body::from(body.to_string()));
+    let changed = app.send(request.expect("a request")).await;
+    assert_eq!(changed.status, 200, "{}", changed.text());
+    changed.json()
+}
+
+#[tokio::test]
+async fn who_fails_is_told_again_and_who_is_off_is_not() {
+    let app = app().await;
+    let _work = app.work();
+    let (receiver, url) = Receiver::start(&[500, 302]).await;
+    let (webhook, secret) = make(&app, &url, &["diagram.create", "diagram.update"]).await;
+    diagram(&app, "Orders").await;
+    receiver.wait_for(1).await;
+    for (number, seconds) in [(2, 6), (3, 61)] {
+        deliveries(&app, &webhook, number - 1).await;
+        // The job is put back after that; time goes on until it is due.
+        eventually("told again", async || {
+            app.wait_s(seconds);
+            Some(()).filter(|()| receiver.came().len() >= number)
+        })
+        .await;
+    }
+    let told = deliveries(&app, &webhook, 3).await;
+    let statuses: Vec<&Value> = told.iter().rev().map(|one| &one["status"]).collect();
+    assert_eq!(statuses, [&json!(500), &json!(302), &json!(204)], "{told:?}");
+    let came = receiver.came();
+    assert!(came.iter().all(|(headers, body)| is_signed(headers, body, &secret)));
+    assert!(came.iter().all(|(headers, _)| headers["webhook-id"] == came[0].0["webhook-id"]));
+    let path = format!("/api/v1/webhooks/{webhook}");
+    patch(&app, &path, json!({"disabled": true})).await;
+    let (other, url) = Receiver::start(&[]).await;
+    make(&app, &url, &["diagram.create"]).await;
+    diagram(&app, "More orders").await;
+    other.wait_for(1).await;
+    assert_eq!(receiver.came().len(), 3, "nobody was told who is off");
+}
+
+#[tokio::test]
+async fn nobody_is_sent_into_our_own_network() {
+    let app = TestApp::builtin().await;
+    for url in [
+        "http://example.com/",
+        "https://127.0.0.1/",
+        "https://localhost/",
+        "https://169.254.169.254/latest",
+        "x",
+    ] {
+        let refused = app.post("/api/v1/projects/default/webhooks", json!({"url": url})).await;
+        let problem = refused.problem(422, "invalid_input");
+        assert_eq!(problem["errors"][0]["path"], "url", "{url}");
+    }
+    for events in [json!(["Diagram"]), json!(["a b"]), json!(["*", "diagram.create"])] {
+        let body = json!({"url": "https://example.com/", "events": events});
+        let problem = app.post("/api/v1/projects/default/webhooks", body).await.problem(422, "invalid_input");
+        assert_eq!(problem["errors"][0]["path"], "events");
+    }
+    for number in 0..20 {
+        make(&app, &format!("https://example.com/{number}"), &[]).await;
+    }
+    let body = json!({"url": "https://example.com/"});
+    app.post("/api/v1/projects/default/webhooks", body).await.problem(409, "conflict");
+}
