@@ -127,7 +127,7 @@ fn request(address: &str, method: &str, path: &str, body: &str) -> Result<(u16, 
     Ok((status, answer))
 }
 
-fn resident_mb(process: u32) -> u64 {
+pub(crate) fn resident_mb(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
     line.split_whitespace().nth(1).and_then(|kb| kb.parse::<u64>().ok()).unwrap_or(0) / 1024

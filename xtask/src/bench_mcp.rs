@@ -1,61 +1,20 @@
 //! How many MCP calls a second, and how long each takes; other validators beside it, where they are installed.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
+    io::{BufRead, BufReader, Write},
     process::{Command, Stdio},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
-use crate::{Done, has};
+use crate::{Done, has, http::Connection};
 
 const CONNECTIONS: usize = 16;
 const SECONDS: u64 = 5;
 
-/// A connection that is kept.
-struct Connection {
-    reader: BufReader<TcpStream>,
-    host: String,
-}
-
-impl Connection {
-    fn open(address: &str) -> Result<Self, String> {
-        let stream = TcpStream::connect(address).map_err(|error| error.to_string())?;
-        stream.set_nodelay(true).map_err(|error| error.to_string())?;
-        Ok(Connection { reader: BufReader::new(stream), host: address.to_owned() })
-    }
-
-    /// One JSON-RPC request; the body of the answer.
-    fn call(&mut self, body: &str) -> Result<String, String> {
-        let head = format!(
-            "POST /mcp HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\naccept: application/json, text/event-stream\r\ncontent-length: {}\r\n\r\n",
-            self.host,
-            body.len()
-        );
-        self.reader
-            .get_mut()
-            .write_all(format!("{head}{body}").as_bytes())
-            .map_err(|error| error.to_string())?;
-        let mut length = 0;
-        let mut line = String::new();
-        loop {
-            line.clear();
-            self.reader.read_line(&mut line).map_err(|error| error.to_string())?;
-            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().map_err(|_| "no length")?;
-            }
-            if line == "\r\n" {
-                break;
-            }
-            if line.is_empty() {
-                return Err("the server closed the connection".to_owned());
-            }
-        }
-        let mut answer = vec![0; length];
-        self.reader.read_exact(&mut answer).map_err(|error| error.to_string())?;
-        Ok(String::from_utf8_lossy(&answer).into_owned())
-    }
+fn call(connection: &mut Connection, body: &str) -> Result<String, String> {
+    let accept = "accept: application/json, text/event-stream\r\n";
+    Ok(connection.ask("POST", "/mcp", accept, body)?.body)
 }
 
 fn tool(code: &str, engine: &str) -> String {
@@ -82,7 +41,7 @@ fn rate(address: &str, body: impl Fn(u64) -> String + Sync) -> Result<f64, Strin
         let work = || {
             let mut connection = Connection::open(address)?;
             while !ended.load(Ordering::Relaxed) {
-                let answer = connection.call(&body(number.fetch_add(1, Ordering::Relaxed)))?;
+                let answer = call(&mut connection, &body(number.fetch_add(1, Ordering::Relaxed)))?;
                 if !answer.contains("\"result\"") || answer.contains("\"isError\":true") {
                     return Err(answer.chars().take(300).collect());
                 }
@@ -114,7 +73,7 @@ fn at_200_a_second(address: &str) -> Result<Vec<u128>, String> {
                 for number in (thread..200 * SECONDS).step_by(8) {
                     let due = Duration::from_millis(5 * number);
                     std::thread::sleep(due.saturating_sub(begun.elapsed()));
-                    connection.call(&tool(&distinct(number), "mermaid"))?;
+                    call(&mut connection, &tool(&distinct(number), "mermaid"))?;
                     // From when it was due: a call that waits for the one before it has waited.
                     times.push((begun.elapsed().saturating_sub(due)).as_micros());
                 }

@@ -6,6 +6,8 @@
 
 mod bench;
 mod bench_mcp;
+mod http;
+mod load;
 mod mcp_tools;
 mod postgres;
 mod test;
@@ -22,11 +24,16 @@ type Done = Result<(), String>;
 /// Its name, what it does, and how.
 type Row = (&'static str, &'static str, fn() -> Done);
 
-const COMMANDS: [Row; 7] = [
+const COMMANDS: [Row; 8] = [
     ("ci", "the whole gate: format, lints, layering, licences, tests", ci),
     ("test", "install or start what the tests need, then run every test", test::run),
     ("bundle", "make the Mermaid bundle and the fonts that the binary embeds", bundle),
     ("bench", "measure start, health, generation, checks and memory of the release binary", bench::run),
+    (
+        "load",
+        "measure the release binary under a steady load: [--seconds 600] [--rate 500] [--database URL]",
+        load::run,
+    ),
     ("codegen", "write the generated pages in docs/ anew", codegen),
     ("tidy", "prove the layering rules and the shape of the files", tidy::run),
     ("dist", "build the release binary into dist/ with its checksum", dist),

@@ -66,8 +66,7 @@ async fn what_cannot_be_done_later_is_refused_now() {
 
 #[tokio::test]
 async fn a_model_that_fails_fails_the_job_and_says_why() {
-    let app =
-        TestApp::scripted([Scripted::Fail(llm::LlmError::TimedOut { limit: llm::Limit::Total })]).await;
+    let app = TestApp::scripted([Scripted::Fail(llm::LlmError::TimedOut { limit: llm::Limit::Total })]).await;
     let job = id(&ask(&app, json!({"message": "A customer places orders.", "fallback": false}), &[]).await);
     let _work = app.work();
     let job = ended(&app, &job).await;

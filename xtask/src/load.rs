@@ -1,0 +1,315 @@
+//! `load`: what a server does under a steady load of many kinds of requests for a long time: how long each takes, whether any
+//! fails, and whether memory grows. Never part of the gate: machines are noisy, and it takes ten minutes.
+//!
+//! Requests are sent when they are due, whether those before were answered or not, and their time counts from then.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use crate::{
+    Done,
+    bench::resident_mb,
+    http::{Answer, Connection},
+    root, sh,
+};
+
+/// Connections, each with a thread: so many requests can be waited for at once.
+const CONNECTIONS: u64 = 32;
+
+/// What is sent: how often of a hundred, what, and the status that is right.
+const MIX: [(u64, &str, u16); 9] = [
+    (30, "list", 200),
+    (22, "open", 200),
+    (15, "search", 200),
+    (8, "versions", 200),
+    (6, "new version", 201),
+    (4, "new diagram", 201),
+    (5, "new requirement", 201),
+    (6, "validate", 200),
+    (4, "generate", 200),
+];
+
+/// How long, how many a second, and on which database.
+struct Wish {
+    seconds: u64,
+    rate: u64,
+    database: Option<String>,
+}
+
+fn wish() -> Result<Wish, String> {
+    let mut wish = Wish { seconds: 600, rate: 500, database: None };
+    let mut arguments = std::env::args().skip(2);
+    while let Some(name) = arguments.next() {
+        let value = arguments.next().ok_or_else(|| format!("{name} takes a value"))?;
+        let number =
+            || value.parse::<u64>().ok().filter(|n| *n > 0).ok_or_else(|| format!("{name} takes a number"));
+        match name.as_str() {
+            "--seconds" => wish.seconds = number()?,
+            "--rate" => wish.rate = number()?,
+            "--database" => wish.database = Some(value),
+            _ => {
+                return Err(format!(
+                    "there is no {name}; there are --seconds, --rate and --database URL (filled by `cargo run --release -p store --example scale -- URL`)"
+                ));
+            }
+        }
+    }
+    Ok(wish)
+}
+
+pub(crate) fn run() -> Done {
+    let wish = wish()?;
+    sh("cargo", &["build", "--release"])?;
+    let data = std::env::temp_dir().join(format!("ba-copilot-load-{}", std::process::id()));
+    let result = serve_and_measure(&wish, &data);
+    let _ = std::fs::remove_dir_all(&data);
+    result
+}
+
+/// Ended by its own process id, whatever happens.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn serve_and_measure(wish: &Wish, data: &std::path::Path) -> Done {
+    let mut command = Command::new(root().join("target/release/ba-copilot"));
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data).stderr(Stdio::piped());
+    command.env("BA_COPILOT__LOG__FORMAT", "text").env("LOG_LEVEL", "warn,ba_copilot::cli=info");
+    if let Some(url) = &wish.database {
+        command.env("DATABASE_URL", url);
+    }
+    let mut server = Server(command.spawn().map_err(|error| error.to_string())?);
+    let log = server.0.stderr.take().ok_or("the server has no log")?;
+    let mut lines = BufReader::new(log).lines();
+    let address = lines
+        .by_ref()
+        .map_while(Result::ok)
+        .find_map(|line| Some(line.split_once("http://")?.1.split_whitespace().next()?.to_owned()))
+        .ok_or("the server did not say where it listens")?;
+    // The log is read to its end, or the server would wait for a reader.
+    let log = std::thread::spawn(move || lines.map_while(Result::ok).collect::<Vec<String>>());
+    let filled = Connection::open(&address)?.ask("GET", "/api/v1/projects/p-0", "", "")?.status == 200;
+    let begin = match filled {
+        true => "in a database that was filled before",
+        false => "in an empty database",
+    };
+    println!(
+        "{} requests a second for {} s over {CONNECTIONS} connections, {begin}; resident {} MB",
+        wish.rate,
+        wish.seconds,
+        resident_mb(server.0.id())
+    );
+    let over = AtomicBool::new(false);
+    let results = std::thread::scope(|scope| {
+        let memory = scope.spawn(|| watch_memory(server.0.id(), wish.seconds, &over));
+        let times = all_requests(&address, wish, filled);
+        over.store(true, Ordering::Relaxed);
+        memory.join().map_err(|_| "a thread panicked".to_owned())?;
+        times
+    });
+    let times = results?;
+    print_times(&times, wish);
+    drop(server);
+    let said = log.join().map_err(|_| "a thread panicked")?;
+    println!("warnings and errors in the log: {}", said.len());
+    said.iter().take(10).for_each(|line| println!("  {line}"));
+    let errors: usize = times.iter().map(|time| time.errors.len()).sum();
+    match errors {
+        0 => Ok(()),
+        errors => Err(format!("{errors} requests failed")),
+    }
+}
+
+fn watch_memory(process: u32, seconds: u64, over: &AtomicBool) {
+    let step = Duration::from_secs((seconds / 10).max(1));
+    let begun = Instant::now();
+    let mut next = step;
+    while !over.load(Ordering::Relaxed) {
+        if begun.elapsed() >= next {
+            println!("  after {:>4} s: resident {} MB", next.as_secs(), resident_mb(process));
+            next += step;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// What was measured of one kind of request.
+#[derive(Default)]
+struct Times {
+    micros: Vec<u64>,
+    errors: Vec<String>,
+}
+
+fn all_requests(address: &str, wish: &Wish, filled: bool) -> Result<Vec<Times>, String> {
+    // What writes go to, so that they find something.
+    let mut first = Connection::open(address)?;
+    let project = if filled { "p-0" } else { "default" };
+    let mut own = Vec::new();
+    for number in 0..200 {
+        own.push(made(&first.ask(
+            "POST",
+            &format!("/api/v1/projects/{project}/diagrams"),
+            "",
+            &diagram(number),
+        )?)?);
+    }
+    let all: Vec<Mutex<Times>> = MIX.iter().map(|_| Mutex::default()).collect();
+    let (total, begun) = (wish.rate * wish.seconds, Instant::now());
+    std::thread::scope(|scope| {
+        let work = |thread: u64| {
+            let (own, all) = (&own, &all);
+            move || {
+                let mut connection = Connection::open(address)?;
+                let mut dice = Dice(thread + 1);
+                for number in (thread..total).step_by(CONNECTIONS as usize) {
+                    let due = Duration::from_secs_f64(number as f64 / wish.rate as f64);
+                    std::thread::sleep(due.saturating_sub(begun.elapsed()));
+                    let kind = dice.kind();
+                    let answer = send(&mut connection, kind, &mut dice, own, filled, number);
+                    let took = begun.elapsed().saturating_sub(due);
+                    let mut times = all[kind].lock().map_err(|_| "a thread panicked")?;
+                    times.micros.push(took.as_micros() as u64);
+                    match answer {
+                        Ok(answer) if answer.status == MIX[kind].2 => (),
+                        Ok(answer) => times.errors.push(format!("{} {}", answer.status, answer.body)),
+                        Err(problem) => {
+                            times.errors.push(problem);
+                            connection = Connection::open(address)?;
+                        }
+                    }
+                }
+                Ok(())
+            }
+        };
+        let threads: Vec<_> = (0..CONNECTIONS).map(|thread| scope.spawn(work(thread))).collect();
+        let ended =
+            threads.into_iter().map(|thread| thread.join().unwrap_or(Err("a thread panicked".to_owned())));
+        ended.collect::<Result<(), String>>()
+    })?;
+    all.into_iter().map(|times| times.into_inner().map_err(|_| "a thread panicked".to_owned())).collect()
+}
+
+fn send(
+    connection: &mut Connection,
+    kind: usize,
+    dice: &mut Dice,
+    own: &[String],
+    filled: bool,
+    number: u64,
+) -> Result<Answer, String> {
+    let project = if filled { format!("p-{}", dice.below(200)) } else { "default".to_owned() };
+    let some = if filled {
+        format!("d-{}", dice.below(100_000))
+    } else {
+        own[dice.below(own.len() as u64) as usize].clone()
+    };
+    let mine = &own[dice.below(own.len() as u64) as usize];
+    let once = format!("idempotency-key: load-{number}\r\nif-match: *\r\n");
+    match MIX[kind].1 {
+        "list" => connection.ask("GET", &format!("/api/v1/projects/{project}/diagrams"), "", ""),
+        "open" => connection.ask("GET", &format!("/api/v1/diagrams/{some}"), "", ""),
+        "search" => {
+            let word = ["order", "cust", "invoice", "deliver", "pay", "claim"][dice.below(6) as usize];
+            connection.ask("GET", &format!("/api/v1/projects/{project}/diagrams?q={word}"), "", "")
+        }
+        "versions" => connection.ask("GET", &format!("/api/v1/diagrams/{some}/versions"), "", ""),
+        "new version" => {
+            let code = format!("classDiagram\\n    class Order{number}\\n    Order{number} --> Customer");
+            let body = format!("{{\"code\":\"{code}\",\"note\":\"change {number}\"}}");
+            connection.ask("POST", &format!("/api/v1/diagrams/{mine}/versions"), &once, &body)
+        }
+        "new diagram" => {
+            connection.ask("POST", &format!("/api/v1/projects/{project}/diagrams"), &once, &diagram(number))
+        }
+        "new requirement" => {
+            let body = format!("{{\"text\":\"A customer places order number {number}.\"}}");
+            connection.ask("POST", &format!("/api/v1/projects/{project}/requirements"), &once, &body)
+        }
+        "validate" => {
+            let body = format!("{{\"code\":\"flowchart LR\\n  a{number}[\\\"x\\\"] --> b --> c\"}}");
+            connection.ask("POST", "/api/v1/validate", "", &body)
+        }
+        _ => {
+            let body = format!(
+                "{{\"message\":\"A customer places orders. Each order of group {number} has a number, a date and a status.\",\"project_id\":\"{project}\"}}"
+            );
+            connection.ask("POST", "/api/v1/generate/class-diagram", "", &body)
+        }
+    }
+}
+
+fn diagram(number: u64) -> String {
+    format!("{{\"title\":\"order {number}\",\"code\":\"classDiagram\\n    class Order{number}\"}}")
+}
+
+fn made(answer: &Answer) -> Result<String, String> {
+    let id = answer.body.split_once("\"id\":\"").and_then(|(_, rest)| rest.split('"').next());
+    id.map(str::to_owned).ok_or_else(|| format!("no diagram was made: {} {}", answer.status, answer.body))
+}
+
+/// The same sequence on every machine.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, most: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % most
+    }
+
+    fn kind(&mut self) -> usize {
+        let mut at = self.below(MIX.iter().map(|(share, ..)| share).sum());
+        for (kind, (share, ..)) in MIX.iter().enumerate() {
+            match at.checked_sub(*share) {
+                Some(rest) => at = rest,
+                None => return kind,
+            }
+        }
+        0
+    }
+}
+
+fn print_times(times: &[Times], wish: &Wish) {
+    println!(
+        "{:<18}{:>9}{:>12}{:>12}{:>12}{:>8}",
+        "", "requests", "median ms", "p99 ms", "worst ms", "errors"
+    );
+    let mut everything = Times::default();
+    let line = |name: &str, times: &mut Vec<u64>, errors: usize| {
+        times.sort_unstable();
+        let at =
+            |part: usize| times.get((times.len() * part / 1000).min(times.len().saturating_sub(1))).copied();
+        let ms = |part| at(part).unwrap_or_default() as f64 / 1e3;
+        println!(
+            "{name:<18}{:>9}{:>12.2}{:>12.2}{:>12.2}{errors:>8}",
+            times.len(),
+            ms(500),
+            ms(990),
+            ms(1000)
+        );
+    };
+    for ((_, name, _), times) in MIX.iter().zip(times) {
+        everything.micros.extend(&times.micros);
+        everything.errors.extend(times.errors.iter().take(3).map(|error| format!("{name}: {error}")));
+        line(name, &mut times.micros.clone(), times.errors.len());
+    }
+    let errors = times.iter().map(|times| times.errors.len()).sum();
+    line("all", &mut everything.micros, errors);
+    println!("asked: {} a second for {} s", wish.rate, wish.seconds);
+    everything
+        .errors
+        .iter()
+        .take(10)
+        .for_each(|error| println!("  {}", error.chars().take(300).collect::<String>()));
+}
