@@ -136,13 +136,14 @@ pub(crate) const END_JOB: &str = "\
     update jobs set status = $3, worker = null, updated_at = $4, result = $5 \
     where id = $1 and worker = $2 and status = 'running'";
 
-/// The next job that may be taken up; `$2` is now.
+/// The next job that may be taken up; `$2` is now. One that nobody has taken yet waits for nothing: its time may be that of a clock
+/// that was ahead.
 macro_rules! next_job {
     ($lock:literal) => {
         concat!(
             "update jobs set status = 'running', attempts = attempts + 1, worker = $1, run_at = $3, updated_at = $2 \
-             where id = (select id from jobs where status in ('waiting', 'running') and run_at <= $2 \
-             order by run_at, id limit 1 ",
+             where id = (select id from jobs where status in ('waiting', 'running') \
+             and (run_at <= $2 or attempts = 0) order by run_at, id limit 1 ",
             $lock,
             ") returning ",
             job_columns!()
@@ -206,16 +207,18 @@ impl Store {
         })
     }
 
-    /// When the next job may be taken up; none if nothing waits.
+    /// Whether a job may be taken up.
     ///
     /// # Errors
     /// Only those of the database.
-    pub async fn find_next_run(&self) -> Result<Option<TimeUs>, StoreError> {
-        let at: Option<i64> = on_pool!(&self.pool, db => {
-            sqlx::query_scalar("select min(run_at) from jobs where status in ('waiting', 'running')")
-                .fetch_one(db).await
-        })?;
-        Ok(at.map(TimeUs::from_micros))
+    pub async fn has_job(&self, now: TimeUs) -> Result<bool, StoreError> {
+        Ok(on_pool!(&self.pool, db => {
+            sqlx::query_scalar(
+                "select exists (select 1 from jobs where status in ('waiting', 'running') \
+                 and (run_at <= $1 or attempts = 0))",
+            )
+            .bind(now).fetch_one(db).await
+        })?)
     }
 
     /// Goes on holding a job. False if it is not held under this name any more: stop working on it.

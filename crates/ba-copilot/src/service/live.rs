@@ -90,9 +90,9 @@ impl Recent {
         new
     }
 
-    /// From where to read on.
-    fn from(&self, otherwise: TimeUs) -> TimeUs {
-        self.newest.unwrap_or(otherwise).plus_seconds(-OVERLAP_S)
+    /// From where to read on. A clock that was ahead and was set back must not hide what happens now.
+    fn from(&self, now: TimeUs) -> TimeUs {
+        self.newest.unwrap_or(now).min(now).plus_seconds(-OVERLAP_S)
     }
 
     /// Forgets what is not read again.
@@ -226,7 +226,8 @@ pub async fn follow_project(
             )
         })?),
     };
-    let from = place.unwrap_or_else(|| app.clock.now_us()).plus_seconds(-OVERLAP_S);
+    let now = app.clock.now_us();
+    let from = place.unwrap_or(now).min(now).plus_seconds(-OVERLAP_S);
     let (mut at, mut id) = (from, String::new());
     loop {
         let events = store(app)?.list_audit_events_since(Some(&following.project), at, &id, ROWS).await?;

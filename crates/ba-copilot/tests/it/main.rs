@@ -28,5 +28,6 @@ mod projects;
 mod providers;
 mod remote;
 mod teams;
+mod trouble;
 mod viewer;
 mod webhooks;

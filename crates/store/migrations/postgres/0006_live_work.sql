@@ -18,7 +18,7 @@ create table jobs (
     updated_at bigint not null
 );
 
-create index jobs_to_do on jobs (run_at, id) where status in ('waiting', 'running');
+create index jobs_to_do on jobs (run_at, id, attempts) where status in ('waiting', 'running');
 create index jobs_ended on jobs (updated_at) where status in ('done', 'failed');
 create index jobs_by_project on jobs (project_id, created_at, id);
 create index jobs_by_author on jobs (created_by);

@@ -1,0 +1,152 @@
+//! A disk that is full, and a clock that jumps.
+
+use std::{fs, path::Path, process::Command, sync::atomic::Ordering};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{
+    app::{TestApp, eventually},
+    people::{PASSWORD, set_up},
+    process::Server,
+};
+
+const DAY_S: u64 = 24 * 3600;
+
+/// A small disk, which goes when this goes.
+struct SmallDisk(TempDir);
+
+impl SmallDisk {
+    /// None, and a loud word, where none can be made.
+    fn new() -> Option<SmallDisk> {
+        let folder = TempDir::new().expect("a folder");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=24m,mode=0700", "tmpfs"])
+            .arg(folder.path())
+            .output();
+        if mounted.is_ok_and(|output| output.status.success()) {
+            return Some(SmallDisk(folder));
+        }
+        eprintln!(
+            "*** SKIPPED: no small disk can be mounted here, so nobody looked at what a full one does ***"
+        );
+        None
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).status();
+    }
+}
+
+fn post(server: &Server, title: &str) -> (u16, Value) {
+    let code = format!("flowchart LR\n{}", "  a --> b\n".repeat(2000));
+    let body = json!({"title": title, "code": code}).to_string();
+    let (status, body) =
+        server.request("POST", "/api/v1/projects/default/diagrams", &body).expect("an answer");
+    (status, serde_json::from_str(&body).expect("JSON"))
+}
+
+/// Fills a disk to its last block.
+fn fill(folder: &Path) {
+    let mut size = 1 << 20;
+    let mut number = 0;
+    while size >= 512 {
+        number += 1;
+        let file = folder.join(format!("filler-{number}"));
+        if fs::write(&file, vec![7_u8; size]).is_err() {
+            size /= 2;
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_loses_nothing_and_says_so() {
+    let Some(disk) = SmallDisk::new() else { return };
+    let data = disk.0.path().join("data");
+    fs::create_dir(&data).expect("a folder");
+    let server = Server::start(&data, &[]);
+    let mut acknowledged = Vec::new();
+    for number in 0..20 {
+        let (status, made) = post(&server, &format!("before {number}"));
+        assert_eq!(status, 201, "{made}");
+        acknowledged.push(made["id"].as_str().expect("an id").to_owned());
+    }
+    fill(disk.0.path());
+    let mut refused = 0;
+    for number in 0..400 {
+        let (status, made) = post(&server, &format!("while full {number}"));
+        if status == 201 {
+            // There was still room in what the database had taken before.
+            acknowledged.push(made["id"].as_str().expect("an id").to_owned());
+            continue;
+        }
+        assert_eq!((status, &made["code"]), (503, &json!("unavailable")), "{made}");
+        assert!(made["detail"].as_str().is_some_and(|detail| detail.contains("disk is full")), "{made}");
+        refused += 1;
+        if refused == 5 {
+            break;
+        }
+    }
+    assert_eq!(refused, 5, "the disk was never full");
+    // What is there can be read, and it is said how things are.
+    let path = format!("/api/v1/diagrams/{}", acknowledged[0]);
+    assert_eq!(server.request("GET", &path, "").expect("an answer").0, 200);
+    assert_eq!(server.request("GET", "/livez", "").expect("an answer").0, 200);
+    for entry in fs::read_dir(disk.0.path()).expect("a folder").flatten() {
+        if entry.file_name().to_string_lossy().starts_with("filler") {
+            fs::remove_file(entry.path()).expect("gone");
+        }
+    }
+    let (status, made) = post(&server, "after");
+    assert_eq!(status, 201, "with room again, all goes on: {made}");
+    acknowledged.push(made["id"].as_str().expect("an id").to_owned());
+    server.signal("-KILL");
+    server.wait();
+    let server = Server::start(&data, &[]);
+    for id in &acknowledged {
+        let (status, body) = server.request("GET", &format!("/api/v1/diagrams/{id}"), "").expect("an answer");
+        assert_eq!(status, 200, "{id}: {body}");
+    }
+    server.signal("-TERM");
+    let (status, log) = server.wait();
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(!log.contains("\"level\":\"ERROR\""), "{log}");
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_shuts_nobody_out_and_stops_nothing() {
+    let app = TestApp::builtin().await;
+    let _work = app.work();
+    let mut ada = set_up(&app).await;
+    let token = ada.token(&app, &["read", "write", "generate"]).await;
+    let asks = async |what: &str| {
+        let request = axum::http::Request::post("/api/v1/generate/class-diagram")
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/json")
+            .header("prefer", "respond-async")
+            .header("idempotency-key", what)
+            .body(json!({"message": "A customer places orders."}).to_string().into());
+        let asked = app.send(request.expect("a request")).await;
+        assert_eq!(asked.status, 202, "{what}: {}", asked.text());
+        let path = format!("/api/v1/jobs/{}", asked.json()["id"].as_str().expect("an id"));
+        eventually(what, async || {
+            let request = axum::http::Request::get(&path).header("authorization", format!("Bearer {token}"));
+            let job = app.send(request.body("".into()).expect("a request")).await.json();
+            Some(()).filter(|()| job["status"] == "done")
+        })
+        .await;
+    };
+    asks("before").await;
+    for (what, seconds) in
+        [("a day ahead", DAY_S as i64), ("back again", -(DAY_S as i64)), ("a day behind", -(DAY_S as i64))]
+    {
+        // Wraps around, which is how a negative number is added.
+        app.clock_s.fetch_add(seconds as u64, Ordering::SeqCst);
+        asks(what).await;
+        assert_eq!(ada.sign_in(&app, "ada@example.com", PASSWORD).await.status, 200, "{what}");
+        assert_eq!(ada.get(&app, "/api/v1/me").await.status, 200, "{what}");
+        assert_eq!(ada.get(&app, "/health").await.status, 200, "{what}");
+    }
+}
