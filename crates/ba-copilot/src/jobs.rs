@@ -44,9 +44,9 @@ pub async fn run(app: App, ending: CancellationToken) {
         let now = app.clock.now_us();
         let worker = app.clock.new_id("wrk");
         // Asked first, because taking is a write, and there is one writer.
-        let taken = match store.find_next_run().await {
-            Ok(Some(at)) if at <= now => store.take_job(&worker, now, now.plus_seconds(jobs::LEASE_S)).await,
-            Ok(_) => Ok(None),
+        let taken = match store.has_job(now).await {
+            Ok(true) => store.take_job(&worker, now, now.plus_seconds(jobs::LEASE_S)).await,
+            Ok(false) => Ok(None),
             Err(error) => Err(error),
         };
         match taken {

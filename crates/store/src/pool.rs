@@ -222,6 +222,14 @@ async fn open_sqlite(path: &Path, options: &ConnectOptions) -> Result<Pool, Stor
                 .idle_timeout(None)
                 .max_lifetime(None)
                 .test_before_acquire(false)
+                // A full disk makes SQLite roll back by itself; the driver's own rollback then fails, and it would
+                // believe for ever that a transaction is under way. The ping waits until the rollback was tried.
+                .before_acquire(|connection, _| {
+                    Box::pin(async move {
+                        connection.ping().await?;
+                        Ok(!connection.is_in_transaction())
+                    })
+                })
                 .connect_with(writing.clone())
                 .await;
             match opened.map_err(StoreError::from) {

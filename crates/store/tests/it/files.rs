@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use store::{ConnectOptions, Store, StoreError};
+use store::{ConnectOptions, ProjectId, Store, StoreError, Term, TermId};
 
-use crate::databases::{NOON, SqliteFile};
+use crate::databases::{NOON, SqliteFile, an_event};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -79,9 +79,37 @@ async fn readers_do_not_wait_for_a_writer_and_a_writer_says_when_it_waited_too_l
     let mut other = file.raw().await;
     sqlx::query("begin immediate").execute(&mut other).await.unwrap();
     store.ping(SECOND).await.unwrap();
-    store.find_project(&store::ProjectId::default_project()).await.unwrap();
+    store.find_project(&ProjectId::default_project()).await.unwrap();
     let busy = store.migrate(NOON).await.unwrap_err();
     assert!(busy.to_string().contains("another process is writing"), "{busy}");
     sqlx::query("rollback").execute(&mut other).await.unwrap();
     store.migrate(NOON).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_write_that_the_database_took_back_by_itself_stops_no_other() {
+    let file = SqliteFile::new();
+    let store = file.migrated().await;
+    // As a full disk does in the middle of a transaction.
+    let mut raw = file.raw().await;
+    sqlx::query("create trigger full before insert on glossary_terms begin select raise(rollback, 'disk is full'); end")
+        .execute(&mut raw)
+        .await
+        .unwrap();
+    let term = |id: &str| Term {
+        id: TermId::parse(id).unwrap(),
+        project_id: ProjectId::default_project(),
+        term: id.to_owned(),
+        folded: id.to_owned(),
+        definition: "What it is.".to_owned(),
+        revision: 1,
+        created_at: NOON,
+        updated_at: NOON,
+    };
+    for number in 0..3 {
+        let id = format!("t-{number}");
+        assert!(store.create_term(&term(&id), &an_event("term.create", &id, 0)).await.is_err());
+    }
+    sqlx::query("drop trigger full").execute(&mut raw).await.unwrap();
+    store.create_term(&term("t-9"), &an_event("term.create", "t-9", 0)).await.unwrap();
 }
