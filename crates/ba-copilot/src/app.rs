@@ -9,6 +9,7 @@ use store::{ConnectOptions, Store};
 use crate::{
     clock::Clock,
     config::Config,
+    oidc::Provider,
     remote::RemoteChecker,
     service::{Error, accounts, mail::Mailer, schema, secrets::Sealer},
 };
@@ -28,6 +29,8 @@ pub struct App {
     pub checker: Arc<Checker>,
     /// Another process that checks for this one, if one is configured.
     pub remote: Option<RemoteChecker>,
+    /// With whom else people may sign in, if with anybody.
+    pub oidc: Option<Provider>,
     /// The way to people.
     pub mailer: Mailer,
     /// Seals what must be read again; none where nothing is kept.
@@ -62,7 +65,9 @@ impl App {
     fn with_llm(config: Config, clock: Clock, llm: Llm, scripted: bool) -> Result<App, Error> {
         let checker = Arc::new(Checker::new(config.check_limits()));
         let remote = config.mcp_server_url().map(|url| RemoteChecker::new(url, &config.mcp));
+        let oidc = Provider::of(&config, &clock).map_err(|error| Error::Unavailable(error.to_string()))?;
         Ok(App {
+            oidc,
             started_us: clock.now_us(),
             mailer: Mailer::new(&config)?,
             sealer: None,

@@ -10,6 +10,7 @@ pub mod config;
 pub mod engine;
 pub mod http;
 pub mod mcp;
+pub mod oidc;
 pub mod remote;
 pub mod service;
 pub mod telemetry;

@@ -17,6 +17,7 @@ mod diagrams;
 mod error;
 mod generations;
 mod glossary;
+mod identities;
 mod ids;
 mod json;
 mod members;
@@ -25,6 +26,7 @@ mod page;
 mod pool;
 mod projects;
 mod provider_keys;
+mod recovery_codes;
 mod requirements;
 mod reviews;
 mod row;
@@ -44,6 +46,7 @@ pub use diagrams::{Diagram, NewDiagram};
 pub use error::StoreError;
 pub use generations::{Generation, GenerationStatus, NewGeneration, Recorded};
 pub use glossary::Term;
+pub use identities::Identity;
 pub use ids::{
     ApprovalId, AuditEventId, BaselineId, BudgetId, CommentId, DataKeyId, DeliveryId, DiagramId, FolderId,
     GenerationId, InvitationId, JobId, ProjectId, ProviderKeyId, RequirementId, SessionId, TermId, TokenId,
