@@ -7,6 +7,7 @@
 mod bench;
 mod bench_mcp;
 mod mcp_tools;
+mod oidc_provider;
 mod postgres;
 mod test;
 mod tidy;
