@@ -428,6 +428,8 @@ impl Http {
             .connect_timeout(TIMEOUT)
             .timeout(TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
+            // Whether there is a proxy is the configuration's business, not the environment's.
+            .no_proxy()
             .build();
         client.map(Http).map_err(|_| OidcError::Misconfigured("no HTTPS client could be built"))
     }

@@ -226,10 +226,13 @@ async fn page(
             }
             section.card {
                 h2 { "Password" }
-                (button("password", "Change", html! {
+                @if person.password_hash.is_none() {
+                    p { "You have none here, because you sign in elsewhere. Some changes below ask for one." }
+                    p { a href="/forgot-password" { "Get a link to choose one" } }
+                } @else { (button("password", "Change", html! {
                     (field("old", "Old password", "password", "", "current-password"))
                     (field("password", "New password", "password", "", "new-password"))
-                }))
+                })) }
             }
             section.card {
                 h2 { "Second factor" }

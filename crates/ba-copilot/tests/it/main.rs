@@ -19,6 +19,7 @@ mod fuzz;
 mod mcp;
 mod mcp_fixtures;
 mod oidc;
+mod oidc_for_real;
 mod oidc_provider;
 mod pages;
 mod people;

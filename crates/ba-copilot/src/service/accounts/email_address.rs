@@ -3,7 +3,7 @@
 
 use secrecy::SecretString;
 use serde_json::json;
-use store::{CodePurpose, StoreError};
+use store::{CodePurpose, StoreError, User};
 
 use super::{
     email, passwords,
@@ -87,11 +87,26 @@ pub async fn request_email_change(
     if address == person.email {
         return Err(Error::invalid("email", "This is your e-mail address already."));
     }
-    let store = store(app)?;
-    let body = match store.find_user_by_email(&address).await {
+    let event = caller.did(app, "email.request", None, person.id.as_str(), &json!({}))?;
+    store(app)?.record_audit_event(&event).await?;
+    let (app, person) = (app.clone(), person.clone());
+    tokio::spawn(async move {
+        if let Err(error) = send_letters(&app, &person, &address).await {
+            tracing::error!(
+                error.code = error.code(),
+                "A message about a new e-mail address was not sent: {error}"
+            );
+        }
+    });
+    Ok(())
+}
+
+/// One to the new address, and one to the old.
+async fn send_letters(app: &App, person: &User, address: &str) -> Result<(), Error> {
+    let body = match store(app)?.find_user_by_email(address).await {
         Ok(_) => "Somebody, probably you, wants to use this e-mail address for an account of BA Copilot. You have an account with it already, so nothing was changed. Sign in with that one.\n".to_owned(),
         Err(StoreError::NotFound { .. }) => {
-            let secret = keep_code(app, CodePurpose::VerifyEmail, Some(person), Some(&address)).await?;
+            let secret = keep_code(app, CodePurpose::VerifyEmail, Some(person), Some(address)).await?;
             let link = link(app, "/verify-email", &secret);
             format!(
                 "Somebody, probably you, wants to use this e-mail address for an account of BA Copilot.\n\nShow that it is yours by opening this link within {LINK_H} hours; you sign in with it from then on:\n{link}\n\nIf it was not you, do nothing.\n"
@@ -99,27 +114,16 @@ pub async fn request_email_change(
         }
         Err(other) => return Err(other.into()),
     };
-    let event = caller.did(app, "email.request", None, person.id.as_str(), &json!({}))?;
-    store.record_audit_event(&event).await?;
-    let (app, old) = (app.clone(), person.email.clone());
-    tokio::spawn(async move {
-        let letter = Letter { to: &address, subject: "Your e-mail address for BA Copilot".to_owned(), body };
-        let notice = Letter {
-            to: &old,
-            subject: "Your account of BA Copilot gets another e-mail address".to_owned(),
-            body: format!(
-                "Somebody, probably you, wants to sign in to your account of BA Copilot with another e-mail address. It changes when the link that was sent to that address is opened.\n\nIf it was not you, choose a new password at {}/forgot-password now: the link is not good any more then, and everybody is signed out.\n",
-                app.config.public_url()
-            ),
-        };
-        for letter in [letter, notice] {
-            if let Err(error) = app.mailer.send(letter).await {
-                tracing::error!(
-                    error.code = error.code(),
-                    "A message about a new e-mail address was not sent: {error}"
-                );
-            }
-        }
-    });
-    Ok(())
+    let letter = Letter { to: address, subject: "Your e-mail address for BA Copilot".to_owned(), body };
+    let notice = Letter {
+        to: &person.email,
+        subject: "Your account of BA Copilot gets another e-mail address".to_owned(),
+        body: format!(
+            "Somebody, probably you, wants to sign in to your account of BA Copilot with another e-mail address. It changes when the link that was sent to that address is opened.\n\nIf it was not you, choose a new password at {}/forgot-password now: the link is not good any more then, and everybody is signed out.\n",
+            app.config.public_url()
+        ),
+    };
+    // Each is sent whatever becomes of the other one.
+    let (one, other) = (app.mailer.send(letter).await, app.mailer.send(notice).await);
+    one.and(other)
 }

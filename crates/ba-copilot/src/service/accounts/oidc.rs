@@ -167,8 +167,10 @@ async fn come_back(
 async fn find_person(app: &App, claims: &Claims) -> Result<Option<User>, Error> {
     let store = store(app)?;
     let settings = &app.config.oidc;
-    // What is no address of ours is none.
-    let address = claims.verified_email.as_deref().and_then(|text| email(text).ok());
+    // What is no address of ours is none. Small letters of ASCII alone: others may become those of somebody else's address,
+    // such as the sign of the kelvin.
+    let small = |text: &str| email(text).ok().filter(|small| *small == text.trim().to_ascii_lowercase());
+    let address = claims.verified_email.as_deref().and_then(small);
     let mut domains = words(&settings.email_domains).peekable();
     if domains.peek().is_some() {
         let domain =
