@@ -9,6 +9,7 @@ mod bench_mcp;
 mod http;
 mod load;
 mod mcp_tools;
+mod oidc_provider;
 mod postgres;
 mod test;
 mod tidy;

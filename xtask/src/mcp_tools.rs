@@ -80,7 +80,7 @@ pub(crate) fn which(program: &Path) -> Option<PathBuf> {
     Some(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())).filter(|file| file.exists())
 }
 
-fn run(program: &str, arguments: &[&str], folder: &Path) -> Result<(), String> {
+pub(crate) fn run(program: &str, arguments: &[&str], folder: &Path) -> Result<(), String> {
     let output = Command::new(program)
         .args(arguments)
         .current_dir(folder)

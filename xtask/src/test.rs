@@ -5,15 +5,24 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{Done, has, mcp_tools, postgres, program, sh};
+use crate::{Done, has, mcp_tools, oidc_provider, postgres, program, sh};
 
 /// What a test finds its PostgreSQL server under.
 const POSTGRES_URL: &str = "BA_COPILOT_TEST_POSTGRES_URL";
 /// Set to run what runs on SQLite on PostgreSQL instead.
 const ON_POSTGRES: &str = "BA_COPILOT_TEST_ON_POSTGRES";
 /// The product through its router, which is what runs on both.
-const ON_BOTH: [&str; 6] =
-    ["accounts::", "api::", "bad_input::", "permissions::", "projects::", "providers::"];
+const ON_BOTH: [&str; 9] = [
+    "accounts::",
+    "api::",
+    "bad_input::",
+    "email_address::",
+    "oidc::",
+    "permissions::",
+    "projects::",
+    "providers::",
+    "recovery::",
+];
 
 pub(crate) fn run() -> Done {
     if !has("node") || !has("npm") {
@@ -22,6 +31,7 @@ pub(crate) fn run() -> Done {
     }
     provide("Chromium, to look at pictures and pages", "chromium", &["chromium", "chromium-driver"]);
     mcp_tools::provide();
+    oidc_provider::provide();
     let server = provide_postgres();
     let url = server.as_ref().map(|server| server.url.as_str());
     let variables: Vec<(&str, &str)> = url.map(|url| (POSTGRES_URL, url)).into_iter().collect();

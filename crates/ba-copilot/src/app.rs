@@ -9,6 +9,7 @@ use store::{ConnectOptions, Store};
 use crate::{
     clock::Clock,
     config::Config,
+    oidc::Provider,
     outbound::Outbound,
     remote::RemoteChecker,
     service::{Error, accounts, live::Live, mail::Mailer, schema, secrets::Sealer},
@@ -29,6 +30,8 @@ pub struct App {
     pub checker: Arc<Checker>,
     /// Another process that checks for this one, if one is configured.
     pub remote: Option<RemoteChecker>,
+    /// With whom else people may sign in, if with anybody.
+    pub oidc: Option<Provider>,
     /// The way to people.
     pub mailer: Mailer,
     /// The way to addresses that people typed in.
@@ -67,7 +70,9 @@ impl App {
     fn with_llm(config: Config, clock: Clock, llm: Llm, scripted: bool) -> Result<App, Error> {
         let checker = Arc::new(Checker::new(config.check_limits()));
         let remote = config.mcp_server_url().map(|url| RemoteChecker::new(url, &config.mcp));
+        let oidc = Provider::of(&config, &clock).map_err(|error| Error::Unavailable(error.to_string()))?;
         Ok(App {
+            oidc,
             started_us: clock.now_us(),
             mailer: Mailer::new(&config)?,
             outbound: Outbound::new(&config.webhooks).map_err(Error::Unavailable)?,

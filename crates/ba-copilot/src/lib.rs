@@ -11,6 +11,7 @@ pub mod engine;
 pub mod http;
 pub mod jobs;
 pub mod mcp;
+pub mod oidc;
 pub mod outbound;
 pub mod remote;
 pub mod service;

@@ -83,6 +83,10 @@ fn describe() {
     );
     describe_counter!("ba_copilot_mcp_calls_total", "Calls of MCP tools by tool and outcome (ok, error)");
     describe_histogram!("ba_copilot_mcp_call_seconds", "Time of calls of MCP tools by tool, in seconds");
+    describe_counter!(
+        "ba_copilot_oidc_sign_ins_total",
+        "Attempts to sign in with the identity provider, by outcome (signed_in, code_needed, refused, denied, declined, not_under_way, wrong_state, code_refused, token_refused, unavailable)"
+    );
     describe_counter!("ba_copilot_repairs_total", "Repairs by rule");
     describe_counter!("ba_copilot_retries_total", "Times a model was asked again");
     describe_counter!("ba_copilot_tokens_total", "Tokens by provider and direction (input, output)");

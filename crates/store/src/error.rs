@@ -30,6 +30,9 @@ pub enum StoreError {
     /// Nobody would own the project any more. Nothing was written.
     #[error("A project needs an owner; make somebody else an owner first.")]
     LastOwner,
+    /// Somebody could not sign in any more. Nothing was written.
+    #[error("This is the only way in which you can sign in; choose a password first.")]
+    LastWayIn,
     /// The caller handed over something that cannot be kept. Nothing was written.
     #[error("The {what} cannot be kept as it is; correct it and try again.")]
     Invalid {

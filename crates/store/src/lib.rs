@@ -18,6 +18,7 @@ mod diagrams;
 mod error;
 mod generations;
 mod glossary;
+mod identities;
 mod ids;
 mod jobs;
 mod json;
@@ -27,6 +28,7 @@ mod page;
 mod pool;
 mod projects;
 mod provider_keys;
+mod recovery_codes;
 mod requests;
 mod requirements;
 mod reviews;
@@ -49,6 +51,7 @@ pub use diagrams::{Diagram, NewDiagram};
 pub use error::StoreError;
 pub use generations::{Generation, GenerationStatus, NewGeneration, Recorded};
 pub use glossary::Term;
+pub use identities::Identity;
 pub use ids::{
     ApprovalId, AuditEventId, BaselineId, BudgetId, CommentId, DataKeyId, DeliveryId, DiagramId, FolderId,
     GenerationId, InvitationId, JobId, ProjectId, ProviderKeyId, RequirementId, SessionId, TermId, TokenId,

@@ -232,6 +232,19 @@ impl Store {
         .ok_or(StoreError::NotFound { what: "invitation" })
     }
 
+    /// Whether somebody was asked to come, into any project, and has not yet.
+    ///
+    /// # Errors
+    /// Only those of the database.
+    pub async fn has_open_invitation(&self, email: &str, now: TimeUs) -> Result<bool, StoreError> {
+        Ok(on_pool!(&self.pool, db => {
+            sqlx::query_scalar(
+                "select exists (select 1 from invitations where email = $1 and accepted_at is null and expires_at > $2)",
+            )
+            .bind(email).bind(now).fetch_one(db).await
+        })?)
+    }
+
     /// Invitations of a project that nobody has followed yet, newest first.
     ///
     /// # Errors

@@ -2,10 +2,13 @@
 
 use crate::audit::keep_audit;
 use crate::generations::check_text;
+use crate::identities::{INSERT_IDENTITY, check_identity};
 use crate::pool::{in_transaction, on_pool};
+use crate::recovery_codes::{DELETE_RECOVERY_CODES, INSERT_RECOVERY_CODE};
 use crate::row::row;
 use crate::{
-    NewAuditEvent, Page, PageRequest, ProjectId, Role, SessionId, Store, StoreError, TimeUs, UserId,
+    CodePurpose, NewAuditEvent, Page, PageRequest, ProjectId, Role, SessionId, Store, StoreError, TimeUs,
+    UserId,
 };
 
 /// A person.
@@ -73,6 +76,8 @@ pub struct NewUser {
     pub project_name: String,
     /// Refuse if there is anybody already.
     pub must_be_first: bool,
+    /// Who they are to an identity provider, if they come from one: issuer and subject.
+    pub identity: Option<(String, String)>,
 }
 
 macro_rules! user_columns {
@@ -98,11 +103,14 @@ impl Store {
     /// before there were people.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] on `e-mail address`.
+    /// [`StoreError::Conflict`] on `e-mail address` or `identity`.
     pub async fn create_user(&self, user: &NewUser, audit: &NewAuditEvent) -> Result<User, StoreError> {
         check_text("e-mail address", &user.email)?;
         check_text("name", &user.name)?;
         check_text("project name", &user.project_name)?;
+        if let Some((issuer, subject)) = &user.identity {
+            check_identity(issuer, subject)?;
+        }
         let at = user.created_at;
         Ok(in_transaction!(&self.pool, tx => {
             if user.must_be_first {
@@ -134,6 +142,10 @@ impl Store {
                     .bind(&user.project_id).bind(&user.project_name).bind(at).execute(&mut *tx).await?;
                 sqlx::query("insert into memberships (project_id, user_id, role, created_at) values ($1, $2, $3, $4)")
                     .bind(&user.project_id).bind(&user.id).bind(Role::Owner.as_str()).bind(at)
+                    .execute(&mut *tx).await?;
+            }
+            if let Some((issuer, subject)) = &user.identity {
+                sqlx::query(INSERT_IDENTITY).bind(issuer).bind(subject).bind(&user.id).bind(at)
                     .execute(&mut *tx).await?;
             }
             keep_audit!(tx, audit);
@@ -261,7 +273,35 @@ impl Store {
         Ok(())
     }
 
-    /// Gives somebody a second factor (its sealed secret), or takes it away.
+    /// Changes an e-mail address to one that was just proven. Links for a new password that went to the old one end.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] on `e-mail address` if it is somebody's, [`StoreError::NotFound`] if there is no such person
+    /// or they may not come in.
+    pub async fn change_email(
+        &self,
+        id: &UserId,
+        email: &str,
+        audit: &NewAuditEvent,
+    ) -> Result<(), StoreError> {
+        check_text("e-mail address", email)?;
+        in_transaction!(&self.pool, tx => {
+            let changed = sqlx::query(
+                "update users set email = $2, verified_at = $3, updated_at = $3 where id = $1 and disabled_at is null",
+            )
+            .bind(id).bind(email).bind(audit.at).execute(&mut *tx).await?;
+            if changed.rows_affected() == 0 {
+                return Err(StoreError::NotFound { what: "user" });
+            }
+            sqlx::query("delete from one_time_codes where user_id = $1 and purpose = $2")
+                .bind(id).bind(CodePurpose::ResetPassword.as_str()).execute(&mut *tx).await?;
+            keep_audit!(tx, audit);
+        });
+        Ok(())
+    }
+
+    /// Gives somebody a second factor (its sealed secret) with these recovery codes (their hashes), or takes it away. The
+    /// codes they had are not good any more.
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
@@ -269,6 +309,7 @@ impl Store {
         &self,
         id: &UserId,
         sealed: Option<&str>,
+        recovery_hashes: &[String],
         audit: &NewAuditEvent,
     ) -> Result<(), StoreError> {
         in_transaction!(&self.pool, tx => {
@@ -279,6 +320,10 @@ impl Store {
             .execute(&mut *tx).await?;
             if changed.rows_affected() == 0 {
                 return Err(StoreError::NotFound { what: "user" });
+            }
+            sqlx::query(DELETE_RECOVERY_CODES).bind(id).execute(&mut *tx).await?;
+            for hash in recovery_hashes {
+                sqlx::query(INSERT_RECOVERY_CODE).bind(hash).bind(id).bind(audit.at).execute(&mut *tx).await?;
             }
             keep_audit!(tx, audit);
         });
@@ -351,6 +396,8 @@ impl Store {
                 "delete from one_time_codes where user_id = $1",
                 "delete from tokens where user_id = $1",
                 "delete from provider_keys where user_id = $1",
+                "delete from identities where user_id = $1",
+                DELETE_RECOVERY_CODES,
                 "delete from invitations where email = (select email from users where id = $1)",
             ] {
                 sqlx::query(statement).bind(id).execute(&mut *tx).await?;

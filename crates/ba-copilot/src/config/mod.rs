@@ -30,6 +30,8 @@ pub struct Config {
     pub data: Data,
     /// How people prove who they are.
     pub accounts: Accounts,
+    /// With whom else people may sign in.
+    pub oidc: Oidc,
     /// How messages are sent.
     pub mail: Mail,
     /// What seals.
@@ -90,6 +92,20 @@ pub struct Accounts {
     pub session_rotate_min: i64,
     pub min_password_chars: usize,
     pub breached_passwords: String,
+}
+
+/// `[oidc]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "default.toml documents each setting")]
+pub struct Oidc {
+    pub issuer: String,
+    pub client_id: String,
+    pub client_secret: SecretString,
+    pub name: String,
+    pub scopes: String,
+    pub sign_up: bool,
+    pub email_domains: String,
 }
 
 /// `[mail]`
@@ -290,6 +306,7 @@ impl Config {
                 "it must be an address such as https://ba.example.com".to_owned(),
             );
         }
+        self.check_oidc()?;
         let accounts = &self.accounts;
         if accounts.session_idle_h < 1 || accounts.session_max_h < 1 || accounts.session_rotate_min < 1 {
             return wrong(
@@ -320,6 +337,43 @@ impl Config {
         }
         if self.check.time_s == 0 || self.model.total_s == 0 {
             return wrong("check.time_s", "a time limit of 0 seconds would refuse everything".to_owned());
+        }
+        Ok(())
+    }
+
+    fn check_oidc(&self) -> Result<(), ConfigError> {
+        let wrong = |key: &str, problem: &str| {
+            Err(ConfigError::Value { key: key.to_owned(), problem: problem.to_owned() })
+        };
+        let oidc = &self.oidc;
+        if oidc.issuer.is_empty() {
+            return Ok(());
+        }
+        let safe = reqwest::Url::parse(&oidc.issuer).is_ok_and(|url| {
+            let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+            // Without TLS anybody on the way could say who people are.
+            plain
+                && (url.scheme() == "https" && url.has_host()
+                    || url.scheme() == "http" && is_this_machine(&url))
+        });
+        if !safe {
+            return wrong("oidc.issuer", "it must be an address such as https://accounts.example.com");
+        }
+        if oidc.client_id.is_empty() {
+            return wrong("oidc.client_id", "oidc.issuer needs one; register this server with the provider");
+        }
+        if self.server.public_url.is_empty() && !self.is_loopback() {
+            return wrong("server.public_url", "oidc.issuer needs it, to send people back here");
+        }
+        if words(&oidc.scopes).any(|scope| scope.contains(char::is_whitespace)) {
+            return wrong("oidc.scopes", "scopes are separated by commas");
+        }
+        if words(&oidc.email_domains).any(|domain| domain.contains(['@', '/', ' ']) || !domain.contains('.'))
+        {
+            return wrong("oidc.email_domains", "they must be domains such as example.com");
+        }
+        if oidc.name.chars().count() > 60 || oidc.name.chars().any(char::is_control) {
+            return wrong("oidc.name", "it must be one line of at most 60 characters");
         }
         Ok(())
     }
@@ -444,6 +498,12 @@ impl Config {
             .map(|row| row.name)
             .collect()
     }
+}
+
+/// Whether an address leads to this machine itself.
+fn is_this_machine(url: &reqwest::Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Names of all providers that people can choose.

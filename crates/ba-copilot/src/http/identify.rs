@@ -23,7 +23,7 @@ use crate::service::{
 };
 
 /// Routes that a stranger may call. `/mcp` looks at tokens itself.
-pub const OPEN: [&str; 25] = [
+pub const OPEN: [&str; 27] = [
     // Says who answers; the page behind it asks for more.
     "/",
     "/health",
@@ -42,6 +42,8 @@ pub const OPEN: [&str; 25] = [
     "/set-up",
     "/sign-in",
     "/sign-in/code",
+    "/sign-in/oidc",
+    "/sign-in/oidc/callback",
     "/forgot-password",
     "/reset-password",
     "/verify-email",
@@ -229,7 +231,7 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
         .get_all(header::COOKIE)
         .iter()
@@ -239,7 +241,7 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
         .map(|(_, value)| value)
 }
 
-fn set_cookie(response: &mut Response, shared: &Shared, name: &str, value: &str, max_age_s: i64) {
+pub(crate) fn set_cookie(response: &mut Response, shared: &Shared, name: &str, value: &str, max_age_s: i64) {
     let secure = if shared.app.config.server.public_url.starts_with("https:") { "; Secure" } else { "" };
     let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}{secure}");
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {

@@ -16,7 +16,8 @@ use crate::{
         Error,
         access::{Caller, SCOPES, Scope},
         accounts::{
-            people,
+            email_address, oidc, people,
+            recovery::{self, Proof},
             second_factor::{self, Offered},
             sign_in,
             tokens::{self, Wanted},
@@ -38,6 +39,7 @@ pub struct Asked {
 pub struct Sent {
     action: String,
     name: String,
+    email: String,
     old: String,
     password: String,
     id: String,
@@ -65,6 +67,7 @@ impl Sent {
 enum Once {
     Token(String),
     SecondFactor(Offered),
+    RecoveryCodes(Vec<String>),
 }
 
 /// `GET /account`
@@ -97,7 +100,12 @@ async fn carry_out(shared: &Shared, caller: &Caller, sent: &Sent) -> Result<Resp
             people::change_password(app, caller, &SecretString::from(sent.old.clone()), &password()).await?;
             "password"
         }
-        "verify" => people::request_verification(app, caller).await.map(|()| "sent")?,
+        "verify" => email_address::request_verification(app, caller).await.map(|()| "sent")?,
+        "email" => {
+            email_address::request_email_change(app, caller, &sent.email, &password()).await?;
+            "email"
+        }
+        "unlink" => oidc::delete_identity(app, caller, &sent.id).await.map(|()| "unlinked")?,
         "token" => {
             let days =
                 match sent.days.trim() {
@@ -116,7 +124,19 @@ async fn carry_out(shared: &Shared, caller: &Caller, sent: &Sent) -> Result<Resp
             let offered = second_factor::offer(caller)?;
             return Ok(page(shared, caller, &Asked::default(), Some(Once::SecondFactor(offered)), None).await);
         }
-        "factor" => second_factor::set(app, caller, &sent.secret, &sent.code).await.map(|()| "factor")?,
+        "factor" => {
+            let codes = second_factor::set(app, caller, &sent.secret, &sent.code).await?;
+            let once = Some(Once::RecoveryCodes(codes));
+            return Ok(page(shared, caller, &Asked::default(), once, None).await);
+        }
+        "recovery-codes" => {
+            let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+            let proof =
+                Proof { password: given(&sent.password).map(SecretString::from), code: given(&sent.code) };
+            let codes = recovery::create_recovery_codes(app, caller, proof).await?;
+            let once = Some(Once::RecoveryCodes(codes));
+            return Ok(page(shared, caller, &Asked::default(), once, None).await);
+        }
         "no-factor" => second_factor::delete(app, caller, &password()).await.map(|()| "no-factor")?,
         "export" => {
             let all = people::export_me(app, caller).await?;
@@ -136,14 +156,18 @@ async fn carry_out(shared: &Shared, caller: &Caller, sent: &Sent) -> Result<Resp
     Ok(done("/account", finished))
 }
 
-const DONE: [(&str, &str); 8] = [
+const DONE: [(&str, &str); 9] = [
     ("name", "Your name is changed."),
     ("password", "Your password is changed, and your other sessions have ended."),
     ("sent", "A link is on its way to your e-mail address."),
     ("verified", "Your e-mail address is confirmed."),
     ("token", "The token is not good any more."),
     ("session", "The session has ended."),
-    ("factor", "Signing in takes a code from now on."),
+    (
+        "email",
+        "A link is on its way to the new address, unless somebody has it. The address is yours when you open the link.",
+    ),
+    ("unlinked", "You cannot sign in with it any more."),
     ("no-factor", "Signing in takes no code any more."),
 ];
 
@@ -173,9 +197,11 @@ async fn page(
             person,
             sign_in::list_sessions(app, caller).await?,
             tokens::list_tokens(app, caller, &listing).await?,
+            oidc::list_identities(app, caller).await?,
+            recovery::count_recovery_codes(app, caller).await?,
         ))
     };
-    let (person, sessions, tokens) = match loaded.await {
+    let (person, sessions, tokens, identities, codes_left) = match loaded.await {
         Ok(loaded) => loaded,
         Err(error) => return error_page(Some(caller), &error),
     };
@@ -188,13 +214,25 @@ async fn page(
                 p { (person.email) @if person.verified_at.is_none() { " (not confirmed)" } }
                 @if person.verified_at.is_none() { (button("verify", "Send a link to confirm it", html! {})) }
                 (button("name", "Change", field("name", "Name", "text", &person.name, "name")))
+                details {
+                    summary { "Change the e-mail address" }
+                    p.soft { "You get a link at the new address; it is yours when you open the link." }
+                    (button("email", "Send a link", html! {
+                        (field("email", "New e-mail address", "email", "", "email"))
+                        label for="email-password" { "Password" }
+                        input id="email-password" name="password" type="password" autocomplete="current-password" required;
+                    }))
+                }
             }
             section.card {
                 h2 { "Password" }
-                (button("password", "Change", html! {
+                @if person.password_hash.is_none() {
+                    p { "You have none here, because you sign in elsewhere. Some changes below ask for one." }
+                    p { a href="/forgot-password" { "Get a link to choose one" } }
+                } @else { (button("password", "Change", html! {
                     (field("old", "Old password", "password", "", "current-password"))
                     (field("password", "New password", "password", "", "new-password"))
-                }))
+                })) }
             }
             section.card {
                 h2 { "Second factor" }
@@ -210,6 +248,22 @@ async fn page(
                     }
                     _ if person.second_factor.is_some() => {
                         p { "Signing in takes a code of your app." }
+                        @if let Some(Once::RecoveryCodes(codes)) = &once {
+                            p."note"."good" { "These are your recovery codes. Each is good once instead of a code of your app. They are shown this once: keep them where your telephone is not." }
+                            pre { code #recovery { (codes.join("\n")) } }
+                        } @else {
+                            p { "You have " (codes_left) " recovery codes left, for when your telephone is gone." }
+                            details {
+                                summary { "Get ten new ones" }
+                                p.soft { "The old ones are not good any more. Type your password, or a code that is good now." }
+                                (button("recovery-codes", "Make new codes", html! {
+                                    label for="recovery-password" { "Password" }
+                                    input id="recovery-password" name="password" type="password" autocomplete="current-password";
+                                    label for="recovery-code" { "or a code" }
+                                    input id="recovery-code" name="code" type="text" autocomplete="one-time-code";
+                                }))
+                            }
+                        }
                         (button("no-factor", "Use none any more", html! {
                             label for="factor-password" { "Password" }
                             input id="factor-password" name="password" type="password" autocomplete="current-password" required;
@@ -218,6 +272,26 @@ async fn page(
                     _ => {
                         p.soft { "A code from an app, besides the password." }
                         (button("offer", "Set up", html! {}))
+                    }
+                }
+            }
+            @if !identities.is_empty() || oidc::provider_name(app).is_some() {
+                section.card {
+                    h2 { "Where else you sign in" }
+                    @if identities.is_empty() { p.soft { "Nowhere yet." } }
+                    @else {
+                        table {
+                            thead { tr { th { "With" } th { "Since" } th {} } }
+                            tbody {
+                                @for identity in &identities {
+                                    tr {
+                                        td { (identity.name.as_deref().unwrap_or(&identity.issuer)) }
+                                        td { (when(identity.created_at)) }
+                                        td { (button("unlink", "Unlink", html! { input type="hidden" name="id" value=(identity.id); })) }
+                                    }
+                                }
+                            }
+                        }
                     }
                 }
             }

@@ -18,7 +18,7 @@ use crate::{
         Error,
         access::Caller,
         accounts::{
-            is_local,
+            email_address, is_local, oidc,
             people::{self, Newcomer},
             sign_in::{self, Attempt, SignedIn},
         },
@@ -54,13 +54,18 @@ pub struct Sent {
 }
 
 impl Sent {
+    /// Nothing yet, from somebody who wants to go somewhere afterwards.
+    pub(super) fn to(next: String) -> Self {
+        Sent { next, ..Sent::default() }
+    }
+
     fn password(&self) -> SecretString {
         SecretString::from(self.password.clone())
     }
 }
 
 /// A path of this server; anything else would send people who just signed in to somebody else's page.
-fn safe(next: &str) -> &str {
+pub(super) fn safe(next: &str) -> &str {
     let own = next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\r', '\n']);
     if own { next } else { "/" }
 }
@@ -132,14 +137,33 @@ pub async fn submit_set_up(
 }
 
 /// `GET /sign-in`
-pub async fn show_sign_in(Visitor(visitor): Visitor, Query(asked): Query<Asked>) -> Response {
+pub async fn show_sign_in(
+    State(shared): State<Shared>,
+    Visitor(visitor): Visitor,
+    Query(asked): Query<Asked>,
+) -> Response {
     if visitor.is_some() {
         return go(safe(&asked.next));
     }
-    sign_in_page(&Sent { next: asked.next, ..Sent::default() }, asked.done.as_deref(), None)
+    sign_in_page(&shared, &Sent::to(asked.next), asked.done.as_deref(), None)
 }
 
-fn sign_in_page(sent: &Sent, what: Option<&str>, error: Option<&Error>) -> Response {
+/// A button that leads to the identity provider, if there is one.
+fn elsewhere(shared: &Shared, next: &str) -> Markup {
+    html! {
+        @if let Some(name) = oidc::provider_name(&shared.app) {
+            // A link, because a form that is sent on to another site is not let through by our own policy.
+            p { a."button" #oidc href={ "/sign-in/oidc?next=" (encoded(safe(next))) } { "Sign in with " (name) } }
+        }
+    }
+}
+
+pub(super) fn sign_in_page(
+    shared: &Shared,
+    sent: &Sent,
+    what: Option<&str>,
+    error: Option<&Error>,
+) -> Response {
     let known = [
         ("reset", "Your password is changed. Sign in with the new one."),
         ("out", "You are signed out."),
@@ -151,6 +175,7 @@ fn sign_in_page(sent: &Sent, what: Option<&str>, error: Option<&Error>) -> Respo
         error,
         html! {
             @if let Some(text) = said(what, &known) { p."note"."good" { (text) } }
+            (elsewhere(shared, &sent.next))
             form method="post" action="/sign-in" {
                 input type="hidden" name="next" value=(safe(&sent.next));
                 (field("email", "E-mail address", "email", &sent.email, "username"))
@@ -172,22 +197,22 @@ pub async fn submit_sign_in(
     match sign_in::sign_in(&shared.app, attempt).await {
         Ok(SignedIn::Done(session)) => signed_in(&shared, go(safe(&sent.next)), &session),
         Ok(SignedIn::CodeNeeded(ticket)) => code_page(&ticket, &sent.next, None),
-        Err(error) => sign_in_page(&sent, None, Some(&error)),
+        Err(error) => sign_in_page(&shared, &sent, None, Some(&error)),
     }
 }
 
-fn code_page(ticket: &str, next: &str, error: Option<&Error>) -> Response {
+pub(super) fn code_page(ticket: &str, next: &str, error: Option<&Error>) -> Response {
     narrow(
         None,
         "Second factor",
         error,
         html! {
-            p.soft { "Type the code that your app shows now." }
+            p.soft { "Type the code that your app shows now, or one of your recovery codes." }
             form method="post" action="/sign-in/code" {
                 input type="hidden" name="ticket" value=(ticket);
                 input type="hidden" name="next" value=(safe(next));
                 label for="code" { "Code" }
-                input #code name="code" inputmode="numeric" autocomplete="one-time-code" required autofocus;
+                input #code name="code" autocomplete="one-time-code" required autofocus;
                 button type="submit" { "Sign in" }
             }
         },
@@ -297,7 +322,7 @@ pub async fn submit_verify_email(
     Visitor(visitor): Visitor,
     Form(sent): Form<Sent>,
 ) -> Response {
-    match people::verify_email(&shared.app, &sent.code).await {
+    match email_address::verify_email(&shared.app, &sent.code).await {
         Ok(()) if visitor.is_some() => done("/account", "verified"),
         Ok(()) => done("/sign-in", "verified"),
         Err(error) => error_page(visitor.as_ref(), &error),
@@ -341,6 +366,7 @@ async fn invitation_page(
             } @else if offer.has_account {
                 p { a."button" href=(here) { "Sign in to join" } }
             } @else {
+                (elsewhere(shared, &format!("/invitation?code={code}")))
                 form method="post" action="/invitation" {
                     input type="hidden" name="code" value=(code);
                     p.soft { "You will sign in with " (offer.email) "." }

@@ -6,6 +6,7 @@ pub mod diagrams;
 pub mod entrance;
 pub mod home;
 pub mod layout;
+pub mod oidc;
 pub mod projects;
 
 use axum::{
@@ -22,6 +23,8 @@ pub fn pages() -> Vec<(&'static str, MethodRouter<Shared>)> {
         ("/set-up", get(entrance::show_set_up).post(entrance::submit_set_up)),
         ("/sign-in", get(entrance::show_sign_in).post(entrance::submit_sign_in)),
         ("/sign-in/code", post(entrance::submit_code)),
+        ("/sign-in/oidc", get(oidc::begin_oidc)),
+        ("/sign-in/oidc/callback", get(oidc::finish_oidc)),
         ("/sign-out", post(entrance::submit_sign_out)),
         ("/forgot-password", get(entrance::show_forgot_password).post(entrance::submit_forgot_password)),
         ("/reset-password", get(entrance::show_reset_password).post(entrance::submit_reset_password)),

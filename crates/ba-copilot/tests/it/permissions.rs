@@ -170,10 +170,26 @@ fn table() -> Vec<(&'static str, &'static str, Value, Expected)> {
         ("DELETE", "/api/v1/me", password.clone(), tries(OWN)),
         ("GET", "/api/v1/me/export", Value::Null, OWN),
         ("PUT", "/api/v1/me/password", json!({"old": "wrong", "new": "x"}), tries(OWN)),
+        ("PUT", "/api/v1/me/email", json!({"email": "x@example.com", "password": "wrong"}), tries(OWN)),
         ("POST", "/api/v1/me/verification", Value::Null, OWN.map(|s| if s == 200 { 202 } else { s })),
         ("POST", "/api/v1/me/second-factor", Value::Null, OWN),
         ("PUT", "/api/v1/me/second-factor", json!({"secret": "AAAA", "code": "1"}), tries(OWN)),
         ("DELETE", "/api/v1/me/second-factor", password, tries(OWN)),
+        ("GET", "/api/v1/me/recovery-codes", Value::Null, OWN),
+        // Nobody here has a second factor.
+        (
+            "POST",
+            "/api/v1/me/recovery-codes",
+            json!({"password": "wrong"}),
+            OWN.map(|s| if s == 200 { 409 } else { s }),
+        ),
+        ("GET", "/api/v1/me/identities", Value::Null, OWN),
+        (
+            "DELETE",
+            "/api/v1/me/identities/{foreign identity}",
+            Value::Null,
+            OWN.map(|s| if s == 200 { 404 } else { s }),
+        ),
         ("GET", "/api/v1/me/provider-keys", Value::Null, OWN),
         (
             "PUT",
@@ -393,6 +409,7 @@ async fn everybody_may_do_what_they_may_and_nothing_else() {
                 .replace("{job}", &job)
                 .replace("{foreign session}", &foreign_session)
                 .replace("{foreign token}", &foreign_token)
+                .replace("{foreign identity}", "idn_foreign")
         };
         let path = fill(template);
         let body: Value = serde_json::from_str(&fill(&body.to_string())).expect("JSON");

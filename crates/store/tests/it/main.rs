@@ -18,3 +18,5 @@ mod migrations;
 mod story;
 #[cfg(test)]
 mod transfer;
+#[cfg(test)]
+mod ways_in;

@@ -27,6 +27,7 @@ async fn fill(store: &Store) {
         project_id: project(&format!("p-{id}")),
         project_name: HARD_TEXT.to_owned(),
         must_be_first: false,
+        identity: Some(("https://accounts.example.com".to_owned(), id.to_owned())),
     };
     store.create_user(&user("u-1", "one@example.com"), &an_event("user.create", "u-1", 1)).await.unwrap();
     store.create_user(&user("u-2", "two@example.com"), &an_event("user.create", "u-2", 2)).await.unwrap();

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::recovery_codes::RecoveryCodesReply;
 use crate::{
     clock::rfc3339,
     http::{
@@ -15,7 +16,7 @@ use crate::{
     service::{
         User,
         access::Caller,
-        accounts::{people, second_factor},
+        accounts::{email_address, people, second_factor},
     },
 };
 
@@ -132,13 +133,38 @@ pub async fn update_password(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// The new e-mail address.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeEmailBody {
+    /// The address that you want to have.
+    #[schema(example = "ada.king@example.com")]
+    email: String,
+    /// Your password.
+    #[schema(value_type = String, format = Password)]
+    password: SecretString,
+}
+
+/// Change your e-mail address
+///
+/// Sends a link to the new address. It is yours when the link is opened; until then nothing changes. The old address is told.
+#[utoipa::path(put, path = "/api/v1/me/email", operation_id = "update_email", tag = "accounts", request_body = ChangeEmailBody, responses((status = 202, description = "The link is on its way, if nobody has this address"), Problems))]
+pub async fn update_email(
+    State(shared): State<Shared>,
+    caller: Caller,
+    Body(body): Body<ChangeEmailBody>,
+) -> Result<StatusCode, Pending> {
+    email_address::request_email_change(&shared.app, &caller, &body.email, &body.password).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
 /// Get a link that shows that your e-mail address is yours
 #[utoipa::path(post, path = "/api/v1/me/verification", operation_id = "create_verification", tag = "accounts", responses((status = 202, description = "The link is on its way"), Problems))]
 pub async fn create_verification(
     State(shared): State<Shared>,
     caller: Caller,
 ) -> Result<StatusCode, Pending> {
-    people::request_verification(&shared.app, &caller).await?;
+    email_address::request_verification(&shared.app, &caller).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
@@ -173,14 +199,16 @@ pub struct SecondFactorBody {
 }
 
 /// Use a second factor from now on
-#[utoipa::path(put, path = "/api/v1/me/second-factor", operation_id = "set_second_factor", tag = "accounts", request_body = SecondFactorBody, responses((status = 204, description = "Signing in takes a code from now on"), Problems))]
+///
+/// Answers with recovery codes, which are shown this once.
+#[utoipa::path(put, path = "/api/v1/me/second-factor", operation_id = "set_second_factor", tag = "accounts", request_body = SecondFactorBody, responses((status = 200, description = "Signing in takes a code from now on", body = RecoveryCodesReply), Problems))]
 pub async fn set_second_factor(
     State(shared): State<Shared>,
     caller: Caller,
     Body(body): Body<SecondFactorBody>,
-) -> Result<StatusCode, Pending> {
-    second_factor::set(&shared.app, &caller, &body.secret, &body.code).await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> Result<Json<RecoveryCodesReply>, Pending> {
+    let codes = second_factor::set(&shared.app, &caller, &body.secret, &body.code).await?;
+    Ok(RecoveryCodesReply::of(codes))
 }
 
 /// Use no second factor any more

@@ -6,10 +6,12 @@ pub mod diagrams;
 pub mod events;
 pub mod generate;
 pub mod health;
+pub mod identities;
 pub mod jobs;
 pub mod members;
 pub mod projects;
 pub mod provider_keys;
+pub mod recovery_codes;
 pub mod render;
 pub mod repair;
 pub mod requirements;
@@ -56,6 +58,7 @@ pub fn table() -> Vec<(&'static str, MethodRouter<Shared>)> {
         ("/api/v1/me", get(account::find_me).patch(account::update_me).delete(account::delete_me)),
         ("/api/v1/me/export", get(account::export_me)),
         ("/api/v1/me/password", put(account::update_password)),
+        ("/api/v1/me/email", put(account::update_email)),
         ("/api/v1/me/verification", post(account::create_verification)),
         (
             "/api/v1/me/second-factor",
@@ -63,6 +66,12 @@ pub fn table() -> Vec<(&'static str, MethodRouter<Shared>)> {
                 .put(account::set_second_factor)
                 .delete(account::delete_second_factor),
         ),
+        (
+            "/api/v1/me/recovery-codes",
+            get(recovery_codes::count_recovery_codes).post(recovery_codes::create_recovery_codes),
+        ),
+        ("/api/v1/me/identities", get(identities::list_identities)),
+        ("/api/v1/me/identities/{identity}", delete(identities::delete_identity)),
         ("/api/v1/me/provider-keys", get(provider_keys::list_my_provider_keys)),
         (
             "/api/v1/me/provider-keys/{provider}",

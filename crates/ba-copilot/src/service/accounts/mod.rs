@@ -1,7 +1,10 @@
 //! Accounts: how people prove who they are, and what they manage of themselves.
 
+pub mod email_address;
+pub mod oidc;
 mod passwords;
 pub mod people;
+pub mod recovery;
 pub mod second_factor;
 pub mod sign_in;
 pub mod tokens;

@@ -141,6 +141,10 @@ pub(super) async fn verify(password: &SecretString, hash: Option<&str>) -> Resul
 pub(super) async fn prove(person: &User, password: &SecretString) -> Result<(), Error> {
     match verify(password, person.password_hash.as_deref()).await? {
         true => Ok(()),
+        false if person.password_hash.is_none() => Err(Error::invalid(
+            "password",
+            "You have no password here, because you sign in elsewhere. Ask for a link to choose one at /forgot-password.",
+        )),
         false => Err(Error::invalid("password", "This is not your password.")),
     }
 }

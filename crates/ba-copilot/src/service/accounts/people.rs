@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How long a link to choose a password is good, in hours; as long for the link that makes the first person.
-const LINK_H: i64 = 24;
+pub(super) const LINK_H: i64 = 24;
 
 /// Somebody who is to come.
 pub struct Newcomer {
@@ -96,7 +96,7 @@ pub async fn create_set_up_link(app: &App) -> Result<String, Error> {
             "This server has been set up already; use `ba-copilot user add`.".to_owned(),
         ));
     }
-    let secret = keep_code(app, CodePurpose::SetUp, None).await?;
+    let secret = keep_code(app, CodePurpose::SetUp, None, None).await?;
     Ok(link(app, "/set-up", &secret))
 }
 
@@ -154,6 +154,7 @@ async fn write(
         created_at: now,
         project_id: ProjectId::parse(app.clock.new_id("prj"))?,
         must_be_first,
+        identity: None,
     };
     let event = caller.did(app, "user.create", None, user.id.as_str(), &json!({"admin": user.admin}))?;
     match store(app)?.create_user(&user, &event).await {
@@ -236,7 +237,7 @@ pub async fn act_for(app: &App, caller: &Caller, address: &str) -> Result<Caller
 pub async fn reset_second_factor(app: &App, caller: &Caller, address: &str) -> Result<(), Error> {
     let person = find_user(app, caller, address).await?;
     let event = caller.did(app, "second_factor.delete", None, person.id.as_str(), &json!({}))?;
-    Ok(store(app)?.set_second_factor(&person.id, None, &event).await?)
+    Ok(store(app)?.set_second_factor(&person.id, None, &[], &event).await?)
 }
 
 /// A link with which somebody can choose a password, to hand to them; for those who run the server.
@@ -341,43 +342,6 @@ pub async fn reset_password(app: &App, code: &str, password: &SecretString) -> R
     Ok(store.verify_email(&person.id, &event).await?)
 }
 
-/// Sends the caller a link that proves their e-mail address.
-///
-/// # Errors
-/// When the message cannot be sent.
-pub async fn request_verification(app: &App, caller: &Caller) -> Result<(), Error> {
-    let person = caller.account()?;
-    if person.verified_at.is_some() {
-        return Ok(());
-    }
-    let secret = keep_code(app, CodePurpose::VerifyEmail, Some(person)).await?;
-    let link = link(app, "/verify-email", &secret);
-    let letter = Letter {
-        to: &person.email,
-        subject: "Your e-mail address for BA Copilot".to_owned(),
-        body: format!(
-            "Show that this address is yours by opening this link within {LINK_H} hours:\n{link}\n"
-        ),
-    };
-    app.mailer.send(letter).await
-}
-
-/// Remembers that the person of a link has the e-mail address.
-///
-/// # Errors
-/// When the link is not good any more.
-pub async fn verify_email(app: &App, code: &str) -> Result<(), Error> {
-    let store = store(app)?;
-    let stale = || Error::invalid("code", "This link is not good, or not any more. Ask for another one.");
-    let taken = store
-        .take_code(&secrets::hash(code), CodePurpose::VerifyEmail, app.clock.now_us())
-        .await
-        .map_err(|_| stale())?;
-    let user = taken.user_id.ok_or_else(stale)?;
-    let event = Caller::local().did(app, "email.verify", None, user.as_str(), &json!({}))?;
-    Ok(store.verify_email(&user, &event).await?)
-}
-
 /// Everything that is kept about the caller, but for what others may not see either: hashes and secrets.
 ///
 /// # Errors
@@ -388,6 +352,8 @@ pub async fn export_me(app: &App, caller: &Caller) -> Result<Value, Error> {
     let time = |at: store::TimeUs| json!(rfc3339(at));
     let sessions = store.list_sessions(&person.id).await?;
     let tokens = every(|page| async move { store.list_tokens(&person.id, &page).await }).await?;
+    let identities = store.list_identities(&person.id).await?;
+    let recovery_codes = store.count_recovery_codes(&person.id).await?;
     let projects = every(|page| async move { store.list_projects_of(&person.id, &page).await }).await?;
     let events =
         every(|page| async move { store.list_audit_events(AuditOf::User(&person.id), &page).await }).await?;
@@ -401,9 +367,11 @@ pub async fn export_me(app: &App, caller: &Caller) -> Result<Value, Error> {
             "admin": person.admin,
             "verified_at": person.verified_at.map(time),
             "second_factor": person.second_factor.is_some(),
+            "recovery_codes_left": recovery_codes,
             "created_at": time(person.created_at),
         },
         "sessions": sessions.iter().map(|it| json!({"id": it.id.to_string(), "device": it.device, "created_at": time(it.created_at), "seen_at": time(it.seen_at)})).collect::<Vec<_>>(),
+        "identities": identities.iter().map(|it| json!({"issuer": it.issuer, "subject": it.subject, "created_at": time(it.created_at)})).collect::<Vec<_>>(),
         "tokens": tokens.iter().map(|it| json!({"id": it.id.to_string(), "name": it.name, "scopes": it.scopes, "created_at": time(it.created_at)})).collect::<Vec<_>>(),
         "projects": projects.iter().map(|it| json!({"id": it.project.id.to_string(), "name": it.project.name, "role": it.role.as_str()})).collect::<Vec<_>>(),
         "audit_events": events.iter().map(|it| json!({"at": time(it.at), "action": it.action, "subject": it.subject})).collect::<Vec<_>>(),
@@ -422,15 +390,21 @@ pub async fn delete_me(app: &App, caller: &Caller, password: &SecretString) -> R
 }
 
 async fn create_password_link(app: &App, person: &User) -> Result<String, Error> {
-    let secret = keep_code(app, CodePurpose::ResetPassword, Some(person)).await?;
+    let secret = keep_code(app, CodePurpose::ResetPassword, Some(person), Some(&person.email)).await?;
     Ok(link(app, "/reset-password", &secret))
 }
 
-async fn keep_code(app: &App, purpose: CodePurpose, person: Option<&User>) -> Result<String, Error> {
+/// Keeps a link for a while that is sent to an address; what stands behind `code=` in it.
+pub(super) async fn keep_code(
+    app: &App,
+    purpose: CodePurpose,
+    person: Option<&User>,
+    address: Option<&str>,
+) -> Result<String, Error> {
     let secret = secrets::new_secret()?;
     let code = OneTimeCode {
         user_id: person.map(|person| person.id.clone()),
-        email: person.map(|person| person.email.clone()),
+        email: address.map(str::to_owned),
         created_at: app.clock.now_us(),
         expires_at: app.clock.now_us().plus_seconds(LINK_H * HOUR_S),
     };

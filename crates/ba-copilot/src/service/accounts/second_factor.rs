@@ -5,7 +5,10 @@ use serde_json::json;
 use store::User;
 use totp_rs::{Builder, Secret, Totp};
 
-use super::passwords;
+use super::{
+    passwords, recovery,
+    sign_in::{MAX_FAILURES, WINDOW_S, too_many},
+};
 use crate::{
     app::App,
     service::{
@@ -50,11 +53,11 @@ pub fn offer(caller: &Caller) -> Result<Offered, Error> {
     Ok(Offered { secret: text, url })
 }
 
-/// Keeps the secret, now that the caller's app shows the right code.
+/// Keeps the secret, now that the caller's app shows the right code. Returns the recovery codes, which are shown this once.
 ///
 /// # Errors
 /// When the code is not the secret's.
-pub async fn set(app: &App, caller: &Caller, secret: &str, code: &str) -> Result<(), Error> {
+pub async fn set(app: &App, caller: &Caller, secret: &str, code: &str) -> Result<Vec<String>, Error> {
     let person = caller.account()?;
     let wrong =
         || Error::invalid("code", "This is not the code that the app shows now. Type the newest one.");
@@ -67,9 +70,10 @@ pub async fn set(app: &App, caller: &Caller, secret: &str, code: &str) -> Result
     let sealed = app.sealer()?.seal(&context(person), &bytes)?;
     let event = caller.did(app, "second_factor.set", None, person.id.as_str(), &json!({}))?;
     let store = store(app)?;
-    store.set_second_factor(&person.id, Some(&sealed), &event).await?;
+    let codes = recovery::new_codes(person)?;
+    store.set_second_factor(&person.id, Some(&sealed), &codes.hashes, &event).await?;
     store.use_second_factor_step(&person.id, i64::try_from(step).unwrap_or(i64::MAX)).await?;
-    Ok(())
+    Ok(codes.shown)
 }
 
 /// Takes the caller's second factor away.
@@ -80,7 +84,7 @@ pub async fn delete(app: &App, caller: &Caller, password: &SecretString) -> Resu
     let person = caller.account()?;
     passwords::prove(person, password).await?;
     let event = caller.did(app, "second_factor.delete", None, person.id.as_str(), &json!({}))?;
-    Ok(store(app)?.set_second_factor(&person.id, None, &event).await?)
+    Ok(store(app)?.set_second_factor(&person.id, None, &[], &event).await?)
 }
 
 /// Seals the second factor of somebody anew.
@@ -100,9 +104,31 @@ fn open(app: &App, person: &User, sealed: &str) -> Result<Vec<u8>, Error> {
     })
 }
 
-/// Whether a code is right, now and for the first time.
+/// Whether somebody who is signed in knows a code now. Failures are counted as those of signing in are.
+///
+/// # Errors
+/// When they do not, or failed too often.
+pub(super) async fn prove(app: &App, person: &User, code: &str) -> Result<(), Error> {
+    let store = store(app)?;
+    let now = app.clock.now_us();
+    let since = now.plus_seconds(-WINDOW_S);
+    let bucket = format!("code:{}", person.id);
+    if store.count_sign_in_failures(&bucket, since).await? >= MAX_FAILURES {
+        return Err(too_many());
+    }
+    if accepts(app, person, code).await? {
+        return Ok(store.clear_sign_in_failures(&bucket).await?);
+    }
+    store.add_sign_in_failure(&bucket, now, since).await?;
+    Err(Error::invalid("code", "This is not a code that is good now. Type the newest one."))
+}
+
+/// Whether a code is right, now and for the first time: one of the app, or a recovery code.
 pub(super) async fn accepts(app: &App, person: &User, code: &str) -> Result<bool, Error> {
     let Some(sealed) = &person.second_factor else { return Ok(true) };
+    if let Some(code) = recovery::read(code) {
+        return recovery::use_up(app, person, &code).await;
+    }
     let secret = open(app, person, sealed)?;
     let totp = totp(person, Secret::from(secret.as_slice()))?;
     let digits: String = code.chars().filter(char::is_ascii_digit).collect();

@@ -59,9 +59,9 @@ pub struct NewSession {
 }
 
 /// Failures are counted for so long.
-const WINDOW_S: i64 = 15 * 60;
+pub(super) const WINDOW_S: i64 = 15 * 60;
 /// So many failures of one e-mail address from devices that nobody knows, or of one known device.
-const MAX_FAILURES: u32 = 10;
+pub(super) const MAX_FAILURES: u32 = 10;
 /// So many failures of one network address, behind which many people may be.
 const MAX_ADDRESS_FAILURES: u32 = 100;
 /// A secret that was just replaced is good for so long, because requests may be on their way with it.
@@ -96,24 +96,30 @@ pub async fn sign_in(app: &App, attempt: Attempt) -> Result<SignedIn, Error> {
         return Err(buckets.failed(app).await?);
     };
     if person.second_factor.is_some() {
-        let Some(code) = &attempt.code else {
-            let now = app.clock.now_us();
-            let ticket = secrets::new_secret()?;
-            let waits = OneTimeCode {
-                user_id: Some(person.id.clone()),
-                email: None,
-                created_at: now,
-                expires_at: now.plus_seconds(TICKET_S),
-            };
-            store.create_code(&secrets::hash(&ticket), CodePurpose::SecondFactor, &waits).await?;
-            return Ok(SignedIn::CodeNeeded(ticket));
-        };
+        let Some(code) = &attempt.code else { return admit(app, person, &attempt.from).await };
         if !second_factor::accepts(app, &person, code).await? {
             return Err(buckets.failed(app).await?);
         }
     }
     buckets.clear(app).await?;
     Ok(SignedIn::Done(Box::new(begin(app, person, &attempt.from).await?)))
+}
+
+/// Lets somebody in who has proven who they are, or asks for the second factor, if they have one.
+pub(super) async fn admit(app: &App, person: User, from: &From) -> Result<SignedIn, Error> {
+    if person.second_factor.is_none() {
+        return Ok(SignedIn::Done(Box::new(begin(app, person, from).await?)));
+    }
+    let now = app.clock.now_us();
+    let ticket = secrets::new_secret()?;
+    let waits = OneTimeCode {
+        user_id: Some(person.id),
+        email: None,
+        created_at: now,
+        expires_at: now.plus_seconds(TICKET_S),
+    };
+    store(app)?.create_code(&secrets::hash(&ticket), CodePurpose::SecondFactor, &waits).await?;
+    Ok(SignedIn::CodeNeeded(ticket))
 }
 
 /// Finishes signing in with the code of the second factor.
@@ -308,6 +314,17 @@ pub async fn delete_session(app: &App, caller: &Caller, id: &str) -> Result<(), 
     Ok(store(app)?.delete_session(&person.id, &id, &event).await?)
 }
 
+/// What to answer when there were too many failures.
+pub(super) fn too_many() -> Error {
+    Error::TooMany {
+        message: format!(
+            "Signing in failed too often. Wait {} minutes, or use a browser in which you have signed in before, or ask for a new password.",
+            WINDOW_S / 60
+        ),
+        wait_s: u64::try_from(WINDOW_S).unwrap_or_default(),
+    }
+}
+
 /// What failures are counted under. Whoever has signed in on a device before is counted apart from strangers, so that
 /// strangers who guess cannot lock them out.
 struct Buckets {
@@ -343,13 +360,7 @@ impl Buckets {
             false => store.count_sign_in_failures(&self.address, since).await?,
         };
         if own >= MAX_FAILURES || address >= MAX_ADDRESS_FAILURES {
-            return Err(Error::TooMany {
-                message: format!(
-                    "Signing in failed too often. Wait {} minutes, or use a browser in which you have signed in before, or ask for a new password.",
-                    WINDOW_S / 60
-                ),
-                wait_s: u64::try_from(WINDOW_S).unwrap_or_default(),
-            });
+            return Err(too_many());
         }
         Ok(())
     }

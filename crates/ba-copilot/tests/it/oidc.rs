@@ -1,0 +1,437 @@
+//! Signing in with an identity provider that says what the test wants, also lies. A certified one is in `oidc_for_real.rs`.
+
+use std::{collections::BTreeMap, sync::atomic::Ordering};
+
+use serde_json::{Value, json};
+
+use crate::{
+    app::{Reply, TestApp},
+    oidc_provider::{FakeProvider, Grant, Signed, begin},
+    people::{Browser, PASSWORD, add, code_of, id_of, percent, set_up},
+    recovery::{code_now, second_factor},
+};
+
+const GRACE: (&str, &str) = ("subject-of-grace", "Grace@Example.com");
+
+async fn is_in(app: &TestApp, browser: &mut Browser) -> bool {
+    browser.get(app, "/api/v1/me").await.status == 200
+}
+
+pub(crate) async fn people(app: &TestApp, admin: &mut Browser) -> usize {
+    admin.get(app, "/api/v1/users").await.json()["items"].as_array().map_or(0, Vec::len)
+}
+
+/// They are in, and where they wanted to be.
+pub(crate) fn arrived(reply: &Reply) {
+    let to = reply.headers.get("location").and_then(|to| to.to_str().ok());
+    assert_eq!((reply.status.as_u16(), to), (303, Some("/projects")), "{}", reply.text());
+}
+
+/// They are not, and the page says why and how to go on.
+async fn stayed_out(app: &TestApp, browser: &mut Browser, reply: &Reply, status: u16, words: &str) {
+    let page = reply.text().replace("&quot;", "\"");
+    assert_eq!(reply.status.as_u16(), status, "{page}");
+    assert!(page.contains(words), "`{words}` is missing in {page}");
+    assert!(page.contains("Sign in with Example"), "no way to try again in {page}");
+    assert!(!is_in(app, browser).await, "{words}");
+}
+
+#[tokio::test]
+async fn somebody_with_an_account_is_known_by_a_confirmed_address_and_then_for_ever() {
+    let provider = FakeProvider::start().await;
+    let app = provider.product(&[]).await;
+    // Before there are accounts there is nobody to sign in as.
+    let early = Browser::default().get(&app, "/sign-in/oidc").await;
+    assert_eq!(early.headers["location"], "/", "on this machine alone, nobody has to sign in");
+    let mut ada = set_up(&app).await;
+    let page = Browser::default().get(&app, "/sign-in?next=/projects").await;
+    assert!(page.text().contains("href=\"/sign-in/oidc?next=%2Fprojects\""), "{}", page.text());
+
+    add(&app, &mut ada, "grace@example.com").await;
+    let mut grace = Browser::default();
+    arrived(&provider.sign_in(&app, &mut grace, GRACE).await);
+    let me = grace.get(&app, "/api/v1/me").await.json();
+    assert_eq!((&me["email"], &me["verified"]), (&json!("grace@example.com"), &json!(true)), "{me}");
+    assert_eq!(people(&app, &mut ada).await, 2, "nobody was made");
+    // Another address there, and no word of it: still the same person.
+    for email in ["other@example.com", "not an address"] {
+        let mut phone = Browser::default();
+        arrived(&provider.sign_in(&app, &mut phone, (GRACE.0, email)).await);
+        assert_eq!(id_of(&app, &mut phone).await, me["id"].as_str().expect("an id"));
+    }
+    // The provider was asked once what it is, and its keys were fetched once.
+    let asked = [&provider.asked.0, &provider.asked.1].map(|count| count.load(Ordering::Relaxed));
+    assert_eq!(asked, [1, 1]);
+
+    let listed = grace.get(&app, "/api/v1/me/identities").await.json();
+    assert_eq!(
+        (&listed[0]["issuer"], &listed[0]["name"], listed.as_array().map(Vec::len)),
+        (&json!(provider.issuer()), &json!("Example"), Some(1))
+    );
+    assert!(!listed.to_string().contains(GRACE.0), "{listed}");
+    let path = format!("/api/v1/me/identities/{}", listed[0]["id"].as_str().expect("an id"));
+    ada.send(&app, "DELETE", &path, Value::Null).await.problem(404, "not_found");
+    assert!(grace.get(&app, "/account").await.text().contains("Unlink"));
+    let export = grace.get(&app, "/api/v1/me/export").await.json();
+    assert_eq!(export["identities"][0]["subject"], GRACE.0);
+    assert_eq!(grace.send(&app, "DELETE", &path, Value::Null).await.status, 204);
+    grace.send(&app, "DELETE", &path, Value::Null).await.problem(404, "not_found");
+    let events = ada.get(&app, "/api/v1/audit-events").await;
+    assert!(events.text().contains("identity.create") && events.text().contains("identity.delete"));
+    assert!(!events.text().contains(GRACE.0), "{}", events.text());
+}
+
+#[tokio::test]
+async fn who_has_no_account_comes_if_invited_or_if_everybody_may() {
+    let provider = FakeProvider::start().await;
+    let app = provider.product(&[]).await;
+    let mut ada = set_up(&app).await;
+    let mut grace = Browser::default();
+    let uninvited = provider.sign_in(&app, &mut grace, GRACE).await;
+    stayed_out(&app, &mut grace, &uninvited, 403, "nobody has invited").await;
+    let project = ada.get(&app, "/api/v1/projects").await.json()["items"][0]["id"].clone();
+    let path = format!("/api/v1/projects/{}/invitations", project.as_str().expect("an id"));
+    let asked = json!({"email": "grace@example.com", "role": "editor"});
+    let link = ada.send(&app, "POST", &path, asked).await.json()["link"].clone();
+    let code = code_of(link.as_str().expect("a link"));
+    // The page of the invitation leads to the provider and back to itself.
+    let page = grace.get(&app, &format!("/invitation?code={code}")).await;
+    let way = page.text().split("href=\"/sign-in/oidc?next=").nth(1).and_then(|rest| rest.split('"').next());
+    let sent = begin(&app, &mut grace, way.expect("a button")).await;
+    let back = provider.way_back(&sent, provider.grant(&app, &sent, GRACE.0, GRACE.1));
+    let reply = grace.get(&app, &back).await;
+    assert_eq!(reply.headers["location"], format!("/invitation?code={code}"), "{}", reply.text());
+    let me = grace.get(&app, "/api/v1/me").await.json();
+    assert_eq!(
+        (&me["email"], &me["name"], &me["admin"], &me["verified"]),
+        (&json!("grace@example.com"), &json!("Grace Hopper"), &json!(false), &json!(true))
+    );
+    assert_eq!(grace.form(&app, "/invitation", &[("code", &code)]).await.status, 303);
+    let mine = grace.get(&app, "/api/v1/projects").await;
+    assert!(mine.text().contains("editor"), "{}", mine.text());
+    // It is the only way in which she can sign in.
+    let account = grace.get(&app, "/account").await;
+    assert!(account.text().contains("Get a link to choose one"), "{}", account.text());
+    let listed = grace.get(&app, "/api/v1/me/identities").await.json();
+    let path = format!("/api/v1/me/identities/{}", listed[0]["id"].as_str().expect("an id"));
+    grace.send(&app, "DELETE", &path, Value::Null).await.problem(409, "conflict");
+    let fields = [("action", "unlink"), ("id", listed[0]["id"].as_str().expect("an id"))];
+    let page = grace.form(&app, "/account", &fields).await;
+    assert!(page.status == 409 && page.text().contains("choose a password first"), "{}", page.text());
+    let without = json!({"password": PASSWORD});
+    let told = grace.send(&app, "DELETE", "/api/v1/me", without).await.problem(422, "invalid_input");
+    assert!(told["detail"].as_str().is_some_and(|text| text.contains("/forgot-password")), "{told}");
+
+    let open = provider.product(&[("BA_COPILOT__OIDC__SIGN_UP", "true")]).await;
+    let mut ada = set_up(&open).await;
+    let (mut one, mut two) = (Browser::default(), Browser::default());
+    let (first, second) =
+        tokio::join!(provider.sign_in(&open, &mut one, GRACE), provider.sign_in(&open, &mut two, GRACE));
+    arrived(&first);
+    arrived(&second);
+    assert_eq!(people(&open, &mut ada).await, 2, "one person, however many come at once");
+}
+
+#[tokio::test]
+async fn only_addresses_of_the_domains_come_in_and_only_confirmed_ones() {
+    let provider = FakeProvider::start().await;
+    let settings = [
+        ("BA_COPILOT__OIDC__SIGN_UP", "true"),
+        ("BA_COPILOT__OIDC__EMAIL_DOMAINS", "example.com, Example.ORG"),
+    ];
+    let app = provider.product(&settings).await;
+    let mut ada = set_up(&app).await;
+    for (subject, email, welcome) in [
+        ("1", "one@example.com", true),
+        ("2", "two@example.org", true),
+        ("3", "three@example.net", false),
+        ("4", "four@sub.example.com", false),
+        ("5", "five@notexample.com", false),
+        ("6", "six@example.com@example.net", false),
+        ("1", "one@example.net", false),
+    ] {
+        let mut browser = Browser::default();
+        let reply = provider.sign_in(&app, &mut browser, (subject, email)).await;
+        match welcome {
+            true => arrived(&reply),
+            false => stayed_out(&app, &mut browser, &reply, 403, "of certain domains").await,
+        }
+    }
+    assert_eq!(people(&app, &mut ada).await, 3);
+
+    // A letter that becomes another one in small letters makes nobody somebody else.
+    add(&app, &mut ada, "kate@example.com").await;
+    let mut eve = Browser::default();
+    let reply = provider.sign_in(&app, &mut eve, ("subject-of-eve", "\u{212a}ate@example.com")).await;
+    stayed_out(&app, &mut eve, &reply, 403, "of certain domains").await;
+
+    // An address that the provider does not vouch for is nobody's, whether there is an account of it or not.
+    let app = provider.product(&[("BA_COPILOT__OIDC__SIGN_UP", "true")]).await;
+    set_up(&app).await;
+    let lies: [fn(&mut Value); 4] = [
+        |claims| claims["email_verified"] = json!(false),
+        |claims| claims["email_verified"] = json!("false"),
+        |claims| drop(claims.as_object_mut().expect("claims").remove("email_verified")),
+        |claims| drop(claims.as_object_mut().expect("claims").remove("email")),
+    ];
+    for lie in lies {
+        for email in ["ada@example.com", "nobody@example.com"] {
+            let mut browser = Browser::default();
+            let sent = begin(&app, &mut browser, "/projects").await;
+            let mut grant = provider.grant(&app, &sent, "subject-of-eve", email);
+            lie(&mut grant.claims);
+            let back = provider.way_back(&sent, grant);
+            let reply = browser.get(&app, &back).await;
+            stayed_out(&app, &mut browser, &reply, 403, "does not say that your e-mail address is confirmed")
+                .await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_second_factor_is_asked_for_all_the_same_and_who_is_disabled_stays_out() {
+    let provider = FakeProvider::start().await;
+    let app = provider.product(&[]).await;
+    let mut ada = set_up(&app).await;
+    let mut grace = add(&app, &mut ada, "grace@example.com").await;
+    let (secret, _) = second_factor(&app, &mut grace).await;
+    app.wait_s(30);
+    let mut phone = Browser::default();
+    let page = provider.sign_in(&app, &mut phone, GRACE).await;
+    assert!(page.status == 200 && page.text().contains("Second factor"), "{}", page.text());
+    assert!(!is_in(&app, &mut phone).await, "half-way is nowhere");
+    let ticket = page.text().split("name=\"ticket\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+    let fields =
+        [("ticket", ticket.expect("a ticket")), ("next", "/projects"), ("code", &code_now(&app, &secret))];
+    arrived(&phone.form(&app, "/sign-in/code", &fields).await);
+
+    let path = format!("/api/v1/users/{}", id_of(&app, &mut phone).await);
+    ada.send(&app, "PATCH", &path, json!({"disabled": true})).await;
+    for subject in [GRACE.0, "another-subject"] {
+        let mut out = Browser::default();
+        let reply = provider.sign_in(&app, &mut out, (subject, GRACE.1)).await;
+        stayed_out(&app, &mut out, &reply, 403, "disabled").await;
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_lies_lets_nobody_in() {
+    let provider = FakeProvider::start().await;
+    let app = provider.product(&[("BA_COPILOT__OIDC__SIGN_UP", "true")]).await;
+    let mut ada = set_up(&app).await;
+    let claim =
+        |name: &'static str, value: Value| move |grant: &mut Grant| grant.claims[name] = value.clone();
+    let without = |name: &'static str| {
+        move |grant: &mut Grant| drop(grant.claims.as_object_mut().expect("claims").remove(name))
+    };
+    let signed = |how: Signed| move |grant: &mut Grant| grant.signed = how;
+    let instead = |status: u16, text: &'static str| {
+        move |grant: &mut Grant| grant.instead = Some((status, text.to_owned()))
+    };
+    let believed = "cannot be believed";
+    let away = "does not work at the moment";
+    let lies: Vec<(&str, Box<dyn Fn(&mut Grant)>, u16, &str)> = vec![
+        ("a nonce of another sign-in", Box::new(claim("nonce", json!("another"))), 401, believed),
+        ("no nonce", Box::new(without("nonce")), 401, believed),
+        ("for somebody else", Box::new(claim("aud", json!("another-client"))), 401, believed),
+        ("for us and somebody else", Box::new(claim("aud", json!(["ba-copilot", "other"]))), 401, believed),
+        ("for nobody", Box::new(claim("aud", json!([]))), 401, believed),
+        ("of another provider", Box::new(claim("iss", json!("https://evil.example"))), 401, believed),
+        ("too old", Box::new(claim("exp", json!(1_799_999_999))), 401, believed),
+        ("of nobody", Box::new(claim("sub", json!(""))), 401, believed),
+        ("endless", Box::new(claim("sub", json!("x".repeat(256)))), 401, believed),
+        ("not signed", Box::new(signed(Signed::Not)), 401, believed),
+        ("signed with what both know", Box::new(signed(Signed::BySecret)), 401, believed),
+        ("signed by another", Box::new(signed(Signed::ByAnother)), 401, believed),
+        ("signed by somebody unknown", Box::new(signed(Signed::ByUnknown)), 401, believed),
+        ("another access token", Box::new(claim("at_hash", json!("x".repeat(22)))), 401, believed),
+        ("no token", Box::new(instead(200, r#"{"access_token":"x","token_type":"Bearer"}"#)), 401, believed),
+        ("nonsense", Box::new(instead(200, "<html>")), 503, away),
+        (
+            "three parts of nothing",
+            Box::new(instead(200, r#"{"access_token":"x","token_type":"Bearer","id_token":"a.b.c"}"#)),
+            503,
+            away,
+        ),
+        ("a fault of its own", Box::new(instead(500, "canary")), 503, away),
+        ("another client", Box::new(instead(401, r#"{"error":"invalid_client"}"#)), 503, away),
+    ];
+    for (what, lie, status, words) in lies {
+        let mut eve = Browser::default();
+        let sent = begin(&app, &mut eve, "/projects").await;
+        let mut grant = provider.grant(&app, &sent, "subject-of-ada", "ada@example.com");
+        lie(&mut grant);
+        let back = provider.way_back(&sent, grant);
+        let reply = eve.get(&app, &back).await;
+        assert!(!reply.text().contains("canary"), "{what}");
+        assert_eq!(reply.status, status, "{what}: {}", reply.text());
+        stayed_out(&app, &mut eve, &reply, status, words).await;
+    }
+    assert_eq!(people(&app, &mut ada).await, 1);
+    // And the truth lets them in.
+    arrived(&provider.sign_in(&app, &mut Browser::default(), ("subject-of-ada", "ada@example.com")).await);
+    let metrics = app.get("/metrics").await;
+    assert!(
+        metrics.text().contains("ba_copilot_oidc_sign_ins_total{outcome=\"token_refused\"}"),
+        "{}",
+        metrics.text()
+    );
+}
+
+#[tokio::test]
+async fn a_way_back_is_good_in_one_browser_once_and_for_ten_minutes() {
+    let provider = FakeProvider::start().await;
+    let app = provider.product(&[("BA_COPILOT__OIDC__SIGN_UP", "true")]).await;
+    set_up(&app).await;
+    let begun = "was not begun in this browser";
+    let back = async |browser: &mut Browser| {
+        let sent = begin(&app, browser, "/projects").await;
+        provider.way_back(&sent, provider.grant(&app, &sent, GRACE.0, GRACE.1))
+    };
+    let mut eve = Browser::default();
+    let eves = back(&mut eve).await;
+
+    // Somebody else is made to open the address, with nothing of their own under way, and with something.
+    let mut grace = Browser::default();
+    let reply = grace.get(&app, &eves).await;
+    stayed_out(&app, &mut grace, &reply, 401, begun).await;
+    back(&mut grace).await;
+    let reply = grace.get(&app, &eves).await;
+    stayed_out(&app, &mut grace, &reply, 401, begun).await;
+    // Whatever became of it, it is over.
+    assert_eq!(grace.cookies["bac_oidc"], "");
+    // A changed cookie is none.
+    let mut forged = eve.clone();
+    forged.cookies.entry("bac_oidc".to_owned()).or_default().push('A');
+    let reply = forged.get(&app, &eves).await;
+    stayed_out(&app, &mut forged, &reply, 401, begun).await;
+
+    let mut copy = eve.clone();
+    arrived(&eve.get(&app, &eves).await);
+    let mut later = Browser { cookies: BTreeMap::from([("bac_oidc".to_owned(), String::new())]) };
+    let reply = later.get(&app, &eves).await;
+    stayed_out(&app, &mut later, &reply, 401, begun).await;
+    // Also with the cookie that was thrown away, because a code is good once.
+    let reply = copy.get(&app, &eves).await;
+    stayed_out(&app, &mut copy, &reply, 401, "this sign-in is over").await;
+
+    let mut slow = Browser::default();
+    let late = back(&mut slow).await;
+    app.wait_s(600);
+    let reply = slow.get(&app, &late).await;
+    stayed_out(&app, &mut slow, &reply, 401, "longer than ten minutes").await;
+
+    // What the provider says instead of a code.
+    for (error, status, words) in [
+        ("access_denied", 401, "you said no there"),
+        ("temporarily_unavailable", 503, "Try again in a minute"),
+        ("<script>alert(1)</script>", 401, "could not sign you in"),
+    ] {
+        let mut grace = Browser::default();
+        let sent = begin(&app, &mut grace, "/projects").await;
+        let path = format!(
+            "/sign-in/oidc/callback?error={}&error_description=canary&state={}",
+            percent(error),
+            sent.get("state")
+        );
+        let reply = grace.get(&app, &path).await;
+        stayed_out(&app, &mut grace, &reply, status, words).await;
+        assert!(!reply.text().contains("alert(1)") && !reply.text().contains("canary"));
+        // They are sent where they wanted to go all the same.
+        assert!(reply.text().contains("name=\"next\" value=\"/projects\""), "{}", reply.text());
+    }
+    // Nobody else answers in the provider's name.
+    let mut grace = Browser::default();
+    let path = format!("{}&iss=https%3A%2F%2Fevil.example", back(&mut grace).await);
+    let reply = grace.get(&app, &path).await;
+    stayed_out(&app, &mut grace, &reply, 401, begun).await;
+    // A place to go to afterwards is one of ours.
+    for (next, to) in [("//evil.example", "/"), ("https://evil.example", "/"), ("/account", "/account")] {
+        let mut grace = Browser::default();
+        let sent = begin(&app, &mut grace, next).await;
+        let path = provider.way_back(&sent, provider.grant(&app, &sent, GRACE.0, GRACE.1));
+        assert_eq!(grace.get(&app, &path).await.headers["location"], to, "{next}");
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_is_away_or_changes_its_keys_stops_nobody_for_long() {
+    let provider = FakeProvider::start().await;
+    provider.set_down(true);
+    let app = provider.product(&[("BA_COPILOT__OIDC__SIGN_UP", "true")]).await;
+    set_up(&app).await;
+    let mut grace = Browser::default();
+    for _ in 0..3 {
+        let reply = grace.get(&app, "/sign-in/oidc").await;
+        stayed_out(&app, &mut grace, &reply, 503, "Example does not answer now").await;
+    }
+    assert_eq!(provider.asked.0.load(Ordering::Relaxed), 1, "it is left alone for a while");
+    provider.set_down(false);
+    app.wait_s(5);
+    arrived(&provider.sign_in(&app, &mut grace, GRACE).await);
+
+    let keys = || provider.asked.1.load(Ordering::Relaxed);
+    assert_eq!(keys(), 1);
+    provider.change_keys();
+    arrived(&provider.sign_in(&app, &mut Browser::default(), GRACE).await);
+    arrived(&provider.sign_in(&app, &mut Browser::default(), GRACE).await);
+    assert_eq!(keys(), 2, "once for each change");
+    // What it said before is good enough while it says nothing.
+    provider.set_down(true);
+    app.wait_s(3601);
+    arrived(&provider.sign_in(&app, &mut Browser::default(), GRACE).await);
+
+    // One that calls itself otherwise is not the one that was meant.
+    let other = FakeProvider::start().await;
+    other.call_itself("https://accounts.example.org");
+    let app = other.product(&[]).await;
+    set_up(&app).await;
+    let reply = grace.get(&app, "/sign-in/oidc").await;
+    stayed_out(&app, &mut Browser::default(), &reply, 503, "does not work at the moment").await;
+}
+
+#[tokio::test]
+async fn what_is_not_in_the_token_is_asked_for_and_belongs_to_the_same_person() {
+    for (subject, verified, welcome) in [
+        (GRACE.0, json!(true), true),
+        (GRACE.0, json!("true"), true),
+        (GRACE.0, json!(false), false),
+        ("somebody-else", json!(true), false),
+    ] {
+        let provider = FakeProvider::start().await;
+        provider.tell(json!({"sub": subject, "email": GRACE.1, "email_verified": verified, "name": "Grace"}));
+        let app = provider.product(&[("BA_COPILOT__OIDC__SIGN_UP", "true")]).await;
+        set_up(&app).await;
+        let mut grace = Browser::default();
+        let sent = begin(&app, &mut grace, "/projects").await;
+        let mut grant = provider.grant(&app, &sent, GRACE.0, GRACE.1);
+        for name in ["email", "email_verified", "name"] {
+            grant.claims.as_object_mut().expect("claims").remove(name);
+        }
+        let path = provider.way_back(&sent, grant);
+        let reply = grace.get(&app, &path).await;
+        assert_eq!(is_in(&app, &mut grace).await, welcome, "{subject} {verified}: {}", reply.text());
+    }
+}
+
+#[test]
+fn settings_that_would_not_be_safe_are_refused() {
+    use ba_copilot::config::{Config, Environment};
+    let good = [("OIDC_ISSUER", "https://accounts.example.com"), ("OIDC_CLIENT_ID", "ba-copilot")];
+    assert!(Config::load(None, &Environment::from_pairs(good)).is_ok());
+    for (name, value, word) in [
+        ("OIDC_ISSUER", "http://accounts.example.com", "oidc.issuer"),
+        ("OIDC_ISSUER", "accounts.example.com", "oidc.issuer"),
+        ("OIDC_ISSUER", "https://a:b@accounts.example.com", "oidc.issuer"),
+        ("OIDC_ISSUER", "https://accounts.example.com?x=y", "oidc.issuer"),
+        ("OIDC_CLIENT_ID", "", "oidc.client_id"),
+        ("BA_COPILOT__SERVER__LISTEN", "0.0.0.0:8000", "server.public_url"),
+        ("BA_COPILOT__OIDC__SCOPES", "email profile", "oidc.scopes"),
+        ("BA_COPILOT__OIDC__EMAIL_DOMAINS", "@example.com", "oidc.email_domains"),
+        ("BA_COPILOT__OIDC__NAME", "a\nb", "oidc.name"),
+    ] {
+        let pairs = good.into_iter().filter(|(known, _)| *known != name).chain([(name, value)]);
+        let refused = Config::load(None, &Environment::from_pairs(pairs)).expect_err(value).to_string();
+        assert!(refused.contains(word), "{value}: {refused}");
+    }
+}
