@@ -12,6 +12,7 @@
 //! Read next: `pool.rs` (how one text serves two databases), `generations.rs` (the one big write), `migrate.rs`.
 
 mod audit;
+mod budgets;
 mod codes;
 mod diagrams;
 mod error;
@@ -39,6 +40,10 @@ mod versions;
 use std::time::Duration;
 
 pub use audit::{AuditEvent, AuditOf, NewAuditEvent};
+pub use budgets::{
+    Budget, BudgetLimits, BudgetOf, BudgetPeriod, BudgetState, Calendar, MAX_SPENDING, Reservation, Reserved,
+    Spending,
+};
 pub use codes::{CodePurpose, OneTimeCode};
 pub use diagrams::{Diagram, NewDiagram};
 pub use error::StoreError;

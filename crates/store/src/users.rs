@@ -351,6 +351,7 @@ impl Store {
                 "delete from one_time_codes where user_id = $1",
                 "delete from tokens where user_id = $1",
                 "delete from provider_keys where user_id = $1",
+                "delete from budgets where user_id = $1",
                 "delete from invitations where email = (select email from users where id = $1)",
             ] {
                 sqlx::query(statement).bind(id).execute(&mut *tx).await?;

@@ -39,6 +39,14 @@ pub enum Error {
         /// When to try again, in seconds.
         wait_s: u64,
     },
+    /// A budget has no room for a question to a model, so it was not asked.
+    #[error("{message}")]
+    Spent {
+        /// Which budget, how much of it is used, and what to do.
+        message: String,
+        /// When it is full again, in seconds; not there if waiting does not help.
+        wait_s: Option<u64>,
+    },
     /// No model could write the diagram, and the draft was not wanted.
     #[error("{message}")]
     Model {
@@ -71,6 +79,7 @@ impl Error {
             Error::SignIn(_) => "sign_in",
             Error::Forbidden(_) => "forbidden",
             Error::TooMany { .. } => "too_many",
+            Error::Spent { .. } => "budget_spent",
             Error::Model { code, .. } => code,
             Error::Unavailable(_) => "unavailable",
             Error::Internal(_) => "internal",

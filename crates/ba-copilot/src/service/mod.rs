@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod accounts;
+pub mod budgets;
 pub mod check;
 pub mod diagrams;
 mod error;
@@ -16,6 +17,7 @@ pub mod page;
 pub mod picture;
 pub mod projects;
 pub mod provider_keys;
+mod purse;
 pub mod requirements;
 pub mod reviews;
 pub mod schema;

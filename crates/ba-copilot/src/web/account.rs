@@ -9,7 +9,10 @@ use llm::SecretString;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::layout::{Form, Page, done, error_page, explain, field, said, when};
+use super::{
+    budgets,
+    layout::{Form, Page, done, error_page, explain, field, said, when},
+};
 use crate::{
     http::{Shared, identify::signed_out},
     service::{
@@ -21,6 +24,7 @@ use crate::{
             sign_in,
             tokens::{self, Wanted},
         },
+        budgets::Owner,
         page::Listing,
     },
 };
@@ -180,6 +184,7 @@ async fn page(
         Err(error) => return error_page(Some(caller), &error),
     };
     let now = app.clock.now_us();
+    let budget = budgets::line(shared, caller, &Owner::Me).await;
     let body = html! {
         main {
             @if let Some(text) = said(asked.done.as_deref(), &DONE) { p."note"."good" { (text) } }
@@ -188,6 +193,7 @@ async fn page(
                 p { (person.email) @if person.verified_at.is_none() { " (not confirmed)" } }
                 @if person.verified_at.is_none() { (button("verify", "Send a link to confirm it", html! {})) }
                 (button("name", "Change", field("name", "Name", "text", &person.name, "name")))
+                (budget)
             }
             section.card {
                 h2 { "Password" }
