@@ -17,7 +17,7 @@ use super::{
     access::{Caller, Scope, enter},
     check::{self, Judged, Validator},
     projects, provider_keys,
-    purse::{Key, Purse},
+    purse::{KeyOf, Purse},
 };
 use crate::{
     app::App,
@@ -133,7 +133,7 @@ pub async fn generate_diagram(
         }
     };
     let (endpoint, key) = choose_endpoint(app, caller, &project, &request).await?.unzip();
-    let purse = Purse::of(app, caller, &project, key.unwrap_or(Key::OfTeam));
+    let purse = Purse::of(app, caller, &project, key.unwrap_or(KeyOf::Team));
     let (provider, model) = match &endpoint {
         Some(endpoint) => (endpoint.provider.name().to_owned(), endpoint.model.clone()),
         None => ("builtin".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
@@ -206,7 +206,7 @@ async fn choose_endpoint(
     caller: &Caller,
     project: &ProjectId,
     request: &Request,
-) -> Result<Option<(Endpoint, Key)>, Error> {
+) -> Result<Option<(Endpoint, KeyOf)>, Error> {
     let provider = match request.provider.as_deref() {
         Some("builtin") => return Ok(None),
         // Whoever is named, the script answers.
@@ -227,9 +227,9 @@ async fn choose_endpoint(
         None => provider_keys::find_key(app, caller, project, provider).await?,
     };
     let whose = match &brought {
-        _ if request.key.is_some() => Key::OfRequest,
-        Some(found) if found.own => Key::OfPerson,
-        _ => Key::OfTeam,
+        _ if request.key.is_some() => KeyOf::Request,
+        Some(found) if found.own => KeyOf::Person,
+        _ => KeyOf::Team,
     };
     if app.scripted {
         return Ok(Some((Endpoint::new(ProviderId::Scripted), whose)));

@@ -31,13 +31,13 @@ const NEARLY_SPENT: i64 = 80;
 
 /// Whose key is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Key {
+pub(super) enum KeyOf {
     /// One that came with the request. Whoever brings it pays for themselves, and no budget is asked.
-    OfRequest,
+    Request,
     /// One that the caller keeps here.
-    OfPerson,
+    Person,
     /// That of the project or of the server.
-    OfTeam,
+    Team,
 }
 
 /// The budgets that pay for one request.
@@ -49,11 +49,11 @@ pub(super) struct Purse<'a> {
 
 impl<'a> Purse<'a> {
     /// The project pays for what is asked with its key or the server's, a person for all but what they bring a key for.
-    pub(super) fn of(app: &'a App, caller: &Caller, project: &ProjectId, key: Key) -> Self {
+    pub(super) fn of(app: &'a App, caller: &Caller, project: &ProjectId, key: KeyOf) -> Self {
         // A process without a database has no budgets either.
         let kept = app.store.is_some();
-        let project = (kept && key == Key::OfTeam).then(|| project.clone());
-        let user = caller.user_id().filter(|_| kept && key != Key::OfRequest).cloned();
+        let project = (kept && key == KeyOf::Team).then(|| project.clone());
+        let user = caller.user_id().filter(|_| kept && key != KeyOf::Request).cloned();
         Purse { app, project, user }
     }
 
@@ -192,18 +192,19 @@ fn count_refusal(state: &BudgetState) {
 
 /// Counts the question that took a budget past the mark, and only that one.
 fn count_nearly_spent(state: &BudgetState, spent: Spending) {
-    let past = |used: i64, spent: i64, limit: Option<i64>| {
-        let reached = |used: i64, limit: i64| used.saturating_mul(100) >= limit.saturating_mul(NEARLY_SPENT);
-        limit.is_some_and(|limit| {
-            limit > 0 && reached(used, limit) && !reached(used.saturating_sub(spent), limit)
-        })
-    };
     let limits = &state.budget.limits;
-    if past(state.used.tokens, spent.tokens, limits.max_tokens)
-        || past(state.used.micro_usd, spent.micro_usd, limits.max_micro_usd)
+    if passes_mark(state.used.tokens, spent.tokens, limits.max_tokens)
+        || passes_mark(state.used.micro_usd, spent.micro_usd, limits.max_micro_usd)
     {
         metrics::counter!("ba_copilot_budgets_nearly_spent_total", "of" => label(state)).increment(1);
     }
+}
+
+/// Whether what is used reaches the mark with what was spent last, and did not before.
+fn passes_mark(used: i64, spent: i64, limit: Option<i64>) -> bool {
+    let Some(limit) = limit else { return false };
+    let reached = |used: i64| used.saturating_mul(100) >= limit.saturating_mul(NEARLY_SPENT);
+    reached(used) && !reached(used.saturating_sub(spent))
 }
 
 /// Whose budget it is, and who can change it.
@@ -259,5 +260,24 @@ fn no_price(state: &BudgetState) -> Error {
         message: format!(
             "{whose} is in money, and the price of this model is not known, so it was not asked. Choose another model, ask {who} for a budget in tokens, or have the price set as `model.prices`."
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_question_that_passes_the_mark_is_counted() {
+        for (used, spent, limit, passes) in [
+            (79, 79, Some(100), false),
+            (80, 1, Some(100), true),
+            (150, 100, Some(100), true),
+            (90, 10, Some(100), false),
+            (90, 90, None, false),
+            (0, 0, Some(0), false),
+        ] {
+            assert_eq!(passes_mark(used, spent, limit), passes, "{spent} more, {used} of {limit:?}");
+        }
     }
 }

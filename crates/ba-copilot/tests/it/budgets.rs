@@ -145,7 +145,7 @@ async fn no_moment_sees_more_used_than_allowed() {
     };
     let (replies, seen) = tokio::join!(asking, watching);
     assert!(replies.iter().all(|reply| reply.status == 200));
-    assert!(seen.iter().all(|used| *used <= most * 4 - 1), "{seen:?}");
+    assert!(seen.iter().all(|used| *used < most * 4), "{seen:?}");
     let asked = app.script.questions().len() - before;
     assert!(asked >= 3, "{asked}");
     assert_eq!(used(&app).await.0, 500 * asked as i64, "what was reserved and not used came back");
