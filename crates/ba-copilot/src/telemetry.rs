@@ -94,4 +94,12 @@ fn describe() {
         "ba_copilot_cost_micro_usd_total",
         "Cost of models by provider, in millionths of a US dollar"
     );
+    describe_counter!(
+        "ba_copilot_budget_refusals_total",
+        "Questions to models that were not asked because a budget had no room, by whose it is (project, user)"
+    );
+    describe_counter!(
+        "ba_copilot_budgets_nearly_spent_total",
+        "Questions that took a budget past 80 % of a limit, by whose it is (project, user)"
+    );
 }

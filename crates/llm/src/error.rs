@@ -196,6 +196,24 @@ impl LlmError {
         }
     }
 
+    /// The vendor may charge for more than [`usage`](Self::usage) tells: the question was on its way, and what became of it
+    /// is not known. False where the vendor was not reached, was too busy to begin, or refused before the model ran.
+    pub fn may_have_cost(&self) -> bool {
+        match self {
+            Self::Retry { .. } | Self::Misconfigured { .. } => false,
+            Self::Unavailable { why } => match why {
+                Outage::NoConnection | Outage::Certificate => false,
+                // A gateway that gave up waiting says 504 of an answer that was written all the same.
+                Outage::ConnectionLost | Outage::Server { .. } => true,
+            },
+            Self::TimedOut { limit } => *limit != Limit::Connect,
+            // A model that refuses has read the text.
+            Self::Refused { why: Refusal::Content, usage } => !usage.is_known(),
+            Self::Refused { .. } => false,
+            Self::BadReply { usage, .. } => !usage.is_known(),
+        }
+    }
+
     pub(crate) fn misconfigured(what: Misconfigured) -> Self {
         Self::Misconfigured { what }
     }

@@ -55,6 +55,14 @@ impl Failure {
         LlmError::TimedOut { limit }.into()
     }
 
+    /// The same, after the reply has begun: whoever says now that they are too busy may charge for what they wrote.
+    pub(crate) fn half_way(mut self) -> Self {
+        if let LlmError::Retry { status, .. } = self.error {
+            self.error = LlmError::Unavailable { why: Outage::Server { status } };
+        }
+        self
+    }
+
     pub(crate) fn complaining(mut self, complaint: Complaint) -> Self {
         self.complaint = Some(complaint);
         self

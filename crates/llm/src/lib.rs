@@ -24,6 +24,7 @@ mod failure;
 mod frames;
 mod json;
 mod lane;
+mod payer;
 mod price;
 mod providers;
 mod question;
@@ -35,6 +36,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
 pub use error::{BadReply, Limit, LlmError, Misconfigured, Outage, Refusal};
+pub use payer::{Payer, Unlimited};
+pub use price::{Price, list_price};
 pub use providers::{Endpoint, PROVIDERS, ProviderId, ProviderRow, UnknownProvider};
 pub use question::{Answer, Limits, Question, Role, Schema, Turn, Usage};
 pub use scripted::{Script, Scripted};
@@ -91,7 +94,7 @@ impl Llm {
     /// See [`LlmError`]. Busy or failing vendors and lost connections are tried again within [`Limits`]; nothing else
     /// is. The future may be dropped at any time; the vendor may have begun to charge by then.
     pub async fn ask(&self, endpoint: &Endpoint, question: &Question) -> Result<Answer, LlmError> {
-        self.ask_and_tell(endpoint, question, Listener::none()).await
+        self.ask_and_tell(endpoint, question, Listener::none(), &mut Unlimited).await
     }
 
     /// Asks, and tells the words as they come. [`Answer::text`] is what counts: with a schema it may be shorter than all
@@ -105,7 +108,23 @@ impl Llm {
         question: &Question,
         mut on_delta: impl FnMut(&str) + Send,
     ) -> Result<Answer, LlmError> {
-        self.ask_and_tell(endpoint, question, Listener::new(&mut on_delta)).await
+        self.ask_and_tell(endpoint, question, Listener::new(&mut on_delta), &mut Unlimited).await
+    }
+
+    /// Asks for somebody who pays: after an attempt that may have cost something, the question is sent again only if the
+    /// payer allows it. The words are told if anybody listens.
+    ///
+    /// # Errors
+    /// As [`ask_streaming`](Self::ask_streaming); where the payer said no, that of the last attempt.
+    pub async fn ask_paying(
+        &self,
+        endpoint: &Endpoint,
+        question: &Question,
+        on_delta: Option<&mut (dyn FnMut(&str) + Send)>,
+        payer: &mut impl Payer,
+    ) -> Result<Answer, LlmError> {
+        let listener = on_delta.map_or_else(Listener::none, Listener::new);
+        self.ask_and_tell(endpoint, question, listener, payer).await
     }
 
     async fn ask_and_tell(
@@ -113,12 +132,13 @@ impl Llm {
         endpoint: &Endpoint,
         question: &Question,
         mut listener: Listener<'_>,
+        payer: &mut impl Payer,
     ) -> Result<Answer, LlmError> {
         let started = Instant::now();
         let mut progress = Progress::default();
         let result = match timeout_at(
             started + self.limits.total,
-            self.attempt(endpoint, question, &mut listener, &mut progress),
+            self.attempt(endpoint, question, &mut listener, payer, &mut progress),
         )
         .await
         {
@@ -144,6 +164,7 @@ impl Llm {
         endpoint: &Endpoint,
         question: &Question,
         listener: &mut Listener<'_>,
+        payer: &mut impl Payer,
         progress: &mut Progress,
     ) -> Result<Reply, LlmError> {
         if question.turns.last().is_none_or(|turn| turn.role != Role::User) {
@@ -177,16 +198,19 @@ impl Llm {
             if listener.told {
                 return Err(error);
             }
-            if complaint.is_some_and(|part| shape.give_up(part)) {
-                continue;
+            let at_once = complaint.is_some_and(|part| shape.give_up(part));
+            if !at_once {
+                failures += 1;
+                if !transient || failures >= self.limits.attempts.max(1) {
+                    return Err(error);
+                }
+                match self.pause(failures, &error) {
+                    Some(pause) if Instant::now() + pause < give_up_at => sleep(pause).await,
+                    _ => return Err(error),
+                }
             }
-            failures += 1;
-            if !transient || failures >= self.limits.attempts.max(1) {
+            if error.may_have_cost() && !payer.pays_again().await {
                 return Err(error);
-            }
-            match self.pause(failures, &error) {
-                Some(pause) if Instant::now() + pause < give_up_at => sleep(pause).await,
-                _ => return Err(error),
             }
         }
     }

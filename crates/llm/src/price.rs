@@ -1,29 +1,65 @@
 //! List prices, for vendors that do not say what an answer cost.
 //!
 //! Never guesses: a model that is not in the table has no price. Discounts (cached input, batches) are not known here,
-//! so a figure from this table is an upper bound.
+//! so a figure from this table is an upper bound, which is what budgets need before a question is asked.
 
 use crate::providers::ProviderId;
 use crate::question::Usage;
 
-/// US dollars per million tokens, which is the same number as millionths of a dollar per token.
-struct Price {
+/// What tokens cost: US dollars per million, which is the same number as millionths of a dollar per token.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Price {
+    /// Tokens that the model reads; 0 or more, and finite.
+    pub input: f64,
+    /// Tokens that it writes, its thinking included; 0 or more, and finite.
+    pub output: f64,
+}
+
+impl Price {
+    /// What so many tokens cost, in millionths of a US dollar, rounded up.
+    #[must_use]
+    pub fn micro_usd(&self, input_tokens: u64, output_tokens: u64) -> u64 {
+        self.exact(input_tokens, output_tokens).ceil() as u64
+    }
+
+    fn exact(&self, input_tokens: u64, output_tokens: u64) -> f64 {
+        input_tokens as f64 * self.input + output_tokens as f64 * self.output
+    }
+}
+
+/// A row of the table.
+struct Listed {
     provider: ProviderId,
     model: &'static str,
-    input: f64,
-    output: f64,
+    price: Price,
 }
 
 /// Vendors' public list prices as of April 2026. Models with tiered prices are left out on purpose.
-static PRICES: &[Price] = &[
-    Price { provider: ProviderId::OpenAi, model: "gpt-4o", input: 2.50, output: 10.00 },
-    Price { provider: ProviderId::OpenAi, model: "gpt-4o-mini", input: 0.15, output: 0.60 },
-    Price { provider: ProviderId::OpenAi, model: "gpt-5", input: 1.25, output: 10.00 },
-    Price { provider: ProviderId::OpenAi, model: "gpt-5-mini", input: 0.25, output: 2.00 },
-    Price { provider: ProviderId::Anthropic, model: "claude-haiku-4-5", input: 1.00, output: 5.00 },
-    Price { provider: ProviderId::Anthropic, model: "claude-sonnet-4-5", input: 3.00, output: 15.00 },
-    Price { provider: ProviderId::Anthropic, model: "claude-sonnet-4-6", input: 3.00, output: 15.00 },
-    Price { provider: ProviderId::Gemini, model: "gemini-2.5-flash", input: 0.30, output: 2.50 },
+static PRICES: &[Listed] = &[
+    Listed { provider: ProviderId::OpenAi, model: "gpt-4o", price: Price { input: 2.50, output: 10.00 } },
+    Listed { provider: ProviderId::OpenAi, model: "gpt-4o-mini", price: Price { input: 0.15, output: 0.60 } },
+    Listed { provider: ProviderId::OpenAi, model: "gpt-5", price: Price { input: 1.25, output: 10.00 } },
+    Listed { provider: ProviderId::OpenAi, model: "gpt-5-mini", price: Price { input: 0.25, output: 2.00 } },
+    Listed {
+        provider: ProviderId::Anthropic,
+        model: "claude-haiku-4-5",
+        price: Price { input: 1.00, output: 5.00 },
+    },
+    Listed {
+        provider: ProviderId::Anthropic,
+        model: "claude-sonnet-4-5",
+        price: Price { input: 3.00, output: 15.00 },
+    },
+    Listed {
+        provider: ProviderId::Anthropic,
+        model: "claude-sonnet-4-6",
+        price: Price { input: 3.00, output: 15.00 },
+    },
+    Listed {
+        provider: ProviderId::Gemini,
+        model: "gemini-2.5-flash",
+        price: Price { input: 0.30, output: 2.50 },
+    },
 ];
 
 /// The list price of `usage` in millionths of a US dollar; `None` for an unknown model or unknown tokens.
@@ -31,9 +67,14 @@ pub(crate) fn cost_micro_usd(provider: ProviderId, model: &str, usage: &Usage) -
     if usage.input_tokens == 0 && usage.output_tokens == 0 {
         return None;
     }
-    let price = PRICES.iter().find(|price| price.provider == provider && is_model(model, price.model))?;
-    let cost = usage.input_tokens as f64 * price.input + usage.output_tokens as f64 * price.output;
-    Some(cost.round() as u64)
+    let price = list_price(provider, model)?;
+    Some(price.exact(usage.input_tokens, usage.output_tokens).round() as u64)
+}
+
+/// The list price of a model; `None` if it is not known here.
+#[must_use]
+pub fn list_price(provider: ProviderId, model: &str) -> Option<Price> {
+    PRICES.iter().find(|row| row.provider == provider && is_model(model, row.model)).map(|row| row.price)
 }
 
 /// The vendor's own figure, given in dollars.
@@ -73,6 +114,9 @@ mod tests {
         check(ProviderId::OpenAi, "gpt-4", (10, 10), None);
         check(ProviderId::Compatible, "gpt-4o-mini", (10, 10), None);
         check(ProviderId::OpenAi, "gpt-4o-mini", (0, 0), None);
+        assert_eq!(list_price(ProviderId::OpenAi, "gpt-4"), None);
+        let known = list_price(ProviderId::OpenAi, "gpt-4o-mini").map(|price| price.micro_usd(1, 1));
+        assert_eq!(known, Some(1), "a part of a millionth counts as one");
         assert_eq!(micro_usd(0.000_123_4), Some(123));
         assert_eq!(micro_usd(f64::NAN), None);
         assert_eq!(micro_usd(-1.0), None);

@@ -118,6 +118,14 @@ pub struct Usage {
     pub cost_micro_usd: Option<u64>,
 }
 
+impl Usage {
+    /// The vendor said how many tokens it counted. Every question has some, so none at all means that it did not.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.input_tokens > 0 || self.output_tokens > 0
+    }
+}
+
 /// A complete answer. A text that was cut off never becomes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {

@@ -151,6 +151,8 @@ async fn stream(
             Ok(Some(Err(_))) if watch.facts().refused => {
                 return Err(LlmError::refused(Refusal::Content).into());
             }
+            // The event that says so is one itself.
+            Ok(Some(Err(error))) if watch.facts().events > 1 => return Err(from_transport(error).half_way()),
             Ok(Some(Err(error))) => return Err(from_transport(error)),
         }
     };

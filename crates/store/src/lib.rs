@@ -12,6 +12,7 @@
 //! Read next: `pool.rs` (how one text serves two databases), `generations.rs` (the one big write), `migrate.rs`.
 
 mod audit;
+mod budgets;
 mod changes;
 mod codes;
 mod diagrams;
@@ -45,6 +46,10 @@ mod webhooks;
 use std::time::Duration;
 
 pub use audit::{AuditEvent, AuditOf, Fence, NewAuditEvent};
+pub use budgets::{
+    Budget, BudgetLimits, BudgetOf, BudgetPeriod, BudgetState, Calendar, MAX_SPENDING, Reservation, Reserved,
+    Spending,
+};
 pub use changes::Changes;
 pub use codes::{CodePurpose, OneTimeCode};
 pub use diagrams::{Diagram, NewDiagram};

@@ -398,6 +398,7 @@ impl Store {
                 "delete from provider_keys where user_id = $1",
                 "delete from identities where user_id = $1",
                 DELETE_RECOVERY_CODES,
+                "delete from budgets where user_id = $1",
                 "delete from invitations where email = (select email from users where id = $1)",
             ] {
                 sqlx::query(statement).bind(id).execute(&mut *tx).await?;

@@ -4,6 +4,7 @@
 //! Sources, the last one wins: `default.toml`, a file, the environment, flags. See `merge.rs` for how.
 
 mod merge;
+mod prices;
 
 use std::{
     net::SocketAddr,
@@ -243,6 +244,7 @@ pub struct Model {
     pub connect_s: u64,
     pub first_byte_s: u64,
     pub between_bytes_s: u64,
+    pub prices: String,
 }
 
 /// `[providers]`
@@ -281,6 +283,9 @@ impl Config {
                     provider_names().join(", ")
                 ),
             );
+        }
+        if let Err(problem) = prices::parse(&self.model.prices) {
+            return wrong("model.prices", problem);
         }
         if self.model.max_retries > 3 {
             return wrong("model.max_retries", format!("{} is more than 3", self.model.max_retries));
@@ -470,6 +475,11 @@ impl Config {
             endpoint = endpoint.with_model(self.model.model.clone());
         }
         endpoint
+    }
+
+    /// What tokens of a model cost, as far as anybody knows.
+    pub fn price(&self, provider: ProviderId, model: &str) -> Option<llm::Price> {
+        llm::list_price(provider, model).or_else(|| prices::find(&self.model.prices, provider, model))
     }
 
     /// The provider that writes diagrams when a request names none; `None` for the built-in drafter.

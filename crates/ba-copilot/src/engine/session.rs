@@ -32,7 +32,7 @@ pub struct Prompt {
 /// What to do next.
 #[derive(Debug)]
 pub enum Step {
-    /// Ask the model, then call [`Session::replied`] or [`Session::failed`].
+    /// Ask the model, then call [`Session::replied`], [`Session::failed`] or [`Session::not_asked`].
     Ask(Prompt),
     /// Check this text, then call [`Session::checked`].
     Check(String),
@@ -126,6 +126,12 @@ impl Session {
     pub fn failed(&mut self, why: &str) -> Step {
         self.errors.push(why.to_owned());
         self.fall_back()
+    }
+
+    /// The question was not put to the model at all, and will not be; `why` is one plain sentence.
+    pub fn not_asked(&mut self, why: &str) -> Step {
+        self.asked = self.asked.saturating_sub(1);
+        self.failed(why)
     }
 
     /// The model answered, but not in the form of the schema: some cannot. It is asked for Mermaid text, once.

@@ -56,7 +56,7 @@ pub enum Problems {
     /// Nobody knows who is calling
     #[response(status = 401, content_type = "application/problem+json")]
     SignIn(Problem),
-    /// The caller may see it and not change it, or the token has not the scope
+    /// The caller may see it and not change it, the token has not the scope, or a budget has no room and will not have any
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(Problem),
     /// There is no such thing, or the caller may not see it
@@ -74,7 +74,7 @@ pub enum Problems {
     /// The input cannot be used
     #[response(status = 422, content_type = "application/problem+json")]
     Invalid(Problem),
-    /// Too many requests
+    /// Too many requests, or a budget is spent, until the time in `Retry-After`
     #[response(status = 429, content_type = "application/problem+json")]
     TooMany(Problem),
 }
@@ -166,7 +166,10 @@ pub(crate) fn status_of(error: &Error) -> StatusCode {
         Error::Forbidden(_) => StatusCode::FORBIDDEN,
         Error::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::Model { code: "llm_timed_out", .. } => StatusCode::GATEWAY_TIMEOUT,
-        Error::Model { code: "llm_misconfigured", .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        Error::Spent { wait_s: Some(_), .. } => StatusCode::TOO_MANY_REQUESTS,
+        // Waiting would not help: somebody has to allow more.
+        Error::Spent { wait_s: None, .. } => StatusCode::FORBIDDEN,
+        Error::Model { code: "llm_misconfigured" | "price_unknown", .. } => StatusCode::UNPROCESSABLE_ENTITY,
         Error::Model { .. } => StatusCode::BAD_GATEWAY,
         Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -190,6 +193,7 @@ impl From<Error> for Pending {
         match error {
             Error::Invalid { path, message } => pending.errors.push((path, message)),
             Error::TooMany { wait_s, .. } | Error::TooEarly { wait_s, .. } => pending.wait_s = Some(wait_s),
+            Error::Spent { wait_s, .. } => pending.wait_s = wait_s,
             _ => (),
         }
         pending

@@ -47,6 +47,14 @@ pub enum Error {
         /// When to ask again, in seconds.
         wait_s: u64,
     },
+    /// A budget has no room for a question to a model, so it was not asked.
+    #[error("{message}")]
+    Spent {
+        /// Which budget, how much of it is used, and what to do.
+        message: String,
+        /// When it is full again, in seconds; not there if waiting does not help.
+        wait_s: Option<u64>,
+    },
     /// No model could write the diagram, and the draft was not wanted.
     #[error("{message}")]
     Model {
@@ -80,6 +88,7 @@ impl Error {
             Error::Forbidden(_) => "forbidden",
             Error::TooMany { .. } => "too_many",
             Error::TooEarly { .. } => "in_progress",
+            Error::Spent { .. } => "budget_spent",
             Error::Model { code, .. } => code,
             Error::Unavailable(_) => "unavailable",
             Error::Internal(_) => "internal",

@@ -17,6 +17,7 @@ use super::{
     access::{Caller, Scope, enter},
     check::{self, Judged, Validator},
     projects, provider_keys,
+    purse::{KeyOf, Purse},
 };
 use crate::{
     app::App,
@@ -120,7 +121,8 @@ pub async fn generate_diagram(
 ) -> Result<Generated, Error> {
     // Before anything is paid for.
     let (message, project) = check_request(app, caller, &request).await?;
-    let endpoint = choose_endpoint(app, caller, &project, &request).await?;
+    let (endpoint, key) = choose_endpoint(app, caller, &project, &request).await?.unzip();
+    let purse = Purse::of(app, caller, &project, key.unwrap_or(KeyOf::Team));
     let (provider, model) = match &endpoint {
         Some(endpoint) => (endpoint.provider.name().to_owned(), endpoint.model.clone()),
         None => ("builtin".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
@@ -133,7 +135,7 @@ pub async fn generate_diagram(
         fallback: request.fallback,
     };
     let mut usage = Usage::default();
-    let run = Run { app, endpoint: endpoint.as_ref(), watcher: &watcher };
+    let run = Run { app, endpoint: endpoint.as_ref(), purse: &purse, watcher: &watcher };
     let result = run.session(settings, &message, &mut usage).await;
     let took_us = app.clock.now_us().as_micros().saturating_sub(begun.as_micros()).max(0);
     let duration = Duration::from_micros(u64::try_from(took_us).unwrap_or(0));
@@ -208,18 +210,17 @@ fn check_message(message: &str) -> Result<String, Error> {
     Ok(message.replace('\0', " "))
 }
 
-/// Who is asked; `None` for the built-in drafter.
+/// Who is asked, and whose key is used; `None` for the built-in drafter.
 pub(super) async fn choose_endpoint(
     app: &App,
     caller: &Caller,
     project: &ProjectId,
     request: &Request,
-) -> Result<Option<Endpoint>, Error> {
-    if app.scripted && request.provider.as_deref() != Some("builtin") {
-        return Ok(Some(Endpoint::new(ProviderId::Scripted)));
-    }
+) -> Result<Option<(Endpoint, KeyOf)>, Error> {
     let provider = match request.provider.as_deref() {
         Some("builtin") => return Ok(None),
+        // Whoever is named, the script answers.
+        Some(_) if app.scripted => None,
         Some(name) => Some(
             name.parse::<ProviderId>().ok().filter(|id| *id != ProviderId::Scripted).ok_or_else(|| {
                 Error::invalid(
@@ -235,8 +236,16 @@ pub(super) async fn choose_endpoint(
         Some(_) => None,
         None => provider_keys::find_key(app, caller, project, provider).await?,
     };
+    let whose = match &brought {
+        _ if request.key.is_some() => KeyOf::Request,
+        Some(found) if found.own => KeyOf::Person,
+        _ => KeyOf::Team,
+    };
+    if app.scripted {
+        return Ok(Some((Endpoint::new(ProviderId::Scripted), whose)));
+    }
     let (provider, key) = match brought {
-        Some((provider, key)) => (Some(provider), Some(key)),
+        Some(found) => (Some(found.provider), Some(found.key)),
         None => (provider.or_else(|| app.config.default_provider()), request.key.clone()),
     };
     let Some(provider) = provider else { return Ok(None) };
@@ -247,7 +256,7 @@ pub(super) async fn choose_endpoint(
     if let Some(key) = key {
         endpoint = endpoint.with_key(key);
     }
-    Ok(Some(endpoint))
+    Ok(Some((endpoint, whose)))
 }
 
 fn watch(watcher: &Watcher, event: Event) {
@@ -261,7 +270,16 @@ fn watch(watcher: &Watcher, event: Event) {
 struct Run<'a> {
     app: &'a App,
     endpoint: Option<&'a Endpoint>,
+    purse: &'a Purse<'a>,
     watcher: &'a Watcher,
+}
+
+/// Why a question has no answer.
+enum Unanswered {
+    /// The model, or the way to it.
+    Model(LlmError),
+    /// It was not asked.
+    NotAsked(Error),
 }
 
 impl Run<'_> {
@@ -272,7 +290,7 @@ impl Run<'_> {
         usage: &mut Usage,
     ) -> Result<(Outcome, Validator), Error> {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(self.app.config.model.total_s);
-        let mut failure: Option<LlmError> = None;
+        let mut failure: Option<Error> = None;
         let mut validator = None;
         let (mut session, mut step) = Session::start(settings, message);
         loop {
@@ -281,16 +299,19 @@ impl Run<'_> {
                     watch(self.watcher, Event::Status("asking"));
                     match self.ask(prompt, deadline, usage).await {
                         Ok(text) => session.replied(&text),
-                        Err(error @ LlmError::BadReply { what: llm::BadReply::NotJson, .. }) => {
+                        Err(Unanswered::Model(error)) => {
+                            let why = error.to_string();
+                            let formless =
+                                matches!(error, LlmError::BadReply { what: llm::BadReply::NotJson, .. });
+                            failure = Some(error.into());
+                            if formless { session.replied_without_form(&why) } else { session.failed(&why) }
+                        }
+                        Err(Unanswered::NotAsked(error @ (Error::Spent { .. } | Error::Model { .. }))) => {
                             let why = error.to_string();
                             failure = Some(error);
-                            session.replied_without_form(&why)
+                            session.not_asked(&why)
                         }
-                        Err(error) => {
-                            let why = error.to_string();
-                            failure = Some(error);
-                            session.failed(&why)
-                        }
+                        Err(Unanswered::NotAsked(error)) => return Err(error),
                     }
                 }
                 Step::Check(text) => {
@@ -316,7 +337,7 @@ impl Run<'_> {
                 }
                 Step::GiveUp(problems) => {
                     return Err(match failure {
-                        Some(error) => error.into(),
+                        Some(error) => error,
                         // What the drafter writes is valid by construction; if not, that is a fault of ours.
                         None if self.endpoint.is_none() => {
                             Error::Internal("Mermaid did not accept the built-in draft".to_owned())
@@ -339,7 +360,7 @@ impl Run<'_> {
         prompt: Prompt,
         deadline: tokio::time::Instant,
         usage: &mut Usage,
-    ) -> Result<String, LlmError> {
+    ) -> Result<String, Unanswered> {
         let endpoint = self.endpoint.cloned().unwrap_or_else(|| Endpoint::new(ProviderId::Scripted));
         let turns = prompt
             .turns
@@ -354,34 +375,25 @@ impl Run<'_> {
         question.schema = prompt.schema.map(|json| llm::Schema { name: "blueprint".to_owned(), json });
         question.turns = turns;
         question.max_output_tokens = self.app.config.model.max_output_tokens;
+        let mut held = self.purse.reserve(&endpoint, &question).await.map_err(Unanswered::NotAsked)?;
         let asked = async {
-            match self.watcher {
-                None => self.app.llm.ask(&endpoint, &question).await,
-                Some(watcher) => {
-                    self.app
-                        .llm
-                        .ask_streaming(&endpoint, &question, |delta| {
-                            drop(watcher.send(Event::Delta(delta.to_owned())))
-                        })
-                        .await
-                }
-            }
+            let mut tell = |delta: &str| watch(self.watcher, Event::Delta(delta.to_owned()));
+            let tell: Option<&mut (dyn FnMut(&str) + Send)> =
+                if self.watcher.is_some() { Some(&mut tell) } else { None };
+            self.app.llm.ask_paying(&endpoint, &question, tell, &mut held).await
         };
         // All questions of one diagram share one time, or four slow answers would take four times as long as promised.
         let answer = tokio::time::timeout_at(deadline, asked)
             .await
             .unwrap_or(Err(LlmError::TimedOut { limit: llm::Limit::Total }));
-        let took = match &answer {
-            Ok(answer) => answer.usage,
-            Err(error) => error.usage(),
-        };
+        let took = held.settle(&answer).await;
         usage.input_tokens += took.input_tokens;
         usage.output_tokens += took.output_tokens;
         usage.cost_micro_usd = match (usage.cost_micro_usd, took.cost_micro_usd) {
             (None, None) => None,
             (a, b) => Some(a.unwrap_or(0) + b.unwrap_or(0)),
         };
-        answer.map(|answer| answer.text)
+        answer.map(|answer| answer.text).map_err(Unanswered::Model)
     }
 
     fn show_findings(&self, checked: &Checked) {

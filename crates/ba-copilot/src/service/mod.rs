@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod accounts;
+pub mod budgets;
 pub mod check;
 mod data_keys;
 pub mod diagrams;
@@ -20,6 +21,7 @@ pub mod page;
 pub mod picture;
 pub mod projects;
 pub mod provider_keys;
+mod purse;
 pub mod requirements;
 pub mod reviews;
 pub mod schema;

@@ -150,6 +150,16 @@ pub async fn delete_key(app: &App, caller: &Caller, owner: &Owner, provider: &st
     Ok(store(app)?.delete_provider_key(entered.of(), provider.name(), &event).await?)
 }
 
+/// A key that somebody keeps here, opened.
+pub(super) struct Found {
+    /// Its vendor.
+    pub(super) provider: ProviderId,
+    /// The key.
+    pub(super) key: SecretString,
+    /// It is the caller's, not the project's.
+    pub(super) own: bool,
+}
+
 /// The key that pays for a question of the caller in a project, and its vendor: the caller's own before the project's;
 /// of several, that of the vendor who is asked, or else the first.
 pub(super) async fn find_key(
@@ -157,7 +167,7 @@ pub(super) async fn find_key(
     caller: &Caller,
     project: &ProjectId,
     wanted: Option<ProviderId>,
-) -> Result<Option<(ProviderId, SecretString)>, Error> {
+) -> Result<Option<Found>, Error> {
     let Some(store) = &app.store else { return Ok(None) };
     let mut keys = match caller.user_id() {
         Some(user) => store.list_provider_keys(KeysOf::User(user)).await?,
@@ -170,7 +180,7 @@ pub(super) async fn find_key(
             continue;
         }
         let opened = open(app, &key).await?;
-        return Ok(Some((provider, SecretString::from(opened))));
+        return Ok(Some(Found { provider, key: SecretString::from(opened), own: key.user_id.is_some() }));
     }
     Ok(None)
 }

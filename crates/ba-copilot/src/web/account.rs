@@ -9,7 +9,10 @@ use llm::SecretString;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::layout::{Form, Page, done, error_page, explain, field, said, when};
+use super::{
+    budgets,
+    layout::{Form, Page, done, error_page, explain, field, said, when},
+};
 use crate::{
     http::{Shared, identify::signed_out},
     service::{
@@ -22,6 +25,7 @@ use crate::{
             sign_in,
             tokens::{self, Wanted},
         },
+        budgets::Owner,
         page::Listing,
     },
 };
@@ -206,6 +210,7 @@ async fn page(
         Err(error) => return error_page(Some(caller), &error),
     };
     let now = app.clock.now_us();
+    let budget = budgets::line(shared, caller, &Owner::Me).await;
     let body = html! {
         main {
             @if let Some(text) = said(asked.done.as_deref(), &DONE) { p."note"."good" { (text) } }
@@ -223,6 +228,7 @@ async fn page(
                         input id="email-password" name="password" type="password" autocomplete="current-password" required;
                     }))
                 }
+                (budget)
             }
             section.card {
                 h2 { "Password" }

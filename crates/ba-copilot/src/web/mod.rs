@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod assets;
+mod budgets;
 pub mod diagrams;
 pub mod entrance;
 pub mod home;

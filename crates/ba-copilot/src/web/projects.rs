@@ -7,12 +7,16 @@ use axum::{
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::layout::{Form, Page, done, error_page, explain, field, go, said, when};
+use super::{
+    budgets,
+    layout::{Form, Page, done, error_page, explain, field, go, said, when},
+};
 use crate::{
     http::Shared,
     service::{
         Error, Role,
         access::Caller,
+        budgets::Owner,
         diagrams, members,
         page::Listing,
         projects::{self, Mine, ProjectChanges},
@@ -231,6 +235,7 @@ async fn project_page(
     let Mine { project, role } = mine;
     let here = format!("/projects/{}", project.id);
     let owner = role == Role::Owner;
+    let budget = budgets::line(shared, caller, &Owner::Project(project.id.to_string())).await;
     let button = |action: &str, label: &str, inner: Markup| {
         html! {
             form.inline method="post" action=(here) {
@@ -270,6 +275,7 @@ async fn project_page(
                     @if let Some(next) = &diagrams.next { p { a href={ (here) "?after=" (next) } { "More" } } }
                     p { a href={ "/?project=" (project.id) } { "Draw another one" } }
                 }
+                (budget)
             }
             @if !people.is_empty() {
                 section.card {

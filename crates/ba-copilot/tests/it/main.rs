@@ -12,6 +12,7 @@ mod accounts;
 mod api;
 mod app;
 mod bad_input;
+mod budgets;
 mod cli;
 mod docs;
 mod email_address;

@@ -216,6 +216,19 @@ fn table() -> Vec<(&'static str, &'static str, Value, Expected)> {
             Value::Null,
             OWNS.map(|s| if s == 200 { 204 } else { s }),
         ),
+        ("GET", "/api/v1/projects/{project}/budget", Value::Null, [401, 404, 403, 403, 200, 200, 403]),
+        ("PUT", "/api/v1/projects/{project}/budget", json!({"period": "month", "max_tokens": 1000}), OWNS),
+        (
+            "DELETE",
+            "/api/v1/projects/{project}/budget",
+            Value::Null,
+            OWNS.map(|s| if s == 200 { 204 } else { s }),
+        ),
+        // Nobody here has one.
+        ("GET", "/api/v1/me/budget", Value::Null, OWN.map(|s| if s == 200 { 404 } else { s })),
+        ("GET", "/api/v1/users/{viewer}/budget", Value::Null, RUNS),
+        ("PUT", "/api/v1/users/{viewer}/budget", json!({"period": "day", "max_tokens": 1}), RUNS),
+        ("DELETE", "/api/v1/users/{viewer}/budget", Value::Null, RUNS),
         ("GET", "/api/v1/tokens", Value::Null, OWN),
         ("POST", "/api/v1/tokens", json!({"name": "", "scopes": ["read"]}), tries(OWN)),
         ("DELETE", "/api/v1/tokens/{foreign token}", Value::Null, [401, 404, 404, 404, 404, 404, 403]),
@@ -389,6 +402,9 @@ async fn everybody_may_do_what_they_may_and_nothing_else() {
     let asked = owner.send_with(&app, "POST", path, body, &[("prefer", "respond-async")]).await;
     assert_eq!(asked.status, 202, "{}", asked.text());
     let job = asked.json()["id"].as_str().expect("an id").to_owned();
+    let budget = json!({"period": "day", "max_tokens": 1});
+    let made = owner.send(&app, "PUT", &in_project("budget"), budget).await;
+    assert_eq!(made.status, 201, "{}", made.text());
     let owner_id = id_of(&app, &mut owner).await;
     let viewer_id = ids[1].1.clone();
 

@@ -18,7 +18,9 @@ use crate::{
 };
 
 /// A vendor on a port of its own: one closure answers every connection. It ends when the listener's owner does.
-fn vendor(answer: impl Fn(TcpStream, &mpsc::Receiver<()>) + Send + 'static) -> (String, mpsc::Sender<()>) {
+pub(crate) fn vendor(
+    answer: impl Fn(TcpStream, &mpsc::Receiver<()>) + Send + 'static,
+) -> (String, mpsc::Sender<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     let (open, closed) = mpsc::channel::<()>();
@@ -35,7 +37,7 @@ fn vendor(answer: impl Fn(TcpStream, &mpsc::Receiver<()>) + Send + 'static) -> (
 }
 
 /// Reads one request, head and body.
-fn read_request(stream: &mut TcpStream) -> String {
+pub(crate) fn read_request(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     loop {

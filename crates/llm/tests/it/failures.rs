@@ -3,10 +3,11 @@
 //! Waits and their ends are in `time.rs`.
 
 use llm::ProviderId::{Anthropic, Compatible, Gemini, OpenAi, OpenRouter};
+use llm::{Llm, Payer};
 
-use crate::check::{check, check_both, plain, stopped, with_text};
+use crate::check::{check, check_both, endpoint, limits, plain, stopped, with_text};
 use crate::recorded::*;
-use crate::server::{Act, events, json, open_stream, reply};
+use crate::server::{Act, Server, events, json, open_stream, reply};
 
 #[test]
 fn a_refusal_is_not_asked_again() {
@@ -198,4 +199,52 @@ fn a_lost_connection_is_tried_again_unless_words_were_told() {
 
     // Small servers forget the end mark; the reason to stop is enough.
     check(Compatible, &plain(), &[first(OPENAI, "data: [DONE]")], "Hello, world | 12/5 | 1");
+}
+
+/// Allows so many attempts more, and counts how often it was asked.
+struct Careful {
+    left: u32,
+    asked: u32,
+}
+
+impl Payer for Careful {
+    async fn pays_again(&mut self) -> bool {
+        self.asked += 1;
+        self.left = self.left.saturating_sub(1);
+        self.left > 0
+    }
+}
+
+/// With somebody who allows one attempt more after one that may have cost something: how often they were asked, the requests
+/// that came, and whether there was an answer.
+#[track_caller]
+fn check_payer(acts: &[Act], expected: (u32, usize, bool)) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+    let found = runtime.block_on(async {
+        let llm = Llm::new(limits()).expect("client");
+        let server = Server::start(acts.to_vec()).await;
+        let mut payer = Careful { left: 2, asked: 0 };
+        let result = llm.ask_paying(&endpoint(OpenAi, &server), &plain(), None, &mut payer).await;
+        (payer.asked, server.requests().len(), result.is_ok())
+    });
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn whoever_pays_is_asked_before_the_same_is_paid_for_twice() {
+    let lost = Act::Close(vec![]);
+    check_payer(&[events(OPENAI)], (0, 1, true));
+    check_payer(&[lost.clone(), events(OPENAI)], (1, 2, true));
+    check_payer(&[lost.clone(), lost.clone(), events(OPENAI)], (2, 2, false));
+    check_payer(&[json(500, "{}"), json(504, "{}"), events(OPENAI)], (2, 2, false));
+    // A server that does not stream may have written the whole answer.
+    check_payer(&[json(200, OPENAI_WHOLE)], (1, 2, true));
+    // Who is busy, or does not take a part of the request, has not begun.
+    check_payer(&[json(429, "{}"), json(529, "{}"), events(OPENAI)], (0, 3, true));
+    let temperature = r#"{"error":{"param":"temperature"}}"#;
+    check_payer(&[json(400, temperature), lost, events(OPENAI)], (1, 3, true));
+    // Who is too busy half-way has.
+    let began = OPENAI.split_inclusive("\n\n").next().unwrap_or_default();
+    let half = format!("{began}data: {{\"error\":{{\"code\":529,\"message\":\"Overloaded\"}}}}\n\n");
+    check_payer(&[events(&half), events(OPENAI)], (1, 2, true));
 }

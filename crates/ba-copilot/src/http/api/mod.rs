@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod audit;
+pub mod budgets;
 pub mod diagrams;
 pub mod events;
 pub mod generate;
@@ -72,6 +73,17 @@ pub fn table() -> Vec<(&'static str, MethodRouter<Shared>)> {
         ),
         ("/api/v1/me/identities", get(identities::list_identities)),
         ("/api/v1/me/identities/{identity}", delete(identities::delete_identity)),
+        ("/api/v1/me/budget", get(budgets::find_my_budget)),
+        (
+            "/api/v1/projects/{project}/budget",
+            get(budgets::find_project_budget)
+                .put(budgets::set_project_budget)
+                .delete(budgets::delete_project_budget),
+        ),
+        (
+            "/api/v1/users/{user}/budget",
+            get(budgets::find_user_budget).put(budgets::set_user_budget).delete(budgets::delete_user_budget),
+        ),
         ("/api/v1/me/provider-keys", get(provider_keys::list_my_provider_keys)),
         (
             "/api/v1/me/provider-keys/{provider}",
@@ -209,11 +221,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Seen {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Pending> {
         let Some(value) = parts.headers.get(header::IF_MATCH).filter(|value| !value.is_empty()) else {
-            return Err(Pending::new(
-                StatusCode::PRECONDITION_REQUIRED,
-                "if_match_needed",
-                "Say which one you have seen: send its `ETag` as `If-Match`, so that you overwrite nobody's change. `*` changes it whatever it is now.",
-            ));
+            return Err(if_match_needed());
         };
         let text = value.to_str().unwrap_or_default().trim();
         if text == "*" {
@@ -229,6 +237,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Seen {
             )
         })
     }
+}
+
+/// The answer to a change that does not say what it is a change of.
+fn if_match_needed() -> Pending {
+    Pending::new(
+        StatusCode::PRECONDITION_REQUIRED,
+        "if_match_needed",
+        "Say which one you have seen: send its `ETag` as `If-Match`, so that you overwrite nobody's change. `*` changes it whatever it is now.",
+    )
 }
 
 /// The `ETag` of a revision.

@@ -1,0 +1,323 @@
+//! Budgets of projects and people: what may be spent on models, what is, and when it is full again. Owners decide on a
+//! project's, administrators on a person's.
+//!
+//! Spends nothing: `purse.rs` does.
+
+use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveTime};
+use serde_json::json;
+use store::{
+    Budget, BudgetId, BudgetLimits, BudgetOf, BudgetPeriod, BudgetState, Calendar, MAX_SPENDING, ProjectId,
+    Role, Spending, StoreError, TimeUs, UserId,
+};
+
+use super::{
+    Error,
+    access::{Caller, Scope, enter, enter_any, project_id, store},
+};
+use crate::app::App;
+
+/// Whose budget.
+#[derive(Debug, Clone)]
+pub enum Owner {
+    /// The caller's.
+    Me,
+    /// That of a person.
+    User(String),
+    /// That of a project.
+    Project(String),
+}
+
+/// The limits of a budget, as callers write them.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// `day`, `month` or `total`.
+    pub period: String,
+    /// Tokens, read and written.
+    pub max_tokens: Option<i64>,
+    /// Millionths of a US dollar.
+    pub max_micro_usd: Option<i64>,
+}
+
+/// What the caller knows of the budget that is to be set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// There is none.
+    None,
+    /// There is one, of this revision; of whichever if not said.
+    Some(Option<i64>),
+}
+
+/// A budget now.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// The budget.
+    pub budget: Budget,
+    /// What is used of it, with what questions on their way may take at most.
+    pub used: Spending,
+    /// Since when.
+    pub since: TimeUs,
+    /// When it is full again; never if not there.
+    pub renews_at: Option<TimeUs>,
+}
+
+impl Standing {
+    fn of(state: BudgetState, now: TimeUs) -> Self {
+        let BudgetState { budget, used } = state;
+        let since = match budget.limits.period {
+            // Nothing was counted before it was there.
+            BudgetPeriod::Total => budget.created_at,
+            period => calendar(now).since(period),
+        };
+        Standing { used, since, renews_at: renews_at(budget.limits.period, now), budget }
+    }
+
+    /// Tokens that are left, if they are limited.
+    pub fn remaining_tokens(&self) -> Option<i64> {
+        self.budget.limits.max_tokens.map(|limit| limit.saturating_sub(self.used.tokens).max(0))
+    }
+
+    /// Millionths of a US dollar that are left, if they are limited.
+    pub fn remaining_micro_usd(&self) -> Option<i64> {
+        self.budget.limits.max_micro_usd.map(|limit| limit.saturating_sub(self.used.micro_usd).max(0))
+    }
+}
+
+fn date(at: TimeUs) -> NaiveDate {
+    // Years beyond 262,000 have no date, and nothing here happens then.
+    DateTime::from_timestamp_micros(at.as_micros()).unwrap_or_default().date_naive()
+}
+
+fn midnight(date: NaiveDate) -> TimeUs {
+    TimeUs::from_micros(date.and_time(NaiveTime::MIN).and_utc().timestamp_micros())
+}
+
+/// The day and the month of a moment, in UTC.
+pub(super) fn calendar(now: TimeUs) -> Calendar {
+    let today = date(now);
+    Calendar { day: midnight(today), month: midnight(today.with_day(1).unwrap_or(today)) }
+}
+
+/// When a period ends that has begun.
+pub(super) fn renews_at(period: BudgetPeriod, now: TimeUs) -> Option<TimeUs> {
+    let today = date(now);
+    let next = match period {
+        BudgetPeriod::Day => today.succ_opt(),
+        BudgetPeriod::Month => today.with_day(1)?.checked_add_months(Months::new(1)),
+        BudgetPeriod::Total => None,
+    };
+    next.map(midnight)
+}
+
+/// Millionths of a US dollar as people read them.
+pub fn dollars(micro_usd: i64) -> String {
+    let text = format!("{}.{:06}", micro_usd / 1_000_000, micro_usd % 1_000_000);
+    // Cents are always there, smaller parts where there are some.
+    let (whole, small) = text.split_at(text.len() - 4);
+    format!("${whole}{}", small.trim_end_matches('0'))
+}
+
+enum Entered {
+    User(UserId),
+    Project(ProjectId),
+}
+
+impl Entered {
+    fn of(&self) -> BudgetOf<'_> {
+        match self {
+            Entered::User(user) => BudgetOf::User(user),
+            Entered::Project(project) => BudgetOf::Project(project),
+        }
+    }
+
+    fn project(&self) -> Option<&ProjectId> {
+        match self {
+            Entered::User(_) => None,
+            Entered::Project(project) => Some(project),
+        }
+    }
+
+    fn user(&self) -> Option<&UserId> {
+        match self {
+            Entered::User(user) => Some(user),
+            Entered::Project(_) => None,
+        }
+    }
+}
+
+async fn find_user(app: &App, caller: &Caller, id: &str) -> Result<Entered, Error> {
+    caller.admin()?;
+    let id = UserId::parse(id).map_err(|_| Error::NotFound("user"))?;
+    Ok(Entered::User(store(app)?.find_user(&id).await?.id))
+}
+
+/// Lets in who may see a budget.
+async fn enter_to_see(app: &App, caller: &Caller, owner: &Owner) -> Result<Entered, Error> {
+    match owner {
+        Owner::Me => Ok(Entered::User(caller.account()?.id.clone())),
+        Owner::User(user) => find_user(app, caller, user).await,
+        Owner::Project(project) => {
+            let entered = enter_any(app, caller, &project_id(project)?, Role::Editor).await?;
+            Ok(Entered::Project(entered.project.id))
+        }
+    }
+}
+
+/// Lets in who decides on a budget.
+async fn enter_to_decide(app: &App, caller: &Caller, owner: &Owner) -> Result<Entered, Error> {
+    caller.may(Scope::Account)?;
+    match owner {
+        Owner::Me => find_user(app, caller, caller.account()?.id.as_str()).await,
+        Owner::User(user) => find_user(app, caller, user).await,
+        Owner::Project(project) => {
+            let entered = enter(app, caller, &project_id(project)?, Role::Owner).await?;
+            Ok(Entered::Project(entered.project.id))
+        }
+    }
+}
+
+/// A budget and what is used of it.
+///
+/// # Errors
+/// When there is none, or the caller may not see it.
+pub async fn find_budget(app: &App, caller: &Caller, owner: &Owner) -> Result<Standing, Error> {
+    let entered = enter_to_see(app, caller, owner).await?;
+    let now = app.clock.now_us();
+    Ok(Standing::of(store(app)?.find_budget(entered.of(), calendar(now)).await?, now))
+}
+
+fn limits(wanted: &Wanted) -> Result<BudgetLimits, Error> {
+    let period = BudgetPeriod::try_from(wanted.period.clone()).map_err(|_| {
+        Error::invalid(
+            "period",
+            "A budget is for a `day`, for a `month`, or in `total`. Choose one of these.",
+        )
+    })?;
+    if wanted.max_tokens.is_none() && wanted.max_micro_usd.is_none() {
+        return Err(Error::invalid(
+            "max_tokens",
+            "A budget limits something: set `max_tokens`, `max_micro_usd` or both. To limit nothing, delete it.",
+        ));
+    }
+    for (path, limit) in [("max_tokens", wanted.max_tokens), ("max_micro_usd", wanted.max_micro_usd)] {
+        if limit.is_some_and(|limit| !(0..=MAX_SPENDING).contains(&limit)) {
+            return Err(Error::invalid(path, format!("A limit is a whole number from 0 to {MAX_SPENDING}.")));
+        }
+    }
+    Ok(BudgetLimits { period, max_tokens: wanted.max_tokens, max_micro_usd: wanted.max_micro_usd })
+}
+
+/// Makes a budget, or changes its limits if it is still the one that the caller knows. What was used stays used. Says
+/// whether it is new.
+///
+/// # Errors
+/// When it is not, when the caller may not decide on it, or when the limits cannot be kept.
+pub async fn set_budget(
+    app: &App,
+    caller: &Caller,
+    owner: &Owner,
+    wanted: &Wanted,
+    known: Known,
+) -> Result<(Standing, bool), Error> {
+    let entered = enter_to_decide(app, caller, owner).await?;
+    let limits = limits(wanted)?;
+    let store = store(app)?;
+    let now = app.clock.now_us();
+    let details = json!({
+        "user": entered.user().map(UserId::as_str),
+        "period": limits.period.as_str(),
+        "max_tokens": limits.max_tokens,
+        "max_micro_usd": limits.max_micro_usd,
+    });
+    let did = |id: &BudgetId| caller.did(app, "budget.set", entered.project(), id.as_str(), &details);
+    match known {
+        Known::None => {
+            let budget = Budget {
+                id: BudgetId::parse(app.clock.new_id("bud"))?,
+                project_id: entered.project().cloned(),
+                user_id: entered.user().cloned(),
+                limits,
+                revision: 1,
+                created_at: now,
+                updated_at: now,
+            };
+            store.create_budget(&budget, &did(&budget.id)?).await.map_err(|error| match error {
+                StoreError::Conflict { .. } => Error::Changed(
+                    "There is a budget already. Read it, then change it with its `ETag` as `If-Match`."
+                        .to_owned(),
+                ),
+                other => other.into(),
+            })?;
+        }
+        Known::Some(seen) => {
+            let old = store.find_budget(entered.of(), calendar(now)).await.map_err(|error| match error {
+                StoreError::NotFound { .. } => Error::Changed(
+                    "There is no budget to change. Leave `If-Match` out to make one.".to_owned(),
+                ),
+                other => other.into(),
+            })?;
+            let old = old.budget;
+            store.update_budget(&old.id, seen.unwrap_or(old.revision), &limits, &did(&old.id)?).await?;
+        }
+    }
+    let state = store.find_budget(entered.of(), calendar(now)).await?;
+    Ok((Standing::of(state, now), known == Known::None))
+}
+
+/// Takes a budget away, and with it what was used: nothing limits what is spent from then on.
+///
+/// # Errors
+/// When there is none, or the caller may not decide on it.
+pub async fn delete_budget(app: &App, caller: &Caller, owner: &Owner) -> Result<(), Error> {
+    let entered = enter_to_decide(app, caller, owner).await?;
+    let store = store(app)?;
+    let state = store.find_budget(entered.of(), calendar(app.clock.now_us())).await?;
+    let id = state.budget.id;
+    let details = json!({"user": entered.user().map(UserId::as_str)});
+    let event = caller.did(app, "budget.delete", entered.project(), id.as_str(), &details)?;
+    Ok(store.delete_budget(&id, &event).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::rfc3339;
+
+    #[track_caller]
+    fn check(now: &str, day: &str, month: &str, tomorrow: &str, next_month: &str) {
+        let now = DateTime::parse_from_rfc3339(now).expect("a time").timestamp_micros();
+        let now = TimeUs::from_micros(now);
+        let calendar = calendar(now);
+        let renews = |period| renews_at(period, now).map(rfc3339).unwrap_or_default();
+        assert_eq!(
+            [
+                rfc3339(calendar.day),
+                rfc3339(calendar.month),
+                renews(BudgetPeriod::Day),
+                renews(BudgetPeriod::Month)
+            ],
+            [day, month, tomorrow, next_month].map(|date| format!("{date}T00:00:00.000Z"))
+        );
+        assert_eq!(renews_at(BudgetPeriod::Total, now), None);
+    }
+
+    #[test]
+    fn days_and_months_are_those_of_the_calendar() {
+        check("2027-01-15T08:00:00Z", "2027-01-15", "2027-01-01", "2027-01-16", "2027-02-01");
+        check("2027-01-31T23:59:59.999999Z", "2027-01-31", "2027-01-01", "2027-02-01", "2027-02-01");
+        check("2028-02-29T00:00:00Z", "2028-02-29", "2028-02-01", "2028-03-01", "2028-03-01");
+        check("2027-12-31T12:00:00Z", "2027-12-31", "2027-12-01", "2028-01-01", "2028-01-01");
+    }
+
+    #[test]
+    fn money_is_written_as_people_read_it() {
+        for (micro_usd, text) in [
+            (0, "$0.00"),
+            (1, "$0.000001"),
+            (1_500_000, "$1.50"),
+            (12_345_600, "$12.3456"),
+            (990_000, "$0.99"),
+        ] {
+            assert_eq!(dollars(micro_usd), text);
+        }
+    }
+}
