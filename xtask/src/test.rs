@@ -21,6 +21,7 @@ pub(crate) fn run() -> Done {
             .to_owned());
     }
     provide("Chromium, to look at pictures and pages", "chromium", &["chromium", "chromium-driver"]);
+    provide("Redis, to share limits and checks between processes", "redis-server", &["redis-server"]);
     mcp_tools::provide();
     let server = provide_postgres();
     let url = server.as_ref().map(|server| server.url.as_str());

@@ -10,7 +10,8 @@ use crate::{
     clock::Clock,
     config::Config,
     remote::RemoteChecker,
-    service::{Error, accounts, mail::Mailer, schema, secrets::Sealer},
+    service::{Error, accounts, mail::Mailer, schema, secrets::Sealer, verdicts::SharedVerdicts},
+    shared_memory::SharedMemory,
 };
 
 /// The parts of a running product.
@@ -28,6 +29,10 @@ pub struct App {
     pub checker: Arc<Checker>,
     /// Another process that checks for this one, if one is configured.
     pub remote: Option<RemoteChecker>,
+    /// What this process remembers together with others, if a Redis is configured.
+    pub shared_memory: Option<SharedMemory>,
+    /// What other processes have checked, where that can be trusted.
+    pub verdicts: Option<SharedVerdicts>,
     /// The way to people.
     pub mailer: Mailer,
     /// Seals what must be read again; none where nothing is kept.
@@ -62,6 +67,12 @@ impl App {
     fn with_llm(config: Config, clock: Clock, llm: Llm, scripted: bool) -> Result<App, Error> {
         let checker = Arc::new(Checker::new(config.check_limits()));
         let remote = config.mcp_server_url().map(|url| RemoteChecker::new(url, &config.mcp));
+        let shared_memory =
+            SharedMemory::new(&config.redis).map_err(|error| Error::Unavailable(error.to_string()))?;
+        let verdicts = match &shared_memory {
+            Some(memory) => SharedVerdicts::new(&config, memory)?,
+            None => None,
+        };
         Ok(App {
             started_us: clock.now_us(),
             mailer: Mailer::new(&config)?,
@@ -73,6 +84,8 @@ impl App {
             scripted,
             checker,
             remote,
+            shared_memory,
+            verdicts,
             clock,
         })
     }

@@ -4,13 +4,16 @@
 //! remembers; `engine` decides. `config` is the only reader of the environment, `telemetry` the only installer of logs.
 
 pub mod app;
+mod circuit;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod engine;
 pub mod http;
 pub mod mcp;
+pub mod quota;
 pub mod remote;
 pub mod service;
+pub mod shared_memory;
 pub mod telemetry;
 pub mod web;

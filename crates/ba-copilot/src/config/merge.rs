@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::DEFAULT_TOML;
 
 /// Variables that people know from elsewhere, and the settings they are.
-const ALIASES: [(&str, &str); 17] = [
+const ALIASES: [(&str, &str); 18] = [
     ("OPEN_ROUTER_API_KEY", "providers.openrouter_api_key"),
     ("OPENAI_API_KEY", "providers.openai_api_key"),
     ("ANTHROPIC_API_KEY", "providers.anthropic_api_key"),
@@ -22,6 +22,7 @@ const ALIASES: [(&str, &str); 17] = [
     ("SMTP_URL", "mail.smtp_url"),
     ("MAIL_FROM", "mail.from"),
     ("SECRET_KEY", "secrets.secret_key"),
+    ("REDIS_URL", "redis.url"),
     ("MCP_SERVER_URL", "mcp.server_url"),
     ("MCP_TIMEOUT", "mcp.timeout_s"),
     ("MCP_TOKEN", "mcp.token"),

@@ -10,6 +10,7 @@ mod error;
 pub mod generate;
 pub mod health;
 pub mod knowledge;
+pub mod limits;
 pub mod mail;
 pub mod members;
 pub mod page;
@@ -20,6 +21,7 @@ pub mod requirements;
 pub mod reviews;
 pub mod schema;
 pub mod secrets;
+pub mod verdicts;
 
 pub use error::Error;
 /// What use-cases hand to doors, which never ask the store themselves.

@@ -23,6 +23,7 @@ mod permissions;
 mod process;
 mod projects;
 mod providers;
+mod redis;
 mod remote;
 mod teams;
 mod viewer;
