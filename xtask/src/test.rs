@@ -30,6 +30,7 @@ pub(crate) fn run() -> Done {
             .to_owned());
     }
     provide("Chromium, to look at pictures and pages", "chromium", &["chromium", "chromium-driver"]);
+    provide("Redis, to share limits and checks between processes", "redis-server", &["redis-server"]);
     mcp_tools::provide();
     oidc_provider::provide();
     let server = provide_postgres();

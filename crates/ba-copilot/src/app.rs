@@ -12,7 +12,8 @@ use crate::{
     oidc::Provider,
     outbound::Outbound,
     remote::RemoteChecker,
-    service::{Error, accounts, live::Live, mail::Mailer, schema, secrets::Sealer},
+    service::{Error, accounts, live::Live, mail::Mailer, schema, secrets::Sealer, verdicts::SharedVerdicts},
+    shared_memory::SharedMemory,
 };
 
 /// The parts of a running product.
@@ -32,6 +33,10 @@ pub struct App {
     pub remote: Option<RemoteChecker>,
     /// With whom else people may sign in, if with anybody.
     pub oidc: Option<Provider>,
+    /// What this process remembers together with others, if a Redis is configured.
+    pub shared_memory: Option<SharedMemory>,
+    /// What other processes have checked, where that can be trusted.
+    pub verdicts: Option<SharedVerdicts>,
     /// The way to people.
     pub mailer: Mailer,
     /// The way to addresses that people typed in.
@@ -71,6 +76,12 @@ impl App {
         let checker = Arc::new(Checker::new(config.check_limits()));
         let remote = config.mcp_server_url().map(|url| RemoteChecker::new(url, &config.mcp));
         let oidc = Provider::of(&config, &clock).map_err(|error| Error::Unavailable(error.to_string()))?;
+        let shared_memory =
+            SharedMemory::new(&config.redis).map_err(|error| Error::Unavailable(error.to_string()))?;
+        let verdicts = match &shared_memory {
+            Some(memory) => SharedVerdicts::new(&config, memory)?,
+            None => None,
+        };
         Ok(App {
             oidc,
             started_us: clock.now_us(),
@@ -85,6 +96,8 @@ impl App {
             scripted,
             checker,
             remote,
+            shared_memory,
+            verdicts,
             clock,
         })
     }

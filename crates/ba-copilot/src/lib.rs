@@ -4,6 +4,7 @@
 //! remembers; `engine` decides. `config` is the only reader of the environment, `telemetry` the only installer of logs.
 
 pub mod app;
+mod circuit;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -13,7 +14,9 @@ pub mod jobs;
 pub mod mcp;
 pub mod oidc;
 pub mod outbound;
+pub mod quota;
 pub mod remote;
 pub mod service;
+pub mod shared_memory;
 pub mod telemetry;
 pub mod web;

@@ -4,7 +4,7 @@
 //! in its own process at once), and a task in the background asks it whether it is back.
 
 use std::{
-    sync::{Arc, Mutex, Weak},
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
@@ -20,7 +20,10 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::config::Mcp;
+use crate::{
+    circuit::{self, Circuit},
+    config::Mcp,
+};
 
 /// Failures in a row after which it is not asked any more.
 const FAILURES: u32 = 3;
@@ -85,14 +88,7 @@ struct Inner {
     token: Option<SecretString>,
     timeout: Duration,
     client: tokio::sync::Mutex<Option<Arc<Client>>>,
-    breaker: Mutex<Breaker>,
-}
-
-#[derive(Default)]
-struct Breaker {
-    failures: u32,
-    /// Why it is not asked; `None` while it is.
-    open: Option<RemoteError>,
+    circuit: Circuit<RemoteError>,
 }
 
 impl RemoteChecker {
@@ -103,7 +99,7 @@ impl RemoteChecker {
             token: settings.tokens().first().map(|token| SecretString::from(*token)),
             timeout: Duration::from_secs(settings.timeout_s),
             client: tokio::sync::Mutex::new(None),
-            breaker: Mutex::new(Breaker::default()),
+            circuit: Circuit::new(FAILURES),
         }))
     }
 
@@ -122,7 +118,7 @@ impl RemoteChecker {
     /// # Errors
     /// When there is none, at once if it has not answered lately; the caller checks by itself then.
     pub async fn check(&self, code: &str) -> Result<RemoteChecked, RemoteError> {
-        if let Some(error) = self.why_closed() {
+        if let Some(error) = self.0.circuit.why_closed() {
             return Err(error);
         }
         let answer = self.ask(code, self.0.timeout).await;
@@ -135,7 +131,7 @@ impl RemoteChecker {
     /// # Errors
     /// Why it does not.
     pub async fn probe(&self, within: Duration) -> Result<Duration, RemoteError> {
-        if let Some(error) = self.why_closed() {
+        if let Some(error) = self.0.circuit.why_closed() {
             return Err(error);
         }
         let begun = Instant::now();
@@ -144,27 +140,18 @@ impl RemoteChecker {
         answer.map(|_| begun.elapsed())
     }
 
-    fn why_closed(&self) -> Option<RemoteError> {
-        self.0.breaker.lock().ok()?.open.clone()
-    }
-
     /// Counts a failure or a success; the third failure in a row closes the way until the server is back.
     fn note(&self, error: Option<&RemoteError>) {
-        let Ok(mut breaker) = self.0.breaker.lock() else { return };
         let Some(error) = error else {
-            breaker.failures = 0;
+            self.0.circuit.succeeded();
             metrics::gauge!("ba_copilot_mcp_server_up").set(1.0);
             return;
         };
-        breaker.failures += 1;
-        if breaker.failures < FAILURES || breaker.open.is_some() {
-            return;
+        if self.0.circuit.failed(error) {
+            metrics::gauge!("ba_copilot_mcp_server_up").set(0.0);
+            tracing::warn!(server.address = %self.address(), "Checking in this process: {error}");
+            tokio::spawn(wait_until_back(Arc::downgrade(&self.0)));
         }
-        breaker.open = Some(error.clone());
-        drop(breaker);
-        metrics::gauge!("ba_copilot_mcp_server_up").set(0.0);
-        tracing::warn!(server.address = %self.address(), "Checking in this process: {error}");
-        tokio::spawn(wait_until_back(Arc::downgrade(&self.0)));
     }
 
     async fn ask(&self, code: &str, within: Duration) -> Result<RemoteChecked, RemoteError> {
@@ -273,28 +260,23 @@ fn read(answer: Option<Value>) -> Result<RemoteChecked, RemoteError> {
     Ok(RemoteChecked { checked, version })
 }
 
-/// Asks until there is an answer, seldomer each time, and opens the way again.
 async fn wait_until_back(inner: Weak<Inner>) {
-    let (mut wait, most) = BACK_OFF;
-    loop {
-        tokio::time::sleep(wait).await;
-        let Some(inner) = inner.upgrade() else { return };
-        let remote = RemoteChecker(inner);
-        match remote.ask(PROBE, remote.0.timeout).await {
-            Ok(_) => {
-                if let Ok(mut breaker) = remote.0.breaker.lock() {
-                    *breaker = Breaker::default();
+    circuit::until_back(BACK_OFF, || {
+        let remote = RemoteChecker(inner.upgrade()?);
+        Some(async move {
+            match remote.ask(PROBE, remote.0.timeout).await {
+                Ok(_) => {
+                    remote.0.circuit.open();
+                    metrics::gauge!("ba_copilot_mcp_server_up").set(1.0);
+                    tracing::info!(server.address = %remote.address(), "The MCP server is back and checks again");
+                    true
                 }
-                metrics::gauge!("ba_copilot_mcp_server_up").set(1.0);
-                tracing::info!(server.address = %remote.address(), "The MCP server is back and checks again");
-                return;
-            }
-            Err(error) => {
-                if let Ok(mut breaker) = remote.0.breaker.lock() {
-                    breaker.open = Some(error);
+                Err(error) => {
+                    remote.0.circuit.still_closed(error);
+                    false
                 }
             }
-        }
-        wait = (wait * 2).min(most);
-    }
+        })
+    })
+    .await;
 }

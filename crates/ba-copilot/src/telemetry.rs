@@ -81,6 +81,16 @@ fn describe() {
         "ba_copilot_mcp_fallbacks_total",
         "Checks made in this process because the server of MCP_SERVER_URL did not answer"
     );
+    describe_counter!(
+        "ba_copilot_limited_requests_total",
+        "Requests that were too many, by caller (token, user, address, mcp) and by what all processes or this one counted"
+    );
+    describe_gauge!("ba_copilot_redis_up", "Whether Redis is there: 1 or 0");
+    describe_counter!("ba_copilot_redis_failures_total", "Questions to Redis without an answer");
+    describe_counter!(
+        "ba_copilot_shared_verdicts_total",
+        "Texts looked up among the checks of other processes by outcome (hit, miss, unusable, away)"
+    );
     describe_counter!("ba_copilot_mcp_calls_total", "Calls of MCP tools by tool and outcome (ok, error)");
     describe_histogram!("ba_copilot_mcp_call_seconds", "Time of calls of MCP tools by tool, in seconds");
     describe_counter!(

@@ -75,6 +75,12 @@ impl Checked {
         self.mermaid.as_ref().is_some_and(Verdict::valid)
     }
 
+    /// It will be the same another time: a limit that was reached may not be reached again.
+    pub fn lasts(&self) -> bool {
+        let deciding = self.mermaid.as_ref().or(self.fast.as_ref());
+        deciding.is_some_and(|verdict| !matches!(verdict.outcome, Outcome::Failed(_)))
+    }
+
     /// Both engines had a verdict and they differ.
     pub fn disagreement(&self) -> bool {
         let verdict = |verdict: &Option<Verdict>| {
@@ -85,7 +91,7 @@ impl Checked {
 }
 
 /// Answers to texts longer than this are not remembered, so that a full memory stays small.
-const REMEMBERED_BYTES: usize = 64 << 10;
+pub const REMEMBERED_BYTES: usize = 64 << 10;
 
 /// Checks texts. Cheap to make: the Mermaid engine starts with the first text it is asked about.
 pub struct Checker {
@@ -134,16 +140,19 @@ impl Checker {
             return known;
         }
         let checked = self.examine(text, engine);
-        let deciding = checked.mermaid.as_ref().or(checked.fast.as_ref());
-        // A limit that was reached may not be reached another time.
-        let lasting = deciding.is_some_and(|verdict| !matches!(verdict.outcome, Outcome::Failed(_)));
-        if lasting
+        self.remember(text, engine, &checked);
+        checked
+    }
+
+    /// Remembers the answer to a text, if it lasts and the text is not long. Also for an answer that another process of the
+    /// same version has worked out; whoever hands it over answers for it.
+    pub fn remember(&self, text: &str, engine: Engine, checked: &Checked) {
+        if checked.lasts()
             && text.len() <= REMEMBERED_BYTES
             && let Ok(mut answers) = self.answers.lock()
         {
             answers.put(key(text, engine), checked.clone());
         }
-        checked
     }
 
     /// The answer to a text that was checked before, at the cost of a hash; `None` if it has to be worked out.

@@ -21,7 +21,7 @@ mod repair;
 pub mod rules;
 mod text;
 
-pub use check::{Checked, Checker, Engine, Limits, check};
+pub use check::{Checked, Checker, Engine, Limits, REMEMBERED_BYTES, check};
 pub use compare::{Change, Comparison, compare};
 pub use engines::{Failure, Outcome, Rejection, Verdict};
 pub use finding::{Edit, Finding, Fix, FixClass, Severity, Span};

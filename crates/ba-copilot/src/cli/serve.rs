@@ -80,13 +80,17 @@ async fn serve(config: Config, role: Role, listen: SocketAddr) -> Ran {
     })?;
     let address = listener.local_addr().map_err(|error| Failure::Other(error.to_string()))?;
     app.warm_up();
+    if let Some(memory) = &app.shared_memory {
+        // Without it the server starts all the same; the log and /health say why.
+        let _ = memory.connect().await;
+    }
     let store = app.store.clone();
     let draining = CancellationToken::new();
     let background = [
         tokio::spawn(live::follow(app.clone(), draining.clone())),
         tokio::spawn(jobs::run(app.clone(), draining.clone())),
     ];
-    let limiter = Limiter::new(app.config.limits.requests_per_minute);
+    let limiter = Limiter::new(&app);
     let shared =
         Shared { app, role, probes: Probes::default(), metrics, limiter, draining: draining.clone() };
     tracing::info!(server.address = %address, version = env!("CARGO_PKG_VERSION"), "Serving http://{address}");

@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::DEFAULT_TOML;
 
 /// Variables that people know from elsewhere, and the settings they are.
-const ALIASES: [(&str, &str); 20] = [
+const ALIASES: [(&str, &str); 21] = [
     ("OPEN_ROUTER_API_KEY", "providers.openrouter_api_key"),
     ("OPENAI_API_KEY", "providers.openai_api_key"),
     ("ANTHROPIC_API_KEY", "providers.anthropic_api_key"),
@@ -25,6 +25,7 @@ const ALIASES: [(&str, &str); 20] = [
     ("OIDC_ISSUER", "oidc.issuer"),
     ("OIDC_CLIENT_ID", "oidc.client_id"),
     ("OIDC_CLIENT_SECRET", "oidc.client_secret"),
+    ("REDIS_URL", "redis.url"),
     ("MCP_SERVER_URL", "mcp.server_url"),
     ("MCP_TIMEOUT", "mcp.timeout_s"),
     ("MCP_TOKEN", "mcp.token"),

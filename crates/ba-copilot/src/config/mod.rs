@@ -15,6 +15,7 @@ use std::{
 use llm::{Endpoint, ProviderId, SecretString};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 pub use merge::{ConfigError, Environment};
 
@@ -37,6 +38,8 @@ pub struct Config {
     pub mail: Mail,
     /// What seals.
     pub secrets: Secrets,
+    /// What several processes share.
+    pub redis: Redis,
     /// How much is too much.
     pub limits: Limits,
     /// Work that goes on after the answer.
@@ -126,12 +129,23 @@ pub struct Secrets {
     pub secret_key: SecretString,
 }
 
+/// `[redis]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "default.toml documents each setting")]
+pub struct Redis {
+    pub url: SecretString,
+    pub timeout_ms: u64,
+}
+
 /// `[limits]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "default.toml documents each setting")]
 pub struct Limits {
     pub requests_per_minute: u32,
+    pub token_requests_per_minute: u32,
+    pub address_requests_per_minute: u32,
 }
 
 /// `[jobs]`
@@ -322,10 +336,24 @@ impl Config {
         if !(8..=128).contains(&accounts.min_password_chars) {
             return wrong("accounts.min_password_chars", "it must be 8 to 128".to_owned());
         }
-        if self.server.proxies > 8 || self.limits.requests_per_minute == 0 {
+        if self.server.proxies > 8 {
+            return wrong("server.proxies", "proxies are 0 to 8".to_owned());
+        }
+        let limits = &self.limits;
+        if [limits.requests_per_minute, limits.token_requests_per_minute, limits.address_requests_per_minute]
+            .contains(&0)
+        {
+            return wrong("limits", "a limit of 0 requests would refuse everything".to_owned());
+        }
+        let redis = self.redis.url.expose_secret();
+        if !redis.is_empty()
+            && !reqwest::Url::parse(redis)
+                .is_ok_and(|url| matches!(url.scheme(), "redis" | "rediss") && url.has_host())
+        {
             return wrong(
-                "server.proxies",
-                "proxies are 0 to 8, and requests_per_minute is 1 or more".to_owned(),
+                "redis.url",
+                "it must be an address such as redis://127.0.0.1:6379 or rediss://:password@host:6379"
+                    .to_owned(),
             );
         }
         if !(1..=64).contains(&self.jobs.at_once) {
@@ -333,6 +361,9 @@ impl Config {
         }
         if !(1..=60).contains(&self.webhooks.timeout_s) {
             return wrong("webhooks.timeout_s", "it must be 1 to 60".to_owned());
+        }
+        if !(1..=1000).contains(&self.redis.timeout_ms) {
+            return wrong("redis.timeout_ms", "it must be 1 to 1000".to_owned());
         }
         if let Some(short) = words(self.secrets.secret_key.expose_secret())
             .map(|key| key.chars().count())
@@ -452,6 +483,14 @@ impl Config {
             total: Duration::from_secs(self.model.total_s),
             ..llm::Limits::default()
         }
+    }
+
+    /// A key for what several processes do alike, made from the first of SECRET_KEY and told apart from its other uses by
+    /// `purpose`; none where SECRET_KEY is not set.
+    pub fn shared_key(&self, purpose: &str) -> Option<[u8; 32]> {
+        let secret = words(self.secrets.secret_key.expose_secret()).next()?;
+        let hash = Sha256::new().chain_update(purpose).chain_update([0]).chain_update(secret);
+        Some(hash.finalize().into())
     }
 
     /// Where to ask `provider`, with the keys of this configuration.

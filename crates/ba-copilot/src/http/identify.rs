@@ -2,7 +2,7 @@
 //!
 //! Everything is closed unless [`OPEN`] names it.
 
-use std::{net::SocketAddr, num::NonZeroU32, sync::Arc};
+use std::net::SocketAddr;
 
 use axum::{
     extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State},
@@ -10,7 +10,6 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
-use governor::{Quota, RateLimiter, clock::Clock as _, state::keyed::HashMapStateStore};
 
 use super::{Shared, error::Pending};
 use crate::service::{
@@ -19,7 +18,6 @@ use crate::service::{
         self,
         sign_in::{self, From, NewSession},
     },
-    secrets,
 };
 
 /// Routes that a stranger may call. `/mcp` looks at tokens itself.
@@ -58,27 +56,6 @@ const SESSION: &str = "bac_session";
 const DEVICE: &str = "bac_device";
 /// A browser is known for a year after signing in.
 const DEVICE_AGE_S: i64 = 365 * 24 * 3600;
-
-/// How often each caller may call.
-pub struct Limiter(RateLimiter<String, HashMapStateStore<String>, governor::clock::DefaultClock>);
-
-impl Limiter {
-    /// So many calls a minute.
-    pub fn new(calls_per_minute: u32) -> Arc<Self> {
-        let quota = Quota::per_minute(NonZeroU32::new(calls_per_minute).unwrap_or(NonZeroU32::MIN));
-        Arc::new(Limiter(RateLimiter::hashmap(quota)))
-    }
-
-    /// In how many seconds the caller may call again, if not now.
-    pub(super) fn check(&self, who: String) -> Option<u64> {
-        // Callers who have not called for a while need not be remembered.
-        if self.0.len() > 10_000 {
-            self.0.retain_recent();
-        }
-        let wait = self.0.check_key(&who).err()?;
-        Some(wait.wait_time_from(self.0.clock().now()).as_secs() + 1)
-    }
-}
 
 /// Who is calling, where strangers may call too.
 #[derive(Clone)]
@@ -133,24 +110,21 @@ pub(super) async fn identify(State(shared): State<Shared>, mut request: Request,
         Err(problem) => return problem.into_response(),
     };
     let Known { caller, new_secret } = known;
+    // Probes and counters are asked by machines, and cost nothing.
+    let free = matches!(
+        route.as_deref(),
+        Some("/health" | "/livez" | "/readyz" | "/startupz" | "/metrics" | "/assets/{file}")
+    );
+    if !free {
+        let connected = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+        let address = address_of(&shared, request.headers(), connected);
+        if let Some(wait) = shared.limiter.count_request(caller.as_ref(), &address).await {
+            let why = format!("These are too many requests for now. Wait {wait} s.");
+            return Pending::new(StatusCode::TOO_MANY_REQUESTS, "too_many", why).after(wait).into_response();
+        }
+    }
     if !open && caller.is_none() {
         return refuse(&request);
-    }
-    let limited = match &caller {
-        Some(caller) if caller.is_local() => None,
-        Some(caller) => Some(caller.key()),
-        None => Some(format!("address:{}", address(&shared, &request))),
-    };
-    // Probes and counters are asked by machines, and cost nothing.
-    let counts = limited.filter(|_| {
-        !matches!(
-            route.as_deref(),
-            Some("/health" | "/livez" | "/readyz" | "/startupz" | "/metrics" | "/assets/{file}")
-        )
-    });
-    if let Some(wait) = counts.and_then(|who| shared.limiter.check(who)) {
-        let why = format!("These are too many requests for now. Wait {wait} s.");
-        return Pending::new(StatusCode::TOO_MANY_REQUESTS, "too_many", why).after(wait).into_response();
     }
     if token.is_some() && caller.is_some() && !mcp {
         // Nothing behind this needs it.
@@ -277,12 +251,6 @@ impl FromRequestParts<Shared> for Origin {
             address: address_of(shared, &parts.headers, connected),
         }))
     }
-}
-
-fn address(shared: &Shared, request: &Request) -> String {
-    let connected = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
-    // Hashed: the key outlives the request.
-    secrets::hash(&address_of(shared, request.headers(), connected))
 }
 
 /// The network address of the caller: what the outermost of our own proxies saw. Whatever stands before that in

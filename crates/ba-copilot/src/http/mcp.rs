@@ -22,12 +22,13 @@ use serde_json::json;
 use super::{
     Problem, Shared,
     error::Pending,
-    identify::{Limiter, Visitor, bearer},
+    identify::{Visitor, bearer},
 };
 use crate::{
     config::words,
     service::{
         access::{Caller, Scope},
+        limits::{Limiter, Whose},
         secrets,
     },
 };
@@ -72,7 +73,7 @@ where
     let settings = &shared.app.config.mcp;
     let guard = Arc::new(Guard {
         tokens: settings.tokens().into_iter().map(secrets::hash).collect(),
-        limiter: Limiter::new(settings.calls_per_minute),
+        limiter: Arc::clone(&shared.limiter),
         public_url: settings.public_url.clone(),
     });
     let sessions = Arc::new(LocalSessionManager::default());
@@ -168,7 +169,7 @@ async fn check_caller(State(guard): State<Arc<Guard>>, mut request: Request, nex
         let why = "This token is not known here. Ask whoever runs this server for a new one.";
         return guard.refuse(headers, why, ", error=\"invalid_token\"");
     }
-    if let Some(wait) = guard.limiter.check(token) {
+    if let Some(wait) = guard.limiter.count(&[Whose::McpToken(&token)]).await {
         let why = format!("This token has made all the calls that it may make for now. Wait {wait} s.");
         return Pending::new(StatusCode::TOO_MANY_REQUESTS, "too_many_calls", why)
             .after(wait)

@@ -19,8 +19,8 @@ use axum::{
 use metrics_exporter_prometheus::PrometheusHandle;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
+pub use crate::service::limits::Limiter;
 pub use error::{Problem, Problems};
-pub use identify::Limiter;
 pub use openapi::document as openapi_document;
 
 use rmcp::{ServerHandler, transport::streamable_http_server::StreamableHttpServerConfig};

@@ -118,18 +118,8 @@ impl Caller {
         self.session.as_ref()
     }
 
-    /// What their calls are counted under.
-    pub fn key(&self) -> String {
-        match (&self.token, &self.who) {
-            (Some((token, _)), _) => format!("token:{token}"),
-            (None, Who::Person(person)) => format!("user:{}", person.id),
-            (None, Who::Local) => "local".to_owned(),
-            (None, Who::Service) => "service".to_owned(),
-        }
-    }
-
     /// The token that they came with.
-    pub(super) fn token(&self) -> Option<&TokenId> {
+    pub fn token_id(&self) -> Option<&TokenId> {
         self.token.as_ref().map(|(id, _)| id)
     }
 
@@ -193,7 +183,7 @@ impl Caller {
             id: AuditEventId::parse(app.clock.new_id("aud"))?,
             at: app.clock.now_us(),
             user_id: self.user_id().cloned(),
-            token_id: self.token.as_ref().map(|(id, _)| id.clone()),
+            token_id: self.token_id().cloned(),
             action,
             project_id: project.cloned(),
             subject: subject.to_owned(),

@@ -1,5 +1,7 @@
 //! Checking and repairing Mermaid text.
 
+use std::sync::Arc;
+
 use mermend::{Checked, Comparison, Engine, FixClass, Operation, Outcome, Patched, Repaired, Verdict};
 use serde_json::{Value, json};
 
@@ -85,13 +87,30 @@ pub async fn check_code(app: &App, code: String, engine: Engine) -> Result<Judge
 /// # Errors
 /// Only faults of ours.
 pub async fn check_here(app: &App, code: String, engine: Engine) -> Result<Judged, Error> {
-    let checker = app.checker.clone();
-    let checked = match checker.known(&code, engine) {
+    let checked = match app.checker.known(&code, engine) {
         Some(known) => known,
-        None => blocking(move || checker.check_with(&code, engine)).await?,
+        None => check_anew(app, code, engine).await?,
     };
     count(&checked);
     Ok(Judged { by: Validator::here(&checked), checked })
+}
+
+/// Asks the other processes, then the engine.
+async fn check_anew(app: &App, code: String, engine: Engine) -> Result<Checked, Error> {
+    let checker = Arc::clone(&app.checker);
+    let shared = app.verdicts.as_ref().filter(|_| engine == Engine::Mermaid);
+    let Some(shared) = shared else { return blocking(move || checker.check_with(&code, engine)).await };
+    if let Some(known) = shared.find(&code, checker.limits()).await {
+        checker.remember(&code, engine, &known);
+        return Ok(known);
+    }
+    let (code, checked) = blocking(move || {
+        let checked = checker.check_with(&code, engine);
+        (code, checked)
+    })
+    .await?;
+    shared.keep(&code, &checked).await;
+    Ok(checked)
 }
 
 /// What the API says of the viewer that a diagram is meant for.

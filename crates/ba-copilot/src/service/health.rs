@@ -71,17 +71,9 @@ impl Probes {
 }
 
 async fn probe(app: &App) -> Health {
-    let (database, database_check) = match &app.store {
-        None => (Status::Healthy, json!({"status": "healthy", "mode": "none"})),
-        Some(store) => match store.ping(DATABASE_TIME).await {
-            Ok(()) => (
-                Status::Healthy,
-                json!({"status": "healthy", "mode": store.backend().to_string().to_lowercase()}),
-            ),
-            Err(error) => (Status::Unhealthy, json!({"status": "unhealthy", "error": error.to_string()})),
-        },
-    };
-    let (checker, checker_check) = checker(app).await;
+    // At once, so that the whole never takes longer than the slowest.
+    let ((database, database_check), (checker, checker_check), redis) =
+        tokio::join!(database(app), checker(app), redis(app));
     let providers = app.config.configured_providers();
     let llm_check = match providers.is_empty() {
         true => {
@@ -90,10 +82,48 @@ async fn probe(app: &App) -> Health {
         false => json!({"status": "configured", "providers": providers}),
     };
     let (disk, disk_check) = disk(app);
-    Health {
+    let mut health = Health {
         status: database.max(checker).max(disk),
         checks: json!({"database": database_check, "mcp_server": checker_check, "llm": llm_check, "disk": disk_check}),
+    };
+    if let Some((redis, redis_check)) = redis {
+        health.status = health.status.max(redis);
+        health.checks["redis"] = redis_check;
     }
+    health
+}
+
+async fn database(app: &App) -> (Status, Value) {
+    match &app.store {
+        None => (Status::Healthy, json!({"status": "healthy", "mode": "none"})),
+        Some(store) => match store.ping(DATABASE_TIME).await {
+            Ok(()) => (
+                Status::Healthy,
+                json!({"status": "healthy", "mode": store.backend().to_string().to_lowercase()}),
+            ),
+            Err(error) => (Status::Unhealthy, json!({"status": "unhealthy", "error": error.to_string()})),
+        },
+    }
+}
+
+/// What processes share, if they do. Each goes on alone without it, so that is never more than degraded.
+async fn redis(app: &App) -> Option<(Status, Value)> {
+    let memory = app.shared_memory.as_ref()?;
+    let address = memory.address();
+    Some(match memory.probe().await {
+        Ok(took) => {
+            let mut check =
+                json!({"status": "healthy", "address": address, "latency_ms": took.as_secs_f64() * 1e3});
+            if app.verdicts.is_none() {
+                check["note"] = json!("limits are shared, checks are not: SECRET_KEY is not set");
+            }
+            (Status::Healthy, check)
+        }
+        Err(error) => (
+            Status::Degraded,
+            json!({"status": "degraded", "address": address, "error": error.to_string(), "note": "each process counts and checks by itself until it is back"}),
+        ),
+    })
 }
 
 /// Who checks. The server of MCP_SERVER_URL may be away: this process checks then, so that is never more than degraded.

@@ -13,6 +13,7 @@ pub mod generate;
 pub mod health;
 pub mod jobs;
 pub mod knowledge;
+pub mod limits;
 pub mod live;
 pub mod mail;
 pub mod members;
@@ -26,6 +27,7 @@ pub mod requirements;
 pub mod reviews;
 pub mod schema;
 pub mod secrets;
+pub mod verdicts;
 pub mod webhooks;
 
 pub use error::Error;

@@ -11,6 +11,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    hmac,
     rand::{SecureRandom, SystemRandom},
 };
 use secrecy::ExposeSecret;
@@ -112,6 +113,28 @@ impl Sealer {
             let plain = key.open_in_place(nonce, Aad::from(context), &mut sealed).ok()?;
             Some(plain.to_vec())
         })
+    }
+}
+
+/// Names things for processes that share a memory, so that nobody who looks into it can tell what a name stands for, not
+/// even by trying all that it may be: SECRET_KEY goes into it, where one is set.
+pub(super) struct Namer(hmac::Key);
+
+impl Namer {
+    /// Names of this purpose.
+    pub(super) fn new(config: &Config, purpose: &str) -> Self {
+        let key = config.shared_key(&format!("ba-copilot names of {purpose}")).unwrap_or_default();
+        Namer(hmac::Key::new(hmac::HMAC_SHA256, &key))
+    }
+
+    /// The name of what these parts say; other parts have another name.
+    pub(super) fn name(&self, parts: &[&str]) -> String {
+        let mut signing = hmac::Context::with_key(&self.0);
+        for part in parts {
+            signing.update(&(part.len() as u64).to_be_bytes());
+            signing.update(part.as_bytes());
+        }
+        URL_SAFE_NO_PAD.encode(signing.sign())
     }
 }
 

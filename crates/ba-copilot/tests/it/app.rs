@@ -97,7 +97,23 @@ impl TestApp {
         if let Some(url) = postgres_database().await {
             config.data.database_url = url.into();
         }
-        let clock_s = Arc::new(AtomicU64::new(1_800_000_000));
+        Self::assemble(config, script, Arc::new(AtomicU64::new(1_800_000_000)), folder).await
+    }
+
+    /// Another process on the same database, with a memory of its own, whose configuration differs by this.
+    pub(crate) async fn another(&self, differ: impl FnOnce(&mut Config)) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let mut config = Config::clone(&self.app.config);
+        differ(&mut config);
+        Self::assemble(config, None, Arc::clone(&self.clock_s), folder).await
+    }
+
+    async fn assemble(
+        config: Config,
+        script: Option<Script>,
+        clock_s: Arc<AtomicU64>,
+        folder: TempDir,
+    ) -> Self {
         let seconds = Arc::clone(&clock_s);
         let clock = Clock::from_fn(move || UNIX_EPOCH + Duration::from_secs(seconds.load(Ordering::Relaxed)));
         let app = match script.clone() {
@@ -106,13 +122,17 @@ impl TestApp {
         }
         .expect("an app");
         let app = app.with_store().await.expect("a store");
+        if let Some(memory) = &app.shared_memory {
+            // As at the start of a server; without it, the server goes on.
+            let _ = memory.connect().await;
+        }
         let metrics = telemetry::install_metrics();
         let router = router(Shared {
             app: app.clone(),
             role: Role::All,
             probes: Probes::default(),
             metrics,
-            limiter: Limiter::new(app.config.limits.requests_per_minute),
+            limiter: Limiter::new(&app),
             draining: Default::default(),
         });
         TestApp { app, script: script.unwrap_or_default(), router, clock_s, folder }

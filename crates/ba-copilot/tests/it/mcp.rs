@@ -441,11 +441,11 @@ async fn fixture_server() -> SocketAddr {
     let config = Config::load(None, &Environment::from_pairs([])).expect("a configuration");
     let app = App::stateless(config, Clock::system()).expect("an app");
     let shared = Shared {
+        limiter: Limiter::new(&app),
         app,
         role: Role::Mcp,
         probes: Probes::default(),
         metrics: None,
-        limiter: Limiter::new(60_000),
         draining: Default::default(),
     };
     let config = mcp::config(&shared).with_legacy_session_mode(true).with_json_response(false);

@@ -7,8 +7,10 @@ pub(crate) mod fast;
 #[cfg(feature = "mermaid")]
 pub(crate) mod mermaid;
 
+use serde::{Deserialize, Serialize};
+
 /// What one engine said of one text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     /// What it thinks of the text.
     pub outcome: Outcome,
@@ -19,7 +21,7 @@ pub struct Verdict {
 }
 
 /// What an engine thinks of a text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// It is a diagram of this Mermaid type, for example `flowchart-v2`.
     Accepted {
@@ -33,7 +35,7 @@ pub enum Outcome {
 }
 
 /// Why a text is not a diagram.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejection {
     /// What the engine wrote.
     pub message: String,
@@ -50,7 +52,7 @@ pub struct Rejection {
 }
 
 /// Why an engine has no verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Failure {
     /// The text is larger than the limit.
     TooLarge,

@@ -254,7 +254,7 @@ pub(in crate::service) async fn still_good(app: &App, caller: &Caller) -> Result
         return if super::is_local(app).await? { Ok(()) } else { Err(over()) };
     };
     let good = store.find_user(person).await?.disabled_at.is_none()
-        && match (caller.session(), caller.token()) {
+        && match (caller.session(), caller.token_id()) {
             (Some(session), _) => {
                 let sessions = store.list_sessions(person).await?;
                 sessions.iter().any(|known| known.id == *session && known.expires_at > now)

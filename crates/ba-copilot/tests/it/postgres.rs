@@ -1,0 +1,146 @@
+//! A PostgreSQL of a test's own, which it may stop and start again: its own folder, its own port, nothing left behind.
+//!
+//! `cargo xtask test` starts one for everybody; this is for tests that would disturb the others.
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use sqlx::{Connection, PgConnection};
+use tempfile::TempDir;
+
+/// A server refuses to run as root, so that it runs as the user that Debian's package makes, or as nobody.
+const USERS: [&str; 2] = ["postgres", "nobody"];
+
+/// Ended by its own process id whatever happens.
+pub(crate) struct Postgres {
+    server: Child,
+    programs: PathBuf,
+    folder: TempDir,
+    port: u16,
+}
+
+impl Postgres {
+    /// Starts one; none, and a loud word, where it is not installed.
+    pub(crate) fn start() -> Option<Postgres> {
+        let Some(programs) = programs() else {
+            eprintln!(
+                "*** SKIPPED: PostgreSQL is not installed, so nobody looked at what its restart does ***"
+            );
+            return None;
+        };
+        let folder = TempDir::new().expect("a folder");
+        if let Some(user) = unprivileged() {
+            run(Command::new("chown").arg(user).arg(folder.path()));
+        }
+        run(as_user(&programs.join("initdb"))
+            .args(["--username=tests", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync", "-D"])
+            .arg(folder.path().join("data"))
+            .current_dir(folder.path()));
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        drop(listener);
+        let server = spawn(&programs, folder.path(), port);
+        let mut postgres = Postgres { server, programs, folder, port };
+        postgres.wait_until_it_answers();
+        Some(postgres)
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("postgres://tests@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Ends it as an administrator does who will not wait for clients: they are cut off, and nothing is lost.
+    pub(crate) fn stop_fast(&mut self) {
+        self.signal("-INT");
+        assert!(self.server.wait().expect("an end").success());
+    }
+
+    /// At the same address, with what it held.
+    pub(crate) fn start_again(&mut self) {
+        self.server = spawn(&self.programs, self.folder.path(), self.port);
+        self.wait_until_it_answers();
+    }
+
+    fn signal(&self, name: &str) {
+        let _ = Command::new("kill").args([name, &self.server.id().to_string()]).status();
+    }
+
+    fn wait_until_it_answers(&mut self) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let begun = Instant::now();
+        while runtime.block_on(PgConnection::connect(&self.url())).is_err() {
+            let log = || fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+            assert!(self.server.try_wait().expect("a state").is_none(), "it ended: {}", log());
+            assert!(begun.elapsed() < Duration::from_secs(60), "it does not answer: {}", log());
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // At once, without writing anything; the folder goes anyway.
+        self.signal("-QUIT");
+        let _ = self.server.wait();
+    }
+}
+
+fn spawn(programs: &Path, folder: &Path, port: u16) -> Child {
+    let log = fs::File::options().create(true).append(true).open(folder.join("log")).expect("a log");
+    as_user(&programs.join("postgres"))
+        .arg("-D")
+        .arg(folder.join("data"))
+        .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-k", "", "-c", "fsync=off"])
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .expect("postgres starts")
+}
+
+/// Where `initdb` and `postgres` are: where Debian keeps them, the newest first, or on the path.
+fn programs() -> Option<PathBuf> {
+    let mut folders: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|version| version.path().join("bin"))
+        .collect();
+    folders.sort();
+    folders.reverse();
+    if let Ok(output) = Command::new("sh").args(["-c", "command -v initdb"]).output() {
+        let found = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+        folders.extend(found.parent().map(Path::to_owned));
+    }
+    folders.into_iter().find(|folder| ["initdb", "postgres"].iter().all(|name| folder.join(name).is_file()))
+}
+
+fn output_of(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Whom to be instead of root.
+fn unprivileged() -> Option<&'static str> {
+    let root = output_of("id", &["-u"]).as_deref() == Some("0");
+    USERS.into_iter().find(|user| root && output_of("id", &[user]).is_some())
+}
+
+fn as_user(program: &Path) -> Command {
+    let Some(user) = unprivileged() else { return Command::new(program) };
+    let group = output_of("id", &["-g", user]).expect("a group");
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", user, "--regid", &group, "--clear-groups", "--pdeathsig", "QUIT"]).arg(program);
+    command
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().expect("it starts");
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
