@@ -190,7 +190,7 @@ fn kill_again_and_again(variables: &[(&str, &str)]) {
     let token = run(&[&make[..], &scopes[..]].concat(), &folder, variables);
     let plenty = ("BA_COPILOT__LIMITS__REQUESTS_PER_MINUTE", "1000000");
     let variables: Vec<(&str, &str)> = variables.iter().copied().chain([plenty]).collect();
-    let mut server = Server::start(folder.path(), &variables);
+    let server = Server::start(folder.path(), &variables);
     let address = server.address.clone();
     let ask = |call: Call<'_>| call.send(&address, &token).expect("an answer").json;
     let project = ask(Call::get("/api/v1/projects"))["items"][0]["id"].as_str().expect("an id").to_owned();
@@ -214,8 +214,8 @@ fn kill_again_and_again(variables: &[(&str, &str)]) {
         ((dice >> 33) as usize) % most
     };
     eprintln!("seed {seed}");
-    std::thread::scope(|scope| {
-        let site = &site;
+    let server = std::thread::scope(|scope| {
+        let (site, mut server) = (&site, server);
         let clients: Vec<_> = (0..CLIENTS).map(|client| scope.spawn(move || site.client(client))).collect();
         for _ in 0..KILLS {
             let goal = site.count() + below(12);
@@ -232,6 +232,7 @@ fn kill_again_and_again(variables: &[(&str, &str)]) {
             server = Server::start_with(&["--listen", &address], folder.path(), &variables);
         }
         site.over.store(true, Ordering::SeqCst);
+        server
     });
     // Whoever does not know asks again, until somebody can say.
     let unknown = std::mem::take(&mut *site.unknown.lock().expect("unknown"));
