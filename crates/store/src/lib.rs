@@ -15,6 +15,7 @@ mod audit;
 mod codes;
 mod diagrams;
 mod error;
+mod folders;
 mod generations;
 mod glossary;
 mod ids;
@@ -38,10 +39,11 @@ mod versions;
 
 use std::time::Duration;
 
-pub use audit::{AuditEvent, AuditOf, NewAuditEvent};
+pub use audit::{AuditEvent, AuditFilter, AuditOf, NewAuditEvent};
 pub use codes::{CodePurpose, OneTimeCode};
-pub use diagrams::{Diagram, NewDiagram};
+pub use diagrams::{Diagram, DiagramFilter, InFolder, NewDiagram};
 pub use error::StoreError;
+pub use folders::{Folder, FolderContents, MAX_FOLDER_DEPTH, MAX_FOLDERS};
 pub use generations::{Generation, GenerationStatus, NewGeneration, Recorded};
 pub use glossary::Term;
 pub use ids::{
@@ -56,8 +58,8 @@ pub use page::{Cursor, MAX_PAGE_LIMIT, Page, PageRequest};
 pub use pool::{Backend, ConnectOptions};
 pub use projects::{MyProject, Project};
 pub use provider_keys::{DataKey, KeysOf, ProviderKey};
-pub use requirements::{Requirement, RequirementVersion, TraceLink};
-pub use reviews::{Approval, Baseline, BaselineItem, Comment};
+pub use requirements::{LinkFilter, Requirement, RequirementFilter, RequirementVersion, TraceLink};
+pub use reviews::{Approval, Baseline, BaselineItem, Comment, CommentFilter};
 pub use sessions::Session;
 pub use time::TimeUs;
 pub use tokens::Token;
