@@ -12,8 +12,17 @@ const POSTGRES_URL: &str = "BA_COPILOT_TEST_POSTGRES_URL";
 /// Set to run what runs on SQLite on PostgreSQL instead.
 const ON_POSTGRES: &str = "BA_COPILOT_TEST_ON_POSTGRES";
 /// The product through its router, which is what runs on both.
-const ON_BOTH: [&str; 6] =
-    ["accounts::", "api::", "bad_input::", "permissions::", "projects::", "providers::"];
+const ON_BOTH: [&str; 9] = [
+    "accounts::",
+    "api::",
+    "audit_export::",
+    "bad_input::",
+    "filters::",
+    "folders::",
+    "permissions::",
+    "projects::",
+    "providers::",
+];
 
 pub(crate) fn run() -> Done {
     if !has("node") || !has("npm") {

@@ -82,7 +82,9 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound { what } => Error::NotFound(what),
-            StoreError::Conflict { .. } | StoreError::LastOwner => Error::Conflict(error.to_string()),
+            StoreError::Conflict { .. } | StoreError::LastOwner | StoreError::NotEmpty(_) => {
+                Error::Conflict(error.to_string())
+            }
             StoreError::Stale { .. } => Error::Changed(error.to_string()),
             StoreError::Invalid { what } => Error::invalid(what, error.to_string()),
             StoreError::Unavailable { .. }

@@ -4,9 +4,13 @@
 
 pub mod access;
 pub mod accounts;
+pub mod audit;
 pub mod check;
 pub mod diagrams;
+pub mod documents;
 mod error;
+pub mod filters;
+pub mod folders;
 pub mod generate;
 pub mod health;
 pub mod knowledge;
@@ -24,6 +28,6 @@ pub mod secrets;
 pub use error::Error;
 /// What use-cases hand to doors, which never ask the store themselves.
 pub use store::{
-    Approval, AuditEvent, Baseline, BaselineItem, Comment, Diagram, Invitation, JsonText, Member,
+    Approval, AuditEvent, Baseline, BaselineItem, Comment, Diagram, Folder, Invitation, JsonText, Member,
     Requirement, RequirementVersion, Role, Term, TimeUs, Token, TraceLink, User, Version, VersionSummary,
 };

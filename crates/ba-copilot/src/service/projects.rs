@@ -7,6 +7,7 @@ use super::{
     Error,
     access::{Caller, Scope, enter, enter_any, project_id, store},
     accounts,
+    filters::EventsAsked,
     page::{Listing, Page},
 };
 use crate::app::App;
@@ -134,27 +135,32 @@ pub(super) async fn usual_project(app: &App, caller: &Caller) -> Result<ProjectI
     }
 }
 
-/// What happened in a project.
+/// What happened in a project, of what is asked for.
 ///
 /// # Errors
-/// When the caller is no owner of it.
+/// When the caller is no owner of it, or nobody knows what is asked for.
 pub async fn list_project_events(
     app: &App,
     caller: &Caller,
     id: &str,
+    asked: &EventsAsked,
     listing: &Listing,
 ) -> Result<Page<AuditEvent>, Error> {
     let entered = enter_any(app, caller, &project_id(id)?, Role::Owner).await?;
-    let page =
-        store(app)?.list_audit_events(AuditOf::Project(&entered.project.id), &listing.request()?).await?;
-    Ok(page.into())
+    let of = AuditOf::Project(&entered.project.id);
+    Ok(store(app)?.list_audit_events(of, &asked.read()?, &listing.request()?).await?.into())
 }
 
-/// What happened on the server.
+/// What happened on the server, of what is asked for.
 ///
 /// # Errors
-/// When the caller does not run it.
-pub async fn list_events(app: &App, caller: &Caller, listing: &Listing) -> Result<Page<AuditEvent>, Error> {
+/// When the caller does not run it, or nobody knows what is asked for.
+pub async fn list_events(
+    app: &App,
+    caller: &Caller,
+    asked: &EventsAsked,
+    listing: &Listing,
+) -> Result<Page<AuditEvent>, Error> {
     caller.admin()?;
-    Ok(store(app)?.list_audit_events(AuditOf::Everyone, &listing.request()?).await?.into())
+    Ok(store(app)?.list_audit_events(AuditOf::Everyone, &asked.read()?, &listing.request()?).await?.into())
 }

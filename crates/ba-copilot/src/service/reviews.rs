@@ -9,6 +9,7 @@ use super::{
     Error,
     access::{Caller, Entered, enter, enter_diagram, enter_for, project_id, store},
     accounts,
+    filters::CommentsAsked,
     page::{Listing, Page},
 };
 use crate::app::App;
@@ -29,18 +30,19 @@ fn words(path: &str, text: &str, most: usize) -> Result<String, Error> {
     Ok(text)
 }
 
-/// The comments of a diagram.
+/// The comments of a diagram, of those that are asked for.
 ///
 /// # Errors
-/// When the caller may not see it.
+/// When the caller may not see it, or nobody knows what is asked for.
 pub async fn list_comments(
     app: &App,
     caller: &Caller,
     diagram: &str,
+    asked: &CommentsAsked,
     listing: &Listing,
 ) -> Result<Page<Comment>, Error> {
     let (diagram, _) = enter_diagram(app, caller, diagram, Role::Viewer).await?;
-    Ok(store(app)?.list_comments(&diagram.id, &listing.request()?).await?.into())
+    Ok(store(app)?.list_comments(&diagram.id, &asked.read()?, &listing.request()?).await?.into())
 }
 
 /// Says something of a diagram, or of one element of it.

@@ -4,6 +4,7 @@ pub mod account;
 pub mod assets;
 pub mod diagrams;
 pub mod entrance;
+mod folders;
 pub mod home;
 pub mod layout;
 pub mod projects;

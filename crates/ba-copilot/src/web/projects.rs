@@ -7,13 +7,18 @@ use axum::{
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::layout::{Form, Page, done, error_page, explain, field, go, said, when};
+use super::{
+    folders::{self, Shelf, Wish},
+    layout::{Form, Page, done, error_page, explain, field, go, said, when},
+};
 use crate::{
     http::Shared,
     service::{
         Error, Role,
         access::Caller,
-        diagrams, members,
+        diagrams,
+        filters::DiagramsAsked,
+        members,
         page::Listing,
         projects::{self, Mine, ProjectChanges},
     },
@@ -25,6 +30,7 @@ pub struct Asked {
     done: Option<String>,
     after: Option<String>,
     q: Option<String>,
+    folder: Option<String>,
 }
 
 /// What these pages send. Fields that a button does not need are empty.
@@ -37,6 +43,9 @@ pub struct Sent {
     role: String,
     id: String,
     revision: String,
+    here: String,
+    folder: String,
+    diagram: String,
 }
 
 impl Sent {
@@ -134,9 +143,13 @@ pub async fn submit_project(
     Path(project): Path<String>,
     Form(sent): Form<Sent>,
 ) -> Response {
-    let asked = Asked::default();
+    let asked = Asked { folder: Some(sent.here.clone()), ..Asked::default() };
     match carry_out(&shared, &caller, &project, &sent).await {
         Ok(Carried::Done(what)) => done(&format!("/projects/{project}"), what),
+        Ok(Carried::Filed(what, folder)) => {
+            let to = folders::address(&project, Some(&folder));
+            go(&format!("{to}{}done={what}", if to.contains('?') { "&" } else { "?" }))
+        }
         Ok(Carried::Left) => go("/projects"),
         Ok(Carried::Invited(link)) => {
             project_page(&shared, &caller, &project, &asked, Some(link), None).await
@@ -147,6 +160,8 @@ pub async fn submit_project(
 
 enum Carried {
     Done(&'static str),
+    /// Something about folders; which one is shown then.
+    Filed(&'static str, String),
     Left,
     Invited(String),
 }
@@ -156,6 +171,17 @@ async fn carry_out(shared: &Shared, caller: &Caller, project: &str, sent: &Sent)
     let change = |changes: ProjectChanges| async move {
         projects::update_project(app, caller, project, sent.seen()?, &changes).await
     };
+    let wish = Wish {
+        action: &sent.action,
+        here: &sent.here,
+        name: &sent.name,
+        folder: &sent.folder,
+        diagram: &sent.diagram,
+        seen: sent.seen()?,
+    };
+    if let Some((what, folder)) = folders::carry_out(app, caller, project, &wish).await? {
+        return Ok(Carried::Filed(what, folder));
+    }
     match sent.action.as_str() {
         "rename" => {
             change(ProjectChanges { name: Some(sent.name.clone()), archived: None }).await?;
@@ -211,9 +237,12 @@ async fn project_page(
     let listing = Listing { after: asked.after.clone(), limit: None };
     let loaded = async {
         let mine = projects::find_project(app, caller, id).await?;
+        let shelf = Shelf::load(app, caller, id, asked.folder.as_deref()).await?;
         let diagrams = match asked.q.as_deref().filter(|asked| !asked.trim().is_empty()) {
-            Some(asked) => diagrams::search_diagrams(app, caller, id, asked, &listing).await?,
-            None => diagrams::list_diagrams(app, caller, id, &listing).await?,
+            Some(asked) => {
+                diagrams::search_diagrams(app, caller, id, asked, &DiagramsAsked::default(), &listing).await?
+            }
+            None => diagrams::list_diagrams(app, caller, id, &shelf.asked(), &listing).await?,
         };
         let people = members::list_members(app, caller, id, &all).await?;
         let invitations = match mine.role {
@@ -222,15 +251,17 @@ async fn project_page(
             }
             _ => Vec::new(),
         };
-        Ok::<_, Error>((mine, diagrams, people.items, invitations))
+        Ok::<_, Error>((mine, shelf, diagrams, people.items, invitations))
     };
-    let (mine, diagrams, people, invitations) = match loaded.await {
+    let (mine, shelf, diagrams, people, invitations) = match loaded.await {
         Ok(loaded) => loaded,
         Err(error) => return error_page(Some(caller), &error),
     };
     let Mine { project, role } = mine;
     let here = format!("/projects/{}", project.id);
     let owner = role == Role::Owner;
+    let edits = role >= Role::Editor && project.archived_at.is_none();
+    let folder = asked.folder.as_deref().filter(|folder| !folder.is_empty());
     let button = |action: &str, label: &str, inner: Markup| {
         html! {
             form.inline method="post" action=(here) {
@@ -243,7 +274,7 @@ async fn project_page(
     };
     let body = html! {
         main {
-            @if let Some(text) = said(asked.done.as_deref(), &DONE) { p."note"."good" { (text) } }
+            @if let Some(text) = said(asked.done.as_deref(), &DONE).or_else(|| said(asked.done.as_deref(), &folders::DONE)) { p."note"."good" { (text) } }
             @if project.archived_at.is_some() { p."note"."warning" { "This project is archived: nothing in it changes any more." } }
             section.card {
                 h2 { "Diagrams" }
@@ -251,7 +282,9 @@ async fn project_page(
                     input type="search" name="q" aria-label="Words of the title" placeholder="Words of the title" value=(asked.q.as_deref().unwrap_or_default());
                     button."quiet" type="submit" { "Search" }
                 }
+                @if asked.q.is_none() { (shelf.show()) }
                 @if diagrams.items.is_empty() && asked.q.is_some() { p.soft { "No title has these words. " a href=(here) { "All diagrams" } } }
+                @else if diagrams.items.is_empty() && folder.is_some() { p.soft { "No diagram lies here." } }
                 @else if diagrams.items.is_empty() { p.soft { "None yet. " a href={ "/?project=" (project.id) } { "Draw the first one." } } }
                 @else {
                     table {
@@ -267,9 +300,13 @@ async fn project_page(
                             }
                         }
                     }
-                    @if let Some(next) = &diagrams.next { p { a href={ (here) "?after=" (next) } { "More" } } }
+                    @if let Some(next) = &diagrams.next {
+                        @let to = folders::address(project.id.as_str(), folder);
+                        p { a href={ (to) (if folder.is_some() { "&" } else { "?" }) "after=" (next) } { "More" } }
+                    }
                     p { a href={ "/?project=" (project.id) } { "Draw another one" } }
                 }
+                @if edits { (shelf.forms(&diagrams.items)) }
             }
             @if !people.is_empty() {
                 section.card {

@@ -15,6 +15,7 @@ use axum::{
     Router,
     body::Body,
     http::{HeaderMap, Request, StatusCode},
+    response::Response,
 };
 use ba_copilot::{
     app::App,
@@ -121,8 +122,13 @@ impl TestApp {
         self.clock_s.fetch_add(seconds, Ordering::Relaxed);
     }
 
+    /// The answer as it begins; its body is still to come.
+    pub(crate) async fn open(&self, request: Request<Body>) -> Response {
+        self.router.clone().oneshot(request).await.expect("an answer")
+    }
+
     pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
-        let response = self.router.clone().oneshot(request).await.expect("an answer");
+        let response = self.open(request).await;
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.expect("a body").to_bytes().to_vec();
         Reply { status: parts.status, headers: parts.headers, bytes }

@@ -11,10 +11,14 @@
 mod accounts;
 mod api;
 mod app;
+mod audit_export;
 mod bad_input;
 mod cli;
 mod docs;
+mod filters;
+mod folders;
 mod fuzz;
+mod imports;
 mod mcp;
 mod mcp_fixtures;
 mod pages;
