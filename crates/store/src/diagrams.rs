@@ -157,13 +157,21 @@ impl Store {
         page: &PageRequest,
     ) -> Result<Page<Diagram>, StoreError> {
         let (at, id) = page.before();
+        // What lies in a folder is found by the folder. A plan that is made for folders of any size may rather read through
+        // the project, so the indexes by project are not offered, but where what is put away is the smaller part.
+        let by_folder = matches!(filter.folder, Some(InFolder::This(_)));
+        let of_project = match by_folder && (filter.kind.is_some() || !filter.archived) {
+            true => "project_id || '' = $1",
+            false => "project_id = $1",
+        };
         let statement = format!(
             concat!(
                 "select ",
                 diagram_columns!(),
-                " from diagrams where project_id = $1 {} and (created_at, id) < ($2, $3) ",
+                " from diagrams where {} {} and (created_at, id) < ($2, $3) ",
                 "order by created_at desc, id desc limit $6"
             ),
+            of_project,
             filter.conditions()
         );
         let rows: Vec<Diagram> = on_pool!(&self.pool, db => {
