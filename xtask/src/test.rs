@@ -12,12 +12,19 @@ const POSTGRES_URL: &str = "BA_COPILOT_TEST_POSTGRES_URL";
 /// Set to run what runs on SQLite on PostgreSQL instead.
 const ON_POSTGRES: &str = "BA_COPILOT_TEST_ON_POSTGRES";
 /// The product through its router, which is what runs on both.
-const ON_BOTH: [&str; 9] = [
+const ON_BOTH: [&str; 16] = [
     "accounts::",
     "api::",
+    "audit_export::",
     "bad_input::",
+    "budgets::",
     "email_address::",
+    "events::",
+    "filters::",
+    "folders::",
+    "jobs::",
     "oidc::",
+    "once::",
     "permissions::",
     "projects::",
     "providers::",

@@ -50,6 +50,11 @@ pub fn rfc3339(at: TimeUs) -> String {
         .to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }
 
+/// A moment that is written in RFC 3339, with any offset.
+pub fn read_rfc3339(text: &str) -> Option<TimeUs> {
+    chrono::DateTime::parse_from_rfc3339(text).ok().map(|at| TimeUs::from_micros(at.timestamp_micros()))
+}
+
 /// A moment as people read it, in UTC, to the minute.
 pub fn minute(at: TimeUs) -> String {
     let text = rfc3339(at);
@@ -69,6 +74,14 @@ mod tests {
             (i64::MAX, "1970-01-01T00:00:00.000Z"),
         ] {
             assert_eq!(rfc3339(TimeUs::from_micros(micros)), text);
+        }
+        for (text, micros) in [
+            ("2027-01-15T09:00:00.123456+01:00", Some(1_800_000_000_123_456)),
+            ("1970-01-01T00:00:00Z", Some(0)),
+            ("2027-01-15", None),
+            ("", None),
+        ] {
+            assert_eq!(read_rfc3339(text).map(TimeUs::as_micros), micros, "{text}");
         }
         assert_eq!(minute(TimeUs::from_micros(1_800_000_000_123_456)), "2027-01-15 08:00");
     }

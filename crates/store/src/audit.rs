@@ -1,7 +1,10 @@
 //! Audit events: who changed what, when, and what it cost. Written in the transaction of the change itself, so that
 //! neither is there without the other. Never changed afterwards; the database itself refuses.
 
+use sqlx::AssertSqlSafe;
+
 use crate::generations::check_text;
+use crate::page::sift;
 use crate::pool::{in_transaction, on_pool};
 use crate::row::row;
 use crate::{
@@ -76,6 +79,19 @@ pub enum AuditOf<'a> {
     User(&'a UserId),
     /// All.
     Everyone,
+}
+
+/// Which events are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// Only those of this action; of every action that begins so, if it ends with a point.
+    pub action: Option<String>,
+    /// Only what this person did.
+    pub user: Option<UserId>,
+    /// Only those of this moment and later ones.
+    pub from: Option<TimeUs>,
+    /// Only those before this moment.
+    pub to: Option<TimeUs>,
 }
 
 macro_rules! audit_columns {
@@ -154,45 +170,63 @@ impl Store {
         Ok(())
     }
 
-    /// Events, newest first.
+    /// Events that `filter` lets through, newest first. If an action is asked for, a page may have fewer than asked for
+    /// although there are more.
     ///
     /// # Errors
     /// Only those of the database.
     pub async fn list_audit_events(
         &self,
         of: AuditOf<'_>,
+        filter: &AuditFilter,
         page: &PageRequest,
     ) -> Result<Page<AuditEvent>, StoreError> {
-        const OF_PROJECT: &str = concat!(
-            "select ",
-            audit_columns!(),
-            " from audit_events where project_id = $4 and",
-            " (at, id) < ($1, $2) order by at desc, id desc limit $3"
-        );
-        const OF_USER: &str = concat!(
-            "select ",
-            audit_columns!(),
-            " from audit_events where user_id = $4 and",
-            " (at, id) < ($1, $2) order by at desc, id desc limit $3"
-        );
-        const OF_EVERYONE: &str = concat!(
-            "select ",
-            audit_columns!(),
-            " from audit_events where",
-            " (at, id) < ($1, $2) order by at desc, id desc limit $3"
-        );
-        let (at, id) = page.before();
-        let limit = page.rows_to_fetch();
-        let rows: Vec<AuditEvent> = on_pool!(&self.pool, db => match of {
-            AuditOf::Project(project) => {
-                sqlx::query_as(OF_PROJECT).bind(at).bind(id).bind(limit).bind(project).fetch_all(db).await
+        let fetch = |page| async move { self.list_every_audit_event(of, filter, &page).await };
+        // An index by action would have to be kept by every change there is, for a question that is seldom asked.
+        match filter.action.as_deref() {
+            None => fetch(page.clone()).await,
+            Some(asked) => {
+                let wanted = |it: &AuditEvent| {
+                    it.action == asked || (asked.ends_with('.') && it.action.starts_with(asked))
+                };
+                sift(page, |it| (it.at.as_micros(), it.id.as_str()), wanted, fetch).await
             }
-            AuditOf::User(user) => {
-                sqlx::query_as(OF_USER).bind(at).bind(id).bind(limit).bind(user).fetch_all(db).await
-            }
-            AuditOf::Everyone => {
-                sqlx::query_as(OF_EVERYONE).bind(at).bind(id).bind(limit).fetch_all(db).await
-            }
+        }
+    }
+
+    /// Of every action.
+    async fn list_every_audit_event(
+        &self,
+        of: AuditOf<'_>,
+        filter: &AuditFilter,
+        page: &PageRequest,
+    ) -> Result<Page<AuditEvent>, StoreError> {
+        let (of_project, of_user) = match of {
+            AuditOf::Project(project) => (Some(project), filter.user.as_ref()),
+            AuditOf::User(user) => (None, Some(user)),
+            AuditOf::Everyone => (None, filter.user.as_ref()),
+        };
+        // A condition is either there or not, so that the database knows which index it may take.
+        let statement = format!(
+            concat!(
+                "select ",
+                audit_columns!(),
+                " from audit_events where (at, id) < ($1, $2) and at >= $3 {} {} ",
+                "order by at desc, id desc limit $6"
+            ),
+            if of_project.is_some() { "and project_id = $4" } else { "and $4 is null" },
+            if of_user.is_some() { "and user_id = $5" } else { "and $5 is null" },
+        );
+        let (mut at, mut id) = page.before();
+        // No id comes before the empty one, so nothing of that moment itself.
+        if let Some(to) = filter.to.map(TimeUs::as_micros).filter(|to| *to <= at) {
+            (at, id) = (to, "");
+        }
+        let from = filter.from.map_or(i64::MIN, TimeUs::as_micros);
+        let rows: Vec<AuditEvent> = on_pool!(&self.pool, db => {
+            sqlx::query_as(AssertSqlSafe(statement))
+                .bind(at).bind(id).bind(from).bind(of_project).bind(of_user).bind(page.rows_to_fetch())
+                .fetch_all(db).await
         })?;
         Ok(page.page(rows, |it| (it.at.as_micros(), it.id.as_str())))
     }

@@ -6,6 +6,8 @@
 
 use sqlx::error::{DatabaseError, ErrorKind};
 
+use crate::FolderContents;
+
 /// Why a call of the store did not do what it says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -33,6 +35,9 @@ pub enum StoreError {
     /// Somebody could not sign in any more. Nothing was written.
     #[error("This is the only way in which you can sign in; choose a password first.")]
     LastWayIn,
+    /// What is to be taken away still holds something. Nothing was written.
+    #[error("{}", not_empty(.0))]
+    NotEmpty(FolderContents),
     /// The caller handed over something that cannot be kept. Nothing was written.
     #[error("The {what} cannot be kept as it is; correct it and try again.")]
     Invalid {
@@ -125,6 +130,26 @@ const CONSTRAINTS: [(&str, &str, &str); 35] = [
 
 const MIGRATE_FIRST: &str =
     "The tables of this program are missing or old in this database; run its migrations.";
+
+fn not_empty(inside: &FolderContents) -> String {
+    let count = |n: i64, one: &str| match n {
+        1 => format!("one {one}"),
+        n => format!("{n} {one}s"),
+    };
+    let mut said = Vec::new();
+    if inside.folders > 0 {
+        said.push(count(inside.folders, "folder"));
+    }
+    if inside.diagrams > 0 {
+        let put_away =
+            if inside.archived > 0 { format!(" ({} archived)", inside.archived) } else { String::new() };
+        said.push(format!("{}{put_away}", count(inside.diagrams, "diagram")));
+    }
+    format!(
+        "There is something in this folder: {}. Move it elsewhere, then delete the folder.",
+        said.join(" and ")
+    )
+}
 
 impl StoreError {
     pub(crate) fn misconfigured(problem: impl Into<String>) -> Self {

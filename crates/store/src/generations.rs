@@ -7,13 +7,14 @@
 use crate::audit::keep_audit;
 use crate::diagrams::{ADVANCE_DIAGRAM, FIND_DIAGRAM, INSERT_DIAGRAM};
 use crate::error::or_missing;
+use crate::folders::check_folder;
 use crate::pool::{in_transaction, on_pool};
 use crate::row::row;
 use crate::search::keep_words;
 use crate::versions::INSERT_VERSION;
 use crate::{
-    Diagram, DiagramId, GenerationId, JsonText, NewAuditEvent, NewVersion, Page, PageRequest, ProjectId,
-    Store, StoreError, TimeUs, UserId, Version, VersionOf,
+    Diagram, DiagramId, GenerationId, JsonText, NewAuditEvent, NewDiagram, NewVersion, Page, PageRequest,
+    ProjectId, Store, StoreError, TimeUs, UserId, Version, VersionOf,
 };
 
 /// How a generation ended.
@@ -174,6 +175,9 @@ impl Store {
         let at = generation.created_at;
         let recorded = in_transaction!(&self.pool, tx => {
             let of = version.as_ref().map(|version| &version.of);
+            if let Some(VersionOf::New(NewDiagram { project_id, folder_id: Some(folder), .. })) = of {
+                check_folder!(tx, project_id, folder);
+            }
             let diagram: Option<Diagram> = match (of, &generation.diagram_id) {
                 (Some(VersionOf::New(new)), _) => Some(
                     sqlx::query_as(INSERT_DIAGRAM)
@@ -182,6 +186,7 @@ impl Store {
                         .bind(&new.kind)
                         .bind(&new.title)
                         .bind(at)
+                        .bind(&new.folder_id)
                         .fetch_one(&mut *tx)
                         .await
                         .map_err(or_missing("project"))?,

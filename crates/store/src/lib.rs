@@ -17,6 +17,7 @@ mod changes;
 mod codes;
 mod diagrams;
 mod error;
+mod folders;
 mod generations;
 mod glossary;
 mod identities;
@@ -45,15 +46,16 @@ mod webhooks;
 
 use std::time::Duration;
 
-pub use audit::{AuditEvent, AuditOf, Fence, NewAuditEvent};
+pub use audit::{AuditEvent, AuditFilter, AuditOf, Fence, NewAuditEvent};
 pub use budgets::{
     Budget, BudgetLimits, BudgetOf, BudgetPeriod, BudgetState, Calendar, MAX_SPENDING, Reservation, Reserved,
     Spending,
 };
 pub use changes::Changes;
 pub use codes::{CodePurpose, OneTimeCode};
-pub use diagrams::{Diagram, NewDiagram};
+pub use diagrams::{Diagram, DiagramFilter, InFolder, NewDiagram};
 pub use error::StoreError;
+pub use folders::{Folder, FolderContents, MAX_FOLDER_DEPTH, MAX_FOLDERS};
 pub use generations::{Generation, GenerationStatus, NewGeneration, Recorded};
 pub use glossary::Term;
 pub use identities::Identity;
@@ -71,8 +73,8 @@ pub use pool::{Backend, ConnectOptions};
 pub use projects::{MyProject, Project};
 pub use provider_keys::{DataKey, KeysOf, ProviderKey};
 pub use requests::{NewRequest, OnceRequest};
-pub use requirements::{Requirement, RequirementVersion, TraceLink};
-pub use reviews::{Approval, Baseline, BaselineItem, Comment};
+pub use requirements::{LinkFilter, Requirement, RequirementFilter, RequirementVersion, TraceLink};
+pub use reviews::{Approval, Baseline, BaselineItem, Comment, CommentFilter};
 pub use sessions::Session;
 pub use time::TimeUs;
 pub use tokens::Token;

@@ -46,6 +46,7 @@ const STEPS: &[Step] = steps! {
     7 "0007_budgets",
     8 "0008_folders",
     9 "0009_single_sign_on",
+    10 "0010_filters",
 };
 
 /// What [`Store::migrate`] did.

@@ -61,6 +61,39 @@ impl PageRequest {
     }
 }
 
+/// So many rows are looked at for one page at most.
+const MAX_SIFTED: usize = 1_000;
+
+/// A page of the rows that `wanted` lets through, for what no index knows. `fetch` gives a page of all of them, and `place`
+/// is where a row stands in that order. So that one call stays short, it ends after a thousand rows, with fewer on the
+/// page than asked for and the place where to look on.
+pub(crate) async fn sift<T, F>(
+    page: &PageRequest,
+    place: impl Fn(&T) -> (i64, &str),
+    wanted: impl Fn(&T) -> bool,
+    fetch: impl Fn(PageRequest) -> F,
+) -> Result<Page<T>, StoreError>
+where
+    F: Future<Output = Result<Page<T>, StoreError>>,
+{
+    let mut found = Vec::new();
+    let (mut looked_at, mut after) = (0, page.after.clone());
+    let mut limit = page.rows() + 1;
+    loop {
+        let some = fetch(PageRequest { after, limit }).await?;
+        looked_at += some.items.len();
+        found.extend(some.items.into_iter().filter(&wanted));
+        if found.len() > page.rows() as usize || some.next.is_none() {
+            return Ok(page.page(found, place));
+        }
+        if looked_at >= MAX_SIFTED {
+            return Ok(Page { items: found, next: some.next });
+        }
+        after = some.next;
+        limit = MAX_PAGE_LIMIT;
+    }
+}
+
 /// Some rows, and where to go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {

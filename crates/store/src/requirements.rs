@@ -2,8 +2,10 @@
 
 use crate::audit::keep_audit;
 use crate::generations::check_text;
+use crate::page::sift;
 use crate::pool::{in_transaction, on_pool};
 use crate::row::row;
+use crate::search::{has_words, words};
 use crate::{
     DiagramId, NewAuditEvent, Page, PageRequest, ProjectId, RequirementId, Store, StoreError, TimeUs,
     TraceLinkId, UserId,
@@ -43,6 +45,15 @@ row!(Requirement {
     updated_at,
     text
 });
+
+/// Which requirements are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RequirementFilter {
+    /// Those that do not count any more, instead of those that do.
+    pub archived: bool,
+    /// Only those that have words which begin with all the words of this.
+    pub words: Option<String>,
+}
 
 /// One state of a requirement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +107,15 @@ row!(TraceLink {
     created_by,
     created_at
 });
+
+/// Which links are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LinkFilter {
+    /// Only those of which a side has changed, or only those of which none has.
+    pub suspect: Option<bool>,
+    /// Only those of this element.
+    pub element: Option<String>,
+}
 
 macro_rules! select_requirement {
     () => {
@@ -187,24 +207,50 @@ impl Store {
         .ok_or(StoreError::NotFound { what: "requirement" })
     }
 
-    /// The requirements of a project, last written first.
+    /// The requirements of a project that `filter` lets through, last written first. With words to look for, a page may
+    /// have fewer than asked for although there are more.
     ///
     /// # Errors
     /// Only those of the database.
     pub async fn list_requirements(
         &self,
         project: &ProjectId,
+        filter: &RequirementFilter,
         page: &PageRequest,
     ) -> Result<Page<Requirement>, StoreError> {
+        // Not in SQL, because the two databases disagree on small letters.
+        let asked = words(filter.words.as_deref().unwrap_or_default());
+        let fetch = |page| async move { self.list_all_requirements(project, filter.archived, &page).await };
+        match asked.is_empty() {
+            true => fetch(page.clone()).await,
+            false => {
+                let wanted = |it: &Requirement| has_words(&it.text, &asked);
+                sift(page, |it| (it.number, it.id.as_str()), wanted, fetch).await
+            }
+        }
+    }
+
+    async fn list_all_requirements(
+        &self,
+        project: &ProjectId,
+        archived: bool,
+        page: &PageRequest,
+    ) -> Result<Page<Requirement>, StoreError> {
+        // By number and not by moment: those that came together have one moment.
+        const IN_USE: &str = concat!(
+            select_requirement!(),
+            "where r.project_id = $4 and r.archived_at is null and (r.number, r.id) < ($1, $2) ",
+            "order by r.number desc, r.id desc limit $3"
+        );
+        const ARCHIVED: &str = concat!(
+            select_requirement!(),
+            "where r.project_id = $4 and r.archived_at is not null and (r.number, r.id) < ($1, $2) ",
+            "order by r.number desc, r.id desc limit $3"
+        );
         let (at, id) = page.before();
         let rows: Vec<Requirement> = on_pool!(&self.pool, db => {
-            // By number and not by moment: those that came together have one moment.
-            sqlx::query_as(concat!(
-                select_requirement!(),
-                "where r.project_id = $4 and r.archived_at is null and (r.number, r.id) < ($1, $2) ",
-                "order by r.number desc, r.id desc limit $3"
-            ))
-            .bind(at).bind(id).bind(page.rows_to_fetch()).bind(project).fetch_all(db).await
+            sqlx::query_as(if archived { ARCHIVED } else { IN_USE })
+                .bind(at).bind(id).bind(page.rows_to_fetch()).bind(project).fetch_all(db).await
         })?;
         Ok(page.page(rows, |it| (it.number, it.id.as_str())))
     }
@@ -290,22 +336,25 @@ impl Store {
         .ok_or(StoreError::NotFound { what: "trace link" })
     }
 
-    /// The links of a diagram, newest first.
+    /// The links of a diagram that `filter` lets through, newest first.
     ///
     /// # Errors
     /// Only those of the database.
     pub async fn list_trace_links(
         &self,
         diagram: &DiagramId,
+        filter: &LinkFilter,
         page: &PageRequest,
     ) -> Result<Page<TraceLink>, StoreError> {
         let (at, id) = page.before();
         let rows: Vec<TraceLink> = on_pool!(&self.pool, db => {
             sqlx::query_as(concat!(
                 "select ", link_columns!(), " from trace_links where diagram_id = $4 and (created_at, id) < ($1, $2) ",
+                "and ($5 is null or (suspect is not null) = $5) and ($6 is null or element = $6) ",
                 "order by created_at desc, id desc limit $3"
             ))
-            .bind(at).bind(id).bind(page.rows_to_fetch()).bind(diagram).fetch_all(db).await
+            .bind(at).bind(id).bind(page.rows_to_fetch()).bind(diagram).bind(filter.suspect)
+            .bind(filter.element.as_deref()).fetch_all(db).await
         })?;
         Ok(page.page(rows, |it| (it.created_at.as_micros(), it.id.as_str())))
     }

@@ -47,6 +47,15 @@ row!(Comment {
     resolved_at
 });
 
+/// Which comments are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CommentFilter {
+    /// Only those that are dealt with, or only those that are not.
+    pub resolved: Option<bool>,
+    /// Only those of this element.
+    pub element: Option<String>,
+}
+
 /// What somebody decided about a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approval {
@@ -149,22 +158,25 @@ impl Store {
         .ok_or(StoreError::NotFound { what: "comment" })
     }
 
-    /// The comments of a diagram, newest first.
+    /// The comments of a diagram that `filter` lets through, newest first.
     ///
     /// # Errors
     /// Only those of the database.
     pub async fn list_comments(
         &self,
         diagram: &DiagramId,
+        filter: &CommentFilter,
         page: &PageRequest,
     ) -> Result<Page<Comment>, StoreError> {
         let (at, id) = page.before();
         let rows: Vec<Comment> = on_pool!(&self.pool, db => {
             sqlx::query_as(concat!(
                 "select ", comment_columns!(), " from comments where diagram_id = $4 and (created_at, id) < ($1, $2) ",
+                "and ($5 is null or (resolved_at is not null) = $5) and ($6 is null or element = $6) ",
                 "order by created_at desc, id desc limit $3"
             ))
-            .bind(at).bind(id).bind(page.rows_to_fetch()).bind(diagram).fetch_all(db).await
+            .bind(at).bind(id).bind(page.rows_to_fetch()).bind(diagram).bind(filter.resolved)
+            .bind(filter.element.as_deref()).fetch_all(db).await
         })?;
         Ok(page.page(rows, |it| (it.created_at.as_micros(), it.id.as_str())))
     }

@@ -4,6 +4,7 @@
 use crate::audit::keep_audit;
 use crate::diagrams::{ADVANCE_DIAGRAM_SEEN, FIND_DIAGRAM, INSERT_DIAGRAM};
 use crate::error::or_missing;
+use crate::folders::check_folder;
 use crate::generations::check_version;
 use crate::pool::{in_transaction, on_pool};
 use crate::requirements::{SUSPECT_BY_DIAGRAM, SUSPECT_BY_ELEMENT};
@@ -133,7 +134,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Stale`] if somebody else has changed it meanwhile, [`StoreError::NotFound`] if there is no
-    /// such diagram or project.
+    /// such diagram, project or folder.
     pub async fn record_version(
         &self,
         version: &NewVersion,
@@ -145,10 +146,16 @@ impl Store {
         let at = audit.at;
         Ok(in_transaction!(&self.pool, tx => {
             let diagram: Diagram = match &version.of {
-                VersionOf::New(new) => sqlx::query_as(INSERT_DIAGRAM)
-                    .bind(&new.id).bind(&new.project_id).bind(&new.kind).bind(&new.title).bind(at)
-                    .fetch_one(&mut *tx).await
-                    .map_err(or_missing("project"))?,
+                VersionOf::New(new) => {
+                    if let Some(folder) = &new.folder_id {
+                        check_folder!(tx, &new.project_id, folder);
+                    }
+                    sqlx::query_as(INSERT_DIAGRAM)
+                        .bind(&new.id).bind(&new.project_id).bind(&new.kind).bind(&new.title).bind(at)
+                        .bind(&new.folder_id)
+                        .fetch_one(&mut *tx).await
+                        .map_err(or_missing("project"))?
+                }
                 VersionOf::Existing(id) => {
                     let advanced: Option<Diagram> = sqlx::query_as(ADVANCE_DIAGRAM_SEEN)
                         .bind(id).bind(at).bind(seen)

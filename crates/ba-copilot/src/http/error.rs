@@ -121,6 +121,14 @@ impl Pending {
         self
     }
 
+    /// Says it in other words, if it is that the request is too large.
+    pub(super) fn if_too_large(mut self, detail: &str) -> Self {
+        if self.status == StatusCode::PAYLOAD_TOO_LARGE {
+            self.detail = detail.to_owned();
+        }
+        self
+    }
+
     /// The finished answer.
     pub(super) fn answer(&self, request_id: &RequestId) -> Response {
         let problem = Problem {

@@ -289,6 +289,25 @@ pub(super) async fn enter_for(
     })
 }
 
+/// So often a change is tried that is made whatever is there now.
+const TRIES: u32 = 50;
+
+/// Makes a change of what the caller has seen; or, if they say that it may be anything, of what is there: again, if somebody else
+/// changes it between the look and the change.
+pub(super) async fn unless_seen<T, F>(seen: Option<i64>, mut change: impl FnMut() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match change().await {
+            Err(Error::Changed(_)) if seen.is_none() && tries < TRIES => (),
+            done => return done,
+        }
+    }
+}
+
 /// The id of a project, as callers write it.
 pub(super) fn project_id(text: &str) -> Result<ProjectId, Error> {
     ProjectId::parse(text).map_err(|_| Error::NotFound("project"))

@@ -3,14 +3,15 @@
 use mermend::Engine;
 use serde_json::{Value, json};
 use store::{
-    Diagram, DiagramId, JsonText, NewDiagram, NewVersion, PageRequest, Role, Touched, Version, VersionId,
-    VersionOf, VersionSummary,
+    Diagram, DiagramId, FolderId, JsonText, NewDiagram, NewVersion, PageRequest, Role, StoreError, Touched,
+    Version, VersionId, VersionOf, VersionSummary,
 };
 
 use super::{
     Error,
-    access::{Caller, Scope, enter, enter_diagram, project_id, store},
+    access::{Caller, Scope, enter, enter_diagram, project_id, store, unless_seen},
     check::{self, Judged},
+    filters::DiagramsAsked,
     page::{Listing, Page},
 };
 use crate::{app::App, clock::rfc3339};
@@ -59,36 +60,41 @@ pub async fn find(app: &App, caller: &Caller, id: &str) -> Result<Value, Error> 
     }))
 }
 
-/// The diagrams of a project.
+/// The diagrams of a project, of those that are asked for.
 ///
 /// # Errors
-/// When the caller may not enter it.
+/// When the caller may not enter it, or nobody knows what is asked for.
 pub async fn list_diagrams(
     app: &App,
     caller: &Caller,
     project: &str,
+    asked: &DiagramsAsked,
     listing: &Listing,
 ) -> Result<Page<Diagram>, Error> {
     let entered = enter(app, caller, &project_id(project)?, Role::Viewer).await?;
-    Ok(store(app)?.list_diagrams(&entered.project.id, &listing.request()?).await?.into())
+    let request = listing.request()?;
+    let filter = asked.read(app, &entered.project.id).await?;
+    Ok(store(app)?.list_diagrams(&entered.project.id, &filter, &request).await?.into())
 }
 
-/// The diagrams of a project whose titles have words that begin with all the words of `asked`, last made first; not more
-/// than fit on a page.
+/// The diagrams of a project, of those that are asked for, whose titles have words that begin with all the words of `words`,
+/// last made first; not more than fit on a page.
 ///
 /// # Errors
-/// When the caller may not enter it.
+/// When the caller may not enter it, or nobody knows what is asked for.
 pub async fn search_diagrams(
     app: &App,
     caller: &Caller,
     project: &str,
-    asked: &str,
+    words: &str,
+    asked: &DiagramsAsked,
     listing: &Listing,
 ) -> Result<Page<Diagram>, Error> {
     let entered = enter(app, caller, &project_id(project)?, Role::Viewer).await?;
     listing.request()?;
     let limit = listing.limit.unwrap_or(LISTED);
-    let items = store(app)?.search_diagrams(&entered.project.id, asked, limit).await?;
+    let filter = asked.read(app, &entered.project.id).await?;
+    let items = store(app)?.search_diagrams(&entered.project.id, words, &filter, limit).await?;
     Ok(Page { items, next: None })
 }
 
@@ -122,16 +128,19 @@ pub async fn create_diagram(
     caller: &Caller,
     project: &str,
     title: &str,
+    folder: Option<&str>,
     written: Written,
 ) -> Result<(Diagram, Version), Error> {
     let entered = enter(app, caller, &project_id(project)?, Role::Editor).await?;
     let title = one_line("title", title)?;
+    let folder_id = folder.map(FolderId::parse).transpose().map_err(|_| no_such_folder())?;
     let id = DiagramId::parse(app.clock.new_id("dia"))?;
     let (version, kind) = judge(app, caller, VersionOf::Existing(id.clone()), written, None).await?;
-    let new = NewDiagram { id: id.clone(), project_id: entered.project.id.clone(), kind, title };
+    let new = NewDiagram { id: id.clone(), project_id: entered.project.id.clone(), kind, title, folder_id };
     let version = NewVersion { of: VersionOf::New(new), ..version };
     let event = caller.did(app, "diagram.create", Some(&entered.project.id), id.as_str(), &json!({}))?;
-    Ok(store(app)?.record_version(&version, None, &Touched::Elements(Vec::new()), &event).await?)
+    let made = store(app)?.record_version(&version, None, &Touched::Elements(Vec::new()), &event).await;
+    made.map_err(in_its_project)
 }
 
 /// Writes the next version, if the diagram is still the one that the caller has seen. What is not said stays as it was.
@@ -145,26 +154,29 @@ pub async fn create_version(
     seen: Option<i64>,
     written: Written,
 ) -> Result<(Diagram, Version), Error> {
-    let (diagram, entered) = enter_diagram(app, caller, id, Role::Editor).await?;
-    not_archived(&diagram)?;
-    let store = store(app)?;
-    let before = store.find_version_number(&diagram.id, diagram.head_version).await?;
-    let seen = seen.unwrap_or(diagram.revision);
-    let of = VersionOf::Existing(diagram.id.clone());
-    let (version, _) = judge(app, caller, of, written, Some(before.requirement)).await?;
-    let compared = check::compare_code(app, before.mermaid, version.mermaid.clone()).await?;
-    let touched = match compared.by_element || compared.same {
-        true => Touched::Elements(compared.changes.into_iter().map(|change| change.id).collect()),
-        false => Touched::Everything,
-    };
-    let event = caller.did(
-        app,
-        "version.create",
-        Some(&entered.project.id),
-        diagram.id.as_str(),
-        &json!({"validated": version.validated}),
-    )?;
-    Ok(store.record_version(&version, Some(seen), &touched, &event).await?)
+    unless_seen(seen, || async {
+        let (diagram, entered) = enter_diagram(app, caller, id, Role::Editor).await?;
+        not_archived(&diagram)?;
+        let store = store(app)?;
+        let before = store.find_version_number(&diagram.id, diagram.head_version).await?;
+        let seen = seen.unwrap_or(diagram.revision);
+        let of = VersionOf::Existing(diagram.id.clone());
+        let (version, _) = judge(app, caller, of, written.clone(), Some(before.requirement)).await?;
+        let compared = check::compare_code(app, before.mermaid, version.mermaid.clone()).await?;
+        let touched = match compared.by_element || compared.same {
+            true => Touched::Elements(compared.changes.into_iter().map(|change| change.id).collect()),
+            false => Touched::Everything,
+        };
+        let event = caller.did(
+            app,
+            "version.create",
+            Some(&entered.project.id),
+            diagram.id.as_str(),
+            &json!({"validated": version.validated}),
+        )?;
+        Ok(store.record_version(&version, Some(seen), &touched, &event).await?)
+    })
+    .await
 }
 
 /// What may be changed of a diagram itself.
@@ -174,12 +186,14 @@ pub struct DiagramChanges {
     pub title: Option<String>,
     /// It is put away.
     pub archived: Option<bool>,
+    /// Where it lies: in a folder of its project, or in none.
+    pub folder_id: Option<Option<String>>,
 }
 
 /// Changes a diagram, if it is still the one that the caller has seen.
 ///
 /// # Errors
-/// When it is not, or the caller may not write there.
+/// When it is not, the caller may not write there, or its project has no such folder.
 pub async fn update_diagram(
     app: &App,
     caller: &Caller,
@@ -187,21 +201,45 @@ pub async fn update_diagram(
     seen: Option<i64>,
     changes: &DiagramChanges,
 ) -> Result<Diagram, Error> {
-    let (diagram, entered) = enter_diagram(app, caller, id, Role::Editor).await?;
-    let title = match &changes.title {
-        Some(title) => one_line("title", title)?,
-        None => diagram.title.clone(),
-    };
-    let archived_at = match changes.archived {
-        Some(true) => Some(diagram.archived_at.unwrap_or_else(|| app.clock.now_us())),
-        Some(false) => None,
-        None => diagram.archived_at,
-    };
-    let details = json!({"archived": archived_at.is_some(), "renamed": title != diagram.title});
-    let event =
-        caller.did(app, "diagram.update", Some(&entered.project.id), diagram.id.as_str(), &details)?;
-    let seen = seen.unwrap_or(diagram.revision);
-    Ok(store(app)?.update_diagram(&diagram.id, seen, &title, archived_at, &event).await?)
+    unless_seen(seen, || async {
+        let (diagram, entered) = enter_diagram(app, caller, id, Role::Editor).await?;
+        let title = match &changes.title {
+            Some(title) => one_line("title", title)?,
+            None => diagram.title.clone(),
+        };
+        let archived_at = match changes.archived {
+            Some(true) => Some(diagram.archived_at.unwrap_or_else(|| app.clock.now_us())),
+            Some(false) => None,
+            None => diagram.archived_at,
+        };
+        let folder = match &changes.folder_id {
+            Some(folder) => {
+                folder.as_deref().map(FolderId::parse).transpose().map_err(|_| no_such_folder())?
+            }
+            None => diagram.folder_id.clone(),
+        };
+        let (renamed, moved) = (title != diagram.title, folder != diagram.folder_id);
+        let details = json!({"archived": archived_at.is_some(), "renamed": renamed, "moved": moved});
+        let event =
+            caller.did(app, "diagram.update", Some(&entered.project.id), diagram.id.as_str(), &details)?;
+        let seen = seen.unwrap_or(diagram.revision);
+        let changed =
+            store(app)?.update_diagram(&diagram, seen, &title, archived_at, folder.as_ref(), &event).await;
+        changed.map_err(in_its_project)
+    })
+    .await
+}
+
+fn no_such_folder() -> Error {
+    Error::invalid("folder_id", "The project of the diagram has no such folder to put it in.")
+}
+
+/// Of folders of other projects nobody learns whether they exist.
+fn in_its_project(error: StoreError) -> Error {
+    match error {
+        StoreError::NotFound { what: "folder" } => no_such_folder(),
+        other => other.into(),
+    }
 }
 
 /// The versions of a diagram, newest first.

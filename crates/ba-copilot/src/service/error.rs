@@ -100,9 +100,10 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound { what } => Error::NotFound(what),
-            StoreError::Conflict { .. } | StoreError::LastOwner | StoreError::LastWayIn => {
-                Error::Conflict(error.to_string())
-            }
+            StoreError::Conflict { .. }
+            | StoreError::LastOwner
+            | StoreError::LastWayIn
+            | StoreError::NotEmpty(_) => Error::Conflict(error.to_string()),
             StoreError::Stale { .. } => Error::Changed(error.to_string()),
             StoreError::Invalid { what } => Error::invalid(what, error.to_string()),
             StoreError::Unavailable { .. }

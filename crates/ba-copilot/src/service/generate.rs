@@ -462,6 +462,7 @@ impl Record<'_> {
                     project_id: project.clone(),
                     kind: kind.id.to_owned(),
                     title: title(message),
+                    folder_id: None,
                 }),
                 requirement: message.to_owned(),
                 blueprint: outcome.blueprint.as_ref().map(JsonText::encode).transpose()?,

@@ -4,11 +4,15 @@
 
 pub mod access;
 pub mod accounts;
+pub mod audit;
 pub mod budgets;
 pub mod check;
 mod data_keys;
 pub mod diagrams;
+pub mod documents;
 mod error;
+pub mod filters;
+pub mod folders;
 pub mod generate;
 pub mod health;
 pub mod jobs;
@@ -33,7 +37,7 @@ pub mod webhooks;
 pub use error::Error;
 /// What use-cases hand to doors, which never ask the store themselves.
 pub use store::{
-    Approval, AuditEvent, Baseline, BaselineItem, Comment, Delivery, Diagram, Invitation, JsonText, Member,
-    Requirement, RequirementVersion, Role, Term, TimeUs, Token, TraceLink, User, Version, VersionSummary,
-    Webhook,
+    Approval, AuditEvent, Baseline, BaselineItem, Comment, Delivery, Diagram, Folder, Invitation, JsonText,
+    Member, Requirement, RequirementVersion, Role, Term, TimeUs, Token, TraceLink, User, Version,
+    VersionSummary, Webhook,
 };

@@ -5,8 +5,9 @@ use store::{AuditEvent, AuditOf, Project, ProjectId, Role};
 
 use super::{
     Error,
-    access::{Caller, Scope, enter, enter_any, project_id, store},
+    access::{Caller, Scope, enter, enter_any, project_id, store, unless_seen},
     accounts,
+    filters::EventsAsked,
     page::{Listing, Page},
 };
 use crate::app::App;
@@ -97,22 +98,26 @@ pub async fn update_project(
     seen: Option<i64>,
     changes: &ProjectChanges,
 ) -> Result<Mine, Error> {
-    let entered = enter_any(app, caller, &project_id(id)?, Role::Owner).await?;
-    let old = entered.project;
-    let name = match &changes.name {
-        Some(name) => accounts::name("name", name)?,
-        None => old.name.clone(),
-    };
-    let archived_at = match changes.archived {
-        Some(true) => Some(old.archived_at.unwrap_or_else(|| app.clock.now_us())),
-        Some(false) => None,
-        None => old.archived_at,
-    };
-    let details = json!({"archived": archived_at.is_some(), "renamed": name != old.name});
-    let event = caller.did(app, "project.update", Some(&old.id), old.id.as_str(), &details)?;
-    let project =
-        store(app)?.update_project(&old.id, seen.unwrap_or(old.revision), &name, archived_at, &event).await?;
-    Ok(Mine { project, role: entered.role })
+    unless_seen(seen, || async {
+        let entered = enter_any(app, caller, &project_id(id)?, Role::Owner).await?;
+        let old = entered.project;
+        let name = match &changes.name {
+            Some(name) => accounts::name("name", name)?,
+            None => old.name.clone(),
+        };
+        let archived_at = match changes.archived {
+            Some(true) => Some(old.archived_at.unwrap_or_else(|| app.clock.now_us())),
+            Some(false) => None,
+            None => old.archived_at,
+        };
+        let details = json!({"archived": archived_at.is_some(), "renamed": name != old.name});
+        let event = caller.did(app, "project.update", Some(&old.id), old.id.as_str(), &details)?;
+        let project = store(app)?
+            .update_project(&old.id, seen.unwrap_or(old.revision), &name, archived_at, &event)
+            .await?;
+        Ok(Mine { project, role: entered.role })
+    })
+    .await
 }
 
 /// The project that something goes into for which the caller named none: the one they own longest.
@@ -134,27 +139,32 @@ pub(super) async fn usual_project(app: &App, caller: &Caller) -> Result<ProjectI
     }
 }
 
-/// What happened in a project.
+/// What happened in a project, of what is asked for.
 ///
 /// # Errors
-/// When the caller is no owner of it.
+/// When the caller is no owner of it, or nobody knows what is asked for.
 pub async fn list_project_events(
     app: &App,
     caller: &Caller,
     id: &str,
+    asked: &EventsAsked,
     listing: &Listing,
 ) -> Result<Page<AuditEvent>, Error> {
     let entered = enter_any(app, caller, &project_id(id)?, Role::Owner).await?;
-    let page =
-        store(app)?.list_audit_events(AuditOf::Project(&entered.project.id), &listing.request()?).await?;
-    Ok(page.into())
+    let of = AuditOf::Project(&entered.project.id);
+    Ok(store(app)?.list_audit_events(of, &asked.read()?, &listing.request()?).await?.into())
 }
 
-/// What happened on the server.
+/// What happened on the server, of what is asked for.
 ///
 /// # Errors
-/// When the caller does not run it.
-pub async fn list_events(app: &App, caller: &Caller, listing: &Listing) -> Result<Page<AuditEvent>, Error> {
+/// When the caller does not run it, or nobody knows what is asked for.
+pub async fn list_events(
+    app: &App,
+    caller: &Caller,
+    asked: &EventsAsked,
+    listing: &Listing,
+) -> Result<Page<AuditEvent>, Error> {
     caller.admin()?;
-    Ok(store(app)?.list_audit_events(AuditOf::Everyone, &listing.request()?).await?.into())
+    Ok(store(app)?.list_audit_events(AuditOf::Everyone, &asked.read()?, &listing.request()?).await?.into())
 }

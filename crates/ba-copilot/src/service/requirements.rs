@@ -5,7 +5,9 @@ use store::{Diagram, Requirement, RequirementId, RequirementVersion, Role, Trace
 
 use super::{
     Error,
-    access::{Caller, Entered, enter, enter_diagram, enter_for, project_id, store},
+    access::{Caller, Entered, enter, enter_diagram, enter_for, project_id, store, unless_seen},
+    documents::Form,
+    filters::{LinksAsked, RequirementsAsked},
     page::{Listing, Page},
 };
 use crate::app::App;
@@ -40,18 +42,21 @@ async fn enter_requirement(
     Ok((found, entered))
 }
 
-/// The requirements of a project.
+/// The requirements of a project, of those that are asked for. With words to look for, a page may have fewer than asked
+/// for although there are more.
 ///
 /// # Errors
-/// When the caller may not enter it.
+/// When the caller may not enter it, or nobody knows what is asked for.
 pub async fn list_requirements(
     app: &App,
     caller: &Caller,
     project: &str,
+    asked: &RequirementsAsked,
     listing: &Listing,
 ) -> Result<Page<Requirement>, Error> {
     let entered = enter(app, caller, &project_id(project)?, Role::Viewer).await?;
-    Ok(store(app)?.list_requirements(&entered.project.id, &listing.request()?).await?.into())
+    let (filter, request) = (asked.read()?, listing.request()?);
+    Ok(store(app)?.list_requirements(&entered.project.id, &filter, &request).await?.into())
 }
 
 /// Writes requirements, all or none.
@@ -79,32 +84,6 @@ pub async fn create_requirements(
     Ok(store(app)?.create_requirements(&id, &new, caller.user_id(), &event).await?)
 }
 
-/// In what form requirements come from elsewhere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// Paragraphs, with an empty line between them.
-    Text,
-    /// The items of lists, and paragraphs that are no headings.
-    Markdown,
-    /// The column `requirement`, `text` or `description` of a table, or its only one.
-    Csv,
-}
-
-impl Source {
-    /// The form of a word.
-    ///
-    /// # Errors
-    /// When there is no such form.
-    pub fn parse(word: &str) -> Result<Self, Error> {
-        match word {
-            "text" => Ok(Source::Text),
-            "markdown" => Ok(Source::Markdown),
-            "csv" => Ok(Source::Csv),
-            _ => Err(Error::invalid("format", "Requirements come as text, markdown or csv.")),
-        }
-    }
-}
-
 /// Writes the requirements of a document, all or none.
 ///
 /// # Errors
@@ -113,12 +92,12 @@ pub async fn import_requirements(
     app: &App,
     caller: &Caller,
     project: &str,
-    source: Source,
-    content: &str,
+    form: &'static Form,
+    content: String,
 ) -> Result<Vec<Requirement>, Error> {
     // Asked first, so that nobody learns anything about a project from what its answers say of a document.
     enter(app, caller, &project_id(project)?, Role::Editor).await?;
-    let texts = read(source, content)?;
+    let texts = form.read(content).await?;
     if texts.is_empty() {
         return Err(Error::invalid(
             "content",
@@ -135,111 +114,6 @@ pub async fn import_requirements(
         ));
     }
     create_requirements(app, caller, project, &texts).await
-}
-
-fn read(source: Source, content: &str) -> Result<Vec<String>, Error> {
-    // What spreadsheets put in front.
-    let content = content.trim_start_matches('\u{feff}');
-    match source {
-        Source::Text => Ok(paragraphs(content.lines())),
-        Source::Markdown => Ok(markdown(content)),
-        Source::Csv => table(content),
-    }
-}
-
-fn paragraphs<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let mut out = Vec::new();
-    let mut open = String::new();
-    for line in lines.map(str::trim).chain([""]) {
-        if !line.is_empty() {
-            if !open.is_empty() {
-                open.push(' ');
-            }
-            open.push_str(line);
-        } else if !open.is_empty() {
-            out.push(std::mem::take(&mut open));
-        }
-    }
-    out
-}
-
-/// Each item of a list is one, and each paragraph; headings, code and rules are none.
-fn markdown(content: &str) -> Vec<String> {
-    let mut fenced = false;
-    let mut lines: Vec<String> = Vec::new();
-    for line in content.lines() {
-        let bare = line.trim();
-        if bare.starts_with("```") || bare.starts_with("~~~") {
-            fenced = !fenced;
-            lines.push(String::new());
-            continue;
-        }
-        let rule =
-            bare.len() >= 3 && ["-", "*", "_", "="].iter().any(|mark| bare.replace(mark, "").is_empty());
-        if fenced || bare.starts_with('#') || rule {
-            lines.push(String::new());
-            continue;
-        }
-        match item(bare) {
-            // Its own paragraph, whatever stands around it.
-            Some(text) => lines.extend([String::new(), text.to_owned()]),
-            None => lines.push(bare.trim_start_matches("> ").to_owned()),
-        }
-    }
-    paragraphs(lines.iter().map(String::as_str))
-}
-
-/// What follows the mark of an item.
-fn item(line: &str) -> Option<&str> {
-    let after = ["- ", "* ", "+ "].iter().find_map(|mark| line.strip_prefix(mark));
-    let after = after.or_else(|| {
-        let digits = line.len() - line.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        (1..=9)
-            .contains(&digits)
-            .then(|| &line[digits..])
-            .and_then(|rest| rest.strip_prefix(". ").or_else(|| rest.strip_prefix(") ")))
-    })?;
-    let after = after.trim_start();
-    Some(["[ ] ", "[x] ", "[X] "].iter().find_map(|mark| after.strip_prefix(mark)).unwrap_or(after))
-}
-
-const COLUMNS: [&str; 3] = ["requirement", "text", "description"];
-
-fn table(content: &str) -> Result<Vec<String>, Error> {
-    let separator = match content.lines().next() {
-        Some(head) if !head.contains(',') && head.contains(';') => b';',
-        Some(head) if !head.contains(',') && head.contains('\t') => b'\t',
-        _ => b',',
-    };
-    let mut reader =
-        csv::ReaderBuilder::new().delimiter(separator).flexible(true).from_reader(content.as_bytes());
-    let wrong = |error: csv::Error| {
-        let line = error.position().map_or(1, csv::Position::line);
-        Error::invalid("content", format!("The table cannot be read at line {line}. Check its quotes."))
-    };
-    let head = reader.headers().map_err(wrong)?.clone();
-    let named = COLUMNS
-        .iter()
-        .find_map(|name| head.iter().position(|column| column.trim().eq_ignore_ascii_case(name)));
-    let column = match named {
-        Some(column) => column,
-        None if head.len() == 1 => 0,
-        None => {
-            return Err(Error::invalid(
-                "content",
-                format!("The first line must name the columns, and one of them `{}`.", COLUMNS.join("`, `")),
-            ));
-        }
-    };
-    let mut out = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(wrong)?;
-        let text = record.get(column).unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
-        if !text.is_empty() {
-            out.push(text);
-        }
-    }
-    Ok(out)
 }
 
 /// A requirement.
@@ -283,35 +157,39 @@ pub async fn update_requirement(
     seen: Option<i64>,
     changes: &RequirementChanges,
 ) -> Result<Requirement, Error> {
-    let (old, entered) = enter_requirement(app, caller, id, Role::Editor).await?;
-    let text = changes.text.as_deref().map(words).transpose()?.filter(|text| *text != old.text);
-    let archived_at = match changes.archived {
-        Some(true) => Some(old.archived_at.unwrap_or_else(|| app.clock.now_us())),
-        Some(false) => None,
-        None => old.archived_at,
-    };
-    let details = json!({"archived": archived_at.is_some(), "reworded": text.is_some()});
-    let event =
-        caller.did(app, "requirement.update", Some(&entered.project.id), old.id.as_str(), &details)?;
-    let seen = seen.unwrap_or(old.revision);
-    let changed = store(app)?
-        .update_requirement(&old.id, seen, text.as_deref(), archived_at, caller.user_id(), &event)
-        .await?;
-    Ok(changed)
+    unless_seen(seen, || async {
+        let (old, entered) = enter_requirement(app, caller, id, Role::Editor).await?;
+        let text = changes.text.as_deref().map(words).transpose()?.filter(|text| *text != old.text);
+        let archived_at = match changes.archived {
+            Some(true) => Some(old.archived_at.unwrap_or_else(|| app.clock.now_us())),
+            Some(false) => None,
+            None => old.archived_at,
+        };
+        let details = json!({"archived": archived_at.is_some(), "reworded": text.is_some()});
+        let event =
+            caller.did(app, "requirement.update", Some(&entered.project.id), old.id.as_str(), &details)?;
+        let seen = seen.unwrap_or(old.revision);
+        let changed = store(app)?
+            .update_requirement(&old.id, seen, text.as_deref(), archived_at, caller.user_id(), &event)
+            .await?;
+        Ok(changed)
+    })
+    .await
 }
 
-/// The links of a diagram.
+/// The links of a diagram, of those that are asked for.
 ///
 /// # Errors
-/// When the caller may not see it.
+/// When the caller may not see it, or nobody knows what is asked for.
 pub async fn list_trace_links(
     app: &App,
     caller: &Caller,
     diagram: &str,
+    asked: &LinksAsked,
     listing: &Listing,
 ) -> Result<Page<TraceLink>, Error> {
     let (diagram, _) = enter_diagram(app, caller, diagram, Role::Viewer).await?;
-    Ok(store(app)?.list_trace_links(&diagram.id, &listing.request()?).await?.into())
+    Ok(store(app)?.list_trace_links(&diagram.id, &asked.read()?, &listing.request()?).await?.into())
 }
 
 /// Links an element of a diagram to a requirement, both as they are now.
@@ -385,47 +263,4 @@ pub async fn delete_trace_link(app: &App, caller: &Caller, id: &str) -> Result<(
     let event =
         caller.did(app, "trace_link.delete", Some(&entered.project.id), link.id.as_str(), &json!({}))?;
     Ok(store(app)?.delete_trace_link(&link.id, &event).await?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(source: Source, content: &str, expected: &[&str]) {
-        assert_eq!(read(source, content).unwrap(), expected, "{content:?}");
-    }
-
-    #[test]
-    fn documents_fall_into_requirements() {
-        check(
-            Source::Text,
-            "\u{feff}A member borrows\r\na book.\r\n\r\n\r\n  A book has a title.  ",
-            &["A member borrows a book.", "A book has a title."],
-        );
-        check(Source::Text, " \n\t\n", &[]);
-        check(
-            Source::Markdown,
-            "# Loans\n\nMembers borrow\nbooks.\n\n- Each loan has a date.\n- [x] A loan ends\n  after a month.\n1. First.\n2) Second.\n\n---\n```\n- code\n```\n> A remark.\n",
-            &[
-                "Members borrow books.",
-                "Each loan has a date.",
-                "A loan ends after a month.",
-                "First.",
-                "Second.",
-                "A remark.",
-            ],
-        );
-        check(
-            Source::Csv,
-            "id,Requirement\n1,\"A loan, once\nbegun, ends.\"\n2,\n3,\"He said \"\"no\"\".\"\n",
-            &["A loan, once begun, ends.", "He said \"no\"."],
-        );
-        check(Source::Csv, "Text;Owner\nA book has a title.;Ada\n", &["A book has a title."]);
-        check(Source::Csv, "anything\nOne.\nTwo.\n", &["One.", "Two."]);
-        let error = read(Source::Csv, "id,owner\n1,Ada\n").unwrap_err().to_string();
-        assert!(error.contains("`requirement`"), "{error}");
-        // Not a list: a year, a word with a dash.
-        check(Source::Markdown, "2024 was a year.\n-5 degrees", &["2024 was a year. -5 degrees"]);
-    }
 }

@@ -7,8 +7,9 @@ use store::{
 
 use super::{
     Error,
-    access::{Caller, Entered, enter, enter_diagram, enter_for, project_id, store},
+    access::{Caller, Entered, enter, enter_diagram, enter_for, project_id, store, unless_seen},
     accounts,
+    filters::CommentsAsked,
     page::{Listing, Page},
 };
 use crate::app::App;
@@ -29,18 +30,19 @@ fn words(path: &str, text: &str, most: usize) -> Result<String, Error> {
     Ok(text)
 }
 
-/// The comments of a diagram.
+/// The comments of a diagram, of those that are asked for.
 ///
 /// # Errors
-/// When the caller may not see it.
+/// When the caller may not see it, or nobody knows what is asked for.
 pub async fn list_comments(
     app: &App,
     caller: &Caller,
     diagram: &str,
+    asked: &CommentsAsked,
     listing: &Listing,
 ) -> Result<Page<Comment>, Error> {
     let (diagram, _) = enter_diagram(app, caller, diagram, Role::Viewer).await?;
-    Ok(store(app)?.list_comments(&diagram.id, &listing.request()?).await?.into())
+    Ok(store(app)?.list_comments(&diagram.id, &asked.read()?, &listing.request()?).await?.into())
 }
 
 /// Says something of a diagram, or of one element of it.
@@ -275,16 +277,20 @@ pub async fn update_term(
     term: Option<&str>,
     definition: Option<&str>,
 ) -> Result<Term, Error> {
-    let (old, entered) = enter_term(app, caller, id).await?;
-    let name = term.map(|term| accounts::name("term", term)).transpose()?.unwrap_or_else(|| old.term.clone());
-    let definition = definition
-        .map(|text| words("definition", text, MAX_DEFINITION_CHARS))
-        .transpose()?
-        .unwrap_or_else(|| old.definition.clone());
-    let event = caller.did(app, "term.update", Some(&entered.project.id), old.id.as_str(), &json!({}))?;
-    let folded = name.to_lowercase();
-    let seen = seen.unwrap_or(old.revision);
-    store(app)?.update_term(&old.id, seen, (&name, &folded), &definition, &event).await.map_err(taken)
+    unless_seen(seen, || async {
+        let (old, entered) = enter_term(app, caller, id).await?;
+        let name =
+            term.map(|term| accounts::name("term", term)).transpose()?.unwrap_or_else(|| old.term.clone());
+        let definition = definition
+            .map(|text| words("definition", text, MAX_DEFINITION_CHARS))
+            .transpose()?
+            .unwrap_or_else(|| old.definition.clone());
+        let event = caller.did(app, "term.update", Some(&entered.project.id), old.id.as_str(), &json!({}))?;
+        let folded = name.to_lowercase();
+        let seen = seen.unwrap_or(old.revision);
+        store(app)?.update_term(&old.id, seen, (&name, &folded), &definition, &event).await.map_err(taken)
+    })
+    .await
 }
 
 /// Takes a word away.

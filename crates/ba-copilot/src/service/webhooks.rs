@@ -15,7 +15,7 @@ use store::{
 
 use super::{
     Error,
-    access::{Caller, Entered, Scope, enter, enter_for, project_id, store},
+    access::{Caller, Entered, Scope, enter, enter_for, project_id, store, unless_seen},
     data_keys,
     jobs::Outcome,
     page::{Listing, Page},
@@ -162,29 +162,32 @@ pub async fn update_webhook(
     seen: Option<i64>,
     changes: &WebhookChanges,
 ) -> Result<(Webhook, Option<String>), Error> {
-    let (mut webhook, entered) = enter_webhook(app, caller, id).await?;
-    webhook.revision = seen.unwrap_or(webhook.revision);
-    if let Some(text) = &changes.url {
-        webhook.url = url(app, text)?;
-    }
-    if let Some(words) = &changes.events {
-        webhook.events = events(words)?;
-    }
-    webhook.disabled_at = match changes.disabled {
-        Some(true) => Some(webhook.disabled_at.unwrap_or_else(|| app.clock.now_us())),
-        Some(false) => None,
-        None => webhook.disabled_at,
-    };
-    let mut shown = None;
-    if changes.new_secret {
-        let secret;
-        (webhook.data_key_id, webhook.sealed, secret) = new_secret(app, &webhook.id).await?;
-        shown = Some(secret);
-    }
-    let details = json!({"disabled": webhook.disabled_at.is_some(), "new_secret": changes.new_secret});
-    let event =
-        caller.did(app, "webhook.update", Some(&entered.project.id), webhook.id.as_str(), &details)?;
-    Ok((store(app)?.update_webhook(&webhook, &event).await?, shown))
+    unless_seen(seen, || async {
+        let (mut webhook, entered) = enter_webhook(app, caller, id).await?;
+        webhook.revision = seen.unwrap_or(webhook.revision);
+        if let Some(text) = &changes.url {
+            webhook.url = url(app, text)?;
+        }
+        if let Some(words) = &changes.events {
+            webhook.events = events(words)?;
+        }
+        webhook.disabled_at = match changes.disabled {
+            Some(true) => Some(webhook.disabled_at.unwrap_or_else(|| app.clock.now_us())),
+            Some(false) => None,
+            None => webhook.disabled_at,
+        };
+        let mut shown = None;
+        if changes.new_secret {
+            let secret;
+            (webhook.data_key_id, webhook.sealed, secret) = new_secret(app, &webhook.id).await?;
+            shown = Some(secret);
+        }
+        let details = json!({"disabled": webhook.disabled_at.is_some(), "new_secret": changes.new_secret});
+        let event =
+            caller.did(app, "webhook.update", Some(&entered.project.id), webhook.id.as_str(), &details)?;
+        Ok((store(app)?.update_webhook(&webhook, &event).await?, shown))
+    })
+    .await
 }
 
 /// Forgets a webhook.

@@ -84,11 +84,15 @@ async fn carry_out(shared: &Shared, caller: &Caller, id: &str, sent: &Sent) -> R
             let written = Written { code, requirement: None, note: Some(sent.note.clone()) };
             diagrams::create_version(app, caller, id, seen, written).await.map(|_| "saved")
         }
-        "rename" => change(DiagramChanges { title: Some(sent.title.clone()), archived: None })
+        "rename" => change(DiagramChanges { title: Some(sent.title.clone()), ..DiagramChanges::default() })
             .await
             .map(|_| "renamed"),
-        "archive" => change(DiagramChanges { title: None, archived: Some(true) }).await.map(|_| "archived"),
-        "restore" => change(DiagramChanges { title: None, archived: Some(false) }).await.map(|_| "restored"),
+        "archive" => change(DiagramChanges { archived: Some(true), ..DiagramChanges::default() })
+            .await
+            .map(|_| "archived"),
+        "restore" => change(DiagramChanges { archived: Some(false), ..DiagramChanges::default() })
+            .await
+            .map(|_| "restored"),
         _ => Err(Error::invalid("action", "This page has no such button. Open it again.")),
     }
 }

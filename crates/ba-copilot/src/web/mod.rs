@@ -5,6 +5,7 @@ pub mod assets;
 mod budgets;
 pub mod diagrams;
 pub mod entrance;
+mod folders;
 pub mod home;
 pub mod layout;
 pub mod oidc;

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::{
     budgets,
+    folders::{self, Shelf, Wish},
     layout::{Form, Page, done, error_page, explain, field, go, said, when},
 };
 use crate::{
@@ -17,7 +18,9 @@ use crate::{
         Error, Role,
         access::Caller,
         budgets::Owner,
-        diagrams, members,
+        diagrams,
+        filters::DiagramsAsked,
+        members,
         page::Listing,
         projects::{self, Mine, ProjectChanges},
     },
@@ -29,6 +32,7 @@ pub struct Asked {
     done: Option<String>,
     after: Option<String>,
     q: Option<String>,
+    folder: Option<String>,
 }
 
 /// What these pages send. Fields that a button does not need are empty.
@@ -41,6 +45,9 @@ pub struct Sent {
     role: String,
     id: String,
     revision: String,
+    here: String,
+    folder: String,
+    diagram: String,
 }
 
 impl Sent {
@@ -138,9 +145,13 @@ pub async fn submit_project(
     Path(project): Path<String>,
     Form(sent): Form<Sent>,
 ) -> Response {
-    let asked = Asked::default();
+    let asked = Asked { folder: Some(sent.here.clone()), ..Asked::default() };
     match carry_out(&shared, &caller, &project, &sent).await {
         Ok(Carried::Done(what)) => done(&format!("/projects/{project}"), what),
+        Ok(Carried::Filed(what, folder)) => {
+            let to = folders::address(&project, Some(&folder));
+            go(&format!("{to}{}done={what}", if to.contains('?') { "&" } else { "?" }))
+        }
         Ok(Carried::Left) => go("/projects"),
         Ok(Carried::Invited(link)) => {
             project_page(&shared, &caller, &project, &asked, Some(link), None).await
@@ -151,6 +162,8 @@ pub async fn submit_project(
 
 enum Carried {
     Done(&'static str),
+    /// Something about folders; which one is shown then.
+    Filed(&'static str, String),
     Left,
     Invited(String),
 }
@@ -160,6 +173,17 @@ async fn carry_out(shared: &Shared, caller: &Caller, project: &str, sent: &Sent)
     let change = |changes: ProjectChanges| async move {
         projects::update_project(app, caller, project, sent.seen()?, &changes).await
     };
+    let wish = Wish {
+        action: &sent.action,
+        here: &sent.here,
+        name: &sent.name,
+        folder: &sent.folder,
+        diagram: &sent.diagram,
+        seen: sent.seen()?,
+    };
+    if let Some((what, folder)) = folders::carry_out(app, caller, project, &wish).await? {
+        return Ok(Carried::Filed(what, folder));
+    }
     match sent.action.as_str() {
         "rename" => {
             change(ProjectChanges { name: Some(sent.name.clone()), archived: None }).await?;
@@ -215,9 +239,12 @@ async fn project_page(
     let listing = Listing { after: asked.after.clone(), limit: None };
     let loaded = async {
         let mine = projects::find_project(app, caller, id).await?;
+        let shelf = Shelf::load(app, caller, id, asked.folder.as_deref()).await?;
         let diagrams = match asked.q.as_deref().filter(|asked| !asked.trim().is_empty()) {
-            Some(asked) => diagrams::search_diagrams(app, caller, id, asked, &listing).await?,
-            None => diagrams::list_diagrams(app, caller, id, &listing).await?,
+            Some(asked) => {
+                diagrams::search_diagrams(app, caller, id, asked, &DiagramsAsked::default(), &listing).await?
+            }
+            None => diagrams::list_diagrams(app, caller, id, &shelf.asked(), &listing).await?,
         };
         let people = members::list_members(app, caller, id, &all).await?;
         let invitations = match mine.role {
@@ -226,9 +253,9 @@ async fn project_page(
             }
             _ => Vec::new(),
         };
-        Ok::<_, Error>((mine, diagrams, people.items, invitations))
+        Ok::<_, Error>((mine, shelf, diagrams, people.items, invitations))
     };
-    let (mine, diagrams, people, invitations) = match loaded.await {
+    let (mine, shelf, diagrams, people, invitations) = match loaded.await {
         Ok(loaded) => loaded,
         Err(error) => return error_page(Some(caller), &error),
     };
@@ -236,6 +263,8 @@ async fn project_page(
     let here = format!("/projects/{}", project.id);
     let owner = role == Role::Owner;
     let budget = budgets::line(shared, caller, &Owner::Project(project.id.to_string())).await;
+    let edits = role >= Role::Editor && project.archived_at.is_none();
+    let folder = asked.folder.as_deref().filter(|folder| !folder.is_empty());
     let button = |action: &str, label: &str, inner: Markup| {
         html! {
             form.inline method="post" action=(here) {
@@ -248,7 +277,7 @@ async fn project_page(
     };
     let body = html! {
         main {
-            @if let Some(text) = said(asked.done.as_deref(), &DONE) { p."note"."good" { (text) } }
+            @if let Some(text) = said(asked.done.as_deref(), &DONE).or_else(|| said(asked.done.as_deref(), &folders::DONE)) { p."note"."good" { (text) } }
             @if project.archived_at.is_some() { p."note"."warning" { "This project is archived: nothing in it changes any more." } }
             section.card {
                 h2 { "Diagrams" }
@@ -256,7 +285,9 @@ async fn project_page(
                     input type="search" name="q" aria-label="Words of the title" placeholder="Words of the title" value=(asked.q.as_deref().unwrap_or_default());
                     button."quiet" type="submit" { "Search" }
                 }
+                @if asked.q.is_none() { (shelf.show()) }
                 @if diagrams.items.is_empty() && asked.q.is_some() { p.soft { "No title has these words. " a href=(here) { "All diagrams" } } }
+                @else if diagrams.items.is_empty() && folder.is_some() { p.soft { "No diagram lies here." } }
                 @else if diagrams.items.is_empty() { p.soft { "None yet. " a href={ "/?project=" (project.id) } { "Draw the first one." } } }
                 @else {
                     table {
@@ -272,10 +303,14 @@ async fn project_page(
                             }
                         }
                     }
-                    @if let Some(next) = &diagrams.next { p { a href={ (here) "?after=" (next) } { "More" } } }
+                    @if let Some(next) = &diagrams.next {
+                        @let to = folders::address(project.id.as_str(), folder);
+                        p { a href={ (to) (if folder.is_some() { "&" } else { "?" }) "after=" (next) } { "More" } }
+                    }
                     p { a href={ "/?project=" (project.id) } { "Draw another one" } }
                 }
                 (budget)
+                @if edits { (shelf.forms(&diagrams.items)) }
             }
             @if !people.is_empty() {
                 section.card {

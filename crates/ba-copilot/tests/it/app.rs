@@ -14,7 +14,8 @@ use std::{
 use axum::{
     Router,
     body::Body,
-    http::{HeaderMap, Request, Response, StatusCode},
+    http::{HeaderMap, Request, StatusCode},
+    response::Response,
 };
 use ba_copilot::{
     app::App,
@@ -143,8 +144,8 @@ impl TestApp {
         self.clock_s.fetch_add(seconds, Ordering::Relaxed);
     }
 
-    /// An answer whose body has not been read: it may never end.
-    pub(crate) async fn open(&self, request: Request<Body>) -> Response<Body> {
+    /// The answer as it begins; its body is still to come, and may never end.
+    pub(crate) async fn open(&self, request: Request<Body>) -> Response {
         self.router.clone().oneshot(request).await.expect("an answer")
     }
 

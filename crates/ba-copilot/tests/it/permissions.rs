@@ -78,6 +78,19 @@ fn table() -> Vec<(&'static str, &'static str, Value, Expected)> {
         ("GET", "/api/v1/projects/{project}", Value::Null, READS),
         ("PATCH", "/api/v1/projects/{project}", json!({"name": "Renamed"}), OWNS),
         ("GET", "/api/v1/projects/{project}/audit-events", Value::Null, OWNS),
+        ("GET", "/api/v1/projects/{project}/audit-events/export", Value::Null, OWNS),
+        ("GET", "/api/v1/projects/{project}/folders", Value::Null, READS),
+        (
+            "POST",
+            "/api/v1/projects/{project}/folders",
+            json!({"name": "Invoices"}),
+            // It is there after the editor has made it.
+            [401, 404, 403, 403, 201, 409, 403],
+        ),
+        ("GET", "/api/v1/folders/{folder}", Value::Null, READS),
+        ("PATCH", "/api/v1/folders/{folder}", json!({"name": "Bills"}), EDITS),
+        // Gone after the editor has taken it away.
+        ("DELETE", "/api/v1/folders/{folder}", Value::Null, [401, 404, 403, 403, 204, 404, 404]),
         ("GET", "/api/v1/projects/{project}/members", Value::Null, READS),
         (
             "PUT",
@@ -236,6 +249,7 @@ fn table() -> Vec<(&'static str, &'static str, Value, Expected)> {
         ("POST", "/api/v1/users", json!({"email": "x@example.com", "name": "X"}), RUNS),
         ("PATCH", "/api/v1/users/{viewer}", json!({"disabled": true}), RUNS),
         ("GET", "/api/v1/audit-events", Value::Null, RUNS),
+        ("GET", "/api/v1/audit-events/export", Value::Null, RUNS),
         ("GET", "/", Value::Null, [303, 200, 200, 200, 200, 200, 403]),
         ("GET", "/account", Value::Null, READS_PAGE.map(|s| if s == 404 { 200 } else { s })),
         ("GET", "/projects", Value::Null, READS_PAGE.map(|s| if s == 404 { 200 } else { s })),
@@ -390,6 +404,7 @@ async fn everybody_may_do_what_they_may_and_nothing_else() {
     let linked = json!({"element": "Shop", "requirement_id": requirement});
     let link = make(of_diagram("trace-links"), linked).await;
     let comment = make(of_diagram("comments"), json!({"body": "Hm."})).await;
+    let folder = make(in_project("folders"), json!({"name": "Ordering"})).await;
     let baseline = make(in_project("baselines"), json!({"name": "Zero"})).await;
     let term = make(in_project("glossary"), json!({"term": "Order", "definition": "What is wanted."})).await;
     let webhook = make(
@@ -419,6 +434,7 @@ async fn everybody_may_do_what_they_may_and_nothing_else() {
                 .replace("{requirement}", &requirement)
                 .replace("{link}", &link)
                 .replace("{comment}", &comment)
+                .replace("{folder}", &folder)
                 .replace("{baseline}", &baseline)
                 .replace("{term}", &term)
                 .replace("{webhook}", &webhook)
@@ -454,6 +470,7 @@ async fn everybody_may_do_what_they_may_and_nothing_else() {
                     &requirement,
                     &link,
                     &comment,
+                    &folder,
                     &baseline,
                     &term,
                     &webhook,

@@ -150,6 +150,7 @@ pub(crate) fn a_diagram(id: &str) -> NewDiagram {
         project_id: ProjectId::default_project(),
         kind: "class".into(),
         title: "Library".into(),
+        folder_id: None,
     }
 }
 

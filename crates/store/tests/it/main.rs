@@ -15,6 +15,10 @@ mod errors;
 #[cfg(test)]
 mod files;
 #[cfg(test)]
+mod filters;
+#[cfg(test)]
+mod folders;
+#[cfg(test)]
 mod migrations;
 #[cfg(test)]
 mod story;

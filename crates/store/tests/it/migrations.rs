@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use sqlx::Row;
-use store::{ConnectOptions, ProjectId, Store, StoreError, VersionOf};
+use store::{ConnectOptions, DiagramFilter, ProjectId, Store, StoreError, VersionOf};
 
 use crate::databases::{NOON, PostgresDatabase, SqliteFile, a_diagram, a_generation, a_version, record};
 
@@ -194,6 +194,9 @@ async fn what_was_there_before_the_search_is_found_by_it() {
         sqlx::query(statement).execute(&mut raw).await.unwrap();
     }
     assert_eq!(store.migrate(NOON).await.unwrap().applied, ["0004_search"]);
-    let found = store.search_diagrams(&ProjectId::default_project(), "libr", 10).await.unwrap();
+    let found = store
+        .search_diagrams(&ProjectId::default_project(), "libr", &DiagramFilter::default(), 10)
+        .await
+        .unwrap();
     assert_eq!(found.len(), 3);
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use store::{
-    Backend, ConnectOptions, Cursor, GenerationStatus, JsonText, NewGeneration, NewVersion, PageRequest,
-    ProjectId, Store, StoreError, TimeUs, VersionOf,
+    Backend, ConnectOptions, Cursor, DiagramFilter, GenerationStatus, JsonText, NewGeneration, NewVersion,
+    PageRequest, ProjectId, Store, StoreError, TimeUs, VersionOf,
 };
 
 use crate::databases::{
@@ -306,13 +306,20 @@ async fn lists_come_in_pages(store: &Store) {
     assert!(everything.items.len() > seen.len());
 
     let default = ProjectId::default_project();
-    let first = store.list_diagrams(&default, &PageRequest::first(6)).await.unwrap();
+    let first =
+        store.list_diagrams(&default, &DiagramFilter::default(), &PageRequest::first(6)).await.unwrap();
     let ids: Vec<_> = first.items.iter().map(|it| it.id.as_str()).collect();
     assert_eq!(ids, ["page-~", "page-c", "page-a", "page-D", "page-B", "page-0"]);
-    let rest = store.list_diagrams(&default, &PageRequest::after(first.next.unwrap(), 6)).await.unwrap();
+    let rest = store
+        .list_diagrams(&default, &DiagramFilter::default(), &PageRequest::after(first.next.unwrap(), 6))
+        .await
+        .unwrap();
     let ids: Vec<_> = rest.items.iter().map(|it| it.id.as_str()).collect();
     assert_eq!((ids, rest.next), (vec!["d-busy", "d-library"], None));
-    let none = store.list_diagrams(&project("p-1"), &PageRequest::first(6)).await.unwrap();
+    let none = store
+        .list_diagrams(&project("p-1"), &DiagramFilter::default(), &PageRequest::first(6))
+        .await
+        .unwrap();
     assert_eq!((none.items, none.next), (vec![], None));
 
     let newest = store.list_versions(&diagram("d-busy"), &PageRequest::first(20)).await.unwrap();

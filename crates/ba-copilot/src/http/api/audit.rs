@@ -4,7 +4,7 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -15,7 +15,7 @@ use crate::{
         Shared,
         error::{Pending, Problems},
     },
-    service::{AuditEvent, access::Caller, projects},
+    service::{AuditEvent, access::Caller, filters::EventsAsked, projects},
 };
 
 /// Something that happened.
@@ -44,8 +44,32 @@ pub struct AuditEventReply {
     details: Value,
 }
 
+/// Which events.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct EventsQuery {
+    /// Only those of this action; of every action that begins so, if it ends with a point. A page may then have fewer
+    /// entries than asked for although there are more.
+    #[param(example = "diagram.")]
+    action: Option<String>,
+    /// Only what this person did: their id.
+    user: Option<String>,
+    /// Only those of this moment and later ones.
+    #[param(format = DateTime, example = "2026-01-01T00:00:00Z")]
+    from: Option<String>,
+    /// Only those before this moment.
+    #[param(format = DateTime, example = "2100-01-01T00:00:00Z")]
+    to: Option<String>,
+}
+
+impl From<EventsQuery> for EventsAsked {
+    fn from(query: EventsQuery) -> Self {
+        EventsAsked { action: query.action, user: query.user, from: query.from, to: query.to }
+    }
+}
+
 impl AuditEventReply {
-    fn of(event: AuditEvent) -> Self {
+    pub(super) fn of(event: AuditEvent) -> Self {
         AuditEventReply {
             id: event.id.to_string(),
             at: rfc3339(event.at),
@@ -61,24 +85,27 @@ impl AuditEventReply {
 }
 
 /// What happened in a project
-#[utoipa::path(get, path = "/api/v1/projects/{project}/audit-events", operation_id = "list_project_events", tag = "projects", params(("project" = String, Path, description = "Its id"), ListQuery), responses((status = 200, description = "A page of it, newest first", body = PageReply<AuditEventReply>), Problems))]
+#[utoipa::path(get, path = "/api/v1/projects/{project}/audit-events", operation_id = "list_project_events", tag = "projects", params(("project" = String, Path, description = "Its id"), EventsQuery, ListQuery), responses((status = 200, description = "A page of it, newest first", body = PageReply<AuditEventReply>), Problems))]
 pub async fn list_project_events(
     State(shared): State<Shared>,
     caller: Caller,
     Path(project): Path<String>,
+    Query(asked): Query<EventsQuery>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<PageReply<AuditEventReply>>, Pending> {
-    let page = projects::list_project_events(&shared.app, &caller, &project, &query.into()).await?;
+    let page =
+        projects::list_project_events(&shared.app, &caller, &project, &asked.into(), &query.into()).await?;
     Ok(Json(PageReply::of(page, AuditEventReply::of)))
 }
 
 /// What happened on the server
-#[utoipa::path(get, path = "/api/v1/audit-events", operation_id = "list_events", tag = "administration", params(ListQuery), responses((status = 200, description = "A page of it, newest first", body = PageReply<AuditEventReply>), Problems))]
+#[utoipa::path(get, path = "/api/v1/audit-events", operation_id = "list_events", tag = "administration", params(EventsQuery, ListQuery), responses((status = 200, description = "A page of it, newest first", body = PageReply<AuditEventReply>), Problems))]
 pub async fn list_events(
     State(shared): State<Shared>,
     caller: Caller,
+    Query(asked): Query<EventsQuery>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<PageReply<AuditEventReply>>, Pending> {
-    let page = projects::list_events(&shared.app, &caller, &query.into()).await?;
+    let page = projects::list_events(&shared.app, &caller, &asked.into(), &query.into()).await?;
     Ok(Json(PageReply::of(page, AuditEventReply::of)))
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{ListQuery, PageReply, Query, SearchQuery, Seen, etag};
+use super::{ListQuery, PageReply, Query, SearchQuery, Seen, etag, said};
 use crate::{
     clock::rfc3339,
     http::{
@@ -20,6 +20,7 @@ use crate::{
         Diagram, JsonText, Version, VersionSummary,
         access::Caller,
         diagrams::{self, DiagramChanges, Written},
+        filters::DiagramsAsked,
     },
 };
 
@@ -35,6 +36,9 @@ pub struct StoredDiagramReply {
     kind: String,
     /// What it is called.
     title: String,
+    /// In which folder it lies, if in one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    folder_id: Option<String>,
     /// Number of its newest version.
     #[schema(example = 3)]
     version: u32,
@@ -54,6 +58,7 @@ impl StoredDiagramReply {
             project_id: diagram.project_id.to_string(),
             kind: diagram.kind,
             title: diagram.title,
+            folder_id: diagram.folder_id.map(|id| id.to_string()),
             version: diagram.head_version,
             created_at: rfc3339(diagram.created_at),
             updated_at: rfc3339(diagram.updated_at),
@@ -190,6 +195,8 @@ pub struct DiagramBody {
     requirement: Option<String>,
     /// What there is to say of it.
     note: Option<String>,
+    /// In which folder of the project it lies.
+    folder_id: Option<String>,
 }
 
 /// The next version of a diagram.
@@ -215,21 +222,47 @@ pub struct UpdateDiagramBody {
     title: Option<String>,
     /// Put it away, or take it out again.
     archived: Option<bool>,
+    /// Put it into a folder of its project; `null` takes it out of the one it lies in.
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<String>)]
+    folder_id: Option<Option<String>>,
+}
+
+/// Which diagrams.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct DiagramsQuery {
+    /// Only those of this kind.
+    #[param(example = "class")]
+    kind: Option<String>,
+    /// Only those that lie in this folder itself; `none`: in no folder.
+    #[param(example = "none")]
+    folder: Option<String>,
+    /// Those that are put away, instead of those in use.
+    #[param(value_type = Option<bool>)]
+    archived: Option<String>,
+}
+
+impl From<DiagramsQuery> for DiagramsAsked {
+    fn from(query: DiagramsQuery) -> Self {
+        DiagramsAsked { kind: query.kind, folder: query.folder, archived: query.archived }
+    }
 }
 
 /// The diagrams of a project
-#[utoipa::path(get, path = "/api/v1/projects/{project}/diagrams", operation_id = "list_diagrams", tag = "diagrams", params(("project" = String, Path, description = "Its id"), SearchQuery, ListQuery), responses((status = 200, description = "A page of them, last made first", body = PageReply<StoredDiagramReply>), Problems))]
+#[utoipa::path(get, path = "/api/v1/projects/{project}/diagrams", operation_id = "list_diagrams", tag = "diagrams", params(("project" = String, Path, description = "Its id"), SearchQuery, DiagramsQuery, ListQuery), responses((status = 200, description = "A page of them, last made first", body = PageReply<StoredDiagramReply>), Problems))]
 pub async fn list_diagrams(
     State(shared): State<Shared>,
     caller: Caller,
     Path(project): Path<String>,
     Query(search): Query<SearchQuery>,
+    Query(asked): Query<DiagramsQuery>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<PageReply<StoredDiagramReply>>, Pending> {
-    let listing = query.into();
-    let page = match search.q.filter(|asked| !asked.trim().is_empty()) {
-        Some(asked) => diagrams::search_diagrams(&shared.app, &caller, &project, &asked, &listing).await?,
-        None => diagrams::list_diagrams(&shared.app, &caller, &project, &listing).await?,
+    let (app, asked, listing) = (&shared.app, asked.into(), query.into());
+    let page = match search.q.filter(|words| !words.trim().is_empty()) {
+        Some(words) => diagrams::search_diagrams(app, &caller, &project, &words, &asked, &listing).await?,
+        None => diagrams::list_diagrams(app, &caller, &project, &asked, &listing).await?,
     };
     Ok(Json(PageReply::of(page, StoredDiagramReply::of)))
 }
@@ -243,7 +276,8 @@ pub async fn create_diagram(
     Body(body): Body<DiagramBody>,
 ) -> Result<(StatusCode, HeaderMap, Json<OpenDiagramReply>), Pending> {
     let written = Written { code: body.code, requirement: body.requirement, note: body.note };
-    let made = diagrams::create_diagram(&shared.app, &caller, &project, &body.title, written).await?;
+    let (title, folder) = (&body.title, body.folder_id.as_deref());
+    let made = diagrams::create_diagram(&shared.app, &caller, &project, title, folder, written).await?;
     let (headers, reply) = OpenDiagramReply::of(made);
     Ok((StatusCode::CREATED, headers, reply))
 }
@@ -267,7 +301,7 @@ pub async fn update_diagram(
     Seen(seen): Seen,
     Body(body): Body<UpdateDiagramBody>,
 ) -> Result<(HeaderMap, Json<StoredDiagramReply>), Pending> {
-    let changes = DiagramChanges { title: body.title, archived: body.archived };
+    let changes = DiagramChanges { title: body.title, archived: body.archived, folder_id: body.folder_id };
     let changed = diagrams::update_diagram(&shared.app, &caller, &diagram, seen, &changes).await?;
     Ok((etag(changed.revision), Json(StoredDiagramReply::of(changed))))
 }

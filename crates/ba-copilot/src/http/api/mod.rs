@@ -2,9 +2,11 @@
 
 pub mod account;
 pub mod audit;
+pub mod audit_export;
 pub mod budgets;
 pub mod diagrams;
 pub mod events;
+pub mod folders;
 pub mod generate;
 pub mod health;
 pub mod identities;
@@ -24,11 +26,11 @@ pub mod validate;
 pub mod webhooks;
 
 use axum::{
-    extract::FromRequestParts,
+    extract::{DefaultBodyLimit, FromRequestParts},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     routing::{MethodRouter, delete, get, patch, post, put},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Shared, error::Pending};
@@ -99,9 +101,16 @@ pub fn table() -> Vec<(&'static str, MethodRouter<Shared>)> {
         ("/api/v1/users", get(users::list_users).post(users::create_user)),
         ("/api/v1/users/{user}", patch(users::update_user)),
         ("/api/v1/audit-events", get(audit::list_events)),
+        ("/api/v1/audit-events/export", get(audit_export::export_events)),
         ("/api/v1/projects", get(projects::list_projects).post(projects::create_project)),
         ("/api/v1/projects/{project}", get(projects::find_project).patch(projects::update_project)),
         ("/api/v1/projects/{project}/audit-events", get(audit::list_project_events)),
+        ("/api/v1/projects/{project}/audit-events/export", get(audit_export::export_project_events)),
+        ("/api/v1/projects/{project}/folders", get(folders::list_folders).post(folders::create_folder)),
+        (
+            "/api/v1/folders/{folder}",
+            get(folders::find_folder).patch(folders::update_folder).delete(folders::delete_folder),
+        ),
         ("/api/v1/projects/{project}/members", get(members::list_members)),
         (
             "/api/v1/projects/{project}/members/{user}",
@@ -133,7 +142,11 @@ pub fn table() -> Vec<(&'static str, MethodRouter<Shared>)> {
             "/api/v1/projects/{project}/requirements",
             get(requirements::list_requirements).post(requirements::create_requirement),
         ),
-        ("/api/v1/projects/{project}/requirements/import", post(requirements::import_requirements)),
+        (
+            "/api/v1/projects/{project}/requirements/import",
+            post(requirements::import_requirements)
+                .layer(DefaultBodyLimit::max(requirements::MAX_IMPORT_BYTES)),
+        ),
         (
             "/api/v1/requirements/{requirement}",
             get(requirements::find_requirement).patch(requirements::update_requirement),
@@ -149,6 +162,11 @@ pub fn table() -> Vec<(&'static str, MethodRouter<Shared>)> {
 /// Strings, numbers and lists as JSON: that cannot fail.
 fn as_json(value: &impl Serialize) -> serde_json::Value {
     serde_json::to_value(value).unwrap_or_default()
+}
+
+/// Tells what is not said from `null`: the one changes nothing, the other takes away.
+fn said<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(value).map(Some)
 }
 
 /// Which page of a list.

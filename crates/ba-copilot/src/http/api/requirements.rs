@@ -18,9 +18,14 @@ use crate::{
     service::{
         Requirement, RequirementVersion, TraceLink,
         access::Caller,
-        requirements::{self, RequirementChanges, Source},
+        documents::Form,
+        filters::{LinksAsked, RequirementsAsked},
+        requirements::{self, RequirementChanges},
     },
 };
+
+/// So large may a request be that brings a document. A Word document is a third larger in base64.
+pub(super) const MAX_IMPORT_BYTES: usize = 8_000_000;
 
 /// A requirement.
 #[derive(Debug, Serialize, ToSchema)]
@@ -138,11 +143,11 @@ pub struct RequirementBody {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImportBody {
-    /// `text` (paragraphs), `markdown` (items of lists, and paragraphs) or `csv` (the column `requirement`, `text` or
-    /// `description`).
+    /// `text` (paragraphs), `markdown` (items of lists, and paragraphs), `csv` (the column `requirement`, `text` or
+    /// `description`) or `docx` (a Word document: paragraphs, items of lists and cells of tables).
     #[schema(example = "markdown")]
     format: String,
-    /// The document.
+    /// The document; a Word document in base64. The request may have 8 MB.
     #[schema(example = "- A customer places orders.\n- Each order has a number.")]
     content: String,
 }
@@ -169,15 +174,54 @@ pub struct TraceLinkBody {
     requirement_id: String,
 }
 
+/// Which requirements.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct RequirementsQuery {
+    /// Words, or beginnings of words, of the text. A page may then have fewer entries than asked for although there are
+    /// more.
+    #[param(example = "order")]
+    q: Option<String>,
+    /// Those that do not count any more, instead of those that do.
+    #[param(value_type = Option<bool>)]
+    archived: Option<String>,
+}
+
+impl From<RequirementsQuery> for RequirementsAsked {
+    fn from(query: RequirementsQuery) -> Self {
+        RequirementsAsked { q: query.q, archived: query.archived }
+    }
+}
+
+/// Which links.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct LinksQuery {
+    /// Only those of which a side has changed, or only those of which none has.
+    #[param(value_type = Option<bool>)]
+    suspect: Option<String>,
+    /// Only those of this element.
+    #[param(example = "Order")]
+    element: Option<String>,
+}
+
+impl From<LinksQuery> for LinksAsked {
+    fn from(query: LinksQuery) -> Self {
+        LinksAsked { suspect: query.suspect, element: query.element }
+    }
+}
+
 /// The requirements of a project
-#[utoipa::path(get, path = "/api/v1/projects/{project}/requirements", operation_id = "list_requirements", tag = "requirements", params(("project" = String, Path, description = "Its id"), ListQuery), responses((status = 200, description = "A page of them, highest number first", body = PageReply<RequirementReply>), Problems))]
+#[utoipa::path(get, path = "/api/v1/projects/{project}/requirements", operation_id = "list_requirements", tag = "requirements", params(("project" = String, Path, description = "Its id"), RequirementsQuery, ListQuery), responses((status = 200, description = "A page of them, highest number first", body = PageReply<RequirementReply>), Problems))]
 pub async fn list_requirements(
     State(shared): State<Shared>,
     caller: Caller,
     Path(project): Path<String>,
+    Query(asked): Query<RequirementsQuery>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<PageReply<RequirementReply>>, Pending> {
-    let page = requirements::list_requirements(&shared.app, &caller, &project, &query.into()).await?;
+    let page =
+        requirements::list_requirements(&shared.app, &caller, &project, &asked.into(), &query.into()).await?;
     Ok(Json(PageReply::of(page, RequirementReply::of)))
 }
 
@@ -201,11 +245,15 @@ pub async fn import_requirements(
     State(shared): State<Shared>,
     caller: Caller,
     Path(project): Path<String>,
-    Body(body): Body<ImportBody>,
+    body: Result<Body<ImportBody>, Pending>,
 ) -> Result<(StatusCode, Json<Vec<RequirementReply>>), Pending> {
-    let source = Source::parse(&body.format)?;
-    let made =
-        requirements::import_requirements(&shared.app, &caller, &project, source, &body.content).await?;
+    let Body(body) = body.map_err(|problem| {
+        problem.if_too_large(
+            "The document is too large: this request may have 8 MB, and in base64 that is a Word document of 6 MB. Remove its pictures, or send one chapter at a time.",
+        )
+    })?;
+    let form = Form::parse(&body.format)?;
+    let made = requirements::import_requirements(&shared.app, &caller, &project, form, body.content).await?;
     Ok((StatusCode::CREATED, Json(made.into_iter().map(RequirementReply::of).collect())))
 }
 
@@ -247,14 +295,16 @@ pub async fn list_requirement_versions(
 }
 
 /// The links of a diagram
-#[utoipa::path(get, path = "/api/v1/diagrams/{diagram}/trace-links", operation_id = "list_trace_links", tag = "requirements", params(("diagram" = String, Path, description = "Its id"), ListQuery), responses((status = 200, description = "A page of them, newest first", body = PageReply<TraceLinkReply>), Problems))]
+#[utoipa::path(get, path = "/api/v1/diagrams/{diagram}/trace-links", operation_id = "list_trace_links", tag = "requirements", params(("diagram" = String, Path, description = "Its id"), LinksQuery, ListQuery), responses((status = 200, description = "A page of them, newest first", body = PageReply<TraceLinkReply>), Problems))]
 pub async fn list_trace_links(
     State(shared): State<Shared>,
     caller: Caller,
     Path(diagram): Path<String>,
+    Query(asked): Query<LinksQuery>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<PageReply<TraceLinkReply>>, Pending> {
-    let page = requirements::list_trace_links(&shared.app, &caller, &diagram, &query.into()).await?;
+    let page =
+        requirements::list_trace_links(&shared.app, &caller, &diagram, &asked.into(), &query.into()).await?;
     Ok(Json(PageReply::of(page, TraceLinkReply::of)))
 }
 

@@ -15,7 +15,9 @@ use crate::{
         Shared,
         error::{Body, Changes, Pending, Problems},
     },
-    service::{Approval, Baseline, BaselineItem, Comment, Term, access::Caller, reviews},
+    service::{
+        Approval, Baseline, BaselineItem, Comment, Term, access::Caller, filters::CommentsAsked, reviews,
+    },
 };
 
 /// What somebody says of a diagram.
@@ -244,15 +246,34 @@ pub struct UpdateTermBody {
     definition: Option<String>,
 }
 
+/// Which comments.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct CommentsQuery {
+    /// Only those that are dealt with, or only those that are not.
+    #[param(value_type = Option<bool>)]
+    resolved: Option<String>,
+    /// Only those of this element.
+    #[param(example = "Order")]
+    element: Option<String>,
+}
+
+impl From<CommentsQuery> for CommentsAsked {
+    fn from(query: CommentsQuery) -> Self {
+        CommentsAsked { resolved: query.resolved, element: query.element }
+    }
+}
+
 /// The comments of a diagram
-#[utoipa::path(get, path = "/api/v1/diagrams/{diagram}/comments", operation_id = "list_comments", tag = "reviews", params(("diagram" = String, Path, description = "Its id"), ListQuery), responses((status = 200, description = "A page of them, newest first", body = PageReply<CommentReply>), Problems))]
+#[utoipa::path(get, path = "/api/v1/diagrams/{diagram}/comments", operation_id = "list_comments", tag = "reviews", params(("diagram" = String, Path, description = "Its id"), CommentsQuery, ListQuery), responses((status = 200, description = "A page of them, newest first", body = PageReply<CommentReply>), Problems))]
 pub async fn list_comments(
     State(shared): State<Shared>,
     caller: Caller,
     Path(diagram): Path<String>,
+    Query(asked): Query<CommentsQuery>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<PageReply<CommentReply>>, Pending> {
-    let page = reviews::list_comments(&shared.app, &caller, &diagram, &query.into()).await?;
+    let page = reviews::list_comments(&shared.app, &caller, &diagram, &asked.into(), &query.into()).await?;
     Ok(Json(PageReply::of(page, CommentReply::of)))
 }
 

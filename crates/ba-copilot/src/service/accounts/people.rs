@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use store::{AuditOf, CodePurpose, NewUser, OneTimeCode, ProjectId, StoreError, User, UserId};
+use store::{AuditFilter, AuditOf, CodePurpose, NewUser, OneTimeCode, ProjectId, StoreError, User, UserId};
 
 use super::{
     HOUR_S, email, is_local, name, passwords,
@@ -355,8 +355,10 @@ pub async fn export_me(app: &App, caller: &Caller) -> Result<Value, Error> {
     let identities = store.list_identities(&person.id).await?;
     let recovery_codes = store.count_recovery_codes(&person.id).await?;
     let projects = every(|page| async move { store.list_projects_of(&person.id, &page).await }).await?;
+    let all = &AuditFilter::default();
     let events =
-        every(|page| async move { store.list_audit_events(AuditOf::User(&person.id), &page).await }).await?;
+        every(|page| async move { store.list_audit_events(AuditOf::User(&person.id), all, &page).await })
+            .await?;
     let event = caller.did(app, "user.export", None, person.id.as_str(), &json!({}))?;
     store.record_audit_event(&event).await?;
     Ok(json!({

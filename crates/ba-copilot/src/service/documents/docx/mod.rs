@@ -1,0 +1,240 @@
+//! Word documents (ECMA-376, `.docx`) in base64: paragraphs, items of lists and cells of tables are requirements.
+//!
+//! What comes here was written by strangers: only the two parts that are needed are inflated, neither of them without a
+//! bound, and an XML part may neither declare anything of its own nor nest without end. Headers, footers, footnotes,
+//! comments and pictures are parts that nobody opens.
+//!
+//! Read next: `body.rs` (what becomes of the text), `styles.rs` (what is a heading).
+
+mod body;
+mod styles;
+#[cfg(test)]
+mod tests;
+
+use std::io::{Cursor, Read};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use quick_xml::{NsReader, events::Event, name::ResolveResult};
+use zip::{ZipArchive, result::ZipError};
+
+use super::{COLUMNS, Error};
+
+/// The parts of a document that are looked at, and how large each may be when it is inflated.
+const BODY: (&str, usize) = ("word/document.xml", 32 << 20);
+const STYLES: (&str, usize) = ("word/styles.xml", 4 << 20);
+/// So many parts a document has at most.
+const MAX_PARTS: usize = 4_096;
+/// So deep elements lie in one another at most.
+const MAX_DEPTH: usize = 256;
+
+/// What an entry of a ZIP file's directory begins with.
+const ENTRY: &[u8] = b"PK\x01\x02";
+/// What every ZIP file begins with.
+const ZIP: &[u8] = b"PK";
+/// What the files of older Office programs begin with, and every file that Office has encrypted.
+const OLE: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
+
+pub(super) fn read(content: &str) -> Result<Vec<String>, Error> {
+    let packed: Vec<u8> = content.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let bytes = STANDARD.decode(packed).map_err(|_| {
+        wrong("The content is not base64. Send the bytes of the Word document in base64, with `=` at the end where needed.")
+    })?;
+    requirements(&bytes)
+}
+
+fn wrong(message: impl Into<String>) -> Error {
+    Error::invalid("content", message)
+}
+
+fn damaged() -> Error {
+    wrong(
+        "The Word document is damaged: it cannot be read to its end. Open it in Word, save it again and send that.",
+    )
+}
+
+/// The requirements of a document.
+fn requirements(bytes: &[u8]) -> Result<Vec<String>, Error> {
+    if bytes.starts_with(OLE) {
+        // Office puts the encrypted document into a file of the old kind, under this name, in UTF-16.
+        let name: Vec<u8> = "EncryptedPackage".bytes().flat_map(|byte| [byte, 0]).collect();
+        let encrypted = bytes.windows(name.len()).any(|window| window == name);
+        return Err(wrong(match encrypted {
+            true => {
+                "The document is protected by a password, so nobody can read it here. Save it without one and send that."
+            }
+            false => "This is a document of an older Word (`.doc`). Save it as `.docx` and send that.",
+        }));
+    }
+    if !bytes.starts_with(ZIP) {
+        return Err(wrong("This is no Word document. Send a `.docx` file, in base64."));
+    }
+    // Before the directory is read: reading it takes memory for each entry.
+    if bytes.windows(ENTRY.len()).filter(|window| *window == ENTRY).count() > MAX_PARTS {
+        return Err(wrong(format!(
+            "The document has more than {MAX_PARTS} parts. Remove its pictures, or send one chapter at a time."
+        )));
+    }
+    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|_| damaged())?;
+    let body = part(&mut archive, BODY)?.ok_or_else(|| {
+        wrong(
+            "This ZIP file is no Word document: there is no `word/document.xml` in it. Send a `.docx` file.",
+        )
+    })?;
+    // Without it, the names of styles themselves say what is a heading.
+    let styles = part(&mut archive, STYLES)?.unwrap_or_default();
+    body::requirements(&body, &styles::Styles::read(&styles)?)
+}
+
+/// One part of a document, inflated; none if it is not there.
+fn part(
+    archive: &mut ZipArchive<Cursor<&[u8]>>,
+    (name, most): (&str, usize),
+) -> Result<Option<String>, Error> {
+    let entry = match archive.by_name(name) {
+        Ok(entry) => entry,
+        Err(ZipError::FileNotFound) => return Ok(None),
+        // What zip says of an encrypted entry.
+        Err(ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED) | ZipError::InvalidPassword) => {
+            return Err(wrong(
+                "The document is protected by a password, so nobody can read it here. Save it without one and send that.",
+            ));
+        }
+        Err(_) => return Err(damaged()),
+    };
+    let mut text = Vec::new();
+    // What the directory says of the size is what the sender says.
+    entry.take(most as u64 + 1).read_to_end(&mut text).map_err(|_| damaged())?;
+    if text.len() > most {
+        return Err(wrong(format!(
+            "`{name}` of the document is larger than {} MB. Send one chapter at a time.",
+            most >> 20
+        )));
+    }
+    String::from_utf8(text).map(Some).map_err(|_| damaged())
+}
+
+/// Whose words an element is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Language {
+    /// Word's own, in either of its two spellings.
+    Word,
+    /// What is there for older programs beside what it stands for.
+    Compatibility,
+    /// Formulas.
+    Math,
+    /// Anything else.
+    Other,
+}
+
+/// What comes next in a part.
+enum Step<'a> {
+    /// An element begins.
+    Begin(Language, Element<'a>),
+    /// The last one that began and has not ended ends.
+    End,
+    /// Some text.
+    Text(String),
+    /// The end of the part.
+    Done,
+}
+
+/// The name and the attributes of an element.
+struct Element<'a>(quick_xml::events::BytesStart<'a>);
+
+impl Element<'_> {
+    fn name(&self) -> &str {
+        self.0.local_name().into_inner()
+    }
+
+    /// The value of an attribute, whatever prefix it has.
+    fn value(&self, name: &str) -> Option<String> {
+        let found = self
+            .0
+            .attributes()
+            .with_checks(false)
+            .flatten()
+            .find(|it| it.key.local_name().into_inner() == name)?;
+        found.normalized_value(quick_xml::XmlVersion::Implicit1_0).ok().map(|value| value.into_owned())
+    }
+
+    fn number(&self, name: &str) -> Option<usize> {
+        self.value(name)?.parse().ok()
+    }
+}
+
+/// An XML part, element by element, within bounds.
+struct Part<'a> {
+    reader: NsReader<&'a [u8]>,
+    depth: usize,
+}
+
+impl<'a> Part<'a> {
+    fn new(text: &'a str) -> Self {
+        let mut reader = NsReader::from_str(text.trim_start_matches('\u{feff}'));
+        reader.config_mut().expand_empty_elements = true;
+        Part { reader, depth: 0 }
+    }
+
+    fn step(&mut self) -> Result<Step<'a>, Error> {
+        loop {
+            let (space, event) = self.reader.read_resolved_event().map_err(|_| damaged())?;
+            let language = match space {
+                ResolveResult::Bound(space) => language(space.0),
+                ResolveResult::Unbound | ResolveResult::Unknown(_) => Language::Other,
+            };
+            match event {
+                Event::Start(element) => {
+                    self.depth += 1;
+                    if self.depth > MAX_DEPTH {
+                        return Err(wrong(format!(
+                            "In the document more than {MAX_DEPTH} elements lie in one another, which Word does not write."
+                        )));
+                    }
+                    return Ok(Step::Begin(language, Element(element)));
+                }
+                Event::End(_) => {
+                    self.depth = self.depth.saturating_sub(1);
+                    return Ok(Step::End);
+                }
+                Event::Text(text) => return Ok(Step::Text(text.xml10_content().into_owned())),
+                Event::CData(text) => return Ok(Step::Text(text.xml10_content().into_owned())),
+                Event::GeneralRef(named) => return reference(&named).map(Step::Text),
+                // Word writes none, and what could be declared there is how documents grow without end.
+                Event::DocType(_) => {
+                    return Err(wrong(
+                        "The document declares an XML document type, which Word does not write. It was not read.",
+                    ));
+                }
+                Event::Eof if self.depth > 0 => return Err(damaged()),
+                Event::Eof => return Ok(Step::Done),
+                Event::Empty(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) => (),
+            }
+        }
+    }
+}
+
+/// A character that is written as `&amp;` or `&#38;`. Nobody has declared others.
+fn reference(named: &quick_xml::events::BytesRef<'_>) -> Result<String, Error> {
+    if let Some(character) = named.resolve_char_ref().map_err(|_| damaged())? {
+        return Ok(character.to_string());
+    }
+    match &**named {
+        "amp" => Ok("&".to_owned()),
+        "lt" => Ok("<".to_owned()),
+        "gt" => Ok(">".to_owned()),
+        "quot" => Ok("\"".to_owned()),
+        "apos" => Ok("'".to_owned()),
+        _ => Err(damaged()),
+    }
+}
+
+fn language(space: &str) -> Language {
+    match space {
+        "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+        | "http://purl.oclc.org/ooxml/wordprocessingml/main" => Language::Word,
+        "http://schemas.openxmlformats.org/markup-compatibility/2006" => Language::Compatibility,
+        "http://schemas.openxmlformats.org/officeDocument/2006/math"
+        | "http://purl.oclc.org/ooxml/officeDocument/math" => Language::Math,
+        _ => Language::Other,
+    }
+}

@@ -1,0 +1,95 @@
+//! What is a heading and what is furniture of the page, by the style of a paragraph.
+//!
+//! Word writes the names of its own styles in English whatever language it speaks, and only there: the id of a German
+//! heading is `berschrift1`.
+
+use std::collections::HashMap;
+
+use super::{Error, Language, Part, Step};
+
+/// So many styles are based on one another at most.
+const MAX_BASES: usize = 32;
+/// Styles of what stands around the text, without their spaces.
+const FURNITURE: [&str; 7] =
+    ["title", "subtitle", "caption", "header", "footer", "tableoffigures", "tableofauthorities"];
+
+#[derive(Debug, Default)]
+struct Style {
+    name: String,
+    based_on: Option<String>,
+    outline: Option<usize>,
+}
+
+/// The styles of a document.
+#[derive(Debug, Default)]
+pub(super) struct Styles(HashMap<String, Style>);
+
+impl Styles {
+    pub(super) fn read(text: &str) -> Result<Self, Error> {
+        let mut styles = HashMap::new();
+        let mut open: Option<(String, Style)> = None;
+        // The names of the elements that are open, from the outermost.
+        let mut path: Vec<String> = Vec::new();
+        let mut part = Part::new(text);
+        loop {
+            match part.step()? {
+                Step::Begin(language, element) => {
+                    let name = if language == Language::Word { element.name() } else { "" };
+                    let parent = path.last().map_or("", String::as_str);
+                    match (&mut open, parent, name) {
+                        (None, "styles", "style") => {
+                            open = Some((element.value("styleId").unwrap_or_default(), Style::default()));
+                        }
+                        (Some((_, style)), "style", "name") => {
+                            style.name = element.value("val").unwrap_or_default();
+                        }
+                        (Some((_, style)), "style", "basedOn") => style.based_on = element.value("val"),
+                        (Some((_, style)), "pPr", "outlineLvl") if path.len() == 3 => {
+                            style.outline = element.number("val");
+                        }
+                        _ => (),
+                    }
+                    path.push(name.to_owned());
+                }
+                Step::End => {
+                    path.pop();
+                    if path.len() == 1
+                        && let Some((id, style)) = open.take()
+                    {
+                        styles.insert(id, style);
+                    }
+                }
+                Step::Text(_) => (),
+                Step::Done => return Ok(Styles(styles)),
+            }
+        }
+    }
+
+    /// Whether a paragraph of this style, and of this level in the outline if it says so itself, is no requirement.
+    pub(super) fn is_around_the_text(&self, style: Option<&str>, outline: Option<usize>) -> bool {
+        let mut outline = outline;
+        let mut next = style;
+        for _ in 0..MAX_BASES {
+            let Some(id) = next else { break };
+            let style = self.0.get(id);
+            let name = style.map(|style| style.name.as_str()).filter(|name| !name.is_empty()).unwrap_or(id);
+            if is_around(name) {
+                return true;
+            }
+            outline = outline.or(style.and_then(|style| style.outline));
+            next = style.and_then(|style| style.based_on.as_deref());
+        }
+        // The tenth level, 9, is that of the text.
+        outline.is_some_and(|level| level < 9)
+    }
+}
+
+fn is_around(name: &str) -> bool {
+    let name: String = name.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect();
+    let list =
+        |rest: &str| rest == "heading" || (!rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()));
+    name.starts_with("heading")
+        || FURNITURE.contains(&name.as_str())
+        || name.strip_prefix("toc").is_some_and(list)
+        || name.strip_prefix("index").is_some_and(list)
+}

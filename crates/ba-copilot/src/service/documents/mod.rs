@@ -1,0 +1,105 @@
+//! The documents that requirements come in, one file each. Reading one is a question of its bytes alone: no database, and
+//! nothing of a document but its requirements stays behind.
+
+mod csv;
+mod docx;
+mod markdown;
+mod text;
+
+use super::Error;
+
+/// The columns of a table that requirements may stand in, the first one first.
+const COLUMNS: [&str; 3] = ["requirement", "text", "description"];
+
+/// In what form requirements come from elsewhere.
+#[derive(Debug)]
+pub struct Form {
+    /// What callers call it.
+    pub word: &'static str,
+    read: fn(&str) -> Result<Vec<String>, Error>,
+}
+
+/// THE table of forms.
+pub const FORMS: &[Form] = &[
+    Form { word: "text", read: text::read },
+    Form { word: "markdown", read: markdown::read },
+    Form { word: "csv", read: csv::read },
+    Form { word: "docx", read: docx::read },
+];
+
+impl Form {
+    /// The form of a word.
+    ///
+    /// # Errors
+    /// When there is no such form.
+    pub fn parse(word: &str) -> Result<&'static Form, Error> {
+        FORMS.iter().find(|form| form.word == word).ok_or_else(|| {
+            let known: Vec<&str> = FORMS.iter().map(|form| form.word).collect();
+            Error::invalid("format", format!("Requirements come as one of {}.", known.join(", ")))
+        })
+    }
+
+    /// The requirements of a document, in its order. On a thread of its own, because a large one takes a moment.
+    ///
+    /// # Errors
+    /// When it is no such document.
+    pub(super) async fn read(&'static self, content: String) -> Result<Vec<String>, Error> {
+        // What spreadsheets put in front.
+        let read = move || (self.read)(content.trim_start_matches('\u{feff}'));
+        tokio::task::spawn_blocking(read)
+            .await
+            .map_err(|_| Error::Internal("the reader of a document panicked".to_owned()))?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(word: &str, content: &str, expected: &[&str]) {
+        let read = Form::parse(word).unwrap().read;
+        assert_eq!(read(content).unwrap(), expected, "{content:?}");
+    }
+
+    #[test]
+    fn documents_fall_into_requirements() {
+        check(
+            "text",
+            "A member borrows\r\na book.\r\n\r\n\r\n  A book has a title.  ",
+            &["A member borrows a book.", "A book has a title."],
+        );
+        check("text", " \n\t\n", &[]);
+        check(
+            "markdown",
+            "# Loans\n\nMembers borrow\nbooks.\n\n- Each loan has a date.\n- [x] A loan ends\n  after a month.\n1. First.\n2) Second.\n\n---\n```\n- code\n```\n> A remark.\n",
+            &[
+                "Members borrow books.",
+                "Each loan has a date.",
+                "A loan ends after a month.",
+                "First.",
+                "Second.",
+                "A remark.",
+            ],
+        );
+        check(
+            "csv",
+            "id,Requirement\n1,\"A loan, once\nbegun, ends.\"\n2,\n3,\"He said \"\"no\"\".\"\n",
+            &["A loan, once begun, ends.", "He said \"no\"."],
+        );
+        check("csv", "Text;Owner\nA book has a title.;Ada\n", &["A book has a title."]);
+        check("csv", "anything\nOne.\nTwo.\n", &["One.", "Two."]);
+        let error = csv::read("id,owner\n1,Ada\n").unwrap_err().to_string();
+        assert!(error.contains("`requirement`"), "{error}");
+        // Not a list: a year, a word with a dash.
+        check("markdown", "2024 was a year.\n-5 degrees", &["2024 was a year. -5 degrees"]);
+    }
+
+    #[tokio::test]
+    async fn the_mark_of_a_spreadsheet_is_no_part_of_the_document() {
+        let form = Form::parse("csv").unwrap();
+        assert_eq!(form.read("\u{feff}text\nOne.\n".to_owned()).await.unwrap(), ["One."]);
+        let error = Form::parse("doc").unwrap_err().to_string();
+        assert!(error.contains("docx"), "{error}");
+    }
+}
