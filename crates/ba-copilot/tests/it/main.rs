@@ -23,7 +23,6 @@ mod events;
 mod filters;
 mod folders;
 mod fuzz;
-mod fuzz;
 mod imports;
 mod jobs;
 mod ledger;
