@@ -7,7 +7,7 @@
 #![expect(clippy::print_stderr, reason = "that is how a build script speaks")]
 
 use std::{
-    fs,
+    env, fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -25,7 +25,8 @@ const INPUTS: [&str; 9] = [
 ];
 
 fn main() {
-    let web = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../web");
+    // Asked when it runs, not when it was compiled: the folder may have been moved since.
+    let web = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("../../web");
     for input in INPUTS {
         println!("cargo::rerun-if-changed={}", web.join(input).display());
     }
