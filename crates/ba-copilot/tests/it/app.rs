@@ -35,6 +35,13 @@ use tempfile::TempDir;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tower::ServiceExt;
 
+/// For those who ask more often than people do.
+pub(crate) const NO_LIMITS: [(&str, &str); 3] = [
+    ("BA_COPILOT__LIMITS__REQUESTS_PER_MINUTE", "1000000"),
+    ("BA_COPILOT__LIMITS__TOKEN_REQUESTS_PER_MINUTE", "1000000"),
+    ("BA_COPILOT__LIMITS__ADDRESS_REQUESTS_PER_MINUTE", "1000000"),
+];
+
 /// A product that lasts as long as a test.
 pub(crate) struct TestApp {
     pub(crate) app: App,

@@ -94,6 +94,21 @@ fn write_version(site: &Site, diagram: &str, etag: &str, (code, valid): (String,
     }
 }
 
+/// Asks for a diagram that nobody waits for; whichever process is there writes it.
+fn ask_for_later(site: &Site, project: &str, message: &str) {
+    let path = "/api/v1/generate/class-diagram";
+    let body = json!({"message": message, "project_id": project});
+    match site.ask(&Call::post(path, &body).with("prefer", "respond-async")) {
+        None => site.not_known(message.to_owned()),
+        Some(answer) if answer.status == 202 => {
+            let id = answer.json["id"].as_str().expect("an id").to_owned();
+            // Its title is the message.
+            site.later(id, message.to_owned());
+        }
+        Some(answer) => site.fault(format!("POST {path}: {} {}", answer.status, answer.json)),
+    }
+}
+
 fn write(site: &Site, project: &str, contested: &str, writer: usize) {
     for number in 0.. {
         if site.is_over() {
@@ -115,6 +130,7 @@ fn write(site: &Site, project: &str, contested: &str, writer: usize) {
             }
             Some(answer) => site.fault(format!("POST {path}: {} {}", answer.status, answer.json)),
         }
+        ask_for_later(site, project, &format!("Writer {writer} places order {number}."));
         let contested_path = format!("/api/v1/diagrams/{contested}");
         let seen = site.ask(&Call::get(&contested_path)).and_then(|answer| answer.etag);
         if let Some(etag) = seen {
@@ -154,7 +170,16 @@ fn what_was_acknowledged_survives_every_misfortune() {
     settings.run(&data[0], &["user", "add", "ada@example.com", "--password-stdin"], PASSWORD);
     let token = settings.run(
         &data[0],
-        &["token", "create", "--user", "ada@example.com", "--name", "crowd", "--scope", "read,write"],
+        &[
+            "token",
+            "create",
+            "--user",
+            "ada@example.com",
+            "--name",
+            "crowd",
+            "--scope",
+            "read,write,generate",
+        ],
         "",
     );
     let mut servers: Vec<Server> = data[..3].iter().map(|data| settings.serve(data)).collect();
@@ -212,6 +237,14 @@ fn what_was_acknowledged_survives_every_misfortune() {
     site.end();
     clients.into_iter().for_each(|client| client.join().expect("a client"));
 
+    // Every job is done, also those of the process that was killed.
+    let asked = site.asked_for_later();
+    for job in asked.keys() {
+        let path = format!("/api/v1/jobs/{job}");
+        wait_for("a job", || {
+            site.ask(&Call::get(&path)).is_some_and(|answer| answer.json["status"] == "done")
+        });
+    }
     // Everything that was acknowledged is there, at every process, once.
     site.read_all_everywhere();
     let mut known: Vec<String> = Vec::new();
@@ -219,8 +252,15 @@ fn what_was_acknowledged_survives_every_misfortune() {
         let (id, title) =
             (diagram["id"].as_str().expect("an id"), diagram["title"].as_str().expect("a title"));
         let acknowledged = site.facts().contains_key(&format!("/api/v1/diagrams/{id}"));
-        assert!(acknowledged || id == contested || site.may_be_there(title), "nobody wrote {diagram}");
+        let later = asked.values().any(|asked| asked == title);
+        assert!(
+            acknowledged || later || id == contested || site.may_be_there(title),
+            "nobody wrote {diagram}"
+        );
         known.push(title.to_owned());
+    }
+    for title in asked.values() {
+        assert!(known.contains(title), "the diagram of a job is not there: {title}");
     }
     let count = known.len();
     known.sort();
@@ -230,5 +270,6 @@ fn what_was_acknowledged_survives_every_misfortune() {
     let numbers: Vec<u64> = versions.iter().rev().filter_map(|version| version["number"].as_u64()).collect();
     assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>(), "no number twice, none left out");
     assert_eq!(site.faults(), Vec::<String>::new());
-    eprintln!("{} facts, {} requests without an answer", site.facts().len(), site.failures());
+    let (facts, failures) = (site.facts().len(), site.failures());
+    eprintln!("{facts} facts, {} jobs, {failures} requests without an answer", asked.len());
 }

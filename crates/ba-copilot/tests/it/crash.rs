@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
+    app::NO_LIMITS,
     ledger::{Answer, Call, wait_for},
     postgres::Postgres,
     process::{BINARY, Server},
@@ -188,8 +189,7 @@ fn kill_again_and_again(variables: &[(&str, &str)]) {
     let scopes = ["--scope", "read", "--scope", "write", "--scope", "generate"];
     let make = ["token", "create", "--user", "ada@example.com", "--name", "test"];
     let token = run(&[&make[..], &scopes[..]].concat(), &folder, variables);
-    let plenty = ("BA_COPILOT__LIMITS__REQUESTS_PER_MINUTE", "1000000");
-    let variables: Vec<(&str, &str)> = variables.iter().copied().chain([plenty]).collect();
+    let variables: Vec<(&str, &str)> = variables.iter().copied().chain(NO_LIMITS).collect();
     let server = Server::start(folder.path(), &variables);
     let address = server.address.clone();
     let ask = |call: Call<'_>| call.send(&address, &token).expect("an answer").json;

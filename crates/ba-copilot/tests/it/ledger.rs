@@ -90,6 +90,8 @@ pub(crate) struct Site {
     facts: Mutex<BTreeMap<String, Value>>,
     /// What may or may not have been written: the answer did not come.
     unknown: Mutex<Vec<String>>,
+    /// By the id of the job: what it is about.
+    jobs: Mutex<BTreeMap<String, String>>,
     faults: Mutex<Vec<String>>,
     failures: AtomicUsize,
 }
@@ -104,6 +106,7 @@ impl Site {
             over: AtomicBool::new(false),
             facts: Mutex::default(),
             unknown: Mutex::default(),
+            jobs: Mutex::default(),
             faults: Mutex::default(),
             failures: AtomicUsize::new(0),
         }
@@ -171,6 +174,17 @@ impl Site {
 
     pub(crate) fn may_be_there(&self, what: &str) -> bool {
         self.unknown.lock().expect("unknown").iter().any(|known| known == what)
+    }
+
+    /// A job was taken.
+    pub(crate) fn later(&self, id: String, what: String) {
+        if self.jobs.lock().expect("jobs").insert(id.clone(), what).is_some() {
+            self.fault(format!("{id} was given to two jobs"));
+        }
+    }
+
+    pub(crate) fn asked_for_later(&self) -> BTreeMap<String, String> {
+        self.jobs.lock().expect("jobs").clone()
     }
 
     pub(crate) fn fault(&self, fault: String) {

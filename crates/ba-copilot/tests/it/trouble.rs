@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    app::{TestApp, eventually},
+    app::{NO_LIMITS, TestApp, eventually},
     people::{PASSWORD, set_up},
     process::Server,
 };
@@ -117,9 +117,7 @@ fn a_full_disk_loses_nothing_and_says_so() {
 
 #[tokio::test]
 async fn a_clock_that_jumps_shuts_nobody_out_and_stops_nothing() {
-    // Whoever waits here asks often.
-    let plenty = [("BA_COPILOT__LIMITS__REQUESTS_PER_MINUTE", "1000000")];
-    let app = TestApp::start(None, &plenty).await;
+    let app = TestApp::start(None, &NO_LIMITS).await;
     let _work = app.work();
     let mut ada = set_up(&app).await;
     let token = ada.token(&app, &["read", "write", "generate"]).await;
