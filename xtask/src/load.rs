@@ -87,8 +87,8 @@ fn serve_and_measure(wish: &Wish, data: &std::path::Path) -> Done {
     let mut command = Command::new(root().join("target/release/ba-copilot"));
     command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data).stderr(Stdio::piped());
     command.env("BA_COPILOT__LOG__FORMAT", "text").env("LOG_LEVEL", "warn,ba_copilot::cli=info");
-    if let Some(url) = &wish.database {
-        command.env("DATABASE_URL", url);
+    for (name, value) in environment(wish) {
+        command.env(name, value);
     }
     let mut server = Server(command.spawn().map_err(|error| error.to_string())?);
     let log = server.0.stderr.take().ok_or("the server has no log")?;
@@ -100,7 +100,16 @@ fn serve_and_measure(wish: &Wish, data: &std::path::Path) -> Done {
         .ok_or("the server did not say where it listens")?;
     // The log is read to its end, or the server would wait for a reader.
     let log = std::thread::spawn(move || lines.map_while(Result::ok).collect::<Vec<String>>());
-    let filled = Connection::open(&address)?.ask("GET", "/api/v1/projects/p-0", "", "")?.status == 200;
+    let token = match Connection::open(&address)?.ask("GET", "/api/v1/projects/p-0", "", "")?.status {
+        401 => Some(make_token(wish, data)?),
+        _ => None,
+    };
+    let filled = token.is_some();
+    let site = Site {
+        address,
+        authorization: token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default(),
+        filled,
+    };
     let begin = match filled {
         true => "in a database that was filled before",
         false => "in an empty database",
@@ -114,7 +123,7 @@ fn serve_and_measure(wish: &Wish, data: &std::path::Path) -> Done {
     let over = AtomicBool::new(false);
     let results = std::thread::scope(|scope| {
         let memory = scope.spawn(|| watch_memory(server.0.id(), wish.seconds, &over));
-        let times = all_requests(&address, wish, filled);
+        let times = all_requests(&site, wish);
         over.store(true, Ordering::Relaxed);
         memory.join().map_err(|_| "a thread panicked".to_owned())?;
         times
@@ -130,6 +139,52 @@ fn serve_and_measure(wish: &Wish, data: &std::path::Path) -> Done {
         0 => Ok(()),
         errors => Err(format!("{errors} requests failed")),
     }
+}
+
+/// What the server and its command line are told.
+fn environment(wish: &Wish) -> Vec<(&'static str, String)> {
+    let names = [
+        "BA_COPILOT__LIMITS__REQUESTS_PER_MINUTE",
+        "BA_COPILOT__LIMITS__TOKEN_REQUESTS_PER_MINUTE",
+        "BA_COPILOT__LIMITS__ADDRESS_REQUESTS_PER_MINUTE",
+    ];
+    let mut all: Vec<(&'static str, String)> =
+        names.into_iter().map(|name| (name, "10000000".to_owned())).collect();
+    if let Some(url) = &wish.database {
+        all.push(("DATABASE_URL", url.clone()));
+    }
+    all
+}
+
+/// A token of the person who owns every project of a filled database.
+fn make_token(wish: &Wish, data: &std::path::Path) -> Result<String, String> {
+    let output = Command::new(root().join("target/release/ba-copilot"))
+        .args([
+            "token",
+            "create",
+            "--user",
+            "one@example.com",
+            "--name",
+            "load",
+            "--scope",
+            "read,write,generate",
+            "--data",
+        ])
+        .arg(data)
+        .envs(environment(wish))
+        .output()
+        .map_err(|error| error.to_string())?;
+    match output.status.success() {
+        true => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
+        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+    }
+}
+
+/// Whom to ask.
+struct Site {
+    address: String,
+    authorization: String,
+    filled: bool,
 }
 
 fn watch_memory(process: u32, seconds: u64, over: &AtomicBool) {
@@ -152,10 +207,11 @@ struct Times {
     errors: Vec<String>,
 }
 
-fn all_requests(address: &str, wish: &Wish, filled: bool) -> Result<Vec<Times>, String> {
+fn all_requests(site: &Site, wish: &Wish) -> Result<Vec<Times>, String> {
+    let Site { address, authorization, filled } = site;
     // What writes go to, so that they find something.
     let mut first = Connection::open(address)?;
-    let project = if filled { "p-0" } else { "default" };
+    let project = if *filled { "p-0" } else { "default" };
     let mut own = Vec::new();
     for number in 0..200 {
         own.push(made(&first.ask(
@@ -177,7 +233,7 @@ fn all_requests(address: &str, wish: &Wish, filled: bool) -> Result<Vec<Times>, 
                     let due = Duration::from_secs_f64(number as f64 / wish.rate as f64);
                     std::thread::sleep(due.saturating_sub(begun.elapsed()));
                     let kind = dice.kind();
-                    let answer = send(&mut connection, kind, &mut dice, own, filled, number);
+                    let answer = send(&mut connection, site, kind, &mut dice, own, number);
                     let took = begun.elapsed().saturating_sub(due);
                     let mut times = all[kind].lock().map_err(|_| "a thread panicked")?;
                     times.micros.push(took.as_micros() as u64);
@@ -203,28 +259,29 @@ fn all_requests(address: &str, wish: &Wish, filled: bool) -> Result<Vec<Times>, 
 
 fn send(
     connection: &mut Connection,
+    site: &Site,
     kind: usize,
     dice: &mut Dice,
     own: &[String],
-    filled: bool,
     number: u64,
 ) -> Result<Answer, String> {
-    let project = if filled { format!("p-{}", dice.below(200)) } else { "default".to_owned() };
-    let some = if filled {
+    let project = if site.filled { format!("p-{}", dice.below(200)) } else { "default".to_owned() };
+    let some = if site.filled {
         format!("d-{}", dice.below(100_000))
     } else {
         own[dice.below(own.len() as u64) as usize].clone()
     };
     let mine = &own[dice.below(own.len() as u64) as usize];
-    let once = format!("idempotency-key: load-{number}\r\nif-match: *\r\n");
+    let who = site.authorization.as_str();
+    let once = format!("{who}idempotency-key: load-{}-{number}\r\nif-match: *\r\n", std::process::id());
     match MIX[kind].1 {
-        "list" => connection.ask("GET", &format!("/api/v1/projects/{project}/diagrams"), "", ""),
-        "open" => connection.ask("GET", &format!("/api/v1/diagrams/{some}"), "", ""),
+        "list" => connection.ask("GET", &format!("/api/v1/projects/{project}/diagrams"), who, ""),
+        "open" => connection.ask("GET", &format!("/api/v1/diagrams/{some}"), who, ""),
         "search" => {
             let word = ["order", "cust", "invoice", "deliver", "pay", "claim"][dice.below(6) as usize];
-            connection.ask("GET", &format!("/api/v1/projects/{project}/diagrams?q={word}"), "", "")
+            connection.ask("GET", &format!("/api/v1/projects/{project}/diagrams?q={word}"), who, "")
         }
-        "versions" => connection.ask("GET", &format!("/api/v1/diagrams/{some}/versions"), "", ""),
+        "versions" => connection.ask("GET", &format!("/api/v1/diagrams/{some}/versions"), who, ""),
         "new version" => {
             let code = format!("classDiagram\\n    class Order{number}\\n    Order{number} --> Customer");
             let body = format!("{{\"code\":\"{code}\",\"note\":\"change {number}\"}}");
@@ -239,13 +296,13 @@ fn send(
         }
         "validate" => {
             let body = format!("{{\"code\":\"flowchart LR\\n  a{number}[\\\"x\\\"] --> b --> c\"}}");
-            connection.ask("POST", "/api/v1/validate", "", &body)
+            connection.ask("POST", "/api/v1/validate", who, &body)
         }
         _ => {
             let body = format!(
                 "{{\"message\":\"A customer places orders. Each order of group {number} has a number, a date and a status.\",\"project_id\":\"{project}\"}}"
             );
-            connection.ask("POST", "/api/v1/generate/class-diagram", "", &body)
+            connection.ask("POST", "/api/v1/generate/class-diagram", who, &body)
         }
     }
 }

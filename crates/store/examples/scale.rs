@@ -77,6 +77,7 @@ fn filling() -> Vec<String> {
             numbers(DIAGRAMS)
         ),
         "insert into users (id, email, name, admin, created_at, updated_at) values ('u-1', 'one@example.com', 'One', false, 0, 0), ('u-2', 'two@example.com', 'Two', false, 0, 0)".to_owned(),
+        "insert into memberships (project_id, user_id, role, created_at) select id, 'u-1', 'owner', 0 from projects where id <> 'default'".to_owned(),
         format!(
             "{} insert into audit_events (id, at, user_id, action, project_id, subject, details) select 'a-' || i, i, case when i % 50000 = 3 then 'u-1' else 'u-2' end, case when i % 50000 = 5 then 'seldom.done' else 'diagram.update' end, case when i % 2 = 0 then 'p-large' else 'p-' || (i % {PROJECTS}) end, 'x', '{{}}' from n",
             numbers(5 * DIAGRAMS)

@@ -6,6 +6,7 @@ use super::layout::when;
 use crate::{
     http::Shared,
     service::{
+        Error,
         access::Caller,
         budgets::{self, Owner, Standing, dollars},
     },
@@ -15,7 +16,8 @@ use crate::{
 pub(super) async fn line(shared: &Shared, caller: &Caller, owner: &Owner) -> Markup {
     match budgets::find_budget(&shared.app, caller, owner).await {
         Ok(standing) => show(&standing),
-        Err(_) => html! {},
+        Err(Error::NotFound(_) | Error::Forbidden(_)) => html! {},
+        Err(_) => html! { p.soft #budget { "The budget cannot be shown now." } },
     }
 }
 
