@@ -63,7 +63,8 @@ const REQUEST_S: &[f64] =
 const GENERATION_S: &[f64] =
     &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0];
 /// The fast engine takes a tenth of a millisecond, Mermaid's own some milliseconds, and both have a limit of seconds.
-const CHECK_S: &[f64] = &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0];
+const CHECK_S: &[f64] =
+    &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0];
 
 const YES_NO: Values = Values::OneOf(&["true", "false"]);
 const PROVIDER: (&str, Values) = ("provider", Values::Any("`builtin`, or the name of a provider"));
@@ -427,7 +428,10 @@ fn known_labels(metric: &Metric) -> Vec<Vec<Label>> {
             labels.push(Label::from_static_parts(label, value));
             labels
         };
-        before.iter().flat_map(|labels| values.iter().map(|value| with(labels, value)).collect::<Vec<_>>()).collect()
+        before
+            .iter()
+            .flat_map(|labels| values.iter().map(|value| with(labels, value)).collect::<Vec<_>>())
+            .collect()
     })
 }
 
@@ -442,7 +446,12 @@ pub fn page() -> String {
     for metric in METRICS {
         let unit = if metric.unit.is_empty() { String::new() } else { format!(", {}", metric.unit) };
         let only = if metric.only.is_empty() { String::new() } else { format!(", {}", metric.only) };
-        page.push_str(&format!("\n## {}\n\n{}{unit}{only}. {}.\n", metric.name, metric.kind.word(), metric.meaning));
+        page.push_str(&format!(
+            "\n## {}\n\n{}{unit}{only}. {}.\n",
+            metric.name,
+            metric.kind.word(),
+            metric.meaning
+        ));
         if !metric.labels.is_empty() {
             page.push('\n');
         }

@@ -92,9 +92,11 @@ fn memory_groups(groups: &str) -> Vec<(PathBuf, PathBuf, &'static str)> {
             let (controllers, group) = rest.split_once(':')?;
             match controllers {
                 "" => Some((PathBuf::from("/sys/fs/cgroup"), PathBuf::from(group), "memory.max")),
-                _ if controllers.split(',').any(|controller| controller == "memory") => {
-                    Some((PathBuf::from("/sys/fs/cgroup/memory"), PathBuf::from(group), "memory.limit_in_bytes"))
-                }
+                _ if controllers.split(',').any(|controller| controller == "memory") => Some((
+                    PathBuf::from("/sys/fs/cgroup/memory"),
+                    PathBuf::from(group),
+                    "memory.limit_in_bytes",
+                )),
                 _ => None,
             }
         })

@@ -14,11 +14,11 @@ use crate::{
 const DAY_S: u64 = 24 * 3600;
 
 /// A small disk, which goes when this goes.
-struct SmallDisk(TempDir);
+pub(crate) struct SmallDisk(pub(crate) TempDir);
 
 impl SmallDisk {
     /// None, and a loud word, where none can be made.
-    fn new() -> Option<SmallDisk> {
+    pub(crate) fn new() -> Option<SmallDisk> {
         let folder = TempDir::new().expect("a folder");
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", "size=24m,mode=0700", "tmpfs"])
@@ -49,7 +49,7 @@ fn post(server: &Server, title: &str) -> (u16, Value) {
 }
 
 /// Fills a disk to its last block.
-fn fill(folder: &Path) {
+pub(crate) fn fill(folder: &Path) {
     let mut size = 1 << 20;
     let mut number = 0;
     while size >= 512 {

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use store::{
-    Backend, ConnectOptions, Cursor, DiagramFilter, GenerationStatus, JobCounts, JobEnd, JobId, JobKind, JsonText,
-    NewGeneration, NewVersion, PageRequest, ProjectId, Store, StoreError, TimeUs, VersionOf,
+    Backend, ConnectOptions, Cursor, DiagramFilter, GenerationStatus, JobCounts, JobEnd, JobId, JobKind,
+    JsonText, NewGeneration, NewVersion, PageRequest, ProjectId, Store, StoreError, TimeUs, VersionOf,
 };
 
 use crate::databases::{
-    NOON, PostgresDatabase, SqliteFile, a_diagram, a_generation, a_version, an_event, diagram, generation, project,
-    record, version,
+    NOON, PostgresDatabase, SqliteFile, a_diagram, a_generation, a_version, an_event, diagram, generation,
+    project, record, version,
 };
 
 /// Every character that has ever broken a database layer, but U+0000.
