@@ -18,10 +18,10 @@ pub(crate) struct SmallDisk(pub(crate) TempDir);
 
 impl SmallDisk {
     /// None, and a loud word, where none can be made.
-    pub(crate) fn new() -> Option<SmallDisk> {
+    pub(crate) fn new(size: &str) -> Option<SmallDisk> {
         let folder = TempDir::new().expect("a folder");
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=24m,mode=0700", "tmpfs"])
+            .args(["-t", "tmpfs", "-o", &format!("size={size},mode=0700"), "tmpfs"])
             .arg(folder.path())
             .output();
         if mounted.is_ok_and(|output| output.status.success()) {
@@ -63,7 +63,7 @@ pub(crate) fn fill(folder: &Path) {
 
 #[test]
 fn a_full_disk_loses_nothing_and_says_so() {
-    let Some(disk) = SmallDisk::new() else { return };
+    let Some(disk) = SmallDisk::new("24m") else { return };
     let data = disk.0.path().join("data");
     fs::create_dir(&data).expect("a folder");
     let server = Server::start(&data, &[]);
