@@ -128,6 +128,9 @@ const CONSTRAINTS: [(&str, &str, &str); 35] = [
     ("recovery_codes.secret_hash", "recovery_codes_pkey", "recovery code"),
 ];
 
+/// Why the database did not carry out a statement, as counted in `ba_copilot_database_errors_total`.
+pub const ERROR_REASONS: &[&str] = &["unavailable", "misconfigured", "internal"];
+
 const MIGRATE_FIRST: &str =
     "The tables of this program are missing or old in this database; run its migrations.";
 
@@ -163,6 +166,18 @@ impl StoreError {
     fn internal(why: impl Into<String>) -> Self {
         Self::Internal { why: why.into() }
     }
+
+    /// Counts it, unless it is what the caller asked for: a name that is taken is an answer, not a fault.
+    fn counted(self) -> Self {
+        let reason = match self {
+            Self::Unavailable { .. } => "unavailable",
+            Self::Misconfigured { .. } => "misconfigured",
+            Self::Internal { .. } => "internal",
+            _ => return self,
+        };
+        metrics::counter!("ba_copilot_database_errors_total", "reason" => reason).increment(1);
+        self
+    }
 }
 
 /// For `map_err` on a statement whose only foreign key is to `what`: SQLite does not say which key was violated, so
@@ -178,6 +193,12 @@ pub(crate) fn or_missing(what: &'static str) -> impl Fn(sqlx::Error) -> StoreErr
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
+        Self::of(error).counted()
+    }
+}
+
+impl StoreError {
+    fn of(error: sqlx::Error) -> Self {
         match error {
             sqlx::Error::Database(it) => from_database(it.as_ref()),
             sqlx::Error::Io(it) => Self::unavailable(it.kind().to_string()),

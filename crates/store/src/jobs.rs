@@ -107,6 +107,19 @@ pub struct Job {
 
 row!(Job { id, kind as String, project_id, created_by, payload, status as String, attempts as i64, run_at, worker, result, created_at, updated_at });
 
+/// How many jobs are not over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobCounts {
+    /// May be taken up now.
+    pub waiting: u64,
+    /// May be taken up after a pause.
+    pub later: u64,
+    /// Somebody holds them, or did.
+    pub running: u64,
+}
+
+row!(JobCounts { waiting as i64, later as i64, running as i64 });
+
 /// How a hold on a job ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobEnd {
@@ -305,6 +318,22 @@ impl Store {
                 .fetch_one(db).await
         })?;
         Ok(u64::try_from(count).unwrap_or_default())
+    }
+
+    /// How many jobs wait for somebody, for their time, or are under way.
+    ///
+    /// # Errors
+    /// Only those of the database.
+    pub async fn count_jobs(&self, now: TimeUs) -> Result<JobCounts, StoreError> {
+        Ok(on_pool!(&self.pool, db => {
+            sqlx::query_as(
+                "select count(case when status = 'waiting' and (run_at <= $1 or attempts = 0) then 1 end) as waiting, \
+                 count(case when status = 'waiting' and run_at > $1 and attempts > 0 then 1 end) as later, \
+                 count(case when status = 'running' then 1 end) as running \
+                 from jobs where status in ('waiting', 'running')",
+            )
+            .bind(now).fetch_one(db).await
+        })?)
     }
 
     /// Forgets jobs that ended before a moment, some at a time.

@@ -54,7 +54,7 @@ pub use budgets::{
 pub use changes::Changes;
 pub use codes::{CodePurpose, OneTimeCode};
 pub use diagrams::{Diagram, DiagramFilter, InFolder, NewDiagram};
-pub use error::StoreError;
+pub use error::{ERROR_REASONS, StoreError};
 pub use folders::{Folder, FolderContents, MAX_FOLDER_DEPTH, MAX_FOLDERS};
 pub use generations::{Generation, GenerationStatus, NewGeneration, Recorded};
 pub use glossary::Term;
@@ -64,7 +64,7 @@ pub use ids::{
     GenerationId, InvitationId, JobId, ProjectId, ProviderKeyId, RequirementId, SessionId, TermId, TokenId,
     TraceLinkId, UserId, VersionId, WebhookId,
 };
-pub use jobs::{Job, JobEnd, JobKind, JobStatus};
+pub use jobs::{Job, JobCounts, JobEnd, JobKind, JobStatus};
 pub use json::JsonText;
 pub use members::{Invitation, Member, Role};
 pub use migrate::{Migrated, SchemaState};

@@ -13,6 +13,7 @@ pub mod documents;
 mod error;
 pub mod filters;
 pub mod folders;
+pub mod gauges;
 pub mod generate;
 pub mod health;
 pub mod jobs;

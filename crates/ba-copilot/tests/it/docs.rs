@@ -83,6 +83,11 @@ fn docs_of_the_rules_are_current() {
 }
 
 #[test]
+fn docs_of_the_metrics_are_current() {
+    check("docs/metrics.md", &ba_copilot::metrics_table::page());
+}
+
+#[test]
 fn docs_of_the_settings_are_current() {
     let page = format!(
         "# Settings\n\nMade by `cargo xtask codegen`; do not edit.\n\n```toml\n{}```\n",

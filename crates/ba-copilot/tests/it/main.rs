@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod alerts;
 mod api;
 mod app;
 mod audit_export;
@@ -28,6 +29,7 @@ mod jobs;
 mod ledger;
 mod mcp;
 mod mcp_fixtures;
+mod metrics;
 mod oidc;
 mod oidc_for_real;
 mod oidc_provider;

@@ -97,6 +97,10 @@ impl Server {
         assert!(status.success());
     }
 
+    pub(crate) fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for the end; the log is complete afterwards.
     pub(crate) fn wait(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().expect("an end");

@@ -59,7 +59,7 @@ pub(crate) fn read_request(stream: &mut TcpStream) -> String {
     }
 }
 
-fn respond(stream: &mut TcpStream, status: &str, kind: &str, body: &str) {
+pub(crate) fn respond(stream: &mut TcpStream, status: &str, kind: &str, body: &str) {
     let _ = stream.write_all(format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len()).as_bytes());
 }
 

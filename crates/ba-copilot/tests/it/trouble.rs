@@ -14,14 +14,14 @@ use crate::{
 const DAY_S: u64 = 24 * 3600;
 
 /// A small disk, which goes when this goes.
-struct SmallDisk(TempDir);
+pub(crate) struct SmallDisk(pub(crate) TempDir);
 
 impl SmallDisk {
     /// None, and a loud word, where none can be made.
-    fn new() -> Option<SmallDisk> {
+    pub(crate) fn new(size: &str) -> Option<SmallDisk> {
         let folder = TempDir::new().expect("a folder");
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=24m,mode=0700", "tmpfs"])
+            .args(["-t", "tmpfs", "-o", &format!("size={size},mode=0700"), "tmpfs"])
             .arg(folder.path())
             .output();
         if mounted.is_ok_and(|output| output.status.success()) {
@@ -49,7 +49,7 @@ fn post(server: &Server, title: &str) -> (u16, Value) {
 }
 
 /// Fills a disk to its last block.
-fn fill(folder: &Path) {
+pub(crate) fn fill(folder: &Path) {
     let mut size = 1 << 20;
     let mut number = 0;
     while size >= 512 {
@@ -63,7 +63,7 @@ fn fill(folder: &Path) {
 
 #[test]
 fn a_full_disk_loses_nothing_and_says_so() {
-    let Some(disk) = SmallDisk::new() else { return };
+    let Some(disk) = SmallDisk::new("24m") else { return };
     let data = disk.0.path().join("data");
     fs::create_dir(&data).expect("a folder");
     let server = Server::start(&data, &[]);

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use store::{
-    Backend, ConnectOptions, Cursor, DiagramFilter, GenerationStatus, JsonText, NewGeneration, NewVersion,
-    PageRequest, ProjectId, Store, StoreError, TimeUs, VersionOf,
+    Backend, ConnectOptions, Cursor, DiagramFilter, GenerationStatus, JobCounts, JobEnd, JobId, JobKind,
+    JsonText, NewGeneration, NewVersion, PageRequest, ProjectId, Store, StoreError, TimeUs, VersionOf,
 };
 
 use crate::databases::{
-    NOON, PostgresDatabase, SqliteFile, a_diagram, a_generation, a_version, diagram, generation, project,
-    record, version,
+    NOON, PostgresDatabase, SqliteFile, a_diagram, a_generation, a_version, an_event, diagram, generation,
+    project, record, version,
 };
 
 /// Every character that has ever broken a database layer, but U+0000.
@@ -44,6 +44,7 @@ async fn tell(url: &str, backend: Backend) {
     nonsense_is_refused(&store).await;
     many_writers_take_turns(&store, url).await;
     lists_come_in_pages(&store).await;
+    jobs_are_counted(&store).await;
 
     // Everything is still there for the next process.
     store.close().await;
@@ -328,4 +329,20 @@ async fn lists_come_in_pages(store: &Store) {
     let numbers: Vec<_> = newest.items.iter().chain(&oldest.items).map(|it| it.number).collect();
     assert_eq!(numbers, (1..=24).rev().collect::<Vec<_>>());
     assert!(oldest.next.is_none());
+}
+
+async fn jobs_are_counted(store: &Store) {
+    for n in 0..3 {
+        let id = JobId::parse(format!("job-{n}")).unwrap();
+        store.create_job(&id, JobKind::Deliver, None, "x", &an_event("job.create", "job", 0)).await.unwrap();
+    }
+    let counts = |waiting, later, running| JobCounts { waiting, later, running };
+    // One that nobody has taken waits, whatever the clock says.
+    assert_eq!(store.count_jobs(NOON.plus_seconds(-60)).await.unwrap(), counts(3, 0, 0));
+    let taken = store.take_job("w1", NOON, NOON.plus_seconds(30)).await.unwrap().unwrap();
+    assert_eq!(store.count_jobs(NOON).await.unwrap(), counts(2, 0, 1));
+    let again = JobEnd::Again(NOON.plus_seconds(90), "later".to_owned());
+    assert!(store.end_job(&taken.id, "w1", NOON, &again).await.unwrap());
+    assert_eq!(store.count_jobs(NOON).await.unwrap(), counts(2, 1, 0));
+    assert_eq!(store.count_jobs(NOON.plus_seconds(90)).await.unwrap(), counts(3, 0, 0));
 }

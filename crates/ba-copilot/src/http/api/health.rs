@@ -12,7 +12,8 @@ use utoipa::ToSchema;
 
 use crate::{
     http::{Shared, error::Pending},
-    service::health::Status,
+    service::{gauges, health::Status},
+    telemetry,
 };
 
 /// How the product is.
@@ -92,7 +93,9 @@ pub async fn find_startupz() -> &'static str {
 pub async fn find_metrics(State(shared): State<Shared>) -> Result<Response, Pending> {
     match &shared.metrics {
         Some(metrics) => {
-            Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render()).into_response())
+            gauges::measure(&shared.app, &shared.probes).await;
+            let text = telemetry::render(metrics);
+            Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
         }
         None => Err(Pending::new(
             StatusCode::SERVICE_UNAVAILABLE,
