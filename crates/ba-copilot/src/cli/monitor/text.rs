@@ -49,10 +49,10 @@ pub(super) fn lines(reading: &Reading) -> Vec<(&'static str, String)> {
     let files = with(reading.open_files, |files| format!("{files} open files"));
     let disk = with(reading.disk_free_percent, |share| format!("{share:.0} % of the disk free"));
     lines.push(("process", joined([memory, share, cpu, files, disk])));
-    let drawn = with(reading.generations, |count| format!("{count} diagrams since the start"));
+    let drawn = with(reading.generations, |count| format!("diagrams since the start: {count}"));
     let retries = with(reading.retry_percent, |share| format!("{share:.0} % retries"));
-    let jobs = with(reading.jobs_open, |jobs| format!("{jobs} open jobs"));
-    let budgets = format!("{} refused by budgets", reading.budget_refusals);
+    let jobs = with(reading.jobs_open, |jobs| format!("open jobs: {jobs}"));
+    let budgets = format!("refused by budgets: {}", reading.budget_refusals);
     lines.push(("work", joined([drawn, retries, jobs, budgets])));
     for failing in &reading.failing {
         lines.push(("failing", clean(&format!("{} {} × {}", failing.count, failing.status, failing.route))));
