@@ -1,7 +1,7 @@
 //! Requirements in, validated diagrams out: the product, in reading order.
 //!
 //! Doors (`cli`, `http`, `mcp`, `web`) parse, call one function of `service`, and render what it returns. `service` waits and
-//! remembers; `engine` decides. `config` is the only reader of the environment, `telemetry` the only installer of logs.
+//! remembers; `engine` decides; `ops` looks after running servers. `config` is the only reader of the environment, `telemetry` the only installer of logs.
 
 pub mod app;
 mod circuit;
@@ -14,11 +14,14 @@ pub mod jobs;
 pub mod mcp;
 pub mod metrics_table;
 pub mod oidc;
+pub mod ops;
 pub mod outbound;
 mod process_metrics;
 pub mod quota;
 pub mod remote;
 pub mod service;
+mod service_manager;
 pub mod shared_memory;
 pub mod telemetry;
+pub mod trace;
 pub mod web;

@@ -12,17 +12,19 @@ use llm::SecretString;
 use mermend::{Checked, Finding, Outcome, Rejection, Verdict};
 use rmcp::{
     ClientLifecycleMode, ClientServiceExt, RoleClient,
-    model::{CallToolRequestParams, ProtocolVersion},
+    model::{CallToolRequestParams, ProtocolVersion, RequestParamsMeta},
     service::{RunningService, ServiceError},
     transport::{StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig},
 };
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use crate::{
     circuit::{self, Circuit},
     config::Mcp,
+    trace,
 };
 
 /// Failures in a row after which it is not asked any more.
@@ -169,7 +171,11 @@ impl RemoteChecker {
         let client = self.client().await?;
         let mut arguments = Map::new();
         arguments.insert("code".to_owned(), json!(code));
-        let call = CallToolRequestParams::new("validate_mermaid").with_arguments(arguments);
+        let mut call = CallToolRequestParams::new("validate_mermaid").with_arguments(arguments);
+        if let Some(trace) = trace::current() {
+            // The connection is shared by all requests, so the trace is part of the call and no header.
+            call.set_traceparent(&trace.parent(Uuid::now_v7()));
+        }
         match client.call_tool(call).await {
             Ok(result) => read(result.structured_content),
             Err(error) => {

@@ -8,15 +8,19 @@ mod db;
 mod draft;
 mod explain;
 mod files;
+mod healthcheck;
 mod kinds;
+mod manners;
 mod mcp;
 mod migrate;
+mod monitor;
 mod render;
 mod repair;
 mod secrets;
 mod serve;
 mod token;
 mod user;
+mod verify;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -26,7 +30,9 @@ use crate::{
     app::App,
     clock::Clock,
     config::{Config, ConfigError, Environment},
-    service, telemetry,
+    service,
+    service_manager::ServiceManager,
+    telemetry,
 };
 
 /// Turns requirement text into validated diagrams.
@@ -77,6 +83,12 @@ enum Command {
     Secrets(secrets::Arguments),
     /// Serve an agent over MCP on standard input and output.
     Mcp,
+    /// See whether a running server does all that it should: the suite to run after a deployment.
+    Verify(verify::Arguments),
+    /// Watch running servers: health, load, errors, memory.
+    Monitor(monitor::Arguments),
+    /// Ask the server on this machine whether it works; for containers.
+    Healthcheck(healthcheck::Arguments),
 }
 
 /// Why a command could not run.
@@ -142,7 +154,18 @@ fn dispatch(cli: Cli, environment: &Environment) -> Ran {
         ));
     }
     match cli.command.unwrap_or(Command::Serve(cli.serve)) {
-        Command::Serve(arguments) => serve::run(arguments, config),
+        Command::Serve(arguments) => {
+            let (file, quiet) = (cli.config, cli.quiet);
+            let read_log = Box::new(move || {
+                let mut log = Config::load(file.as_deref(), &Environment::of_process())?.log;
+                if quiet {
+                    log.level = "error".to_owned();
+                }
+                Ok(log)
+            });
+            let manager = ServiceManager::of(environment);
+            serve::run(arguments, config, manners::Manners { read_log, manager })
+        }
         Command::Draft(arguments) => draft::run(arguments, &app(config)?),
         Command::Check(arguments) => check::run(arguments, &app(config)?),
         Command::Repair(arguments) => repair::run(arguments, &app(config)?),
@@ -156,6 +179,9 @@ fn dispatch(cli: Cli, environment: &Environment) -> Ran {
         Command::Token(arguments) => token::run(arguments, config),
         Command::Secrets(arguments) => secrets::run(arguments, config),
         Command::Mcp => mcp::run(app(config)?),
+        Command::Verify(arguments) => verify::run(arguments, &config),
+        Command::Monitor(arguments) => monitor::run(&arguments),
+        Command::Healthcheck(arguments) => healthcheck::run(&arguments, &config),
     }
 }
 

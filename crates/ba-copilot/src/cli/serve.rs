@@ -1,14 +1,13 @@
 //! `serve`: the pages and the API, until SIGTERM or Ctrl-C.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf};
 
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
+use tokio::net::TcpListener;
+
+use super::{
+    Failure, Ran, Verdict, block_on,
+    manners::{Ending, Manners, Signals},
 };
-use tokio_util::sync::CancellationToken;
-
-use super::{Failure, Ran, Verdict, block_on};
 use crate::{
     app::App,
     clock::Clock,
@@ -35,7 +34,7 @@ pub(super) struct Arguments {
     data: Option<PathBuf>,
 }
 
-pub(super) fn run(arguments: Arguments, mut config: Config) -> Ran {
+pub(super) fn run(arguments: Arguments, mut config: Config, manners: Manners) -> Ran {
     if let Some(listen) = arguments.listen {
         config.server.listen = listen.to_string();
     }
@@ -44,7 +43,7 @@ pub(super) fn run(arguments: Arguments, mut config: Config) -> Ran {
     }
     let role = arguments.role.as_deref().and_then(Role::parse).unwrap_or_default();
     let listen = config.listen(role);
-    block_on(serve(config, role, listen))?
+    block_on(serve(config, role, listen, manners))?
 }
 
 /// Beyond this machine, nobody may call without saying who they are.
@@ -67,9 +66,10 @@ async fn may_be_reached(role: Role, listen: SocketAddr, app: &App) -> Result<(),
     }
 }
 
-async fn serve(config: Config, role: Role, listen: SocketAddr) -> Ran {
+async fn serve(config: Config, role: Role, listen: SocketAddr, manners: Manners) -> Ran {
     let metrics = telemetry::install_metrics();
-    let shutdown = Duration::from_secs(config.server.shutdown_s);
+    let signals =
+        Signals::catch().map_err(|error| Failure::Other(format!("Signals cannot be caught: {error}.")))?;
     let app = App::stateless(config, Clock::system())?;
     let app = if role == Role::All { app.with_store().await? } else { app };
     may_be_reached(role, listen, &app).await?;
@@ -85,19 +85,27 @@ async fn serve(config: Config, role: Role, listen: SocketAddr) -> Ran {
         let _ = memory.connect().await;
     }
     let store = app.store.clone();
-    let draining = CancellationToken::new();
+    let config = app.config.clone();
+    let ending = Ending::default();
+    let Ending { leaving, draining } = ending.clone();
     let background = [
         tokio::spawn(live::follow(app.clone(), draining.clone())),
-        tokio::spawn(jobs::run(app.clone(), draining.clone())),
+        tokio::spawn(jobs::run(app.clone(), leaving.clone())),
     ];
     let limiter = Limiter::new(&app);
-    let shared =
-        Shared { app, role, probes: Probes::default(), metrics, limiter, draining: draining.clone() };
+    let probes = Probes::default();
+    let shared = Shared { app, role, probes, metrics, limiter, leaving, draining: draining.clone() };
     tracing::info!(server.address = %address, version = env!("CARGO_PKG_VERSION"), "Serving http://{address}");
-    let ending = draining.clone();
+    let draining_server = draining.clone();
     let server = axum::serve(listener, router(shared).into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(async move { ending.cancelled().await });
-    let signals = tokio::spawn(wait_for_signals(draining.clone(), shutdown));
+        .with_graceful_shutdown(async move { draining_server.cancelled().await });
+    manners.manager.ready(address);
+    let manners = tokio::spawn(async move {
+        tokio::join!(
+            manners.manager.keep_alive(Default::default()),
+            manners.heed(signals, ending, &config.server)
+        )
+    });
     let served = server.await;
     // What is under way ends or is put back before the database is closed.
     for task in background {
@@ -105,35 +113,11 @@ async fn serve(config: Config, role: Role, listen: SocketAddr) -> Ran {
             tracing::error!("Work in the background ended early: {error}");
         }
     }
-    signals.abort();
+    manners.abort();
     if let Some(store) = store {
         store.close().await;
     }
     served.map_err(|error| Failure::Other(format!("The server ended: {error}.")))?;
     tracing::info!("Ended; all requests were answered");
     Ok(Verdict::Clean)
-}
-
-/// The first signal lets running requests end; the second, or time, does not.
-async fn wait_for_signals(draining: CancellationToken, shutdown: Duration) {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::error!("Signals cannot be caught; the process can only be killed");
-        return;
-    };
-    let mut next = async || {
-        tokio::select! {
-            _ = terminate.recv() => (),
-            _ = interrupt.recv() => (),
-        }
-    };
-    next().await;
-    tracing::info!("Ending: no new requests, running ones have {} s", shutdown.as_secs());
-    draining.cancel();
-    tokio::select! {
-        () = next() => tracing::warn!("Ending at once, as asked a second time"),
-        () = tokio::time::sleep(shutdown) => tracing::warn!("Ending at once: requests were still running"),
-    }
-    std::process::exit(1);
 }

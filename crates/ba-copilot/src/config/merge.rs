@@ -1,6 +1,6 @@
 //! Several sources made into one table, with an error that names the source and the nearest known setting.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::DEFAULT_TOML;
 
 /// Variables that people know from elsewhere, and the settings they are.
-const ALIASES: [(&str, &str); 21] = [
+const ALIASES: [(&str, &str); 22] = [
     ("OPEN_ROUTER_API_KEY", "providers.openrouter_api_key"),
     ("OPENAI_API_KEY", "providers.openai_api_key"),
     ("ANTHROPIC_API_KEY", "providers.anthropic_api_key"),
@@ -26,6 +26,7 @@ const ALIASES: [(&str, &str); 21] = [
     ("OIDC_CLIENT_ID", "oidc.client_id"),
     ("OIDC_CLIENT_SECRET", "oidc.client_secret"),
     ("REDIS_URL", "redis.url"),
+    ("VERIFY_TOKEN", "verify.token"),
     ("MCP_SERVER_URL", "mcp.server_url"),
     ("MCP_TIMEOUT", "mcp.timeout_s"),
     ("MCP_TOKEN", "mcp.token"),
@@ -114,6 +115,18 @@ impl Environment {
                 problem: error.to_string(),
             }),
         }
+    }
+
+    /// Where the service manager that started this process listens (`NOTIFY_SOCKET`), if one did.
+    pub fn notify_socket(&self) -> Option<&str> {
+        self.0.get("NOTIFY_SOCKET").map(String::as_str)
+    }
+
+    /// How often, at the least, the service manager wants to hear from this process (`WATCHDOG_USEC`), if it does.
+    pub fn watchdog(&self) -> Option<Duration> {
+        let for_others = self.0.get("WATCHDOG_PID").is_some_and(|pid| *pid != std::process::id().to_string());
+        let micros = self.0.get("WATCHDOG_USEC").filter(|_| !for_others)?.parse().ok()?;
+        Some(Duration::from_micros(micros)).filter(|every| !every.is_zero())
     }
 
     /// Colours are not wanted.

@@ -50,6 +50,8 @@ pub struct Config {
     pub log: Log,
     /// Bounds of a check.
     pub check: Check,
+    /// How other servers are looked at.
+    pub verify: Verify,
     /// The MCP server, and the one that checks for us.
     pub mcp: Mcp,
     /// Who writes diagrams.
@@ -67,6 +69,7 @@ pub struct Server {
     pub public_url: String,
     pub proxies: usize,
     pub max_body_bytes: usize,
+    pub drain_s: u64,
     pub shutdown_s: u64,
     pub allowed_hosts: String,
 }
@@ -195,6 +198,14 @@ pub struct Check {
     pub time_s: u64,
     pub max_text_bytes: usize,
     pub cache_entries: usize,
+}
+
+/// `[verify]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "default.toml documents each setting")]
+pub struct Verify {
+    pub token: SecretString,
 }
 
 /// `[mcp]`
@@ -335,6 +346,9 @@ impl Config {
         }
         if !(8..=128).contains(&accounts.min_password_chars) {
             return wrong("accounts.min_password_chars", "it must be 8 to 128".to_owned());
+        }
+        if self.server.drain_s > 600 {
+            return wrong("server.drain_s", "it must be 0 to 600".to_owned());
         }
         if self.server.proxies > 8 {
             return wrong("server.proxies", "proxies are 0 to 8".to_owned());

@@ -12,12 +12,13 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{Shared, error::Pending};
+use crate::trace::{self, TraceContext};
 
 /// The id of one request.
 #[derive(Debug, Clone)]
 pub(super) struct RequestId(pub(super) String);
 
-/// Gives the request an id, a span and counters.
+/// Gives the request an id, a trace, a span and counters.
 pub(super) async fn observe(mut request: Request, next: Next) -> Response {
     let given = request.headers().get("x-request-id").and_then(|value| value.to_str().ok());
     let fits = |id: &&str| {
@@ -30,8 +31,10 @@ pub(super) async fn observe(mut request: Request, next: Next) -> Response {
     // The route, not the address: addresses may hold what must not be logged, and there are endlessly many.
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let started = Instant::now();
-    let span = tracing::info_span!("request", request.id = %id, http.method = %method, http.route = %route);
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let trace = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+    let trace = trace.and_then(TraceContext::parse).unwrap_or_else(|| TraceContext::new(Uuid::now_v7()));
+    let span = tracing::info_span!("request", request.id = %id, trace.id = %trace.id(), http.method = %method, http.route = %route);
+    let mut response = trace::within(trace, next.run(request)).instrument(span.clone()).await;
     let took = started.elapsed();
     let status = response.status().as_u16();
     metrics::counter!("ba_copilot_http_requests_total", "route" => route.clone(), "method" => method.to_string(), "status" => status.to_string()).increment(1);

@@ -40,6 +40,8 @@ pub struct Shared {
     pub metrics: Option<PrometheusHandle>,
     /// How often each caller may call.
     pub limiter: Arc<Limiter>,
+    /// The process is going to end: what comes is still answered, and better sent elsewhere.
+    pub leaving: tokio_util::sync::CancellationToken,
     /// No new work is taken: the process is ending.
     pub draining: tokio_util::sync::CancellationToken,
 }

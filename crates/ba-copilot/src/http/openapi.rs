@@ -122,6 +122,8 @@ use super::{Problem, Shared, api, identify::OPEN};
         api::users::update_user,
         api::audit::list_events,
         api::audit_export::export_events,
+        api::log_level::find_log_level,
+        api::log_level::update_log_level,
         api::health::find_health,
         api::health::find_livez,
         api::health::find_readyz,

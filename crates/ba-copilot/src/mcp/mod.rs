@@ -23,10 +23,12 @@ use rmcp::{
     service::RequestContext,
 };
 use serde_json::json;
+use tracing::Instrument;
 
 use crate::{
     app::App,
     service::{Error, access::Caller},
+    trace::TraceContext,
 };
 
 const INSTRUCTIONS: &str = "Checks, repairs, draws, compares and changes Mermaid diagrams, and drafts them from \
@@ -104,7 +106,14 @@ impl ServerHandler for Mcp {
             return Err(ErrorData::invalid_params(message, None));
         };
         let begun = Instant::now();
-        let result = (row.call)(self.ask(&context), call.arguments.unwrap_or_default()).await;
+        let trace = context.meta.get_traceparent().and_then(TraceContext::parse);
+        let span = match &trace {
+            Some(trace) => tracing::info_span!("call", trace.id = %trace.id()),
+            None => tracing::Span::none(),
+        };
+        let calling = (row.call)(self.ask(&context), call.arguments.unwrap_or_default());
+        let result = calling.instrument(span.clone()).await;
+        span.in_scope(|| tracing::debug!(mcp.tool = %row.tool.name, "Answered a call of {}", row.tool.name));
         let outcome = if result.is_ok() { "ok" } else { "error" };
         metrics::counter!("ba_copilot_mcp_calls_total", "tool" => row.tool.name.to_string(), "outcome" => outcome).increment(1);
         metrics::histogram!("ba_copilot_mcp_call_seconds", "tool" => row.tool.name.to_string())

@@ -20,6 +20,7 @@ pub mod jobs;
 pub mod knowledge;
 pub mod limits;
 pub mod live;
+pub mod log_level;
 pub mod mail;
 pub mod members;
 pub mod once;

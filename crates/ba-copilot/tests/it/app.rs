@@ -141,6 +141,7 @@ impl TestApp {
             probes: Probes::default(),
             metrics,
             limiter: Limiter::new(&app),
+            leaving: Default::default(),
             draining: Default::default(),
         });
         TestApp { app, script: script.unwrap_or_default(), router, clock_s, folder }

@@ -11,13 +11,13 @@ use tempfile::TempDir;
 
 use crate::process::BINARY;
 
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
-fn run_in(folder: &Path, arguments: &[&str], input: &[u8], variables: &[(&str, &str)]) -> Ran {
+pub(crate) fn run_in(folder: &Path, arguments: &[&str], input: &[u8], variables: &[(&str, &str)]) -> Ran {
     let mut child = Command::new(BINARY)
         .args(arguments)
         .current_dir(folder)

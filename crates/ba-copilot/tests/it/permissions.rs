@@ -249,6 +249,8 @@ fn table() -> Vec<(&'static str, &'static str, Value, Expected)> {
         ("POST", "/api/v1/users", json!({"email": "x@example.com", "name": "X"}), RUNS),
         ("PATCH", "/api/v1/users/{viewer}", json!({"disabled": true}), RUNS),
         ("GET", "/api/v1/audit-events", Value::Null, RUNS),
+        ("GET", "/api/v1/log-level", Value::Null, RUNS),
+        ("PUT", "/api/v1/log-level", json!({"level": "info"}), RUNS),
         ("GET", "/api/v1/audit-events/export", Value::Null, RUNS),
         ("GET", "/", Value::Null, [303, 200, 200, 200, 200, 200, 403]),
         ("GET", "/account", Value::Null, READS_PAGE.map(|s| if s == 404 { 200 } else { s })),

@@ -92,6 +92,11 @@ impl Server {
         serde_json::from_str(&body).map_err(|_| std::io::ErrorKind::UnexpectedEof.into())
     }
 
+    /// What it has told so far.
+    pub(crate) fn told(&self) -> String {
+        self.log.lock().expect("the log").clone()
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").args([name, &self.child.id().to_string()]).status().expect("kill");
         assert!(status.success());

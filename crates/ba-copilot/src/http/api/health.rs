@@ -65,11 +65,11 @@ pub async fn find_livez() -> &'static str {
 /// Requests may be sent here
 #[utoipa::path(get, path = "/readyz", operation_id = "find_readyz", tag = "operations", responses((status = 200, description = "Send requests"), (status = 503, description = "Send none", body = crate::http::Problem, content_type = "application/problem+json")))]
 pub async fn find_readyz(State(shared): State<Shared>) -> Result<&'static str, Pending> {
-    if shared.draining.is_cancelled() {
+    if shared.leaving.is_cancelled() || shared.draining.is_cancelled() {
         return Err(Pending::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "draining",
-            "The server is ending and takes no new requests.",
+            "The server is ending; send requests elsewhere.",
         ));
     }
     match shared.probes.health(&shared.app).await.status {

@@ -11,6 +11,7 @@ pub mod generate;
 pub mod health;
 pub mod identities;
 pub mod jobs;
+pub mod log_level;
 pub mod members;
 pub mod projects;
 pub mod provider_keys;
@@ -101,6 +102,7 @@ pub fn table() -> Vec<(&'static str, MethodRouter<Shared>)> {
         ("/api/v1/users", get(users::list_users).post(users::create_user)),
         ("/api/v1/users/{user}", patch(users::update_user)),
         ("/api/v1/audit-events", get(audit::list_events)),
+        ("/api/v1/log-level", get(log_level::find_log_level).put(log_level::update_log_level)),
         ("/api/v1/audit-events/export", get(audit_export::export_events)),
         ("/api/v1/projects", get(projects::list_projects).post(projects::create_project)),
         ("/api/v1/projects/{project}", get(projects::find_project).patch(projects::update_project)),
