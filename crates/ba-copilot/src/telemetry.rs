@@ -17,11 +17,7 @@ const SECONDS: [f64; 14] =
 /// Installs the log. Lines go to standard error, so that standard output belongs to results.
 pub fn install_log(log: &Log, no_color: bool) {
     // Libraries below us may log addresses at their chattier levels.
-    let filter = match log.level.contains(['=', ',']) {
-        true => EnvFilter::try_new(&log.level),
-        false => EnvFilter::try_new(format!("warn,rmcp=error,ba_copilot={0},llm={0},store={0}", log.level)),
-    };
-    let filter = filter.unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = filter(&log.level).unwrap_or_else(|| EnvFilter::new("info"));
     let terminal = std::io::stderr().is_terminal();
     let registry = tracing_subscriber::registry().with(filter);
     let json = match log.format {
@@ -38,6 +34,19 @@ pub fn install_log(log: &Log, no_color: bool) {
             .with(fmt::layer().compact().with_ansi(terminal && !no_color).with_writer(std::io::stderr))
             .try_init(),
     };
+}
+
+/// Whether log.level can be used; another one is taken for `info`.
+pub fn is_level(level: &str) -> bool {
+    filter(level).is_some()
+}
+
+fn filter(level: &str) -> Option<EnvFilter> {
+    match level.contains(['=', ',']) {
+        true => EnvFilter::try_new(level),
+        false => EnvFilter::try_new(format!("warn,rmcp=error,ba_copilot={level},llm={level},store={level}")),
+    }
+    .ok()
 }
 
 /// Installs the recorder of metrics, or finds the one that is there.

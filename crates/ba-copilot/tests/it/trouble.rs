@@ -14,11 +14,11 @@ use crate::{
 const DAY_S: u64 = 24 * 3600;
 
 /// A small disk, which goes when this goes.
-struct SmallDisk(TempDir);
+pub(crate) struct SmallDisk(pub(crate) TempDir);
 
 impl SmallDisk {
     /// None, and a loud word, where none can be made.
-    fn new() -> Option<SmallDisk> {
+    pub(crate) fn new() -> Option<SmallDisk> {
         let folder = TempDir::new().expect("a folder");
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", "size=24m,mode=0700", "tmpfs"])
