@@ -1,7 +1,8 @@
 //! Requirements in, validated diagrams out: the product, in reading order.
 //!
 //! Doors (`cli`, `http`, `mcp`, `web`) parse, call one function of `service`, and render what it returns. `service` waits and
-//! remembers; `engine` decides; `ops` looks after running servers. `config` is the only reader of the environment, `telemetry` the only installer of logs.
+//! remembers; `engine` decides; `ops` is for whoever runs it. `config` is the only reader of the environment, `telemetry` the only
+//! installer of logs.
 
 pub mod app;
 mod circuit;

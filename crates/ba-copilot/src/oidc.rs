@@ -162,6 +162,14 @@ impl Provider {
         &self.0.issuer
     }
 
+    /// Whether the provider says of itself what is needed.
+    ///
+    /// # Errors
+    /// Why it cannot be used now.
+    pub async fn probe(&self) -> Result<(), OidcError> {
+        self.metadata().await.map(|_| ())
+    }
+
     /// Where to send a browser, so that it comes back with a code.
     ///
     /// # Errors

@@ -95,6 +95,11 @@ pub fn install_log(log: &Log, no_color: bool) {
     }
 }
 
+/// Whether log.level can be used; another one is taken for `info`.
+pub fn is_level(level: &str) -> bool {
+    filter(level).is_some()
+}
+
 /// Installs the recorder of metrics, or finds the one that is there.
 pub fn install_metrics() -> Option<PrometheusHandle> {
     static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();

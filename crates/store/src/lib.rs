@@ -15,6 +15,7 @@ mod audit;
 mod budgets;
 mod changes;
 mod codes;
+mod diagnosis;
 mod diagrams;
 mod error;
 mod folders;
@@ -53,6 +54,7 @@ pub use budgets::{
 };
 pub use changes::Changes;
 pub use codes::{CodePurpose, OneTimeCode};
+pub use diagnosis::{OpenWork, PostgresFacts};
 pub use diagrams::{Diagram, DiagramFilter, InFolder, NewDiagram};
 pub use error::{ERROR_REASONS, StoreError};
 pub use folders::{Folder, FolderContents, MAX_FOLDER_DEPTH, MAX_FOLDERS};

@@ -63,6 +63,8 @@ pub struct ConnectOptions {
     pub acquire_timeout: Duration,
     /// SQLite only: give up on another process's write after this time.
     pub busy_timeout: Duration,
+    /// For those who look and change nothing: no file is made, no journal mode is set, and SQLite refuses to write.
+    pub look_only: bool,
 }
 
 impl Default for ConnectOptions {
@@ -71,6 +73,7 @@ impl Default for ConnectOptions {
             max_connections: 8,
             acquire_timeout: Duration::from_secs(10),
             busy_timeout: Duration::from_secs(5),
+            look_only: false,
         }
     }
 }
@@ -194,12 +197,14 @@ fn sqlite_path(url: &str) -> Result<PathBuf, StoreError> {
 }
 
 async fn open_sqlite(path: &Path, options: &ConnectOptions) -> Result<Pool, StoreError> {
-    create_private_file(path).map_err(|error| {
-        let path = path.display();
-        StoreError::misconfigured(format!(
-            "The database file {path} cannot be created or opened: {error}; check the path and its permissions."
-        ))
-    })?;
+    if !options.look_only {
+        create_private_file(path).map_err(|error| {
+            let path = path.display();
+            StoreError::misconfigured(format!(
+                "The database file {path} cannot be created or opened: {error}; check the path and its permissions."
+            ))
+        })?;
+    }
     let file = OpenedFile::of(path)?;
 
     let both = SqliteConnectOptions::new()
@@ -210,7 +215,10 @@ async fn open_sqlite(path: &Path, options: &ConnectOptions) -> Result<Pool, Stor
         // FULL: a commit is on disk before it is acknowledged, also when the power goes.
         .synchronous(SqliteSynchronous::Full);
     // After a large write the log is cut back to this, so that it does not keep its largest size for ever.
-    let writing = both.clone().journal_mode(SqliteJournalMode::Wal).pragma("journal_size_limit", "67108864");
+    let writing = match options.look_only {
+        true => both.clone().pragma("query_only", "on"),
+        false => both.clone().journal_mode(SqliteJournalMode::Wal).pragma("journal_size_limit", "67108864"),
+    };
     let reading = both.pragma("query_only", "on");
 
     let writer = tokio::time::timeout(options.busy_timeout, async {
@@ -244,7 +252,7 @@ async fn open_sqlite(path: &Path, options: &ConnectOptions) -> Result<Pool, Stor
     .map_err(|_| StoreError::unavailable("another process is holding the file"))??;
 
     let journal_mode: String = sqlx::query_scalar("pragma journal_mode").fetch_one(&writer).await?;
-    if journal_mode != "wal" {
+    if journal_mode != "wal" && !options.look_only {
         let path = path.display();
         return Err(StoreError::misconfigured(format!(
             "SQLite cannot keep a write-ahead log beside {path}; use a folder on a local disk, not on a network share."

@@ -4,7 +4,9 @@
 
 mod check;
 mod compare;
+mod config;
 mod db;
+mod doctor;
 mod draft;
 mod explain;
 mod files;
@@ -81,6 +83,10 @@ enum Command {
     Token(token::Arguments),
     /// Make secrets, and seal what is kept with new ones.
     Secrets(secrets::Arguments),
+    /// Check the settings, or show each with its value and who set it.
+    Config(config::Arguments),
+    /// Look at the machine, the settings and what they lead to, and say what to do.
+    Doctor(doctor::Arguments),
     /// Serve an agent over MCP on standard input and output.
     Mcp,
     /// See whether a running server does all that it should: the suite to run after a deployment.
@@ -139,6 +145,16 @@ pub fn run(cli: Cli, environment: &Environment) -> ExitCode {
 }
 
 fn dispatch(cli: Cli, environment: &Environment) -> Ran {
+    // These look at a configuration that may not be usable, and install no log.
+    match &cli.command {
+        Some(Command::Config(arguments)) => {
+            return config::run(arguments, cli.config.as_deref(), environment);
+        }
+        Some(Command::Doctor(arguments)) => {
+            return doctor::run(arguments, cli.config.as_deref(), environment, cli.quiet);
+        }
+        _ => {}
+    }
     let mut config = Config::load(cli.config.as_deref(), environment)?;
     let serves = matches!(cli.command, None | Some(Command::Serve(_)));
     if cli.quiet {
@@ -178,6 +194,8 @@ fn dispatch(cli: Cli, environment: &Environment) -> Ran {
         Command::User(arguments) => user::run(arguments, config),
         Command::Token(arguments) => token::run(arguments, config),
         Command::Secrets(arguments) => secrets::run(arguments, config),
+        // They were run before the configuration was loaded.
+        Command::Config(_) | Command::Doctor(_) => Ok(Verdict::Clean),
         Command::Mcp => mcp::run(app(config)?),
         Command::Verify(arguments) => verify::run(arguments, &config),
         Command::Monitor(arguments) => monitor::run(&arguments),

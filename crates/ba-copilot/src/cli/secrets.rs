@@ -1,12 +1,20 @@
 //! `secrets`: made from the system's randomness, and replaced while the server runs.
 
-use std::path::PathBuf;
+use std::{
+    fs::OpenOptions,
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
 
-use super::{Ran, Verdict, block_on, open, print};
+use super::{Failure, Ran, Verdict, block_on, open, print};
 use crate::{
     config::Config,
     service::{access::Caller, provider_keys, secrets},
 };
+
+/// What is made. Each is letters, digits, `-` and `_`, which mean themselves in addresses and in environment files.
+const GENERATED: [&str; 4] = ["SECRET_KEY", "MCP_TOKEN", "POSTGRES_PASSWORD", "REDIS_PASSWORD"];
 
 /// Flags of `secrets`.
 #[derive(Debug, clap::Args)]
@@ -20,8 +28,13 @@ pub(super) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Print new secrets as lines for an environment file.
-    Generate,
+    /// Print new secrets as lines for an environment file: SECRET_KEY, MCP_TOKEN, and the passwords that the server, PostgreSQL
+    /// and Redis share (.env.production.example).
+    Generate {
+        /// Write them into this new file instead, for its owner alone. A file that is there stays as it is.
+        #[arg(long, value_name = "FILE")]
+        write: Option<PathBuf>,
+    },
     /// Seal everything anew, with the first key of SECRET_KEY. To replace that key: set SECRET_KEY to new,old in every
     /// process, call this, then set it to new. Servers may run meanwhile.
     Rotate,
@@ -29,9 +42,14 @@ enum Command {
 
 pub(super) fn run(arguments: Arguments, config: Config) -> Ran {
     match arguments.command {
-        Command::Generate => {
-            for name in ["SECRET_KEY", "MCP_TOKEN"] {
-                print(&format!("{name}={}\n", secrets::new_secret()?));
+        Command::Generate { write } => {
+            let mut lines = String::new();
+            for name in GENERATED {
+                lines.push_str(&format!("{name}={}\n", secrets::new_secret()?));
+            }
+            match write {
+                Some(file) => write_new(&file, &lines)?,
+                None => print(&lines),
             }
             Ok(Verdict::Clean)
         }
@@ -44,5 +62,21 @@ pub(super) fn run(arguments: Arguments, config: Config) -> Ran {
             ));
             Ok(Verdict::Clean)
         })?,
+    }
+}
+
+/// On disk before anybody relies on them.
+fn write_new(path: &Path, lines: &str) -> Result<(), Failure> {
+    let name = path.display().to_string();
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match file {
+        Ok(mut file) => file
+            .write_all(lines.as_bytes())
+            .and_then(|()| file.sync_all())
+            .map_err(|error| Failure::file(&name, &error)),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(Failure::Other(format!(
+            "{name} is there already and stays as it is. Name a new file, or print the secrets by leaving --write out."
+        ))),
+        Err(error) => Err(Failure::file(&name, &error)),
     }
 }

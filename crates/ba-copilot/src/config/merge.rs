@@ -1,9 +1,17 @@
 //! Several sources made into one table, with an error that names the source and the nearest known setting.
 
-use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt, fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde::de::DeserializeOwned;
-use toml::{Table, Value};
+use toml::{
+    Table, Value,
+    de::{DeTable, DeValue},
+};
 
 use super::DEFAULT_TOML;
 
@@ -34,6 +42,47 @@ const ALIASES: [(&str, &str); 22] = [
 ];
 
 const PREFIX: &str = "BA_COPILOT__";
+
+/// Variables that people know from elsewhere, each with the setting it is.
+pub fn variables() -> &'static [(&'static str, &'static str)] {
+    &ALIASES
+}
+
+/// Who said what a setting is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Nobody; `default.toml` did.
+    Default,
+    /// A file of settings.
+    File {
+        /// As it was named.
+        path: String,
+        /// The line, from 1; none where the file does not tell.
+        line: Option<usize>,
+    },
+    /// A variable, or the one with `_FILE` behind its name.
+    Variable {
+        /// Its name.
+        name: String,
+        /// The `.env` file that it stands in, if it is not the process's own.
+        file: Option<PathBuf>,
+    },
+    /// A flag of the command line.
+    Flag(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Default => f.write_str("default"),
+            Origin::File { path, line: Some(line) } => write!(f, "{path}:{line}"),
+            Origin::File { path, line: None } => f.write_str(path),
+            Origin::Variable { name, file: None } => write!(f, "variable {name}"),
+            Origin::Variable { name, file: Some(file) } => write!(f, "variable {name} in {}", file.display()),
+            Origin::Flag(name) => write!(f, "flag {name}"),
+        }
+    }
+}
 
 /// Why the configuration cannot be used. Never repeats a value that may be secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,38 +125,61 @@ pub enum ConfigError {
 
 /// The variables of the process and of `.env`.
 #[derive(Clone, Default)]
-pub struct Environment(BTreeMap<String, String>);
+pub struct Environment {
+    variables: BTreeMap<String, String>,
+    /// The `.env` file, and which variables are only there.
+    file: Option<PathBuf>,
+    from_file: BTreeSet<String>,
+}
 
-impl std::fmt::Debug for Environment {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.variables.keys()).finish()
     }
 }
 
 impl Environment {
-    /// The process's variables; a `.env` file in the working folder fills in what they do not say.
+    /// The process's variables; a `.env` file in the working folder, or in one above it, fills in what they do not say.
     pub fn of_process() -> Self {
+        let own: BTreeMap<String, String> = std::env::vars().collect();
         let mut variables = BTreeMap::new();
         if let Ok(file) = dotenvy::from_filename_iter(".env") {
             variables.extend(file.flatten());
         }
-        variables.extend(std::env::vars());
+        let from_file = variables.keys().filter(|name| !own.contains_key(*name)).cloned().collect();
+        let file = (!variables.is_empty()).then(dotenv_path).flatten();
+        variables.extend(own);
         // An empty variable is what compose files write for "not set".
         variables.retain(|_, value| !value.is_empty());
-        Environment(variables)
+        Environment { variables, file, from_file }
     }
 
     /// Just these variables.
     pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        Environment(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+        let variables = pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Environment { variables, ..Environment::default() }
+    }
+
+    /// The `.env` file that was read, if there is one.
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    fn origin(&self, name: &str) -> Origin {
+        let name = match self.variables.contains_key(name) {
+            true => name.to_owned(),
+            false => format!("{name}_FILE"),
+        };
+        let file = self.file.clone().filter(|_| self.from_file.contains(&name));
+        Origin::Variable { name, file }
     }
 
     /// A variable, or what the file named by `NAME_FILE` holds.
     fn read(&self, name: &str) -> Result<Option<String>, ConfigError> {
-        if let Some(value) = self.0.get(name) {
+        if let Some(value) = self.variables.get(name) {
             return Ok(Some(value.clone()));
         }
-        let Some(path) = self.0.get(&format!("{name}_FILE")) else { return Ok(None) };
+        let Some(path) = self.variables.get(&format!("{name}_FILE")) else { return Ok(None) };
         match fs::read_to_string(path) {
             Ok(value) => Ok(Some(value.trim_end_matches(['\r', '\n']).to_owned())),
             Err(error) => Err(ConfigError::File {
@@ -131,59 +203,189 @@ impl Environment {
 
     /// Colours are not wanted.
     pub fn no_color(&self) -> bool {
-        self.0.contains_key("NO_COLOR")
+        self.variables.contains_key("NO_COLOR")
     }
 }
 
-pub(super) fn load<T: DeserializeOwned>(
+/// Where `dotenvy` found it: in the working folder or the nearest one above.
+fn dotenv_path() -> Option<PathBuf> {
+    let here = std::env::current_dir().ok()?;
+    here.ancestors().map(|folder| folder.join(".env")).find(|file| file.is_file())
+}
+
+/// All sources in one table, and what could not be used of them.
+pub(super) struct Merged {
+    /// Every setting, with the value it came to.
+    pub(super) table: Table,
+    /// Who set it; what is not here is as `default.toml` says.
+    pub(super) origins: BTreeMap<String, Origin>,
+    /// In the order in which the sources are read.
+    pub(super) problems: Vec<ConfigError>,
+    known: Vec<String>,
+}
+
+pub(super) fn merge(
     file: Option<&Path>,
     environment: &Environment,
-) -> Result<T, ConfigError> {
-    let mut table = parse(DEFAULT_TOML, "default.toml")?;
-    let known = settings(&table);
-    if let Some(path) = file {
-        let name = path.display().to_string();
-        let text = fs::read_to_string(path)
-            .map_err(|error| ConfigError::File { path: name.clone(), problem: error.to_string() })?;
-        for (key, value) in flatten(&parse(&text, &name)?) {
-            set(&mut table, &known, &name, &key, value)?;
-        }
+    flags: &[(&'static str, &str, String)],
+) -> Merged {
+    let mut merged =
+        Merged { table: Table::new(), origins: BTreeMap::new(), problems: Vec::new(), known: Vec::new() };
+    match parse(DEFAULT_TOML, "default.toml") {
+        Ok(table) => merged.table = table,
+        Err(error) => merged.problems.push(error),
     }
-    if environment.read("DEBUG")?.is_some_and(|value| matches!(value.as_str(), "1" | "true" | "yes")) {
-        set(&mut table, &known, "DEBUG", "log.level", Value::String("debug".to_owned()))?;
+    merged.known = flatten(&merged.table).into_iter().map(|(key, _)| key).collect();
+    if let Some(path) = file {
+        merged.add_file(path);
+    }
+    if let Some(value) = merged.read_variable(environment, "DEBUG")
+        && matches!(value.as_str(), "1" | "true" | "yes")
+    {
+        merged.set(&environment.origin("DEBUG"), "log.level", Value::String("debug".to_owned()));
     }
     for (name, key) in ALIASES {
-        if let Some(value) = environment.read(name)? {
+        if let Some(value) = merged.read_variable(environment, name) {
             let value = if key == "log.level" { value.to_ascii_lowercase() } else { value };
-            set(&mut table, &known, name, key, Value::String(value))?;
+            merged.set(&environment.origin(name), key, Value::String(value));
         }
     }
-    for name in environment.0.keys().filter(|name| name.starts_with(PREFIX)) {
+    for name in environment.variables.keys().filter(|name| name.starts_with(PREFIX)) {
         let name = name.strip_suffix("_FILE").unwrap_or(name);
         let key = name[PREFIX.len()..].to_ascii_lowercase().replace("__", ".");
-        if let Some(value) = environment.read(name)? {
-            set(&mut table, &known, name, &key, Value::String(value))?;
+        if let Some(value) = merged.read_variable(environment, name) {
+            merged.set(&environment.origin(name), &key, Value::String(value));
         }
     }
-    T::deserialize(Value::Table(table)).map_err(|error| {
-        let problem = error.to_string();
-        ConfigError::Value {
-            key: "configuration".to_owned(),
-            problem: problem.lines().next().unwrap_or_default().to_owned(),
+    for (flag, key, value) in flags {
+        merged.set(&Origin::Flag(flag), key, Value::String(value.clone()));
+    }
+    merged
+}
+
+impl Merged {
+    /// The table as settings. What does not fit in is a problem, and is left as `default.toml` says.
+    pub(super) fn read<T: DeserializeOwned>(&mut self) -> Option<T> {
+        let Err(error) = T::deserialize(Value::Table(self.table.clone())) else {
+            return T::deserialize(Value::Table(self.table.clone())).ok();
+        };
+        let mut good = parse(DEFAULT_TOML, "default.toml").ok()?;
+        let before = self.problems.len();
+        for (key, value) in flatten(&self.table) {
+            let mut trial = good.clone();
+            put(&mut trial, &key, value);
+            match T::deserialize(Value::Table(trial.clone())) {
+                Ok(_) => good = trial,
+                Err(error) => {
+                    self.problems.push(ConfigError::Value { key, problem: first_line(&error.to_string()) });
+                }
+            }
+        }
+        if self.problems.len() == before {
+            self.problems.push(unreadable(first_line(&error.to_string())));
+        }
+        self.table = good.clone();
+        T::deserialize(Value::Table(good)).ok()
+    }
+
+    fn add_file(&mut self, path: &Path) {
+        let name = path.display().to_string();
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) => {
+                let problem = error.to_string();
+                self.problems.push(ConfigError::File { path: name, problem });
+                return;
+            }
+        };
+        match parse(&text, &name) {
+            Ok(table) => {
+                let lines = lines(&text);
+                for (key, value) in flatten(&table) {
+                    let line = lines.get(&key).copied();
+                    self.set(&Origin::File { path: name.clone(), line }, &key, value);
+                }
+            }
+            Err(error) => self.problems.push(error),
+        }
+    }
+
+    fn read_variable(&mut self, environment: &Environment, name: &str) -> Option<String> {
+        environment.read(name).unwrap_or_else(|error| {
+            self.problems.push(error);
+            None
+        })
+    }
+
+    fn set(&mut self, origin: &Origin, key: &str, value: Value) {
+        match set(&mut self.table, &self.known, &told(origin), key, value) {
+            Ok(()) => {
+                self.origins.insert(key.to_owned(), origin.clone());
+            }
+            // A variable and the file that it names are looked at once each, under both of their names.
+            Err(error) if self.problems.contains(&error) => {}
+            Err(error) => self.problems.push(error),
+        }
+    }
+}
+
+/// An origin at the beginning of a sentence.
+fn told(origin: &Origin) -> String {
+    match origin {
+        Origin::Variable { name, file: None } => name.clone(),
+        Origin::Variable { name, file: Some(file) } => format!("{name} in {}", file.display()),
+        Origin::Flag(name) => (*name).to_owned(),
+        other => other.to_string(),
+    }
+}
+
+pub(super) fn unreadable(problem: String) -> ConfigError {
+    ConfigError::Value { key: "configuration".to_owned(), problem }
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+/// The line, from 1, on which each setting of a text stands.
+pub(super) fn lines(text: &str) -> BTreeMap<String, usize> {
+    let line = |at: usize| text.get(..at).unwrap_or_default().matches('\n').count() + 1;
+    let mut lines = BTreeMap::new();
+    let Ok(parsed) = DeTable::parse(text) else { return lines };
+    for (section, value) in parsed.get_ref().iter() {
+        match value.get_ref() {
+            DeValue::Table(inner) => lines.extend(
+                inner
+                    .keys()
+                    .map(|key| (format!("{}.{}", section.get_ref(), key.get_ref()), line(key.span().start))),
+            ),
+            _ => {
+                lines.insert(section.get_ref().to_string(), line(section.span().start));
+            }
+        }
+    }
+    lines
+}
+
+fn put(table: &mut Table, key: &str, value: Value) {
+    let slot = key.split_once('.').and_then(|(section, name)| table.get_mut(section)?.get_mut(name));
+    if let Some(slot) = slot {
+        *slot = value;
+    }
+}
+
+fn parse(text: &str, name: &str) -> Result<Table, ConfigError> {
+    toml::from_str(text).map_err(|error| {
+        let line =
+            error.span().and_then(|span| text.get(..span.start)).map(|before| before.matches('\n').count());
+        ConfigError::Syntax {
+            path: line.map_or_else(|| name.to_owned(), |line| format!("{name}:{}", line + 1)),
+            problem: error.message().to_owned(),
         }
     })
 }
 
-fn parse(text: &str, name: &str) -> Result<Table, ConfigError> {
-    text.parse::<Table>()
-        .map_err(|error| ConfigError::Syntax { path: name.to_owned(), problem: error.message().to_owned() })
-}
-
-fn settings(table: &Table) -> Vec<String> {
-    flatten(table).into_iter().map(|(key, _)| key).collect()
-}
-
-fn flatten(table: &Table) -> Vec<(String, Value)> {
+pub(super) fn flatten(table: &Table) -> Vec<(String, Value)> {
     let mut out = Vec::new();
     for (section, value) in table {
         match value {

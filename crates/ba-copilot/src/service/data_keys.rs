@@ -53,3 +53,9 @@ pub(super) async fn open(
     let Some(sealer) = unwrap(app, key)? else { return Ok(None) };
     Ok(sealer.open(context, sealed).and_then(|plain| String::from_utf8(plain).ok()))
 }
+
+/// For each data key, whether it opens.
+pub(super) async fn list_readable(app: &App) -> Result<Vec<bool>, Error> {
+    let keys = store(app)?.list_data_keys().await?;
+    keys.iter().map(|key| Ok(unwrap(app, key)?.is_some())).collect()
+}

@@ -6,7 +6,7 @@
 use llm::{ProviderId, SecretString};
 use secrecy::ExposeSecret;
 use serde_json::json;
-use store::{KeysOf, ProjectId, ProviderKey, ProviderKeyId, Role};
+use store::{DataKeyId, KeysOf, ProjectId, ProviderKey, ProviderKeyId, Role};
 
 use super::{
     Error,
@@ -240,4 +240,33 @@ pub async fn rotate(app: &App, caller: &Caller) -> Result<Rotated, Error> {
     let event = caller.did(app, "secrets.rotate", None, id.as_str(), &details)?;
     store.record_audit_event(&event).await?;
     Ok(rotated)
+}
+
+/// What is sealed in the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sealed {
+    /// How many things were looked at: data keys, keys of vendors, secrets of webhooks, second factors. Of keys and of webhooks
+    /// no more than the first 200.
+    pub count: usize,
+    /// How many of them no key at hand opens.
+    pub unreadable: usize,
+}
+
+/// Tries to open what is sealed, and hands out none of it.
+///
+/// # Errors
+/// Only those of the database.
+pub async fn find_sealed(app: &App) -> Result<Sealed, Error> {
+    let store = store(app)?;
+    let mut opened = data_keys::list_readable(app).await?;
+    // No data key has this id, so that all others are listed.
+    let nobody = DataKeyId::parse("dek_none")?;
+    for key in store.list_keys_sealed_otherwise(&nobody).await? {
+        opened.push(data_keys::open(app, &key.data_key_id, &context(&key.id), &key.sealed).await?.is_some());
+    }
+    opened.extend(webhooks::list_readable(app, &nobody).await?);
+    for person in every(|page| async move { store.list_users(&page).await }).await? {
+        opened.extend(second_factor::is_readable(app, &person));
+    }
+    Ok(Sealed { count: opened.len(), unreadable: opened.iter().filter(|readable| !**readable).count() })
 }

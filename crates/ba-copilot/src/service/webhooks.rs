@@ -232,6 +232,17 @@ pub(super) async fn reseal(app: &App, id: &DataKeyId, sealer: &Sealer) -> Result
     }
 }
 
+/// For some webhooks whose secret is not sealed with this data key, whether it opens.
+pub(super) async fn list_readable(app: &App, but: &DataKeyId) -> Result<Vec<bool>, Error> {
+    let mut readable = Vec::new();
+    for webhook in store(app)?.list_webhooks_sealed_otherwise(but).await? {
+        let opened =
+            data_keys::open(app, &webhook.data_key_id, &context(&webhook.id), &webhook.sealed).await?;
+        readable.push(opened.is_some());
+    }
+    Ok(readable)
+}
+
 async fn open(app: &App, webhook: &Webhook) -> Result<String, Error> {
     data_keys::open(app, &webhook.data_key_id, &context(&webhook.id), &webhook.sealed).await?.ok_or_else(|| {
         Error::Unavailable(format!(

@@ -9,6 +9,8 @@ mod budgets;
 #[cfg(test)]
 mod databases;
 #[cfg(test)]
+mod diagnosis;
+#[cfg(test)]
 mod durability;
 #[cfg(test)]
 mod errors;

@@ -95,6 +95,11 @@ pub(in crate::service) async fn reseal(app: &App, person: &User) -> Result<(), E
     Ok(store(app)?.reseal_second_factor(&person.id, old, &new).await?)
 }
 
+/// Whether the second factor of somebody opens; none if they have none.
+pub(in crate::service) fn is_readable(app: &App, person: &User) -> Option<bool> {
+    person.second_factor.as_ref().map(|sealed| open(app, person, sealed).is_ok())
+}
+
 fn open(app: &App, person: &User, sealed: &str) -> Result<Vec<u8>, Error> {
     app.sealer()?.open(&context(person), sealed).ok_or_else(|| {
         Error::Unavailable(

@@ -1,0 +1,141 @@
+//! Values of settings that no server could work with. Never looks at the machine: that is for `doctor`.
+
+use std::net::SocketAddr;
+
+use llm::ProviderId;
+use secrecy::ExposeSecret;
+
+use super::{Config, ConfigError, is_this_machine, prices, provider_names, words};
+
+impl Config {
+    /// What is wrong with values that are of the right kind: all of it, in the order of the settings here.
+    pub(super) fn check_values(&self) -> Vec<ConfigError> {
+        let mut problems = self.check_oidc();
+        let mut wrong = |key: &str, problem: String| {
+            problems.push(ConfigError::Value { key: key.to_owned(), problem });
+        };
+        if !["auto", "builtin"].contains(&self.model.provider.as_str())
+            && self.model.provider.parse::<ProviderId>().is_err()
+        {
+            wrong(
+                "model.provider",
+                format!(
+                    "`{}` is not a provider; use auto, builtin, {}",
+                    self.model.provider,
+                    provider_names().join(", ")
+                ),
+            );
+        }
+        if let Err(problem) = prices::parse(&self.model.prices) {
+            wrong("model.prices", problem);
+        }
+        if self.model.max_retries > 3 {
+            wrong("model.max_retries", format!("{} is more than 3", self.model.max_retries));
+        }
+        if !self.server.listen.is_empty() && self.server.listen.parse::<SocketAddr>().is_err() {
+            wrong(
+                "server.listen",
+                format!("`{}` is not an address with a port, such as 127.0.0.1:8000", self.server.listen),
+            );
+        }
+        if !self.mcp.server_url.is_empty() && self.mcp_server_url().is_none() {
+            wrong("mcp.server_url", "it must be an address such as http://mcp:3000/mcp".to_owned());
+        }
+        if self.mcp.timeout_s == 0 || self.mcp.calls_per_minute == 0 {
+            wrong("mcp", "timeout_s and calls_per_minute must be 1 or more".to_owned());
+        }
+        if !self.server.public_url.is_empty()
+            && !reqwest::Url::parse(&self.server.public_url)
+                .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        {
+            wrong("server.public_url", "it must be an address such as https://ba.example.com".to_owned());
+        }
+        let accounts = &self.accounts;
+        if accounts.session_idle_h < 1 || accounts.session_max_h < 1 || accounts.session_rotate_min < 1 {
+            wrong("accounts", "sessions last an hour or more, and rotate after a minute or more".to_owned());
+        }
+        if !(8..=128).contains(&accounts.min_password_chars) {
+            wrong("accounts.min_password_chars", "it must be 8 to 128".to_owned());
+        }
+        if self.server.drain_s > 600 {
+            wrong("server.drain_s", "it must be 0 to 600".to_owned());
+        }
+        if self.server.proxies > 8 {
+            wrong("server.proxies", "proxies are 0 to 8".to_owned());
+        }
+        let limits = &self.limits;
+        if [limits.requests_per_minute, limits.token_requests_per_minute, limits.address_requests_per_minute]
+            .contains(&0)
+        {
+            wrong("limits", "a limit of 0 requests would refuse everything".to_owned());
+        }
+        let redis = self.redis.url.expose_secret();
+        if !redis.is_empty()
+            && !reqwest::Url::parse(redis)
+                .is_ok_and(|url| matches!(url.scheme(), "redis" | "rediss") && url.has_host())
+        {
+            wrong(
+                "redis.url",
+                "it must be an address such as redis://127.0.0.1:6379 or rediss://:password@host:6379"
+                    .to_owned(),
+            );
+        }
+        if !(1..=64).contains(&self.jobs.at_once) {
+            wrong("jobs.at_once", "it must be 1 to 64".to_owned());
+        }
+        if !(1..=60).contains(&self.webhooks.timeout_s) {
+            wrong("webhooks.timeout_s", "it must be 1 to 60".to_owned());
+        }
+        if !(1..=1000).contains(&self.redis.timeout_ms) {
+            wrong("redis.timeout_ms", "it must be 1 to 1000".to_owned());
+        }
+        if let Some(short) = words(self.secrets.secret_key.expose_secret())
+            .map(|key| key.chars().count())
+            .find(|chars| *chars < 32)
+        {
+            wrong("secrets.secret_key", format!("it has {short} characters, and 32 are the least"));
+        }
+        if self.check.time_s == 0 || self.model.total_s == 0 {
+            wrong("check.time_s", "a time limit of 0 seconds would refuse everything".to_owned());
+        }
+        problems
+    }
+
+    fn check_oidc(&self) -> Vec<ConfigError> {
+        let mut problems = Vec::new();
+        let oidc = &self.oidc;
+        if oidc.issuer.is_empty() {
+            return problems;
+        }
+        let mut wrong = |key: &str, problem: &str| {
+            problems.push(ConfigError::Value { key: key.to_owned(), problem: problem.to_owned() });
+        };
+        let safe = reqwest::Url::parse(&oidc.issuer).is_ok_and(|url| {
+            let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+            // Without TLS anybody on the way could say who people are.
+            plain
+                && (url.scheme() == "https" && url.has_host()
+                    || url.scheme() == "http" && is_this_machine(&url))
+        });
+        if !safe {
+            wrong("oidc.issuer", "it must be an address such as https://accounts.example.com");
+        }
+        if oidc.client_id.is_empty() {
+            wrong("oidc.client_id", "oidc.issuer needs one; register this server with the provider");
+        }
+        if self.server.public_url.is_empty() && !self.is_loopback() {
+            wrong("server.public_url", "oidc.issuer needs it, to send people back here");
+        }
+        if words(&oidc.scopes).any(|scope| scope.contains(char::is_whitespace)) {
+            wrong("oidc.scopes", "scopes are separated by commas");
+        }
+        if words(&oidc.email_domains).any(|domain| domain.contains(['@', '/', ' ']) || !domain.contains('.'))
+        {
+            wrong("oidc.email_domains", "they must be domains such as example.com");
+        }
+        if oidc.name.chars().count() > 60 || oidc.name.chars().any(char::is_control) {
+            wrong("oidc.name", "it must be one line of at most 60 characters");
+        }
+        problems
+    }
+}

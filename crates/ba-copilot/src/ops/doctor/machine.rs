@@ -1,0 +1,92 @@
+//! The machine: its clock, its limits, its temporary folder.
+
+use std::fs;
+
+use store::TimeUs;
+
+use super::Bench;
+use super::Outcome;
+use crate::clock::rfc3339;
+
+/// Less than this and a busy server runs out of connections.
+const LEAST_FILES: u64 = 1024;
+/// 2026-01-01, when this program did not exist yet.
+const BEFORE_US: i64 = 1_767_225_600_000_000;
+/// Clocks differ by so much, in seconds, without harm.
+const TOLERATED_S: i64 = 300;
+
+pub(super) async fn temp_folder(_: &Bench) -> Outcome {
+    let folder = std::env::temp_dir();
+    let file = folder.join(format!("ba-copilot-doctor-{}", std::process::id()));
+    let written = fs::File::create_new(&file).map(|_| ());
+    match written.and_then(|()| fs::remove_file(&file)) {
+        Ok(()) => Outcome::ok(folder.display().to_string()),
+        Err(error) => Outcome::problem(
+            format!("{} cannot be written: {error}", folder.display()),
+            "Make it writable, or set TMPDIR to a folder that is; databases sort there what does not fit into memory.",
+        ),
+    }
+}
+
+pub(super) async fn open_files(_: &Bench) -> Outcome {
+    // Only Linux tells it in this way.
+    let Ok(limits) = fs::read_to_string("/proc/self/limits") else {
+        return Outcome::skipped("this system does not say");
+    };
+    match soft_limit(&limits) {
+        Some(limit) if limit < LEAST_FILES => Outcome::warning(
+            format!("{limit} files may be open at once, and each connection is one"),
+            format!(
+                "Allow {LEAST_FILES} or more: LimitNOFILE= in systemd, ulimits in Compose, or ulimit -n."
+            ),
+        ),
+        Some(limit) => Outcome::ok(format!("{limit} files may be open at once")),
+        None => Outcome::ok("any number of files may be open"),
+    }
+}
+
+/// None for no limit.
+fn soft_limit(limits: &str) -> Option<u64> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+pub(super) async fn clock(bench: &Bench) -> Outcome {
+    let now = bench.clock.now_us();
+    let cure = "Set the clock, and keep it right with NTP (for example systemd-timesyncd or chrony): sessions, tokens, one-time codes and sign-ins with a provider depend on it.";
+    if now.as_micros() < BEFORE_US {
+        return Outcome::problem(format!("it is {} here", rfc3339(now)), cure);
+    }
+    let newest = match bench.current() {
+        Ok((_, store)) => store.find_newest_change().await.ok().flatten(),
+        Err(_) => None,
+    };
+    match newest.filter(|newest| is_later(*newest, now)) {
+        Some(newest) => Outcome::problem(
+            format!(
+                "it is {} here, and the newest change in the database is of {}",
+                rfc3339(now),
+                rfc3339(newest)
+            ),
+            cure,
+        ),
+        None => Outcome::ok(rfc3339(now)),
+    }
+}
+
+fn is_later(newest: TimeUs, now: TimeUs) -> bool {
+    newest > now.plus_seconds(TOLERATED_S)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_is_the_soft_one() {
+        let table = "Limit                     Soft Limit           Hard Limit           Units\n\
+                     Max open files            256                  1048576              files\n";
+        assert_eq!(soft_limit(table), Some(256));
+        assert_eq!(soft_limit(&table.replace("256 ", "unlimited ")), None);
+    }
+}

@@ -1,0 +1,252 @@
+//! The settings from the outside: `config check`, `config show`, `secrets generate`, and the example of a production environment.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use ba_copilot::config::{Config, DEFAULT_TOML, Environment, SECRETS, variables};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::process::BINARY;
+
+struct Ran {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+fn run(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+    let output = Command::new(BINARY)
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .stdin(Stdio::null())
+        .output()
+        .expect("it runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+#[test]
+fn config_check_says_everything_at_once() {
+    let folder = TempDir::new().expect("a folder");
+    let good = run(folder.path(), &["config", "check"], &[]);
+    assert_eq!(
+        (good.code, good.out.as_str(), good.err.as_str()),
+        (Some(0), "The settings can be used.\n", "")
+    );
+    fs::write(
+        folder.path().join("ba.toml"),
+        "[server]\nproxy = 1\nproxies = \"one\"\n\n[log]\nformat = \"xml\"\n[jobs]\nat_once = 100\n",
+    )
+    .expect("written");
+    fs::write(folder.path().join(".env"), "BA_COPILOT__WEBHOOKS__TIMEOUT_S=soon\n").expect("written");
+    let bad = run(
+        folder.path(),
+        &["--config", "ba.toml", "config", "check"],
+        &[
+            ("PUBLIC_URL", "geheim"),
+            ("MAIL_FROM", "geheim"),
+            ("SMTP_URL", "smtp://u:geheim@"),
+            ("REDIS_URL", "http://u:geheim@host"),
+            ("SECRET_KEY", "geheim"),
+            ("MCP_TOKEN_FILE", "no-such-file"),
+            ("BA_COPILOT__SERVER__LISTENS", "geheim"),
+        ],
+    );
+    assert_eq!(bad.code, Some(1), "{}", bad.err);
+    for expected in [
+        "ba.toml:2 sets `server.proxy`, which does not exist. Did you mean `server.proxies`?",
+        "The setting `server.proxies` cannot be used: ba.toml:3 must give a whole number.",
+        "The setting `log.format` cannot be used: unknown variant `xml`",
+        "It is set by ba.toml:6.",
+        "The setting `jobs.at_once` cannot be used: it must be 1 to 64. It is set by ba.toml:8.",
+        "`webhooks.timeout_s` cannot be used: BA_COPILOT__WEBHOOKS__TIMEOUT_S in ",
+        "/.env must give a whole number",
+        "The setting `server.public_url` cannot be used: ",
+        "The setting mail.from is no sender",
+        "The setting `redis.url` cannot be used: ",
+        "The setting `secrets.secret_key` cannot be used: it has 6 characters, and 32 are the least. It is set by variable SECRET_KEY.",
+        "no-such-file (named by MCP_TOKEN_FILE) cannot be read: ",
+        "BA_COPILOT__SERVER__LISTENS sets `server.listens`, which does not exist. Did you mean `server.listen`?",
+    ] {
+        assert!(bad.out.contains(expected), "{expected}\n{}", bad.out);
+    }
+    assert_eq!(bad.out.lines().count(), 11, "{}", bad.out);
+    assert!(!bad.out.contains("geheim") && !bad.err.contains("geheim"), "{}{}", bad.out, bad.err);
+    // A server says the first of it.
+    let served = run(folder.path(), &["--config", "ba.toml", "kinds"], &[]);
+    assert_eq!(served.code, Some(2));
+    assert!(served.err.contains("ba.toml:"), "{}", served.err);
+    fs::write(folder.path().join("ba.toml"), "[server]\n\nlisten = \n").expect("written");
+    let broken = run(folder.path(), &["--config", "ba.toml", "config", "check"], &[]);
+    assert!(broken.out.contains("ba.toml:3 is not TOML: "), "{}", broken.out);
+}
+
+#[test]
+fn config_show_says_who_set_what_and_no_secret() {
+    let folder = TempDir::new().expect("a folder");
+    fs::write(folder.path().join("ba.toml"), "# Ours\n[jobs]\nat_once = 2\n[mcp]\ntoken = \"geheim-1\"\n")
+        .expect("written");
+    fs::write(folder.path().join(".env"), "MODEL=m\nMCP_TIMEOUT=7\n").expect("written");
+    fs::write(folder.path().join("key"), "geheim-geheim-geheim-geheim-geheim-geheim\n").expect("written");
+    let arguments = ["--config", "ba.toml", "config", "show", "--data", "/srv/ba", "--json"];
+    let variables = [
+        ("MCP_TIMEOUT", "9"),
+        ("SECRET_KEY_FILE", "key"),
+        ("DATABASE_URL", "postgres://ada:geheim@db:5432/ba"),
+        ("BA_COPILOT__MCP__PUBLIC_URL", "https://u:geheim@mcp.example.com/mcp?key=geheim"),
+        ("BA_COPILOT__OIDC__SIGN_UP", "true"),
+    ];
+    let shown = run(folder.path(), &arguments, &variables);
+    assert_eq!((shown.code, shown.err.as_str()), (Some(0), ""));
+    assert!(!shown.out.contains("geheim"), "{}", shown.out);
+    let shown: Value = serde_json::from_str(&shown.out).expect("JSON");
+    let env = fs::canonicalize(folder.path().join(".env")).expect("a path").display().to_string();
+    let table = [
+        ("server.proxies", json!(0), false, json!({"kind": "default"})),
+        ("data.dir", json!("/srv/ba"), false, json!({"kind": "flag", "name": "--data"})),
+        (
+            "data.database_url",
+            json!("postgres://[user and password set (6 characters)]@db:5432/ba"),
+            true,
+            json!({"kind": "variable", "name": "DATABASE_URL"}),
+        ),
+        (
+            "oidc.sign_up",
+            json!(true),
+            false,
+            json!({"kind": "variable", "name": "BA_COPILOT__OIDC__SIGN_UP"}),
+        ),
+        (
+            "secrets.secret_key",
+            json!("set (41 characters)"),
+            true,
+            json!({"kind": "variable", "name": "SECRET_KEY_FILE"}),
+        ),
+        ("redis.url", json!("empty"), true, json!({"kind": "default"})),
+        ("jobs.at_once", json!(2), false, json!({"kind": "file", "name": "ba.toml", "line": 3})),
+        ("mcp.timeout_s", json!(9), false, json!({"kind": "variable", "name": "MCP_TIMEOUT"})),
+        (
+            "mcp.token",
+            json!("set (8 characters)"),
+            true,
+            json!({"kind": "file", "name": "ba.toml", "line": 5}),
+        ),
+        (
+            "mcp.public_url",
+            json!("https://[user and password set (6 characters)]@mcp.example.com/mcp?[set (10 characters)]"),
+            false,
+            json!({"kind": "variable", "name": "BA_COPILOT__MCP__PUBLIC_URL"}),
+        ),
+        ("model.model", json!("m"), false, json!({"kind": "variable", "name": "MODEL", "file": env})),
+    ];
+    let settings = shown["settings"].as_array().expect("settings");
+    let mut rows = settings.iter();
+    // In the order of default.toml.
+    for (key, value, secret, origin) in table {
+        let row =
+            rows.find(|row| row["key"] == key).unwrap_or_else(|| panic!("{key} comes at another place"));
+        assert_eq!((&row["value"], &row["secret"]), (&value, &json!(secret)), "{key}");
+        assert_eq!(row["origin"], origin, "{key}");
+    }
+    let text = run(folder.path(), &["--config", "ba.toml", "config", "show"], &variables);
+    assert_eq!(text.out.lines().count(), settings.len());
+    assert!(!text.out.contains("geheim"), "{}", text.out);
+    let line = text.out.lines().find(|line| line.starts_with("jobs.at_once ")).expect("a line");
+    assert_eq!(line.split_whitespace().collect::<Vec<_>>(), ["jobs.at_once", "2", "ba.toml:3"]);
+}
+
+#[test]
+fn secrets_are_made_anew_and_never_written_over() {
+    let folder = TempDir::new().expect("a folder");
+    let printed = run(folder.path(), &["secrets", "generate"], &[]);
+    let written = run(folder.path(), &["secrets", "generate", "--write", "secrets.env"], &[]);
+    assert_eq!((written.code, written.out.as_str(), written.err.as_str()), (Some(0), "", ""));
+    let file = folder.path().join("secrets.env");
+    let text = fs::read_to_string(&file).expect("text");
+    assert_eq!(fs::metadata(&file).expect("there").permissions().mode() & 0o777, 0o600);
+    let mut all = BTreeSet::new();
+    for lines in [&printed.out, &text] {
+        let names: Vec<&str> =
+            lines.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
+        assert_eq!(names, ["SECRET_KEY", "MCP_TOKEN", "POSTGRES_PASSWORD", "REDIS_PASSWORD"]);
+        for (_, secret) in lines.lines().filter_map(|line| line.split_once('=')) {
+            assert!(
+                secret.len() == 43 && secret.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+            );
+            all.insert(secret.to_owned());
+        }
+    }
+    assert_eq!(all.len(), 8, "each secret is another one");
+    let again = run(folder.path(), &["secrets", "generate", "--write", "secrets.env"], &[]);
+    assert_eq!((again.code, again.out.as_str()), (Some(2), ""));
+    assert!(again.err.contains("is there already and stays as it is"), "{}", again.err);
+    assert_eq!(fs::read_to_string(&file).expect("text"), text);
+}
+
+/// What Compose reads of the file, and the program does not.
+const OF_COMPOSE: [&str; 2] = ["POSTGRES_PASSWORD", "REDIS_PASSWORD"];
+
+#[test]
+fn the_example_of_a_production_environment_is_whole_and_works() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.env.production.example");
+    let text = fs::read_to_string(path).expect("the example");
+    let mut set = BTreeMap::new();
+    let mut explained = false;
+    for line in text.lines() {
+        // What is not wanted by everybody stands behind `#` without a blank.
+        let offered =
+            line.strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()));
+        match offered.unwrap_or(line).split_once('=') {
+            Some((name, value)) if !line.starts_with("# ") => {
+                assert!(explained, "{name} is not explained");
+                assert!(set.insert(name.to_owned(), value.to_owned()).is_none(), "{name} stands there twice");
+            }
+            _ => explained = line.starts_with("# ") || explained && !line.is_empty(),
+        }
+    }
+    let setting_of = |name: &str| {
+        let known =
+            variables().iter().find(|(variable, _)| *variable == name).map(|(_, key)| (*key).to_owned());
+        let generic = || Some(name.strip_prefix("BA_COPILOT__")?.to_lowercase().replace("__", "."));
+        known.or_else(generic)
+    };
+    let settings: BTreeSet<String> = Config::inspect(None, &Environment::default(), &[])
+        .settings
+        .into_iter()
+        .map(|setting| setting.key)
+        .collect();
+    let mut named = BTreeSet::new();
+    for name in set.keys().filter(|name| !OF_COMPOSE.contains(&name.as_str())) {
+        let key = setting_of(name).unwrap_or_else(|| panic!("{name} is no variable"));
+        assert!(settings.contains(&key), "{name} is no setting");
+        named.insert(key);
+    }
+    for key in SECRETS {
+        assert!(named.contains(key), "the secret setting {key} is not in the example");
+    }
+    for (name, key) in variables() {
+        assert!(named.contains(*key), "{name} is not in the example");
+        // A variable of its own stands in the documentation of its setting.
+        assert!(DEFAULT_TOML.contains(*name), "{name} is not in default.toml");
+    }
+    // With secrets filled in, all of it can be used.
+    let fill = |value: &str| value.replace("${POSTGRES_PASSWORD}", "p").replace("${REDIS_PASSWORD}", "r");
+    for (name, value) in &mut set {
+        *value = match name.as_str() {
+            "SECRET_KEY" | "MCP_TOKEN" => "x".repeat(43),
+            _ => fill(value),
+        };
+    }
+    let pairs = set.iter().filter(|(_, value)| !value.is_empty());
+    let environment = Environment::from_pairs(pairs.map(|(name, value)| (name.as_str(), value.as_str())));
+    let inspection = Config::inspect(None, &environment, &[]);
+    assert_eq!(inspection.problems, []);
+}

@@ -1,0 +1,565 @@
+//! `doctor` on set-ups that are good, and on the same with one thing broken: it finds exactly that thing.
+
+use std::{
+    any::Any,
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::{Seek, SeekFrom, Write},
+    net::TcpListener,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use ba_copilot::{
+    app::App,
+    clock::Clock,
+    config::{Config, Environment},
+    ops::doctor::{Bench, CHECKS, Report, Status, examine},
+    service::{access::Caller, accounts::people::create_set_up_link, webhooks::create_webhook},
+};
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+use tempfile::TempDir;
+
+use crate::{
+    postgres::Postgres,
+    process::{BINARY, Server},
+    redis::Redis,
+    trouble::SmallDisk,
+};
+
+const STRONG: &str = "qW3rTyUiOp0-aSdFgHjKl_zXcVbNm123456789AbCdE";
+
+/// The real clock: what is on disk has real times.
+#[expect(clippy::disallowed_methods, reason = "files and servers have the time of the machine")]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+/// A set-up of somebody.
+struct Setup {
+    folder: TempDir,
+    data: PathBuf,
+    variables: BTreeMap<String, String>,
+    file: Option<PathBuf>,
+    clock: fn() -> SystemTime,
+    /// Lasts as long as the set-up.
+    kept: Vec<Box<dyn Any>>,
+}
+
+impl Setup {
+    /// As after a first start on somebody's own machine; with a team, as an administrator would have it.
+    async fn good(team: bool, database: Option<&str>) -> Setup {
+        let folder = TempDir::new().expect("a folder");
+        let data = folder.path().join("data");
+        let mut setup =
+            Setup { data, folder, variables: BTreeMap::new(), file: None, clock: now, kept: vec![] };
+        setup.set("BA_COPILOT__DATA__DIR", setup.data.display().to_string());
+        setup.set("BA_COPILOT__SERVER__LISTEN", "127.0.0.1:0");
+        if let Some(url) = database {
+            setup.set("DATABASE_URL", url);
+            setup.set("SECRET_KEY", STRONG);
+            fs::create_dir(&setup.data).expect("a folder");
+            rights(&setup.data, 0o700);
+        }
+        let app = setup.app().await;
+        if team {
+            setup.set("BA_COPILOT__SERVER__LISTEN", "0.0.0.0:0");
+            setup.set("BA_COPILOT__SERVER__PROXIES", "1");
+            setup.set("PUBLIC_URL", "https://ba.example.com");
+            let mail = TcpListener::bind("127.0.0.1:0").expect("a port");
+            setup.set("SMTP_URL", format!("smtp://u:geheim@{}", mail.local_addr().expect("an address")));
+            setup.kept.push(Box::new(mail));
+            setup.back_up(r#"{"ok": true}"#);
+            create_set_up_link(&app).await.expect("a link");
+        }
+        app.store.expect("a store").close().await;
+        setup
+    }
+
+    fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.variables.insert(name.to_owned(), value.into());
+    }
+
+    fn environment(&self) -> Environment {
+        Environment::from_pairs(self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+    }
+
+    /// The product on this set-up.
+    async fn app(&self) -> App {
+        let config = Config::load(self.file.as_deref(), &self.environment()).expect("a configuration");
+        App::stateless(config, Clock::system()).expect("an app").with_store().await.expect("a store")
+    }
+
+    fn back_up(&self, verified: &str) {
+        let backups = self.data.join("backups");
+        fs::create_dir_all(&backups).expect("a folder");
+        fs::write(backups.join("one.backup"), "backup").expect("written");
+        fs::write(backups.join("one.backup.verified.json"), verified).expect("written");
+    }
+
+    fn database(&self) -> PathBuf {
+        self.data.join("ba-copilot.db")
+    }
+
+    /// Statements to the SQLite file, behind the product's back.
+    async fn sql(&self, statements: &[&str]) {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.database()).foreign_keys(false);
+        let mut connection = SqliteConnection::connect_with(&options).await.expect("a connection");
+        for statement in statements {
+            sqlx::raw_sql(AssertSqlSafe((*statement).to_owned()))
+                .execute(&mut connection)
+                .await
+                .unwrap_or_else(|error| panic!("{error}: {statement}"));
+        }
+        connection.close().await.expect("closed");
+    }
+
+    async fn examine(&self) -> Report {
+        let inspection = Config::inspect(self.file.as_deref(), &self.environment(), &[]);
+        examine(Bench::new(inspection, Clock::from_fn(self.clock)).await).await
+    }
+}
+
+fn rights(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("rights");
+}
+
+/// An address at which nobody listens.
+fn closed() -> String {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").to_string()
+}
+
+/// What was found: which check, and how bad.
+fn findings(report: &Report) -> Vec<(String, Status)> {
+    let bad = report.lines.iter().filter(|line| line.status >= Status::Warning);
+    bad.map(|line| (line.id.to_owned(), line.status)).collect()
+}
+
+/// The set-up has exactly these findings, each with a cure, and nothing told is secret.
+async fn check(what: &str, setup: &Setup, expected: &[(&str, Status)]) {
+    let report = setup.examine().await;
+    let told = format!("{:#}", report.json());
+    let expected: Vec<_> = expected.iter().map(|(id, status)| ((*id).to_owned(), *status)).collect();
+    assert_eq!(findings(&report), expected, "{what}\n{told}");
+    assert!(
+        report.lines.iter().all(|line| line.cure.is_some() == (line.status >= Status::Warning)),
+        "{what}"
+    );
+    assert_eq!(report.lines.len(), CHECKS.len());
+    for secret in ["geheim", STRONG] {
+        assert!(!told.contains(secret), "{what} tells a secret\n{told}");
+    }
+}
+
+type Break = fn(&mut Setup);
+
+/// Settings, files, and whom they lead to. The last column says whether it is the set-up of a team.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_broken_setting_or_file_is_found_and_nothing_else() {
+    use Status::{Problem, Warning};
+    let table: &[(&str, Option<Status>, bool, Break)] = &[
+        ("", None, false, |_| ()),
+        ("", None, true, |_| ()),
+        ("configuration", Some(Problem), false, |it| it.set("BA_COPILOT__SERVER__LISTENS", "geheim")),
+        ("configuration", Some(Problem), false, |it| it.set("MAIL_FROM", "nobody")),
+        ("configuration", Some(Problem), false, |it| it.set("LOG_LEVEL", "loud")),
+        ("configuration", Some(Problem), false, |it| it.set("DATABASE_URL", "mysql://u:geheim@host/db")),
+        ("configuration", Some(Problem), false, |it| it.file = Some(it.folder.path().join("none.toml"))),
+        ("secret-files", Some(Problem), false, |it| {
+            let file = it.folder.path().join("ba.toml");
+            fs::write(&file, format!("[mcp]\ntoken = \"{STRONG}\"\n")).expect("written");
+            rights(&file, 0o640);
+            it.file = Some(file);
+        }),
+        ("", None, false, |it| {
+            let file = it.folder.path().join("ba.toml");
+            fs::write(&file, "[jobs]\nat_once = 2\n").expect("written");
+            rights(&file, 0o644);
+            it.file = Some(file);
+        }),
+        ("clock", Some(Problem), false, |it| it.clock = || UNIX_EPOCH + Duration::from_secs(1_500_000_000)),
+        ("data-folder", Some(Warning), false, |it| {
+            it.set("BA_COPILOT__DATA__DIR", it.folder.path().join("new").display().to_string());
+        }),
+        ("data-folder", Some(Problem), false, |it| {
+            let file = it.folder.path().join("file");
+            fs::write(&file, "").expect("written");
+            it.set("BA_COPILOT__DATA__DIR", file.display().to_string());
+        }),
+        ("data-rights", Some(Warning), false, |it| rights(&it.data, 0o750)),
+        ("database-files", Some(Warning), false, |it| rights(&it.database(), 0o644)),
+        ("database", Some(Problem), false, |it| {
+            fs::write(it.database(), "no database, but long enough to look into, I hope").expect("written");
+        }),
+        ("secret-key", Some(Problem), false, |it| {
+            it.set("SECRET_KEY", "change-me-change-me-change-me-change-me")
+        }),
+        ("secret-key", Some(Warning), false, |it| it.set("SECRET_KEY", format!("{STRONG},{STRONG}1"))),
+        ("secret-key", Some(Warning), false, |it| {
+            // Nobody answers there, but that is another check's.
+            it.set("REDIS_URL", "redis://u:geheim@127.0.0.1:1");
+            it.set("BA_COPILOT__REDIS__TIMEOUT_MS", "10");
+        }),
+        ("secret-key-file", Some(Problem), false, |it| rights(&it.data.join("secret.key"), 0o644)),
+        ("secret-key-file", Some(Problem), false, |it| {
+            fs::write(it.data.join("secret.key"), "short").expect("written");
+        }),
+        ("accounts", Some(Problem), false, |it| {
+            it.set("BA_COPILOT__SERVER__LISTEN", "0.0.0.0:0");
+            it.set("PUBLIC_URL", "https://ba.example.com");
+            it.set("BA_COPILOT__SERVER__PROXIES", "1");
+        }),
+        ("public-url", Some(Warning), true, |it| it.set("PUBLIC_URL", "http://ba.example.com")),
+        ("public-url", Some(Warning), true, |it| {
+            it.variables.remove("PUBLIC_URL");
+            it.set("BA_COPILOT__SERVER__PROXIES", "0");
+        }),
+        ("proxies", Some(Warning), true, |it| it.set("BA_COPILOT__SERVER__PROXIES", "0")),
+        ("port", Some(Problem), false, |it| {
+            let other = TcpListener::bind("127.0.0.1:0").expect("a port");
+            it.set("BA_COPILOT__SERVER__LISTEN", other.local_addr().expect("an address").to_string());
+            it.kept.push(Box::new(other));
+        }),
+        ("", None, false, |it| {
+            let server = Server::start(&it.data, &[]);
+            it.set("BA_COPILOT__SERVER__LISTEN", server.address.clone());
+            it.kept.push(Box::new(server));
+        }),
+        ("engine", Some(Problem), false, |it| it.set("BA_COPILOT__CHECK__MAX_TEXT_BYTES", "20")),
+        ("redis", Some(Problem), false, |it| {
+            it.set("REDIS_URL", format!("redis://u:geheim@{}", closed()));
+            it.set("SECRET_KEY", STRONG);
+        }),
+        ("mcp-server", Some(Problem), false, |it| {
+            it.set("MCP_SERVER_URL", format!("http://u:geheim@{}/mcp", closed()));
+        }),
+        ("mail", Some(Problem), true, |it| it.set("SMTP_URL", format!("smtp://u:geheim@{}", closed()))),
+        ("mail", Some(Warning), true, |it| drop(it.variables.remove("SMTP_URL"))),
+        ("sign-in-provider", Some(Problem), false, |it| {
+            it.set("OIDC_ISSUER", format!("http://{}", closed()));
+            it.set("OIDC_CLIENT_ID", "ba");
+            it.set("OIDC_CLIENT_SECRET", "geheim");
+        }),
+        ("model", Some(Warning), false, |it| {
+            it.set("OPENAI_BASE_URL", format!("http://{}/v1/", closed()));
+            it.set("MODEL", "m");
+        }),
+        ("model", Some(Problem), false, |it| it.set("BA_COPILOT__MODEL__PROVIDER", "openai")),
+        ("", None, false, |it| {
+            let server = TcpListener::bind("127.0.0.1:0").expect("a port");
+            it.set("OPENAI_BASE_URL", format!("http://{}/v1/", server.local_addr().expect("an address")));
+            it.set("MODEL", "m");
+            it.kept.push(Box::new(server));
+        }),
+        ("breached-passwords", Some(Problem), false, |it| breached(it, None)),
+        ("breached-passwords", Some(Problem), false, |it| breached(it, Some(&[2, 1]))),
+        ("breached-passwords", Some(Problem), false, |it| breached(it, Some(&[]))),
+        ("", None, false, |it| breached(it, Some(&[1, 2, 3]))),
+        ("backup", Some(Warning), true, |it| fs::remove_dir_all(it.data.join("backups")).expect("removed")),
+        ("backup", Some(Warning), true, |it| {
+            fs::remove_file(it.data.join("backups/one.backup.verified.json")).expect("removed");
+        }),
+        ("backup", Some(Warning), true, |it| {
+            let file =
+                fs::File::options().write(true).open(it.data.join("backups/one.backup")).expect("a file");
+            file.set_modified(now() - Duration::from_secs(48 * 3600)).expect("a time");
+        }),
+        ("backup", Some(Problem), true, |it| it.back_up(r#"{"ok": false}"#)),
+    ];
+    for (id, status, team, spoil) in table {
+        let mut setup = Setup::good(*team, None).await;
+        spoil(&mut setup);
+        let mut expected: Vec<(&str, Status)> = status.iter().map(|status| (*id, *status)).collect();
+        if *id == "secret-key" && setup.variables.contains_key("REDIS_URL") {
+            expected.push(("redis", Problem));
+        }
+        check(id, &setup, &expected).await;
+    }
+}
+
+fn breached(setup: &mut Setup, sums: Option<&[u8]>) {
+    let file = setup.folder.path().join("breached");
+    if let Some(sums) = sums {
+        let lines: String = sums.iter().map(|sum| format!("{sum:040X}:7\n")).collect();
+        fs::write(&file, lines).expect("written");
+    }
+    setup.set("BA_COPILOT__ACCOUNTS__BREACHED_PASSWORDS", file.display().to_string());
+}
+
+/// What somebody did to the database with another program.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_broken_database_is_found_and_nothing_else() {
+    use Status::{Problem, Warning};
+    const JOB: &str =
+        "insert into jobs (id, kind, payload, status, attempts, run_at, created_at, updated_at)";
+    let waiting = format!("{JOB} values ('j', 'generate', '', 'waiting', 0, 1, 1, 1)");
+    let left = format!("{JOB} values ('j', 'generate', '', 'running', 1, 1, 1, 1)");
+    let done = format!("{JOB} values ('j', 'generate', '', 'done', 1, 1, 1, 1)");
+    let table: [(&str, Option<Status>, &[&str]); 11] = [
+        ("", None, &[&done]),
+        ("jobs", Some(Warning), &[&waiting]),
+        ("jobs", Some(Warning), &[&left]),
+        ("journal-mode", Some(Warning), &["pragma journal_mode = delete"]),
+        ("schema", Some(Warning), &["delete from _sqlx_migrations where version = 10"]),
+        (
+            "schema",
+            Some(Problem),
+            &[
+                "insert into _sqlx_migrations select 99, description, installed_on, success, checksum, execution_time \
+               from _sqlx_migrations where version = 1",
+            ],
+        ),
+        ("schema", Some(Problem), &["update _sqlx_migrations set checksum = x'00' where version = 3"]),
+        (
+            "foreign-keys",
+            Some(Problem),
+            &[
+                "insert into jobs (id, kind, project_id, payload, status, attempts, run_at, created_at, updated_at) \
+               values ('j', 'generate', 'nowhere', '', 'done', 1, 1, 1, 1)",
+            ],
+        ),
+        (
+            "clock",
+            Some(Problem),
+            &["insert into audit_events (id, at, action, subject, details) \
+               values ('e', 9000000000000000, 'a', 's', '{}')"],
+        ),
+        (
+            "sealed",
+            Some(Problem),
+            &["insert into data_keys (id, sealed, created_at) values ('d', 'AAAA', 1)"],
+        ),
+        ("integrity", Some(Problem), &[]),
+    ];
+    for (id, status, statements) in table {
+        let setup = Setup::good(false, None).await;
+        setup.sql(statements).await;
+        if id == "integrity" {
+            damage(&setup, "glossary_terms").await;
+        }
+        let expected: Vec<_> = status.map(|status| (id, status)).into_iter().collect();
+        check(&format!("{id} {statements:?}"), &setup, &expected).await;
+    }
+    // With another key than the one that sealed, and with the right one again.
+    for (disable, key, expected) in [
+        ("select 1", false, vec![]),
+        ("update webhooks set disabled_at = 1", false, vec![("webhooks", Warning)]),
+        ("select 1", true, vec![("sealed", Problem)]),
+    ] {
+        let mut setup = Setup::good(false, None).await;
+        let app = setup.app().await;
+        let events = ["*".to_owned()];
+        create_webhook(&app, &Caller::local(), "default", "https://example.com/hook", &events)
+            .await
+            .expect("a webhook");
+        app.store.expect("a store").close().await;
+        setup.sql(&[disable]).await;
+        if key {
+            setup.set("SECRET_KEY", STRONG);
+        }
+        check(disable, &setup, &expected).await;
+    }
+}
+
+/// Overwrites the first page of a table.
+async fn damage(setup: &Setup, table: &str) {
+    let url = format!("sqlite:{}", setup.database().display());
+    let mut connection = SqliteConnection::connect(&url).await.expect("a connection");
+    let page: i64 = sqlx::query_scalar("select rootpage from sqlite_schema where name = $1")
+        .bind(table)
+        .fetch_one(&mut connection)
+        .await
+        .expect("a page");
+    let size: i64 = sqlx::query_scalar("select page_size from pragma_page_size")
+        .fetch_one(&mut connection)
+        .await
+        .expect("a size");
+    connection.close().await.expect("closed");
+    let (page, size) = (u64::try_from(page).expect("a page"), u64::try_from(size).expect("a size"));
+    let mut file = fs::File::options().write(true).open(setup.database()).expect("a file");
+    file.seek(SeekFrom::Start((page - 1) * size)).expect("a place");
+    file.write_all(&[0xff; 512]).expect("written");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_answers_is_no_finding() {
+    let Some(redis) = Redis::start() else { return };
+    let mut setup = Setup::good(false, None).await;
+    setup.set("REDIS_URL", redis.url());
+    setup.set("SECRET_KEY", STRONG);
+    setup.set("BA_COPILOT__REDIS__TIMEOUT_MS", "1000");
+    check("a Redis", &setup, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_broken_postgres_is_found_and_nothing_else() {
+    use Status::{Problem, Warning};
+    let Some(mut postgres) = Postgres::start() else { return };
+    let url = postgres.url();
+    let of = |name: &str| url.replace("/postgres", &format!("/{name}"));
+    let ask = async |at: &str, statements: &[&str]| {
+        let mut connection = PgConnection::connect(at).await.expect("a connection");
+        for statement in statements {
+            sqlx::raw_sql(AssertSqlSafe((*statement).to_owned()))
+                .execute(&mut connection)
+                .await
+                .expect(statement);
+        }
+        connection.close().await.expect("closed");
+    };
+    ask(
+        &url,
+        &[
+            "create database good",
+            "create database ascii encoding 'SQL_ASCII' locale 'C' template template0",
+            "create database standby",
+            "create role clerk login",
+        ],
+    )
+    .await;
+    let mut setup = Setup::good(true, Some(&of("good"))).await;
+    check("a good one", &setup, &[]).await;
+    setup.clock = || now() + Duration::from_secs(600);
+    check("a clock that is wrong", &setup, &[("postgres-clock", Problem)]).await;
+    setup.clock = now;
+    setup.set("DATABASE_URL", of("good").replace("tests@", "clerk@"));
+    check("somebody else's tables", &setup, &[("postgres-rights", Problem)]).await;
+    setup.set("DATABASE_URL", of("nowhere").replace("tests@", "tests:geheim@"));
+    check("no such database", &setup, &[("database", Problem)]).await;
+    setup.set("DATABASE_URL", of("good"));
+    setup.variables.remove("SECRET_KEY");
+    check("no key for all processes", &setup, &[("secret-key", Warning)]).await;
+
+    let ascii = Setup::good(true, Some(&of("ascii"))).await;
+    check("an encoding that lacks letters", &ascii, &[("postgres-encoding", Problem)]).await;
+    let standby = Setup::good(true, Some(&of("standby"))).await;
+    ask(&url, &["alter database standby set default_transaction_read_only = on"]).await;
+    check("a server that takes no writes", &standby, &[("postgres-rights", Problem)]).await;
+
+    setup.set("SECRET_KEY", STRONG);
+    ask(&url, &["alter system set max_connections = 12"]).await;
+    postgres.stop_fast();
+    check("a server that is away", &setup, &[("database", Problem)]).await;
+    postgres.start_again();
+    check("too few connections", &setup, &[("postgres-connections", Warning)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_without_room_is_found() {
+    let Some(disk) = SmallDisk::new("24m") else { return };
+    let mut setup = Setup::good(false, None).await;
+    setup.set("BA_COPILOT__DATA__DIR", disk.0.path().display().to_string());
+    check("a small disk", &setup, &[("disk-space", Status::Problem)]).await;
+}
+
+struct Ran {
+    code: Option<i32>,
+    json: Value,
+    text: String,
+}
+
+/// The real program, through a shell for what only a process can have.
+fn doctor(setup: &Setup, shell: &str, arguments: &[&str]) -> Ran {
+    let output = Command::new("sh")
+        .args(["-c", &format!("{shell} \"$@\""), "sh", BINARY, "doctor"])
+        .args(arguments)
+        .current_dir(setup.folder.path())
+        .env_clear()
+        .envs(&setup.variables)
+        .env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin")
+        .stdin(Stdio::null())
+        .output()
+        .expect("it runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let noise = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(noise, "", "{text}");
+    Ran { code: output.status.code(), json: serde_json::from_str(&text).unwrap_or_default(), text }
+}
+
+fn told(ran: &Ran) -> Vec<(String, String)> {
+    let checks = ran.json["checks"].as_array().unwrap_or_else(|| panic!("{}", ran.text));
+    let word = |line: &Value, key: &str| line[key].as_str().unwrap_or_default().to_owned();
+    let bad = checks.iter().filter(|line| ["warning", "problem"].contains(&word(line, "status").as_str()));
+    bad.map(|line| (word(line, "id"), word(line, "status"))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_program_says_it_with_its_exit_code_and_mends_what_is_safe() {
+    let setup = Setup::good(false, None).await;
+    let good = doctor(&setup, "exec", &["--json"]);
+    assert_eq!((good.code, told(&good)), (Some(0), vec![]), "{}", good.text);
+    assert_eq!(good.json["status"], "ok");
+    let text = doctor(&setup, "exec", &[]);
+    assert!(text.text.contains(" 0 warnings, 0 problems, "), "{}", text.text);
+
+    // What only a process has.
+    for (shell, id, status, code) in [
+        ("ulimit -n 200; exec", "open-files", "warning", 0),
+        ("TMPDIR=/proc/self exec env TMPDIR=/proc/self", "temp-folder", "problem", 1),
+    ] {
+        let ran = doctor(&setup, shell, &["--json"]);
+        assert_eq!(told(&ran), [(id.to_owned(), status.to_owned())], "{}", ran.text);
+        assert_eq!((ran.code, ran.json["status"].as_str()), (Some(code), Some(status)));
+    }
+
+    // Rights are mended, and only they.
+    for (path, mode) in
+        [(&setup.data, 0o755), (&setup.database(), 0o664), (&setup.data.join("secret.key"), 0o604)]
+    {
+        rights(path, mode);
+    }
+    let loose = doctor(&setup, "exec", &["--json"]);
+    let ids: BTreeSet<String> = told(&loose).into_iter().map(|(id, _)| id).collect();
+    assert_eq!(ids, ["data-rights", "database-files", "secret-key-file"].map(str::to_owned).into());
+    assert_eq!(loose.code, Some(1));
+    let mended = doctor(&setup, "exec", &["--json", "--fix"]);
+    assert_eq!((mended.code, told(&mended)), (Some(0), vec![]), "{}", mended.text);
+    let lines = mended.json["checks"].as_array().expect("checks");
+    assert_eq!(lines.iter().filter(|line| line["fixed"].is_string()).count(), 3);
+    assert_eq!(told(&doctor(&setup, "exec", &["--json"])), []);
+    let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    assert_eq!((mode(&setup.data), mode(&setup.data.join("secret.key"))), (0o700, 0o600));
+
+    // A folder that is not there is made, and nothing in it.
+    let new = setup.folder.path().join("new").display().to_string();
+    assert_eq!(doctor(&setup, "exec", &["--json", "--data", &new]).code, Some(0));
+    assert!(!Path::new(&new).exists(), "it looks and makes nothing");
+    doctor(&setup, "exec", &["--fix", "--data", &new]);
+    assert_eq!((mode(Path::new(&new)), fs::read_dir(&new).expect("there").count()), (0o700, 0));
+}
+
+/// Somebody else than the user that the server runs as.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_of_somebody_else_is_one_finding() {
+    let setup = Setup::good(false, None).await;
+    rights(setup.folder.path(), 0o755);
+    let other = "exec setpriv --reuid 65534 --regid 65534 --clear-groups";
+    let may = Command::new("sh")
+        .args(["-c", &format!("{other} \"$@\""), "sh", BINARY, "--version"])
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if !may {
+        eprintln!(
+            "*** SKIPPED: this test cannot be somebody else, so nobody looked at a folder without access ***"
+        );
+        return;
+    }
+    let ran = doctor(&setup, other, &["--json"]);
+    assert_eq!(told(&ran), [("data-writable".to_owned(), "problem".to_owned())], "{}", ran.text);
+    assert_eq!(ran.code, Some(1));
+}
+
+#[test]
+fn the_page_names_every_check() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/doctor.md"))
+        .expect("a page");
+    let named: Vec<&str> =
+        page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(id, _)| id).collect();
+    let known: Vec<&str> = CHECKS.iter().map(|check| check.id).collect();
+    assert_eq!(named, known);
+    let folded: BTreeSet<&str> = known.iter().copied().collect();
+    assert_eq!(folded.len(), known.len(), "an id is used twice");
+}
