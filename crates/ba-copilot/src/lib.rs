@@ -1,7 +1,7 @@
 //! Requirements in, validated diagrams out: the product, in reading order.
 //!
 //! Doors (`cli`, `http`, `mcp`, `web`) parse, call one function of `service`, and render what it returns. `service` waits and
-//! remembers; `engine` decides. `config` is the only reader of the environment, `telemetry` the only installer of logs.
+//! remembers; `engine` decides; `ops` looks after an installation as a whole. `config` is the only reader of the environment, `telemetry` the only installer of logs.
 
 pub mod app;
 mod circuit;
@@ -13,6 +13,7 @@ pub mod http;
 pub mod jobs;
 pub mod mcp;
 pub mod oidc;
+pub mod ops;
 pub mod outbound;
 pub mod quota;
 pub mod remote;

@@ -104,6 +104,19 @@ fn describe() {
         "ba_copilot_cost_micro_usd_total",
         "Cost of models by provider, in millionths of a US dollar"
     );
+    describe_gauge!(
+        "ba_copilot_backup_last_created_timestamp_seconds",
+        "When the newest backup in the folder of backup.dir was made, in seconds since 1970"
+    );
+    describe_gauge!(
+        "ba_copilot_backup_last_verified_timestamp_seconds",
+        "When a backup in the folder of backup.dir was last tried and everything in it came back, in seconds since 1970"
+    );
+    describe_gauge!("ba_copilot_backup_size_bytes", "Size of the newest backup in the folder of backup.dir");
+    describe_counter!(
+        "ba_copilot_backup_failures_total",
+        "Backups that the server could not make, or that were no good"
+    );
     describe_counter!(
         "ba_copilot_budget_refusals_total",
         "Questions to models that were not asked because a budget had no room, by whose it is (project, user)"

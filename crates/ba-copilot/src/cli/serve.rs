@@ -15,6 +15,7 @@ use crate::{
     config::{Config, Role},
     http::{Limiter, Shared, router},
     jobs,
+    ops::backup,
     service::{accounts::people, health::Probes, live},
     telemetry,
 };
@@ -89,6 +90,7 @@ async fn serve(config: Config, role: Role, listen: SocketAddr) -> Ran {
     let background = [
         tokio::spawn(live::follow(app.clone(), draining.clone())),
         tokio::spawn(jobs::run(app.clone(), draining.clone())),
+        tokio::spawn(backup::schedule::run(app.clone(), draining.clone())),
     ];
     let limiter = Limiter::new(&app);
     let shared =

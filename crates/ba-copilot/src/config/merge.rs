@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::DEFAULT_TOML;
 
 /// Variables that people know from elsewhere, and the settings they are.
-const ALIASES: [(&str, &str); 21] = [
+const ALIASES: [(&str, &str); 22] = [
     ("OPEN_ROUTER_API_KEY", "providers.openrouter_api_key"),
     ("OPENAI_API_KEY", "providers.openai_api_key"),
     ("ANTHROPIC_API_KEY", "providers.anthropic_api_key"),
@@ -22,6 +22,7 @@ const ALIASES: [(&str, &str); 21] = [
     ("SMTP_URL", "mail.smtp_url"),
     ("MAIL_FROM", "mail.from"),
     ("SECRET_KEY", "secrets.secret_key"),
+    ("BACKUP_PASSPHRASE", "backup.passphrase"),
     ("OIDC_ISSUER", "oidc.issuer"),
     ("OIDC_CLIENT_ID", "oidc.client_id"),
     ("OIDC_CLIENT_SECRET", "oidc.client_secret"),

@@ -12,6 +12,7 @@ mod accounts;
 mod api;
 mod app;
 mod audit_export;
+mod backup;
 mod bad_input;
 mod budgets;
 mod cli;
