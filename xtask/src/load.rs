@@ -217,7 +217,7 @@ fn all_requests(site: &Site, wish: &Wish) -> Result<Vec<Times>, String> {
         own.push(made(&first.ask(
             "POST",
             &format!("/api/v1/projects/{project}/diagrams"),
-            "",
+            authorization,
             &diagram(number),
         )?)?);
     }

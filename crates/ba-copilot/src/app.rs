@@ -1,6 +1,6 @@
 //! Everything that a running product shares: built once, cloned everywhere.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use llm::{Llm, Script};
 use mermend::Checker;
@@ -10,6 +10,7 @@ use crate::{
     clock::Clock,
     config::Config,
     oidc::Provider,
+    ops::backup::DataLock,
     outbound::Outbound,
     remote::RemoteChecker,
     service::{Error, accounts, live::Live, mail::Mailer, schema, secrets::Sealer, verdicts::SharedVerdicts},
@@ -47,6 +48,8 @@ pub struct App {
     pub sealer: Option<Sealer>,
     /// Whether there are accounts, as far as this process has seen.
     pub accounts_seen: Arc<accounts::Seen>,
+    /// Says that the data folder is in use; none where nothing is kept in it.
+    pub data_lock: Option<Arc<DataLock>>,
     /// Time and ids.
     pub clock: Clock,
     /// When it was built.
@@ -89,6 +92,7 @@ impl App {
             outbound: Outbound::new(&config.webhooks).map_err(Error::Unavailable)?,
             live: Live::default(),
             sealer: None,
+            data_lock: None,
             accounts_seen: Arc::default(),
             config: Arc::new(config),
             store: None,
@@ -139,6 +143,13 @@ impl App {
     /// # Errors
     /// When the database cannot be opened.
     pub async fn with_store_as_it_is(mut self) -> Result<App, Error> {
+        // Before the file is opened, so that it is not put in another's place meanwhile.
+        if let Some(file) = self.config.sqlite_file() {
+            let folder =
+                file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let lock = DataLock::share(folder).map_err(|error| Error::Unavailable(error.to_string()))?;
+            self.data_lock = Some(Arc::new(lock));
+        }
         let store = Store::connect(&self.config.database_url(), &ConnectOptions::default()).await?;
         self.store = Some(store);
         Ok(self)

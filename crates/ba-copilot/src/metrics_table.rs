@@ -171,6 +171,39 @@ pub const METRICS: &[Metric] = &[
         ..NOTHING
     },
     Metric {
+        name: "ba_copilot_backup_failures_total",
+        meaning: "Backups that the server could not make, or that were no good",
+        change: "The log says why. Make one by hand with `ba-copilot backup create` and see that there is room.",
+        ..NOTHING
+    },
+    Metric {
+        name: "ba_copilot_backup_last_created_timestamp_seconds",
+        kind: Kind::Gauge,
+        unit: "seconds since 1970",
+        only: "only with `backup.dir`",
+        meaning: "When the newest backup in the folder of backup.dir was made, in seconds since 1970",
+        change: "Older than a day: backups have stopped.",
+        ..NOTHING
+    },
+    Metric {
+        name: "ba_copilot_backup_last_verified_timestamp_seconds",
+        kind: Kind::Gauge,
+        unit: "seconds since 1970",
+        only: "only with `backup.dir`",
+        meaning: "When a backup in the folder of backup.dir was last tried and everything in it came back, in seconds since 1970",
+        change: "Older than a day: nobody knows whether a backup could be restored.",
+        ..NOTHING
+    },
+    Metric {
+        name: "ba_copilot_backup_size_bytes",
+        kind: Kind::Gauge,
+        unit: "bytes",
+        only: "only with `backup.dir`",
+        meaning: "Size of the newest backup in the folder of backup.dir",
+        change: "Much smaller than yesterday: something is missing.",
+        ..NOTHING
+    },
+    Metric {
         name: "ba_copilot_budgets_nearly_spent_total",
         labels: &[OF],
         meaning: "Questions that took a budget past 80 % of a limit, by whose it is (project, user)",

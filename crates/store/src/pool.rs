@@ -330,6 +330,10 @@ pub(crate) struct OpenedFile {
 }
 
 impl OpenedFile {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     fn of(path: &Path) -> Result<Self, StoreError> {
         let identity = std::fs::metadata(path)
             .map(|metadata| identity(&metadata))

@@ -10,7 +10,7 @@ use crate::{Store, StoreError};
 
 /// What is in a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     Text,
     Number,
     Flag,
@@ -71,14 +71,14 @@ const ROWS: i64 = 500;
 
 /// One value of one row.
 #[derive(Debug, Clone, PartialEq)]
-enum Cell {
+pub(crate) enum Cell {
     Text(Option<String>),
     Number(Option<i64>),
     Flag(Option<bool>),
 }
 
 impl Cell {
-    fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         match self {
             Cell::Text(text) => text.as_deref().map_or(Value::Null, Value::from),
             Cell::Number(number) => number.map_or(Value::Null, Value::from),
@@ -149,6 +149,8 @@ macro_rules! bound {
         query
     }};
 }
+
+pub(crate) use {bound, cells};
 
 /// Writes everything that `$from` has into the transaction `$tx`.
 macro_rules! carry {

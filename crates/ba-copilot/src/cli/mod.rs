@@ -2,6 +2,7 @@
 //!
 //! Results go to standard output, everything else to standard error. Exit codes: 0 clean, 1 findings, 2 could not run.
 
+mod backup;
 mod check;
 mod compare;
 mod config;
@@ -32,7 +33,7 @@ use crate::{
     app::App,
     clock::Clock,
     config::{Config, ConfigError, Environment},
-    service,
+    ops, service,
     service_manager::ServiceManager,
     telemetry,
 };
@@ -77,6 +78,8 @@ enum Command {
     Migrate(migrate::Arguments),
     /// Move everything from one database into another.
     Db(db::Arguments),
+    /// Make, list, try and restore backups.
+    Backup(backup::Arguments),
     /// Add, list and change the people of this server.
     User(user::Arguments),
     /// Make, list and end tokens for programs.
@@ -104,6 +107,8 @@ enum Failure {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Service(#[from] service::Error),
+    #[error(transparent)]
+    Backup(#[from] ops::backup::Error),
     #[error("{0}")]
     Other(String),
 }
@@ -156,6 +161,7 @@ fn dispatch(cli: Cli, environment: &Environment) -> Ran {
         _ => {}
     }
     let mut config = Config::load(cli.config.as_deref(), environment)?;
+    config.file.clone_from(&cli.config);
     let serves = matches!(cli.command, None | Some(Command::Serve(_)));
     if cli.quiet {
         config.log.level = "error".to_owned();
@@ -191,6 +197,7 @@ fn dispatch(cli: Cli, environment: &Environment) -> Ran {
         Command::Kinds(arguments) => kinds::run(&arguments),
         Command::Migrate(arguments) => migrate::run(arguments, config),
         Command::Db(arguments) => db::run(arguments, config),
+        Command::Backup(arguments) => backup::run(arguments, config),
         Command::User(arguments) => user::run(arguments, config),
         Command::Token(arguments) => token::run(arguments, config),
         Command::Secrets(arguments) => secrets::run(arguments, config),

@@ -14,6 +14,7 @@ use crate::{
     config::{Config, Role},
     http::{Limiter, Shared, router},
     jobs,
+    ops::backup,
     service::{accounts::people, health::Probes, live},
     telemetry,
 };
@@ -91,6 +92,7 @@ async fn serve(config: Config, role: Role, listen: SocketAddr, manners: Manners)
     let background = [
         tokio::spawn(live::follow(app.clone(), draining.clone())),
         tokio::spawn(jobs::run(app.clone(), leaving.clone())),
+        tokio::spawn(backup::schedule::run(app.clone(), draining.clone())),
     ];
     let limiter = Limiter::new(&app);
     let probes = Probes::default();

@@ -16,7 +16,7 @@ use toml::{
 use super::DEFAULT_TOML;
 
 /// Variables that people know from elsewhere, and the settings they are.
-const ALIASES: [(&str, &str); 22] = [
+const ALIASES: [(&str, &str); 23] = [
     ("OPEN_ROUTER_API_KEY", "providers.openrouter_api_key"),
     ("OPENAI_API_KEY", "providers.openai_api_key"),
     ("ANTHROPIC_API_KEY", "providers.anthropic_api_key"),
@@ -30,6 +30,7 @@ const ALIASES: [(&str, &str); 22] = [
     ("SMTP_URL", "mail.smtp_url"),
     ("MAIL_FROM", "mail.from"),
     ("SECRET_KEY", "secrets.secret_key"),
+    ("BACKUP_PASSPHRASE", "backup.passphrase"),
     ("OIDC_ISSUER", "oidc.issuer"),
     ("OIDC_CLIENT_ID", "oidc.client_id"),
     ("OIDC_CLIENT_SECRET", "oidc.client_secret"),
@@ -191,13 +192,14 @@ impl Environment {
 
     /// Where the service manager that started this process listens (`NOTIFY_SOCKET`), if one did.
     pub fn notify_socket(&self) -> Option<&str> {
-        self.0.get("NOTIFY_SOCKET").map(String::as_str)
+        self.variables.get("NOTIFY_SOCKET").map(String::as_str)
     }
 
     /// How often, at the least, the service manager wants to hear from this process (`WATCHDOG_USEC`), if it does.
     pub fn watchdog(&self) -> Option<Duration> {
-        let for_others = self.0.get("WATCHDOG_PID").is_some_and(|pid| *pid != std::process::id().to_string());
-        let micros = self.0.get("WATCHDOG_USEC").filter(|_| !for_others)?.parse().ok()?;
+        let for_others =
+            self.variables.get("WATCHDOG_PID").is_some_and(|pid| *pid != std::process::id().to_string());
+        let micros = self.variables.get("WATCHDOG_USEC").filter(|_| !for_others)?.parse().ok()?;
         Some(Duration::from_micros(micros)).filter(|every| !every.is_zero())
     }
 

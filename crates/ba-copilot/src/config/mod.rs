@@ -33,6 +33,8 @@ pub struct Config {
     pub server: Server,
     /// Where things are kept.
     pub data: Data,
+    /// Copies of it.
+    pub backup: Backup,
     /// How people prove who they are.
     pub accounts: Accounts,
     /// With whom else people may sign in.
@@ -61,6 +63,9 @@ pub struct Config {
     pub model: Model,
     /// Keys and addresses of vendors.
     pub providers: Providers,
+    /// The file that was given with `--config`, if one was; backups take it along.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
 }
 
 /// `[server]`
@@ -90,6 +95,17 @@ impl std::fmt::Debug for Data {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Data").field("dir", &self.dir).finish_non_exhaustive()
     }
+}
+
+/// `[backup]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "default.toml documents each setting")]
+pub struct Backup {
+    pub dir: PathBuf,
+    pub every_h: u32,
+    pub keep_days: u32,
+    pub passphrase: SecretString,
 }
 
 /// `[accounts]`

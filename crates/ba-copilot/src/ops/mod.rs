@@ -3,6 +3,7 @@
 //! Use-cases, as `service` is: may name the store and the file system, never axum, clap or HTML. Unlike services they may ask other
 //! servers over HTTP, at the addresses that they are given and nowhere else (`target.rs`).
 
+pub mod backup;
 pub mod doctor;
 pub mod monitor;
 pub mod prometheus;

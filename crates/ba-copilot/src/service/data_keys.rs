@@ -21,6 +21,11 @@ fn unwrap(app: &App, key: &DataKey) -> Result<Option<Sealer>, Error> {
     }
 }
 
+/// Whether the key of the installation opens this one.
+pub(crate) fn opens(sealer: &Sealer, key: &DataKey) -> bool {
+    sealer.open(&context(&key.id), &key.sealed).is_some()
+}
+
 /// The data key that seals now; made if there is none, or none that opens.
 pub(super) async fn current(app: &App) -> Result<(DataKeyId, Sealer), Error> {
     if let Some(newest) = store(app)?.list_data_keys().await?.first()

@@ -7,7 +7,7 @@ pub mod accounts;
 pub mod audit;
 pub mod budgets;
 pub mod check;
-mod data_keys;
+pub(crate) mod data_keys;
 pub mod diagrams;
 pub mod documents;
 mod error;

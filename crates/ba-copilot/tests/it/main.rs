@@ -13,6 +13,7 @@ mod alerts;
 mod api;
 mod app;
 mod audit_export;
+mod backup;
 mod bad_input;
 mod budgets;
 mod cli;

@@ -14,7 +14,7 @@ use crate::{
     service::{
         Error,
         access::{Caller, store},
-        secrets,
+        secrets::{self, Sealer},
     },
 };
 
@@ -107,6 +107,11 @@ fn open(app: &App, person: &User, sealed: &str) -> Result<Vec<u8>, Error> {
                 .to_owned(),
         )
     })
+}
+
+/// Whether the key of the installation opens the second factor of somebody; none if they have none.
+pub(crate) fn opens(sealer: &Sealer, person: &User) -> Option<bool> {
+    person.second_factor.as_ref().map(|sealed| sealer.open(&context(person), sealed).is_some())
 }
 
 /// Whether somebody who is signed in knows a code now. Failures are counted as those of signing in are.

@@ -1,0 +1,175 @@
+//! Making a backup, while everything runs: a copy of one moment, and everything that was counted in that very moment.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use secrecy::ExposeSecret;
+use sha2::{Digest, Sha256};
+use store::{Backend, ConnectOptions, Snapshot, SnapshotFacts, Store, TimeUs};
+
+use super::{
+    Error, Site, archive, blocking,
+    folder::{self, list_backups},
+    lock::DataLock,
+    manifest::{self, Manifest},
+    postgres,
+    staging::Staging,
+};
+use crate::clock::rfc3339;
+
+/// A backup that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// The file.
+    pub path: PathBuf,
+    /// Its size.
+    pub size_bytes: u64,
+    /// What is in it.
+    pub manifest: Manifest,
+    /// The secret key is not in it, and whoever loses that loses what it sealed.
+    pub without_key: bool,
+    /// Older backups that went.
+    pub deleted: Vec<PathBuf>,
+}
+
+/// What one moment held, and what all of it says.
+pub(super) struct Counted {
+    pub(super) facts: SnapshotFacts,
+    pub(super) rows_sha256: String,
+}
+
+impl Counted {
+    /// Reads everything of a moment.
+    pub(super) async fn of(mut moment: Snapshot) -> Result<Self, Error> {
+        let mut hash = Sha256::new();
+        let facts = moment
+            .list_rows(|line| {
+                hash.update(line);
+                hash.update("\n");
+            })
+            .await?;
+        Ok(Counted { facts, rows_sha256: archive::hex(&hash.finalize()) })
+    }
+
+    pub(super) fn counts(&self) -> BTreeMap<String, u64> {
+        self.facts.counts.iter().cloned().collect()
+    }
+}
+
+/// Makes a backup of the database of `site` in the folder `to`, and deletes those there that are older than so many days (0: none).
+///
+/// # Errors
+/// When there is nothing to back up, the database or the disk refuses, or PostgreSQL's `pg_dump` is missing. Then nothing is left in
+/// the folder, and nothing was deleted.
+pub async fn create_backup(site: &Site, to: &Path, keep_days: u32) -> Result<Made, Error> {
+    if let Some(file) = site.config.sqlite_file().filter(|file| !file.exists()) {
+        return Err(Error::Nothing(file.display().to_string()));
+    }
+    let store = Store::connect(&site.config.database_url(), &ConnectOptions::default()).await?;
+    let made = create_from(site, &store, to, keep_days, None).await;
+    store.close().await;
+    made?.ok_or_else(|| Error::Nothing(to.display().to_string()))
+}
+
+/// The same, of a database that is open; nothing if somebody has made one since `unless_since`.
+pub(super) async fn create_from(
+    site: &Site,
+    store: &Store,
+    to: &Path,
+    keep_days: u32,
+    unless_since: Option<TimeUs>,
+) -> Result<Option<Made>, Error> {
+    let passphrase = site.passphrase().map(ExposeSecret::expose_secret);
+    if passphrase.is_some_and(|passphrase| passphrase.chars().count() < 20) {
+        return Err(Error::ShortPassphrase);
+    }
+    let (mine, folder) = (site.clone(), to.to_owned());
+    let begun = blocking(move || {
+        let lock = DataLock::wait_for(&folder)?;
+        let newest = list_backups(&folder)?.into_iter().next();
+        if unless_since.is_some_and(|since| newest.is_some_and(|newest| newest.created_at > since)) {
+            return Ok(None);
+        }
+        Ok(Some((Staging::new(&mine, &folder)?, lock)))
+    })
+    .await?;
+    let Some((staging, lock)) = begun else { return Ok(None) };
+    let created_at = site.clock.now_us();
+    let backend = store.backend();
+    let database = manifest::database_name(backend);
+    let copy = staging.path().join(database);
+    let counted = match backend {
+        Backend::Sqlite => {
+            store.snapshot_into(&copy).await?;
+            let copied =
+                Store::connect(&format!("sqlite:{}", copy.display()), &ConnectOptions::default()).await?;
+            let counted = Counted::of(copied.begin_snapshot().await?).await;
+            copied.close().await;
+            counted?
+        }
+        Backend::Postgres => {
+            let moment = store.begin_snapshot().await?;
+            let server = store.server_major().await?.unwrap_or_default();
+            let (snapshot, file) = (moment.name().unwrap_or_default(), copy.display());
+            let arguments = [
+                "--format=custom".to_owned(),
+                // All of the archive is compressed.
+                "--compress=0".to_owned(),
+                "--no-owner".to_owned(),
+                "--no-privileges".to_owned(),
+                format!("--snapshot={snapshot}"),
+                format!("--file={file}"),
+            ];
+            let url = site.config.database_url();
+            postgres::run("pg_dump", server, (&url, None), arguments, staging.path()).await?;
+            Counted::of(moment).await?
+        }
+    };
+    let (site, to) = (site.clone(), to.to_owned());
+    blocking(move || {
+        let _lock = lock;
+        let mut manifest = Manifest {
+            format: manifest::FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            schema: counted.facts.schema,
+            database: manifest::word(backend).to_owned(),
+            created_at: rfc3339(created_at),
+            files: vec![archive::list(staging.path(), database)?],
+            counts: counted.counts(),
+            rows_sha256: counted.rows_sha256,
+        };
+        let without_key = add_secrets(&site, &staging, &mut manifest)?;
+        let passphrase = site.passphrase().map(ExposeSecret::expose_secret);
+        let path = to.join(folder::name(created_at, &site.unique(), passphrase.is_some()));
+        let draft = staging.path().join("archive");
+        let size_bytes = archive::write(&draft, passphrase, &manifest, staging.path())
+            .map_err(|error| Error::file(&draft, &error))?;
+        // Never in the place of another one.
+        fs::hard_link(&draft, &path)
+            .or_else(|_| fs::rename(&draft, &path))
+            .map_err(|error| Error::file(&path, &error))?;
+        archive::sync_folder(&path)?;
+        let deleted = folder::delete_old(&to, keep_days, created_at)?;
+        Ok(Some(Made { path, size_bytes, manifest, without_key, deleted }))
+    })
+    .await
+}
+
+/// What may only be in an encrypted backup: the key that seals secrets in the database, and the configuration file, which may hold
+/// others. Says whether there is such a key and it is left out.
+fn add_secrets(site: &Site, staging: &Staging, manifest: &mut Manifest) -> Result<bool, Error> {
+    let key = Some(site.config.data.dir.join("secret.key")).filter(|key| key.exists());
+    if site.passphrase().is_none() {
+        return Ok(key.is_some() && site.config.secrets.secret_key.expose_secret().is_empty());
+    }
+    for (from, name) in [(key, manifest::SECRET_KEY), (site.config.file.clone(), manifest::CONFIGURATION)] {
+        let Some(from) = from else { continue };
+        let copied = staging.path().join(name);
+        fs::copy(&from, &copied).map_err(|error| Error::file(&from, &error))?;
+        manifest.files.push(archive::list(staging.path(), name)?);
+    }
+    Ok(false)
+}

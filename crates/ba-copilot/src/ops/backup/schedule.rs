@@ -1,0 +1,73 @@
+//! Backups that the server makes by itself, tries at once, and tells of in its metrics.
+//!
+//! Several processes that share a folder take turns at it, and none makes a backup that another one has just made. Processes with a folder
+//! each make a backup each: one that lies on a machine that is gone is none.
+
+use std::time::Duration;
+
+use store::{Store, TimeUs};
+use tokio_util::sync::CancellationToken;
+
+use super::{Error, Site, create::create_from, list_backups, verify_backup};
+use crate::app::App;
+
+/// How often to look whether a backup is due, and what others did.
+const LOOK: Duration = Duration::from_secs(30);
+/// How long to leave it after a failure.
+const AFTER_FAILURE: Duration = Duration::from_secs(900);
+
+/// Works until `ending`; at once done where no folder is configured.
+pub async fn run(app: App, ending: CancellationToken) {
+    let site = Site { config: app.config.as_ref().clone(), clock: app.clock.clone() };
+    let (Some(store), true) = (app.store.clone(), site.folder().is_some()) else { return };
+    tokio::select! {
+        () = go_on(&site, &store) => (),
+        () = ending.cancelled() => (),
+    }
+}
+
+async fn go_on(site: &Site, store: &Store) {
+    loop {
+        let wait = match make_if_due(site, store).await {
+            Ok(()) => LOOK,
+            Err(error) => {
+                metrics::counter!("ba_copilot_backup_failures_total").increment(1);
+                tracing::error!("The database was not backed up, or not well: {error}");
+                AFTER_FAILURE
+            }
+        };
+        tokio::time::sleep(wait).await;
+    }
+}
+
+async fn make_if_due(site: &Site, store: &Store) -> Result<(), Error> {
+    let Some(folder) = site.folder() else { return Ok(()) };
+    tell(site);
+    if site.config.backup.every_h == 0 {
+        return Ok(());
+    }
+    let every_s = i64::from(site.config.backup.every_h) * 3600;
+    let unless_since = Some(site.clock.now_us().plus_seconds(-every_s));
+    let made = create_from(site, store, &folder, site.config.backup.keep_days, unless_since).await?;
+    let Some(made) = made else { return Ok(()) };
+    tell(site);
+    tracing::info!(backup.size_bytes = made.size_bytes, "The database was backed up");
+    verify_backup(site, &made.path).await?;
+    tell(site);
+    tracing::info!("The backup was restored into a database of its own, and everything in it came back");
+    Ok(())
+}
+
+/// Sets the metrics to what is in the folder, whoever made it.
+fn tell(site: &Site) {
+    let Some(backups) = site.folder().and_then(|folder| list_backups(&folder).ok()) else { return };
+    let seconds = |at: TimeUs| (at.as_micros() / 1_000_000) as f64;
+    if let Some(newest) = backups.first() {
+        metrics::gauge!("ba_copilot_backup_last_created_timestamp_seconds").set(seconds(newest.created_at));
+        metrics::gauge!("ba_copilot_backup_size_bytes").set(newest.size_bytes as f64);
+    }
+    let verified = backups.iter().filter(|backup| backup.is_verified());
+    if let Some(at) = verified.filter_map(|backup| backup.seen.as_ref()?.at()).max() {
+        metrics::gauge!("ba_copilot_backup_last_verified_timestamp_seconds").set(seconds(at));
+    }
+}

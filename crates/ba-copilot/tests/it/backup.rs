@@ -1,0 +1,684 @@
+//! Backups with the real program: made under load, destroyed, restored and compared; each way in which a file can be broken, by name; and
+//! what a server makes by itself.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
+use store::{ConnectOptions, Store};
+use tempfile::TempDir;
+
+use crate::{
+    ledger::{Call, wait_for},
+    postgres::Postgres,
+    process::{BINARY, Server},
+};
+
+const PASSPHRASE: &str = "a passphrase that nobody guesses";
+const HARD_TEXT: &str = "'; drop table users; --\r\n\t\"$1\" \\ % äöü 統一 🧭 \u{202e}rtl\u{feff} end";
+
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+/// A place with a data folder, a folder of backups, and variables.
+struct Place {
+    folder: TempDir,
+    variables: Vec<(String, String)>,
+}
+
+impl Place {
+    fn new(variables: &[(&str, &str)]) -> Place {
+        let folder = TempDir::new().expect("a folder");
+        fs::create_dir(folder.path().join("data")).expect("a folder");
+        let variables =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Place { folder, variables }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn backups(&self) -> PathBuf {
+        self.folder.path().join("backups")
+    }
+
+    fn database(&self) -> PathBuf {
+        self.data().join("ba-copilot.db")
+    }
+
+    fn url(&self) -> String {
+        let named = self.variables.iter().find(|(name, _)| name == "DATABASE_URL");
+        named.map_or_else(|| format!("sqlite:{}", self.database().display()), |(_, url)| url.clone())
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_with(arguments, &[])
+    }
+
+    fn run_with(&self, arguments: &[&str], more: &[(&str, &str)]) -> Ran {
+        let output = Command::new(BINARY)
+            .args(arguments)
+            .arg("--data")
+            .arg(self.data())
+            .current_dir(self.folder.path())
+            .env_clear()
+            // For PostgreSQL's own programs.
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .envs(more.iter().copied())
+            .stdin(Stdio::null())
+            .output()
+            .expect("it runs");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        Ran { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    fn good(&self, arguments: &[&str]) -> String {
+        let ran = self.run(arguments);
+        assert_eq!(ran.code, 0, "{arguments:?}: {}{}", ran.out, ran.err);
+        ran.out
+    }
+
+    /// Makes a backup and says which file it is.
+    fn create(&self) -> PathBuf {
+        let to = self.backups();
+        PathBuf::from(self.good(&["backup", "create", "--to", to.to_str().expect("a path")]).trim())
+    }
+
+    fn serve(&self, more: &[(&str, &str)]) -> Server {
+        let variables: Vec<(&str, &str)> = self
+            .variables
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .chain([
+                ("BA_COPILOT__LIMITS__REQUESTS_PER_MINUTE", "1000000"),
+                ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+            ])
+            .chain(more.iter().copied())
+            .collect();
+        Server::start(&self.data(), &variables)
+    }
+
+    fn token(&self) -> String {
+        self.good(&["user", "add", "ada@example.com"]);
+        let make = ["token", "create", "--user", "ada@example.com", "--name", "test"];
+        let scopes = ["--scope", "read", "--scope", "write", "--scope", "generate"];
+        self.good(&[&make[..], &scopes[..]].concat()).trim().to_owned()
+    }
+
+    fn dump(&self) -> Vec<String> {
+        block_on(async {
+            let store = Store::connect(&self.url(), &ConnectOptions::default()).await.expect("the store");
+            let mut lines = Vec::new();
+            store.dump(|line| lines.push(line.to_owned())).await.expect("a dump");
+            store.close().await;
+            lines
+        })
+    }
+
+    /// Nothing is left of the database and of the secret key.
+    fn destroy(&self) {
+        if let Some((_, url)) = self.variables.iter().find(|(name, _)| name == "DATABASE_URL") {
+            block_on(async {
+                let mut database = PgConnection::connect(url).await.expect("the server");
+                database.execute("drop schema public cascade; create schema public").await.expect("gone");
+            });
+        }
+        fs::remove_dir_all(self.data()).expect("gone");
+    }
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Runtime::new().expect("a runtime").block_on(work)
+}
+
+/// A file of every kind of thing, of a random size; what a person may have typed.
+fn fill(address: &str, token: &str, seed: u64) -> String {
+    let mut dice = seed;
+    let mut below = |most: u64| {
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (dice >> 33) % most
+    };
+    let send = |call: Call<'_>| {
+        let answer = call.with("if-match", "*").send(address, token).expect("an answer");
+        assert!(answer.status < 300, "{} {}", answer.status, answer.json);
+        answer.json
+    };
+    let id = |json: &Value| json["id"].as_str().expect("an id").to_owned();
+    let project = id(&send(Call::post(
+        "/api/v1/projects",
+        &json!({"name": HARD_TEXT.replace(['\r', '\n', '\t'], " ")}),
+    )));
+    for number in 0..2 + below(4) {
+        let body = json!({"title": format!("diagram {number} 統一"), "code": "classDiagram\n  class Order"});
+        let diagram = id(&send(Call::post(&format!("/api/v1/projects/{project}/diagrams"), &body)));
+        for version in 0..below(4) {
+            let body =
+                json!({"code": format!("classDiagram\n  class Order{version}"), "note": HARD_TEXT.trim()});
+            send(Call::post(&format!("/api/v1/diagrams/{diagram}/versions"), &body));
+        }
+    }
+    for number in 0..3 + below(30) {
+        let body = json!({"text": format!("{number} {HARD_TEXT}")});
+        send(Call::post(&format!("/api/v1/projects/{project}/requirements"), &body));
+    }
+    let message = json!({"message": "A customer places orders.", "project_id": project});
+    send(Call::post("/api/v1/generate/class-diagram", &message));
+    project
+}
+
+fn seed() -> u64 {
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("a time");
+    now.as_nanos() as u64
+}
+
+/// Create under load, create at rest, destroy, restore: what was acknowledged is in the first, and the second says exactly what was.
+fn comes_back(place: &Place) {
+    let seed = seed();
+    eprintln!("seed {seed}");
+    let token = place.token();
+    let server = place.serve(&[]);
+    let project = fill(&server.address, &token, seed);
+    let path = format!("/api/v1/projects/{project}/requirements");
+    let (over, acknowledged, refused) =
+        (AtomicBool::new(false), Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+    let count = || acknowledged.lock().expect("a list").len();
+    let backups = place.backups();
+    let (before, loaded) = std::thread::scope(|scope| {
+        for client in 0..3 {
+            let (over, acknowledged, refused, server, token, path) =
+                (&over, &acknowledged, &refused, &server, &token, &path);
+            scope.spawn(move || {
+                for number in 0.. {
+                    if over.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    let text = format!("wish {client} {number}.");
+                    match Call::post(path, &json!({"text": text})).send(&server.address, token) {
+                        Ok(answer) if answer.status == 201 => acknowledged.lock().expect("a list").push(text),
+                        Ok(answer) => {
+                            refused.lock().expect("a list").push(format!("{} {}", answer.status, answer.json))
+                        }
+                        Err(error) => refused.lock().expect("a list").push(error.to_string()),
+                    }
+                }
+            });
+        }
+        wait_for("acknowledged writes", || count() >= 30);
+        let before = acknowledged.lock().expect("a list").clone();
+        let made = place.run(&["backup", "create", "--verify", "--to", backups.to_str().expect("a path")]);
+        let after = count();
+        wait_for("writes after the backup", || count() > after);
+        over.store(true, Ordering::SeqCst);
+        assert_eq!(made.code, 0, "{}{}", made.out, made.err);
+        assert!(after > before.len(), "nothing was written meanwhile");
+        eprintln!("{} writes while the backup was made and tried", after - before.len());
+        (before, PathBuf::from(made.out.lines().next().expect("a path")))
+    });
+    assert_eq!(*refused.lock().expect("a list"), Vec::<String>::new(), "a backup disturbs nobody");
+
+    let restore = |file: &Path, more: &[&str]| {
+        let file = file.to_str().expect("a path");
+        place.run(&[&["backup", "restore", file], more].concat())
+    };
+    let in_use = restore(&loaded, &["--replace"]);
+    assert!(in_use.code == 2 && in_use.err.contains("in use"), "{}{}", in_use.out, in_use.err);
+    server.signal("-TERM");
+    let (status, log) = server.wait();
+    assert_eq!(status.code(), Some(0), "{log}");
+
+    let then = place.dump();
+    let quiet = place.create();
+    let good = place.good(&["backup", "verify", quiet.to_str().expect("a path")]);
+    assert!(good.contains(&format!("Good: {} rows", then.len())), "{good}");
+    let key = fs::read(place.data().join("secret.key")).ok();
+    place.destroy();
+    let restored = restore(&quiet, &[]);
+    assert_eq!(restored.code, 0, "{}{}", restored.out, restored.err);
+    assert!(place.dump() == then, "other rows than before (seed {seed})");
+    let encrypted = quiet.extension().is_some_and(|it| it == "age");
+    let restored_key = fs::read(place.data().join("secret.key")).ok();
+    assert_eq!(restored_key, key.filter(|_| encrypted), "the key comes along where nobody else can read it");
+
+    // It works, and its writes are not lost when another backup takes its place.
+    let server = place.serve(&[]);
+    let page = Call::get(&path).send(&server.address, &token).expect("an answer");
+    assert_eq!(page.status, 200, "{}", page.json);
+    let made =
+        Call::post(&path, &json!({"text": "Written after the restore."})).send(&server.address, &token);
+    assert_eq!(made.expect("an answer").status, 201);
+    server.signal("-KILL");
+    server.wait();
+    if place.url().starts_with("postgres") {
+        let refused = restore(&loaded, &[]);
+        assert!(refused.code == 2 && refused.err.contains("--replace"), "{}", refused.err);
+    }
+    let mut again = restore(&loaded, &["--replace"]);
+    // The server notices a little later that a killed client is gone.
+    wait_for("the end of connections", || {
+        let waiting = again.err.contains("in use");
+        if waiting {
+            again = restore(&loaded, &["--replace"]);
+        }
+        !waiting
+    });
+    assert_eq!(again.code, 0, "{}{}", again.out, again.err);
+    let lines = place.dump().concat();
+    let missing = before.iter().filter(|text| !lines.contains(&format!("\"{text}\""))).count();
+    assert_eq!(missing, 0, "acknowledged before the backup began, and not in it");
+    assert!(!lines.contains("Written after the restore."));
+    // What it replaced is where it said.
+    let (_, aside) = again.err.split_once("What was there is now: ").expect("a place");
+    let aside = aside.lines().next().expect("a place");
+    let url = match aside.strip_prefix("database ") {
+        Some(name) => {
+            place.url().replace("/postgres", &format!("/{name}")).replace("/ours", &format!("/{name}"))
+        }
+        None => format!("sqlite:{aside}/ba-copilot.db"),
+    };
+    let old = block_on(async {
+        let store = Store::connect(&url, &ConnectOptions::default()).await.expect("what was put aside");
+        let mut lines = String::new();
+        store.dump(|line| lines.push_str(line)).await.expect("a dump");
+        lines
+    });
+    assert!(old.contains("Written after the restore."), "put aside whole, with what was written last");
+}
+
+#[test]
+fn everything_comes_back_on_sqlite() {
+    comes_back(&Place::new(&[("BACKUP_PASSPHRASE", PASSPHRASE)]));
+    comes_back(&Place::new(&[]));
+}
+
+#[test]
+fn everything_comes_back_on_postgres() {
+    let Some(postgres) = Postgres::start() else { return };
+    block_on(async {
+        let mut admin = PgConnection::connect(&postgres.url()).await.expect("the server");
+        let create = "create database ours template template0 locale_provider icu icu_locale 'und'";
+        admin.execute(create).await.expect("a database");
+    });
+    let url = postgres.url().replace("/postgres", "/ours");
+    comes_back(&Place::new(&[("DATABASE_URL", &url), ("BACKUP_PASSPHRASE", PASSPHRASE)]));
+    let scratch = block_on(async {
+        let mut admin = PgConnection::connect(&postgres.url()).await.expect("the server");
+        let count = "select count(*) from pg_database where datname like 'ba\\_copilot\\_scratch%'";
+        sqlx::query_scalar::<_, i64>(count).fetch_one(&mut admin).await.expect("a count")
+    });
+    assert_eq!(scratch, 0, "databases to try something in are dropped");
+}
+
+/// A backup taken apart: its manifest, and its other files in their order.
+type Parts = (Value, Vec<(String, Vec<u8>)>);
+
+fn take_apart(file: &[u8]) -> Parts {
+    let mut tar = tar::Archive::new(zstd::Decoder::new(file).expect("zstd"));
+    let mut parts = Vec::new();
+    for entry in tar.entries().expect("entries") {
+        let mut entry = entry.expect("an entry");
+        let name = entry.path().expect("a name").display().to_string();
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).expect("bytes");
+        parts.push((name, bytes));
+    }
+    let (name, manifest) = parts.remove(0);
+    assert_eq!(name, "manifest.json", "it comes first");
+    (serde_json::from_slice(&manifest).expect("JSON"), parts)
+}
+
+/// As the program writes them, checksum and all.
+fn put_together((manifest, files): &Parts) -> Vec<u8> {
+    let mut tar = tar::Builder::new(zstd::Encoder::new(Vec::new(), 0).expect("zstd"));
+    let manifest = ("manifest.json".to_owned(), manifest.to_string().into_bytes());
+    for (name, bytes) in [&manifest].into_iter().chain(files) {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        tar.append_data(&mut header, name, bytes.as_slice()).expect("written");
+    }
+    let mut file = tar.into_inner().expect("tar").finish().expect("zstd");
+    let hash = Sha256::digest(&file);
+    file.extend([0x5a, 0x2a, 0x4d, 0x18, 36, 0, 0, 0]);
+    file.extend(b"BACO");
+    file.extend(hash);
+    file
+}
+
+#[test]
+fn each_way_of_being_broken_has_a_name_and_nothing_is_overwritten() {
+    let place = Place::new(&[]);
+    place.good(&["user", "add", "ada@example.com"]);
+    let plain = fs::read(place.create()).expect("a backup");
+    let sealed_place = [("BACKUP_PASSPHRASE", PASSPHRASE)];
+    let to = place.backups();
+    let sealed = place.run_with(&["backup", "create", "--to", to.to_str().expect("a path")], &sealed_place);
+    assert_eq!(sealed.code, 0, "{}", sealed.err);
+    assert!(fs::metadata(sealed.out.trim()).is_ok());
+    let sealed = fs::read(sealed.out.trim()).expect("a backup");
+    let (manifest, files) = take_apart(&plain);
+    assert_eq!(files.len(), 1, "without a passphrase there is no key in it");
+    let before = (place.dump(), fs::read(place.data().join("secret.key")).ok());
+
+    let with = |change: &dyn Fn(&mut Parts)| {
+        let mut parts = (manifest.clone(), files.clone());
+        change(&mut parts);
+        put_together(&parts)
+    };
+    let unsound = {
+        let copy = place.folder.path().join("unsound.db");
+        fs::write(&copy, &files[0].1).expect("a copy");
+        block_on(async {
+            let mut database =
+                SqliteConnection::connect(&format!("sqlite:{}", copy.display())).await.expect("open");
+            database.execute("drop trigger audit_events_never_change").await.expect("dropped");
+            database.close().await.expect("closed");
+        });
+        fs::read(&copy).expect("a copy")
+    };
+    let listed = |parts: &mut Parts, bytes: Vec<u8>| {
+        parts.0["files"][0]["size_bytes"] = bytes.len().into();
+        let hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        parts.0["files"][0]["sha256"] = hash.into();
+        parts.1[0].1 = bytes;
+    };
+    let mut cases: Vec<(String, Vec<u8>, Option<&str>, &str, i32)> = vec![
+        ("another file".into(), b"# Notes\n".to_vec(), None, "not a backup", 1),
+        ("nothing".into(), Vec::new(), None, "not a backup", 1),
+        ("cut off".into(), plain[..plain.len() - 1].to_vec(), None, "damaged", 1),
+        ("half".into(), plain[..plain.len() / 2].to_vec(), None, "damaged", 1),
+        ("longer".into(), [&plain[..], b"x"].concat(), None, "damaged", 1),
+        ("no passphrase".into(), sealed.clone(), None, "BACKUP_PASSPHRASE", 2),
+        (
+            "a wrong passphrase".into(),
+            sealed.clone(),
+            Some("another passphrase, as long"),
+            "does not open",
+            1,
+        ),
+        ("sealed and cut off".into(), sealed[..sealed.len() - 1].to_vec(), Some(PASSPHRASE), "damaged", 1),
+        ("a missing database".into(), with(&|parts| parts.1.clear()), None, "lacks database.sqlite", 1),
+        (
+            "a missing file".into(),
+            with(&|parts| {
+                let more = json!({"name": "secret.key", "size_bytes": 43, "sha256": "00"});
+                parts.0["files"].as_array_mut().expect("a list").push(more);
+            }),
+            None,
+            "lacks secret.key",
+            1,
+        ),
+        (
+            "a file too many".into(),
+            with(&|parts| parts.1.push(("../x".into(), b"x".to_vec()))),
+            None,
+            "damaged",
+            1,
+        ),
+        (
+            "another file in it".into(),
+            with(&|parts| parts.1[0].1[5000] ^= 1),
+            None,
+            "not what its manifest says",
+            1,
+        ),
+        ("a newer format".into(), with(&|parts| parts.0["format"] = 2.into()), None, "has format 2", 2),
+        ("a newer schema".into(), with(&|parts| parts.0["schema"] = 9999.into()), None, "has schema 9999", 2),
+        (
+            "a lost row".into(),
+            with(&|parts| parts.0["counts"]["users"] = 2.into()),
+            None,
+            "users has 1 rows and had 2",
+            1,
+        ),
+        (
+            "a changed row".into(),
+            with(&|parts| parts.0["rows_sha256"] = "00".into()),
+            None,
+            "say something else",
+            1,
+        ),
+        ("a missing guard".into(), with(&|parts| listed(parts, unsound.clone())), None, "guards", 1),
+        ("no database".into(), with(&|parts| listed(parts, vec![7; 4096])), None, "cannot be trusted", 1),
+        (
+            "from PostgreSQL".into(),
+            with(&|parts| {
+                parts.0["database"] = "postgres".into();
+                parts.0["files"][0]["name"] = "database.pgdump".into();
+                parts.1[0].0 = "database.pgdump".into();
+            }),
+            None,
+            "PostgreSQL",
+            2,
+        ),
+    ];
+    // One byte, anywhere.
+    for (what, file, passphrase) in [("plain", &plain, None), ("sealed", &sealed, Some(PASSPHRASE))] {
+        let step = (file.len() / 40).max(1);
+        for at in (0..file.len()).step_by(step).chain([file.len() - 1]) {
+            let mut changed = file.clone();
+            changed[at] ^= 0x10;
+            let said = if at < 250 { "" } else { "damaged" };
+            cases.push((format!("byte {at} of the {what} one"), changed, passphrase, said, 1));
+        }
+    }
+    let file = place.folder.path().join("ba-copilot-20270101T000000Z-x.tar.zst");
+    let name = file.to_str().expect("a path").to_owned();
+    for (at, (what, bytes, passphrase, said, code)) in cases.iter().enumerate() {
+        fs::write(&file, bytes).expect("written");
+        let variables: Vec<(&str, &str)> = passphrase.iter().map(|it| ("BACKUP_PASSPHRASE", *it)).collect();
+        let tried = place.run_with(&["backup", "verify", &name], &variables);
+        let all = format!("{}{}", tried.out, tried.err);
+        assert!(tried.code == *code && all.contains(said), "{what}: {} {all}", tried.code);
+        assert!(
+            all.contains("backup")
+                || all.contains("newer program")
+                || all.contains("PASSPHRASE")
+                || *code == 2,
+            "{what}: {all}"
+        );
+        // Restoring goes the same way until it would change something.
+        if at < 20 || at % 10 == 0 {
+            let restored = place.run_with(&["backup", "restore", &name], &variables);
+            assert!(
+                restored.code == 2 && restored.err.contains(said),
+                "{what}: {} {}",
+                restored.code,
+                restored.err
+            );
+        }
+    }
+    assert!(
+        (place.dump(), fs::read(place.data().join("secret.key")).ok()) == before,
+        "nothing was overwritten"
+    );
+    let left: Vec<_> =
+        fs::read_dir(place.data()).expect("the folder").flatten().map(|it| it.file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().starts_with(".ba-copilot")), "{left:?}");
+    // What was tried last is noted.
+    let found = place.run(&["backup", "list", place.folder.path().to_str().expect("a path")]);
+    assert!(found.code == 0 && found.out.contains("no good at"), "{}{}", found.out, found.err);
+}
+
+#[test]
+fn one_from_before_an_upgrade_is_good_and_made_current() {
+    let place = Place::new(&[]);
+    place.good(&["user", "add", "ada@example.com"]);
+    let then = place.dump();
+    // As the program before the newest step left it.
+    block_on(async {
+        let mut database = SqliteConnection::connect(&place.url()).await.expect("open");
+        let indexes: Vec<String> = sqlx::query_scalar(
+            "select name from sqlite_schema where type = 'index' and (name glob '*_archived*' or name glob '*_in_no_folder*' \
+             or name in ('diagrams_by_kind', 'diagrams_by_folder_and_kind'))",
+        )
+        .fetch_all(&mut database)
+        .await
+        .expect("names");
+        assert_eq!(indexes.len(), 7);
+        for index in indexes {
+            database.execute(sqlx::AssertSqlSafe(format!("drop index {index}"))).await.expect("dropped");
+        }
+        database.execute("delete from _sqlx_migrations where version = 10").await.expect("deleted");
+        database.close().await.expect("closed");
+    });
+    let file = place.create();
+    let file = file.to_str().expect("a path");
+    let tried = place.good(&["backup", "verify", file]);
+    assert!(tried.contains("Made current: 0010_filters"), "{tried}");
+    place.destroy();
+    place.good(&["backup", "restore", file]);
+    assert_eq!(place.dump(), then);
+}
+
+#[test]
+fn what_does_not_hold_together_is_found() {
+    let place = Place::new(&[]);
+    let token = place.token();
+    let server = place.serve(&[]);
+    fill(&server.address, &token, 1);
+    server.signal("-TERM");
+    server.wait();
+    for (change, said) in [
+        ("update diagrams set head_version = head_version + 1", "diagrams whose versions are not all there"),
+        ("update memberships set role = 'viewer'", "projects that have members and no owner"),
+    ] {
+        let kept = fs::read(place.database()).expect("the database");
+        block_on(async {
+            let mut database = SqliteConnection::connect(&place.url()).await.expect("open");
+            database.execute(change).await.expect("changed");
+            database.close().await.expect("closed");
+        });
+        let tried = place.run(&["backup", "verify", place.create().to_str().expect("a path")]);
+        assert!(tried.code == 1 && tried.out.contains(said), "{change}: {}{}", tried.out, tried.err);
+        fs::write(place.database(), kept).expect("as it was");
+    }
+    // Another secret key than the one that sealed.
+    block_on(async {
+        let mut database = SqliteConnection::connect(&place.url()).await.expect("open");
+        let key = "insert into data_keys (id, sealed, created_at) values ('dek_1', 'AAAA', 1)";
+        database.execute(key).await.expect("a key");
+        database.close().await.expect("closed");
+    });
+    let tried = place.run(&["backup", "verify", place.create().to_str().expect("a path")]);
+    assert!(tried.code == 1 && tried.out.contains("1 of 1 keys"), "{}{}", tried.out, tried.err);
+}
+
+#[test]
+fn commands_say_what_is_wrong_with_them() {
+    let place = Place::new(&[]);
+    for (arguments, variables, said) in [
+        (vec!["backup", "create", "--to", "b"], vec![], "nothing to back up"),
+        (vec!["backup", "create"], vec![], "backup.dir"),
+        (vec!["backup", "create", "--to", "b", "--keep", "7"], vec![], "7d"),
+        (vec!["backup", "verify", "nowhere"], vec![], "no such file"),
+        (vec!["backup", "restore", "nowhere"], vec![], "no such file"),
+    ] {
+        let ran = place.run_with(&arguments, &variables);
+        assert!(ran.code == 2 && ran.err.contains(said), "{arguments:?}: {} {}", ran.code, ran.err);
+    }
+    assert_eq!(place.run(&["backup", "list", "b"]).code, 1);
+    place.good(&["user", "add", "ada@example.com"]);
+    let short = place.run_with(&["backup", "create", "--to", "b"], &[("BACKUP_PASSPHRASE", "secret")]);
+    assert!(
+        short.code == 2 && short.err.contains("20 characters") && !short.err.contains("secret\""),
+        "{}",
+        short.err
+    );
+    // Into the data folder itself, too.
+    let data = place.data();
+    place.good(&["backup", "create", "--to", data.to_str().expect("a path")]);
+}
+
+#[test]
+fn age_opens_what_this_program_encrypted() {
+    let there = Command::new("age").arg("--version").output().is_ok_and(|output| output.status.success());
+    let script = Command::new("script").arg("--version").output().is_ok_and(|output| output.status.success());
+    if !there || !script {
+        eprintln!("*** SKIPPED: age is not installed, so nobody looked whether it opens our files ***");
+        return;
+    }
+    let place = Place::new(&[("BACKUP_PASSPHRASE", PASSPHRASE)]);
+    place.good(&["user", "add", "ada@example.com"]);
+    let file = place.create();
+    let opened = place.folder.path().join("opened.tar.zst");
+    // It asks on a terminal only.
+    let mut asked = Command::new("script")
+        .args(["-qec", &format!("age -d -o {} {}", opened.display(), file.display()), "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("script starts");
+    let mut input = asked.stdin.take().expect("input");
+    input.write_all(format!("{PASSPHRASE}\n").as_bytes()).expect("typed");
+    let output = asked.wait_with_output().expect("an end");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let (manifest, files) = take_apart(&fs::read(&opened).expect("opened"));
+    assert_eq!(manifest["format"], 1);
+    assert!(files.iter().any(|(name, _)| name == "secret.key"));
+    // What it opened is a backup as well.
+    place.good(&["backup", "verify", opened.to_str().expect("a path")]);
+}
+
+#[test]
+fn servers_make_backups_by_themselves_one_at_a_time() {
+    let place = Place::new(&[]);
+    let backups = place.backups();
+    let folder = backups.to_str().expect("a path");
+    let variables = [("BA_COPILOT__BACKUP__DIR", folder), ("BA_COPILOT__BACKUP__EVERY_H", "1")];
+    let servers = [place.serve(&variables), place.serve(&variables)];
+    let gauge = |server: &Server, name: &str| {
+        let (_, page) = server.request("GET", "/metrics", "").expect("metrics");
+        page.lines()
+            .find_map(|line| line.strip_prefix(&format!("{name} "))?.parse::<f64>().ok())
+            .unwrap_or_default()
+    };
+    wait_for("a backup that was tried", || {
+        servers.iter().any(|server| gauge(server, "ba_copilot_backup_last_verified_timestamp_seconds") > 0.0)
+    });
+    let server = servers
+        .iter()
+        .find(|server| gauge(server, "ba_copilot_backup_last_verified_timestamp_seconds") > 0.0)
+        .expect("the one that made it");
+    assert!(gauge(server, "ba_copilot_backup_size_bytes") > 1000.0);
+    assert!(gauge(server, "ba_copilot_backup_last_created_timestamp_seconds") > 1.7e9);
+    let listed = place.good(&["backup", "list", folder, "--json"]);
+    assert_eq!(listed.lines().count(), 1, "the other one did not make one too: {listed}");
+    let found: Value = serde_json::from_str(listed.trim()).expect("JSON");
+    assert_eq!(found["verified"]["good"], true, "{found}");
+    for server in servers {
+        server.signal("-TERM");
+        let (status, log) = server.wait();
+        assert!(status.code() == Some(0) && !log.contains("\"level\":\"ERROR\""), "{log}");
+    }
+}
+
+#[test]
+fn a_server_that_cannot_make_a_backup_says_so_and_goes_on() {
+    let place = Place::new(&[]);
+    let file = place.folder.path().join("a file");
+    fs::write(&file, "x").expect("written");
+    let folder = file.to_str().expect("a path");
+    let server = place.serve(&[("BA_COPILOT__BACKUP__DIR", folder), ("BA_COPILOT__BACKUP__EVERY_H", "1")]);
+    wait_for("a failure that is counted", || {
+        let (_, page) = server.request("GET", "/metrics", "").expect("metrics");
+        page.lines().any(|line| line == "ba_copilot_backup_failures_total 1")
+    });
+    assert_eq!(server.request("GET", "/health", "").expect("health").0, 200);
+    server.signal("-TERM");
+    let (_, log) = server.wait();
+    assert!(log.contains("\"level\":\"ERROR\"") && log.contains("was not backed up"), "{log}");
+}
