@@ -106,6 +106,7 @@ impl Place {
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .chain([
                 ("BA_COPILOT__LIMITS__REQUESTS_PER_MINUTE", "1000000"),
+                ("BA_COPILOT__LIMITS__TOKEN_REQUESTS_PER_MINUTE", "1000000"),
                 ("PATH", "/usr/local/bin:/usr/bin:/bin"),
             ])
             .chain(more.iter().copied())
@@ -423,7 +424,7 @@ fn each_way_of_being_broken_has_a_name_and_nothing_is_overwritten() {
         ),
         (
             "a file too many".into(),
-            with(&|parts| parts.1.push(("../x".into(), b"x".to_vec()))),
+            with(&|parts| parts.1.push(("folder/x".into(), b"x".to_vec()))),
             None,
             "damaged",
             1,
