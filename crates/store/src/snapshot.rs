@@ -154,7 +154,12 @@ impl Store {
     /// Only those of the database.
     pub async fn begin_snapshot(&self) -> Result<Snapshot, StoreError> {
         Ok(Snapshot(match &self.pool {
-            Pool::Sqlite { readers, .. } => Moment::Sqlite(readers.begin().await?),
+            Pool::Sqlite { readers, .. } => {
+                let mut tx = readers.begin().await?;
+                // A transaction of SQLite begins with its first look.
+                sqlx::query("select count(*) from sqlite_schema").execute(&mut *tx).await?;
+                Moment::Sqlite(tx)
+            }
             Pool::Postgres(pool) => {
                 let mut tx = pool.begin_with("begin isolation level repeatable read, read only").await?;
                 let name = sqlx::query_scalar("select pg_export_snapshot()").fetch_one(&mut *tx).await?;

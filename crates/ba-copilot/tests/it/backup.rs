@@ -1,9 +1,7 @@
-//! Backups with the real program: made under load, destroyed, restored and compared; each way in which a file can be broken, by name; and
-//! what a server makes by itself.
+//! Backups with the real program: made under load, destroyed, restored and compared, and those that a server makes by itself.
 
 use std::{
     fs,
-    io::{Read, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{
@@ -13,7 +11,6 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
 use store::{ConnectOptions, Store};
 use tempfile::TempDir;
@@ -24,23 +21,23 @@ use crate::{
     process::{BINARY, Server},
 };
 
-const PASSPHRASE: &str = "a passphrase that nobody guesses";
+pub(crate) const PASSPHRASE: &str = "a passphrase that nobody guesses";
 const HARD_TEXT: &str = "'; drop table users; --\r\n\t\"$1\" \\ % äöü 統一 🧭 \u{202e}rtl\u{feff} end";
 
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 /// A place with a data folder, a folder of backups, and variables.
-struct Place {
-    folder: TempDir,
+pub(crate) struct Place {
+    pub(crate) folder: TempDir,
     variables: Vec<(String, String)>,
 }
 
 impl Place {
-    fn new(variables: &[(&str, &str)]) -> Place {
+    pub(crate) fn new(variables: &[(&str, &str)]) -> Place {
         let folder = TempDir::new().expect("a folder");
         fs::create_dir(folder.path().join("data")).expect("a folder");
         let variables =
@@ -48,28 +45,28 @@ impl Place {
         Place { folder, variables }
     }
 
-    fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
-    fn backups(&self) -> PathBuf {
+    pub(crate) fn backups(&self) -> PathBuf {
         self.folder.path().join("backups")
     }
 
-    fn database(&self) -> PathBuf {
+    pub(crate) fn database(&self) -> PathBuf {
         self.data().join("ba-copilot.db")
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         let named = self.variables.iter().find(|(name, _)| name == "DATABASE_URL");
         named.map_or_else(|| format!("sqlite:{}", self.database().display()), |(_, url)| url.clone())
     }
 
-    fn run(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         self.run_with(arguments, &[])
     }
 
-    fn run_with(&self, arguments: &[&str], more: &[(&str, &str)]) -> Ran {
+    pub(crate) fn run_with(&self, arguments: &[&str], more: &[(&str, &str)]) -> Ran {
         let output = Command::new(BINARY)
             .args(arguments)
             .arg("--data")
@@ -87,25 +84,26 @@ impl Place {
         Ran { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
     }
 
-    fn good(&self, arguments: &[&str]) -> String {
+    pub(crate) fn good(&self, arguments: &[&str]) -> String {
         let ran = self.run(arguments);
         assert_eq!(ran.code, 0, "{arguments:?}: {}{}", ran.out, ran.err);
         ran.out
     }
 
     /// Makes a backup and says which file it is.
-    fn create(&self) -> PathBuf {
+    pub(crate) fn create(&self) -> PathBuf {
         let to = self.backups();
         PathBuf::from(self.good(&["backup", "create", "--to", to.to_str().expect("a path")]).trim())
     }
 
-    fn serve(&self, more: &[(&str, &str)]) -> Server {
+    pub(crate) fn serve(&self, more: &[(&str, &str)]) -> Server {
         let variables: Vec<(&str, &str)> = self
             .variables
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .chain([
                 ("BA_COPILOT__LIMITS__REQUESTS_PER_MINUTE", "1000000"),
+                ("BA_COPILOT__LIMITS__TOKEN_REQUESTS_PER_MINUTE", "1000000"),
                 ("PATH", "/usr/local/bin:/usr/bin:/bin"),
             ])
             .chain(more.iter().copied())
@@ -113,14 +111,14 @@ impl Place {
         Server::start(&self.data(), &variables)
     }
 
-    fn token(&self) -> String {
+    pub(crate) fn token(&self) -> String {
         self.good(&["user", "add", "ada@example.com"]);
         let make = ["token", "create", "--user", "ada@example.com", "--name", "test"];
         let scopes = ["--scope", "read", "--scope", "write", "--scope", "generate"];
         self.good(&[&make[..], &scopes[..]].concat()).trim().to_owned()
     }
 
-    fn dump(&self) -> Vec<String> {
+    pub(crate) fn dump(&self) -> Vec<String> {
         block_on(async {
             let store = Store::connect(&self.url(), &ConnectOptions::default()).await.expect("the store");
             let mut lines = Vec::new();
@@ -131,7 +129,7 @@ impl Place {
     }
 
     /// Nothing is left of the database and of the secret key.
-    fn destroy(&self) {
+    pub(crate) fn destroy(&self) {
         if let Some((_, url)) = self.variables.iter().find(|(name, _)| name == "DATABASE_URL") {
             block_on(async {
                 let mut database = PgConnection::connect(url).await.expect("the server");
@@ -142,7 +140,7 @@ impl Place {
     }
 }
 
-fn block_on<T>(work: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Runtime::new().expect("a runtime").block_on(work)
 }
 
@@ -323,227 +321,6 @@ fn everything_comes_back_on_postgres() {
     assert_eq!(scratch, 0, "databases to try something in are dropped");
 }
 
-/// A backup taken apart: its manifest, and its other files in their order.
-type Parts = (Value, Vec<(String, Vec<u8>)>);
-
-fn take_apart(file: &[u8]) -> Parts {
-    let mut tar = tar::Archive::new(zstd::Decoder::new(file).expect("zstd"));
-    let mut parts = Vec::new();
-    for entry in tar.entries().expect("entries") {
-        let mut entry = entry.expect("an entry");
-        let name = entry.path().expect("a name").display().to_string();
-        let mut bytes = Vec::new();
-        entry.read_to_end(&mut bytes).expect("bytes");
-        parts.push((name, bytes));
-    }
-    let (name, manifest) = parts.remove(0);
-    assert_eq!(name, "manifest.json", "it comes first");
-    (serde_json::from_slice(&manifest).expect("JSON"), parts)
-}
-
-/// As the program writes them, checksum and all.
-fn put_together((manifest, files): &Parts) -> Vec<u8> {
-    let mut tar = tar::Builder::new(zstd::Encoder::new(Vec::new(), 0).expect("zstd"));
-    let manifest = ("manifest.json".to_owned(), manifest.to_string().into_bytes());
-    for (name, bytes) in [&manifest].into_iter().chain(files) {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(bytes.len() as u64);
-        tar.append_data(&mut header, name, bytes.as_slice()).expect("written");
-    }
-    let mut file = tar.into_inner().expect("tar").finish().expect("zstd");
-    let hash = Sha256::digest(&file);
-    file.extend([0x5a, 0x2a, 0x4d, 0x18, 36, 0, 0, 0]);
-    file.extend(b"BACO");
-    file.extend(hash);
-    file
-}
-
-#[test]
-fn each_way_of_being_broken_has_a_name_and_nothing_is_overwritten() {
-    let place = Place::new(&[]);
-    place.good(&["user", "add", "ada@example.com"]);
-    let plain = fs::read(place.create()).expect("a backup");
-    let sealed_place = [("BACKUP_PASSPHRASE", PASSPHRASE)];
-    let to = place.backups();
-    let sealed = place.run_with(&["backup", "create", "--to", to.to_str().expect("a path")], &sealed_place);
-    assert_eq!(sealed.code, 0, "{}", sealed.err);
-    assert!(fs::metadata(sealed.out.trim()).is_ok());
-    let sealed = fs::read(sealed.out.trim()).expect("a backup");
-    let (manifest, files) = take_apart(&plain);
-    assert_eq!(files.len(), 1, "without a passphrase there is no key in it");
-    let before = (place.dump(), fs::read(place.data().join("secret.key")).ok());
-
-    let with = |change: &dyn Fn(&mut Parts)| {
-        let mut parts = (manifest.clone(), files.clone());
-        change(&mut parts);
-        put_together(&parts)
-    };
-    let unsound = {
-        let copy = place.folder.path().join("unsound.db");
-        fs::write(&copy, &files[0].1).expect("a copy");
-        block_on(async {
-            let mut database =
-                SqliteConnection::connect(&format!("sqlite:{}", copy.display())).await.expect("open");
-            database.execute("drop trigger audit_events_never_change").await.expect("dropped");
-            database.close().await.expect("closed");
-        });
-        fs::read(&copy).expect("a copy")
-    };
-    let listed = |parts: &mut Parts, bytes: Vec<u8>| {
-        parts.0["files"][0]["size_bytes"] = bytes.len().into();
-        let hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        parts.0["files"][0]["sha256"] = hash.into();
-        parts.1[0].1 = bytes;
-    };
-    let mut cases: Vec<(String, Vec<u8>, Option<&str>, &str, i32)> = vec![
-        ("another file".into(), b"# Notes\n".to_vec(), None, "not a backup", 1),
-        ("nothing".into(), Vec::new(), None, "not a backup", 1),
-        ("cut off".into(), plain[..plain.len() - 1].to_vec(), None, "damaged", 1),
-        ("half".into(), plain[..plain.len() / 2].to_vec(), None, "damaged", 1),
-        ("longer".into(), [&plain[..], b"x"].concat(), None, "damaged", 1),
-        ("no passphrase".into(), sealed.clone(), None, "BACKUP_PASSPHRASE", 2),
-        (
-            "a wrong passphrase".into(),
-            sealed.clone(),
-            Some("another passphrase, as long"),
-            "does not open",
-            1,
-        ),
-        ("sealed and cut off".into(), sealed[..sealed.len() - 1].to_vec(), Some(PASSPHRASE), "damaged", 1),
-        ("a missing database".into(), with(&|parts| parts.1.clear()), None, "lacks database.sqlite", 1),
-        (
-            "a missing file".into(),
-            with(&|parts| {
-                let more = json!({"name": "secret.key", "size_bytes": 43, "sha256": "00"});
-                parts.0["files"].as_array_mut().expect("a list").push(more);
-            }),
-            None,
-            "lacks secret.key",
-            1,
-        ),
-        (
-            "a file too many".into(),
-            with(&|parts| parts.1.push(("../x".into(), b"x".to_vec()))),
-            None,
-            "damaged",
-            1,
-        ),
-        (
-            "another file in it".into(),
-            with(&|parts| parts.1[0].1[5000] ^= 1),
-            None,
-            "not what its manifest says",
-            1,
-        ),
-        ("a newer format".into(), with(&|parts| parts.0["format"] = 2.into()), None, "has format 2", 2),
-        ("a newer schema".into(), with(&|parts| parts.0["schema"] = 9999.into()), None, "has schema 9999", 2),
-        (
-            "a lost row".into(),
-            with(&|parts| parts.0["counts"]["users"] = 2.into()),
-            None,
-            "users has 1 rows and had 2",
-            1,
-        ),
-        (
-            "a changed row".into(),
-            with(&|parts| parts.0["rows_sha256"] = "00".into()),
-            None,
-            "say something else",
-            1,
-        ),
-        ("a missing guard".into(), with(&|parts| listed(parts, unsound.clone())), None, "guards", 1),
-        ("no database".into(), with(&|parts| listed(parts, vec![7; 4096])), None, "cannot be trusted", 1),
-        (
-            "from PostgreSQL".into(),
-            with(&|parts| {
-                parts.0["database"] = "postgres".into();
-                parts.0["files"][0]["name"] = "database.pgdump".into();
-                parts.1[0].0 = "database.pgdump".into();
-            }),
-            None,
-            "PostgreSQL",
-            2,
-        ),
-    ];
-    // One byte, anywhere.
-    for (what, file, passphrase) in [("plain", &plain, None), ("sealed", &sealed, Some(PASSPHRASE))] {
-        let step = (file.len() / 40).max(1);
-        for at in (0..file.len()).step_by(step).chain([file.len() - 1]) {
-            let mut changed = file.clone();
-            changed[at] ^= 0x10;
-            let said = if at < 250 { "" } else { "damaged" };
-            cases.push((format!("byte {at} of the {what} one"), changed, passphrase, said, 1));
-        }
-    }
-    let file = place.folder.path().join("ba-copilot-20270101T000000Z-x.tar.zst");
-    let name = file.to_str().expect("a path").to_owned();
-    for (at, (what, bytes, passphrase, said, code)) in cases.iter().enumerate() {
-        fs::write(&file, bytes).expect("written");
-        let variables: Vec<(&str, &str)> = passphrase.iter().map(|it| ("BACKUP_PASSPHRASE", *it)).collect();
-        let tried = place.run_with(&["backup", "verify", &name], &variables);
-        let all = format!("{}{}", tried.out, tried.err);
-        assert!(tried.code == *code && all.contains(said), "{what}: {} {all}", tried.code);
-        assert!(
-            all.contains("backup")
-                || all.contains("newer program")
-                || all.contains("PASSPHRASE")
-                || *code == 2,
-            "{what}: {all}"
-        );
-        // Restoring goes the same way until it would change something.
-        if at < 20 || at % 10 == 0 {
-            let restored = place.run_with(&["backup", "restore", &name], &variables);
-            assert!(
-                restored.code == 2 && restored.err.contains(said),
-                "{what}: {} {}",
-                restored.code,
-                restored.err
-            );
-        }
-    }
-    assert!(
-        (place.dump(), fs::read(place.data().join("secret.key")).ok()) == before,
-        "nothing was overwritten"
-    );
-    let left: Vec<_> =
-        fs::read_dir(place.data()).expect("the folder").flatten().map(|it| it.file_name()).collect();
-    assert!(left.iter().all(|name| !name.to_string_lossy().starts_with(".ba-copilot")), "{left:?}");
-    // What was tried last is noted.
-    let found = place.run(&["backup", "list", place.folder.path().to_str().expect("a path")]);
-    assert!(found.code == 0 && found.out.contains("no good at"), "{}{}", found.out, found.err);
-}
-
-#[test]
-fn one_from_before_an_upgrade_is_good_and_made_current() {
-    let place = Place::new(&[]);
-    place.good(&["user", "add", "ada@example.com"]);
-    let then = place.dump();
-    // As the program before the newest step left it.
-    block_on(async {
-        let mut database = SqliteConnection::connect(&place.url()).await.expect("open");
-        let indexes: Vec<String> = sqlx::query_scalar(
-            "select name from sqlite_schema where type = 'index' and (name glob '*_archived*' or name glob '*_in_no_folder*' \
-             or name in ('diagrams_by_kind', 'diagrams_by_folder_and_kind'))",
-        )
-        .fetch_all(&mut database)
-        .await
-        .expect("names");
-        assert_eq!(indexes.len(), 7);
-        for index in indexes {
-            database.execute(sqlx::AssertSqlSafe(format!("drop index {index}"))).await.expect("dropped");
-        }
-        database.execute("delete from _sqlx_migrations where version = 10").await.expect("deleted");
-        database.close().await.expect("closed");
-    });
-    let file = place.create();
-    let file = file.to_str().expect("a path");
-    let tried = place.good(&["backup", "verify", file]);
-    assert!(tried.contains("Made current: 0010_filters"), "{tried}");
-    place.destroy();
-    place.good(&["backup", "restore", file]);
-    assert_eq!(place.dump(), then);
-}
-
 #[test]
 fn what_does_not_hold_together_is_found() {
     let place = Place::new(&[]);
@@ -601,36 +378,6 @@ fn commands_say_what_is_wrong_with_them() {
     // Into the data folder itself, too.
     let data = place.data();
     place.good(&["backup", "create", "--to", data.to_str().expect("a path")]);
-}
-
-#[test]
-fn age_opens_what_this_program_encrypted() {
-    let there = Command::new("age").arg("--version").output().is_ok_and(|output| output.status.success());
-    let script = Command::new("script").arg("--version").output().is_ok_and(|output| output.status.success());
-    if !there || !script {
-        eprintln!("*** SKIPPED: age is not installed, so nobody looked whether it opens our files ***");
-        return;
-    }
-    let place = Place::new(&[("BACKUP_PASSPHRASE", PASSPHRASE)]);
-    place.good(&["user", "add", "ada@example.com"]);
-    let file = place.create();
-    let opened = place.folder.path().join("opened.tar.zst");
-    // It asks on a terminal only.
-    let mut asked = Command::new("script")
-        .args(["-qec", &format!("age -d -o {} {}", opened.display(), file.display()), "/dev/null"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("script starts");
-    let mut input = asked.stdin.take().expect("input");
-    input.write_all(format!("{PASSPHRASE}\n").as_bytes()).expect("typed");
-    let output = asked.wait_with_output().expect("an end");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    let (manifest, files) = take_apart(&fs::read(&opened).expect("opened"));
-    assert_eq!(manifest["format"], 1);
-    assert!(files.iter().any(|(name, _)| name == "secret.key"));
-    // What it opened is a backup as well.
-    place.good(&["backup", "verify", opened.to_str().expect("a path")]);
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod api;
 mod app;
 mod audit_export;
 mod backup;
+mod backup_files;
 mod bad_input;
 mod budgets;
 mod cli;

@@ -23,6 +23,8 @@ mod folders;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]
+mod snapshot;
+#[cfg(test)]
 mod story;
 #[cfg(test)]
 mod transfer;
