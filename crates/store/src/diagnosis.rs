@@ -52,8 +52,7 @@ impl Store {
     /// Only those of the database, also when it is too damaged to be looked at.
     pub async fn find_damage(&self) -> Result<Vec<String>, StoreError> {
         let Pool::Sqlite { readers, .. } = &self.pool else { return Ok(Vec::new()) };
-        let mut found: Vec<String> =
-            sqlx::query_scalar("select quick_check from pragma_quick_check(5)").fetch_all(readers).await?;
+        let mut found: Vec<String> = sqlx::query_scalar("pragma quick_check(5)").fetch_all(readers).await?;
         found.retain(|line| line != "ok");
         found.truncate(MOST_DAMAGE);
         Ok(found)
