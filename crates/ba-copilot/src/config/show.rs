@@ -124,13 +124,19 @@ fn settings(merged: &Merged) -> Vec<Setting> {
     let mut settings: Vec<Setting> = merge::flatten(&merged.table)
         .into_iter()
         .map(|(key, value)| {
-            let secret = SECRETS.contains(&key.as_str());
+            let secret = is_secret(&key);
             let origin = merged.origins.get(&key).cloned().unwrap_or(Origin::Default);
             Setting { value: shown(secret, value), secret, origin, key }
         })
         .collect();
     settings.sort_by_key(|setting| order.get(&setting.key).copied());
     settings
+}
+
+/// Also what only has the name of a secret, so that one that somebody forgot to list is hidden all the same.
+fn is_secret(key: &str) -> bool {
+    let ends = ["_key", "password", "passphrase", "secret", "token"];
+    SECRETS.contains(&key) || ends.iter().any(|end| key.ends_with(end))
 }
 
 fn secret_files(merged: &Merged, file: Option<&Path>, environment: &Environment) -> Vec<PathBuf> {

@@ -73,7 +73,7 @@ impl Setup {
             let mail = TcpListener::bind("127.0.0.1:0").expect("a port");
             setup.set("SMTP_URL", format!("smtp://u:geheim@{}", mail.local_addr().expect("an address")));
             setup.kept.push(Box::new(mail));
-            setup.back_up(r#"{"ok": true}"#);
+            setup.back_up(r#"{"good": true}"#);
             create_set_up_link(&app).await.expect("a link");
         }
         app.store.expect("a store").close().await;
@@ -268,7 +268,7 @@ async fn each_broken_setting_or_file_is_found_and_nothing_else() {
                 fs::File::options().write(true).open(it.data.join("backups/one.backup")).expect("a file");
             file.set_modified(now() - Duration::from_secs(48 * 3600)).expect("a time");
         }),
-        ("backup", Some(Problem), true, |it| it.back_up(r#"{"ok": false}"#)),
+        ("backup", Some(Problem), true, |it| it.back_up(r#"{"good": false}"#)),
     ];
     for (id, status, team, spoil) in table {
         let mut setup = Setup::good(*team, None).await;

@@ -54,7 +54,12 @@ impl Fix {
             Fix::Rights(paths) => {
                 for path in paths {
                     let problem = |error: std::io::Error| format!("{}: {error}", path.display());
-                    let mode = fs::metadata(path).map_err(problem)?.permissions().mode();
+                    let mode = match fs::metadata(path) {
+                        Ok(found) => found.permissions().mode(),
+                        // SQLite takes its log away when nobody has the file open any more, as after the checks.
+                        Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                        Err(error) => return Err(problem(error)),
+                    };
                     fs::set_permissions(path, Permissions::from_mode(mode & 0o700)).map_err(problem)?;
                 }
                 Ok("others were given no access any more".to_owned())

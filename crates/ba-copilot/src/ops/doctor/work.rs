@@ -127,12 +127,5 @@ fn newest_backup(folder: &Path) -> std::io::Result<Option<(String, TimeUs)>> {
 fn verified(folder: &Path, name: &str) -> Option<Status> {
     let text = fs::read_to_string(folder.join(format!("{name}.verified.json"))).ok()?;
     let told: Value = serde_json::from_str(&text).ok()?;
-    let failed =
-        [&told["ok"], &told["verified"], &told["valid"]].iter().any(|it| it.as_bool() == Some(false))
-            || ["result", "status"].iter().any(|key| {
-                told[*key]
-                    .as_str()
-                    .is_some_and(|word| !["ok", "verified", "valid", "clean", "passed"].contains(&word))
-            });
-    Some(if failed { Status::Problem } else { Status::Ok })
+    Some(if told["good"].as_bool() == Some(true) { Status::Ok } else { Status::Problem })
 }
