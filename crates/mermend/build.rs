@@ -5,6 +5,7 @@
 //! `web/dist`, both ignored by git.
 
 #![expect(clippy::print_stderr, reason = "that is how a build script speaks")]
+#![expect(clippy::disallowed_methods, reason = "and the environment is how it is spoken to")]
 
 use std::{
     env, fs,

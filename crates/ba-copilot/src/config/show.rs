@@ -17,13 +17,15 @@ use super::{
 };
 
 /// The settings that are secret, or that may hold a secret. A test compares them with the types.
-pub const SECRETS: [&str; 10] = [
+pub const SECRETS: [&str; 12] = [
     "data.database_url",
+    "backup.passphrase",
     "oidc.client_secret",
     "mail.smtp_url",
     "secrets.secret_key",
     "redis.url",
     "mcp.token",
+    "verify.token",
     "providers.openrouter_api_key",
     "providers.openai_api_key",
     "providers.anthropic_api_key",
