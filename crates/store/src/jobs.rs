@@ -308,18 +308,6 @@ impl Store {
         Ok(page.page(rows, |it| (it.created_at.as_micros(), it.id.as_str())))
     }
 
-    /// How many jobs wait or run.
-    ///
-    /// # Errors
-    /// Only those of the database.
-    pub async fn count_open_jobs(&self) -> Result<u64, StoreError> {
-        let count: i64 = on_pool!(&self.pool, db => {
-            sqlx::query_scalar("select count(*) from jobs where status in ('waiting', 'running')")
-                .fetch_one(db).await
-        })?;
-        Ok(u64::try_from(count).unwrap_or_default())
-    }
-
     /// How many jobs wait for somebody, for their time, or are under way.
     ///
     /// # Errors
