@@ -26,7 +26,7 @@ use crate::{app::App, clock::rfc3339};
 /// So many a project.
 const MAX_WEBHOOKS: usize = 20;
 const MAX_URL_CHARS: usize = 2000;
-/// How long to wait after each failure, in seconds; after the last one it is given up. Two days and a half in all.
+/// How long to wait after each failure, in seconds; after the last one it is given up. Two days and a quarter in all.
 const PAUSES_S: [i64; 9] = [5, 60, 300, 1800, 7200, 14_400, 28_800, 57_600, 86_400];
 /// Attempts are shown for so many days.
 pub(super) const KEPT_S: i64 = 30 * 24 * 3600;

@@ -103,7 +103,7 @@ pub struct DeliveryReply {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 204)]
     status: Option<i64>,
-    /// Why it failed, if it did; it is tried again for two days and a half.
+    /// Why it failed, if it did; it is tried again for more than two days.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
     /// How long it took, in milliseconds.

@@ -162,15 +162,25 @@ fn put_aside(aside: &Path, files: &[&Path]) -> Result<Option<String>, Error> {
 /// Puts the secret key of the backup into the data folder, before the one that is there: the first seals, each of them opens, so that
 /// there is no moment in which what is sealed cannot be read.
 fn restore_key(key: &Path, staging: &Staging) -> Result<(), Error> {
-    let Ok(restored) = fs::read_to_string(staging.path().join(manifest::SECRET_KEY)) else { return Ok(()) };
+    let Some(restored) = read_if_there(&staging.path().join(manifest::SECRET_KEY))? else { return Ok(()) };
     let mut keys: Vec<&str> = restored.trim().split(',').collect();
-    let there = fs::read_to_string(key).unwrap_or_default();
+    // One that cannot be read must not be written over: it may be all that opens what is sealed.
+    let there = read_if_there(key)?.unwrap_or_default();
     for old in there.trim().split(',').filter(|old| !old.is_empty()) {
         if !keys.contains(&old) {
             keys.push(old);
         }
     }
     archive::write_whole(key, keys.join(",").as_bytes())
+}
+
+/// The text of a file; none if there is no such file.
+fn read_if_there(file: &Path) -> Result<Option<String>, Error> {
+    match fs::read_to_string(file) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::file(file, &error)),
+    }
 }
 
 /// The configuration file is for a person to read: it may name what is not there any more.
