@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{app::App, service::jobs};
+use crate::{app::App, service::jobs, standby::Standby};
 
 /// How often a job under way is spoken of.
 const BEAT: Duration = Duration::from_secs(8);
@@ -25,8 +25,8 @@ const SWEEP: Duration = Duration::from_secs(600);
 /// The part of the time to end that is left for putting back.
 const PUTTING_BACK: Duration = Duration::from_secs(2);
 
-/// Works until `ending`, and returns when nothing is under way any more.
-pub async fn run(app: App, ending: CancellationToken) {
+/// Works until `ending`, and returns when nothing is under way any more. Takes nothing up while the process stands by.
+pub async fn run(app: App, mut standby: Standby, ending: CancellationToken) {
     let Some(store) = app.store.clone() else { return };
     let slots = Arc::new(Semaphore::new(app.config.jobs.at_once));
     let mut under_way = JoinSet::new();
@@ -35,6 +35,10 @@ pub async fn run(app: App, ending: CancellationToken) {
     let mut away = false;
     while !ending.is_cancelled() {
         while under_way.try_join_next().is_some() {}
+        tokio::select! {
+            () = standby.over() => (),
+            () = ending.cancelled() => break,
+        }
         let woken = app.live.woken();
         let slot = tokio::select! {
             slot = Arc::clone(&slots).acquire_owned() => slot,

@@ -1,4 +1,5 @@
-//! From any older schema to this program's. Never goes back, and never touches a schema newer than it knows.
+//! From any older schema to this program's. Never goes back, and never touches a schema newer than it knows. Works with a newer one
+//! whose additional steps say that they leave older programs what those need.
 //!
 //! All pending migrations and the default project are one transaction, under a lock that a second program waits for:
 //! after a crash, or with ten programs starting at once, the schema is the old one or the new one. The rules for
@@ -176,12 +177,12 @@ async fn apply<C: Migrate>(db: &mut C, known: &[Migration], state: &SchemaState)
     Ok(())
 }
 
-/// Version and checksum of each migration that was applied, oldest first.
-type History = Vec<(i64, Vec<u8>)>;
+/// Version, checksum and name of each migration that was applied, oldest first.
+type History = Vec<(i64, Vec<u8>, String)>;
 
 /// The driver's own table, so that its command-line tool can read it too; made with the first migration.
 const HISTORY_TABLE: &str = "_sqlx_migrations";
-const HISTORY: &str = "select version, checksum from _sqlx_migrations order by version";
+const HISTORY: &str = "select version, checksum, description from _sqlx_migrations order by version";
 
 async fn sqlite_history(db: &mut SqliteConnection) -> Result<History, StoreError> {
     // SQLite and PostgreSQL list their tables in different places.
@@ -200,19 +201,30 @@ async fn postgres_history(db: &mut PgConnection) -> Result<History, StoreError> 
 
 fn compare(known: &[Migration], history: &History) -> Result<SchemaState, StoreError> {
     let newest_known = known.last().map_or(0, |migration| migration.version);
-    let newest_found = history.last().map_or(0, |(version, _)| *version);
-    if newest_found > newest_known {
+    let newest_found = history.last().map_or(0, |(version, ..)| *version);
+    let named = history.iter().map(|(version, _, name)| (*version, name.as_str()));
+    if needed_schema(named) > newest_known {
         return Err(StoreError::NewerSchema { found: newest_found, known: newest_known });
     }
-    for (version, checksum) in history {
+    for (version, checksum, _) in history.iter().filter(|(version, ..)| *version <= newest_known) {
         let ours = known.iter().find(|migration| migration.version == *version);
         if ours.is_none_or(|migration| *migration.checksum != **checksum) {
             return Err(changed_migration(*version));
         }
     }
-    let is_applied = |version| history.iter().any(|(applied, _)| *applied == version);
+    let is_applied = |version| history.iter().any(|(applied, ..)| *applied == version);
     let pending = STEPS.iter().filter(|step| !is_applied(step.version)).map(|step| step.name).collect();
     Ok(SchemaState { version: newest_found, pending })
+}
+
+/// The least schema that a program must know to work with a database of these migrations: a step that ends with `__since_NNNN` leaves
+/// programs that know schema NNNN what they need, and any other step leaves older programs nothing.
+pub(crate) fn needed_schema<'a>(applied: impl IntoIterator<Item = (i64, &'a str)>) -> i64 {
+    let needs = |(version, name): (i64, &str)| {
+        let since = name.rsplit_once("__since_").and_then(|(_, since)| since.parse::<i64>().ok());
+        since.filter(|since| *since < version).unwrap_or(version)
+    };
+    applied.into_iter().map(needs).max().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -258,13 +270,23 @@ mod tests {
     fn an_unknown_past_is_refused() {
         let known = migrations(Backend::Sqlite);
         let newest = known.last().unwrap().version;
-        let good: History = known.iter().map(|it| (it.version, it.checksum.to_vec())).collect();
+        let good: History =
+            known.iter().map(|it| (it.version, it.checksum.to_vec(), it.description.to_string())).collect();
         assert_eq!(compare(&known, &good).unwrap(), SchemaState { version: newest, pending: vec![] });
 
         let mut newer = good.clone();
-        newer.push((newest + 3, vec![1]));
+        newer.push((newest + 3, vec![1], "newer".to_owned()));
         let refusal = compare(&known, &newer).unwrap_err();
         assert_eq!(refusal, StoreError::NewerSchema { found: newest + 3, known: newest });
+
+        // Steps that leave us what we need, and one that does not.
+        let mut added = good.clone();
+        added.push((newest + 1, vec![1], format!("added__since_{newest:04}")));
+        added.push((newest + 2, vec![1], format!("added_too__since_{:04}", newest - 2)));
+        let state = SchemaState { version: newest + 2, pending: vec![] };
+        assert_eq!(compare(&known, &added).unwrap(), state);
+        added.push((newest + 3, vec![1], format!("dropped__since_{:04}", newest + 2)));
+        assert!(matches!(compare(&known, &added), Err(StoreError::NewerSchema { .. })));
 
         let mut edited = good;
         edited[0].1[0] ^= 1;

@@ -30,6 +30,8 @@ enum Moment {
 pub struct SnapshotFacts {
     /// The newest migration that was applied.
     pub schema: i64,
+    /// The least schema that a program must know to work with it.
+    pub needs_schema: i64,
     /// Rows, by table, in the order of the tables' names.
     pub counts: Vec<(String, u64)>,
 }
@@ -117,9 +119,13 @@ fn looks(described: Vec<Described>) -> Result<Vec<Look>, StoreError> {
 /// Reads all rows of all tables in the transaction `$tx`.
 macro_rules! read_all {
     ($tx:expr, $tables:expr, $line:expr) => {{
-        let schema: i64 = sqlx::query_scalar("select coalesce(max(version), 0) from _sqlx_migrations")
-            .fetch_one(&mut **$tx)
-            .await?;
+        let steps: Vec<(i64, String)> =
+            sqlx::query_as("select version, description from _sqlx_migrations order by version")
+                .fetch_all(&mut **$tx)
+                .await?;
+        let schema = steps.last().map_or(0, |(version, _)| *version);
+        let needs_schema =
+            crate::migrate::needed_schema(steps.iter().map(|(version, name)| (*version, name.as_str())));
         let described: Vec<Described> = sqlx::query_as($tables).fetch_all(&mut **$tx).await?;
         let mut counts = Vec::new();
         for look in looks(described)? {
@@ -143,7 +149,7 @@ macro_rules! read_all {
             }
             counts.push((look.name, count));
         }
-        SnapshotFacts { schema, counts }
+        SnapshotFacts { schema, needs_schema, counts }
     }};
 }
 

@@ -7,12 +7,14 @@ mod check;
 mod compare;
 mod config;
 mod db;
+mod deploy;
 mod doctor;
 mod draft;
 mod explain;
 mod files;
 mod healthcheck;
 mod kinds;
+mod listen;
 mod manners;
 mod mcp;
 mod migrate;
@@ -90,6 +92,8 @@ enum Command {
     Config(config::Arguments),
     /// Look at the machine, the settings and what they lead to, and say what to do.
     Doctor(doctor::Arguments),
+    /// Bring a new version into service beside the old one, or go back to the one before.
+    Deploy(deploy::Arguments),
     /// Serve an agent over MCP on standard input and output.
     Mcp,
     /// See whether a running server does all that it should: the suite to run after a deployment.
@@ -158,6 +162,10 @@ fn dispatch(cli: Cli, environment: &Environment) -> Ran {
         Some(Command::Doctor(arguments)) => {
             return doctor::run(arguments, cli.config.as_deref(), environment, cli.quiet);
         }
+        Some(Command::Deploy(_)) => {
+            let Some(Command::Deploy(arguments)) = cli.command else { return Ok(Verdict::Clean) };
+            return deploy::run(arguments, cli.config.as_deref());
+        }
         _ => {}
     }
     let mut config = Config::load(cli.config.as_deref(), environment)?;
@@ -202,7 +210,7 @@ fn dispatch(cli: Cli, environment: &Environment) -> Ran {
         Command::Token(arguments) => token::run(arguments, config),
         Command::Secrets(arguments) => secrets::run(arguments, config),
         // They were run before the configuration was loaded.
-        Command::Config(_) | Command::Doctor(_) => Ok(Verdict::Clean),
+        Command::Config(_) | Command::Doctor(_) | Command::Deploy(_) => Ok(Verdict::Clean),
         Command::Mcp => mcp::run(app(config)?),
         Command::Verify(arguments) => verify::run(arguments, &config),
         Command::Monitor(arguments) => monitor::run(&arguments),

@@ -2,10 +2,11 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use tokio::net::TcpListener;
+use axum::serve::ListenerExt;
 
 use super::{
     Failure, Ran, Verdict, block_on,
+    listen::{Gate, bind, listen},
     manners::{Ending, Manners, Signals},
 };
 use crate::{
@@ -16,6 +17,7 @@ use crate::{
     jobs,
     ops::backup,
     service::{accounts::people, health::Probes, live},
+    standby::Standby,
     telemetry,
 };
 
@@ -43,8 +45,8 @@ pub(super) fn run(arguments: Arguments, mut config: Config, manners: Manners) ->
         config.data.dir = data;
     }
     let role = arguments.role.as_deref().and_then(Role::parse).unwrap_or_default();
-    let listen = config.listen(role);
-    block_on(serve(config, role, listen, manners))?
+    let address = config.listen(role);
+    block_on(serve(config, role, address, manners))?
 }
 
 /// Beyond this machine, nobody may call without saying who they are.
@@ -67,18 +69,22 @@ async fn may_be_reached(role: Role, listen: SocketAddr, app: &App) -> Result<(),
     }
 }
 
-async fn serve(config: Config, role: Role, listen: SocketAddr, manners: Manners) -> Ran {
+async fn serve(config: Config, role: Role, address: SocketAddr, manners: Manners) -> Ran {
     let metrics = telemetry::install_metrics();
     let signals =
         Signals::catch().map_err(|error| Failure::Other(format!("Signals cannot be caught: {error}.")))?;
     let app = App::stateless(config, Clock::system())?;
     let app = if role == Role::All { app.with_store().await? } else { app };
-    may_be_reached(role, listen, &app).await?;
-    let listener = TcpListener::bind(listen).await.map_err(|error| {
-        Failure::Other(format!(
-            "Cannot listen on {listen}: {error}. Another program may be there; choose another with --listen."
-        ))
-    })?;
+    may_be_reached(role, address, &app).await?;
+    let config = app.config.clone();
+    let ending = Ending::default();
+    let Ending { leaving, draining } = ending.clone();
+    let standby = Standby::while_there(config.server.standby_marker.clone());
+    let (listener, offered) = listen(address, &config.server.hand_over_dir, draining.clone()).await?;
+    let private = match config.private_listen() {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
     let address = listener.local_addr().map_err(|error| Failure::Other(error.to_string()))?;
     app.warm_up();
     if let Some(memory) = &app.shared_memory {
@@ -86,21 +92,41 @@ async fn serve(config: Config, role: Role, listen: SocketAddr, manners: Manners)
         let _ = memory.connect().await;
     }
     let store = app.store.clone();
-    let config = app.config.clone();
-    let ending = Ending::default();
-    let Ending { leaving, draining } = ending.clone();
     let background = [
         tokio::spawn(live::follow(app.clone(), draining.clone())),
-        tokio::spawn(jobs::run(app.clone(), leaving.clone())),
-        tokio::spawn(backup::schedule::run(app.clone(), draining.clone())),
+        tokio::spawn(jobs::run(app.clone(), standby.clone(), leaving.clone())),
+        tokio::spawn(backup::schedule::run(app.clone(), standby.clone(), draining.clone())),
     ];
     let limiter = Limiter::new(&app);
     let probes = Probes::default();
-    let shared = Shared { app, role, probes, metrics, limiter, leaving, draining: draining.clone() };
+    let shared = Shared {
+        app,
+        role,
+        probes,
+        metrics,
+        limiter,
+        standby: standby.clone(),
+        leaving,
+        draining: draining.clone(),
+    };
     tracing::info!(server.address = %address, version = env!("CARGO_PKG_VERSION"), "Serving http://{address}");
-    let draining_server = draining.clone();
-    let server = axum::serve(listener, router(shared).into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(async move { draining_server.cancelled().await });
+    let routes = router(shared);
+    let private = private.map(|listener| {
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!(server.private_address = %address, "Answering http://{address} in any state");
+        }
+        let routes = routes.clone().into_make_service_with_connect_info::<SocketAddr>();
+        let ended = draining.clone().cancelled_owned();
+        tokio::spawn(async move { axum::serve(listener, routes).with_graceful_shutdown(ended).await })
+    });
+    // With a socket of its own it must answer those who ask how it is; with a shared one, others let people in.
+    let waits = if offered.is_some() { standby } else { Standby::default() };
+    let gate = Gate::new(listener, waits).tap_io(|stream| {
+        // Events are small and must not wait for each other.
+        let _ = stream.set_nodelay(true);
+    });
+    let server = axum::serve(gate, routes.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(draining.clone().cancelled_owned());
     manners.manager.ready(address);
     let manners = tokio::spawn(async move {
         tokio::join!(
@@ -108,7 +134,13 @@ async fn serve(config: Config, role: Role, listen: SocketAddr, manners: Manners)
             manners.heed(signals, ending, &config.server)
         )
     });
-    let served = server.await;
+    let mut served = server.await;
+    drop(offered);
+    if let Some(private) = private
+        && let Ok(Err(error)) = private.await
+    {
+        served = Err(error);
+    }
     // What is under way ends or is put back before the database is closed.
     for task in background {
         if let Err(error) = task.await {

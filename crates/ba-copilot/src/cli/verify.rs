@@ -66,6 +66,7 @@ pub(super) fn run(arguments: Arguments, config: &Config) -> Ran {
     let address = target.address();
     let options = Options {
         services: arguments.services.iter().map(|name| name.trim().to_owned()).collect(),
+        stands_by: false,
         backup_within: arguments.expect_backup_within,
         restart_command: arguments.restart_command,
         restart_within: arguments.restart_within,

@@ -16,7 +16,7 @@ use toml::{
 use super::DEFAULT_TOML;
 
 /// Variables that people know from elsewhere, and the settings they are.
-const ALIASES: [(&str, &str); 23] = [
+const ALIASES: [(&str, &str); 24] = [
     ("OPEN_ROUTER_API_KEY", "providers.openrouter_api_key"),
     ("OPENAI_API_KEY", "providers.openai_api_key"),
     ("ANTHROPIC_API_KEY", "providers.anthropic_api_key"),
@@ -27,6 +27,7 @@ const ALIASES: [(&str, &str); 23] = [
     ("LOG_LEVEL", "log.level"),
     ("ALLOWED_HOSTS", "server.allowed_hosts"),
     ("PUBLIC_URL", "server.public_url"),
+    ("BA_COPILOT_RELEASE", "server.release"),
     ("SMTP_URL", "mail.smtp_url"),
     ("MAIL_FROM", "mail.from"),
     ("SECRET_KEY", "secrets.secret_key"),
@@ -155,6 +156,38 @@ impl Environment {
         Environment { variables, file, from_file }
     }
 
+    /// The variables of a file alone, as `.env` files are written. Of the process's own only PATH and HOME count, by which programs are
+    /// found.
+    ///
+    /// # Errors
+    /// When it cannot be read, or a line of it is no `NAME=value`.
+    pub fn of_file(path: &Path) -> Result<Self, ConfigError> {
+        let name = path.display().to_string();
+        let lines = dotenvy::from_path_iter(path)
+            .map_err(|error| ConfigError::File { path: name.clone(), problem: without_values(&error) })?;
+        let mut variables = BTreeMap::new();
+        for line in lines {
+            let (variable, value) = line.map_err(|error| ConfigError::Syntax {
+                path: name.clone(),
+                problem: without_values(&error),
+            })?;
+            variables.insert(variable, value);
+        }
+        variables.retain(|_, value| !value.is_empty());
+        let from_file = variables.keys().cloned().collect();
+        for name in ["PATH", "HOME"] {
+            if let (Ok(value), false) = (std::env::var(name), variables.contains_key(name)) {
+                variables.insert(name.to_owned(), value);
+            }
+        }
+        Ok(Environment { variables, file: Some(path.to_owned()), from_file })
+    }
+
+    /// Every variable and its value, secrets too: for a process that is to be started with them, and nothing else.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Just these variables.
     pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let variables = pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -206,6 +239,23 @@ impl Environment {
     /// Colours are not wanted.
     pub fn no_color(&self) -> bool {
         self.variables.contains_key("NO_COLOR")
+    }
+}
+
+/// What is wrong with a file of variables, without the line itself, which may be secret.
+fn without_values(error: &dotenvy::Error) -> String {
+    match error {
+        dotenvy::Error::Io(error) => error.to_string(),
+        dotenvy::Error::LineParse(line, at) => {
+            let name = line.split('=').next().unwrap_or_default().trim();
+            match name.len() < line.len() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+                true => {
+                    format!("the value of {name} cannot be read from character {at} on; put it in quotes")
+                }
+                false => "a line is not of the form NAME=value".to_owned(),
+            }
+        }
+        _ => "it cannot be read".to_owned(),
     }
 }
 

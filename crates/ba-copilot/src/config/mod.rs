@@ -57,6 +57,8 @@ pub struct Config {
     pub check: Check,
     /// How other servers are looked at.
     pub verify: Verify,
+    /// How new versions come into service.
+    pub deploy: Deploy,
     /// The MCP server, and the one that checks for us.
     pub mcp: Mcp,
     /// Who writes diagrams.
@@ -74,6 +76,10 @@ pub struct Config {
 #[expect(missing_docs, reason = "default.toml documents each setting")]
 pub struct Server {
     pub listen: String,
+    pub private_listen: String,
+    pub hand_over_dir: PathBuf,
+    pub standby_marker: PathBuf,
+    pub release: String,
     pub public_url: String,
     pub proxies: usize,
     pub max_body_bytes: usize,
@@ -227,6 +233,33 @@ pub struct Verify {
     pub token: SecretString,
 }
 
+/// `[deploy]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "default.toml documents each setting")]
+pub struct Deploy {
+    pub target: DeployTarget,
+    pub dir: PathBuf,
+    pub user: String,
+    pub blue: String,
+    pub green: String,
+    pub ready_s: u64,
+    pub observe_s: u64,
+    pub keep_releases: usize,
+}
+
+/// What runs the processes that are deployed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeployTarget {
+    /// Units of systemd.
+    Systemd,
+    /// Containers of Docker Compose.
+    Compose,
+    /// Nobody: processes that nothing starts again.
+    Processes,
+}
+
 /// `[mcp]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -327,6 +360,11 @@ impl Config {
         let port = if role == Role::Mcp { 3000 } else { 8000 };
         // An address that cannot be read was refused when the configuration was loaded.
         self.server.listen.parse().unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], port)))
+    }
+
+    /// Where it answers besides, whether it stands by or not.
+    pub fn private_listen(&self) -> Option<SocketAddr> {
+        self.server.private_listen.parse().ok()
     }
 
     /// Only this machine reaches the server.

@@ -38,6 +38,39 @@ impl Config {
                 format!("`{}` is not an address with a port, such as 127.0.0.1:8000", self.server.listen),
             );
         }
+        if !self.server.private_listen.is_empty()
+            && !self.private_listen().is_some_and(|address| address.ip().is_loopback())
+        {
+            wrong(
+                "server.private_listen",
+                format!(
+                    "`{}` is not an address of this machine alone, such as 127.0.0.1:8081",
+                    self.server.private_listen
+                ),
+            );
+        }
+        let deploy = &self.deploy;
+        for (key, address) in [("deploy.blue", &deploy.blue), ("deploy.green", &deploy.green)] {
+            if !address.parse::<SocketAddr>().is_ok_and(|address| address.ip().is_loopback()) {
+                wrong(
+                    key,
+                    format!("`{address}` is not an address of this machine alone, such as 127.0.0.1:8081"),
+                );
+            }
+        }
+        if deploy.blue == deploy.green {
+            wrong("deploy.green", "it must be another address than deploy.blue".to_owned());
+        }
+        if !deploy.dir.is_absolute() {
+            wrong("deploy.dir", "it must be an absolute path, such as /opt/ba-copilot".to_owned());
+        }
+        if !(1..=3600).contains(&deploy.ready_s) || deploy.observe_s > 3600 {
+            wrong("deploy", "ready_s must be 1 to 3600, and observe_s 0 to 3600".to_owned());
+        }
+        let release = &self.server.release;
+        if release.chars().count() > 100 || !release.chars().all(|c| c.is_ascii_graphic()) {
+            wrong("server.release", "it must be a name of at most 100 letters, digits and signs".to_owned());
+        }
         if !self.mcp.server_url.is_empty() && self.mcp_server_url().is_none() {
             wrong("mcp.server_url", "it must be an address such as http://mcp:3000/mcp".to_owned());
         }

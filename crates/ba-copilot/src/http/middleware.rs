@@ -58,6 +58,16 @@ pub(super) async fn observe(mut request: Request, next: Next) -> Response {
     response
 }
 
+/// Ends a connection with its next answer when another process is to have the caller: closed while nothing is under way on it, it
+/// would be closed under the hands of whoever sends the next request at that moment.
+pub(super) async fn send_elsewhere(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if shared.leaving.is_cancelled() || shared.standby.is_on() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
 /// Writes the request id into problems.
 pub(super) async fn problem_bodies(request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().cloned().unwrap_or(RequestId(String::new()));

@@ -40,6 +40,8 @@ pub struct Shared {
     pub metrics: Option<PrometheusHandle>,
     /// How often each caller may call.
     pub limiter: Arc<Limiter>,
+    /// Whether another process serves, and this one waits.
+    pub standby: crate::standby::Standby,
     /// The process is going to end: what comes is still answered, and better sent elsewhere.
     pub leaving: tokio_util::sync::CancellationToken,
     /// No new work is taken: the process is ending.
@@ -86,5 +88,6 @@ where
         .layer(from_fn(middleware::problem_bodies))
         .layer(from_fn_with_state(shared.clone(), middleware::check_host))
         .layer(from_fn(middleware::observe))
+        .layer(from_fn_with_state(shared.clone(), middleware::send_elsewhere))
         .with_state(shared)
 }

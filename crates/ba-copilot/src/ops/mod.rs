@@ -4,6 +4,7 @@
 //! servers over HTTP, at the addresses that they are given and nowhere else (`target.rs`).
 
 pub mod backup;
+pub mod deploy;
 pub mod doctor;
 pub mod monitor;
 pub mod prometheus;

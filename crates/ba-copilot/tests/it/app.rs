@@ -142,6 +142,7 @@ impl TestApp {
             metrics,
             limiter: Limiter::new(&app),
             leaving: Default::default(),
+            standby: Default::default(),
             draining: Default::default(),
         });
         TestApp { app, script: script.unwrap_or_default(), router, clock_s, folder }
@@ -161,7 +162,7 @@ impl TestApp {
     pub(crate) fn work(&self) -> DropGuard {
         let ending = CancellationToken::new();
         tokio::spawn(live::follow(self.app.clone(), ending.clone()));
-        tokio::spawn(jobs::run(self.app.clone(), ending.clone()));
+        tokio::spawn(jobs::run(self.app.clone(), Default::default(), ending.clone()));
         ending.drop_guard()
     }
 

@@ -125,7 +125,16 @@ fn each_way_of_being_broken_has_a_name_and_nothing_is_overwritten() {
             1,
         ),
         ("a newer format".into(), with(&|parts| parts.0["format"] = 2.into()), None, "has format 2", 2),
-        ("a newer schema".into(), with(&|parts| parts.0["schema"] = 9999.into()), None, "has schema 9999", 2),
+        (
+            "a newer schema".into(),
+            with(&|parts| {
+                parts.0["schema"] = 9999.into();
+                parts.0["needs_schema"] = 9999.into();
+            }),
+            None,
+            "has schema 9999",
+            2,
+        ),
         (
             "a lost row".into(),
             with(&|parts| parts.0["counts"]["users"] = 2.into()),

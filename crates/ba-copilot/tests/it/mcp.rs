@@ -447,6 +447,7 @@ async fn fixture_server() -> SocketAddr {
         probes: Probes::default(),
         metrics: None,
         leaving: Default::default(),
+        standby: Default::default(),
         draining: Default::default(),
     };
     let config = mcp::config(&shared).with_legacy_session_mode(true).with_json_response(false);

@@ -155,6 +155,38 @@ async fn refuses_newer(store: &Store, known: i64) {
 }
 
 #[tokio::test]
+async fn a_newer_sqlite_schema_that_leaves_us_what_we_need_is_worked_with() {
+    let file = SqliteFile::new();
+    let store = file.migrated().await;
+    sqlx::query(ADDED).execute(&mut file.raw().await).await.unwrap();
+    works_beside_a_newer_program(&store).await;
+}
+
+#[tokio::test]
+async fn a_newer_postgres_schema_that_leaves_us_what_we_need_is_worked_with() {
+    let test = "a_newer_postgres_schema_that_leaves_us_what_we_need_is_worked_with";
+    let Some(database) = PostgresDatabase::new(test).await else {
+        return;
+    };
+    let store = crate::databases::migrated(&database.url()).await;
+    sqlx::query(ADDED).execute(&mut database.raw().await).await.unwrap();
+    works_beside_a_newer_program(&store).await;
+    store.close().await;
+    database.drop().await;
+}
+
+const ADDED: &str = "insert into _sqlx_migrations (version, description, success, checksum, execution_time) \
+                     select 900, '0900_more__since_0001', true, checksum, 0 from _sqlx_migrations where version = 1";
+
+async fn works_beside_a_newer_program(store: &Store) {
+    let state = store.check_schema().await.unwrap();
+    assert_eq!((state.version, state.is_current()), (900, true));
+    assert_eq!(store.migrate(NOON).await.unwrap().applied, Vec::<&str>::new());
+    let version = a_version("v", VersionOf::New(a_diagram("d")));
+    record(store, a_generation("g", 0), Some(version)).await.unwrap();
+}
+
+#[tokio::test]
 async fn versions_never_change_in_sqlite() {
     let file = SqliteFile::new();
     let store = file.migrated().await;

@@ -24,6 +24,9 @@ pub struct HealthReply {
     status: &'static str,
     /// Version of the program.
     version: &'static str,
+    /// Which build or deployment of that version, if it was told (`server.release`).
+    #[serde(skip_serializing_if = "String::is_empty")]
+    release: String,
     /// Seconds since it was started.
     uptime_s: i64,
     /// Each part.
@@ -48,6 +51,7 @@ pub async fn find_health(State(shared): State<Shared>) -> Response {
     let reply = HealthReply {
         status: health.status.word(),
         version: env!("CARGO_PKG_VERSION"),
+        release: shared.app.config.server.release.clone(),
         uptime_s: uptime_us / 1_000_000,
         checks: health.checks,
     };
@@ -70,6 +74,13 @@ pub async fn find_readyz(State(shared): State<Shared>) -> Result<&'static str, P
             StatusCode::SERVICE_UNAVAILABLE,
             "draining",
             "The server is ending; send requests elsewhere.",
+        ));
+    }
+    if shared.standby.is_on() {
+        return Err(Pending::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "standby",
+            "The server stands by; another one serves.",
         ));
     }
     match shared.probes.health(&shared.app).await.status {

@@ -135,6 +135,7 @@ pub(super) async fn create_from(
             format: manifest::FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             schema: counted.facts.schema,
+            needs_schema: Some(counted.facts.needs_schema),
             database: manifest::word(backend).to_owned(),
             created_at: rfc3339(created_at),
             files: vec![archive::list(staging.path(), database)?],

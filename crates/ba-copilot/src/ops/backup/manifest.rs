@@ -25,6 +25,9 @@ pub struct Manifest {
     pub version: String,
     /// The newest migration of the database.
     pub schema: i64,
+    /// The least schema that a program must know to work with that database; where it is not said, that schema itself.
+    #[serde(default)]
+    pub needs_schema: Option<i64>,
     /// `sqlite` or `postgres`.
     pub database: String,
     /// RFC 3339, in UTC.

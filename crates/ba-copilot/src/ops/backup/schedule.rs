@@ -9,25 +9,26 @@ use store::{Store, TimeUs};
 use tokio_util::sync::CancellationToken;
 
 use super::{Error, Site, create::create_from, list_backups, verify_backup};
-use crate::app::App;
+use crate::{app::App, standby::Standby};
 
 /// How often to look whether a backup is due, and what others did.
 const LOOK: Duration = Duration::from_secs(30);
 /// How long to leave it after a failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(900);
 
-/// Works until `ending`; at once done where no folder is configured.
-pub async fn run(app: App, ending: CancellationToken) {
+/// Works until `ending`, but not while the process stands by; at once done where no folder is configured.
+pub async fn run(app: App, standby: Standby, ending: CancellationToken) {
     let site = Site { config: app.config.as_ref().clone(), clock: app.clock.clone() };
     let (Some(store), true) = (app.store.clone(), site.folder().is_some()) else { return };
     tokio::select! {
-        () = go_on(&site, &store) => (),
+        () = go_on(&site, &store, standby) => (),
         () = ending.cancelled() => (),
     }
 }
 
-async fn go_on(site: &Site, store: &Store) {
+async fn go_on(site: &Site, store: &Store, mut standby: Standby) {
     loop {
+        standby.over().await;
         let wait = match make_if_due(site, store).await {
             Ok(()) => LOOK,
             Err(error) => {

@@ -86,7 +86,7 @@ pub(super) async fn unpack(site: &Site, file: &Path, folder: &Path) -> Result<(S
         let passphrase = site.passphrase().map(ExposeSecret::expose_secret);
         let manifest = archive::unpack(&file, passphrase, staging.path())?;
         let known = i64::try_from(Store::migrations().len()).unwrap_or(i64::MAX);
-        if manifest.schema > known {
+        if manifest.needs_schema.unwrap_or(manifest.schema) > known {
             return Err(Error::NewerSchema {
                 file: file.display().to_string(),
                 found: manifest.schema,

@@ -34,6 +34,8 @@ pub struct Options {
     pub services: Vec<String>,
     /// How old the newest verified backup may be; with `None`, a server without backups is not complained of.
     pub backup_within: Option<Duration>,
+    /// The server stands by: it is well without being ready.
+    pub stands_by: bool,
     /// What restarts the server, for `sh -c`.
     pub restart_command: Option<String>,
     /// How long the server may take to be back.

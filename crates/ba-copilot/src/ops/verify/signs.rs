@@ -28,7 +28,8 @@ pub(super) async fn root(visit: &mut Visit) -> Came {
 pub(super) async fn ready(visit: &mut Visit) -> Came {
     for path in ["/livez", "/readyz"] {
         let answer = visit.target.ask(Question::get(path)).await?;
-        holds(answer.status == 200, || {
+        let stands_by = visit.options.stands_by && path == "/readyz" && answer.json()["code"] == "standby";
+        holds(answer.status == 200 || stands_by, || {
             let problem = answer.json();
             let detail = problem["detail"].as_str().unwrap_or_default();
             format!("GET {path} answered with {}. {detail}", answer.status).trim_end().to_owned()

@@ -1,0 +1,105 @@
+//! `deploy`: a new version beside the old one, and the old one back.
+
+use std::{io::IsTerminal as _, path::PathBuf};
+
+use super::{Failure, Ran, Verdict, block_on, print, say};
+use crate::{
+    clock::Clock,
+    config::{Config, Environment},
+    ops::deploy::{Error, Order, Told, deploy},
+};
+
+/// Flags of `deploy`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Which environment: production or staging. Its settings are read from .env.production or .env.staging in this folder.
+    #[arg(long, value_name = "NAME", value_parser = ["production", "staging"])]
+    env: String,
+    /// The file of settings, if it is another one; what the program is started with, and nothing else.
+    #[arg(long, value_name = "FILE")]
+    env_file: Option<PathBuf>,
+    /// Go back to the version that served before.
+    #[arg(long, conflicts_with_all = ["skip_tests", "skip_build", "program"])]
+    rollback: bool,
+    /// Deploy this program; without it, what is in this folder is tested and built.
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
+    /// Do not run the tests.
+    #[arg(long)]
+    skip_tests: bool,
+    /// Build nothing: deploy what was built last, in target/dist.
+    #[arg(long)]
+    skip_build: bool,
+    /// Say what would be done, and change nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Write what came of it as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: Arguments, file: Option<&std::path::Path>) -> Ran {
+    let settings = arguments.env_file.unwrap_or_else(|| PathBuf::from(format!(".env.{}", arguments.env)));
+    let environment = Environment::of_file(&settings)?;
+    let config = Config::load(file, &environment)?;
+    let source = std::env::current_dir().map_err(|error| Failure::file(".", &error))?;
+    let program = match arguments.program {
+        Some(program) => {
+            let whole = program.canonicalize();
+            Some(whole.map_err(|error| Failure::file(&program.display().to_string(), &error))?)
+        }
+        None => None,
+    };
+    let order = Order {
+        settings,
+        source,
+        program,
+        skip_tests: arguments.skip_tests,
+        skip_build: arguments.skip_build,
+        rollback: arguments.rollback,
+        dry_run: arguments.dry_run,
+    };
+    let json = arguments.json;
+    let live = std::io::stdout().is_terminal();
+    let mut begun = "";
+    let mut tell = |told: Told| {
+        if json {
+            return;
+        }
+        match told {
+            Told::Begun(title) => {
+                begun = title;
+                if live {
+                    print(&format!("… {title}\r"));
+                }
+            }
+            Told::Done(seen, took) => print(&format!("✓ {begun} ({:.1} s): {seen}\n", took.as_secs_f64())),
+            Told::Left(title, why) => print(&format!("– {title}: left out, {why}\n")),
+            Told::Note(text) => print(&format!("! {text}\n")),
+        }
+    };
+    let outcome = block_on(deploy(&order, &environment, &config, &Clock::system(), &mut tell))?;
+    match outcome {
+        Ok(deployed) if json => {
+            print(&format!("{:#}\n", serde_json::json!({"deployed": !order.dry_run, "serves": deployed})));
+            Ok(Verdict::Clean)
+        }
+        Ok(_) if order.dry_run => Ok(Verdict::Clean),
+        Ok(deployed) => {
+            print(&format!("Deployed: {} serves in the slot {}.\n", deployed.release, deployed.slot));
+            Ok(Verdict::Clean)
+        }
+        Err(error @ Error::Stopped { .. }) => {
+            match json {
+                true => print(&format!(
+                    "{:#}\n",
+                    serde_json::json!({"deployed": false, "error": error.to_string()})
+                )),
+                false => say(&format!("Not deployed. {error}")),
+            }
+            Ok(Verdict::Findings)
+        }
+        Err(Error::Settings(error)) => Err(error.into()),
+        Err(Error::NotBegun(why)) => Err(Failure::Other(why)),
+    }
+}

@@ -1,0 +1,161 @@
+//! What runs the version of a slot: one shape for all targets.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use super::{Came, Release, Slot, outside, processes, systemd};
+use crate::config::{Config, DeployTarget, Environment};
+
+/// How slots are started and ended here.
+pub(super) struct Fleet {
+    target: DeployTarget,
+    folder: PathBuf,
+    /// Who runs the program, if somebody else than this process is to.
+    user: Option<String>,
+    private: [String; 2],
+    /// How long the old version may take to answer what it has begun.
+    pub(super) time_to_end: Duration,
+}
+
+impl Fleet {
+    pub(super) fn of(config: &Config) -> Self {
+        let deploy = &config.deploy;
+        let is_systemd = deploy.target == DeployTarget::Systemd;
+        Fleet {
+            target: deploy.target,
+            folder: deploy.dir.clone(),
+            user: Some(deploy.user.clone()).filter(|user| is_systemd && !user.is_empty()),
+            private: [deploy.blue.clone(), deploy.green.clone()],
+            // A little more than it gives itself.
+            time_to_end: Duration::from_secs(config.server.drain_s + config.server.shutdown_s + 15),
+        }
+    }
+
+    /// Whether slots can be started here; what this target is.
+    pub(super) async fn look(&self) -> Came<String> {
+        match self.target {
+            DeployTarget::Processes => Ok("processes of this machine".to_owned()),
+            DeployTarget::Systemd => systemd::look().await,
+            DeployTarget::Compose => Err("the target compose is not known to this version".to_owned()),
+        }
+    }
+
+    /// The folder of a slot.
+    pub(super) fn slot_folder(&self, slot: Slot) -> PathBuf {
+        self.folder.join("slots").join(slot.word())
+    }
+
+    /// The file that makes the process of a slot stand by.
+    pub(super) fn standby_marker(&self, slot: Slot) -> PathBuf {
+        self.slot_folder(slot).join("standby")
+    }
+
+    /// Where a slot answers in any state.
+    pub(super) fn address(&self, slot: Slot) -> String {
+        let [blue, green] = &self.private;
+        format!("http://{}", if slot == Slot::Blue { blue } else { green })
+    }
+
+    /// What the program of a release is started with, in a slot: what it is told by the operator, and where its place is.
+    fn variables(&self, release: &Release, slot: Slot, environment: &Environment) -> Vec<(String, String)> {
+        let address = self.address(slot);
+        let own = [
+            ("BA_COPILOT_RELEASE", release.name.clone()),
+            ("BA_COPILOT__SERVER__PRIVATE_LISTEN", address.trim_start_matches("http://").to_owned()),
+            ("BA_COPILOT__SERVER__HAND_OVER_DIR", self.folder.join("hand-over").display().to_string()),
+            ("BA_COPILOT__SERVER__STANDBY_MARKER", self.standby_marker(slot).display().to_string()),
+        ];
+        let told = environment.pairs().filter(|(name, _)| own.iter().all(|(ours, _)| ours != name));
+        let told = told.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        told.chain(own.iter().map(|(name, value)| ((*name).to_owned(), value.clone()))).collect()
+    }
+
+    /// A command of a release, with the settings that it is to serve with.
+    pub(super) fn command(
+        &self,
+        release: &Release,
+        arguments: &[&str],
+        environment: &Environment,
+    ) -> Command {
+        let mut command = match &self.user {
+            None => outside::command(&release.program, arguments, &self.folder),
+            Some(user) => {
+                let program = release.program.display().to_string();
+                let words: Vec<&str> =
+                    ["-u", user, "--", &program].into_iter().chain(arguments.iter().copied()).collect();
+                outside::command(Path::new("runuser"), &words, &self.folder)
+            }
+        };
+        command.env_clear().envs(environment.pairs());
+        command
+    }
+
+    /// Starts a release in a slot, where it stands by.
+    pub(super) async fn start(&self, release: &Release, slot: Slot, environment: &Environment) -> Came<()> {
+        let folder = self.slot_folder(slot);
+        fs::create_dir_all(&folder).map_err(|error| cannot(&folder, &error))?;
+        self.stand_by(slot, true)?;
+        let variables = self.variables(release, slot, environment);
+        match self.target {
+            DeployTarget::Processes => processes::start(release, &self.folder, &folder, &variables),
+            DeployTarget::Systemd => systemd::start(release, slot, &folder, &variables).await,
+            DeployTarget::Compose => Ok(()),
+        }
+    }
+
+    /// Lets a slot stand by, or serve.
+    pub(super) fn stand_by(&self, slot: Slot, on: bool) -> Came<()> {
+        let file = self.standby_marker(slot);
+        let done = match on {
+            true => fs::write(&file, ""),
+            false => fs::remove_file(&file).or_else(|error| match error.kind() {
+                io::ErrorKind::NotFound => Ok(()),
+                _ => Err(error),
+            }),
+        };
+        done.map_err(|error| cannot(&file, &error))
+    }
+
+    /// Whether anything runs in a slot.
+    pub(super) async fn is_running(&self, slot: Slot) -> bool {
+        match self.target {
+            DeployTarget::Processes => processes::is_running(&self.slot_folder(slot)),
+            DeployTarget::Systemd => systemd::is_running(slot).await,
+            DeployTarget::Compose => false,
+        }
+    }
+
+    /// Ends what runs in a slot, after what it has begun; says whether it had to be cut off.
+    pub(super) async fn stop(&self, slot: Slot) -> Came<bool> {
+        match self.target {
+            DeployTarget::Processes => processes::stop(&self.slot_folder(slot), self.time_to_end).await,
+            DeployTarget::Systemd => systemd::stop(slot).await.map(|()| false),
+            DeployTarget::Compose => Ok(false),
+        }
+    }
+
+    /// From now on the machine starts this slot when it starts, and not the other one.
+    pub(super) async fn settle(&self, slot: Slot) -> Came<()> {
+        match self.target {
+            DeployTarget::Systemd => systemd::settle(slot).await,
+            DeployTarget::Processes | DeployTarget::Compose => Ok(()),
+        }
+    }
+
+    /// The last lines that the program of a slot has told.
+    pub(super) async fn last_words(&self, slot: Slot) -> String {
+        match self.target {
+            DeployTarget::Processes => processes::last_words(&self.slot_folder(slot)),
+            DeployTarget::Systemd => systemd::last_words(slot).await,
+            DeployTarget::Compose => String::new(),
+        }
+    }
+}
+
+pub(super) fn cannot(path: &Path, error: &io::Error) -> String {
+    format!("{} cannot be used: {error}.", path.display())
+}

@@ -1,0 +1,206 @@
+//! The steps before a version is started: is everything there, is it good, is what is kept safe.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use super::{Came, Release, Site, fleet::cannot, outside};
+
+/// Where the program is after it was built, in the folder of the sources.
+const BUILT: &str = "target/dist/ba-copilot";
+
+/// A release that is ready to be started, with everything that is kept backed up and migrated; none for a dry run.
+pub(super) async fn prepare(site: &mut Site<'_>) -> Came<Option<Release>> {
+    look(site).await?;
+    let source = site.order.source.clone();
+    test(site, &source).await?;
+    build(site, &source).await?;
+    if site.order.dry_run {
+        for (title, would) in [
+            ("Take the release", "copies the program into the folder of releases"),
+            ("Check its settings", "runs its `config check` and `doctor`"),
+            ("Back up", "runs `backup create --verify`"),
+            ("Migrate", "runs `migrate`"),
+            ("Start", "starts it in the free slot, where it stands by"),
+            ("Verify", "runs the suite of `verify` against it"),
+            ("Switch", "sends people to it, and lets the old one stand by"),
+            ("Watch", "watches it serve, and goes back if it does not serve well"),
+            ("End the old one", "ends the old one when it has answered what it has begun"),
+        ] {
+            site.leave(title, format!("a dry run; it {would}"));
+        }
+        return Ok(None);
+    }
+    let release = take(site, &source).await?;
+    check(site, &release).await?;
+    back_up(site, &release).await?;
+    migrate(site, &release).await?;
+    Ok(Some(release))
+}
+
+/// The version that served before, if it can serve again.
+pub(super) async fn find_previous(site: &mut Site<'_>) -> Came<Option<Release>> {
+    look(site).await?;
+    let release = site
+        .step("Find the version before", async |site| {
+            let name = site.state.previous.clone();
+            let name = name.ok_or("Nothing was deployed here before the version that serves.")?;
+            let release = site.releases.find(&name).ok_or_else(|| {
+                format!("The release {name} is not kept any more. Deploy it from its sources: `git checkout`, then `ba-copilot deploy`.")
+            })?;
+            Ok((release, name))
+        })
+        .await?;
+    site.step("See whether it knows the tables", async |site| {
+        let command = site.fleet.command(&release, &["migrate", "--dry-run"], site.environment);
+        outside::run(command).await.map_err(|why| {
+            format!("{why}\nThe database was changed in a way that this version does not know. Restore a backup that was made before that: `ba-copilot backup list`.")
+        })?;
+        Ok(((), "it does".to_owned()))
+    })
+    .await?;
+    if site.order.dry_run {
+        site.leave(
+            "Start",
+            "a dry run; it would be started beside the version that serves, tried, and switched to",
+        );
+        return Ok(None);
+    }
+    Ok(Some(release))
+}
+
+async fn look(site: &mut Site<'_>) -> Came<()> {
+    site.step("Look at the place", async |site| {
+        let settings = &site.order.settings;
+        let mode = fs::metadata(settings).map_err(|error| cannot(settings, &error))?.permissions().mode();
+        if mode & 0o077 != 0 {
+            return Err(format!(
+                "{} holds secrets, and others may read it. Run `chmod 600 {0}`.",
+                settings.display()
+            ));
+        }
+        let target = site.fleet.look().await?;
+        let serves = match &site.state.active {
+            Some(active) if site.fleet.is_running(active.slot).await => {
+                format!("{} serves in the slot {}", active.release, active.slot)
+            }
+            Some(active) => {
+                format!("{} should serve in the slot {}, and does not run", active.release, active.slot)
+            }
+            None => "nothing was deployed here yet".to_owned(),
+        };
+        Ok(((), format!("{target}; {serves}")))
+    })
+    .await
+}
+
+async fn test(site: &mut Site<'_>, source: &Path) -> Came<()> {
+    const TITLE: &str = "Test";
+    let why_not = match site.order {
+        order if order.program.is_some() => "a program was given",
+        order if order.skip_tests => "--skip-tests",
+        order if order.dry_run => "a dry run; it runs `cargo xtask test`",
+        _ => {
+            return site
+                .step(TITLE, async |_| {
+                    outside::run(outside::command(Path::new("cargo"), &["xtask", "test"], source)).await?;
+                    Ok(((), "`cargo xtask test` passed".to_owned()))
+                })
+                .await;
+        }
+    };
+    site.leave(TITLE, why_not);
+    Ok(())
+}
+
+async fn build(site: &mut Site<'_>, source: &Path) -> Came<()> {
+    const TITLE: &str = "Build";
+    let why_not = match site.order {
+        order if order.program.is_some() => "a program was given",
+        order if order.skip_build => "--skip-build",
+        order if order.dry_run => "a dry run; it runs `cargo xtask dist`",
+        _ => {
+            return site
+                .step(TITLE, async |_| {
+                    outside::run(outside::command(Path::new("cargo"), &["xtask", "dist"], source)).await?;
+                    Ok(((), source.join(BUILT).display().to_string()))
+                })
+                .await;
+        }
+    };
+    site.leave(TITLE, why_not);
+    Ok(())
+}
+
+async fn take(site: &mut Site<'_>, source: &Path) -> Came<Release> {
+    let program = site.order.program.clone().unwrap_or_else(|| source.join(BUILT));
+    site.step("Take the release", async |site| {
+        let said = outside::run(outside::command(&program, &["--version"], Path::new("/"))).await?;
+        let version = said.trim().strip_prefix("ba-copilot ").filter(|version| {
+            let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'+');
+            !version.is_empty() && version.bytes().all(fits)
+        });
+        let version = version.ok_or_else(|| {
+            format!(
+                "{} is not this program: asked for its version, it said `{}`.",
+                program.display(),
+                said.trim()
+            )
+        })?;
+        let release = site.releases.take(&program, version).map_err(|error| cannot(&program, &error))?;
+        let name = release.name.clone();
+        Ok((release, name))
+    })
+    .await
+}
+
+async fn check(site: &mut Site<'_>, release: &Release) -> Came<()> {
+    site.step("Check its settings", async |site| {
+        outside::run(site.fleet.command(release, &["config", "check"], site.environment)).await?;
+        let said =
+            outside::run(site.fleet.command(release, &["doctor", "--quiet"], site.environment)).await?;
+        for warning in said.lines().filter(|line| line.starts_with("warning")) {
+            site.note(warning.split_whitespace().collect::<Vec<_>>().join(" "));
+        }
+        Ok(((), said.lines().find(|line| line.contains(" problems")).unwrap_or_default().to_owned()))
+    })
+    .await
+}
+
+async fn back_up(site: &mut Site<'_>, release: &Release) -> Came<()> {
+    const TITLE: &str = "Back up";
+    // The version that serves knows the tables as they are.
+    let active = site.state.active.as_ref().and_then(|active| site.releases.find(&active.release));
+    if active.is_none() && keeps_nothing_yet(site, release).await? {
+        site.leave(TITLE, "nothing is kept yet");
+        return Ok(());
+    }
+    let maker = active.unwrap_or_else(|| release.clone());
+    let folder: PathBuf = match site.config.backup.dir.as_os_str().is_empty() {
+        true => site.folder().join("backups"),
+        false => site.config.backup.dir.clone(),
+    };
+    let to = folder.display().to_string();
+    site.step(TITLE, async |site| {
+        let arguments = ["backup", "create", "--to", &to, "--verify"];
+        let said = outside::run(site.fleet.command(&maker, &arguments, site.environment)).await?;
+        Ok(((), format!("{}, and everything in it came back", said.lines().next().unwrap_or(&to))))
+    })
+    .await
+}
+
+async fn keeps_nothing_yet(site: &mut Site<'_>, release: &Release) -> Came<bool> {
+    let command = site.fleet.command(release, &["migrate", "--dry-run"], site.environment);
+    // The first step there ever was is still to be made.
+    Ok(outside::hear(command).await?.output.contains("would apply 0001_"))
+}
+
+async fn migrate(site: &mut Site<'_>, release: &Release) -> Came<()> {
+    site.step("Migrate", async |site| {
+        let said = outside::run(site.fleet.command(release, &["migrate"], site.environment)).await?;
+        Ok(((), said.trim().replace('\n', ", ")))
+    })
+    .await
+}

@@ -1,0 +1,303 @@
+//! `deploy` under load, with real processes: nothing is lost while one version follows another, a bad one never gets in, and a swap
+//! without it fails the same test.
+
+use std::{
+    fs,
+    io::Write,
+    net::TcpListener,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{
+    cli::{Ran, run_in},
+    constant_load::Crowd,
+    ledger::{Call, wait_for},
+    postgres::Postgres,
+    process::BINARY,
+};
+
+/// A machine with a folder to deploy to; what runs in its slots ends with it.
+struct Machine {
+    folder: TempDir,
+    front: String,
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        for slot in ["blue", "green"] {
+            let Ok(text) = fs::read_to_string(self.path("deployed/slots").join(slot).join("pid")) else {
+                continue;
+            };
+            let id = text.split(' ').next().unwrap_or_default().to_owned();
+            let _ = Command::new("kill").args(["-KILL", &id]).status();
+        }
+    }
+}
+
+impl Machine {
+    fn new(more: &[(&str, &str)]) -> Machine {
+        let folder = TempDir::new().expect("a folder");
+        let ports: Vec<TcpListener> =
+            (0..3).map(|_| TcpListener::bind("127.0.0.1:0").expect("a port")).collect();
+        let address = |number: usize| ports[number].local_addr().expect("an address").to_string();
+        let (front, blue, green) = (address(0), address(1), address(2));
+        let place = |name: &str| folder.path().join(name).display().to_string();
+        let (deployed, data) = (place("deployed"), place("data"));
+        let mut settings = vec![
+            ("BA_COPILOT__DEPLOY__TARGET", "processes"),
+            ("BA_COPILOT__DEPLOY__DIR", &deployed),
+            ("BA_COPILOT__DEPLOY__BLUE", &blue),
+            ("BA_COPILOT__DEPLOY__GREEN", &green),
+            ("BA_COPILOT__DEPLOY__OBSERVE_S", "1"),
+            ("BA_COPILOT__DEPLOY__READY_S", "60"),
+            ("BA_COPILOT__SERVER__LISTEN", &front),
+            ("BA_COPILOT__SERVER__DRAIN_S", "1"),
+            ("BA_COPILOT__DATA__DIR", &data),
+            ("BA_COPILOT__CHECK__THREADS", "1"),
+            ("BA_COPILOT__LIMITS__REQUESTS_PER_MINUTE", "1000000"),
+            ("BA_COPILOT__LIMITS__TOKEN_REQUESTS_PER_MINUTE", "1000000"),
+            ("BA_COPILOT__LIMITS__ADDRESS_REQUESTS_PER_MINUTE", "1000000"),
+        ];
+        settings.extend(more);
+        let text: String = settings.iter().map(|(name, value)| format!("{name}=\"{value}\"\n")).collect();
+        let machine = Machine { folder, front };
+        machine.settings(&text);
+        machine
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn settings(&self, text: &str) {
+        let file = self.path(".env.staging");
+        let mut file =
+            fs::OpenOptions::new().create(true).append(true).mode(0o600).open(file).expect("a file");
+        file.write_all(text.as_bytes()).expect("written");
+    }
+
+    /// Another version: the same program, and a byte behind its end, which nobody reads.
+    fn version(&self, name: &str) -> String {
+        let path = self.path(name);
+        fs::copy(BINARY, &path).expect("a copy");
+        let mut file = fs::OpenOptions::new().append(true).open(&path).expect("a file");
+        file.write_all(name.as_bytes()).expect("written");
+        path.display().to_string()
+    }
+
+    /// A version that does something else when it is to serve.
+    fn bad_version(&self, name: &str, serve: &str) -> String {
+        let path = self.path(name);
+        let script =
+            format!("#!/bin/sh\ncase \"$1\" in\n  serve) {serve} ;;\n  *) exec {BINARY} \"$@\" ;;\nesac\n");
+        fs::write(&path, script).expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("set");
+        path.display().to_string()
+    }
+
+    fn deploy(&self, arguments: &[&str]) -> Ran {
+        let arguments = [&["deploy", "--env", "staging"], arguments].concat();
+        run_in(self.folder.path(), &arguments, b"", &[("PATH", "/usr/local/bin:/usr/bin:/bin")])
+    }
+
+    fn deployed(&self, arguments: &[&str]) -> String {
+        let ran = self.deploy(arguments);
+        assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+        ran.out
+    }
+
+    /// What /health says at the front.
+    fn health(&self) -> Value {
+        Call::get("/health").send(&self.front, "").expect("health").json
+    }
+
+    fn release(&self) -> String {
+        self.health()["release"].as_str().expect("a release").to_owned()
+    }
+
+    fn serving(&self) -> usize {
+        ["blue", "green"]
+            .iter()
+            .filter(|slot| process_of(&self.path("deployed/slots").join(slot)).is_some())
+            .count()
+    }
+}
+
+/// The number of the process in a slot.
+fn process_of(slot: &Path) -> Option<String> {
+    let id = fs::read_to_string(slot.join("pid")).ok()?.split(' ').next()?.to_owned();
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    (!stat.contains(") Z ")).then_some(id)
+}
+
+/// So many answers between two things that happen.
+const BETWEEN: usize = 150;
+
+fn three_swaps_and_two_bad_versions(more: &[(&str, &str)]) {
+    let machine = Machine::new(more);
+    let (one, two, three) = (machine.version("one"), machine.version("two"), machine.version("three"));
+    let out = machine.deployed(&["--program", &one]);
+    assert!(out.contains("Back up: left out, nothing is kept yet"), "{out}");
+    let first = machine.release();
+    let crowd = Crowd::start(&machine.front);
+    crowd.wait_for_more(BETWEEN);
+    let go_on = |what: &str| {
+        crowd.wait_for_more(BETWEEN);
+        assert_eq!(crowd.failures(), Vec::<String>::new(), "{what}");
+        assert_eq!(machine.serving(), 1, "{what}");
+    };
+
+    // Three swaps: forward, forward, and back.
+    let out = machine.deployed(&["--program", &two]);
+    assert!(out.contains("everything in it came back"), "no backup: {out}");
+    let second = machine.release();
+    go_on("the first swap");
+    machine.deployed(&["--program", &three]);
+    let third = machine.release();
+    go_on("the second swap");
+    machine.deployed(&["--rollback"]);
+    assert_eq!(machine.release(), second);
+    go_on("the third swap");
+    assert_eq!([&first, &second, &third].iter().collect::<std::collections::BTreeSet<_>>().len(), 3);
+
+    // Versions that must not get in.
+    let never_ready = machine.bad_version("never-ready", "exec sleep 600");
+    let ends = machine.bad_version("ends", "echo it cannot go on >&2; exit 3");
+    let fails =
+        machine.bad_version("fails", &format!("BA_COPILOT__SERVER__MAX_BODY_BYTES=10 exec {BINARY} serve"));
+    machine.settings("BA_COPILOT__DEPLOY__READY_S=3\n");
+    for (program, why) in [
+        (never_ready, "was not ready after 3 s"),
+        (ends, "ended by itself. Its last words:\n  it cannot go on"),
+        (fails, "does not do what it should"),
+    ] {
+        let ran = machine.deploy(&["--program", &program]);
+        assert_eq!(ran.code, 1, "{program}: {}{}", ran.out, ran.err);
+        assert!(ran.err.contains(why), "{program}: {}", ran.err);
+        assert!(ran.err.contains(&format!("{second} serves on in the slot")), "{program}: {}", ran.err);
+        assert_eq!(machine.release(), second, "{program}");
+        go_on(&program);
+    }
+    crowd.end();
+    assert_eq!(crowd.failures(), Vec::<String>::new());
+    crowd.compare();
+}
+
+#[test]
+fn nothing_is_lost_while_versions_change_on_sqlite() {
+    three_swaps_and_two_bad_versions(&[]);
+}
+
+#[test]
+fn nothing_is_lost_while_versions_change_on_postgres() {
+    let Some(postgres) = Postgres::start() else { return };
+    three_swaps_and_two_bad_versions(&[("DATABASE_URL", &postgres.url())]);
+}
+
+#[test]
+fn a_swap_by_killing_is_noticed() {
+    let machine = Machine::new(&[]);
+    machine.deployed(&["--program", &machine.version("one")]);
+    let crowd = Crowd::start(&machine.front);
+    crowd.wait_for_more(BETWEEN);
+    let slot = machine.path("deployed/slots/blue");
+    let id = process_of(&slot).expect("a process");
+    assert!(Command::new("kill").args(["-KILL", &id]).status().expect("kill").success());
+    wait_for("its end", || process_of(&slot).is_none());
+    machine.deployed(&["--program", &machine.version("two")]);
+    wait_for("failures", || !crowd.failures().is_empty());
+    crowd.end();
+    let failures = crowd.failures();
+    assert!(failures.iter().any(|failure| failure.starts_with("client")), "{failures:?}");
+    assert!(failures.iter().any(|failure| failure.starts_with("listener")), "{failures:?}");
+}
+
+#[test]
+fn a_deployment_that_is_cut_off_leaves_a_version_that_serves() {
+    let machine = Machine::new(&[]);
+    machine.deployed(&["--program", &machine.version("one")]);
+    let (first, two) = (machine.release(), machine.version("two"));
+    machine.settings("BA_COPILOT__DEPLOY__OBSERVE_S=600\n");
+    let crowd = Crowd::start(&machine.front);
+    let begin = || {
+        let child = Command::new(BINARY)
+            .args(["deploy", "--env", "staging", "--program", &two])
+            .current_dir(machine.folder.path())
+            .env_clear()
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        wait_for("the new version to serve", || {
+            let kept = fs::read_to_string(machine.path("deployed/deployed.json")).unwrap_or_default();
+            kept.contains("green")
+        });
+        crowd.wait_for_more(BETWEEN);
+        child
+    };
+    let signal = |child: &Child, name: &str| {
+        let status = Command::new("kill").args([name, &child.id().to_string()]).status().expect("kill");
+        assert!(status.success());
+    };
+
+    // Asked to end, it goes back.
+    let child = begin();
+    signal(&child, "-TERM");
+    let ended = child.wait_with_output().expect("an end");
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.contains("it was interrupted") && said.contains(&format!("{first} serves on")), "{said}");
+    assert_eq!((machine.release(), machine.serving()), (first.clone(), 1));
+    crowd.wait_for_more(BETWEEN);
+
+    // Killed, it leaves both: the new one serves, the old one stands by, and the next deployment tidies up.
+    let mut child = begin();
+    signal(&child, "-KILL");
+    child.wait().expect("an end");
+    crowd.wait_for_more(BETWEEN);
+    assert_eq!(machine.serving(), 2);
+    machine.settings("BA_COPILOT__DEPLOY__OBSERVE_S=1\n");
+    machine.deployed(&["--rollback"]);
+    assert_eq!((machine.release(), machine.serving()), (first, 1));
+    crowd.end();
+    assert_eq!(crowd.failures(), Vec::<String>::new());
+    crowd.compare();
+}
+
+#[test]
+fn what_cannot_be_begun_changes_nothing() {
+    let machine = Machine::new(&[]);
+    let out = machine.deployed(&["--program", BINARY, "--dry-run"]);
+    assert!(out.contains("Switch: left out, a dry run"), "{out}");
+    assert!(!machine.path("deployed").exists(), "a dry run left something behind");
+
+    let ran = machine.deploy(&["--rollback"]);
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("Nothing was deployed here before"), "{}", ran.err);
+
+    let ran = machine.deploy(&["--program", "/bin/true"]);
+    assert!(ran.code == 1 && ran.err.contains("is not this program"), "{}{}", ran.out, ran.err);
+
+    let file = machine.path(".env.staging");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("set");
+    let ran = machine.deploy(&["--program", BINARY]);
+    assert!(ran.code == 1 && ran.err.contains("chmod 600"), "{}{}", ran.out, ran.err);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("set");
+
+    // Two at once: one goes on, the other says so.
+    let lock = fs::File::create(machine.path("deployed/deploy.lock")).expect("a file");
+    lock.lock().expect("locked");
+    let ran = machine.deploy(&["--program", BINARY]);
+    assert!(ran.code == 2 && ran.err.contains("Another deployment goes on"), "{}{}", ran.out, ran.err);
+    drop(lock);
+
+    machine.settings("BA_COPILOT__DEPLOY__TARGTE=compose\n");
+    let ran = machine.deploy(&["--program", BINARY]);
+    assert!(ran.code == 2 && ran.err.contains("Did you mean `deploy.target`"), "{}{}", ran.out, ran.err);
+    assert_eq!(machine.serving(), 0);
+}
