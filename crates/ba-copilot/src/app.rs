@@ -13,6 +13,7 @@ use crate::{
     ops::backup::DataLock,
     outbound::Outbound,
     remote::RemoteChecker,
+    remote_generator::RemoteGenerator,
     service::{Error, accounts, live::Live, mail::Mailer, schema, secrets::Sealer, verdicts::SharedVerdicts},
     shared_memory::SharedMemory,
 };
@@ -32,6 +33,8 @@ pub struct App {
     pub checker: Arc<Checker>,
     /// Another process that checks for this one, if one is configured.
     pub remote: Option<RemoteChecker>,
+    /// Another process that generates for this one, if one is configured.
+    pub generator: Option<RemoteGenerator>,
     /// With whom else people may sign in, if with anybody.
     pub oidc: Option<Provider>,
     /// What this process remembers together with others, if a Redis is configured.
@@ -78,6 +81,8 @@ impl App {
     fn with_llm(config: Config, clock: Clock, llm: Llm, scripted: bool) -> Result<App, Error> {
         let checker = Arc::new(Checker::new(config.check_limits()));
         let remote = config.mcp_server_url().map(|url| RemoteChecker::new(url, &config.mcp));
+        let generator =
+            RemoteGenerator::of(&config).map_err(|error| Error::Unavailable(error.to_string()))?;
         let oidc = Provider::of(&config, &clock).map_err(|error| Error::Unavailable(error.to_string()))?;
         let shared_memory =
             SharedMemory::new(&config.redis).map_err(|error| Error::Unavailable(error.to_string()))?;
@@ -100,6 +105,7 @@ impl App {
             scripted,
             checker,
             remote,
+            generator,
             shared_memory,
             verdicts,
             clock,

@@ -21,6 +21,7 @@ pub mod outbound;
 mod process_metrics;
 pub mod quota;
 pub mod remote;
+pub mod remote_generator;
 pub mod service;
 mod service_manager;
 pub mod shared_memory;

@@ -17,8 +17,8 @@ pub(super) struct Arguments {
     /// The server; the one that this configuration would start, on this machine, if nothing is said.
     #[arg(long)]
     url: Option<String>,
-    /// What the server does: all, ai or mcp.
-    #[arg(id = "asked_role", long = "role", value_parser = ["all", "ai", "mcp"], default_value = "all")]
+    /// What the server does: all, web, api, ai or mcp.
+    #[arg(id = "asked_role", long = "role", value_parser = ["all", "web", "api", "ai", "mcp"], default_value = "all")]
     role: String,
 }
 

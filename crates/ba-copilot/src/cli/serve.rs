@@ -24,12 +24,12 @@ use crate::{
 /// Flags of `serve`.
 #[derive(Debug, Default, PartialEq, Eq, clap::Args)]
 pub(super) struct Arguments {
-    /// What this process does: all (the default); ai, which generates and checks; mcp, which checks for agents and other
-    /// processes. The last two keep nothing.
-    #[arg(long, value_parser = ["all", "ai", "mcp"])]
+    /// What this process does: all (the default); web, pages for people; api, the API for programs and the work that goes on after the
+    /// answer; ai, which generates and checks; mcp, which checks for agents and other processes. The last two keep nothing.
+    #[arg(long, value_parser = ["all", "web", "api", "ai", "mcp"])]
     role: Option<String>,
-    /// Where to listen, for example 127.0.0.1:8000; port 0 takes a free one. The role mcp listens on 127.0.0.1:3000 if
-    /// nothing is said.
+    /// Where to listen, for example 127.0.0.1:8000; port 0 takes a free one. If nothing is said, the roles web and mcp listen on port
+    /// 3000 and the role api on port 8001 of 127.0.0.1.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
     /// Folder for everything that is kept.
@@ -59,12 +59,13 @@ async fn may_be_reached(role: Role, listen: SocketAddr, app: &App) -> Result<(),
         Role::Mcp => Err(Failure::Other(format!(
             "{listen} can be reached by others, so callers need a token. Set MCP_TOKEN here and in the processes that call it, or listen on 127.0.0.1."
         ))),
-        Role::All if people::is_set_up(app).await? => Ok(()),
-        Role::All => Err(Failure::Other(format!(
+        Role::All | Role::Web | Role::Api if people::is_set_up(app).await? => Ok(()),
+        Role::All | Role::Web | Role::Api => Err(Failure::Other(format!(
             "{listen} can be reached by others, and there are no accounts yet, so anyone could use it. Make the first one with `ba-copilot user add EMAIL`, or make a link for it with `ba-copilot user setup-link`; or listen on 127.0.0.1."
         ))),
+        Role::Ai if !app.config.ai.tokens().is_empty() => Ok(()),
         Role::Ai => Err(Failure::Other(format!(
-            "{listen} can be reached by others, and the role ai knows no accounts, so anyone could use it. Listen on 127.0.0.1, or serve the role all."
+            "{listen} can be reached by others, and the role ai knows no accounts, so callers need a token. Set AI_SERVICE_TOKEN here and in the processes that call it, or listen on 127.0.0.1."
         ))),
     }
 }
@@ -74,7 +75,7 @@ async fn serve(config: Config, role: Role, address: SocketAddr, manners: Manners
     let signals =
         Signals::catch().map_err(|error| Failure::Other(format!("Signals cannot be caught: {error}.")))?;
     let app = App::stateless(config, Clock::system())?;
-    let app = if role == Role::All { app.with_store().await? } else { app };
+    let app = if role.keeps() { app.with_store().await? } else { app };
     may_be_reached(role, address, &app).await?;
     let config = app.config.clone();
     let ending = Ending::default();
@@ -92,11 +93,11 @@ async fn serve(config: Config, role: Role, address: SocketAddr, manners: Manners
         let _ = memory.connect().await;
     }
     let store = app.store.clone();
-    let background = [
-        tokio::spawn(live::follow(app.clone(), draining.clone())),
-        tokio::spawn(jobs::run(app.clone(), standby.clone(), leaving.clone())),
-        tokio::spawn(backup::schedule::run(app.clone(), standby.clone(), draining.clone())),
-    ];
+    let mut background = vec![tokio::spawn(live::follow(app.clone(), draining.clone()))];
+    if role.works() {
+        background.push(tokio::spawn(jobs::run(app.clone(), standby.clone(), leaving.clone())));
+        background.push(tokio::spawn(backup::schedule::run(app.clone(), standby.clone(), draining.clone())));
+    }
     let limiter = Limiter::new(&app);
     let probes = Probes::default();
     let shared = Shared {

@@ -16,7 +16,7 @@ use toml::{
 use super::DEFAULT_TOML;
 
 /// Variables that people know from elsewhere, and the settings they are.
-const ALIASES: [(&str, &str); 24] = [
+const ALIASES: [(&str, &str); 26] = [
     ("OPEN_ROUTER_API_KEY", "providers.openrouter_api_key"),
     ("OPENAI_API_KEY", "providers.openai_api_key"),
     ("ANTHROPIC_API_KEY", "providers.anthropic_api_key"),
@@ -37,6 +37,8 @@ const ALIASES: [(&str, &str); 24] = [
     ("OIDC_CLIENT_SECRET", "oidc.client_secret"),
     ("REDIS_URL", "redis.url"),
     ("VERIFY_TOKEN", "verify.token"),
+    ("AI_SERVICE_URL", "ai.service_url"),
+    ("AI_SERVICE_TOKEN", "ai.token"),
     ("MCP_SERVER_URL", "mcp.server_url"),
     ("MCP_TIMEOUT", "mcp.timeout_s"),
     ("MCP_TOKEN", "mcp.token"),

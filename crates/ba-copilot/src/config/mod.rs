@@ -59,6 +59,8 @@ pub struct Config {
     pub verify: Verify,
     /// How new versions come into service.
     pub deploy: Deploy,
+    /// The service that generates, and the one that generates for us.
+    pub ai: Ai,
     /// The MCP server, and the one that checks for us.
     pub mcp: Mcp,
     /// Who writes diagrams.
@@ -260,6 +262,22 @@ pub enum DeployTarget {
     Processes,
 }
 
+/// `[ai]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "default.toml documents each setting")]
+pub struct Ai {
+    pub service_url: String,
+    pub token: SecretString,
+}
+
+impl Ai {
+    /// The tokens that callers may send; empty when none is asked for.
+    pub fn tokens(&self) -> Vec<&str> {
+        words(self.token.expose_secret()).collect()
+    }
+}
+
 /// `[mcp]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -292,6 +310,10 @@ pub enum Role {
     /// Everything.
     #[default]
     All,
+    /// Pages and what they call, for people.
+    Web,
+    /// The API for programs, and the work that goes on after the answer.
+    Api,
     /// Generates and checks, and keeps nothing.
     Ai,
     /// Checks for others over MCP, and keeps nothing.
@@ -300,11 +322,27 @@ pub enum Role {
 
 impl Role {
     /// Every role and its name.
-    pub const NAMES: [(&str, Role); 3] = [("all", Role::All), ("ai", Role::Ai), ("mcp", Role::Mcp)];
+    pub const NAMES: [(&str, Role); 5] =
+        [("all", Role::All), ("web", Role::Web), ("api", Role::Api), ("ai", Role::Ai), ("mcp", Role::Mcp)];
 
     /// The role of this name.
     pub fn parse(name: &str) -> Option<Role> {
         Role::NAMES.iter().find(|(known, _)| *known == name).map(|(_, role)| *role)
+    }
+
+    /// Whether it has a database.
+    pub fn keeps(self) -> bool {
+        matches!(self, Role::All | Role::Web | Role::Api)
+    }
+
+    /// Whether it has pages for people.
+    pub fn has_pages(self) -> bool {
+        self != Role::Api && self != Role::Mcp
+    }
+
+    /// Whether it takes up jobs and makes backups. Of several processes exactly one kind does, so that pages stay quick.
+    pub fn works(self) -> bool {
+        matches!(self, Role::All | Role::Api)
     }
 }
 
@@ -357,7 +395,11 @@ impl Config {
 
     /// Where a process of this role listens.
     pub fn listen(&self, role: Role) -> SocketAddr {
-        let port = if role == Role::Mcp { 3000 } else { 8000 };
+        let port = match role {
+            Role::Web | Role::Mcp => 3000,
+            Role::Api => 8001,
+            Role::All | Role::Ai => 8000,
+        };
         // An address that cannot be read was refused when the configuration was loaded.
         self.server.listen.parse().unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], port)))
     }
@@ -378,6 +420,18 @@ impl Config {
             "" => format!("http://{}", self.listen(Role::All)),
             url => url.to_owned(),
         }
+    }
+
+    /// The service that generates for this one.
+    pub fn ai_service_url(&self) -> Option<reqwest::Url> {
+        let mut url = reqwest::Url::parse(&self.ai.service_url).ok()?;
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+            return None;
+        }
+        if !url.path().ends_with('/') {
+            url.set_path(&format!("{}/", url.path()));
+        }
+        Some(url)
     }
 
     /// The server that checks for this one; a bare host means its /mcp.

@@ -17,13 +17,14 @@ use super::{
 };
 
 /// The settings that are secret, or that may hold a secret. A test compares them with the types.
-pub const SECRETS: [&str; 12] = [
+pub const SECRETS: [&str; 13] = [
     "data.database_url",
     "backup.passphrase",
     "oidc.client_secret",
     "mail.smtp_url",
     "secrets.secret_key",
     "redis.url",
+    "ai.token",
     "mcp.token",
     "verify.token",
     "providers.openrouter_api_key",

@@ -74,6 +74,9 @@ impl Config {
         if !self.mcp.server_url.is_empty() && self.mcp_server_url().is_none() {
             wrong("mcp.server_url", "it must be an address such as http://mcp:3000/mcp".to_owned());
         }
+        if !self.ai.service_url.is_empty() && self.ai_service_url().is_none() {
+            wrong("ai.service_url", "it must be an address such as http://ai:8000".to_owned());
+        }
         if self.mcp.timeout_s == 0 || self.mcp.calls_per_minute == 0 {
             wrong("mcp", "timeout_s and calls_per_minute must be 1 or more".to_owned());
         }

@@ -70,8 +70,8 @@ where
     if shared.role != Role::Mcp {
         routes = routes
             .route("/openapi.json", get(openapi::find_openapi))
-            .merge(web::routes())
-            .merge(openapi::swagger_ui());
+            .merge(openapi::swagger_ui())
+            .merge(if shared.role.has_pages() { web::routes() } else { web::root() });
         routes = api::table().into_iter().fold(routes, |routes, (path, methods)| routes.route(path, methods));
     }
     if shared.role != Role::Ai {

@@ -16,7 +16,7 @@ use super::{
     Error,
     access::{Caller, Scope, enter},
     check::{self, Judged, Validator},
-    projects, provider_keys,
+    elsewhere, projects, provider_keys,
     purse::{KeyOf, Purse},
 };
 use crate::{
@@ -135,8 +135,20 @@ pub async fn generate_diagram(
         fallback: request.fallback,
     };
     let mut usage = Usage::default();
+    let order = elsewhere::Order {
+        app,
+        request: &request,
+        settings: settings.clone(),
+        message: &message,
+        endpoint: endpoint.as_ref(),
+        purse: &purse,
+        watcher: &watcher,
+    };
     let run = Run { app, endpoint: endpoint.as_ref(), purse: &purse, watcher: &watcher };
-    let result = run.session(settings, &message, &mut usage).await;
+    let result = match elsewhere::generate(&order, &mut usage).await {
+        Some(result) => result,
+        None => run.session(settings, &message, &mut usage).await,
+    };
     let took_us = app.clock.now_us().as_micros().saturating_sub(begun.as_micros()).max(0);
     let duration = Duration::from_micros(u64::try_from(took_us).unwrap_or(0));
     measure(request.kind, &provider, &result, usage, duration);

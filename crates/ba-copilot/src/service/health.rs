@@ -72,8 +72,8 @@ impl Probes {
 
 async fn probe(app: &App) -> Health {
     // At once, so that the whole never takes longer than the slowest.
-    let ((database, database_check), (checker, checker_check), redis) =
-        tokio::join!(database(app), checker(app), redis(app));
+    let ((database, database_check), (checker, checker_check), redis, generator) =
+        tokio::join!(database(app), checker(app), redis(app), generator(app));
     let providers = app.config.configured_providers();
     let llm_check = match providers.is_empty() {
         true => {
@@ -86,9 +86,11 @@ async fn probe(app: &App) -> Health {
         status: database.max(checker).max(disk),
         checks: json!({"database": database_check, "mcp_server": checker_check, "llm": llm_check, "disk": disk_check}),
     };
-    if let Some((redis, redis_check)) = redis {
-        health.status = health.status.max(redis);
-        health.checks["redis"] = redis_check;
+    for (name, found) in [("redis", redis), ("ai_service", generator)] {
+        if let Some((status, check)) = found {
+            health.status = health.status.max(status);
+            health.checks[name] = check;
+        }
     }
     health
 }
@@ -122,6 +124,22 @@ async fn redis(app: &App) -> Option<(Status, Value)> {
         Err(error) => (
             Status::Degraded,
             json!({"status": "degraded", "address": address, "error": error.to_string(), "note": "each process counts and checks by itself until it is back"}),
+        ),
+    })
+}
+
+/// Who generates, if that is another process. This one does while it is away, so that is never more than degraded.
+async fn generator(app: &App) -> Option<(Status, Value)> {
+    let remote = app.generator.as_ref()?;
+    let url = remote.address();
+    Some(match remote.probe(REMOTE_TIME).await {
+        Ok(took) => (
+            Status::Healthy,
+            json!({"status": "healthy", "url": url, "latency_ms": took.as_secs_f64() * 1e3}),
+        ),
+        Err(error) => (
+            Status::Degraded,
+            json!({"status": "degraded", "url": url, "error": error.to_string(), "note": "this process generates by itself until it answers"}),
         ),
     })
 }

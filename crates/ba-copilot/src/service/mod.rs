@@ -10,6 +10,7 @@ pub mod check;
 pub(crate) mod data_keys;
 pub mod diagrams;
 pub mod documents;
+mod elsewhere;
 mod error;
 pub mod filters;
 pub mod folders;

@@ -42,6 +42,11 @@ pub struct Asked {
     project: String,
 }
 
+/// `GET /`, for programs: what answers here.
+pub async fn show_service() -> Response {
+    axum::Json(json!({"service": "BA Copilot AI Service", "version": env!("CARGO_PKG_VERSION"), "status": "running"})).into_response()
+}
+
 /// `GET /`: the page for people, a line of JSON for programs.
 pub async fn show_home(
     State(shared): State<Shared>,
@@ -56,7 +61,7 @@ pub async fn show_home(
             .is_some_and(|accept| accept.contains(kind))
     };
     if !accepts("text/html") {
-        return axum::Json(json!({"service": "BA Copilot AI Service", "version": env!("CARGO_PKG_VERSION"), "status": "running"})).into_response();
+        return show_service().await;
     }
     let Some(caller) = visitor else { return go("/sign-in") };
     let row = &KINDS[0];

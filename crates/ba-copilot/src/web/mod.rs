@@ -39,6 +39,11 @@ pub fn pages() -> Vec<(&'static str, MethodRouter<Shared>)> {
     ]
 }
 
+/// What stands at the address of a process without pages.
+pub fn root() -> Router<Shared> {
+    Router::new().route("/", get(home::show_service))
+}
+
 /// The pages as routes.
 pub fn routes() -> Router<Shared> {
     let routes = Router::new().route("/assets/{file}", get(assets::find_asset));

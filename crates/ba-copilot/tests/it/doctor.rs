@@ -236,6 +236,9 @@ async fn each_broken_setting_or_file_is_found_and_nothing_else() {
             it.set("REDIS_URL", format!("redis://u:geheim@{}", closed()));
             it.set("SECRET_KEY", STRONG);
         }),
+        ("ai-service", Some(Problem), false, |it| {
+            it.set("AI_SERVICE_URL", format!("http://u:geheim@{}/", closed()));
+        }),
         ("mcp-server", Some(Problem), false, |it| {
             it.set("MCP_SERVER_URL", format!("http://u:geheim@{}/mcp", closed()));
         }),

@@ -52,6 +52,7 @@ mod providers;
 mod recovery;
 mod redis;
 mod remote;
+mod roles;
 mod teams;
 mod trouble;
 mod verify;

@@ -129,6 +129,9 @@ pub struct Metadata {
     /// Mermaid's own parser accepted exactly the text in `detail`.
     #[schema(example = true)]
     validated: bool,
+    /// Who wrote it: `model`, `builtin` (the built-in drafter), or `fallback` (the same, because the model failed).
+    #[schema(example = "builtin")]
+    written: &'static str,
     /// How often the model was asked again, 0 to 3.
     #[schema(example = 0)]
     retry_count: u32,
@@ -160,7 +163,10 @@ pub struct Metadata {
     /// What went wrong on the way.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<String>,
-    /// Who wrote it, if no model did.
+    /// What the drafter assumed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+    /// Who wrote it, if no model did, and what the drafter assumed.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
 }
@@ -196,6 +202,11 @@ impl GenerateReply {
                 trace: outcome.trace.iter().map(TraceReply::of).collect(),
                 metadata: Metadata {
                     validated: generated.validated(),
+                    written: match outcome.written {
+                        Written::Model => "model",
+                        Written::Builtin => "builtin",
+                        Written::Fallback => "fallback",
+                    },
                     retry_count: outcome.retry_count,
                     validator: generated.validator.to_json(),
                     repairs: outcome.repairs.clone(),
@@ -212,6 +223,7 @@ impl GenerateReply {
                     diagram_id: generated.diagram_id.clone(),
                     warning: outcome.warning.clone(),
                     errors: outcome.errors.clone(),
+                    notes: outcome.notes.clone(),
                     note: (!notes.is_empty()).then(|| notes.join(" ")),
                 },
             },

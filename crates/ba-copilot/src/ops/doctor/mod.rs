@@ -76,6 +76,7 @@ pub const CHECKS: &[Check] = checks! {
     "port", "The address to listen on is free or ours", reach::port;
     "engine", "Mermaid's parser gives verdicts", neighbours::engine;
     "redis", "Redis answers", neighbours::redis;
+    "ai-service", "The AI service answers", neighbours::ai_service;
     "mcp-server", "The MCP server answers", neighbours::mcp_server;
     "mail", "Messages reach people", neighbours::mail;
     "sign-in-provider", "The sign-in provider answers", neighbours::sign_in_provider;

@@ -70,6 +70,23 @@ pub(super) async fn redis(bench: &Bench) -> Outcome {
     }
 }
 
+pub(super) async fn ai_service(bench: &Bench) -> Outcome {
+    let app = match bench.app() {
+        Ok(app) => app,
+        Err(outcome) => return outcome,
+    };
+    let Some(remote) = &app.generator else {
+        return Outcome::skipped("AI_SERVICE_URL is not set; this process generates");
+    };
+    match remote.probe(CONNECT).await {
+        Ok(took) => Outcome::ok(format!("{} answered in {} ms", remote.address(), took.as_millis())),
+        Err(error) => Outcome::problem(
+            format!("{}: {error}", remote.address()),
+            "Start it, or correct AI_SERVICE_URL and AI_SERVICE_TOKEN. Meanwhile this process generates by itself.",
+        ),
+    }
+}
+
 pub(super) async fn mcp_server(bench: &Bench) -> Outcome {
     let app = match bench.app() {
         Ok(app) => app,

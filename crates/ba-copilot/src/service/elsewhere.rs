@@ -1,0 +1,183 @@
+//! Diagrams that another process writes (AI_SERVICE_URL): this one decides who may, pays, checks what came, and keeps it.
+//!
+//! What came is believed in nothing that matters: the text is checked here, and whoever calls a text valid that is not is asked no more
+//! for this diagram. Where there is no answer, this process writes the diagram itself.
+
+use blueprint::{Blueprint, Target};
+use llm::{Answer, Endpoint, LlmError, Question, Usage};
+use mermend::Engine;
+
+use super::{
+    Error,
+    check::{self, Judged, Validator},
+    generate::{Event, Request, Watcher},
+    purse::Purse,
+};
+use crate::{
+    app::App,
+    engine::{Outcome, Session, Settings, Step, Written},
+    remote_generator::{Asked, RemoteError, RemoteGenerator, Reply},
+};
+
+/// What models say when they fail, by the names that the API has for it.
+const MODEL_CODES: [&str; 6] =
+    ["llm_busy", "llm_unavailable", "llm_timed_out", "llm_refused", "llm_bad_reply", "llm_misconfigured"];
+
+/// What is to be written, and who pays.
+pub(super) struct Order<'a> {
+    pub(super) app: &'a App,
+    pub(super) request: &'a Request,
+    pub(super) settings: Settings,
+    pub(super) message: &'a str,
+    pub(super) endpoint: Option<&'a Endpoint>,
+    pub(super) purse: &'a Purse<'a>,
+    pub(super) watcher: &'a Watcher,
+}
+
+/// The diagram as the other process wrote it, or why a model could not; `None` if this process has to write it.
+pub(super) async fn generate(
+    order: &Order<'_>,
+    usage: &mut Usage,
+) -> Option<Result<(Outcome, Validator), Error>> {
+    let remote = order.app.generator.as_ref().filter(|_| !order.app.scripted)?;
+    let answer = ask(order, remote, usage).await?;
+    match answer {
+        Ok(reply) => match believe(order, reply).await {
+            Ok(Some(outcome)) => Some(Ok(outcome)),
+            Ok(None) => {
+                tracing::warn!(
+                    "The AI service answered with a diagram that does not hold; generating in this process"
+                );
+                None
+            }
+            Err(error) => Some(Err(error)),
+        },
+        Err(RemoteError::Said { code, detail }) => {
+            let code = MODEL_CODES.iter().find(|known| **known == code)?;
+            Some(Err(Error::Model { code, message: detail }))
+        }
+        Err(_) => None,
+    }
+}
+
+/// Pays and asks; `None` where a budget has room for one question and perhaps not for all that may be asked: this process asks one
+/// after the other.
+async fn ask(
+    order: &Order<'_>,
+    remote: &RemoteGenerator,
+    usage: &mut Usage,
+) -> Option<Result<Reply, RemoteError>> {
+    let mut told = |name: &str, data: serde_json::Value| tell(order.watcher, name, data);
+    let asked = Asked {
+        slug: order.request.kind.row().slug,
+        message: order.message,
+        endpoint: order.endpoint,
+        fallback: order.settings.fallback,
+    };
+    let Some(endpoint) = order.endpoint else { return Some(remote.generate(asked, &mut told).await) };
+    let held = order.purse.reserve(endpoint, &all_questions(order)).await.ok()?;
+    let answer = remote.generate(asked, &mut told).await;
+    let paid = match &answer {
+        Ok(reply) => {
+            let took = &reply.metadata.usage;
+            let cost = took.cost_usd.filter(|cost| cost.is_finite() && *cost >= 0.0);
+            Ok(Answer {
+                text: String::new(),
+                structured: false,
+                usage: Usage {
+                    input_tokens: took.input_tokens,
+                    output_tokens: took.output_tokens,
+                    cost_micro_usd: cost.map(|cost| (cost * 1e6).round() as u64),
+                },
+                provider: endpoint.provider,
+                model: endpoint.model.clone(),
+                attempts: 1,
+                duration: std::time::Duration::ZERO,
+            })
+        }
+        // Nobody was asked.
+        Err(RemoteError::Unreachable | RemoteError::Refused) => {
+            Err(LlmError::Unavailable { why: llm::Outage::NoConnection })
+        }
+        // Somebody may have been, and nobody knows what it cost.
+        Err(_) => Err(LlmError::Unavailable { why: llm::Outage::ConnectionLost }),
+    };
+    *usage = held.settle(&paid).await;
+    Some(answer)
+}
+
+/// As much as the other process may ask at most, as one question.
+fn all_questions(order: &Order<'_>) -> Question {
+    let times = order.settings.max_retries + 1;
+    let (_, step) = Session::start(order.settings.clone(), order.message);
+    let first = match step {
+        Step::Ask(prompt) => {
+            let schema = prompt.schema.map(|schema| schema.to_string()).unwrap_or_default();
+            format!("{}{}{schema}", prompt.system, prompt.turns.concat())
+        }
+        _ => String::new(),
+    };
+    let mut question = Question::new(first.repeat(times as usize), "");
+    let most = order.app.config.model.max_output_tokens;
+    // What was answered before is part of what is asked again.
+    question.max_output_tokens = most.saturating_mul(times).saturating_add(most.saturating_mul(times - 1));
+    question
+}
+
+fn tell(watcher: &Watcher, name: &str, data: serde_json::Value) {
+    let Some(watcher) = watcher else { return };
+    let event = match name {
+        "status" => ["asking", "checking", "repairing", "drafting"]
+            .into_iter()
+            .find(|known| data["stage"] == **known)
+            .map(Event::Status),
+        "delta" => data["text"].as_str().map(|text| Event::Delta(text.to_owned())),
+        "finding" => Some(Event::Finding(data)),
+        "repair" => data["message"].as_str().map(|message| Event::Repair(message.to_owned())),
+        _ => None,
+    };
+    if let Some(event) = event {
+        // Whoever watched may have gone away; the generation goes on and is kept.
+        let _ = watcher.send(event);
+    }
+}
+
+/// What holds of what came; `None` if something in it does not.
+async fn believe(order: &Order<'_>, reply: Reply) -> Result<Option<(Outcome, Validator)>, Error> {
+    let Some(text) = reply.text().filter(|text| !text.trim().is_empty()).map(str::to_owned) else {
+        return Ok(None);
+    };
+    let Judged { checked, by } = check::check_code(order.app, text.clone(), Engine::Mermaid).await?;
+    if reply.metadata.validated && !checked.validated() {
+        return Ok(None);
+    }
+    let blueprint: Option<Blueprint> = serde_json::from_value(reply.blueprint).ok();
+    let elements = blueprint
+        .as_ref()
+        .map(|found| blueprint::compile(found, Target::Portable).elements)
+        .unwrap_or_default();
+    let is_quoted = |entry: &crate::engine::TraceEntry| {
+        order.message.get(entry.start..entry.end) == Some(entry.text.as_str())
+    };
+    let written = match reply.metadata.written.as_str() {
+        "builtin" => Written::Builtin,
+        "fallback" => Written::Fallback,
+        _ => Written::Model,
+    };
+    let outcome = Outcome {
+        text,
+        findings: checked.findings.clone(),
+        checked,
+        blueprint,
+        elements,
+        // Words that are not there would be marked in the wrong place.
+        trace: reply.trace.into_iter().filter(is_quoted).collect(),
+        repairs: reply.metadata.repairs,
+        retry_count: reply.metadata.retry_count.min(order.settings.max_retries),
+        written,
+        warning: reply.metadata.warning,
+        errors: reply.metadata.errors,
+        notes: reply.metadata.notes,
+    };
+    Ok(Some((outcome, by)))
+}

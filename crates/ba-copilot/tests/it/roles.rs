@@ -1,0 +1,250 @@
+//! One process for each role, on one database: each does its part, generation goes to the one that generates, and comes back when that is
+//! away, lies, or wants another token.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpListener,
+    path::Path,
+    sync::{Arc, Mutex},
+    thread,
+};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{ledger::wait_for, process::Server};
+
+const TEXT: &str = "A customer places orders. Each order has a date.";
+const GENERATE: &str = "/api/v1/generate/class-diagram";
+
+fn start(role: &str, data: &Path, variables: &[(&str, &str)]) -> Server {
+    Server::start_with(&["--role", role, "--listen", "127.0.0.1:0"], data, variables)
+}
+
+fn health(server: &Server) -> Value {
+    let (_, body) = server.request("GET", "/health", "").expect("health");
+    serde_json::from_str(&body).expect("JSON")
+}
+
+/// How many diagrams a process has written itself.
+fn written(server: &Server) -> f64 {
+    let (_, metrics) = server.request("GET", "/metrics", "").expect("metrics");
+    let of_generations = |line: &&str| line.starts_with("ba_copilot_generations_total{");
+    metrics
+        .lines()
+        .filter(of_generations)
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum()
+}
+
+/// A diagram, which must be valid whoever wrote it.
+fn generated(server: &Server) -> Value {
+    let answer = server.generate(TEXT).expect("an answer");
+    assert_eq!(answer["response"]["metadata"]["validated"], json!(true), "{answer}");
+    assert!(answer["response"]["metadata"]["diagram_id"].is_string(), "it is not kept: {answer}");
+    answer
+}
+
+#[test]
+fn each_role_does_its_part() {
+    let data = TempDir::new().expect("a folder");
+    let elsewhere = TempDir::new().expect("a folder");
+    let token = ("AI_SERVICE_TOKEN", "a-token-for-this-test");
+    let mcp = start("mcp", elsewhere.path(), &[]);
+    let checker = format!("http://{}", mcp.address);
+    let ai = start("ai", elsewhere.path(), &[("MCP_SERVER_URL", &checker), token]);
+    let url = format!("http://{}", ai.address);
+    let variables = [("AI_SERVICE_URL", url.as_str()), ("MCP_SERVER_URL", &checker), token];
+    let web = start("web", data.path(), &variables);
+    let api = start("api", data.path(), &variables);
+
+    // What is written through one is there for the other; ai wrote it.
+    for (number, server) in [&web, &api].into_iter().enumerate() {
+        let before = written(&ai);
+        let answer = generated(server);
+        assert_eq!(written(&ai), before + 1.0, "ai did not write diagram {number}");
+        let id = answer["response"]["metadata"]["diagram_id"].as_str().expect("an id");
+        for other in [&web, &api] {
+            let (status, body) =
+                other.request("GET", &format!("/api/v1/diagrams/{id}"), "").expect("a diagram");
+            assert_eq!(status, 200, "{body}");
+        }
+        let response = &answer["response"];
+        assert_eq!(response["blueprint"]["classes"][0]["name"], "Customer", "{answer}");
+        assert_eq!(response["trace"][0]["text"], "customer", "{answer}");
+        assert_eq!(response["metadata"]["written"], "builtin", "{answer}");
+    }
+    // Pages are on web, and not on api.
+    assert_eq!(web.request("GET", "/projects", "").expect("a page").0, 200);
+    assert_eq!(api.request("GET", "/projects", "").expect("no page").0, 404);
+    assert!(api.request("GET", "/", "").expect("a line").1.contains("BA Copilot"));
+    for server in [&web, &api, &ai, &mcp] {
+        wait_for("healthy", || health(server)["status"] == "healthy");
+        for path in ["/livez", "/readyz", "/startupz", "/metrics"] {
+            assert_eq!(server.request("GET", path, "").expect("an answer").0, 200, "{path}");
+        }
+    }
+    assert_eq!(health(&api)["checks"]["ai_service"]["status"], "healthy");
+    // A stranger gets nothing from ai.
+    let body = json!({"message": TEXT}).to_string();
+    assert_eq!(ai.request("POST", GENERATE, &body).expect("an answer").0, 401);
+
+    // Events of a stream come through.
+    let events = stream(&api, &json!({"message": TEXT}));
+    assert!(events.contains("event: status") && events.contains("event: result"), "{events}");
+
+    // ai goes away: who asks writes it, and says so in its health.
+    let address = ai.address.clone();
+    drop(ai);
+    for _ in 0..4 {
+        generated(&api);
+    }
+    wait_for("degraded", || health(&api)["status"] == "degraded");
+    let check = health(&api)["checks"]["ai_service"].clone();
+    assert!(check["error"].as_str().is_some_and(|error| error.contains("cannot be reached")), "{check}");
+    // And comes back.
+    let arguments = ["--role", "ai", "--listen", address.as_str()];
+    let ai = Server::start_with(&arguments, elsewhere.path(), &[("MCP_SERVER_URL", &checker), token]);
+    wait_for("healthy", || health(&api)["status"] == "healthy");
+    generated(&api);
+    assert_eq!(written(&ai), 1.0);
+    api.signal("-TERM");
+    let (_, log) = api.wait();
+    assert_eq!(log.matches("Generating in this process").count(), 1, "{log}");
+    assert_eq!(log.matches("is back and generates again").count(), 1, "{log}");
+    assert!(!log.contains("a-token") && !log.contains("customer"), "{log}");
+}
+
+#[test]
+fn jobs_are_taken_up_where_pages_are_not() {
+    let data = TempDir::new().expect("a folder");
+    let web = start("web", data.path(), &[]);
+    let made = raw(
+        &web,
+        &format!("POST {GENERATE}"),
+        "prefer: respond-async\r\n",
+        &json!({"message": TEXT}).to_string(),
+    );
+    let made: Value = serde_json::from_str(made.split("\r\n\r\n").nth(1).expect("a body")).expect("JSON");
+    let path = format!("/api/v1/jobs/{}", made["id"].as_str().expect("an id"));
+    let status = |server: &Server| {
+        let (_, body) = server.request("GET", &path, "").expect("a job");
+        serde_json::from_str::<Value>(&body).expect("JSON")["status"].clone()
+    };
+    // Longer than the other role needs; nobody takes it up.
+    generated(&web);
+    assert_eq!(status(&web), "waiting");
+    let api = start("api", data.path(), &[]);
+    wait_for("the job", || status(&api) == "done");
+}
+
+#[test]
+fn a_token_that_is_not_known_is_named() {
+    let data = TempDir::new().expect("a folder");
+    let ai = start("ai", data.path(), &[("AI_SERVICE_TOKEN", "right,older")]);
+    let url = format!("http://{}", ai.address);
+    let all = start("all", data.path(), &[("AI_SERVICE_URL", &url), ("AI_SERVICE_TOKEN", "wrong")]);
+    generated(&all);
+    assert_eq!((written(&ai), written(&all)), (0.0, 1.0));
+    let check = health(&all)["checks"]["ai_service"].clone();
+    assert!(check["error"].as_str().is_some_and(|error| error.contains("AI_SERVICE_TOKEN")), "{check}");
+    // One that is being replaced still does.
+    let second = TempDir::new().expect("a folder");
+    let all = start("all", second.path(), &[("AI_SERVICE_URL", &url), ("AI_SERVICE_TOKEN", "older")]);
+    generated(&all);
+    assert_eq!((written(&ai), health(&all)["status"].as_str()), (1.0, Some("healthy")));
+}
+
+#[test]
+fn who_lies_is_not_believed_and_keys_go_no_further() {
+    let valid = "classDiagram\n    class Made";
+    let quoted = json!([{"element": "Made", "requirement": 1, "start": 2, "end": 10, "text": "customer"}]);
+    let misquoted = json!([{"element": "Made", "requirement": 1, "start": 0, "end": 10, "text": "canary"}]);
+    let reply = |text: &str, trace: &Value| {
+        let metadata = json!({"validated": true, "written": "model", "retry_count": 0, "repairs": [], "model": "m", "usage": {"input_tokens": 1, "output_tokens": 1}});
+        let response = json!({"detail": format!("```mermaid\n{text}\n```"), "blueprint": null, "trace": trace, "metadata": metadata});
+        format!("event: result\ndata: {}\n\n", json!({"type": "diagram", "response": response}))
+    };
+    // What it answers, whether that is believed, and how many words are traced then.
+    for (answer, believed) in [
+        (reply(valid, &quoted), Some(1)),
+        (reply(valid, &misquoted), Some(0)),
+        (reply("classDiagram\n  class {{{", &json!([])), None),
+        (reply("", &json!([])), None),
+        ("event: result\ndata: {\"response\":{}}\n\n".to_owned(), None),
+        ("event: result\ndata: nonsense\n\n".to_owned(), None),
+        ("event: status\ndata: {\"stage\":\"asking\"}\n\n".to_owned(), None),
+        (String::new(), None),
+    ] {
+        let (address, heard) = pretender(answer.clone());
+        let data = TempDir::new().expect("a folder");
+        let url = format!("http://{address}");
+        // There is no such vendor, so that whoever writes it here falls back to the draft.
+        let vendor = ("OPENAI_BASE_URL", "http://127.0.0.1:9/v1");
+        let variables = [("AI_SERVICE_URL", url.as_str()), ("AI_SERVICE_TOKEN", "canary-token-1"), vendor];
+        let all = start("all", data.path(), &variables);
+        let reply = generated(&all);
+        let is_theirs = reply["response"]["detail"].as_str().is_some_and(|text| text.contains("class Made"));
+        assert_eq!(is_theirs, believed.is_some(), "{answer}: {reply}");
+        if let Some(traced) = believed {
+            assert_eq!(reply["response"]["trace"].as_array().map(Vec::len), Some(traced), "{reply}");
+        }
+        let heard = heard.lock().expect("heard").join("");
+        assert!(heard.contains("x-ai-api-key: canary-key-77"), "{heard}");
+        assert!(
+            heard.contains("authorization: Bearer canary-token-1") && heard.contains("traceparent: 00-"),
+            "{heard}"
+        );
+        all.signal("-TERM");
+        let (_, log) = all.wait();
+        assert!(!log.contains("canary"), "{log}");
+    }
+}
+
+/// Answers every request for a diagram with this stream, and remembers what it was asked.
+fn pretender(stream: String) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&heard);
+    thread::spawn(move || {
+        for mut connection in listener.incoming().map_while(Result::ok) {
+            let mut reader = BufReader::new(connection.try_clone().expect("a connection"));
+            let (mut head, mut length) = (String::new(), 0);
+            loop {
+                let mut line = String::new();
+                if reader.read_line(&mut line).unwrap_or(0) == 0 || line == "\r\n" {
+                    break;
+                }
+                if let Some(value) = line.strip_prefix("content-length: ") {
+                    length = value.trim().parse().unwrap_or(0);
+                }
+                head.push_str(&line);
+            }
+            let mut body = vec![0; length];
+            let _ = reader.read_exact(&mut body);
+            told.lock().expect("heard").push(head);
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+            let _ = connection.write_all(format!("{head}{stream}").as_bytes());
+        }
+    });
+    (address, heard)
+}
+
+/// One request, whole answer.
+fn raw(server: &Server, line: &str, more: &str, body: &str) -> String {
+    let mut stream = std::net::TcpStream::connect(&server.address).expect("a connection");
+    let head = format!(
+        "{line} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n{more}content-length: {}\r\nconnection: close\r\n\r\n",
+        server.address,
+        body.len()
+    );
+    stream.write_all(format!("{head}{body}").as_bytes()).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer
+}
+
+fn stream(server: &Server, body: &Value) -> String {
+    raw(server, &format!("POST {GENERATE}"), "accept: text/event-stream\r\n", &body.to_string())
+}
