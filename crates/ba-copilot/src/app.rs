@@ -81,8 +81,7 @@ impl App {
     fn with_llm(config: Config, clock: Clock, llm: Llm, scripted: bool) -> Result<App, Error> {
         let checker = Arc::new(Checker::new(config.check_limits()));
         let remote = config.mcp_server_url().map(|url| RemoteChecker::new(url, &config.mcp));
-        let generator =
-            RemoteGenerator::of(&config).map_err(|error| Error::Unavailable(error.to_string()))?;
+        let generator = RemoteGenerator::of(&config).map_err(Error::Unavailable)?;
         let oidc = Provider::of(&config, &clock).map_err(|error| Error::Unavailable(error.to_string()))?;
         let shared_memory =
             SharedMemory::new(&config.redis).map_err(|error| Error::Unavailable(error.to_string()))?;

@@ -431,7 +431,9 @@ struct Http(reqwest::Client);
 
 impl Http {
     fn new() -> Result<Http, OidcError> {
+        let tls = llm::tls_config().map_err(|_| OidcError::Misconfigured("TLS cannot be set up"))?;
         let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
             .user_agent(concat!("ba-copilot/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(TIMEOUT)
             .timeout(TIMEOUT)

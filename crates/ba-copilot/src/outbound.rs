@@ -47,7 +47,7 @@ impl Outbound {
     /// When the HTTPS client cannot be built.
     pub fn new(settings: &Webhooks) -> Result<Self, String> {
         let mut client = Client::builder()
-            .tls_backend_preconfigured(tls().map_err(|_| "TLS cannot be set up".to_owned())?)
+            .tls_backend_preconfigured(llm::tls_config().map_err(|_| "TLS cannot be set up".to_owned())?)
             .user_agent(concat!("ba-copilot/", env!("CARGO_PKG_VERSION")))
             .timeout(Duration::from_secs(settings.timeout_s))
             .redirect(reqwest::redirect::Policy::none())
@@ -101,17 +101,6 @@ impl Outbound {
             Err(_) => Err(OutboundError::Unreachable),
         }
     }
-}
-
-/// Certificates are trusted that browsers trust.
-fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    Ok(rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
 }
 
 /// Whether the address names a machine of our own network by number, or by a name that only such networks have.

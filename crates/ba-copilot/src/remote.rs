@@ -197,6 +197,7 @@ impl RemoteChecker {
             return Ok(Arc::clone(client));
         }
         let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(llm::tls_config().map_err(|_| RemoteError::Unreachable)?)
             .connect_timeout(self.0.timeout)
             .redirect(reqwest::redirect::Policy::none())
             .build()

@@ -148,14 +148,16 @@ impl RemoteGenerator {
     ///
     /// # Errors
     /// When no client can be made.
-    pub fn of(config: &Config) -> Result<Option<Self>, reqwest::Error> {
+    pub fn of(config: &Config) -> Result<Option<Self>, String> {
         let Some(url) = config.ai_service_url() else { return Ok(None) };
         let limits = config.llm_limits();
         let client = Client::builder()
+            .tls_backend_preconfigured(llm::tls_config().map_err(|error| error.to_string())?)
             .connect_timeout(limits.connect.min(Duration::from_secs(5)))
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
-            .build()?;
+            .build()
+            .map_err(|error| format!("The client of the AI service cannot be made: {error}."))?;
         Ok(Some(RemoteGenerator(Arc::new(Inner {
             url,
             token: config.ai.tokens().first().map(|token| SecretString::from(*token)),

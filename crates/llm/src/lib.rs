@@ -29,6 +29,7 @@ mod price;
 mod providers;
 mod question;
 mod scripted;
+mod tls;
 mod transport;
 
 use std::time::Duration;
@@ -43,6 +44,7 @@ pub use question::{Answer, Limits, Question, Role, Schema, Turn, Usage};
 pub use scripted::{Script, Scripted};
 /// For [`Endpoint::key`].
 pub use secrecy::SecretString;
+pub use tls::tls_config;
 
 use failure::Failure;
 use lane::Listener;

@@ -306,15 +306,9 @@ fn chat_options(provider: ProviderId, question: &Question, shape: Shape) -> Chat
     options
 }
 
-/// ring and the web's certificate authorities, both in the binary: neither a C library nor a file of the machine.
+/// What all clients trust, over the newer HTTP where the vendor speaks it.
 fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut roots = rustls::RootCertStore::empty();
-    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    let mut config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let mut config = crate::tls_config()?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }

@@ -243,6 +243,7 @@ pub struct Deploy {
     pub target: DeployTarget,
     pub dir: PathBuf,
     pub user: String,
+    pub compose_dir: PathBuf,
     pub blue: String,
     pub green: String,
     pub ready_s: u64,

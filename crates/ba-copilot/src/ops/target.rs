@@ -110,7 +110,7 @@ impl Target {
             base.set_path(&format!("{}/", base.path()));
         }
         let token = token.filter(|token| !token.expose_secret().is_empty()).cloned();
-        Ok(Target { client: client(&base)?, base, token })
+        Ok(Target { client: client()?, base, token })
     }
 
     /// The same server over new connections.
@@ -118,7 +118,7 @@ impl Target {
     /// # Errors
     /// When no client can be made.
     pub fn anew(&self) -> Result<Self, NoAnswer> {
-        Ok(Target { client: client(&self.base)?, ..self.clone() })
+        Ok(Target { client: client()?, ..self.clone() })
     }
 
     /// Its address, without what may be secret in one.
@@ -178,24 +178,15 @@ impl Target {
     }
 }
 
-fn client(base: &Url) -> Result<Client, NoAnswer> {
-    let unusable = |why: String| NoAnswer::Unreachable(why);
-    let mut builder = Client::builder()
+fn client() -> Result<Client, NoAnswer> {
+    let tls = llm::tls_config().map_err(|error| NoAnswer::Unreachable(error.to_string()))?;
+    let builder = Client::builder()
+        .tls_backend_preconfigured(tls)
         .user_agent(concat!("ba-copilot/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy();
-    if base.scheme() == "http" {
-        // Without TLS no certificates are needed, and the image of a container has none to find.
-        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| unusable(error.to_string()))?
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth();
-        builder = builder.tls_backend_preconfigured(tls);
-    }
-    builder.build().map_err(|error| unusable(why(&error)))
+    builder.build().map_err(|error| NoAnswer::Unreachable(why(&error)))
 }
 
 fn unreachable(error: &reqwest::Error) -> NoAnswer {

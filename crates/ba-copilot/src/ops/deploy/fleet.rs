@@ -7,7 +7,11 @@ use std::{
     time::Duration,
 };
 
-use super::{Came, Release, Slot, outside, processes, systemd};
+use super::{
+    Came, Release, Slot,
+    compose::{Compose, Project},
+    outside, processes, systemd,
+};
 use crate::config::{Config, DeployTarget, Environment};
 
 /// How slots are started and ended here.
@@ -17,19 +21,30 @@ pub(super) struct Fleet {
     /// Who runs the program, if somebody else than this process is to.
     user: Option<String>,
     private: [String; 2],
+    compose: Compose,
     /// How long the old version may take to answer what it has begun.
     pub(super) time_to_end: Duration,
 }
 
 impl Fleet {
-    pub(super) fn of(config: &Config) -> Self {
+    pub(super) fn of(config: &Config, environment: &Environment, source: &Path) -> Self {
         let deploy = &config.deploy;
+        let image = environment.pairs().find(|(name, _)| *name == "POSTGRES_IMAGE");
+        let backups = match config.backup.dir.as_os_str().is_empty() {
+            true => deploy.dir.join("backups"),
+            false => config.backup.dir.clone(),
+        };
         let is_systemd = deploy.target == DeployTarget::Systemd;
         Fleet {
             target: deploy.target,
             folder: deploy.dir.clone(),
             user: Some(deploy.user.clone()).filter(|user| is_systemd && !user.is_empty()),
             private: [deploy.blue.clone(), deploy.green.clone()],
+            compose: Compose {
+                files: source.join(&deploy.compose_dir),
+                backups,
+                postgres_image: image.map(|(_, image)| image.to_owned()),
+            },
             // A little more than it gives itself.
             time_to_end: Duration::from_secs(config.server.drain_s + config.server.shutdown_s + 15),
         }
@@ -40,7 +55,7 @@ impl Fleet {
         match self.target {
             DeployTarget::Processes => Ok("processes of this machine".to_owned()),
             DeployTarget::Systemd => systemd::look().await,
-            DeployTarget::Compose => Err("the target compose is not known to this version".to_owned()),
+            DeployTarget::Compose => self.compose.look().await,
         }
     }
 
@@ -51,7 +66,40 @@ impl Fleet {
 
     /// The file that makes the process of a slot stand by.
     pub(super) fn standby_marker(&self, slot: Slot) -> PathBuf {
-        self.slot_folder(slot).join("standby")
+        match self.target {
+            // A folder of its own, which its containers see.
+            DeployTarget::Compose => self.slot_folder(slot).join("state/standby"),
+            _ => self.slot_folder(slot).join("standby"),
+        }
+    }
+
+    fn project(&self, slot: Slot) -> Project<'_> {
+        let [blue, green] = &self.private;
+        let address = if slot == Slot::Blue { blue } else { green };
+        Project { name: slot.word(), folder: self.slot_folder(slot), address }
+    }
+
+    /// Where commands run that belong to no slot.
+    fn tools(&self) -> Project<'_> {
+        // Nothing in it answers anybody.
+        Project { name: "tools", folder: self.folder.join("slots/tools"), address: "127.0.0.1:0" }
+    }
+
+    /// Makes of a program what can be started.
+    pub(super) async fn build(&self, release: &Release) -> Came<()> {
+        match self.target {
+            DeployTarget::Compose => self.compose.build(release).await,
+            DeployTarget::Systemd | DeployTarget::Processes => Ok(()),
+        }
+    }
+
+    /// Where a backup goes, in the words of whoever makes it, and on this machine.
+    pub(super) fn backups(&self) -> (String, &Path) {
+        let here = &self.compose.backups;
+        match self.target {
+            DeployTarget::Compose => ("/backups".to_owned(), here),
+            _ => (here.display().to_string(), here),
+        }
     }
 
     /// Where a slot answers in any state.
@@ -63,24 +111,42 @@ impl Fleet {
     /// What the program of a release is started with, in a slot: what it is told by the operator, and where its place is.
     fn variables(&self, release: &Release, slot: Slot, environment: &Environment) -> Vec<(String, String)> {
         let address = self.address(slot);
+        if self.target == DeployTarget::Compose {
+            // The rest is in the files of Compose.
+            return self.told(&[("BA_COPILOT_RELEASE", release.name.clone())], environment);
+        }
         let own = [
             ("BA_COPILOT_RELEASE", release.name.clone()),
             ("BA_COPILOT__SERVER__PRIVATE_LISTEN", address.trim_start_matches("http://").to_owned()),
             ("BA_COPILOT__SERVER__HAND_OVER_DIR", self.folder.join("hand-over").display().to_string()),
             ("BA_COPILOT__SERVER__STANDBY_MARKER", self.standby_marker(slot).display().to_string()),
         ];
-        let told = environment.pairs().filter(|(name, _)| own.iter().all(|(ours, _)| ours != name));
+        self.told(&own, environment)
+    }
+
+    /// What the operator says, but for what is our own.
+    fn told(&self, own: &[(&str, String)], environment: &Environment) -> Vec<(String, String)> {
+        // In a container other programs lie elsewhere.
+        let here_alone = |name: &str| self.target == DeployTarget::Compose && matches!(name, "PATH" | "HOME");
+        let told = environment
+            .pairs()
+            .filter(|(name, _)| !here_alone(name) && own.iter().all(|(ours, _)| ours != name));
         let told = told.map(|(name, value)| (name.to_owned(), value.to_owned()));
         told.chain(own.iter().map(|(name, value)| ((*name).to_owned(), value.clone()))).collect()
     }
 
     /// A command of a release, with the settings that it is to serve with.
-    pub(super) fn command(
+    pub(super) async fn command(
         &self,
         release: &Release,
         arguments: &[&str],
         environment: &Environment,
-    ) -> Command {
+    ) -> Came<Command> {
+        if self.target == DeployTarget::Compose {
+            let (tools, variables) = (self.tools(), self.told(&[], environment));
+            self.compose.prepare(&tools, &variables).await?;
+            return Ok(self.compose.tool(&tools, &release.name, arguments).await);
+        }
         let mut command = match &self.user {
             None => outside::command(&release.program, arguments, &self.folder),
             Some(user) => {
@@ -91,19 +157,22 @@ impl Fleet {
             }
         };
         command.env_clear().envs(environment.pairs());
-        command
+        Ok(command)
     }
 
     /// Starts a release in a slot, where it stands by.
     pub(super) async fn start(&self, release: &Release, slot: Slot, environment: &Environment) -> Came<()> {
         let folder = self.slot_folder(slot);
-        fs::create_dir_all(&folder).map_err(|error| cannot(&folder, &error))?;
-        self.stand_by(slot, true)?;
         let variables = self.variables(release, slot, environment);
+        match self.target {
+            DeployTarget::Compose => self.compose.prepare(&self.project(slot), &variables).await?,
+            _ => fs::create_dir_all(&folder).map_err(|error| cannot(&folder, &error))?,
+        }
+        self.stand_by(slot, true)?;
         match self.target {
             DeployTarget::Processes => processes::start(release, &self.folder, &folder, &variables),
             DeployTarget::Systemd => systemd::start(release, slot, &folder, &variables).await,
-            DeployTarget::Compose => Ok(()),
+            DeployTarget::Compose => self.compose.start(&self.project(slot), &release.name).await,
         }
     }
 
@@ -125,7 +194,7 @@ impl Fleet {
         match self.target {
             DeployTarget::Processes => processes::is_running(&self.slot_folder(slot)),
             DeployTarget::Systemd => systemd::is_running(slot).await,
-            DeployTarget::Compose => false,
+            DeployTarget::Compose => self.compose.is_running(&self.project(slot)).await,
         }
     }
 
@@ -134,7 +203,9 @@ impl Fleet {
         match self.target {
             DeployTarget::Processes => processes::stop(&self.slot_folder(slot), self.time_to_end).await,
             DeployTarget::Systemd => systemd::stop(slot).await.map(|()| false),
-            DeployTarget::Compose => Ok(false),
+            DeployTarget::Compose => {
+                self.compose.stop(&self.project(slot), self.time_to_end).await.map(|()| false)
+            }
         }
     }
 
@@ -151,7 +222,7 @@ impl Fleet {
         match self.target {
             DeployTarget::Processes => processes::last_words(&self.slot_folder(slot)),
             DeployTarget::Systemd => systemd::last_words(slot).await,
-            DeployTarget::Compose => String::new(),
+            DeployTarget::Compose => self.compose.last_words(&self.project(slot)).await,
         }
     }
 }

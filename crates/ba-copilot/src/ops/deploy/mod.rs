@@ -9,6 +9,7 @@
 //! kept; `state.rs` what was done; `steps.rs` the steps before the switch; `switch.rs` the switch and the way back. Never touches the
 //! database itself: the new version's own commands do.
 
+mod compose;
 mod fleet;
 mod outside;
 mod processes;
@@ -206,7 +207,7 @@ pub async fn deploy(
         config,
         environment,
         clock,
-        fleet: Fleet::of(config),
+        fleet: Fleet::of(config, environment, &order.source),
         releases: Releases::of(folder),
         state,
         tell,

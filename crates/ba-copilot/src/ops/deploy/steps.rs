@@ -1,10 +1,6 @@
 //! The steps before a version is started: is everything there, is it good, is what is kept safe.
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
-};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use super::{Came, Release, Site, fleet::cannot, outside};
 
@@ -54,7 +50,7 @@ pub(super) async fn find_previous(site: &mut Site<'_>) -> Came<Option<Release>> 
         })
         .await?;
     site.step("See whether it knows the tables", async |site| {
-        let command = site.fleet.command(&release, &["migrate", "--dry-run"], site.environment);
+        let command = site.fleet.command(&release, &["migrate", "--dry-run"], site.environment).await?;
         outside::run(command).await.map_err(|why| {
             format!("{why}\nThe database was changed in a way that this version does not know. Restore a backup that was made before that: `ba-copilot backup list`.")
         })?;
@@ -150,6 +146,7 @@ async fn take(site: &mut Site<'_>, source: &Path) -> Came<Release> {
             )
         })?;
         let release = site.releases.take(&program, version).map_err(|error| cannot(&program, &error))?;
+        site.fleet.build(&release).await?;
         let name = release.name.clone();
         Ok((release, name))
     })
@@ -158,9 +155,9 @@ async fn take(site: &mut Site<'_>, source: &Path) -> Came<Release> {
 
 async fn check(site: &mut Site<'_>, release: &Release) -> Came<()> {
     site.step("Check its settings", async |site| {
-        outside::run(site.fleet.command(release, &["config", "check"], site.environment)).await?;
-        let said =
-            outside::run(site.fleet.command(release, &["doctor", "--quiet"], site.environment)).await?;
+        outside::run(site.fleet.command(release, &["config", "check"], site.environment).await?).await?;
+        let command = site.fleet.command(release, &["doctor", "--quiet"], site.environment).await?;
+        let said = outside::run(command).await?;
         for warning in said.lines().filter(|line| line.starts_with("warning")) {
             site.note(warning.split_whitespace().collect::<Vec<_>>().join(" "));
         }
@@ -178,28 +175,28 @@ async fn back_up(site: &mut Site<'_>, release: &Release) -> Came<()> {
         return Ok(());
     }
     let maker = active.unwrap_or_else(|| release.clone());
-    let folder: PathBuf = match site.config.backup.dir.as_os_str().is_empty() {
-        true => site.folder().join("backups"),
-        false => site.config.backup.dir.clone(),
-    };
-    let to = folder.display().to_string();
+    let (to, here) = site.fleet.backups();
+    let here = here.display().to_string();
     site.step(TITLE, async |site| {
         let arguments = ["backup", "create", "--to", &to, "--verify"];
-        let said = outside::run(site.fleet.command(&maker, &arguments, site.environment)).await?;
-        Ok(((), format!("{}, and everything in it came back", said.lines().next().unwrap_or(&to))))
+        let command = site.fleet.command(&maker, &arguments, site.environment).await?;
+        let said = outside::run(command).await?;
+        let name = said.lines().next().unwrap_or_default().trim_start_matches(&to);
+        Ok(((), format!("{here}{name}, and everything in it came back")))
     })
     .await
 }
 
 async fn keeps_nothing_yet(site: &mut Site<'_>, release: &Release) -> Came<bool> {
-    let command = site.fleet.command(release, &["migrate", "--dry-run"], site.environment);
+    let command = site.fleet.command(release, &["migrate", "--dry-run"], site.environment).await?;
     // The first step there ever was is still to be made.
     Ok(outside::hear(command).await?.output.contains("would apply 0001_"))
 }
 
 async fn migrate(site: &mut Site<'_>, release: &Release) -> Came<()> {
     site.step("Migrate", async |site| {
-        let said = outside::run(site.fleet.command(release, &["migrate"], site.environment)).await?;
+        let command = site.fleet.command(release, &["migrate"], site.environment).await?;
+        let said = outside::run(command).await?;
         Ok(((), said.trim().replace('\n', ", ")))
     })
     .await

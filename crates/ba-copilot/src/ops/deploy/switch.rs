@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     clock::rfc3339,
+    config::DeployTarget,
     ops::{
         prometheus::Samples,
         target::{Answer, Question, Target},
@@ -234,6 +235,9 @@ impl Site<'_> {
 
     /// Where people reach the version that serves, from this machine, over a connection of its own.
     fn front(&self) -> Came<Target> {
+        if self.config.deploy.target == DeployTarget::Compose {
+            return Target::new(&self.config.public_url(), None).map_err(|error| error.to_string());
+        }
         let mut address = self.config.listen(crate::config::Role::All);
         if address.ip().is_unspecified() {
             address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());

@@ -1,0 +1,161 @@
+//! Slots as two projects of Docker Compose (`ops/compose/compose.app.yaml`) beside the one that stays: the proxy in front of both asks
+//! each whether it is ready, and sends people to the one that is.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::Write as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, chown},
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use super::{Came, Release, fleet::cannot, outside};
+
+/// Who the program is in its container.
+const USER: u32 = 65532;
+/// What `compose.yaml` makes, and both slots are on.
+const NETWORK: &str = "ba-copilot-inside";
+/// What is kept besides the database.
+const VOLUME: &str = "ba-copilot-data";
+
+/// What Compose is told about everything that is not in its files.
+pub(super) struct Compose {
+    /// The folder of the files.
+    pub(super) files: PathBuf,
+    /// The folder for backups, on this machine.
+    pub(super) backups: PathBuf,
+    /// The image whose tools make backups, if it is another one than that of the Dockerfile.
+    pub(super) postgres_image: Option<String>,
+}
+
+/// One slot, or the place for commands.
+pub(super) struct Project<'a> {
+    pub(super) name: &'a str,
+    pub(super) folder: PathBuf,
+    /// Where it answers on this machine.
+    pub(super) address: &'a str,
+}
+
+fn docker(arguments: &[&str]) -> Command {
+    outside::command(Path::new("docker"), arguments, Path::new("/"))
+}
+
+/// The image of a release.
+fn image(release: &str) -> String {
+    // What may stand in the name of a release and not in that of an image.
+    format!("ba-copilot:{}", release.replace('+', "_"))
+}
+
+impl Compose {
+    /// `docker compose`, or `docker-compose` where that is not there.
+    async fn command(&self, project: &Project<'_>, release: &str, arguments: &[&str]) -> Command {
+        let name = format!("ba-copilot-{}", project.name);
+        let file = self.files.join("compose.app.yaml").display().to_string();
+        let common = ["-p", name.as_str(), "-f", &file];
+        let plugin = outside::run(docker(&["compose", "version"])).await.is_ok();
+        let mut command = match plugin {
+            true => docker(&[&["compose"], common.as_slice(), arguments].concat()),
+            false => {
+                let words = [common.as_slice(), arguments].concat();
+                outside::command(Path::new("docker-compose"), &words, Path::new("/"))
+            }
+        };
+        command
+            .env("SLOT", project.name)
+            .env("SLOT_DIR", &project.folder)
+            .env("BACKUP_DIR", &self.backups)
+            .env("BA_COPILOT_IMAGE", image(release))
+            .env("PRIVATE_ADDRESS", project.address);
+        command
+    }
+
+    /// Whether the engine runs, and what stays beside the slots.
+    pub(super) async fn look(&self) -> Came<String> {
+        let version = outside::run(docker(&["version", "--format", "{{.Server.Version}}"])).await?;
+        outside::run(docker(&["network", "inspect", NETWORK])).await.map_err(|_| {
+            format!("The network {NETWORK} is not there: what stays beside the slots was not started. Run `docker compose -p ba-copilot --env-file .env.production -f ops/compose/compose.yaml -f ops/compose/compose.prod.yaml up -d`.")
+        })?;
+        Ok(format!("containers of Docker {}", version.trim()))
+    }
+
+    /// Makes the images of a release: the program alone, and the one with PostgreSQL's tools beside it.
+    pub(super) async fn build(&self, release: &Release) -> Came<()> {
+        let folder = release.program.parent().unwrap_or(Path::new("/")).to_owned();
+        let file = self.files.join("../container/Dockerfile").display().to_string();
+        let (tag, context) = (image(&release.name), folder.display().to_string());
+        let label = format!("org.opencontainers.image.version={}", release.name);
+        for (tag, more) in [(tag.clone(), &[][..]), (format!("{tag}-tools"), &["--target", "tools"][..])] {
+            let arguments =
+                ["build", "--quiet", "-f", &file, "--build-arg", "FROM=built", "--label", &label, "-t", &tag];
+            let mut command = docker(&[&arguments, more, &[context.as_str()]].concat());
+            if let Some(postgres) = &self.postgres_image {
+                command.arg("--build-arg").arg(format!("POSTGRES={postgres}"));
+            }
+            command.env("DOCKER_BUILDKIT", "1");
+            outside::run(command).await?;
+        }
+        Ok(())
+    }
+
+    /// The place of a project is there, and what the program is to be told in it.
+    pub(super) async fn prepare(&self, project: &Project<'_>, variables: &[(String, String)]) -> Came<()> {
+        // The program is another user in there, and has to see whether it is to stand by.
+        let state = project.folder.join("state");
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(&state)
+            .map_err(|error| cannot(&state, &error))?;
+        fs::create_dir_all(&self.backups)
+            .and_then(|()| chown(&self.backups, Some(USER), Some(USER)))
+            .map_err(|error| cannot(&self.backups, &error))?;
+        let file = project.folder.join("env");
+        let mut text = String::new();
+        for (name, value) in variables {
+            if value.contains(['\'', '\n']) {
+                return Err(format!(
+                    "The value of {name} has an apostrophe or a line break, which files for Compose cannot hold. Put it into a file, and name that in {name}_FILE."
+                ));
+            }
+            text.push_str(&format!("{name}='{value}'\n"));
+        }
+        OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&file)
+            .and_then(|mut opened| opened.write_all(text.as_bytes()))
+            .map_err(|error| cannot(&file, &error))?;
+        outside::run(docker(&["volume", "create", VOLUME])).await.map(|_| ())
+    }
+
+    pub(super) async fn start(&self, project: &Project<'_>, release: &str) -> Came<()> {
+        outside::run(self.command(project, release, &["up", "-d", "--no-build"]).await).await.map(|_| ())
+    }
+
+    /// A command of the program, with everything that it has when it serves.
+    pub(super) async fn tool(&self, project: &Project<'_>, release: &str, arguments: &[&str]) -> Command {
+        let words = [&["run", "--rm", "-T", "--no-deps", "tools"], arguments].concat();
+        self.command(project, release, &words).await
+    }
+
+    pub(super) async fn is_running(&self, project: &Project<'_>) -> bool {
+        let filter = format!("label=com.docker.compose.project=ba-copilot-{}", project.name);
+        let arguments = ["ps", "-q", "--filter", &filter, "--filter", "status=running"];
+        outside::run(docker(&arguments)).await.is_ok_and(|said| !said.trim().is_empty())
+    }
+
+    pub(super) async fn stop(&self, project: &Project<'_>, time: Duration) -> Came<()> {
+        let seconds = time.as_secs().to_string();
+        outside::run(self.command(project, "none", &["stop", "-t", &seconds]).await).await?;
+        outside::run(self.command(project, "none", &["down"]).await).await.map(|_| ())
+    }
+
+    pub(super) async fn last_words(&self, project: &Project<'_>) -> String {
+        outside::run(self.command(project, "none", &["logs", "--no-color", "--tail", "6"]).await)
+            .await
+            .unwrap_or_default()
+    }
+}
