@@ -6,7 +6,11 @@
 
 mod bench;
 mod bench_mcp;
+mod containers;
+mod dist;
+mod e2e;
 mod http;
+mod lint_ops;
 mod load;
 mod mcp_tools;
 mod oidc_provider;
@@ -25,8 +29,14 @@ type Done = Result<(), String>;
 /// Its name, what it does, and how.
 type Row = (&'static str, &'static str, fn() -> Done);
 
-const COMMANDS: [Row; 8] = [
+const COMMANDS: [Row; 11] = [
     ("ci", "the whole gate: format, lints, layering, licences, tests", ci),
+    ("lint", "format, lints, layering, licences, the files of operations", lint),
+    (
+        "lint-ops",
+        "the files of operations alone: containers, Compose, Helm, systemd, workflows",
+        lint_ops::run,
+    ),
     ("test", "install or start what the tests need, then run every test", test::run),
     ("bundle", "make the Mermaid bundle and the fonts that the binary embeds", bundle),
     ("bench", "measure start, health, generation, checks and memory of the release binary", bench::run),
@@ -37,7 +47,8 @@ const COMMANDS: [Row; 8] = [
     ),
     ("codegen", "write the generated pages in docs/ anew", codegen),
     ("tidy", "prove the layering rules and the shape of the files", tidy::run),
-    ("dist", "build the release binary into dist/ with its checksum", dist),
+    ("e2e", "verify the built program as a deployment is: [--url URL] [--binary PATH]", e2e::run),
+    ("dist", "make what is handed out, the same bytes each time: [--check-reproducible]", dist::run),
 ];
 
 fn main() -> ExitCode {
@@ -94,6 +105,11 @@ fn has(program: &str) -> bool {
 }
 
 fn ci() -> Done {
+    lint()?;
+    test::run()
+}
+
+fn lint() -> Done {
     sh("cargo", &["fmt", "--all", "--check"])?;
     tidy::run()?;
     sh("cargo", &["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
@@ -102,7 +118,7 @@ fn ci() -> Done {
     } else {
         println!("SKIPPED licences: cargo-deny is not installed (cargo install cargo-deny)");
     }
-    test::run()
+    lint_ops::run()
 }
 
 fn bundle() -> Done {
@@ -121,20 +137,4 @@ fn codegen() -> Done {
         Ok(status) if status.success() => Ok(()),
         other => Err(format!("the generated pages were not written ({other:?})")),
     }
-}
-
-fn dist() -> Done {
-    sh("cargo", &["build", "--profile", "dist"])?;
-    let folder = root().join("dist");
-    std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-    std::fs::copy(root().join("target/dist/ba-copilot"), folder.join("ba-copilot"))
-        .map_err(|error| error.to_string())?;
-    let sum = Command::new("sha256sum")
-        .arg("ba-copilot")
-        .current_dir(&folder)
-        .output()
-        .map_err(|error| error.to_string())?;
-    std::fs::write(folder.join("ba-copilot.sha256"), &sum.stdout).map_err(|error| error.to_string())?;
-    print!("{}", String::from_utf8_lossy(&sum.stdout));
-    Ok(())
 }

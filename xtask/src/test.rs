@@ -2,15 +2,20 @@
 
 use std::{
     io::{BufRead, BufReader},
+    path::Path,
     process::{Command, Stdio},
 };
 
-use crate::{Done, has, mcp_tools, oidc_provider, postgres, program, sh};
+use crate::{Done, containers, has, mcp_tools, oidc_provider, postgres, program, sh};
 
 /// What a test finds its PostgreSQL server under.
 const POSTGRES_URL: &str = "BA_COPILOT_TEST_POSTGRES_URL";
 /// Set to run what runs on SQLite on PostgreSQL instead.
 const ON_POSTGRES: &str = "BA_COPILOT_TEST_ON_POSTGRES";
+/// What a test finds its engine for containers under.
+const DOCKER_HOST: &str = "BA_COPILOT_TEST_DOCKER_HOST";
+/// Where a program can be linked statically, which is what goes into containers: what is tested is then what is deployed.
+const STATIC_TARGET: &str = "x86_64-unknown-linux-gnu";
 /// The product through its router, which is what runs on both.
 const ON_BOTH: [&str; 16] = [
     "accounts::",
@@ -44,8 +49,13 @@ pub(crate) fn run() -> Done {
     oidc_provider::provide();
     let server = provide_postgres();
     let url = server.as_ref().map(|server| server.url.as_str());
-    let variables: Vec<(&str, &str)> = url.map(|url| (POSTGRES_URL, url)).into_iter().collect();
+    let engine = provide_engine();
+    let host = engine.as_ref().map(|engine| engine.host.as_str());
+    let given = [(POSTGRES_URL, url), (DOCKER_HOST, host)];
+    let variables: Vec<(&str, &str)> =
+        given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     let mut counts = cargo_test(&[], &variables)?;
+    drop(engine);
     if let Some(url) = url {
         let filters: Vec<&str> = ["--test", "it", "--"].into_iter().chain(ON_BOTH).collect();
         counts.add(&cargo_test(&filters, &[(POSTGRES_URL, url), (ON_POSTGRES, "1")])?);
@@ -62,7 +72,7 @@ pub(crate) fn run() -> Done {
 /// Installs what is missing where that is allowed; says what to install where it is not. The tests that need it say
 /// loudly when they are skipped.
 fn provide(what: &str, program: &str, packages: &[&str]) {
-    if has(program) {
+    if mcp_tools::which(Path::new(program)).is_some() {
         return;
     }
     install(what, packages);
@@ -86,10 +96,45 @@ fn provide_postgres() -> Option<postgres::Postgres> {
     }
 }
 
+/// An engine for containers, where one can be started: that needs root, and a program that is linked statically.
+fn provide_engine() -> Option<containers::Engine> {
+    const WHAT: &str = "an engine for containers (Docker), to deploy to them";
+    let told = |problem: &str| {
+        println!("NOT STARTED: {WHAT}: {problem}. The tests that need it will be skipped.");
+    };
+    if !is_root() || !links_statically() {
+        told("it needs root, and glibc's static libraries (libc6-dev) on x86-64 Linux");
+        return None;
+    }
+    provide(WHAT, "dockerd", &["docker.io", "docker-compose", "iptables"]);
+    provide("Caddy, the proxy before containers", "caddy", &["caddy"]);
+    match containers::start() {
+        Ok(engine) => {
+            println!("Started {WHAT}");
+            Some(engine)
+        }
+        Err(problem) => {
+            told(&problem);
+            None
+        }
+    }
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"))
+}
+
+/// Whether a program can be linked with everything in it.
+fn links_statically() -> bool {
+    cfg!(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))
+        && Command::new("cc")
+            .arg("-print-file-name=libc.a")
+            .output()
+            .is_ok_and(|output| output.stdout.starts_with(b"/"))
+}
+
 fn install(what: &str, packages: &[&str]) {
-    let root_user =
-        Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"));
-    if root_user && has("apt-get") {
+    if is_root() && has("apt-get") {
         println!("Installing {what} ({})", packages.join(", "));
         let quiet = ["-qq", "-o", "Dpkg::Use-Pty=0"];
         let _ = sh("apt-get", &[&quiet[..], &["update"]].concat());
@@ -124,9 +169,16 @@ impl Counts {
 /// Runs tests, shows what they print and adds up their closing lines.
 fn cargo_test(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Counts, String> {
     let named: String = variables.iter().map(|(name, value)| format!("{name}={value} ")).collect();
-    println!("$ {named}cargo test --release --workspace --no-fail-fast {}", arguments.join(" "));
-    let mut child = program("cargo")
-        .args(["test", "--release", "--workspace", "--no-fail-fast"])
+    let mut cargo = program("cargo");
+    cargo.args(["test", "--release", "--workspace", "--no-fail-fast"]);
+    let mut how = String::new();
+    if links_statically() {
+        const FLAGS: &str = "-C target-feature=+crt-static";
+        how = format!("RUSTFLAGS='{FLAGS}' ");
+        cargo.env("RUSTFLAGS", FLAGS).args(["--target", STATIC_TARGET]);
+    }
+    println!("$ {named}{how}cargo test --release --workspace --no-fail-fast {}", arguments.join(" "));
+    let mut child = cargo
         .args(arguments)
         .envs(variables.iter().copied())
         .stdout(Stdio::piped())

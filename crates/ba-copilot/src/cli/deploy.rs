@@ -6,7 +6,7 @@ use super::{Failure, Ran, Verdict, block_on, print, say};
 use crate::{
     clock::Clock,
     config::{Config, Environment},
-    ops::deploy::{Error, Order, Told, deploy},
+    ops::deploy::{Error, Order, Told, deploy, run_command},
 };
 
 /// Flags of `deploy`.
@@ -36,6 +36,10 @@ pub(super) struct Arguments {
     /// Write what came of it as JSON.
     #[arg(long)]
     json: bool,
+    /// Deploy nothing: run this command of the version that serves (or was taken last), with its settings, where it lies: for example
+    /// `-- user add ada@example.com`.
+    #[arg(last = true, value_name = "COMMAND", conflicts_with_all = ["rollback", "skip_tests", "skip_build", "program", "dry_run"])]
+    command: Vec<String>,
 }
 
 pub(super) fn run(arguments: Arguments, file: Option<&std::path::Path>) -> Ran {
@@ -43,6 +47,12 @@ pub(super) fn run(arguments: Arguments, file: Option<&std::path::Path>) -> Ran {
     let environment = Environment::of_file(&settings)?;
     let config = Config::load(file, &environment)?;
     let source = std::env::current_dir().map_err(|error| Failure::file(".", &error))?;
+    if !arguments.command.is_empty() {
+        let words: Vec<&str> = arguments.command.iter().map(String::as_str).collect();
+        let on_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+        let ran = block_on(run_command(&words, &source, &environment, &config, on_terminal))?;
+        return ran.map(Verdict::of).map_err(|error| Failure::Other(error.to_string()));
+    }
     let program = match arguments.program {
         Some(program) => {
             let whole = program.canonicalize();

@@ -27,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What all clients know together.
 pub(crate) struct Crowd {
     address: String,
+    /// The header by which everybody is known; empty where nobody has to be.
+    known: String,
     project: String,
     over: AtomicBool,
     answered: AtomicUsize,
@@ -119,12 +121,15 @@ impl Connection {
 
 impl Crowd {
     /// Sets everybody going at `address`, in a project of their own.
-    pub(crate) fn start(address: &str) -> Arc<Crowd> {
+    pub(crate) fn start(address: &str, token: &str) -> Arc<Crowd> {
+        let known =
+            if token.is_empty() { String::new() } else { format!("authorization: Bearer {token}\r\n") };
         let mut connection = Connection::open(address).expect("a connection");
-        connection.send(address, "POST", "/api/v1/projects", "", r#"{"name":"Crowd"}"#).expect("sent");
+        connection.send(address, "POST", "/api/v1/projects", &known, r#"{"name":"Crowd"}"#).expect("sent");
         let made: Value = serde_json::from_str(&connection.reply().expect("an answer").body).expect("JSON");
         let crowd = Arc::new(Crowd {
             address: address.to_owned(),
+            known,
             project: made["id"].as_str().expect("an id").to_owned(),
             over: AtomicBool::default(),
             answered: AtomicUsize::default(),
@@ -214,7 +219,7 @@ impl Crowd {
             None => connection.insert(Connection::open(&self.address)?),
         };
         let end = if keeps { "" } else { "connection: close\r\n" };
-        open.send(&self.address, method, path, &format!("{more}{end}"), body)?;
+        open.send(&self.address, method, path, &format!("{}{more}{end}", self.known), body)?;
         let reply = open.reply()?;
         if reply.closes || !keeps {
             *connection = None;
@@ -251,7 +256,7 @@ impl Crowd {
         let mut connection = Connection::open(&self.address)?;
         let path = format!("/api/v1/projects/{}/events", self.project);
         let more = if last.is_empty() { String::new() } else { format!("last-event-id: {last}\r\n") };
-        connection.send(&self.address, "GET", &path, &more, "")?;
+        connection.send(&self.address, "GET", &path, &format!("{}{more}", self.known), "")?;
         let (status, _) = connection.head()?;
         if status != 200 {
             return Err(io::Error::other(format!("{status}")));
@@ -294,7 +299,7 @@ impl Crowd {
         let mut connection = Connection::open(&self.address).expect("a connection");
         let path = format!("/api/v1/projects/{}/diagrams", self.project);
         let last = r#"{"title":"the last one","code":"flowchart LR\n  a --> b"}"#;
-        connection.send(&self.address, "POST", &path, "", last).expect("sent");
+        connection.send(&self.address, "POST", &path, &self.known, last).expect("sent");
         assert_eq!(connection.reply().expect("an answer").status, 201);
         for thread in self.threads.lock().expect("threads").drain(..) {
             thread.join().expect("a client");
@@ -307,7 +312,7 @@ impl Crowd {
         loop {
             let mut connection = Connection::open(&self.address).expect("a connection");
             let path = format!("/api/v1/projects/{}/diagrams?limit=200{after}", self.project);
-            connection.send(&self.address, "GET", &path, "", "").expect("sent");
+            connection.send(&self.address, "GET", &path, &self.known, "").expect("sent");
             let page: Value = serde_json::from_str(&connection.reply().expect("a page").body).expect("JSON");
             for item in page["items"].as_array().expect("items") {
                 titles.push(item["title"].as_str().expect("a title").to_owned());

@@ -144,7 +144,7 @@ fn three_swaps_and_two_bad_versions(more: &[(&str, &str)]) {
     let out = machine.deployed(&["--program", &one]);
     assert!(out.contains("Back up: left out, nothing is kept yet"), "{out}");
     let first = machine.release();
-    let crowd = Crowd::start(&machine.front);
+    let crowd = Crowd::start(&machine.front, "");
     crowd.wait_for_more(BETWEEN);
     let go_on = |what: &str| {
         crowd.wait_for_more(BETWEEN);
@@ -203,7 +203,7 @@ fn nothing_is_lost_while_versions_change_on_postgres() {
 fn a_swap_by_killing_is_noticed() {
     let machine = Machine::new(&[]);
     machine.deployed(&["--program", &machine.version("one")]);
-    let crowd = Crowd::start(&machine.front);
+    let crowd = Crowd::start(&machine.front, "");
     crowd.wait_for_more(BETWEEN);
     let slot = machine.path("deployed/slots/blue");
     let id = process_of(&slot).expect("a process");
@@ -223,7 +223,7 @@ fn a_deployment_that_is_cut_off_leaves_a_version_that_serves() {
     machine.deployed(&["--program", &machine.version("one")]);
     let (first, two) = (machine.release(), machine.version("two"));
     machine.settings("BA_COPILOT__DEPLOY__OBSERVE_S=600\n");
-    let crowd = Crowd::start(&machine.front);
+    let crowd = Crowd::start(&machine.front, "");
     let begin = || {
         let child = Command::new(BINARY)
             .args(["deploy", "--env", "staging", "--program", &two])

@@ -21,6 +21,7 @@ mod cli;
 mod cluster;
 mod configuration;
 mod constant_load;
+mod containers;
 mod crash;
 mod deploy;
 mod docs;

@@ -136,8 +136,15 @@ impl Compose {
     }
 
     /// A command of the program, with everything that it has when it serves.
-    pub(super) async fn tool(&self, project: &Project<'_>, release: &str, arguments: &[&str]) -> Command {
-        let words = [&["run", "--rm", "-T", "--no-deps", "tools"], arguments].concat();
+    pub(super) async fn tool(
+        &self,
+        project: &Project<'_>,
+        release: &str,
+        arguments: &[&str],
+        on_terminal: bool,
+    ) -> Command {
+        let run: &[&str] = if on_terminal { &["run", "--rm"] } else { &["run", "--rm", "-T"] };
+        let words = [run, &["--no-deps", "tools"], arguments].concat();
         self.command(project, release, &words).await
     }
 

@@ -135,17 +135,18 @@ impl Fleet {
         told.chain(own.iter().map(|(name, value)| ((*name).to_owned(), value.clone()))).collect()
     }
 
-    /// A command of a release, with the settings that it is to serve with.
+    /// A command of a release, with the settings that it is to serve with; `on_terminal` if somebody types into it.
     pub(super) async fn command(
         &self,
         release: &Release,
         arguments: &[&str],
         environment: &Environment,
+        on_terminal: bool,
     ) -> Came<Command> {
         if self.target == DeployTarget::Compose {
             let (tools, variables) = (self.tools(), self.told(&[], environment));
             self.compose.prepare(&tools, &variables).await?;
-            return Ok(self.compose.tool(&tools, &release.name, arguments).await);
+            return Ok(self.compose.tool(&tools, &release.name, arguments, on_terminal).await);
         }
         let mut command = match &self.user {
             None => outside::command(&release.program, arguments, &self.folder),

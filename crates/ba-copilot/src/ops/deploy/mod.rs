@@ -235,6 +235,36 @@ pub async fn deploy(
     }
 }
 
+/// Runs a command of the version that serves, or of the one that was taken last, with the settings that it serves with, on this
+/// terminal; whether it ended well.
+///
+/// # Errors
+/// When there is no version, or it cannot be run.
+pub async fn run_command(
+    words: &[&str],
+    source: &Path,
+    environment: &Environment,
+    config: &Config,
+    on_terminal: bool,
+) -> Result<bool, Error> {
+    let folder = &config.deploy.dir;
+    let state = State::read(folder).map_err(Error::NotBegun)?;
+    let releases = Releases::of(folder);
+    let active = state.active.and_then(|active| releases.find(&active.release));
+    let release = active.or_else(|| releases.newest()).ok_or_else(|| {
+        Error::NotBegun(format!("No version is in {}: deploy one first.", folder.display()))
+    })?;
+    let fleet = Fleet::of(config, environment, source);
+    let command = fleet.command(&release, words, environment, on_terminal).await;
+    let mut command = command.map_err(Error::NotBegun)?;
+    let status = tokio::task::spawn_blocking(move || command.status()).await;
+    match status {
+        Ok(Ok(status)) => Ok(status.success()),
+        Ok(Err(error)) => Err(Error::NotBegun(format!("The command cannot be run: {error}."))),
+        Err(error) => Err(Error::NotBegun(error.to_string())),
+    }
+}
+
 async fn go(site: &mut Site<'_>) -> Came<Deployed> {
     let release = match site.order.rollback {
         true => steps::find_previous(site).await?,

@@ -53,6 +53,16 @@ impl Releases {
         Ok(release)
     }
 
+    /// The one that was taken last, if there is any.
+    pub(super) fn newest(&self) -> Option<Release> {
+        let entries = fs::read_dir(&self.0).ok()?.flatten();
+        let dated = entries.filter_map(|entry| {
+            let modified = fs::metadata(entry.path().join(PROGRAM)).and_then(|seen| seen.modified()).ok()?;
+            Some((modified, entry.file_name().to_string_lossy().into_owned()))
+        });
+        self.find(&dated.max()?.1)
+    }
+
     /// The one of this name, if it is still there.
     pub(super) fn find(&self, name: &str) -> Option<Release> {
         let program = self.0.join(name).join(PROGRAM);

@@ -50,7 +50,7 @@ pub(super) async fn find_previous(site: &mut Site<'_>) -> Came<Option<Release>> 
         })
         .await?;
     site.step("See whether it knows the tables", async |site| {
-        let command = site.fleet.command(&release, &["migrate", "--dry-run"], site.environment).await?;
+        let command = site.fleet.command(&release, &["migrate", "--dry-run"], site.environment, false).await?;
         outside::run(command).await.map_err(|why| {
             format!("{why}\nThe database was changed in a way that this version does not know. Restore a backup that was made before that: `ba-copilot backup list`.")
         })?;
@@ -155,8 +155,9 @@ async fn take(site: &mut Site<'_>, source: &Path) -> Came<Release> {
 
 async fn check(site: &mut Site<'_>, release: &Release) -> Came<()> {
     site.step("Check its settings", async |site| {
-        outside::run(site.fleet.command(release, &["config", "check"], site.environment).await?).await?;
-        let command = site.fleet.command(release, &["doctor", "--quiet"], site.environment).await?;
+        outside::run(site.fleet.command(release, &["config", "check"], site.environment, false).await?)
+            .await?;
+        let command = site.fleet.command(release, &["doctor", "--quiet"], site.environment, false).await?;
         let said = outside::run(command).await?;
         for warning in said.lines().filter(|line| line.starts_with("warning")) {
             site.note(warning.split_whitespace().collect::<Vec<_>>().join(" "));
@@ -179,7 +180,7 @@ async fn back_up(site: &mut Site<'_>, release: &Release) -> Came<()> {
     let here = here.display().to_string();
     site.step(TITLE, async |site| {
         let arguments = ["backup", "create", "--to", &to, "--verify"];
-        let command = site.fleet.command(&maker, &arguments, site.environment).await?;
+        let command = site.fleet.command(&maker, &arguments, site.environment, false).await?;
         let said = outside::run(command).await?;
         let name = said.lines().next().unwrap_or_default().trim_start_matches(&to);
         Ok(((), format!("{here}{name}, and everything in it came back")))
@@ -188,14 +189,14 @@ async fn back_up(site: &mut Site<'_>, release: &Release) -> Came<()> {
 }
 
 async fn keeps_nothing_yet(site: &mut Site<'_>, release: &Release) -> Came<bool> {
-    let command = site.fleet.command(release, &["migrate", "--dry-run"], site.environment).await?;
+    let command = site.fleet.command(release, &["migrate", "--dry-run"], site.environment, false).await?;
     // The first step there ever was is still to be made.
     Ok(outside::hear(command).await?.output.contains("would apply 0001_"))
 }
 
 async fn migrate(site: &mut Site<'_>, release: &Release) -> Came<()> {
     site.step("Migrate", async |site| {
-        let command = site.fleet.command(release, &["migrate"], site.environment).await?;
+        let command = site.fleet.command(release, &["migrate"], site.environment, false).await?;
         let said = outside::run(command).await?;
         Ok(((), said.trim().replace('\n', ", ")))
     })

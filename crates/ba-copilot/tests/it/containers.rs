@@ -1,0 +1,326 @@
+//! Real containers: the image, everything that Compose starts, and versions that change under load behind the proxy.
+//!
+//! Needs an engine of its own, which `cargo xtask test` starts where that can be, and a program that is linked statically.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{
+    constant_load::Crowd,
+    ledger::{Call, wait_for},
+    people::PASSWORD,
+    process::BINARY,
+};
+
+/// Where the engine of the tests listens, `unix://…`.
+const ENGINE: &str = "BA_COPILOT_TEST_DOCKER_HOST";
+/// So many answers between two things that happen.
+const BETWEEN: usize = 150;
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the repository")
+}
+
+/// A machine with an engine, and a folder to deploy to; nothing runs on it afterwards.
+struct Machine {
+    folder: TempDir,
+    engine: String,
+    front: String,
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let all = self.docker(&["ps", "--all", "--quiet"]);
+        let ids = String::from_utf8_lossy(&all.stdout).into_owned();
+        self.docker(
+            &[&["rm", "--force", "--volumes"], ids.split_whitespace().collect::<Vec<_>>().as_slice()]
+                .concat(),
+        );
+        self.docker(&["network", "prune", "--force"]);
+        self.docker(&["volume", "rm", "--force", "ba-copilot-data"]);
+    }
+}
+
+impl Machine {
+    fn new() -> Option<Machine> {
+        let Ok(engine) = std::env::var(ENGINE) else {
+            eprintln!(
+                "SKIPPED: no engine for containers; `cargo xtask test` starts one as root where dockerd can be had"
+            );
+            return None;
+        };
+        let headers = Command::new("readelf").args(["--program-headers", BINARY]).output().expect("readelf");
+        if String::from_utf8_lossy(&headers.stdout).contains("INTERP") {
+            eprintln!(
+                "SKIPPED: the program is not linked statically: RUSTFLAGS='-C target-feature=+crt-static'"
+            );
+            return None;
+        }
+        let ports: Vec<TcpListener> =
+            (0..5).map(|_| TcpListener::bind("127.0.0.1:0").expect("a port")).collect();
+        let port = |number: usize| ports[number].local_addr().expect("an address").port().to_string();
+        let folder = TempDir::new().expect("a folder");
+        let front = format!("127.0.0.1:{}", port(0));
+        let machine = Machine { folder, engine, front };
+        let compose = repository().join("ops/compose").display().to_string();
+        let place = machine.path("place").display().to_string();
+        machine.settings(&[
+            ("PUBLIC_URL", &format!("http://{}", machine.front)),
+            ("SECRET_KEY", "a secret of at least thirty-two characters"),
+            ("MCP_TOKEN", "a token for those who check, long enough"),
+            ("AI_SERVICE_TOKEN", "a token for those who generate, long enough"),
+            ("POSTGRES_PASSWORD", "a-password-of-postgres"),
+            ("REDIS_PASSWORD", "a-password-of-redis"),
+            ("DATABASE_URL", "postgres://ba_copilot:${POSTGRES_PASSWORD}@postgres:5432/ba_copilot"),
+            ("REDIS_URL", "redis://:${REDIS_PASSWORD}@redis:6379"),
+            ("BA_COPILOT__SERVER__LISTEN", "0.0.0.0:8000"),
+            ("BA_COPILOT__SERVER__PROXIES", "1"),
+            ("BA_COPILOT__SERVER__DRAIN_S", "2"),
+            ("BA_COPILOT__CHECK__THREADS", "1"),
+            ("BA_COPILOT__LIMITS__REQUESTS_PER_MINUTE", "1000000"),
+            ("BA_COPILOT__LIMITS__TOKEN_REQUESTS_PER_MINUTE", "1000000"),
+            ("BA_COPILOT__LIMITS__ADDRESS_REQUESTS_PER_MINUTE", "1000000"),
+            ("BA_COPILOT__DEPLOY__TARGET", "compose"),
+            ("BA_COPILOT__DEPLOY__DIR", &place),
+            ("BA_COPILOT__DEPLOY__COMPOSE_DIR", &compose),
+            ("BA_COPILOT__DEPLOY__BLUE", &format!("127.0.0.1:{}", port(1))),
+            ("BA_COPILOT__DEPLOY__GREEN", &format!("127.0.0.1:{}", port(2))),
+            ("BA_COPILOT__DEPLOY__OBSERVE_S", "1"),
+            ("DEV_PORT", &port(0)),
+            ("DEV_POSTGRES_PORT", &port(3)),
+            ("DEV_PROMETHEUS_PORT", &port(4)),
+        ]);
+        Some(machine)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn settings(&self, settings: &[(&str, &str)]) {
+        let file = self.path(".env.staging");
+        let mut file =
+            fs::OpenOptions::new().create(true).append(true).mode(0o600).open(file).expect("a file");
+        for (name, value) in settings {
+            writeln!(file, "{name}=\"{value}\"").expect("written");
+        }
+    }
+
+    /// A program with the engine of the tests.
+    fn command(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env("DOCKER_HOST", &self.engine)
+            // Where Debian puts the client that fits its engine.
+            .env("PATH", "/usr/bin:/usr/sbin:/bin:/sbin:/usr/local/bin")
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn docker(&self, arguments: &[&str]) -> Output {
+        self.command("docker", arguments).output().expect("docker")
+    }
+
+    fn said(&self, arguments: &[&str]) -> String {
+        let output = self.docker(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text").trim().to_owned()
+    }
+
+    /// Starts what stays.
+    fn start_infrastructure(&self) {
+        let files: Vec<String> = ["compose.yaml", "compose.dev.yaml"]
+            .iter()
+            .map(|file| repository().join("ops/compose").join(file).display().to_string())
+            .collect();
+        let common = ["-p", "ba-copilot", "--env-file", ".env.staging", "-f", &files[0], "-f", &files[1]];
+        let services = ["up", "-d", "proxy", "postgres", "redis", "prometheus", "alertmanager"];
+        let output =
+            self.command("docker-compose", &[&common[..], &services].concat()).output().expect("compose");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        for service in ["postgres", "redis", "proxy"] {
+            let name = format!("ba-copilot_{service}_1");
+            wait_for(service, || {
+                self.docker(&["inspect", "--format", "{{.State.Health.Status}}", &name])
+                    .stdout
+                    .starts_with(b"healthy")
+            });
+        }
+    }
+
+    /// The program without its symbols, and something behind its end, which nobody reads.
+    fn version(&self, name: &str) -> String {
+        let path = self.path(name);
+        let stripped = Command::new("strip").arg("-o").arg(&path).arg(BINARY).status().expect("strip");
+        assert!(stripped.success());
+        let mut file = fs::OpenOptions::new().append(true).open(&path).expect("a file");
+        file.write_all(name.as_bytes()).expect("written");
+        path.display().to_string()
+    }
+
+    fn deploy(&self, arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
+        let mut child = self
+            .command(BINARY, &[&["deploy", "--env", "staging"], arguments].concat())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        child.stdin.take().expect("an input").write_all(input.as_bytes()).expect("written");
+        let output = child.wait_with_output().expect("an end");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    }
+
+    fn deployed(&self, arguments: &[&str], input: &str) -> String {
+        let (code, out, err) = self.deploy(arguments, input);
+        assert_eq!(code, Some(0), "{arguments:?}: {out}{err}");
+        out
+    }
+
+    fn release(&self) -> String {
+        let health: Value = Call::get("/health").send(&self.front, "").expect("health").json;
+        health["release"].as_str().expect("a release").to_owned()
+    }
+
+    fn slots(&self) -> Vec<String> {
+        let names = self.said(&["ps", "--format", "{{.Names}}", "--filter", "name=_web_1"]);
+        names.lines().map(str::to_owned).collect()
+    }
+}
+
+/// The status of a page.
+fn status(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    let head = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer.split(' ').nth(1).unwrap_or_default().to_owned()
+}
+
+fn check_image(machine: &Machine, image: &str) {
+    let seen = machine.said(&["image", "inspect", image]);
+    let seen: Value = serde_json::from_str(&seen).expect("JSON");
+    assert_eq!(seen[0]["Config"]["User"], "65532:65532");
+    assert!(seen[0]["Config"]["Healthcheck"].is_object(), "{seen}");
+    // One program, and the folder for what is kept; what the engine adds is empty.
+    let id = machine.said(&["create", image]);
+    let archive = machine.path("image.tar");
+    machine.said(&["export", "--output", &archive.display().to_string(), &id]);
+    let listed = Command::new("tar").arg("--list").arg("--file").arg(&archive).output().expect("tar");
+    let listed = String::from_utf8(listed.stdout).expect("names");
+    let of_engine = |name: &&str| {
+        !["dev", "etc", "proc", "sys"].iter().any(|folder| name.starts_with(folder)) && *name != ".dockerenv"
+    };
+    assert_eq!(listed.lines().filter(of_engine).collect::<Vec<_>>(), ["ba-copilot", "data/"]);
+    // With nothing that it may do, it works.
+    let careful = [
+        "run",
+        "--detach",
+        "--read-only",
+        "--cap-drop",
+        "ALL",
+        "--network",
+        "none",
+        "--security-opt",
+        "no-new-privileges",
+        "--memory",
+        "512m",
+        "--pids-limit",
+        "100",
+        image,
+        "serve",
+        "--listen",
+        "127.0.0.1:8000",
+    ];
+    let id = machine.said(&careful);
+    wait_for("health", || machine.docker(&["exec", &id, "/ba-copilot", "healthcheck"]).status.success());
+    machine.said(&["rm", "--force", "--volumes", &id]);
+}
+
+#[test]
+fn versions_change_on_containers_and_nothing_is_lost() {
+    let Some(machine) = Machine::new() else { return };
+    let (one, two, three) = (machine.version("one"), machine.version("two"), machine.version("three"));
+    machine.start_infrastructure();
+
+    // Nobody can get in without an account, so the first one is made with the very version.
+    let (code, _, err) = machine.deploy(&["--program", &one], "");
+    assert!(code == Some(1) && err.contains("there are no accounts"), "{err}");
+    let add = ["--", "user", "add", "ada@example.com", "--password-stdin"];
+    machine.deployed(&add, PASSWORD);
+    let scopes = "read,write,generate,mcp";
+    let create = ["--", "token", "create", "--user", "ada@example.com", "--name", "crowd", "--scope", scopes];
+    let token = machine.deployed(&create, "").trim().to_owned();
+    machine.settings(&[("VERIFY_TOKEN", &token)]);
+    let out = machine.deployed(&["--program", &one], "");
+    assert!(out.contains("18 checks passed") || out.contains("17 checks passed"), "{out}");
+    let first = machine.release();
+    check_image(&machine, &format!("ba-copilot:{first}"));
+
+    let crowd = Crowd::start(&machine.front, &token);
+    crowd.wait_for_more(BETWEEN);
+    let go_on = |what: &str| {
+        crowd.wait_for_more(BETWEEN);
+        assert_eq!(crowd.failures(), Vec::<String>::new(), "{what}");
+        assert_eq!(machine.slots().len(), 1, "{what}");
+    };
+    let out = machine.deployed(&["--program", &two], "");
+    assert!(out.contains("everything in it came back"), "no backup: {out}");
+    let second = machine.release();
+    go_on("the first swap");
+    machine.deployed(&["--program", &three], "");
+    assert!(![&first, &second].contains(&&machine.release()));
+    go_on("the second swap");
+    machine.deployed(&["--rollback"], "");
+    assert_eq!(machine.release(), second);
+    go_on("the third swap");
+
+    // One that does not do what it should is not let in.
+    machine.settings(&[("BA_COPILOT__SERVER__MAX_BODY_BYTES", "10")]);
+    let (code, out, err) = machine.deploy(&["--program", &three], "");
+    assert_eq!(code, Some(1), "{out}{err}");
+    assert!(err.contains("does not do what it should"), "{err}");
+    assert!(err.contains(&format!("{second} serves on")), "{err}");
+    assert_eq!(machine.release(), second);
+    go_on("a version that fails");
+    machine.settings(&[("BA_COPILOT__SERVER__MAX_BODY_BYTES", "1000000")]);
+
+    // What watches sees the slot that serves. Only the proxy can be reached from outside.
+    let targets = "http://localhost:9090/api/v1/targets?state=active";
+    wait_for("Prometheus to see the version", || {
+        let seen = machine.docker(&["exec", "ba-copilot_prometheus_1", "wget", "-q", "-O", "-", targets]);
+        let seen: Value = serde_json::from_slice(&seen.stdout).unwrap_or_default();
+        let up = seen["data"]["activeTargets"].as_array().into_iter().flatten();
+        up.filter(|target| target["health"] == "up").count() == 4
+    });
+    assert_eq!(status(&machine.front, "/metrics"), "404");
+    assert_eq!(status(&machine.front, "/livez"), "200");
+    crowd.end();
+    assert_eq!(crowd.failures(), Vec::<String>::new());
+    crowd.compare();
+
+    // The same by killing is noticed.
+    let crowd = Crowd::start(&machine.front, &token);
+    crowd.wait_for_more(BETWEEN);
+    for name in machine.said(&["ps", "--format", "{{.Names}}"]).lines() {
+        if name.starts_with("ba-copilot-") {
+            machine.said(&["kill", "--signal", "KILL", name]);
+        }
+    }
+    wait_for("failures", || !crowd.failures().is_empty());
+    machine.deployed(&["--program", &three], "");
+    crowd.end();
+}

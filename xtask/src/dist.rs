@@ -1,0 +1,224 @@
+//! `dist`: what is handed out, made so that anybody who makes it again gets the same bytes.
+//!
+//! Into `target/dist`: the program, linked statically; an archive of it with everything that an operator needs; an image for containers
+//! (`docker load`); the bill of materials (CycloneDX); checksums of all. Neither the folder that it is built in nor the time nor the
+//! machine is in any of them. `--check-reproducible` builds two clones in two folders and compares.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use crate::{Done, program, root};
+
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// What an operator needs besides the program.
+const BESIDE: [&str; 9] = [
+    ".env.production.example",
+    "CHANGELOG.md",
+    "LICENSE",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
+    "NOTICE",
+    "README.md",
+    "docs",
+    "ops",
+];
+
+pub(crate) fn run() -> Done {
+    let arguments: Vec<String> = std::env::args().skip(2).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [] => build(&root()),
+        ["--check-reproducible"] => check_reproducible(),
+        other => Err(format!("dist knows --check-reproducible, and not {}", other.join(" "))),
+    }
+}
+
+fn build(root: &Path) -> Done {
+    let out = root.join("target/dist");
+    let _ = fs::remove_dir_all(&out);
+    fs::create_dir_all(&out).map_err(|error| format!("{}: {error}", out.display()))?;
+    let moment = said(root, "git", &["log", "-1", "--format=%ct"]).unwrap_or_else(|_| "0".to_owned());
+    compile(root, &moment)?;
+    let built = root.join("target").join(TARGET).join("dist/ba-copilot");
+    let binary = out.join("ba-copilot");
+    fs::copy(&built, &binary).map_err(|error| format!("{}: {error}", built.display()))?;
+    if said(root, "readelf", &["--program-headers", &path(&binary)])?.contains("INTERP") {
+        return Err("the program is not linked statically".to_owned());
+    }
+    let version = said(root, &path(&binary), &["--version"])?;
+    let version = version.trim_start_matches("ba-copilot ").to_owned();
+    list_materials(root, &out, &version)?;
+    pack(root, &out, &version, &moment)?;
+    make_image(root, &out, &version, &moment)?;
+    let sums = said(&out, "sh", &["-c", "sha256sum ba-copilot *.tar.gz image.tar sbom.cdx.json"])?;
+    fs::write(out.join("SHA256SUMS"), format!("{sums}\n")).map_err(|error| error.to_string())?;
+    println!("{sums}");
+    Ok(())
+}
+
+fn compile(root: &Path, moment: &str) -> Done {
+    let home = said(root, "sh", &["-c", "echo \"${CARGO_HOME:-$HOME/.cargo}\""])?;
+    let sysroot = said(root, "rustc", &["--print", "sysroot"])?;
+    let maps = [(path(root), "/ba-copilot"), (home, "/cargo"), (sysroot, "/rust")];
+    let of_rust: String = maps.iter().map(|(from, to)| format!(" --remap-path-prefix={from}={to}")).collect();
+    let of_c: String = maps.iter().map(|(from, to)| format!(" -ffile-prefix-map={from}={to}")).collect();
+    let flags = format!("-C target-feature=+crt-static -C link-arg=-Wl,--build-id=none{of_rust}");
+    println!("$ RUSTFLAGS='{flags}' cargo build --profile dist --target {TARGET} -p ba-copilot");
+    let status = program("cargo")
+        .current_dir(root)
+        .args(["build", "--profile", "dist", "--target", TARGET, "-p", "ba-copilot", "--locked"])
+        .env("RUSTFLAGS", flags)
+        .env(format!("CFLAGS_{}", TARGET.replace('-', "_")), of_c.trim())
+        .env("SOURCE_DATE_EPOCH", moment)
+        .env("CARGO_INCREMENTAL", "0")
+        .env_remove("CARGO_TARGET_DIR")
+        .status()
+        .map_err(|error| format!("cargo could not be started: {error}"))?;
+    if status.success() { Ok(()) } else { Err("the program could not be built".to_owned()) }
+}
+
+/// The bill of materials: every crate that is linked in, and every npm package of which something is embedded.
+fn list_materials(root: &Path, out: &Path, version: &str) -> Done {
+    let tree = said(
+        root,
+        "cargo",
+        &[
+            "tree",
+            "--locked",
+            "--package",
+            "ba-copilot",
+            "--edges",
+            "normal",
+            "--target",
+            TARGET,
+            "--prefix",
+            "none",
+            "--format",
+            "{p}\t{l}",
+            "--no-dedupe",
+        ],
+    )?;
+    let mut child = Command::new("node")
+        .arg(root.join("web/sbom.mjs"))
+        .arg(version)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("node could not be started: {error}"))?;
+    if let Some(mut input) = child.stdin.take() {
+        use std::io::Write as _;
+        input.write_all(tree.as_bytes()).map_err(|error| error.to_string())?;
+    }
+    let output = child.wait_with_output().map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        return Err("the bill of materials could not be made".to_owned());
+    }
+    fs::write(out.join("sbom.cdx.json"), &output.stdout).map_err(|error| error.to_string())
+}
+
+/// Flags by which an archive is the same wherever and whenever it is made.
+fn tar(folder: &Path, moment: &str, archive: &Path, more: &[&str]) -> Done {
+    let time = format!("--mtime=@{moment}");
+    let archive = path(archive);
+    let same = [
+        "--sort=name",
+        "--format=gnu",
+        &time,
+        "--numeric-owner",
+        "--mode=go-w",
+        "--create",
+        "--file",
+        &archive,
+    ];
+    said(folder, "tar", &[&same, more].concat()).map(|_| ())
+}
+
+fn pack(root: &Path, out: &Path, version: &str, moment: &str) -> Done {
+    let name = format!("ba-copilot-{version}-x86_64-linux");
+    let stage = out.join(&name);
+    fs::create_dir_all(&stage).map_err(|error| error.to_string())?;
+    for beside in BESIDE {
+        said(root, "cp", &["--recursive", beside, &path(&stage)])?;
+    }
+    said(out, "cp", &["ba-copilot", "sbom.cdx.json", &path(&stage)])?;
+    let archive = out.join(format!("{name}.tar"));
+    tar(out, moment, &archive, &["--owner=0", "--group=0", &name])?;
+    fs::remove_dir_all(&stage).map_err(|error| error.to_string())?;
+    said(out, "gzip", &["--no-name", "--best", &path(&archive)]).map(|_| ())
+}
+
+/// The image of `ops/container/Dockerfile` for a program that is there, made without an engine.
+fn make_image(root: &Path, out: &Path, version: &str, moment: &str) -> Done {
+    let stage = out.join("image");
+    let layer = stage.join("tree");
+    fs::create_dir_all(layer.join("data")).map_err(|error| error.to_string())?;
+    said(out, "cp", &["ba-copilot", &path(&layer)])?;
+    said(&layer, "chmod", &["755", "ba-copilot"])?;
+    said(&layer, "chmod", &["700", "data"])?;
+    tar(&layer, moment, &stage.join("layer.tar"), &["--owner=65532", "--group=65532", "ba-copilot", "data"])?;
+    let digest = |file: &str| -> Result<String, String> {
+        Ok(said(&stage, "sha256sum", &[file])?.split(' ').next().unwrap_or_default().to_owned())
+    };
+    let revision = said(root, "git", &["rev-parse", "HEAD"]).unwrap_or_default();
+    let created = said(root, "date", &["--utc", &format!("--date=@{moment}"), "+%Y-%m-%dT%H:%M:%SZ"])?;
+    let config = format!(
+        r#"{{"architecture":"amd64","os":"linux","created":"{created}","config":{{"User":"65532:65532","ExposedPorts":{{"8000/tcp":{{}}}},"Env":["BA_COPILOT__DATA__DIR=/data","BA_COPILOT__SERVER__LISTEN=0.0.0.0:8000","BA_COPILOT__LOG__FORMAT=json"],"Entrypoint":["/ba-copilot"],"Cmd":["serve"],"WorkingDir":"/data","Volumes":{{"/data":{{}}}},"StopSignal":"SIGTERM","Healthcheck":{{"Test":["CMD","/ba-copilot","healthcheck"],"Interval":10000000000,"Timeout":5000000000,"StartPeriod":30000000000,"Retries":3}},"Labels":{{"org.opencontainers.image.title":"BA Copilot","org.opencontainers.image.version":"{version}","org.opencontainers.image.revision":"{revision}","org.opencontainers.image.licenses":"MIT OR Apache-2.0","org.opencontainers.image.created":"{created}"}}}},"rootfs":{{"type":"layers","diff_ids":["sha256:{layer}"]}},"history":[{{"created":"{created}","created_by":"cargo xtask dist"}}]}}"#,
+        layer = digest("layer.tar")?,
+    );
+    fs::write(stage.join("config.json"), config).map_err(|error| error.to_string())?;
+    let name = format!("{}.json", digest("config.json")?);
+    fs::rename(stage.join("config.json"), stage.join(&name)).map_err(|error| error.to_string())?;
+    let manifest =
+        format!(r#"[{{"Config":"{name}","RepoTags":["ba-copilot:dist"],"Layers":["layer.tar"]}}]"#);
+    fs::write(stage.join("manifest.json"), manifest).map_err(|error| error.to_string())?;
+    let parts = ["--owner=0", "--group=0", "manifest.json", &name, "layer.tar"];
+    tar(&stage, moment, &out.join("image.tar"), &parts)?;
+    fs::remove_dir_all(&stage).map_err(|error| error.to_string())
+}
+
+fn check_reproducible() -> Done {
+    let mut sums = Vec::new();
+    for name in ["one", "another-folder-of-another-length"] {
+        let folder = std::env::temp_dir().join(format!("ba-copilot-dist-{}", std::process::id())).join(name);
+        let _ = fs::remove_dir_all(&folder);
+        said(&root(), "git", &["clone", "--quiet", "--no-hardlinks", ".", &path(&folder)])?;
+        build(&folder)?;
+        sums.push(
+            fs::read_to_string(folder.join("target/dist/SHA256SUMS")).map_err(|error| error.to_string())?,
+        );
+        if name == "one" {
+            let out = root().join("target/dist");
+            let _ = fs::remove_dir_all(&out);
+            said(&root(), "cp", &["--recursive", &path(&folder.join("target/dist")), &path(&out)])?;
+        }
+        let _ = fs::remove_dir_all(&folder);
+    }
+    match sums.windows(2).all(|two| two[0] == two[1]) {
+        true => {
+            println!("Two builds in two folders gave the same bytes.");
+            Ok(())
+        }
+        false => Err(format!("two builds differ:\n{}", sums.join("\n"))),
+    }
+}
+
+/// What a program says; its own words if it fails.
+fn said(folder: &Path, name: &str, arguments: &[&str]) -> Result<String, String> {
+    let output = Command::new(name)
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .map_err(|error| format!("{name} could not be started: {error}"))?;
+    match output.status.success() {
+        true => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
+        false => {
+            Err(format!("{name} {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim()))
+        }
+    }
+}
+
+fn path(path: &Path) -> String {
+    PathBuf::from(path).display().to_string()
+}

@@ -1,0 +1,104 @@
+//! `e2e`: the built program, verified as a deployment is: in one process, and with a process for each role.
+//!
+//! `--url URL` verifies a server that runs; `--binary PATH` another program than the one that `dist` or `cargo build --release` made.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use crate::{Done, root};
+
+/// A server; ended when dropped.
+struct Server {
+    process: Child,
+    url: String,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
+        let _ = self.process.wait();
+    }
+}
+
+pub(crate) fn run() -> Done {
+    let arguments: Vec<String> = std::env::args().skip(2).collect();
+    let option = |name: &str| {
+        let at = arguments.iter().position(|argument| argument == name)?;
+        arguments.get(at + 1).cloned()
+    };
+    let binary = match option("--binary") {
+        Some(binary) => PathBuf::from(binary),
+        None => ["target/dist/ba-copilot", "target/release/ba-copilot"]
+            .iter()
+            .map(|place| root().join(place))
+            .find(|place| place.is_file())
+            .ok_or("there is no program: run `cargo xtask dist`, or name one with --binary")?,
+    };
+    let reports = root().join("target/e2e");
+    fs::create_dir_all(&reports).map_err(|error| error.to_string())?;
+    if let Some(url) = option("--url") {
+        return verify(&binary, &url, &[], &reports.join("url.xml"));
+    }
+    let folder = std::env::temp_dir().join(format!("ba-copilot-e2e-{}", std::process::id()));
+    fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+    let outcome = all_of_them(&binary, &folder, &reports);
+    let _ = fs::remove_dir_all(&folder);
+    outcome
+}
+
+fn all_of_them(binary: &Path, folder: &Path, reports: &Path) -> Done {
+    let one = folder.join("one");
+    let all = start(binary, "all", &one, &[])?;
+    verify(binary, &all.url, &[], &reports.join("all.xml"))?;
+    drop(all);
+    let many = folder.join("many");
+    let mcp = start(binary, "mcp", &many, &[])?;
+    let ai = start(binary, "ai", &many, &[("MCP_SERVER_URL", &mcp.url)])?;
+    let ways = [("MCP_SERVER_URL", mcp.url.as_str()), ("AI_SERVICE_URL", ai.url.as_str())];
+    let web = start(binary, "web", &many, &ways)?;
+    let api = start(binary, "api", &many, &ways)?;
+    let named: Vec<String> = [("api", &api), ("ai", &ai), ("mcp", &mcp)]
+        .iter()
+        .map(|(name, server)| format!("{name}={}", server.url))
+        .collect();
+    let services = format!("web,database,ai_service,{}", named.join(","));
+    verify(binary, &web.url, &["--services", &services], &reports.join("roles.xml"))
+}
+
+fn start(binary: &Path, role: &str, data: &Path, variables: &[(&str, &str)]) -> Result<Server, String> {
+    fs::create_dir_all(data).map_err(|error| error.to_string())?;
+    let mut process = Command::new(binary)
+        .args(["serve", "--role", role, "--listen", "127.0.0.1:0", "--data"])
+        .arg(data)
+        .current_dir(data)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("{} cannot be started: {error}", binary.display()))?;
+    let mut lines = process.stderr.take().map(|told| BufReader::new(told).lines()).into_iter().flatten();
+    let url = lines.by_ref().map_while(Result::ok).find_map(|line| {
+        let (_, rest) = line.split_once("Serving http://")?;
+        Some(format!("http://{}", rest.split('"').next()?.trim()))
+    });
+    let url = url.ok_or_else(|| format!("the role {role} did not say where it serves"));
+    // What it tells is read on, so that it never waits for a reader.
+    std::thread::spawn(move || lines.for_each(drop));
+    Ok(Server { process, url: url? })
+}
+
+fn verify(binary: &Path, url: &str, more: &[&str], report: &Path) -> Done {
+    println!("\n{} verify --url {url} {}", binary.display(), more.join(" "));
+    let status = Command::new(binary)
+        .args(["verify", "--url", url, "--junit", &report.display().to_string()])
+        .args(more)
+        .status()
+        .map_err(|error| error.to_string())?;
+    if status.success() { Ok(()) } else { Err(format!("{url} does not do all that it should")) }
+}

@@ -1,0 +1,107 @@
+//! `lint-ops`: what operators use is looked at by the tools of its own kind: the Dockerfile, the files of Compose, the Helm chart, the units
+//! of systemd, the workflows. The tools are pinned in `xtask/lint` and installed into `target/lint`.
+
+use std::{fs, path::Path, process::Command};
+
+use crate::{Done, has, mcp_tools::run as quietly, root};
+
+/// What is looked at: what it is, the tool, and its arguments.
+type Look<'a> = (&'a str, String, Vec<String>);
+
+pub(crate) fn run() -> Done {
+    let folder = root().join("target/lint");
+    if let Err(problem) = install(&folder) {
+        println!(
+            "SKIPPED the files of operations: {problem}. It needs npm, Python 3.11 or newer with venv, and both registries."
+        );
+        return Ok(());
+    }
+    let tool = |name: &str| folder.join("venv/bin").join(name).display().to_string();
+    let place = |name: &str| root().join(name).display().to_string();
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let compose: Vec<String> = ["compose.yaml", "compose.app.yaml", "compose.prod.yaml"]
+        .iter()
+        .map(|file| place(&format!("ops/compose/{file}")))
+        .collect();
+    let rules = "{extends: default, rules: {line-length: disable, document-start: disable, braces: disable, brackets: disable, comments: {min-spaces-from-content: 1}, truthy: {check-keys: false}, indentation: {indent-sequences: consistent}}}";
+    // The program is not on this machine, and need not be.
+    let unit = folder.join("ba-copilot@.service");
+    let text = fs::read_to_string(root().join("ops/systemd/ba-copilot@.service"))
+        .map_err(|error| error.to_string())?;
+    let text = text.replace("ExecStart=/opt/ba-copilot/slots/%i/program", "ExecStart=/bin/true");
+    fs::write(&unit, text).map_err(|error| error.to_string())?;
+    let looks: [Look<'_>; 7] = [
+        ("the Dockerfile", tool("hadolint"), words(&[&place("ops/container/Dockerfile")])),
+        ("the files of Compose", tool("compose-lint"), [words(&["--fail-on", "high"]), compose].concat()),
+        (
+            "the Helm chart",
+            tool("python"),
+            words(&[&place("xtask/lint/chart.py"), &place("ops/helm/ba-copilot")]),
+        ),
+        (
+            "all YAML",
+            tool("yamllint"),
+            words(&["-s", "-d", rules, &place("ops/compose"), &place("ops/prometheus"), &place(".github")]),
+        ),
+        (
+            "the workflows",
+            "node".to_owned(),
+            words(&[&folder.join("actions.mjs").display().to_string(), &place(".github/workflows")]),
+        ),
+        ("the safety of the workflows", tool("zizmor"), words(&["--offline", "--quiet", &place(".github")])),
+        (
+            "the units of systemd",
+            "systemd-analyze".to_owned(),
+            words(&["verify", "--man=no", &unit.display().to_string()]),
+        ),
+    ];
+    let mut faults: Vec<String> = Vec::new();
+    for (what, program, arguments) in looks {
+        if !Path::new(&program).exists() && crate::mcp_tools::which(Path::new(&program)).is_none() {
+            println!("SKIPPED {what}: {program} is not installed");
+            continue;
+        }
+        let output = Command::new(&program).args(&arguments).current_dir(root()).output();
+        match output {
+            Ok(output) if output.status.success() => println!("ok      {what}"),
+            Ok(output) => {
+                let said = [output.stdout, output.stderr].concat();
+                println!("FAULTS  {what}\n{}", String::from_utf8_lossy(&said));
+                faults.push(what.to_owned());
+            }
+            Err(error) => faults.push(format!("{what} ({program}: {error})")),
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(format!("there are faults in {}", faults.join(", "))) }
+}
+
+fn install(folder: &Path) -> Result<(), String> {
+    let pinned = root().join("xtask/lint");
+    let read = |file: &str| fs::read_to_string(pinned.join(file)).map_err(|error| format!("{file}: {error}"));
+    let stamp = format!("{}{}", read("requirements.txt")?, read("package.json")?);
+    if fs::read_to_string(folder.join("stamp")).is_ok_and(|found| found == stamp) {
+        return copy_script(&pinned, folder);
+    }
+    println!("Installing linters into target/lint (npm, pip)");
+    let _ = fs::remove_dir_all(folder);
+    fs::create_dir_all(folder).map_err(|error| error.to_string())?;
+    let python = ["python3", "python"].into_iter().find(|name| has(name)).ok_or("there is no Python")?;
+    quietly(python, &["-m", "venv", "venv"], folder)?;
+    let requirements = pinned.join("requirements.txt").display().to_string();
+    quietly(
+        &folder.join("venv/bin/pip").display().to_string(),
+        &["install", "--quiet", "-r", &requirements],
+        folder,
+    )?;
+    fs::copy(pinned.join("package.json"), folder.join("package.json")).map_err(|error| error.to_string())?;
+    quietly("npm", &["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"], folder)?;
+    fs::write(folder.join("stamp"), stamp).map_err(|error| error.to_string())?;
+    copy_script(&pinned, folder)
+}
+
+/// Node looks for packages beside the script.
+fn copy_script(pinned: &Path, folder: &Path) -> Result<(), String> {
+    fs::copy(pinned.join("actions.mjs"), folder.join("actions.mjs"))
+        .map(|_| ())
+        .map_err(|error| error.to_string())
+}
