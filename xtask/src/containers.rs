@@ -200,6 +200,9 @@ fn grow(tree: &Path) -> Result<(), String> {
         symlink(to, tree.join(name)).map_err(|error| told(tree, error))?;
     }
     let postgres = postgres::programs().ok_or("there is no PostgreSQL")?;
+    // What is on the path may be links to where they are.
+    let initdb = fs::canonicalize(postgres.join("initdb")).map_err(|error| told(&postgres, error))?;
+    let postgres = initdb.parent().ok_or("PostgreSQL lies in a strange place")?.to_owned();
     let installed = postgres.parent().ok_or("PostgreSQL lies in a strange place")?;
     let version = installed.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let mut needed = BTreeSet::new();

@@ -29,7 +29,7 @@ type Done = Result<(), String>;
 /// Its name, what it does, and how.
 type Row = (&'static str, &'static str, fn() -> Done);
 
-const COMMANDS: [Row; 11] = [
+const COMMANDS: [Row; 12] = [
     ("ci", "the whole gate: format, lints, layering, licences, tests", ci),
     ("lint", "format, lints, layering, licences, the files of operations", lint),
     (
@@ -38,6 +38,7 @@ const COMMANDS: [Row; 11] = [
         lint_ops::run,
     ),
     ("test", "install or start what the tests need, then run every test", test::run),
+    ("containers", "the tests that need an engine for containers, alone", test::containers),
     ("bundle", "make the Mermaid bundle and the fonts that the binary embeds", bundle),
     ("bench", "measure start, health, generation, checks and memory of the release binary", bench::run),
     (

@@ -54,14 +54,27 @@ pub(crate) fn run() -> Done {
     let given = [(POSTGRES_URL, url), (DOCKER_HOST, host)];
     let variables: Vec<(&str, &str)> =
         given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-    let mut counts = cargo_test(&[], &variables)?;
+    let mut counts = cargo_test(&["--workspace"], &variables)?;
     drop(engine);
     if let Some(url) = url {
-        let filters: Vec<&str> = ["--test", "it", "--"].into_iter().chain(ON_BOTH).collect();
+        let filters: Vec<&str> =
+            ["-p", "ba-copilot", "--test", "it", "--"].into_iter().chain(ON_BOTH).collect();
         counts.add(&cargo_test(&filters, &[(POSTGRES_URL, url), (ON_POSTGRES, "1")])?);
     }
     drop(server);
-    let Counts { passed, failed, skipped, success } = counts;
+    say(&counts)
+}
+
+/// The tests that need an engine for containers, alone.
+pub(crate) fn containers() -> Done {
+    let engine = provide_engine().ok_or("without an engine there is nothing to test")?;
+    let filters = ["-p", "ba-copilot", "--test", "it", "--", "containers::"];
+    say(&cargo_test(&filters, &[(DOCKER_HOST, &engine.host)])?)
+}
+
+/// The closing line.
+fn say(counts: &Counts) -> Done {
+    let Counts { passed, failed, skipped, success } = *counts;
     println!("\ntests: {passed} passed, {failed} failed, {skipped} skipped");
     match success && failed == 0 && passed > 0 {
         true => Ok(()),
@@ -170,14 +183,14 @@ impl Counts {
 fn cargo_test(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Counts, String> {
     let named: String = variables.iter().map(|(name, value)| format!("{name}={value} ")).collect();
     let mut cargo = program("cargo");
-    cargo.args(["test", "--release", "--workspace", "--no-fail-fast"]);
+    cargo.args(["test", "--release", "--no-fail-fast"]);
     let mut how = String::new();
     if links_statically() {
         const FLAGS: &str = "-C target-feature=+crt-static";
         how = format!("RUSTFLAGS='{FLAGS}' ");
         cargo.env("RUSTFLAGS", FLAGS).args(["--target", STATIC_TARGET]);
     }
-    println!("$ {named}{how}cargo test --release --workspace --no-fail-fast {}", arguments.join(" "));
+    println!("$ {named}{how}cargo test --release --no-fail-fast {}", arguments.join(" "));
     let mut child = cargo
         .args(arguments)
         .envs(variables.iter().copied())

@@ -150,8 +150,10 @@ impl Compose {
 
     pub(super) async fn is_running(&self, project: &Project<'_>) -> bool {
         let filter = format!("label=com.docker.compose.project=ba-copilot-{}", project.name);
-        let arguments = ["ps", "-q", "--filter", &filter, "--filter", "status=running"];
-        outside::run(docker(&arguments)).await.is_ok_and(|said| !said.trim().is_empty())
+        let arguments = ["ps", "--all", "--filter", &filter, "--format", "{{.State}}"];
+        // One that is started again and again does not run.
+        let all_run = |said: String| !said.trim().is_empty() && said.lines().all(|state| state == "running");
+        outside::run(docker(&arguments)).await.is_ok_and(all_run)
     }
 
     pub(super) async fn stop(&self, project: &Project<'_>, time: Duration) -> Came<()> {
