@@ -16,12 +16,31 @@ VALUES = [
 ]
 # What must be refused before anything is installed.
 REFUSED = [{"publicUrl": "ba.example.com"}, {"roles": {"web": {"replicas": 0, "maxReplicas": 1}}}, {"imgae": {}}]
+# Who may reach what is not for people.
+CALLERS = {"ba-ai": ["web", "api"], "ba-mcp": ["web", "api", "ai"]}
 faults = []
+
+
+def texts(values):
+    """The files that come out, by name."""
+    return helm_python.Chart.load(chart).render(values, name="ba", namespace="team", revision=2, is_upgrade=True)
+
+
+def sums(values):
+    """What makes the pods start anew when it changes."""
+    roles = next(text for name, text in texts(values).items() if name.endswith("roles.yaml"))
+    pods = [d["spec"]["template"] for d in yaml.safe_load_all(roles) if d and d["kind"] == "Deployment"]
+    return {pod["metadata"]["annotations"]["checksum/config"] for pod in pods}
+
+
+for told in [{"publicUrl": "https://other.example.com"}, {"settings": {"LOG_LEVEL": "debug"}}]:
+    if sums(told) == sums({}):
+        faults.append(f"{told}: pods are not started anew with it")
 for values in VALUES:
     linted = helm_python.lint(chart, values, strict=True)
     # The chart has no picture, which is all that is left to say of it.
     faults += [m for m in linted["messages"] if m["severity"] > 1 or "icon" not in m["error"]] + linted["errors"]
-    rendered = helm_python.Chart.load(chart).render(values, name="ba", namespace="team", revision=2, is_upgrade=True)
+    rendered = texts(values)
     kinds = set()
     for name, text in rendered.items():
         if name.endswith(".txt"):
@@ -30,6 +49,11 @@ for values in VALUES:
             if not document:
                 continue
             kinds.add(document["kind"])
+            callers = CALLERS.get(document["metadata"]["name"])
+            if document["kind"] == "NetworkPolicy" and callers:
+                pods = [peer["podSelector"] for peer in document["spec"]["ingress"][0]["from"] if "podSelector" in peer]
+                if [p.get("matchExpressions", [{}])[0].get("values") for p in pods] != [callers]:
+                    faults.append(f"{document['metadata']['name']} may be reached by others than {callers}")
             if document["kind"] == "ServiceMonitor":
                 continue  # Not of Kubernetes itself.
             try:

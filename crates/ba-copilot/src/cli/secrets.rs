@@ -14,7 +14,14 @@ use crate::{
 };
 
 /// What is made. Each is letters, digits, `-` and `_`, which mean themselves in addresses and in environment files.
-const GENERATED: [&str; 4] = ["SECRET_KEY", "MCP_TOKEN", "POSTGRES_PASSWORD", "REDIS_PASSWORD"];
+const GENERATED: [&str; 6] = [
+    "SECRET_KEY",
+    "MCP_TOKEN",
+    "AI_SERVICE_TOKEN",
+    "POSTGRES_PASSWORD",
+    "REDIS_PASSWORD",
+    "GRAFANA_PASSWORD",
+];
 
 /// Flags of `secrets`.
 #[derive(Debug, clap::Args)]
@@ -28,8 +35,8 @@ pub(super) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Print new secrets as lines for an environment file: SECRET_KEY, MCP_TOKEN, and the passwords that the server, PostgreSQL
-    /// and Redis share (.env.production.example).
+    /// Print new secrets as lines for an environment file: SECRET_KEY, MCP_TOKEN, AI_SERVICE_TOKEN, and the passwords of
+    /// PostgreSQL, Redis and Grafana (.env.production.example).
     Generate {
         /// Write them into this new file instead, for its owner alone. A file that is there stays as it is.
         #[arg(long, value_name = "FILE")]

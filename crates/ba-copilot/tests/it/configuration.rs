@@ -176,7 +176,9 @@ fn secrets_are_made_anew_and_never_written_over() {
     for lines in [&printed.out, &text] {
         let names: Vec<&str> =
             lines.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
-        assert_eq!(names, ["SECRET_KEY", "MCP_TOKEN", "POSTGRES_PASSWORD", "REDIS_PASSWORD"]);
+        let wanted =
+            "SECRET_KEY MCP_TOKEN AI_SERVICE_TOKEN POSTGRES_PASSWORD REDIS_PASSWORD GRAFANA_PASSWORD";
+        assert_eq!(names.join(" "), wanted);
         for (_, secret) in lines.lines().filter_map(|line| line.split_once('=')) {
             assert!(
                 secret.len() == 43 && secret.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
@@ -184,7 +186,7 @@ fn secrets_are_made_anew_and_never_written_over() {
             all.insert(secret.to_owned());
         }
     }
-    assert_eq!(all.len(), 8, "each secret is another one");
+    assert_eq!(all.len(), 12, "each secret is another one");
     let again = run(folder.path(), &["secrets", "generate", "--write", "secrets.env"], &[]);
     assert_eq!((again.code, again.out.as_str()), (Some(2), ""));
     assert!(again.err.contains("is there already and stays as it is"), "{}", again.err);
@@ -192,7 +194,7 @@ fn secrets_are_made_anew_and_never_written_over() {
 }
 
 /// What Compose reads of the file, and the program does not.
-const OF_COMPOSE: [&str; 2] = ["POSTGRES_PASSWORD", "REDIS_PASSWORD"];
+const OF_COMPOSE: [&str; 3] = ["POSTGRES_PASSWORD", "REDIS_PASSWORD", "GRAFANA_PASSWORD"];
 
 #[test]
 fn the_example_of_a_production_environment_is_whole_and_works() {
