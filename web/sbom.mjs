@@ -23,6 +23,20 @@ for (const line of new Set(tree.split("\n"))) {
   if (!own) component.hashes = [{ alg: "SHA-256", content: checksums.get(`${name}@${number}`) }];
   components.set(component["bom-ref"], component);
 }
+// Nothing is linked from it, but the pages of Swagger UI that it carries are embedded when the program is built.
+const pages = "utoipa-swagger-ui-vendored";
+const vendored = [...checksums].find(([name]) => name.startsWith(`${pages}@`));
+if (!vendored) throw new Error(`${pages} is not in Cargo.lock: what is it that embeds Swagger UI now?`);
+const vendoredPurl = `pkg:cargo/${vendored[0]}`;
+components.set(vendoredPurl, {
+  type: "library",
+  "bom-ref": vendoredPurl,
+  name: pages,
+  version: vendored[0].slice(pages.length + 1),
+  purl: vendoredPurl,
+  licenses: [{ expression: "(MIT OR Apache-2.0) AND Apache-2.0" }],
+  hashes: [{ alg: "SHA-256", content: vendored[1] }],
+});
 const lock = JSON.parse(readFileSync(new URL("web/package-lock.json", root), "utf8"));
 for (const [path, found] of Object.entries(lock.packages)) {
   // What is optional are builds of esbuild for other machines; esbuild itself bundles, and is in no bundle.

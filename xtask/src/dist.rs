@@ -37,14 +37,16 @@ pub(crate) fn run() -> Done {
 
 fn build(root: &Path) -> Done {
     let out = root.join("target/dist");
-    let _ = fs::remove_dir_all(&out);
-    fs::create_dir_all(&out).map_err(|error| format!("{}: {error}", out.display()))?;
     let moment = said(root, "git", &["log", "-1", "--format=%ct"]).unwrap_or_else(|_| "0".to_owned());
     compile(root, &moment)?;
+    // Cargo leaves empty folders of its own there.
+    let _ = fs::remove_dir_all(&out);
+    fs::create_dir_all(&out).map_err(|error| format!("{}: {error}", out.display()))?;
     let built = root.join("target").join(TARGET).join("dist/ba-copilot");
     let binary = out.join("ba-copilot");
     fs::copy(&built, &binary).map_err(|error| format!("{}: {error}", built.display()))?;
-    if said(root, "readelf", &["--program-headers", &path(&binary)])?.contains("INTERP") {
+    let linked = said(root, "readelf", &["--wide", "--program-headers", "--dynamic", &path(&binary)])?;
+    if linked.contains("INTERP") || linked.contains("(NEEDED)") {
         return Err("the program is not linked statically".to_owned());
     }
     let version = said(root, &path(&binary), &["--version"])?;
@@ -73,7 +75,10 @@ fn compile(root: &Path, moment: &str) -> Done {
         .env(format!("CFLAGS_{}", TARGET.replace('-', "_")), of_c.trim())
         .env("SOURCE_DATE_EPOCH", moment)
         .env("CARGO_INCREMENTAL", "0")
+        // What build scripts and macros are made into is kept apart: cargo would put it beside what is handed out.
+        .env("CARGO_BUILD_BUILD_DIR", root.join("target/dist-build"))
         .env_remove("CARGO_TARGET_DIR")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .status()
         .map_err(|error| format!("cargo could not be started: {error}"))?;
     if status.success() { Ok(()) } else { Err("the program could not be built".to_owned()) }

@@ -52,9 +52,7 @@ pub(crate) fn run() -> Done {
 
 fn all_of_them(binary: &Path, folder: &Path, reports: &Path) -> Done {
     let one = folder.join("one");
-    let all = start(binary, "all", &one, &[])?;
-    verify(binary, &all.url, &[], &reports.join("all.xml"))?;
-    drop(all);
+    verify_all(binary, &one, &reports.join("all.xml"))?;
     let many = folder.join("many");
     let mcp = start(binary, "mcp", &many, &[])?;
     let ai = start(binary, "ai", &many, &[("MCP_SERVER_URL", &mcp.url)])?;
@@ -69,10 +67,56 @@ fn all_of_them(binary: &Path, folder: &Path, reports: &Path) -> Done {
     verify(binary, &web.url, &["--services", &services], &reports.join("roles.xml"))
 }
 
+/// One process in every role, with a backup that was tried, and restarted in the midst of it.
+fn verify_all(binary: &Path, data: &Path, report: &Path) -> Done {
+    let backups = data.join("backups").display().to_string();
+    let variables = [("BA_COPILOT__BACKUP__DIR", backups.as_str())];
+    // The first one makes the database; what starts afterwards finds the backup and tells of it.
+    let first = start(binary, "all", data, &variables)?;
+    let created = Command::new(binary)
+        .args(["backup", "create", "--verify", "--to", &backups, "--data"])
+        .arg(data)
+        .status()
+        .map_err(|error| error.to_string())?;
+    if !created.success() {
+        return Err("no backup could be made".to_owned());
+    }
+    drop(first);
+    let server = start(binary, "all", data, &variables)?;
+    let (url, address) = (server.url.clone(), server.url.trim_start_matches("http://").to_owned());
+    // The command of the verification asks for a new process, and waits until it serves.
+    let (asked, begun) = (data.join("asked"), data.join("begun"));
+    let command =
+        format!("touch '{}'; until test -e '{}'; do sleep 0.05; done", asked.display(), begun.display());
+    let more = ["--restart-command", command.as_str(), "--expect-backup-within", "1h"];
+    std::thread::scope(|scope| {
+        let verifying = scope.spawn(|| verify(binary, &url, &more, report));
+        while !asked.exists() && !verifying.is_finished() {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        drop(server);
+        let after = start_at(&address, binary, "all", data, &variables);
+        // Also if it does not start: what waits must end, and will say so.
+        fs::write(&begun, "").map_err(|error| error.to_string())?;
+        let outcome = verifying.join().unwrap_or_else(|_| Err("the verification broke off".to_owned()));
+        after.map(drop).and(outcome)
+    })
+}
+
 fn start(binary: &Path, role: &str, data: &Path, variables: &[(&str, &str)]) -> Result<Server, String> {
+    start_at("127.0.0.1:0", binary, role, data, variables)
+}
+
+fn start_at(
+    address: &str,
+    binary: &Path,
+    role: &str,
+    data: &Path,
+    variables: &[(&str, &str)],
+) -> Result<Server, String> {
     fs::create_dir_all(data).map_err(|error| error.to_string())?;
     let mut process = Command::new(binary)
-        .args(["serve", "--role", role, "--listen", "127.0.0.1:0", "--data"])
+        .args(["serve", "--role", role, "--listen", address, "--data"])
         .arg(data)
         .current_dir(data)
         .env_clear()

@@ -1,5 +1,5 @@
 //! `lint-ops`: what operators use is looked at by the tools of its own kind: the Dockerfile, the files of Compose, the Helm chart, the units
-//! of systemd, the workflows. The tools are pinned in `xtask/lint` and installed into `target/lint`.
+//! of systemd, the workflows; and what the program is made of. The tools are pinned in `xtask/lint` and installed into `target/lint`.
 
 use std::{fs, path::Path, process::Command};
 
@@ -30,7 +30,12 @@ pub(crate) fn run() -> Done {
         .map_err(|error| error.to_string())?;
     let text = text.replace("ExecStart=/opt/ba-copilot/slots/%i/program", "ExecStart=/bin/true");
     fs::write(&unit, text).map_err(|error| error.to_string())?;
-    let looks: [Look<'_>; 7] = [
+    let looks: [Look<'_>; 8] = [
+        (
+            "what is depended on, and its licences",
+            tool("cargo-deny"),
+            words(&["check", "bans", "licenses", "sources"]),
+        ),
         ("the Dockerfile", tool("hadolint"), words(&[&place("ops/container/Dockerfile")])),
         ("the files of Compose", tool("compose-lint"), [words(&["--fail-on", "high"]), compose].concat()),
         (
