@@ -1,6 +1,9 @@
 //! `deploy`: a new version beside the old one, and the old one back.
 
-use std::{io::IsTerminal as _, path::PathBuf};
+use std::{
+    io::IsTerminal as _,
+    path::{Path, PathBuf},
+};
 
 use super::{Failure, Ran, Verdict, block_on, print, say};
 use crate::{
@@ -48,8 +51,9 @@ pub(super) struct Arguments {
     command: Vec<String>,
 }
 
-pub(super) fn run(arguments: Arguments, file: Option<&std::path::Path>) -> Ran {
-    let settings = arguments.env_file.unwrap_or_else(|| PathBuf::from(format!(".env.{}", arguments.env)));
+pub(super) fn run(arguments: &Arguments, file: Option<&Path>) -> Ran {
+    let settings =
+        arguments.env_file.clone().unwrap_or_else(|| PathBuf::from(format!(".env.{}", arguments.env)));
     let environment = Environment::of_file(&settings)?;
     let config = Config::load(file, &environment)?;
     let source = std::env::current_dir().map_err(|error| Failure::file(".", &error))?;
@@ -59,7 +63,7 @@ pub(super) fn run(arguments: Arguments, file: Option<&std::path::Path>) -> Ran {
         let ran = block_on(run_command(&words, &source, &environment, &config, on_terminal))?;
         return ran.map(Verdict::of).map_err(|error| Failure::Other(error.to_string()));
     }
-    let program = match arguments.program {
+    let program = match &arguments.program {
         Some(program) => {
             let whole = program.canonicalize();
             Some(whole.map_err(|error| Failure::file(&program.display().to_string(), &error))?)
@@ -124,7 +128,6 @@ pub(super) fn run(arguments: Arguments, file: Option<&std::path::Path>) -> Ran {
             }
             Ok(Verdict::Findings)
         }
-        Err(Error::Settings(error)) => Err(error.into()),
         Err(Error::NotBegun(why)) => Err(Failure::Other(why)),
     }
 }

@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Clock,
-    config::{Config, ConfigError, Environment},
+    config::{Config, Environment},
 };
 use fleet::Fleet;
 use releases::Releases;
@@ -131,9 +131,6 @@ pub struct Deployed {
 /// Why there is no new version in service.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The settings cannot be used; nothing was begun.
-    #[error(transparent)]
-    Settings(#[from] ConfigError),
     /// It could not begin.
     #[error("{0}")]
     NotBegun(String),
