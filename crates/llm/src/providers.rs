@@ -216,8 +216,8 @@ impl Endpoint {
         }
     }
 
-    /// What the transport needs; `None` for the scripted provider.
-    pub(crate) fn service_target(&self) -> Result<Option<ServiceTarget>, LlmError> {
+    /// What the transport needs to send with these headers besides its own; `None` for the scripted provider.
+    pub(crate) fn service_target(&self, headers: Headers) -> Result<Option<ServiceTarget>, LlmError> {
         let Some(adapter) = self.provider.adapter() else {
             return Ok(None);
         };
@@ -227,7 +227,7 @@ impl Endpoint {
             // The adapter would insist on a key; a server at home has none.
             None => AuthData::RequestOverride {
                 url: format!("{base_url}chat/completions"),
-                headers: Headers::default(),
+                headers,
             },
         };
         Ok(Some(ServiceTarget {
