@@ -4,12 +4,7 @@
 //! fields whose values are. What follows in a message may quote anything (it stays in the log, under the same `request.id`), and so may
 //! what a panic says. No name of a machine, no address, no person, no request is told.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::Arc,
-    time::Duration,
-};
+use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use sentry::{
     Client, ClientOptions, Level as SentryLevel, Transport, TransportFactory, TransportOptions,
@@ -110,14 +105,14 @@ impl ErrorReports {
             logger: Some(target.to_owned()),
             culprit: Some(place.clone()),
             // One kind of error is one issue, however often it happens and whatever it is about.
-            fingerprint: vec![target.to_owned().into(), place.into(), message.clone().into()].into(),
+            fingerprint: Cow::Owned(vec![Cow::Owned(target.to_owned()), Cow::Owned(place)]),
             ..Report::default()
         };
         report.tags = told.fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         match report.tags.get("panic.location") {
             Some(location) => {
                 report.culprit = Some(location.clone());
-                report.fingerprint = vec![location.clone().into()].into();
+                report.fingerprint = Cow::Owned(vec![Cow::Owned(location.clone())]);
                 report.exception = vec![Exception {
                     ty: "panic".to_owned(),
                     value: Some(format!("{message} at {location}")),
@@ -145,7 +140,7 @@ struct Told {
 
 impl Told {
     fn keep(&mut self, field: &Field, value: impl FnOnce() -> String) {
-        if let Some((_, name)) = FIELDS.iter().find(|(known, _)| *known == field.name()) {
+        if let Some((_, name)) = FIELDS.into_iter().find(|(known, _)| *known == field.name()) {
             self.fields.insert(name, value());
         }
     }
@@ -193,7 +188,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for ErrorReports {
         for span in context.event_scope(event).into_iter().flatten() {
             if let Some(known) = span.extensions().get::<Told>() {
                 for (name, value) in &known.fields {
-                    told.fields.entry(name).or_insert_with(|| value.clone());
+                    told.fields.entry(*name).or_insert_with(|| value.clone());
                 }
             }
         }

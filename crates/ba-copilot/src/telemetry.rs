@@ -13,12 +13,7 @@ use std::{
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing::{Level, Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
-    EnvFilter, Layer, Registry,
-    filter::FilterFn,
-    fmt,
-    layer::SubscriberExt,
-    registry::LookupSpan,
-    reload,
+    EnvFilter, Layer, Registry, filter::FilterFn, fmt, layer::SubscriberExt, registry::LookupSpan, reload,
     util::SubscriberInitExt,
 };
 
@@ -93,16 +88,13 @@ pub fn install_log(log: &Log, no_color: bool, reports: Option<ErrorReports>) {
         LogFormat::Text => false,
         LogFormat::Auto => !terminal,
     };
-    let lines = match json {
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match json {
         true => fmt::layer().json().flatten_event(true).with_writer(std::io::stderr).boxed(),
-        false => fmt::layer()
-            .compact()
-            .with_ansi(terminal && !no_color)
-            .with_writer(std::io::stderr)
-            .boxed(),
+        false => fmt::layer().compact().with_ansi(terminal && !no_color).with_writer(std::io::stderr).boxed(),
     };
     // Errors are reported whatever the level of the log is.
-    let registry = tracing_subscriber::registry().with(lines.with_filter(filter)).with(reports.map(reporting));
+    let registry =
+        tracing_subscriber::registry().with(lines.with_filter(filter)).with(reports.map(reporting));
     // A second call, in tests, keeps the first.
     if registry.try_init().is_ok() {
         let _ = TOLD.set(Told { level: Mutex::new(level), handle });
@@ -122,7 +114,7 @@ pub fn reporting<S: Subscriber + for<'a> LookupSpan<'a>>(reports: ErrorReports) 
 pub fn log_panics() {
     std::panic::set_hook(Box::new(|panic: &PanicHookInfo<'_>| {
         let at = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(panic.location = at, "The program panicked at {at}");
+        tracing::error!(panic.location = %at, "The program panicked at {at}");
     }));
 }
 

@@ -51,8 +51,8 @@ impl TraceContext {
         fits.then_some(TraceContext { trace, span, sampled, remote: true })
     }
 
-    /// A new trace, that nobody has asked to keep. Its id is random in every part, as samplers expect.
-    fn new() -> Self {
+    /// A new trace, that nobody keeps. Its id is random in every part, as samplers expect.
+    pub(crate) fn unkept() -> Self {
         let ids = RandomIdGenerator::default();
         TraceContext { trace: ids.new_trace_id(), span: ids.new_span_id(), sampled: false, remote: false }
     }
@@ -77,6 +77,11 @@ impl TraceContext {
         self.trace.to_string()
     }
 
+    /// Whether both are places in one trace.
+    pub fn is_with(&self, other: &TraceContext) -> bool {
+        self.trace == other.trace
+    }
+
     /// The `traceparent` of what is done as a child of this.
     pub fn header(&self) -> String {
         format!("00-{}-{}-{:02x}", self.trace, self.span, u8::from(self.sampled))
@@ -91,6 +96,17 @@ pub(crate) fn install(tracer: SdkTracer) {
 /// Carries `work` out as a part of the trace.
 pub async fn within<T>(trace: TraceContext, work: impl Future<Output = T>) -> T {
     CURRENT.scope(trace, work).await
+}
+
+/// Carries `work` out as a part of what is being done now, in another task.
+pub fn go_on<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
+    let now = current();
+    async move {
+        match now {
+            Some(trace) => within(trace, work).await,
+            None => work.await,
+        }
+    }
 }
 
 /// The trace of what is being done; none in work that goes on beside it.
@@ -146,7 +162,7 @@ impl Span {
 
     /// What is not told, whatever comes of it: a probe of a monitor.
     pub fn untold(parent: Option<TraceContext>) -> Span {
-        Span { context: Some(parent.map_or_else(TraceContext::new, TraceContext::next)), recorded: None }
+        Span { context: Some(parent.map_or_else(TraceContext::unkept, TraceContext::next)), recorded: None }
     }
 
     fn start(

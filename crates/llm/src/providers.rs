@@ -225,10 +225,7 @@ impl Endpoint {
         let auth = match self.key_text()? {
             Some(key) => AuthData::from_single(key),
             // The adapter would insist on a key; a server at home has none.
-            None => AuthData::RequestOverride {
-                url: format!("{base_url}chat/completions"),
-                headers,
-            },
+            None => AuthData::RequestOverride { url: format!("{base_url}chat/completions"), headers },
         };
         Ok(Some(ServiceTarget {
             endpoint: genai::resolver::Endpoint::from_owned(base_url),

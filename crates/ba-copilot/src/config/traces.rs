@@ -63,7 +63,8 @@ impl Traces {
             .map(|pair| {
                 let (name, value) = pair.split_once('=')?;
                 let (name, value) = (name.trim(), percent_decoded(value.trim()));
-                let fits = HeaderName::from_bytes(name.as_bytes()).is_ok() && HeaderValue::from_str(&value).is_ok();
+                let fits =
+                    HeaderName::from_bytes(name.as_bytes()).is_ok() && HeaderValue::from_str(&value).is_ok();
                 fits.then(|| (name.to_owned(), value))
             })
             .collect()
@@ -121,7 +122,10 @@ impl Config {
             }
         }
         if !dsn.is_empty() && self.errors.dsn().is_none() {
-            wrong("errors.sentry_dsn", "it must be what Sentry calls a DSN, such as https://KEY@HOST/PROJECT");
+            wrong(
+                "errors.sentry_dsn",
+                "it must be what Sentry calls a DSN, such as https://KEY@HOST/PROJECT",
+            );
         }
         // Shells know a variable ENV of their own, which must hurt nobody who does not use this one.
         let told = !traces.endpoint.is_empty() || !dsn.is_empty();
@@ -175,14 +179,18 @@ mod tests {
         for (text, expected) in [
             ("", Some(vec![])),
             ("a=b", Some(vec![("a", "b")])),
-            ("Authorization=Basic%20Zm9v+a==, x-scope = team&a ,", Some(vec![("Authorization", "Basic Zm9v+a=="), ("x-scope", "team&a")])),
+            (
+                "Authorization=Basic%20Zm9v+a==, x-scope = team&a ,",
+                Some(vec![("Authorization", "Basic Zm9v+a=="), ("x-scope", "team&a")]),
+            ),
             ("no value", None),
             ("two words=x", None),
             ("a=%0d%0ab: c", None),
         ] {
             let read = traces("", text, "always_on", "").headers();
-            let read: Option<Vec<(&str, &str)>> =
-                read.as_ref().map(|all| all.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect());
+            let read: Option<Vec<(&str, &str)>> = read
+                .as_ref()
+                .map(|all| all.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect());
             assert_eq!(read, expected, "{text}");
         }
     }

@@ -49,7 +49,10 @@ pub(super) async fn observe(mut request: Request, next: Next) -> Response {
         }),
     };
     let trace = told.context().map(|trace| trace.id()).unwrap_or_default();
-    request.extensions_mut().extend(told.context());
+    if let Some(place) = told.context() {
+        // For work that goes on in a task of its own.
+        request.extensions_mut().insert(place);
+    }
     let span = tracing::info_span!("request", request.id = %id, trace.id = %trace, http.method = %method, http.route = %route);
     let answering = next.run(request);
     let mut response = match probe {

@@ -100,7 +100,8 @@ mod tests {
             ("ada@example.com", None),
             ("what Ada needs", None),
         ] {
-            let endpoint = Endpoint::new(ProviderId::Compatible).with_base_url("http://127.0.0.1/v1").with_model(model);
+            let endpoint =
+                Endpoint::new(ProviderId::Compatible).with_base_url("http://127.0.0.1/v1").with_model(model);
             assert_eq!(name_of_model(&endpoint), expected);
         }
     }
