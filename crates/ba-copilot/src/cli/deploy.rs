@@ -6,7 +6,7 @@ use super::{Failure, Ran, Verdict, block_on, print, say};
 use crate::{
     clock::Clock,
     config::{Config, Environment},
-    ops::deploy::{Error, Order, Told, deploy, run_command},
+    ops::deploy::{Error, Instead, Order, Told, deploy, run_command},
 };
 
 /// Flags of `deploy`.
@@ -21,6 +21,12 @@ pub(super) struct Arguments {
     /// Go back to the version that served before.
     #[arg(long, conflicts_with_all = ["skip_tests", "skip_build", "program"])]
     rollback: bool,
+    /// End what serves, after what it has begun: to restore a backup, for example.
+    #[arg(long, conflicts_with_all = ["rollback", "skip_tests", "skip_build", "program"])]
+    stop: bool,
+    /// Start it again.
+    #[arg(long, conflicts_with_all = ["rollback", "stop", "skip_tests", "skip_build", "program"])]
+    start: bool,
     /// Deploy this program; without it, what is in this folder is tested and built.
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
@@ -38,7 +44,7 @@ pub(super) struct Arguments {
     json: bool,
     /// Deploy nothing: run this command of the version that serves (or was taken last), with its settings, where it lies: for example
     /// `-- user add ada@example.com`.
-    #[arg(last = true, value_name = "COMMAND", conflicts_with_all = ["rollback", "skip_tests", "skip_build", "program", "dry_run"])]
+    #[arg(last = true, value_name = "COMMAND", conflicts_with_all = ["rollback", "stop", "start", "skip_tests", "skip_build", "program", "dry_run"])]
     command: Vec<String>,
 }
 
@@ -66,7 +72,12 @@ pub(super) fn run(arguments: Arguments, file: Option<&std::path::Path>) -> Ran {
         program,
         skip_tests: arguments.skip_tests,
         skip_build: arguments.skip_build,
-        rollback: arguments.rollback,
+        instead: match (arguments.rollback, arguments.stop, arguments.start) {
+            (true, ..) => Some(Instead::Rollback),
+            (_, true, _) => Some(Instead::Stop),
+            (.., true) => Some(Instead::Start),
+            _ => None,
+        },
         dry_run: arguments.dry_run,
     };
     let json = arguments.json;
@@ -95,6 +106,10 @@ pub(super) fn run(arguments: Arguments, file: Option<&std::path::Path>) -> Ran {
             Ok(Verdict::Clean)
         }
         Ok(_) if order.dry_run => Ok(Verdict::Clean),
+        Ok(deployed) if order.instead == Some(Instead::Stop) => {
+            print(&format!("Ended: {} served in the slot {}.\n", deployed.release, deployed.slot));
+            Ok(Verdict::Clean)
+        }
         Ok(deployed) => {
             print(&format!("Deployed: {} serves in the slot {}.\n", deployed.release, deployed.slot));
             Ok(Verdict::Clean)
