@@ -240,7 +240,9 @@ mod tests {
     fn what_is_secret_is_what_the_types_hide() {
         let texts = merge::merge(None, &Environment::default(), &[]).table;
         for (key, value) in merge::flatten(&texts) {
-            if !matches!(value, Value::String(_)) || key == "log.format" {
+            // A choice of words cannot be another word.
+            let chosen = ["log.format", "deploy.target"].contains(&key.as_str());
+            if !matches!(value, Value::String(_)) || chosen {
                 continue;
             }
             let flag = [("--test", key.as_str(), "canary".to_owned())];

@@ -118,10 +118,19 @@ impl Fleet {
         let own = [
             ("BA_COPILOT_RELEASE", release.name.clone()),
             ("BA_COPILOT__SERVER__PRIVATE_LISTEN", address.trim_start_matches("http://").to_owned()),
-            ("BA_COPILOT__SERVER__HAND_OVER_DIR", self.folder.join("hand-over").display().to_string()),
+            ("BA_COPILOT__SERVER__HAND_OVER_DIR", self.hand_over().display().to_string()),
             ("BA_COPILOT__SERVER__STANDBY_MARKER", self.standby_marker(slot).display().to_string()),
         ];
         self.told(&own, environment)
+    }
+
+    /// Where processes of the slots hand each other the socket: a folder of theirs alone.
+    fn hand_over(&self) -> PathBuf {
+        match self.target {
+            // The unit makes it, for the user of the unit (`RuntimeDirectory`).
+            DeployTarget::Systemd => PathBuf::from("/run/ba-copilot"),
+            DeployTarget::Processes | DeployTarget::Compose => self.folder.join("hand-over"),
+        }
     }
 
     /// What the operator says, but for what is our own.
