@@ -15,10 +15,7 @@ use mermend::{Checked, Finding, Outcome, Rejection, Verdict};
 use reqwest::header::{HeaderName, HeaderValue};
 use rmcp::{
     ClientLifecycleMode, ClientServiceExt, RoleClient,
-    model::{
-        CallToolRequestParams, ClientJsonRpcMessage, ClientRequest, GetMeta, ProtocolVersion,
-        RequestParamsMeta,
-    },
+    model::{CallToolRequestParams, ClientJsonRpcMessage, ClientRequest, ProtocolVersion, RequestParamsMeta},
     service::{RunningService, ServiceError},
     transport::{
         StreamableHttpClientTransport,

@@ -13,8 +13,8 @@ use crate::row::row;
 use crate::search::keep_words;
 use crate::versions::INSERT_VERSION;
 use crate::{
-    Diagram, DiagramId, GenerationId, JsonText, NewAuditEvent, NewDiagram, NewVersion, Page, PageRequest,
-    ProjectId, Store, StoreError, TimeUs, UserId, Version, VersionOf,
+    Diagram, DiagramId, GenerationId, Job, JsonText, NewAuditEvent, NewDiagram, NewVersion, Page,
+    PageRequest, ProjectId, Store, StoreError, TimeUs, UserId, Version, VersionOf,
 };
 
 /// How a generation ended.
