@@ -365,6 +365,13 @@ pub const METRICS: &[Metric] = &[
         ..NOTHING
     },
     Metric {
+        name: "ba_copilot_spans_total",
+        labels: &[("sent", YES_NO)],
+        meaning: "Spans that were told, by whether the collector of OTEL_EXPORTER_OTLP_ENDPOINT took them",
+        change: "Not sent: the collector is away, refuses, or is slower than what happens here. Nobody waits for it; traces have holes.",
+        ..NOTHING
+    },
+    Metric {
         name: "ba_copilot_disk_free_bytes",
         kind: Kind::Gauge,
         unit: "bytes",

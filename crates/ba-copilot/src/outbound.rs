@@ -40,6 +40,17 @@ pub enum OutboundError {
     TimedOut,
 }
 
+impl OutboundError {
+    /// In a word, for those who count.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            OutboundError::Private => "private",
+            OutboundError::Unreachable => "unreachable",
+            OutboundError::TimedOut => "timed_out",
+        }
+    }
+}
+
 impl Outbound {
     /// The way that the configuration allows.
     ///

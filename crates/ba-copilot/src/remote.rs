@@ -4,27 +4,36 @@
 //! in its own process at once), and a task in the background asks it whether it is back.
 
 use std::{
+    collections::HashMap,
     sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
+use futures_util::stream::BoxStream;
 use llm::SecretString;
 use mermend::{Checked, Finding, Outcome, Rejection, Verdict};
+use reqwest::header::{HeaderName, HeaderValue};
 use rmcp::{
     ClientLifecycleMode, ClientServiceExt, RoleClient,
-    model::{CallToolRequestParams, ProtocolVersion, RequestParamsMeta},
+    model::{CallToolRequestParams, ClientJsonRpcMessage, ClientRequest, ProtocolVersion, RequestParamsMeta},
     service::{RunningService, ServiceError},
-    transport::{StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig},
+    transport::{
+        StreamableHttpClientTransport,
+        streamable_http_client::{
+            SseError, StreamableHttpClient, StreamableHttpClientTransportConfig, StreamableHttpError,
+            StreamableHttpPostResponse, StreamableHttpResponseLimits,
+        },
+    },
 };
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use uuid::Uuid;
+use sse_stream::Sse;
 
 use crate::{
     circuit::{self, Circuit},
     config::Mcp,
-    trace,
+    trace::{self, Kind, Span, TraceContext},
 };
 
 /// Failures in a row after which it is not asked any more.
@@ -35,6 +44,8 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(250), Duration::fr
 const CONCURRENT: usize = 64;
 /// Answers larger than this are not read: a diagram is at most 1 MB.
 const LARGEST_ANSWER: usize = 8 << 20;
+/// What it is asked with.
+const TOOL: &str = "validate_mermaid";
 /// What it is asked to see whether it works.
 const PROBE: &str = "flowchart LR\n  a --> b";
 
@@ -53,6 +64,18 @@ pub enum RemoteError {
     /// It answered something else than a verdict.
     #[error("the MCP server answered something that is not a verdict of Mermaid's parser")]
     Strange,
+}
+
+impl RemoteError {
+    /// In a word, for those who count.
+    fn word(&self) -> &'static str {
+        match self {
+            RemoteError::Unreachable => "unreachable",
+            RemoteError::TimedOut(_) => "timed_out",
+            RemoteError::Refused => "refused",
+            RemoteError::Strange => "strange",
+        }
+    }
 }
 
 /// A verdict of the other process.
@@ -152,25 +175,31 @@ impl RemoteChecker {
     }
 
     async fn ask(&self, code: &str, within: Duration) -> Result<RemoteChecked, RemoteError> {
-        let asked = async {
+        let mut told = Span::part(Kind::Client, "tools/call validate_mermaid");
+        told.set("mcp.method.name", "tools/call");
+        told.set("gen_ai.tool.name", TOOL);
+        let asked = told.around(async {
             match self.ask_once(code).await {
                 // A kept connection may have been closed by a server that was replaced: that is no failure yet.
                 Err(RemoteError::Unreachable) => self.ask_once(code).await,
                 other => other,
             }
-        };
-        tokio::time::timeout(within, asked).await.unwrap_or(Err(RemoteError::TimedOut(within)))
+        });
+        let answer = tokio::time::timeout(within, asked).await.unwrap_or(Err(RemoteError::TimedOut(within)));
+        match &answer {
+            Ok(answer) => told.set("check.valid", answer.checked.valid),
+            Err(error) => told.fail(error.word()),
+        }
+        answer
     }
 
     async fn ask_once(&self, code: &str) -> Result<RemoteChecked, RemoteError> {
         let client = self.client().await?;
         let mut arguments = Map::new();
         arguments.insert("code".to_owned(), json!(code));
-        let mut call = CallToolRequestParams::new("validate_mermaid").with_arguments(arguments);
-        if let Some(trace) = trace::current() {
-            // The connection is shared by all requests, so the trace is part of the call and no header.
-            call.set_traceparent(&trace.parent(Uuid::now_v7()));
-        }
+        let mut call = CallToolRequestParams::new(TOOL).with_arguments(arguments);
+        // The connection is shared by all requests, so that the call itself says to which it belongs; `Traced` makes a header of it.
+        call.set_traceparent(&trace::current().unwrap_or_else(TraceContext::unkept).header());
         match client.call_tool(call).await {
             Ok(result) => read(result.structured_content),
             Err(error) => {
@@ -203,7 +232,7 @@ impl RemoteChecker {
         if let Some(token) = &self.0.token {
             config = config.auth_header(token.expose_secret());
         }
-        let transport = StreamableHttpClientTransport::with_client(http, config);
+        let transport = StreamableHttpClientTransport::with_client(Traced(http), config);
         let lifecycle = ClientLifecycleMode::Auto {
             preferred_versions: vec![ProtocolVersion::V_2026_07_28],
             legacy_version: None,
@@ -225,6 +254,74 @@ impl RemoteChecker {
         if kept.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, client)) {
             *kept = None;
         }
+    }
+}
+
+/// Says in a header what a call says of its trace, for whoever looks at headers alone: proxies, and the HTTP of the other side.
+#[derive(Clone)]
+struct Traced(reqwest::Client);
+
+type Headers = HashMap<HeaderName, HeaderValue>;
+type HttpError = StreamableHttpError<reqwest::Error>;
+
+impl StreamableHttpClient for Traced {
+    type Error = reqwest::Error;
+
+    async fn post_message(
+        &self,
+        uri: Arc<str>,
+        message: ClientJsonRpcMessage,
+        session: Option<Arc<str>>,
+        token: Option<String>,
+        headers: Headers,
+    ) -> Result<StreamableHttpPostResponse, HttpError> {
+        let limits = StreamableHttpResponseLimits::default();
+        self.post_message_with_response_limits(uri, message, session, token, headers, limits).await
+    }
+
+    async fn post_message_with_response_limits(
+        &self,
+        uri: Arc<str>,
+        message: ClientJsonRpcMessage,
+        session: Option<Arc<str>>,
+        token: Option<String>,
+        mut headers: Headers,
+        limits: StreamableHttpResponseLimits,
+    ) -> Result<StreamableHttpPostResponse, HttpError> {
+        let trace = match &message {
+            ClientJsonRpcMessage::Request(request) => match &request.request {
+                ClientRequest::CallToolRequest(call) => call.params.traceparent(),
+                _ => None,
+            },
+            _ => None,
+        };
+        // What belongs to no request of anybody, the other side need not keep either.
+        let trace = trace.map_or_else(|| TraceContext::unkept().header(), str::to_owned);
+        if let Ok(trace) = HeaderValue::from_str(&trace) {
+            headers.insert(HeaderName::from_static("traceparent"), trace);
+        }
+        self.0.post_message_with_response_limits(uri, message, session, token, headers, limits).await
+    }
+
+    async fn delete_session(
+        &self,
+        uri: Arc<str>,
+        session: Arc<str>,
+        token: Option<String>,
+        headers: Headers,
+    ) -> Result<(), HttpError> {
+        self.0.delete_session(uri, session, token, headers).await
+    }
+
+    async fn get_stream(
+        &self,
+        uri: Arc<str>,
+        session: Option<Arc<str>>,
+        last_event: Option<String>,
+        token: Option<String>,
+        headers: Headers,
+    ) -> Result<BoxStream<'static, Result<Sse, SseError>>, HttpError> {
+        self.0.get_stream(uri, session, last_event, token, headers).await
     }
 }
 

@@ -14,13 +14,12 @@ use reqwest::{Client, StatusCode, Url, header::ACCEPT};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::{
     circuit::{self, Circuit},
     config::Config,
     engine::TraceEntry,
-    trace,
+    trace::{self, Kind, Span},
 };
 
 /// Failures in a row after which it is not asked any more.
@@ -61,6 +60,18 @@ pub enum RemoteError {
 }
 
 impl RemoteError {
+    /// In a word, for those who count.
+    fn word(&self) -> &'static str {
+        match self {
+            RemoteError::Unreachable => "unreachable",
+            RemoteError::Broken => "broken",
+            RemoteError::TimedOut(_) => "timed_out",
+            RemoteError::Refused => "refused",
+            RemoteError::Strange => "strange",
+            RemoteError::Said { .. } => "not_written",
+        }
+    }
+
     /// Whether the service itself is at fault, and not what it was asked.
     fn is_of_the_service(&self) -> bool {
         !matches!(self, RemoteError::Said { .. })
@@ -181,8 +192,14 @@ impl RemoteGenerator {
             return Err(error);
         }
         let time = self.0.time;
-        let answer = tokio::time::timeout(time, self.ask(asked, told)).await;
+        let mut span = Span::part(Kind::Client, "POST /api/v1/generate/{diagram}");
+        span.set("http.request.method", "POST");
+        span.set("url.template", "/api/v1/generate/{diagram}");
+        let answer = span.around(tokio::time::timeout(time, self.ask(asked, told))).await;
         let answer = answer.unwrap_or(Err(RemoteError::TimedOut(time)));
+        if let Err(error) = &answer {
+            span.fail(error.word());
+        }
         self.note(answer.as_ref().err());
         answer
     }
@@ -245,7 +262,7 @@ impl RemoteGenerator {
             }
         }
         if let Some(trace) = trace::current() {
-            request = request.header("traceparent", trace.parent(Uuid::now_v7()));
+            request = request.header("traceparent", trace.header());
         }
         let request = request.header("content-type", "application/json").body(body.to_string());
         let mut answer = request.send().await.map_err(|error| match error.is_connect() {

@@ -1,20 +1,28 @@
-//! Logs and metrics. The only place that installs subscribers and recorders.
+//! Logs, metrics, spans and reports of errors. The only place that installs what they go through.
 //!
 //! The message of a log line reads alone, its fields are queryable. Prompts, diagrams, keys and addresses are never
 //! logged: a test runs a canary through every door and looks for it.
 
 use std::{
     io::IsTerminal,
+    panic::PanicHookInfo,
     sync::{Mutex, OnceLock, PoisonError},
+    time::Duration,
 };
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::{EnvFilter, Registry, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt};
+use tracing::{Level, Subscriber, level_filters::LevelFilter};
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry, filter::FilterFn, fmt, layer::SubscriberExt, registry::LookupSpan, reload,
+    util::SubscriberInitExt,
+};
 
 use crate::{
-    config::{Log, LogFormat},
+    config::{Config, Log, LogFormat},
+    error_reports::ErrorReports,
     metrics_table::{self, Kind, METRICS},
-    process_metrics,
+    process_metrics, trace,
+    trace_export::Export,
 };
 
 /// The levels that have a word.
@@ -67,32 +75,76 @@ fn filter(level: &str) -> Option<EnvFilter> {
     }
 }
 
-/// Installs the log. Lines go to standard error, so that standard output belongs to results.
-pub fn install_log(log: &Log, no_color: bool) {
+/// Installs the log, and what tells errors elsewhere. Lines go to standard error, so that standard output belongs to results.
+pub fn install_log(log: &Log, no_color: bool, reports: Option<ErrorReports>) {
     let (filter, level) = match filter(&log.level) {
         Some(filter) => (filter, log.level.clone()),
         None => (EnvFilter::new("info"), "info".to_owned()),
     };
     let (filter, handle) = reload::Layer::new(filter);
     let terminal = std::io::stderr().is_terminal();
-    let registry = tracing_subscriber::registry().with(filter);
     let json = match log.format {
         LogFormat::Json => true,
         LogFormat::Text => false,
         LogFormat::Auto => !terminal,
     };
-    // A second call, in tests, keeps the first.
-    let installed = match json {
-        true => {
-            registry.with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).try_init()
-        }
-        false => registry
-            .with(fmt::layer().compact().with_ansi(terminal && !no_color).with_writer(std::io::stderr))
-            .try_init(),
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match json {
+        true => fmt::layer().json().flatten_event(true).with_writer(std::io::stderr).boxed(),
+        false => fmt::layer().compact().with_ansi(terminal && !no_color).with_writer(std::io::stderr).boxed(),
     };
-    if installed.is_ok() {
+    // Errors are reported whatever the level of the log is.
+    let registry =
+        tracing_subscriber::registry().with(lines.with_filter(filter)).with(reports.map(reporting));
+    // A second call, in tests, keeps the first.
+    if registry.try_init().is_ok() {
         let _ = TOLD.set(Told { level: Mutex::new(level), handle });
     }
+}
+
+/// Hears of errors, and of what was being done when they happened.
+pub fn reporting<S: Subscriber + for<'a> LookupSpan<'a>>(reports: ErrorReports) -> impl Layer<S> {
+    let ours = FilterFn::new(|it| match it.is_span() {
+        true => it.target().starts_with("ba_copilot"),
+        false => *it.level() == Level::ERROR,
+    });
+    reports.with_filter(ours.with_max_level_hint(LevelFilter::INFO))
+}
+
+/// A panic is an error like others from now on: in the log, and told. Where it was, and not what it says, which may quote anything.
+pub fn log_panics() {
+    std::panic::set_hook(Box::new(|panic: &PanicHookInfo<'_>| {
+        let at = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(panic.location = %at, "The program panicked at {at}");
+    }));
+}
+
+/// Spans on their way, for as long as this is there.
+#[derive(Debug)]
+pub struct Traces(Export);
+
+/// Tells spans to the collector of the configuration from now on; none where nobody is told.
+///
+/// # Errors
+/// When no client can be made.
+pub fn install_traces(config: &Config) -> Result<Option<Traces>, String> {
+    let Some(export) = Export::start(config)? else { return Ok(None) };
+    trace::install(export.tracer());
+    Ok(Some(Traces(export)))
+}
+
+/// Sends what is still to be told of spans and errors, within this time at most.
+pub async fn end(traces: Option<Traces>, reports: Option<ErrorReports>, within: Duration) {
+    let traces = tokio::task::spawn_blocking(move || {
+        if let Some(Traces(export)) = traces {
+            export.end(within);
+        }
+    });
+    let reports = tokio::task::spawn_blocking(move || {
+        if let Some(reports) = reports {
+            reports.end(within);
+        }
+    });
+    let _ = tokio::join!(traces, reports);
 }
 
 /// Whether log.level can be used; another one is taken for `info`.

@@ -186,7 +186,7 @@ impl Llm {
         let give_up_at = Instant::now() + self.limits.total;
         let mut failures = 0;
         loop {
-            let Some(target) = endpoint.service_target()? else {
+            let Some(target) = endpoint.service_target(transport::headers(question))? else {
                 return Err(LlmError::misconfigured(Misconfigured::NoScript));
             };
             progress.attempts += 1;

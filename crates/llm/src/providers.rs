@@ -216,8 +216,8 @@ impl Endpoint {
         }
     }
 
-    /// What the transport needs; `None` for the scripted provider.
-    pub(crate) fn service_target(&self) -> Result<Option<ServiceTarget>, LlmError> {
+    /// What the transport needs to send with these headers besides its own; `None` for the scripted provider.
+    pub(crate) fn service_target(&self, headers: Headers) -> Result<Option<ServiceTarget>, LlmError> {
         let Some(adapter) = self.provider.adapter() else {
             return Ok(None);
         };
@@ -225,10 +225,7 @@ impl Endpoint {
         let auth = match self.key_text()? {
             Some(key) => AuthData::from_single(key),
             // The adapter would insist on a key; a server at home has none.
-            None => AuthData::RequestOverride {
-                url: format!("{base_url}chat/completions"),
-                headers: Headers::default(),
-            },
+            None => AuthData::RequestOverride { url: format!("{base_url}chat/completions"), headers },
         };
         Ok(Some(ServiceTarget {
             endpoint: genai::resolver::Endpoint::from_owned(base_url),

@@ -49,6 +49,8 @@ pub struct Question {
     pub max_output_tokens: u32,
     /// 0.0 for the likeliest words. `None`, or a model that takes none: the vendor's default.
     pub temperature: Option<f32>,
+    /// Sent as the header `traceparent`, for servers that tell of their part in a trace; `None` to send none.
+    pub traceparent: Option<String>,
 }
 
 impl Question {
@@ -60,6 +62,7 @@ impl Question {
             schema: None,
             max_output_tokens: 4096,
             temperature: Some(0.0),
+            traceparent: None,
         }
     }
 

@@ -7,10 +7,10 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt;
-use genai::ServiceTarget;
 use genai::chat::{
     ChatMessage, ChatOptions, ChatRequest, ChatStreamEvent, JsonSpec, ReasoningEffort, StopReason,
 };
+use genai::{Headers, ServiceTarget};
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::{BadReply, Limit, LlmError, Misconfigured, Refusal};
@@ -288,9 +288,15 @@ fn chat_request(question: &Question, shape: Shape) -> ChatRequest {
     if system.is_empty() { request } else { request.with_system(system) }
 }
 
+/// What every request says besides what its vendor needs.
+pub(crate) fn headers(question: &Question) -> Headers {
+    question.traceparent.as_deref().map(|trace| Headers::from(("traceparent", trace))).unwrap_or_default()
+}
+
 fn chat_options(provider: ProviderId, question: &Question, shape: Shape) -> ChatOptions {
     let mut options =
         ChatOptions::default().with_max_tokens(question.max_output_tokens).with_capture_usage(true);
+    options = options.with_extra_headers(headers(question));
     if let Some(temperature) = question.temperature.filter(|_| shape.temperature) {
         // By way of text, so that 0.2 does not become 0.20000000298.
         options = options.with_temperature(temperature.to_string().parse().unwrap_or(f64::from(temperature)));

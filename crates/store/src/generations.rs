@@ -13,8 +13,8 @@ use crate::row::row;
 use crate::search::keep_words;
 use crate::versions::INSERT_VERSION;
 use crate::{
-    Diagram, DiagramId, GenerationId, JsonText, NewAuditEvent, NewDiagram, NewVersion, Page, PageRequest,
-    ProjectId, Store, StoreError, TimeUs, UserId, Version, VersionOf,
+    Diagram, DiagramId, GenerationId, Job, JsonText, NewAuditEvent, NewDiagram, NewVersion, Page,
+    PageRequest, ProjectId, Store, StoreError, TimeUs, UserId, Version, VersionOf,
 };
 
 /// How a generation ended.
@@ -265,6 +265,28 @@ impl Store {
                 .bind(id).fetch_optional(db).await
         })?
         .ok_or(StoreError::NotFound { what: "generation" })
+    }
+
+    /// What jobs have made that write diagrams: those of a page of one project, as [`Store::list_jobs`] gives it, in no order.
+    ///
+    /// # Errors
+    /// Only those of the database.
+    pub async fn list_generations_of_jobs(&self, page: &[Job]) -> Result<Vec<Generation>, StoreError> {
+        let (Some(newest), Some(oldest)) = (page.first(), page.last()) else { return Ok(Vec::new()) };
+        Ok(on_pool!(&self.pool, db => {
+            sqlx::query_as(concat!(
+                "select ", generation_columns!(), " from generations where id in \
+                 (select result from jobs where project_id = $1 and kind = 'generate' and status = 'done' \
+                 and (created_at, id) <= ($2, $3) and (created_at, id) >= ($4, $5))"
+            ))
+            .bind(&newest.project_id)
+            .bind(newest.created_at)
+            .bind(&newest.id)
+            .bind(oldest.created_at)
+            .bind(&oldest.id)
+            .fetch_all(db)
+            .await
+        })?)
     }
 
     /// All generations, newest first.

@@ -8,7 +8,7 @@ use crate::{app::App, mcp::Mcp, service::access::Caller};
 pub(super) fn run(app: App) -> Ran {
     block_on(async {
         app.warm_up();
-        let running = match Mcp::new(app, |_| Caller::local()).serve(stdio()).await {
+        let running = match Mcp::new(app, |_| (Caller::local(), None)).serve(stdio()).await {
             Ok(running) => running,
             // An agent that goes away before it said anything is no failure of ours.
             Err(ServerInitializeError::ConnectionClosed(_)) => return Ok(Verdict::Clean),

@@ -35,6 +35,7 @@ use crate::{
     app::App,
     clock::Clock,
     config::{Config, ConfigError, Environment},
+    error_reports::ErrorReports,
     ops, service,
     service_manager::ServiceManager,
     telemetry,
@@ -173,7 +174,9 @@ fn dispatch(cli: Cli, environment: &Environment) -> Ran {
     } else if !serves {
         config.log.level = "warn".to_owned();
     }
-    telemetry::install_log(&config.log, environment.no_color());
+    // Whoever types a command sees what fails.
+    let reports = if serves { ErrorReports::of(&config).map_err(Failure::Other)? } else { None };
+    telemetry::install_log(&config.log, environment.no_color(), reports.clone());
     let unused = cli.command.is_some() && cli.serve != serve::Arguments::default();
     if unused {
         return Err(Failure::Other(
@@ -191,7 +194,8 @@ fn dispatch(cli: Cli, environment: &Environment) -> Ran {
                 Ok(log)
             });
             let manager = ServiceManager::of(environment);
-            serve::run(arguments, config, manners::Manners { read_log, manager })
+            telemetry::log_panics();
+            serve::run(arguments, config, manners::Manners { read_log, manager }, reports)
         }
         Command::Draft(arguments) => draft::run(arguments, &app(config)?),
         Command::Check(arguments) => check::run(arguments, &app(config)?),

@@ -1,8 +1,9 @@
 //! `serve`: the pages and the API, until SIGTERM or Ctrl-C.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use axum::serve::ListenerExt;
+use tokio::time::Instant;
 
 use super::{
     Failure, Ran, Verdict, block_on,
@@ -13,6 +14,7 @@ use crate::{
     app::App,
     clock::Clock,
     config::{Config, Role},
+    error_reports::ErrorReports,
     http::{Limiter, Shared, router},
     jobs,
     ops::backup,
@@ -20,6 +22,11 @@ use crate::{
     standby::Standby,
     telemetry,
 };
+
+/// How long the last spans and errors may take on their way, once all requests are answered.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// The part of the time to end that is left for ending itself.
+const LEAVING: Duration = Duration::from_millis(200);
 
 /// Flags of `serve`.
 #[derive(Debug, Default, PartialEq, Eq, clap::Args)]
@@ -37,7 +44,12 @@ pub(super) struct Arguments {
     data: Option<PathBuf>,
 }
 
-pub(super) fn run(arguments: Arguments, mut config: Config, manners: Manners) -> Ran {
+pub(super) fn run(
+    arguments: Arguments,
+    mut config: Config,
+    manners: Manners,
+    reports: Option<ErrorReports>,
+) -> Ran {
     if let Some(listen) = arguments.listen {
         config.server.listen = listen.to_string();
     }
@@ -46,7 +58,7 @@ pub(super) fn run(arguments: Arguments, mut config: Config, manners: Manners) ->
     }
     let role = arguments.role.as_deref().and_then(Role::parse).unwrap_or_default();
     let address = config.listen(role);
-    block_on(serve(config, role, address, manners))?
+    block_on(serve(config, role, address, manners, reports))?
 }
 
 /// Beyond this machine, nobody may call without saying who they are.
@@ -70,16 +82,31 @@ async fn may_be_reached(role: Role, listen: SocketAddr, app: &App) -> Result<(),
     }
 }
 
-async fn serve(config: Config, role: Role, address: SocketAddr, manners: Manners) -> Ran {
+async fn serve(
+    config: Config,
+    role: Role,
+    address: SocketAddr,
+    manners: Manners,
+    reports: Option<ErrorReports>,
+) -> Ran {
     let metrics = telemetry::install_metrics();
+    let traces = telemetry::install_traces(&config).map_err(Failure::Other)?;
     let signals =
         Signals::catch().map_err(|error| Failure::Other(format!("Signals cannot be caught: {error}.")))?;
     let app = App::stateless(config, Clock::system())?;
     let app = if role.keeps() { app.with_store().await? } else { app };
     may_be_reached(role, address, &app).await?;
     let config = app.config.clone();
+    let time_to_end = Duration::from_secs(config.server.shutdown_s);
     let ending = Ending::default();
     let Ending { leaving, draining } = ending.clone();
+    let ending_since = tokio::spawn({
+        let draining = draining.clone();
+        async move {
+            draining.cancelled().await;
+            Instant::now()
+        }
+    });
     let standby = Standby::while_there(config.server.standby_marker.clone());
     let (listener, offered) = listen(address, &config.server.hand_over_dir, draining.clone()).await?;
     let private = match config.private_listen() {
@@ -148,10 +175,16 @@ async fn serve(config: Config, role: Role, address: SocketAddr, manners: Manners
             tracing::error!("Work in the background ended early: {error}");
         }
     }
-    manners.abort();
     if let Some(store) = store {
         store.close().await;
     }
+    let spent = match draining.is_cancelled() {
+        true => ending_since.await.map(|since| since.elapsed()).unwrap_or_default(),
+        false => Duration::ZERO,
+    };
+    let left = time_to_end.saturating_sub(spent + LEAVING);
+    telemetry::end(traces, reports, left.min(LAST_WORDS)).await;
+    manners.abort();
     served.map_err(|error| Failure::Other(format!("The server ended: {error}.")))?;
     tracing::info!("Ended; all requests were answered");
     Ok(Verdict::Clean)

@@ -16,7 +16,7 @@ use toml::{
 use super::DEFAULT_TOML;
 
 /// Variables that people know from elsewhere, and the settings they are.
-const ALIASES: [(&str, &str); 26] = [
+const ALIASES: [(&str, &str); 33] = [
     ("OPEN_ROUTER_API_KEY", "providers.openrouter_api_key"),
     ("OPENAI_API_KEY", "providers.openai_api_key"),
     ("ANTHROPIC_API_KEY", "providers.anthropic_api_key"),
@@ -28,6 +28,7 @@ const ALIASES: [(&str, &str); 26] = [
     ("ALLOWED_HOSTS", "server.allowed_hosts"),
     ("PUBLIC_URL", "server.public_url"),
     ("BA_COPILOT_RELEASE", "server.release"),
+    ("ENV", "server.environment"),
     ("SMTP_URL", "mail.smtp_url"),
     ("MAIL_FROM", "mail.from"),
     ("SECRET_KEY", "secrets.secret_key"),
@@ -36,6 +37,12 @@ const ALIASES: [(&str, &str); 26] = [
     ("OIDC_CLIENT_ID", "oidc.client_id"),
     ("OIDC_CLIENT_SECRET", "oidc.client_secret"),
     ("REDIS_URL", "redis.url"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "traces.endpoint"),
+    ("OTEL_EXPORTER_OTLP_HEADERS", "traces.headers"),
+    ("OTEL_SERVICE_NAME", "traces.service_name"),
+    ("OTEL_TRACES_SAMPLER", "traces.sampler"),
+    ("OTEL_TRACES_SAMPLER_ARG", "traces.sampler_arg"),
+    ("SENTRY_DSN", "errors.sentry_dsn"),
     ("VERIFY_TOKEN", "verify.token"),
     ("AI_SERVICE_URL", "ai.service_url"),
     ("AI_SERVICE_TOKEN", "ai.token"),

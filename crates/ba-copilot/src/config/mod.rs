@@ -6,6 +6,7 @@
 mod merge;
 mod prices;
 mod show;
+mod traces;
 mod values;
 
 use std::{
@@ -21,6 +22,7 @@ use sha2::{Digest, Sha256};
 
 pub use merge::{ConfigError, Environment, Origin, variables};
 pub use show::{Inspection, Problem, SECRETS, Setting, address};
+pub use traces::{Errors, Sampling, Traces};
 
 /// The embedded defaults.
 pub const DEFAULT_TOML: &str = include_str!("default.toml");
@@ -53,6 +55,10 @@ pub struct Config {
     pub webhooks: Webhooks,
     /// What is told, and how.
     pub log: Log,
+    /// Who is told of spans.
+    pub traces: Traces,
+    /// Who is told of errors.
+    pub errors: Errors,
     /// Bounds of a check.
     pub check: Check,
     /// How other servers are looked at.
@@ -82,6 +88,7 @@ pub struct Server {
     pub hand_over_dir: PathBuf,
     pub standby_marker: PathBuf,
     pub release: String,
+    pub environment: String,
     pub public_url: String,
     pub proxies: usize,
     pub max_body_bytes: usize,

@@ -17,13 +17,15 @@ use super::{
 };
 
 /// The settings that are secret, or that may hold a secret. A test compares them with the types.
-pub const SECRETS: [&str; 13] = [
+pub const SECRETS: [&str; 15] = [
     "data.database_url",
     "backup.passphrase",
     "oidc.client_secret",
     "mail.smtp_url",
     "secrets.secret_key",
     "redis.url",
+    "traces.headers",
+    "errors.sentry_dsn",
     "ai.token",
     "mcp.token",
     "verify.token",

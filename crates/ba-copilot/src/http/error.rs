@@ -115,6 +115,15 @@ impl Pending {
         Pending { status, code: code.to_owned(), detail: detail.into(), errors: Vec::new(), wait_s: None }
     }
 
+    /// A fault of ours, of which the caller hears only how to ask about it.
+    fn internal() -> Self {
+        Pending::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Something went wrong here. Try again; if it stays so, report it with the request id.",
+        )
+    }
+
     /// Says in how many seconds to try again.
     pub(super) fn after(mut self, wait_s: u64) -> Self {
         self.wait_s = Some(wait_s);
@@ -191,11 +200,7 @@ impl From<Error> for Pending {
         // Logged once, here; what is ours to mend is an error, what is the caller's is not.
         if let Error::Internal(why) = &error {
             tracing::error!(error.code = code, "A request failed inside: {why}");
-            return Pending::new(
-                status,
-                code,
-                "Something went wrong here. Try again; if it stays so, report it with the request id.",
-            );
+            return Pending::internal();
         }
         let mut pending = Pending::new(status, code, error.to_string());
         match error {
@@ -266,6 +271,6 @@ pub(super) async fn no_such_method() -> Pending {
 
 /// A panic of one request is that request's failure only.
 pub(super) fn answer_panic(_: Box<dyn std::any::Any + Send>) -> Response {
-    // The payload may quote input, so it is not logged; the panic hook has told where it was.
-    Pending::from(Error::Internal("a handler panicked".to_owned())).into_response()
+    // The payload may quote input, so it is not logged; the panic hook has told where it was, and once is enough.
+    Pending::internal().into_response()
 }

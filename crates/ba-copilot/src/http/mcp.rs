@@ -31,6 +31,7 @@ use crate::{
         limits::{Limiter, Whose},
         secrets,
     },
+    trace::TraceContext,
 };
 
 /// Web pages of this machine may call a server of this machine.
@@ -96,13 +97,15 @@ where
     routes
 }
 
-/// Who asks an MCP server over HTTP.
-pub fn caller_of(extensions: &Extensions) -> Caller {
-    match extensions.get::<Parts>().and_then(|parts| parts.extensions.get::<Visitor>()) {
+/// Who asks an MCP server over HTTP, and in which request.
+pub fn caller_of(extensions: &Extensions) -> (Caller, Option<TraceContext>) {
+    let parts = extensions.get::<Parts>();
+    let caller = match parts.and_then(|parts| parts.extensions.get::<Visitor>()) {
         Some(Visitor(Some(caller))) => caller.clone(),
         // Nobody comes this far without saying who they are; if somebody did, they would see nothing.
         _ => Caller::service(),
-    }
+    };
+    (caller, parts.and_then(|parts| parts.extensions.get::<TraceContext>()).copied())
 }
 
 /// RFC 9728: what a client needs to know to get a token.

@@ -1,18 +1,24 @@
 //! What happens around every request: its id, its log line and its counters, the body of its errors, its host.
 
-use std::time::Instant;
+use std::{
+    pin::Pin,
+    task::{self, Poll},
+    time::Instant,
+};
 
 use axum::{
+    body::{Body, Bytes, HttpBody},
     extract::{MatchedPath, Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use http_body::{Frame, SizeHint};
 use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{Shared, error::Pending};
-use crate::trace::{self, TraceContext};
+use crate::trace::{Kind, Span, TraceContext};
 
 /// The id of one request.
 #[derive(Debug, Clone)]
@@ -31,10 +37,28 @@ pub(super) async fn observe(mut request: Request, next: Next) -> Response {
     // The route, not the address: addresses may hold what must not be logged, and there are endlessly many.
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let started = Instant::now();
-    let trace = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
-    let trace = trace.and_then(TraceContext::parse).unwrap_or_else(|| TraceContext::new(Uuid::now_v7()));
-    let span = tracing::info_span!("request", request.id = %id, trace.id = %trace.id(), http.method = %method, http.route = %route);
-    let mut response = trace::within(trace, next.run(request)).instrument(span.clone()).await;
+    // Monitors ask every few seconds; nobody wants to read of that.
+    let probe = matches!(route.as_str(), "/health" | "/livez" | "/readyz" | "/startupz" | "/metrics");
+    let parent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+    let parent = parent.and_then(TraceContext::parse);
+    let mut told = match probe {
+        true => Span::untold(parent),
+        false => Span::begin(Kind::Server, parent, || match route.as_str() {
+            "none" => "HTTP".to_owned(),
+            route => format!("{} {route}", known(&method)),
+        }),
+    };
+    let trace = told.context().map(|trace| trace.id()).unwrap_or_default();
+    if let Some(place) = told.context() {
+        // For work that goes on in a task of its own.
+        request.extensions_mut().insert(place);
+    }
+    let span = tracing::info_span!("request", request.id = %id, trace.id = %trace, http.method = %method, http.route = %route);
+    let answering = next.run(request);
+    let mut response = match probe {
+        true => answering.instrument(span.clone()).await,
+        false => told.around(answering).instrument(span.clone()).await,
+    };
     let took = started.elapsed();
     let status = response.status().as_u16();
     metrics::counter!("ba_copilot_http_requests_total", "route" => route.clone(), "method" => method.to_string(), "status" => status.to_string()).increment(1);
@@ -42,14 +66,26 @@ pub(super) async fn observe(mut request: Request, next: Next) -> Response {
         .record(took.as_secs_f64());
     let _entered = span.enter();
     let duration_ms = took.as_secs_f64() * 1000.0;
-    match route.as_str() {
-        "/health" | "/livez" | "/readyz" | "/startupz" | "/metrics" => {
-            tracing::debug!(http.status = status, duration_ms, "Answered {method} {route} with {status}")
-        }
-        _ => tracing::info!(http.status = status, duration_ms, "Answered {method} {route} with {status}"),
+    match probe {
+        true => tracing::debug!(http.status = status, duration_ms, "Answered {method} {route} with {status}"),
+        false => tracing::info!(http.status = status, duration_ms, "Answered {method} {route} with {status}"),
     }
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert("x-request-id", value);
+    for (name, value) in [("x-request-id", &id), ("x-trace-id", &trace)] {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    if told.is_told() {
+        told.set("http.request.method", known(&method));
+        told.set("http.response.status_code", i64::from(status));
+        told.set("request.id", id);
+        if route != "none" {
+            told.set("http.route", route);
+        }
+        if status >= 500 {
+            told.fail(i64::from(status));
+        }
+        response = response.map(|body| Body::new(Told { body, _span: told }));
     }
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -66,6 +102,38 @@ pub(super) async fn send_elsewhere(State(shared): State<Shared>, request: Reques
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// What the conventions for spans call the method: whoever calls may write anything there.
+fn known(method: &Method) -> &'static str {
+    const KNOWN: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("_OTHER")
+}
+
+/// The body of an answer whose span is over when all of it was sent, or nobody reads it any more.
+struct Told {
+    body: Body,
+    _span: Span,
+}
+
+impl HttpBody for Told {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut task::Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// Writes the request id into problems.

@@ -28,7 +28,7 @@ use tracing::Instrument;
 use crate::{
     app::App,
     service::{Error, access::Caller},
-    trace::TraceContext,
+    trace::{Kind, Span, TraceContext},
 };
 
 const INSTRUCTIONS: &str = "Checks, repairs, draws, compares and changes Mermaid diagrams, and drafts them from \
@@ -43,8 +43,8 @@ pub struct Mcp {
     caller_of: CallerOf,
 }
 
-/// Who asks, by what the transport knows of them.
-pub type CallerOf = fn(&Extensions) -> Caller;
+/// Who asks, by what the transport knows of them, and of what that is a part.
+pub type CallerOf = fn(&Extensions) -> (Caller, Option<TraceContext>);
 
 impl Mcp {
     /// A server that calls the services of `app`.
@@ -53,7 +53,7 @@ impl Mcp {
     }
 
     fn ask(&self, context: &RequestContext<RoleServer>) -> Ask {
-        Ask { app: self.app.clone(), caller: (self.caller_of)(&context.extensions) }
+        Ask { app: self.app.clone(), caller: (self.caller_of)(&context.extensions).0 }
     }
 }
 
@@ -106,14 +106,27 @@ impl ServerHandler for Mcp {
             return Err(ErrorData::invalid_params(message, None));
         };
         let begun = Instant::now();
-        let trace = context.meta.get_traceparent().and_then(TraceContext::parse);
-        let span = match &trace {
-            Some(trace) => tracing::info_span!("call", trace.id = %trace.id()),
-            None => tracing::Span::none(),
+        let (caller, request) = (self.caller_of)(&context.extensions);
+        let ask = Ask { app: self.app.clone(), caller };
+        let said = context.meta.get_traceparent().and_then(TraceContext::parse);
+        // A request is a part of the call that it carries, as its sender tells of it: then the call here is a part of the request. Else
+        // what the call itself says counts.
+        let parent = match (request, said) {
+            (Some(request), Some(said)) if request.is_with(&said) => Some(request),
+            (request, said) => said.or(request),
         };
-        let calling = (row.call)(self.ask(&context), call.arguments.unwrap_or_default());
-        let result = calling.instrument(span.clone()).await;
-        span.in_scope(|| tracing::debug!(mcp.tool = %row.tool.name, "Answered a call of {}", row.tool.name));
+        let mut told = Span::begin(Kind::Server, parent, || format!("tools/call {}", row.tool.name));
+        told.set("mcp.method.name", "tools/call");
+        told.set("gen_ai.tool.name", row.tool.name.to_string());
+        let trace = told.context().map(|trace| trace.id()).unwrap_or_default();
+        let span = tracing::info_span!("call", trace.id = %trace, mcp.tool = %row.tool.name);
+        let calling = (row.call)(ask, call.arguments.unwrap_or_default());
+        let result = told.around(calling).instrument(span.clone()).await;
+        let _entered = span.enter();
+        if let Err(error) = &result {
+            told.fail(error.code());
+        }
+        tracing::debug!("Answered a call of {}", row.tool.name);
         let outcome = if result.is_ok() { "ok" } else { "error" };
         metrics::counter!("ba_copilot_mcp_calls_total", "tool" => row.tool.name.to_string(), "outcome" => outcome).increment(1);
         metrics::histogram!("ba_copilot_mcp_call_seconds", "tool" => row.tool.name.to_string())

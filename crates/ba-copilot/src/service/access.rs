@@ -9,7 +9,10 @@ use store::{
 };
 
 use super::Error;
-use crate::app::App;
+use crate::{app::App, trace};
+
+/// What the details of an event call the trace that it is a part of.
+pub(super) const TRACE: &str = "trace";
 
 /// What a token may be allowed to do. Sessions of people may do everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,6 +182,15 @@ impl Caller {
         subject: &str,
         details: &Value,
     ) -> Result<NewAuditEvent, Error> {
+        // Where traces are kept, it says which one this is a part of: for whoever asks later, and for what follows from it.
+        let details = match (details, trace::told()) {
+            (Value::Object(known), Some(trace)) => {
+                let mut known = known.clone();
+                known.insert(TRACE.to_owned(), trace.header().into());
+                JsonText::encode(&known)?
+            }
+            (known, _) => JsonText::encode(known)?,
+        };
         Ok(NewAuditEvent {
             id: AuditEventId::parse(app.clock.new_id("aud"))?,
             at: app.clock.now_us(),
@@ -187,7 +199,7 @@ impl Caller {
             action,
             project_id: project.cloned(),
             subject: subject.to_owned(),
-            details: JsonText::encode(details)?,
+            details,
             fence: self.fence.clone(),
         })
     }

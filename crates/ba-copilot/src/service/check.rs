@@ -6,7 +6,10 @@ use mermend::{Checked, Comparison, Engine, FixClass, Operation, Outcome, Patched
 use serde_json::{Value, json};
 
 use super::Error;
-use crate::app::App;
+use crate::{
+    app::App,
+    trace::{Kind, Span},
+};
 
 /// Who gave a verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,10 +90,15 @@ pub async fn check_code(app: &App, code: String, engine: Engine) -> Result<Judge
 /// # Errors
 /// Only faults of ours.
 pub async fn check_here(app: &App, code: String, engine: Engine) -> Result<Judged, Error> {
-    let checked = match app.checker.known(&code, engine) {
+    let mut told = Span::part(Kind::Inside, "check");
+    let known = app.checker.known(&code, engine);
+    told.set("check.remembered", known.is_some());
+    let checked = match known {
         Some(known) => known,
-        None => check_anew(app, code, engine).await?,
+        None => told.around(check_anew(app, code, engine)).await?,
     };
+    told.set("check.engine", if checked.mermaid.is_some() { "mermaid" } else { "fast" });
+    told.set("check.valid", checked.valid);
     count(&checked);
     Ok(Judged { by: Validator::here(&checked), checked })
 }
@@ -131,7 +139,10 @@ pub fn targets(target: Option<&str>) -> Value {
 pub async fn repair_code(app: &App, code: String) -> Result<Repaired, Error> {
     not_empty(&code)?;
     let checker = app.checker.clone();
+    let mut told = Span::part(Kind::Inside, "repair");
     let repaired = blocking(move || checker.repair(&code)).await?;
+    told.set("repair.class", class_word(&repaired));
+    told.set("repair.valid", repaired.valid);
     for step in &repaired.steps {
         metrics::counter!("ba_copilot_repairs_total", "rule" => step.rule.clone()).increment(1);
     }

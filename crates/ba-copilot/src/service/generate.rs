@@ -18,11 +18,13 @@ use super::{
     check::{self, Judged, Validator},
     elsewhere, projects, provider_keys,
     purse::{KeyOf, Purse},
+    spans,
 };
 use crate::{
     app::App,
     config::provider_names,
     engine::{Outcome, Prompt, Session, Settings, Step, Written},
+    trace::{Kind as About, Span},
 };
 
 /// The longest message, in characters.
@@ -145,10 +147,16 @@ pub async fn generate_diagram(
         watcher: &watcher,
     };
     let run = Run { app, endpoint: endpoint.as_ref(), purse: &purse, watcher: &watcher };
-    let result = match elsewhere::generate(&order, &mut usage).await {
-        Some(result) => result,
-        None => run.session(settings, &message, &mut usage).await,
+    let mut told = Span::part(About::Inside, "generate");
+    let generating = async {
+        match elsewhere::generate(&order, &mut usage).await {
+            Some(result) => result,
+            None => run.session(settings, &message, &mut usage).await,
+        }
     };
+    // On the heap: the sessions and all they ask are a large thing to hold within whatever asks for one.
+    let result = told.around(Box::pin(generating)).await;
+    spans::tell_generation(&mut told, request.kind, &result);
     let took_us = app.clock.now_us().as_micros().saturating_sub(begun.as_micros()).max(0);
     let duration = Duration::from_micros(u64::try_from(took_us).unwrap_or(0));
     measure(request.kind, &provider, &result, usage, duration);
@@ -388,6 +396,8 @@ impl Run<'_> {
         question.turns = turns;
         question.max_output_tokens = self.app.config.model.max_output_tokens;
         let mut held = self.purse.reserve(&endpoint, &question).await.map_err(Unanswered::NotAsked)?;
+        let mut told = Span::part(About::Client, "chat");
+        question.traceparent = told.context().filter(|_| told.is_told()).map(|trace| trace.header());
         let asked = async {
             let mut tell = |delta: &str| watch(self.watcher, Event::Delta(delta.to_owned()));
             let tell: Option<&mut (dyn FnMut(&str) + Send)> =
@@ -395,9 +405,10 @@ impl Run<'_> {
             self.app.llm.ask_paying(&endpoint, &question, tell, &mut held).await
         };
         // All questions of one diagram share one time, or four slow answers would take four times as long as promised.
-        let answer = tokio::time::timeout_at(deadline, asked)
-            .await
-            .unwrap_or(Err(LlmError::TimedOut { limit: llm::Limit::Total }));
+        let answer = told.around(tokio::time::timeout_at(deadline, asked)).await;
+        let answer = answer.unwrap_or(Err(LlmError::TimedOut { limit: llm::Limit::Total }));
+        spans::tell_model(&mut told, &endpoint, &question, &answer);
+        drop(told);
         let took = held.settle(&answer).await;
         usage.input_tokens += took.input_tokens;
         usage.output_tokens += took.output_tokens;
@@ -523,7 +534,8 @@ impl Record<'_> {
         let event = self.caller.did(app, "generation.create", Some(&project), &id, &details)?;
         // A database file that was deleted under a running program still takes writes, and loses them.
         store.ping(PING_TIME).await?;
-        let recorded = store.record_generation(generation, version, &event).await?;
+        let told = spans::database(store, "record_generation");
+        let recorded = told.around(store.record_generation(generation, version, &event)).await?;
         Ok((id, recorded.diagram.map(|diagram| diagram.id.to_string())))
     }
 }

@@ -3,11 +3,14 @@
 //! `jobs.rs` at the top takes jobs up one after another; here is what is done with one. A diagram is written at most once for
 //! a job, whoever is killed or thought dead meanwhile: its transaction ends the job, and only while the job is still held.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::{
     Fence, Generation, GenerationId, GenerationStatus, Job, JobEnd, JobId, JobKind, JobStatus, Role,
 };
+use tracing::Instrument;
 
 use super::{
     Error,
@@ -16,7 +19,10 @@ use super::{
     page::{Listing, Page},
     webhooks,
 };
-use crate::app::App;
+use crate::{
+    app::App,
+    trace::{self, Span, TraceContext},
+};
 
 /// How long a job that nobody speaks of any more is held.
 pub const LEASE_S: i64 = 30;
@@ -53,6 +59,9 @@ struct Kept {
     provider: Option<String>,
     model: Option<String>,
     fallback: bool,
+    /// The trace of the request, where traces are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trace: Option<String>,
 }
 
 /// A job of writing a diagram, and what came of it.
@@ -111,6 +120,7 @@ pub async fn create_job(app: &App, caller: &Caller, request: &Request) -> Result
         provider: request.provider.clone(),
         model: request.model.clone(),
         fallback: request.fallback,
+        trace: trace::told().map(|trace| trace.header()),
     };
     let payload = serde_json::to_string(&kept).map_err(|error| Error::Internal(error.to_string()))?;
     let id = JobId::parse(app.clock.new_id("job"))?;
@@ -145,16 +155,24 @@ pub async fn list_jobs(
 ) -> Result<Page<Generating>, Error> {
     let entered = enter(app, caller, &project_id(project)?, Role::Viewer).await?;
     let page = store(app)?.list_jobs(&entered.project.id, JobKind::Generate, &listing.request()?).await?;
-    let mut items = Vec::with_capacity(page.items.len());
-    for job in page.items {
-        items.push(look_up(app, job).await?);
-    }
+    let mut made: HashMap<String, Generation> = store(app)?
+        .list_generations_of_jobs(&page.items)
+        .await?
+        .into_iter()
+        .map(|generation| (generation.id.to_string(), generation))
+        .collect();
+    let look_up = |job: Job| Generating { generation: result_of(&job).and_then(|id| made.remove(id)), job };
+    let items = page.items.into_iter().map(look_up).collect();
     Ok(Page { items, next: page.next.map(|cursor| cursor.to_string()) })
 }
 
+/// The id of the generation that a job has made, if it is done.
+fn result_of(job: &Job) -> Option<&str> {
+    job.result.as_deref().filter(|_| job.status == JobStatus::Done)
+}
+
 async fn look_up(app: &App, job: Job) -> Result<Generating, Error> {
-    let made = job.result.as_deref().filter(|_| job.status == JobStatus::Done);
-    let generation = match made.map(GenerationId::parse) {
+    let generation = match result_of(&job).map(GenerationId::parse) {
         Some(Ok(id)) => Some(store(app)?.find_generation(&id).await?),
         _ => None,
     };
@@ -222,7 +240,9 @@ async fn generate(app: &App, job: &Job, worker: &str) -> Result<Outcome, Error> 
         key: None,
         fallback: kept.fallback,
     };
-    match generate::generate_diagram(app, &caller, request, None).await {
+    let asked = kept.trace.as_deref().and_then(TraceContext::parse);
+    let work = generate::generate_diagram(app, &caller, request, None);
+    match following(asked, job, work).await {
         Ok(_) => Ok(Outcome::Ended),
         // What failed with its model is remembered, which has ended the job.
         Err(error) => match store(app)?.find_job(&job.id).await?.status {
@@ -230,6 +250,25 @@ async fn generate(app: &App, job: &Job, worker: &str) -> Result<Outcome, Error> 
             _ => Err(error),
         },
     }
+}
+
+/// Carries the work of a job out as a trace of its own, which points to the one in which it was asked for: that may be long over.
+pub(super) async fn following<T>(
+    asked: Option<TraceContext>,
+    job: &Job,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let mut told = Span::follow(asked, || format!("job {}", job.kind.as_str()));
+    told.set("job.kind", job.kind.as_str());
+    told.set("job.id", job.id.to_string());
+    told.set("job.attempts", i64::from(job.attempts));
+    let trace = told.context().map(|trace| trace.id()).unwrap_or_default();
+    let span = tracing::info_span!("job", job.id = %job.id, job.kind = job.kind.as_str(), trace.id = %trace);
+    let result = told.around(work).instrument(span).await;
+    if let Err(error) = &result {
+        told.fail(error.code());
+    }
+    result
 }
 
 /// Puts a job back, for others to take up at once: this process is ending.

@@ -34,6 +34,7 @@ pub mod requirements;
 pub mod reviews;
 pub mod schema;
 pub mod secrets;
+mod spans;
 pub mod verdicts;
 pub mod webhooks;
 

@@ -8,20 +8,24 @@ use std::time::{Duration, Instant};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ring::hmac;
-use serde_json::json;
+use serde_json::{Value, json};
 use store::{
     AuditEvent, AuditEventId, DataKeyId, Delivery, DeliveryId, Job, Role, StoreError, Webhook, WebhookId,
 };
 
 use super::{
     Error,
-    access::{Caller, Entered, Scope, enter, enter_for, project_id, store, unless_seen},
+    access::{Caller, Entered, Scope, TRACE, enter, enter_for, project_id, store, unless_seen},
     data_keys,
-    jobs::Outcome,
+    jobs::{Outcome, following},
     page::{Listing, Page},
     secrets::{self, Sealer},
 };
-use crate::{app::App, clock::rfc3339};
+use crate::{
+    app::App,
+    clock::rfc3339,
+    trace::{Kind, Span, TraceContext},
+};
 
 /// So many a project.
 const MAX_WEBHOOKS: usize = 20;
@@ -288,19 +292,36 @@ pub(super) async fn deliver(app: &App, job: &Job) -> Result<Outcome, Error> {
         Err(other) => return Err(other.into()),
     };
     let event = store.find_audit_event(&event).await?;
-    let secret = open(app, &webhook).await?;
+    let details: Value = event.details.decode().unwrap_or_default();
+    let because = details[TRACE].as_str().and_then(TraceContext::parse);
+    following(because, job, tell(app, job, &webhook, &event)).await
+}
+
+/// Tells a webhook of an event, once.
+async fn tell(app: &App, job: &Job, webhook: &Webhook, event: &AuditEvent) -> Result<Outcome, Error> {
+    let store = store(app)?;
+    let secret = open(app, webhook).await?;
     let target = app.outbound.refuse(&webhook.url).map_err(|why| Error::Conflict(why.to_owned()))?;
     let now = app.clock.now_us();
     let timestamp_s = now.as_micros().div_euclid(1_000_000);
-    let body = message(&event);
-    let headers = [
+    let body = message(event);
+    let mut told = Span::part(Kind::Client, "POST");
+    let trace = told.context().filter(|_| told.is_told()).map(|trace| ("traceparent", trace.header()));
+    let mut headers = vec![
         ("webhook-id", event.id.to_string()),
         ("webhook-timestamp", timestamp_s.to_string()),
         ("webhook-signature", sign(&secret, event.id.as_str(), timestamp_s, &body)),
     ];
+    headers.extend(trace);
     let begun = Instant::now();
     let answer = app.outbound.post(&target, &headers, body).await;
     let took: Duration = begun.elapsed();
+    told.set("http.request.method", "POST");
+    match &answer {
+        Ok(status) => told.set("http.response.status_code", i64::from(*status)),
+        Err(error) => told.fail(error.word()),
+    }
+    drop(told);
     let (status, problem) = match answer {
         Ok(status @ 200..=299) => (Some(status), None),
         Ok(status) => (Some(status), Some(format!("the answer was {status}"))),

@@ -254,6 +254,24 @@ async fn each_broken_setting_or_file_is_found_and_nothing_else() {
             it.set("MODEL", "m");
         }),
         ("model", Some(Problem), false, |it| it.set("BA_COPILOT__MODEL__PROVIDER", "openai")),
+        ("traces", Some(Warning), false, |it| {
+            it.set("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", closed()));
+            it.set("OTEL_EXPORTER_OTLP_HEADERS", "x-key=geheim");
+        }),
+        ("error-reports", Some(Warning), false, |it| {
+            it.set("SENTRY_DSN", format!("http://geheim@{}/1", closed()));
+        }),
+        ("", None, false, |it| {
+            let server = TcpListener::bind("127.0.0.1:0").expect("a port");
+            let address = server.local_addr().expect("an address");
+            it.set("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{address}"));
+            it.set("SENTRY_DSN", format!("http://geheim@{address}/1"));
+            it.kept.push(Box::new(server));
+        }),
+        ("configuration", Some(Problem), false, |it| it.set("SENTRY_DSN", "https://geheim.example.com/1")),
+        ("configuration", Some(Problem), false, |it| {
+            it.set("OTEL_EXPORTER_OTLP_ENDPOINT", "http://u:geheim@127.0.0.1:4318");
+        }),
         ("", None, false, |it| {
             let server = TcpListener::bind("127.0.0.1:0").expect("a port");
             it.set("OPENAI_BASE_URL", format!("http://{}/v1/", server.local_addr().expect("an address")));

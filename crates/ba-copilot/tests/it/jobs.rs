@@ -41,7 +41,7 @@ async fn a_diagram_is_written_after_the_answer() {
     assert_eq!(asked.headers["preference-applied"], "respond-async");
     assert_eq!((&asked.json()["status"], &asked.json()["attempts"]), (&json!("waiting"), &json!(0)));
     assert!(app.generations().await.is_empty(), "nobody works yet");
-    let _work = app.work();
+    let work = app.work();
     let job = ended(&app, &job).await;
     assert_eq!((&job["status"], &job["attempts"]), (&json!("done"), &json!(1)), "{job}");
     let diagram = job["diagram_id"].as_str().expect("an id");
@@ -49,6 +49,32 @@ async fn a_diagram_is_written_after_the_answer() {
     assert_eq!(diagram["newest"]["validated"], json!(true), "{diagram}");
     let listed = app.get("/api/v1/projects/default/jobs").await.json();
     assert_eq!(listed["items"], json!([job]));
+
+    // In pages, each has what it has made, and what is not done yet has nothing.
+    let mut jobs = vec![job];
+    for number in 0..4 {
+        app.wait_s(1);
+        let asked = ask(&app, json!({"message": format!("A customer places {number} orders.")}), &[]).await;
+        jobs.insert(0, ended(&app, &id(&asked)).await);
+    }
+    drop(work);
+    jobs.insert(0, ask(&app, json!({"message": "A customer waits."}), &[]).await.json());
+    let (mut seen, mut next) = (Vec::new(), String::new());
+    loop {
+        let page = app.get(&format!("/api/v1/projects/default/jobs?limit=2{next}")).await.json();
+        seen.extend(page["items"].as_array().expect("a list").iter().cloned());
+        match page["next"].as_str() {
+            Some(cursor) => next = format!("&after={cursor}"),
+            None => break,
+        }
+    }
+    let made = |jobs: &[Value]| {
+        jobs.iter().map(|job| (job["id"].clone(), job["diagram_id"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(made(&seen), made(&jobs));
+    let diagrams: BTreeSet<String> =
+        seen.iter().filter_map(|job| job["diagram_id"].as_str().map(str::to_owned)).collect();
+    assert_eq!(diagrams.len(), 5);
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 //!
 //! The replies themselves are in `recorded.rs`.
 
-use llm::Llm;
 use llm::ProviderId::{Anthropic, Compatible, Gemini, OpenAi, OpenRouter};
+use llm::{Endpoint, Llm, Question};
 use serde_json::json;
 
 use crate::check::{check, endpoint, limits, plain, structured, with_text};
@@ -60,6 +60,33 @@ fn requests_are_in_the_vendors_form() {
     let request = sent(Gemini, GEMINI);
     assert_eq!(request.path, "/v1/models/gemini-2.5-flash:streamGenerateContent?alt=sse");
     assert!(request.head.contains("x-goog-api-key: sk-test"));
+}
+
+#[test]
+fn a_trace_goes_to_every_vendor_if_there_is_one() {
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let traced = Question { traceparent: Some(trace.to_owned()), ..plain() };
+    for (provider, recorded, expected) in [
+        (OpenAi, OPENAI, "Hello, world | 12/5 5µ$ | 1"),
+        (OpenRouter, OPENROUTER, "Hello, world | 12/5 12µ$ | 1"),
+        (Anthropic, ANTHROPIC, "Hello, world | 12/5 37µ$ | 1"),
+        (Gemini, GEMINI, "Hello, world | 12/5 16µ$ | 1"),
+        (Compatible, OPENAI, "Hello, world | 12/5 | 1"),
+    ] {
+        let head = check(provider, &traced, &[events(recorded)], expected).remove(0).head;
+        assert!(head.contains(&format!("traceparent: {trace}\r\n")), "{head}");
+        let head = check(provider, &plain(), &[events(recorded)], expected).remove(0).head;
+        assert!(!head.contains("traceparent"), "{head}");
+    }
+    // A server without a key is asked in another way.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+    let head = runtime.block_on(async {
+        let server = Server::start(vec![events(OPENAI)]).await;
+        let keyless = Endpoint::new(Compatible).with_model("m").with_base_url(format!("{}/v1", server.url));
+        Llm::new(limits()).expect("client").ask(&keyless, &traced).await.expect("an answer");
+        server.requests().remove(0).head
+    });
+    assert!(head.contains(&format!("traceparent: {trace}\r\n")), "{head}");
 }
 
 #[test]

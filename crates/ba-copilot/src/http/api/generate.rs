@@ -16,6 +16,7 @@ use llm::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
+use tracing::Instrument;
 use utoipa::ToSchema;
 
 use super::jobs::JobReply;
@@ -32,6 +33,7 @@ use crate::{
         generate::{self, Event, Generated, Request},
         jobs,
     },
+    trace,
 };
 
 /// What to draw, and who writes it.
@@ -340,12 +342,13 @@ fn stream_events(
 ) -> Sse<impl Stream<Item = Result<SseEvent, Infallible>>> {
     let (watcher, events) = mpsc::unbounded_channel();
     let (finish, finished) = oneshot::channel();
-    // Goes on when the reader goes away: what was paid for is kept.
-    tokio::spawn(async move {
+    let generating = async move {
         let result = generate::generate_diagram(&shared.app, &caller, request, Some(watcher)).await;
         // The reader may have gone away.
         let _ = finish.send(result);
-    });
+    };
+    // Goes on when the reader goes away: what was paid for is kept.
+    tokio::spawn(trace::go_on(generating).in_current_span());
     let during =
         stream::unfold(events, |mut events| async move { events.recv().await.map(|event| (event, events)) })
             .map(|event| named_event(&event));

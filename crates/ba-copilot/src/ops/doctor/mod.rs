@@ -81,6 +81,8 @@ pub const CHECKS: &[Check] = checks! {
     "mail", "Messages reach people", neighbours::mail;
     "sign-in-provider", "The sign-in provider answers", neighbours::sign_in_provider;
     "model", "The model can be reached", neighbours::model;
+    "traces", "The collector of traces takes connections", neighbours::traces;
+    "error-reports", "Sentry takes connections", neighbours::error_reports;
     "breached-passwords", "The list of breached passwords can be searched", neighbours::breached_passwords;
     "jobs", "Jobs are worked on", work::jobs;
     "webhooks", "Webhooks are told", work::webhooks;

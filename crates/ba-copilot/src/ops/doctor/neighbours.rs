@@ -185,6 +185,46 @@ pub(super) async fn model(bench: &Bench) -> Outcome {
     }
 }
 
+pub(super) async fn traces(bench: &Bench) -> Outcome {
+    let app = match bench.app() {
+        Ok(app) => app,
+        Err(outcome) => return outcome,
+    };
+    let Some(url) = app.config.traces.url() else {
+        return Outcome::skipped("OTEL_EXPORTER_OTLP_ENDPOINT is not set; nobody is told of spans");
+    };
+    let at = url.host_str().map(str::to_owned).zip(url.port_or_known_default());
+    match reachable(at).await {
+        // The port that everybody has for the other form of the protocol.
+        Ok(at) if url.port() == Some(4317) => Outcome::warning(
+            format!("{at} takes connections, and is mostly that of OTLP over gRPC, which is not spoken here"),
+            "Set OTEL_EXPORTER_OTLP_ENDPOINT to the port of the collector for OTLP over HTTP, mostly 4318.",
+        ),
+        Ok(at) => Outcome::ok(format!("{at} takes connections")),
+        Err(problem) => Outcome::warning(
+            format!("the collector of traces cannot be reached: {problem}"),
+            "Correct OTEL_EXPORTER_OTLP_ENDPOINT, start the collector, or open the way to it. Meanwhile spans are lost; nothing else is.",
+        ),
+    }
+}
+
+pub(super) async fn error_reports(bench: &Bench) -> Outcome {
+    let app = match bench.app() {
+        Ok(app) => app,
+        Err(outcome) => return outcome,
+    };
+    let Some(dsn) = app.config.errors.dsn() else {
+        return Outcome::skipped("SENTRY_DSN is not set; errors stand in the log alone");
+    };
+    match reachable(Some((dsn.host().to_owned(), dsn.port()))).await {
+        Ok(at) => Outcome::ok(format!("{at} takes connections")),
+        Err(problem) => Outcome::warning(
+            format!("Sentry cannot be reached: {problem}"),
+            "Correct SENTRY_DSN, or open the way to it. Meanwhile errors stand in the log alone.",
+        ),
+    }
+}
+
 /// Connects, says nothing and goes. Host and port, or why not.
 async fn reachable(at: Option<(String, u16)>) -> Result<String, String> {
     let Some((host, port)) = at else { return Err("its address has no host".to_owned()) };

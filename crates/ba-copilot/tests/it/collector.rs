@@ -1,0 +1,65 @@
+//! Whoever is told of spans and errors: a server on loopback that takes whatever comes, keeps it, and answers as it is told.
+
+use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    sync::{Arc, Mutex},
+    thread,
+};
+
+/// A request as it came: the head, and the body byte for byte.
+#[derive(Debug, Clone)]
+pub(crate) struct Came {
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+/// It takes requests for as long as the test goes on.
+pub(crate) struct Collector {
+    /// `host:port`.
+    pub(crate) address: String,
+    came: Arc<Mutex<Vec<Came>>>,
+}
+
+impl Collector {
+    /// Answers every request with this status line and these headers, for example `200 OK`.
+    pub(crate) fn start(answer: &'static str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let came = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&came);
+        thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                if let Some(request) = read(&mut stream) {
+                    kept.lock().expect("requests").push(request);
+                }
+                let answer = format!("HTTP/1.1 {answer}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                let _ = stream.write_all(answer.as_bytes());
+            }
+        });
+        Collector { address, came }
+    }
+
+    pub(crate) fn came(&self) -> Vec<Came> {
+        self.came.lock().expect("requests").clone()
+    }
+}
+
+fn read(stream: &mut TcpStream) -> Option<Came> {
+    let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
+    loop {
+        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
+            let length =
+                head.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse().ok());
+            let body = &bytes[end + 4..];
+            if body.len() >= length.unwrap_or(0) {
+                return Some(Came { body: body.to_vec(), head });
+            }
+        }
+        match stream.read(&mut buffer) {
+            Ok(0) | Err(_) => return None,
+            Ok(count) => bytes.extend_from_slice(&buffer[..count]),
+        }
+    }
+}

@@ -1,0 +1,441 @@
+//! One request is one trace, through every process it goes through: in the answer, in the logs, at the model, at the checker, and in the
+//! spans that a collector is told of. Nothing that people wrote is told to it, and nobody waits for it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    sync::{
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
+};
+
+use opentelemetry_proto::tonic::{
+    collector::trace::v1::ExportTraceServiceRequest,
+    common::v1::{KeyValue, any_value::Value as Any},
+    trace::v1::Span,
+};
+use prost::Message;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{
+    collector::Collector,
+    ledger::wait_for,
+    process::Server,
+    providers::{read_request, respond, vendor},
+};
+
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+const SENDER: &str = "b7ad6b7169203331";
+/// Each of them goes in by another door, and must not come out here.
+const CANARIES: [&str; 6] =
+    ["canaryhuman", "canaryelement", "sk-canary-4f1d", "canary-key-77", "canary@example.com", "canary-query"];
+const ATTRIBUTES: [&str; 28] = [
+    "check.engine",
+    "check.remembered",
+    "check.valid",
+    "db.operation.name",
+    "db.system.name",
+    "diagram.kind",
+    "error.type",
+    "gen_ai.operation.name",
+    "gen_ai.provider.name",
+    "gen_ai.request.max_tokens",
+    "gen_ai.request.model",
+    "gen_ai.tool.name",
+    "gen_ai.usage.input_tokens",
+    "gen_ai.usage.output_tokens",
+    "generation.checked",
+    "generation.retry_count",
+    "generation.validated",
+    "generation.written",
+    "http.request.method",
+    "http.response.status_code",
+    "http.route",
+    "job.attempts",
+    "job.id",
+    "job.kind",
+    "mcp.method.name",
+    "repair.class",
+    "repair.valid",
+    "request.id",
+];
+
+/// A span as it was told, with the name of the service.
+#[derive(Debug, Clone)]
+struct Told {
+    service: String,
+    span: Span,
+}
+
+impl Told {
+    fn parent(&self) -> String {
+        hex(&self.span.parent_span_id)
+    }
+
+    fn attribute(&self, name: &str) -> Value {
+        value(&self.span.attributes, name)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn value(attributes: &[KeyValue], name: &str) -> Value {
+    let found = attributes.iter().find(|it| it.key == name).and_then(|it| it.value.clone()?.value);
+    match found {
+        Some(Any::StringValue(text)) => json!(text),
+        Some(Any::IntValue(number)) => json!(number),
+        Some(Any::BoolValue(yes)) => json!(yes),
+        Some(other) => panic!("{name} is {other:?}"),
+        None => Value::Null,
+    }
+}
+
+/// Everything that a collector was told, in the order in which it came.
+fn told(collector: &Collector) -> Vec<Told> {
+    let mut all = Vec::new();
+    for request in collector.came() {
+        assert!(request.head.starts_with("post /v1/traces "), "{}", request.head);
+        assert!(request.head.contains("\r\nx-scope: team a"), "{}", request.head);
+        let request = ExportTraceServiceRequest::decode(request.body.as_slice()).expect("spans");
+        for resource in request.resource_spans {
+            let common = resource.resource.expect("a resource").attributes;
+            let service = value(&common, "service.name").as_str().expect("a name").to_owned();
+            assert_eq!(value(&common, "deployment.environment.name"), "test");
+            assert_eq!(value(&common, "service.version"), "1.2.3-abc");
+            assert_eq!(value(&common, "host.name"), Value::Null);
+            for scope in resource.scope_spans {
+                all.extend(scope.spans.into_iter().map(|span| Told { service: service.clone(), span }));
+            }
+        }
+    }
+    all
+}
+
+fn telling<'a>(url: &'a str, service: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let common = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", url),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "x-scope=team%20a"),
+        ("OTEL_SERVICE_NAME", service),
+        ("ENV", "test"),
+        ("BA_COPILOT_RELEASE", "1.2.3-abc"),
+        ("LOG_LEVEL", "debug"),
+    ];
+    common.into_iter().chain(more.iter().copied()).collect()
+}
+
+/// One request with these headers; head and body.
+fn ask(server: &Server, request: &str, headers: &str, body: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(&server.address).expect("a connection");
+    let head = format!(
+        "{request} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}",
+        server.address,
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    (head.to_owned(), body.to_owned())
+}
+
+fn end(server: Server) -> String {
+    server.signal("-TERM");
+    let (status, log) = server.wait();
+    assert_eq!(status.code(), Some(0), "{log}");
+    log
+}
+
+fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    let prefix = format!("{name}: ");
+    head.lines()
+        .find(|line| line.to_ascii_lowercase().starts_with(&prefix))
+        .map(|line| line[prefix.len()..].trim())
+}
+
+/// A model whose first answer is no diagram and whose second one is; and what it was asked.
+fn model() -> (String, mpsc::Receiver<String>, mpsc::Sender<()>) {
+    let (seen, requests) = mpsc::channel();
+    let count = AtomicU32::new(0);
+    let (url, open) = vendor(move |mut stream, _| {
+        let _ = seen.send(read_request(&mut stream));
+        let content = match count.fetch_add(1, Ordering::Relaxed) {
+            0 => json!({"classes": [{"name": "Order"}], "relationships": [{"from": "Order", "to": "Ghost", "kind": "association"}]}),
+            _ => json!({"classes": [{"name": "Canaryelement"}, {"name": "Order"}], "relationships": []}),
+        };
+        let body = json!({"id": "1", "object": "chat.completion", "model": "m", "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content.to_string()}}], "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}});
+        respond(&mut stream, "200 OK", "application/json", &body.to_string());
+    });
+    (url, requests, open)
+}
+
+#[test]
+fn one_generation_is_one_trace_through_all_processes() {
+    let folder = TempDir::new().expect("a folder");
+    let collector = Collector::start("200 OK");
+    let to = format!("http://{}", collector.address);
+    let (url, requests, _open) = model();
+    let checker = Server::start_with(
+        &["--role", "mcp", "--listen", "127.0.0.1:0"],
+        folder.path(),
+        &telling(&to, "checker", &[]),
+    );
+    let at = format!("http://{}", checker.address);
+    let more = [
+        ("MCP_SERVER_URL", at.as_str()),
+        ("OPENAI_BASE_URL", &url),
+        ("OPENAI_API_KEY", "sk-canary-4f1d"),
+        ("MODEL", "local-model"),
+    ];
+    let server = Server::start(folder.path(), &telling(&to, "server", &more));
+    let body = json!({"message": "A canaryhuman (canary@example.com) places an order."}).to_string();
+    let headers = format!("traceparent: 00-{TRACE}-{SENDER}-01\r\nx-ai-api-key: canary-key-77\r\n");
+    let (head, answer) = ask(&server, "POST /api/v1/generate/class-diagram?canary-query=1", &headers, &body);
+    let answer: Value =
+        serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {head}\n{answer}"));
+    let metadata = &answer["response"]["metadata"];
+    assert_eq!(
+        (&metadata["validator"]["mode"], &metadata["retry_count"]),
+        (&json!("remote"), &json!(1)),
+        "{answer}"
+    );
+    // A probe is told to nobody, whatever it asks for.
+    ask(&server, "GET /health", &format!("traceparent: 00-{TRACE}-{SENDER}-01\r\n"), "");
+    let logs = [end(server), end(checker)];
+
+    // One id in the answer, in every log, and at the model.
+    assert_eq!(header(&head, "x-trace-id"), Some(TRACE), "{head}");
+    for (log, line) in logs.iter().zip(["Generated a diagram", "Answered a call of validate_mermaid"]) {
+        assert!(log.lines().any(|it| it.contains(line) && it.contains(TRACE)), "{line} in\n{log}");
+    }
+    let asked: Vec<String> = requests.try_iter().collect();
+    assert_eq!(asked.len(), 2);
+
+    let spans = told(&collector);
+    assert!(spans.iter().all(|it| hex(&it.span.trace_id) == TRACE), "another trace: {spans:#?}");
+    let by_id: BTreeMap<String, &Told> = spans.iter().map(|it| (hex(&it.span.span_id), it)).collect();
+    assert_eq!(by_id.len(), spans.len(), "two spans have one id");
+    // The way from each span to the sender, the outermost first.
+    let way = |it: &Told| {
+        let mut names = vec![it.span.name.clone()];
+        let mut parent = it.parent();
+        while parent != SENDER {
+            let above = by_id
+                .get(&parent)
+                .unwrap_or_else(|| panic!("{names:?} belongs to {parent}, which is nowhere"));
+            names.insert(0, format!("{}: {}", above.service, above.span.name));
+            parent = above.parent();
+        }
+        names.last_mut().expect("a name").insert_str(0, &format!("{}: ", it.service));
+        names.join(" > ")
+    };
+    let mut ways: Vec<String> = spans.iter().map(way).collect();
+    ways.sort();
+    let request = "server: POST /api/v1/generate/{diagram}";
+    let call = format!("{request} > server: generate > server: tools/call validate_mermaid");
+    let mut expected = vec![
+        request.to_owned(),
+        format!("{request} > server: generate"),
+        format!("{request} > server: generate > server: chat local-model"),
+        format!("{request} > server: generate > server: chat local-model"),
+        call.clone(),
+        format!("{call} > checker: POST /mcp"),
+        format!("{call} > checker: POST /mcp > checker: tools/call validate_mermaid"),
+        format!("{call} > checker: POST /mcp > checker: tools/call validate_mermaid > checker: check"),
+        format!("{request} > server: record_generation"),
+    ];
+    expected.sort();
+    assert_eq!(ways, expected);
+
+    // What the model heard is the place of its own span.
+    let named = |name: &str| spans.iter().filter(|it| it.span.name == name).collect::<Vec<_>>();
+    let chats: BTreeSet<String> = named("chat local-model").iter().map(|it| hex(&it.span.span_id)).collect();
+    let heard: BTreeSet<String> = asked
+        .iter()
+        .map(|asked| {
+            let trace = header(asked, "traceparent").unwrap_or_else(|| panic!("no trace in {asked}"));
+            let parts: Vec<&str> = trace.split('-').collect();
+            assert_eq!((parts[0], parts[1], parts[3]), ("00", TRACE, "01"));
+            parts[2].to_owned()
+        })
+        .collect();
+    assert_eq!(heard, chats);
+
+    // What is said of each.
+    for (name, attribute, expected) in [
+        (&request[8..], "http.request.method", json!("POST")),
+        (&request[8..], "http.route", json!("/api/v1/generate/{diagram}")),
+        (&request[8..], "http.response.status_code", json!(200)),
+        (&request[8..], "request.id", json!(header(&head, "x-request-id").expect("an id"))),
+        ("generate", "diagram.kind", json!("class")),
+        ("generate", "generation.written", json!("model")),
+        ("generate", "generation.retry_count", json!(1)),
+        ("generate", "generation.checked", json!("remote")),
+        ("chat local-model", "gen_ai.provider.name", json!("compatible")),
+        ("chat local-model", "gen_ai.request.model", json!("local-model")),
+        ("chat local-model", "gen_ai.usage.input_tokens", json!(11)),
+        ("chat local-model", "gen_ai.usage.output_tokens", json!(7)),
+        ("tools/call validate_mermaid", "gen_ai.tool.name", json!("validate_mermaid")),
+        ("check", "check.valid", json!(true)),
+        ("record_generation", "db.system.name", json!("sqlite")),
+    ] {
+        let spans = named(name);
+        assert!(
+            spans.iter().all(|it| it.attribute(attribute) == expected),
+            "{attribute} of {name}: {spans:#?}"
+        );
+    }
+    nothing_else_is_told(&collector, &spans);
+    // The other way round: what is looked for above is found where it is.
+    assert!(asked.iter().all(|asked| asked.contains("canaryhuman")), "the canaries did not go in");
+}
+
+/// No canary in any byte, and no attribute that is not on the list.
+fn nothing_else_is_told(collector: &Collector, spans: &[Told]) {
+    for came in collector.came() {
+        let text = format!("{}{}", came.head, String::from_utf8_lossy(&came.body)).to_lowercase();
+        for canary in CANARIES {
+            assert!(!text.contains(canary), "{canary} was told:\n{text}");
+        }
+        assert!(!String::from_utf8_lossy(&came.body).contains("127.0.0.1"), "an address was told:\n{text}");
+    }
+    for told in spans {
+        assert!(told.span.events.is_empty(), "{told:?}");
+        for attribute in &told.span.attributes {
+            assert!(ATTRIBUTES.contains(&attribute.key.as_str()), "{} of {}", attribute.key, told.span.name);
+        }
+    }
+}
+
+#[test]
+fn what_is_done_later_points_to_who_asked_for_it() {
+    let folder = TempDir::new().expect("a folder");
+    let collector = Collector::start("200 OK");
+    let hook = Collector::start("204 No Content");
+    let to = format!("http://{}", collector.address);
+    let allow = [("BA_COPILOT__WEBHOOKS__ALLOW_PRIVATE", "true")];
+    let server = Server::start(folder.path(), &telling(&to, "server", &allow));
+    let url = format!("http://{}/canary-query", hook.address);
+    let webhook = json!({"url": url, "events": ["job.create"]}).to_string();
+    let (head, body) = ask(&server, "POST /api/v1/projects/default/webhooks", "", &webhook);
+    assert!(head.starts_with("HTTP/1.1 201"), "{head}\n{body}");
+    let message = json!({"message": "A canaryhuman places an order."}).to_string();
+    let headers = format!("traceparent: 00-{TRACE}-{SENDER}-01\r\nprefer: respond-async\r\n");
+    let (head, body) = ask(&server, "POST /api/v1/generate/class-diagram", &headers, &message);
+    assert!(head.starts_with("HTTP/1.1 202"), "{head}\n{body}");
+    let job: Value = serde_json::from_str(&body).expect("JSON");
+    let path = format!("GET /api/v1/jobs/{}", job["id"].as_str().expect("an id"));
+    wait_for("the diagram", || ask(&server, &path, "", "").1.contains("\"status\":\"done\""));
+    wait_for("the webhook", || !hook.came().is_empty());
+    let log = end(server);
+
+    let spans = told(&collector);
+    let request = spans
+        .iter()
+        .find(|it| it.span.name == "POST /api/v1/generate/{diagram}")
+        .unwrap_or_else(|| panic!("no span of the request: {spans:#?}"));
+    for name in ["job generate", "job deliver"] {
+        let job =
+            spans.iter().find(|it| it.span.name == name).unwrap_or_else(|| panic!("no {name}: {spans:#?}"));
+        assert_ne!(job.span.trace_id, request.span.trace_id, "{name} is a trace of its own");
+        assert!(job.span.parent_span_id.is_empty(), "{name} has a parent");
+        let links: Vec<(String, String)> =
+            job.span.links.iter().map(|it| (hex(&it.trace_id), hex(&it.span_id))).collect();
+        assert_eq!(links, [(TRACE.to_owned(), hex(&request.span.span_id))], "{name}");
+        let parts: Vec<&str> = spans
+            .iter()
+            .filter(|it| it.span.parent_span_id == job.span.span_id)
+            .map(|it| it.span.name.as_str())
+            .collect();
+        assert!(!parts.is_empty(), "{name} has no parts");
+        assert!(
+            log.contains(&hex(&job.span.trace_id)) || name == "job deliver",
+            "{name} is not in the log:\n{log}"
+        );
+    }
+    // Whoever is told hears the trace of the telling.
+    let deliver = spans.iter().find(|it| it.span.name == "job deliver").expect("it is there");
+    let heard = hook.came();
+    let trace = header(&heard[0].head, "traceparent").expect("a trace").to_owned();
+    assert!(trace.contains(&hex(&deliver.span.trace_id)), "{trace}");
+    nothing_else_is_told(&collector, &spans);
+}
+
+#[test]
+fn nobody_is_told_unless_somebody_wants_it() {
+    let folder = TempDir::new().expect("a folder");
+    let (url, requests, _open) = model();
+    let server = Server::start(folder.path(), &[("OPENAI_BASE_URL", &url), ("MODEL", "local-model")]);
+    let headers = format!("traceparent: 00-{TRACE}-{SENDER}-01\r\n");
+    let body = json!({"message": "A canaryhuman places an order."}).to_string();
+    let (head, answer) = ask(&server, "POST /api/v1/generate/class-diagram", &headers, &body);
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}\n{answer}");
+    assert_eq!(header(&head, "x-trace-id"), Some(TRACE));
+    let asked: Vec<String> = requests.try_iter().collect();
+    assert!(
+        !asked.is_empty() && asked.iter().all(|asked| header(asked, "traceparent").is_none()),
+        "{asked:?}"
+    );
+    end(server);
+}
+
+#[test]
+fn who_is_not_sampled_is_not_told_and_the_rest_is() {
+    let folder = TempDir::new().expect("a folder");
+    let collector = Collector::start("200 OK");
+    let to = format!("http://{}", collector.address);
+    let none = [("OTEL_TRACES_SAMPLER", "parentbased_always_off")];
+    let server = Server::start(folder.path(), &telling(&to, "server", &none));
+    let body = r#"{"code":"flowchart LR\n  a --> b"}"#;
+    // One that begins here, one of which its sender says no, and one of which its sender says yes.
+    ask(&server, "POST /api/v1/validate", "", body);
+    let no = "traceparent: 00-11111111111111111111111111111111-b7ad6b7169203331-00\r\n";
+    ask(&server, "POST /api/v1/validate", no, body);
+    ask(&server, "POST /api/v1/validate", &format!("traceparent: 00-{TRACE}-{SENDER}-01\r\n"), body);
+    end(server);
+    let spans = told(&collector);
+    let names: BTreeSet<&str> = spans.iter().map(|it| it.span.name.as_str()).collect();
+    assert_eq!(names, BTreeSet::from(["POST /api/v1/validate", "check"]));
+    assert!(spans.iter().all(|it| hex(&it.span.trace_id) == TRACE), "{spans:#?}");
+}
+
+/// What `/metrics` says of spans that did not reach the collector.
+fn lost(server: &Server) -> u64 {
+    let (_, metrics) = server.request("GET", "/metrics", "").expect("metrics");
+    let line = metrics.lines().find_map(|line| line.strip_prefix("ba_copilot_spans_total{sent=\"false\"} "));
+    line.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("nothing is counted:\n{metrics}"))
+}
+
+#[test]
+fn a_collector_that_is_away_or_hangs_or_refuses_loses_spans_and_nothing_else() {
+    let closed = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port");
+    // Takes connections and never answers.
+    let hangs = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let refuses = Collector::start("401 Unauthorized");
+    for (what, address) in [
+        ("away", closed.to_string()),
+        ("hangs", hangs.local_addr().expect("an address").to_string()),
+        ("refuses", refuses.address.clone()),
+    ] {
+        let folder = TempDir::new().expect("a folder");
+        let to = format!("http://{address}");
+        let server = Server::start(folder.path(), &telling(&to, "server", &[]));
+        assert_eq!(lost(&server), 0, "{what}");
+        // Far more than there is room for.
+        for _ in 0..3000 {
+            let (status, body) = server
+                .request("POST", "/api/v1/validate", r#"{"code":"flowchart LR\n  a --> b"}"#)
+                .expect("an answer");
+            assert_eq!(status, 200, "{what}: {body}");
+        }
+        wait_for("spans are counted as lost", || lost(&server) > 0);
+        let log = end(server);
+        let told = log.matches("Spans are lost until").count();
+        assert!(told <= 1 && (told == 1 || what == "hangs"), "{what} is told {told} times:\n{log}");
+        assert!(!log.contains("team%20a") && !log.contains("team a"), "{log}");
+    }
+}
