@@ -167,8 +167,17 @@ fn model() -> (String, mpsc::Receiver<String>, mpsc::Sender<()>) {
             0 => json!({"classes": [{"name": "Order"}], "relationships": [{"from": "Order", "to": "Ghost", "kind": "association"}]}),
             _ => json!({"classes": [{"name": "Canaryelement"}, {"name": "Order"}], "relationships": []}),
         };
-        let body = json!({"id": "1", "object": "chat.completion", "model": "m", "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content.to_string()}}], "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}});
-        respond(&mut stream, "200 OK", "application/json", &body.to_string());
+        let chunk = |delta: Value, reason: Value| {
+            json!({"id": "1", "object": "chat.completion.chunk", "model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]})
+        };
+        let usage = json!({"id": "1", "object": "chat.completion.chunk", "model": "m", "choices": [], "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}});
+        let events = [
+            chunk(json!({"role": "assistant", "content": content.to_string()}), Value::Null),
+            chunk(json!({}), json!("stop")),
+            usage,
+        ];
+        let events: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+        respond(&mut stream, "200 OK", "text/event-stream", &format!("{events}data: [DONE]\n\n"));
     });
     (url, requests, open)
 }
