@@ -371,7 +371,7 @@ impl Refusal {
             (_, Some(403)) => "Let this key list the bucket, and read, write and delete in it.".to_owned(),
             (_, Some(404)) => format!("`ba-copilot backup list {folder}` shows what is there."),
             (_, Some(507)) => "Make room in the storage, or keep backups for fewer days.".to_owned(),
-            (_, Some(429 | 500..=599)) => "The storage has trouble of its own; try again later.".to_owned(),
+            ("SlowDown" | "InternalError" | "ServiceUnavailable", _) | (_, Some(429 | 500..=599)) => "The storage has trouble of its own; try again later.".to_owned(),
             (_, None) => "See that the storage runs, that AWS_ENDPOINT_URL_S3 is its address, and that this machine reaches it.".to_owned(),
             _ => "Ask those who run the storage what this means.".to_owned(),
         }
