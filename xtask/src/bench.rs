@@ -1,13 +1,13 @@
 //! `bench`: figures of the release binary, over real HTTP on loopback. Never part of the gate: machines are noisy.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{Read, Write},
     net::TcpStream,
-    process::{Child, Command, Stdio},
+    process::Command,
     time::{Duration, Instant},
 };
 
-use crate::{Done, bench_mcp, root, sh};
+use crate::{Done, bench_mcp, root, server::Server, sh};
 
 const REQUESTS: usize = 1_000;
 const TEXT: &str = "A customer places orders. Each order has a number, a date and a status. An order consists of order lines. \
@@ -20,74 +20,46 @@ pub(crate) fn run() -> Done {
     println!("binary: {:.1} MB", size as f64 / 1e6);
     let data = std::env::temp_dir().join(format!("ba-copilot-bench-{}", std::process::id()));
     let started = Instant::now();
-    let child = Command::new(&binary)
-        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-        .arg(&data)
-        .env("BA_COPILOT__LOG__FORMAT", "text")
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| error.to_string())?;
-    let mut server = Server { child };
-    let result = measure(&mut server, started);
-    drop(server);
+    let mut command = Command::new(&binary);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(&data);
+    let result = match Server::start(command.env("BA_COPILOT__LOG__FORMAT", "text")) {
+        Ok(server) => measure(&server, started),
+        Err(problem) => Err(problem),
+    };
     let _ = std::fs::remove_dir_all(&data);
     result
 }
 
-/// Ended by its own process id, whatever happens.
-struct Server {
-    child: Child,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn measure(server: &mut Server, started: Instant) -> Done {
-    let log = server.child.stderr.take().ok_or("the server has no log")?;
-    let mut lines = BufReader::new(log).lines();
-    let address = lines
-        .by_ref()
-        .map_while(Result::ok)
-        .find_map(|line| {
-            line.split("http://")
-                .nth(1)
-                .map(|rest| rest.split_whitespace().next().unwrap_or_default().to_owned())
-        })
-        .ok_or("the server did not say where it listens")?;
-    // The log is read to its end, or the server would wait for a reader.
-    std::thread::spawn(move || lines.for_each(drop));
-    while !request(&address, "GET", "/health", "").is_ok_and(|(status, _)| status == 200) {
+fn measure(server: &Server, started: Instant) -> Done {
+    let address = &server.address;
+    while !request(address, "GET", "/health", "").is_ok_and(|(status, _)| status == 200) {
         if started.elapsed() > Duration::from_secs(30) {
             return Err("the server did not become healthy in 30 s".to_owned());
         }
     }
     println!("start to first healthy answer: {:.0} ms", started.elapsed().as_secs_f64() * 1e3);
-    println!("resident memory after start: {} MB", resident_mb(server.child.id()));
-    times("GET /health", || request(&address, "GET", "/health", ""))?;
+    println!("resident memory after start: {} MB", resident_mb(server.id()));
+    times("GET /health", || request(address, "GET", "/health", ""))?;
     let body = format!("{{\"message\":\"{TEXT}\"}}");
-    times("built-in class diagram", || request(&address, "POST", "/api/v1/generate/class-diagram", &body))?;
+    times("built-in class diagram", || request(address, "POST", "/api/v1/generate/class-diagram", &body))?;
     let mut number = 0;
     times("built-in class diagram, each text another", || {
         number += 1;
         let body =
             format!("{{\"message\":\"{TEXT} A customer of group {number} has a discount number{number}.\"}}");
-        request(&address, "POST", "/api/v1/generate/class-diagram", &body)
+        request(address, "POST", "/api/v1/generate/class-diagram", &body)
     })?;
     let mut number = 0;
     times("validate, each text another", || {
         number += 1;
         let body = format!("{{\"code\":\"flowchart LR\\n  a{number}[\\\"x\\\"] --> b --> c\"}}");
-        request(&address, "POST", "/api/v1/validate", &body)
+        request(address, "POST", "/api/v1/validate", &body)
     })?;
     times("render SVG", || {
-        request(&address, "POST", "/api/v1/render", "{\"code\":\"flowchart LR\\n  a --> b --> c\"}")
+        request(address, "POST", "/api/v1/render", "{\"code\":\"flowchart LR\\n  a --> b --> c\"}")
     })?;
     bench_mcp::measure(&address)?;
-    println!("resident memory at the end: {} MB", resident_mb(server.child.id()));
+    println!("resident memory at the end: {} MB", resident_mb(server.id()));
     Ok(())
 }
 

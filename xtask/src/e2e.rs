@@ -4,25 +4,11 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
-use crate::{Done, root};
-
-/// A server; ended when dropped.
-struct Server {
-    process: Child,
-    url: String,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
-        let _ = self.process.wait();
-    }
-}
+use crate::{Done, root, server::Server};
 
 pub(crate) fn run() -> Done {
     let arguments: Vec<String> = std::env::args().skip(2).collect();
@@ -55,16 +41,17 @@ fn all_of_them(binary: &Path, folder: &Path, reports: &Path) -> Done {
     verify_all(binary, &one, &reports.join("all.xml"))?;
     let many = folder.join("many");
     let mcp = start(binary, "mcp", &many, &[])?;
-    let ai = start(binary, "ai", &many, &[("MCP_SERVER_URL", &mcp.url)])?;
-    let ways = [("MCP_SERVER_URL", mcp.url.as_str()), ("AI_SERVICE_URL", ai.url.as_str())];
+    let ai = start(binary, "ai", &many, &[("MCP_SERVER_URL", &mcp.url())])?;
+    let (checker, generator) = (mcp.url(), ai.url());
+    let ways = [("MCP_SERVER_URL", checker.as_str()), ("AI_SERVICE_URL", generator.as_str())];
     let web = start(binary, "web", &many, &ways)?;
     let api = start(binary, "api", &many, &ways)?;
     let named: Vec<String> = [("api", &api), ("ai", &ai), ("mcp", &mcp)]
         .iter()
-        .map(|(name, server)| format!("{name}={}", server.url))
+        .map(|(name, server)| format!("{name}={}", server.url()))
         .collect();
     let services = format!("web,database,ai_service,{}", named.join(","));
-    verify(binary, &web.url, &["--services", &services], &reports.join("roles.xml"))
+    verify(binary, &web.url(), &["--services", &services], &reports.join("roles.xml"))
 }
 
 /// One process in every role, with a backup that was tried, and restarted in the midst of it.
@@ -81,9 +68,9 @@ fn verify_all(binary: &Path, data: &Path, report: &Path) -> Done {
     if !created.success() {
         return Err("no backup could be made".to_owned());
     }
-    drop(first);
+    first.end("-TERM")?;
     let server = start(binary, "all", data, &variables)?;
-    let (url, address) = (server.url.clone(), server.url.trim_start_matches("http://").to_owned());
+    let (url, address) = (server.url(), server.address.clone());
     // The command of the verification asks for a new process, and waits until it serves.
     let (asked, begun) = (data.join("asked"), data.join("begun"));
     let command =
@@ -94,8 +81,8 @@ fn verify_all(binary: &Path, data: &Path, report: &Path) -> Done {
         while !asked.exists() && !verifying.is_finished() {
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
-        drop(server);
-        let after = start_at(&address, binary, "all", data, &variables);
+        let ended = server.end("-TERM");
+        let after = ended.and_then(|_| start_at(&address, binary, "all", data, &variables));
         // Also if it does not start: what waits must end, and will say so.
         fs::write(&begun, "").map_err(|error| error.to_string())?;
         let outcome = verifying.join().unwrap_or_else(|_| Err("the verification broke off".to_owned()));
@@ -115,26 +102,16 @@ fn start_at(
     variables: &[(&str, &str)],
 ) -> Result<Server, String> {
     fs::create_dir_all(data).map_err(|error| error.to_string())?;
-    let mut process = Command::new(binary)
+    let mut command = Command::new(binary);
+    command
         .args(["serve", "--role", role, "--listen", address, "--data"])
         .arg(data)
         .current_dir(data)
         .env_clear()
         .envs(variables.iter().copied())
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| format!("{} cannot be started: {error}", binary.display()))?;
-    let mut lines = process.stderr.take().map(|told| BufReader::new(told).lines()).into_iter().flatten();
-    let url = lines.by_ref().map_while(Result::ok).find_map(|line| {
-        let (_, rest) = line.split_once("Serving http://")?;
-        Some(format!("http://{}", rest.split('"').next()?.trim()))
-    });
-    let url = url.ok_or_else(|| format!("the role {role} did not say where it serves"));
-    // What it tells is read on, so that it never waits for a reader.
-    std::thread::spawn(move || lines.for_each(drop));
-    Ok(Server { process, url: url? })
+        .stdout(Stdio::null());
+    Server::start(&mut command)
 }
 
 fn verify(binary: &Path, url: &str, more: &[&str], report: &Path) -> Done {

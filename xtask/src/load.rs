@@ -4,8 +4,7 @@
 //! Requests are sent when they are due, whether those before were answered or not, and their time counts from then.
 
 use std::{
-    io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
+    process::Command,
     sync::{
         Mutex,
         atomic::{AtomicBool, Ordering},
@@ -17,7 +16,9 @@ use crate::{
     Done,
     bench::resident_mb,
     http::{Answer, Connection},
-    root, sh,
+    root,
+    server::Server,
+    sh,
 };
 
 /// Connections, each with a thread: so many requests can be waited for at once.
@@ -73,33 +74,15 @@ pub(crate) fn run() -> Done {
     result
 }
 
-/// Ended by its own process id, whatever happens.
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 fn serve_and_measure(wish: &Wish, data: &std::path::Path) -> Done {
     let mut command = Command::new(root().join("target/release/ba-copilot"));
-    command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data).stderr(Stdio::piped());
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
     command.env("BA_COPILOT__LOG__FORMAT", "text").env("LOG_LEVEL", "warn,ba_copilot::cli=info");
     for (name, value) in environment(wish) {
         command.env(name, value);
     }
-    let mut server = Server(command.spawn().map_err(|error| error.to_string())?);
-    let log = server.0.stderr.take().ok_or("the server has no log")?;
-    let mut lines = BufReader::new(log).lines();
-    let address = lines
-        .by_ref()
-        .map_while(Result::ok)
-        .find_map(|line| Some(line.split_once("http://")?.1.split_whitespace().next()?.to_owned()))
-        .ok_or("the server did not say where it listens")?;
-    // The log is read to its end, or the server would wait for a reader.
-    let log = std::thread::spawn(move || lines.map_while(Result::ok).collect::<Vec<String>>());
+    let server = Server::start(&mut command)?;
+    let address = server.address.clone();
     let token = match Connection::open(&address)?.ask("GET", "/api/v1/projects/p-0", "", "")?.status {
         401 => Some(make_token(wish, data)?),
         _ => None,
@@ -118,11 +101,11 @@ fn serve_and_measure(wish: &Wish, data: &std::path::Path) -> Done {
         "{} requests a second for {} s over {CONNECTIONS} connections, {begin}; resident {} MB",
         wish.rate,
         wish.seconds,
-        resident_mb(server.0.id())
+        resident_mb(server.id())
     );
     let over = AtomicBool::new(false);
     let results = std::thread::scope(|scope| {
-        let memory = scope.spawn(|| watch_memory(server.0.id(), wish.seconds, &over));
+        let memory = scope.spawn(|| watch_memory(server.id(), wish.seconds, &over));
         let times = all_requests(&site, wish);
         over.store(true, Ordering::Relaxed);
         memory.join().map_err(|_| "a thread panicked".to_owned())?;
@@ -130,8 +113,7 @@ fn serve_and_measure(wish: &Wish, data: &std::path::Path) -> Done {
     });
     let times = results?;
     print_times(&times, wish);
-    drop(server);
-    let said = log.join().map_err(|_| "a thread panicked")?;
+    let said = server.end("-KILL")?;
     println!("warnings and errors in the log: {}", said.len());
     said.iter().take(10).for_each(|line| println!("  {line}"));
     let errors: usize = times.iter().map(|time| time.errors.len()).sum();

@@ -16,6 +16,7 @@ mod mcp_tools;
 mod oidc_provider;
 mod postgres;
 mod s3_server;
+mod server;
 mod test;
 mod tidy;
 

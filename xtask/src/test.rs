@@ -16,6 +16,8 @@ const ON_POSTGRES: &str = "BA_COPILOT_TEST_ON_POSTGRES";
 const DOCKER_HOST: &str = "BA_COPILOT_TEST_DOCKER_HOST";
 /// Where a program can be linked statically, which is what goes into containers: what is tested is then what is deployed.
 const STATIC_TARGET: &str = "x86_64-unknown-linux-gnu";
+/// What needs the machine for itself: so many requests a second, and not one that fails.
+const ALONE: &str = "deploy::";
 /// The product through its router, which is what runs on both.
 const ON_BOTH: [&str; 16] = [
     "accounts::",
@@ -50,17 +52,15 @@ pub(crate) fn run() -> Done {
     s3_server::provide();
     let server = provide_postgres();
     let url = server.as_ref().map(|server| server.url.as_str());
-    let engine = provide_engine();
-    let host = engine.as_ref().map(|engine| engine.host.as_str());
-    let given = [(POSTGRES_URL, url), (DOCKER_HOST, host)];
-    let variables: Vec<(&str, &str)> =
-        given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-    let mut counts = cargo_test(&["--workspace"], &variables)?;
-    drop(engine);
+    let variables: Vec<(&str, &str)> = url.map(|url| (POSTGRES_URL, url)).into_iter().collect();
+    let apart = ["--skip", ALONE];
+    let mut counts = cargo_test(&[&["--workspace", "--"], &apart[..]].concat(), &variables, false)?;
+    let alone = ["-p", "ba-copilot", "--test", "it", "--", "--test-threads", "1", ALONE];
+    counts.add(&cargo_test(&alone, &variables, false)?);
     if let Some(url) = url {
         let filters: Vec<&str> =
             ["-p", "ba-copilot", "--test", "it", "--"].into_iter().chain(ON_BOTH).collect();
-        counts.add(&cargo_test(&filters, &[(POSTGRES_URL, url), (ON_POSTGRES, "1")])?);
+        counts.add(&cargo_test(&filters, &[(POSTGRES_URL, url), (ON_POSTGRES, "1")], false)?);
     }
     drop(server);
     say(&counts)
@@ -70,7 +70,7 @@ pub(crate) fn run() -> Done {
 pub(crate) fn containers() -> Done {
     let engine = provide_engine().ok_or("without an engine there is nothing to test")?;
     let filters = ["-p", "ba-copilot", "--test", "it", "--", "containers::"];
-    say(&cargo_test(&filters, &[(DOCKER_HOST, &engine.host)])?)
+    say(&cargo_test(&filters, &[(DOCKER_HOST, &engine.host)], true)?)
 }
 
 /// The closing line.
@@ -181,12 +181,12 @@ impl Counts {
 }
 
 /// Runs tests, shows what they print and adds up their closing lines.
-fn cargo_test(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Counts, String> {
+fn cargo_test(arguments: &[&str], variables: &[(&str, &str)], statically: bool) -> Result<Counts, String> {
     let named: String = variables.iter().map(|(name, value)| format!("{name}={value} ")).collect();
     let mut cargo = program("cargo");
     cargo.args(["test", "--release", "--no-fail-fast"]);
     let mut how = String::new();
-    if links_statically() {
+    if statically {
         const FLAGS: &str = "-C target-feature=+crt-static";
         how = format!("RUSTFLAGS='{FLAGS}' ");
         cargo.env("RUSTFLAGS", FLAGS).args(["--target", STATIC_TARGET]);

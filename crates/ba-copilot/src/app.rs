@@ -111,6 +111,12 @@ impl App {
         })
     }
 
+    /// Who generates for this process, if anybody does. For one that keeps nothing nobody does: it is the one that others ask, and a chain
+    /// of them could become a circle.
+    pub fn generator(&self) -> Option<&RemoteGenerator> {
+        self.generator.as_ref().filter(|_| self.store.is_some())
+    }
+
     /// Seals what must be read again.
     ///
     /// # Errors

@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use reqwest::Url;
+
 /// Whether a way is open, and why it is not.
 pub(crate) struct Circuit<E> {
     /// Failures in a row that close it.
@@ -62,6 +64,16 @@ impl<E: Clone> Circuit<E> {
         // Nothing in here panics half-way, so what a panic elsewhere left behind is whole.
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// An address without what may be secret in one.
+pub(crate) fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    // These only fail for addresses that have no host, which nobody can ask.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.into()
 }
 
 /// Asks until there is an answer, seldomer each time between the two waits; ends as soon as `ask` gives nothing to wait for,

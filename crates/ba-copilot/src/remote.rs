@@ -107,12 +107,7 @@ impl RemoteChecker {
 
     /// Where it is, without what may be secret in an address.
     pub fn address(&self) -> String {
-        let mut url = self.0.url.clone();
-        // These only fail for addresses that have no host; this one has.
-        let _ = url.set_username("");
-        let _ = url.set_password(None);
-        url.set_query(None);
-        url.to_string()
+        circuit::shown(&self.0.url)
     }
 
     /// Asks for a verdict by Mermaid's own parser.

@@ -169,12 +169,7 @@ impl RemoteGenerator {
 
     /// Where it is, without what may be secret in an address.
     pub fn address(&self) -> String {
-        let mut url = self.0.url.clone();
-        // These only fail for addresses that have no host; this one has.
-        let _ = url.set_username("");
-        let _ = url.set_password(None);
-        url.set_query(None);
-        url.as_str().trim_end_matches('/').to_owned()
+        circuit::shown(&self.0.url).trim_end_matches('/').to_owned()
     }
 
     /// Has a diagram written.

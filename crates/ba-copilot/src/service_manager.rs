@@ -1,4 +1,4 @@
-//! Tells the service manager (systemd, `Type=notify-reload`) how far this process is, as `sd_notify` does. Says nothing to anybody else,
+//! Tells the service manager (systemd, `Type=notify` or `notify-reload`) how far this process is, as `sd_notify` does. Says nothing to anybody else,
 //! and never fails: a server that nobody manages serves all the same.
 
 use std::{

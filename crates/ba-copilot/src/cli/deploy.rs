@@ -1,12 +1,15 @@
 //! `deploy`: a new version beside the old one, and the old one back.
 
-use std::{io::IsTerminal as _, path::PathBuf};
+use std::{
+    io::IsTerminal as _,
+    path::{Path, PathBuf},
+};
 
 use super::{Failure, Ran, Verdict, block_on, print, say};
 use crate::{
     clock::Clock,
     config::{Config, Environment},
-    ops::deploy::{Error, Order, Told, deploy, run_command},
+    ops::deploy::{Error, Instead, Order, Told, deploy, run_command},
 };
 
 /// Flags of `deploy`.
@@ -21,6 +24,12 @@ pub(super) struct Arguments {
     /// Go back to the version that served before.
     #[arg(long, conflicts_with_all = ["skip_tests", "skip_build", "program"])]
     rollback: bool,
+    /// End what serves, after what it has begun: to restore a backup, for example.
+    #[arg(long, conflicts_with_all = ["rollback", "skip_tests", "skip_build", "program"])]
+    stop: bool,
+    /// Start it again.
+    #[arg(long, conflicts_with_all = ["rollback", "stop", "skip_tests", "skip_build", "program"])]
+    start: bool,
     /// Deploy this program; without it, what is in this folder is tested and built.
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
@@ -38,12 +47,13 @@ pub(super) struct Arguments {
     json: bool,
     /// Deploy nothing: run this command of the version that serves (or was taken last), with its settings, where it lies: for example
     /// `-- user add ada@example.com`.
-    #[arg(last = true, value_name = "COMMAND", conflicts_with_all = ["rollback", "skip_tests", "skip_build", "program", "dry_run"])]
+    #[arg(last = true, value_name = "COMMAND", conflicts_with_all = ["rollback", "stop", "start", "skip_tests", "skip_build", "program", "dry_run"])]
     command: Vec<String>,
 }
 
-pub(super) fn run(arguments: Arguments, file: Option<&std::path::Path>) -> Ran {
-    let settings = arguments.env_file.unwrap_or_else(|| PathBuf::from(format!(".env.{}", arguments.env)));
+pub(super) fn run(arguments: &Arguments, file: Option<&Path>) -> Ran {
+    let settings =
+        arguments.env_file.clone().unwrap_or_else(|| PathBuf::from(format!(".env.{}", arguments.env)));
     let environment = Environment::of_file(&settings)?;
     let config = Config::load(file, &environment)?;
     let source = std::env::current_dir().map_err(|error| Failure::file(".", &error))?;
@@ -53,7 +63,7 @@ pub(super) fn run(arguments: Arguments, file: Option<&std::path::Path>) -> Ran {
         let ran = block_on(run_command(&words, &source, &environment, &config, on_terminal))?;
         return ran.map(Verdict::of).map_err(|error| Failure::Other(error.to_string()));
     }
-    let program = match arguments.program {
+    let program = match &arguments.program {
         Some(program) => {
             let whole = program.canonicalize();
             Some(whole.map_err(|error| Failure::file(&program.display().to_string(), &error))?)
@@ -66,7 +76,12 @@ pub(super) fn run(arguments: Arguments, file: Option<&std::path::Path>) -> Ran {
         program,
         skip_tests: arguments.skip_tests,
         skip_build: arguments.skip_build,
-        rollback: arguments.rollback,
+        instead: match (arguments.rollback, arguments.stop, arguments.start) {
+            (true, ..) => Some(Instead::Rollback),
+            (_, true, _) => Some(Instead::Stop),
+            (.., true) => Some(Instead::Start),
+            _ => None,
+        },
         dry_run: arguments.dry_run,
     };
     let json = arguments.json;
@@ -95,6 +110,10 @@ pub(super) fn run(arguments: Arguments, file: Option<&std::path::Path>) -> Ran {
             Ok(Verdict::Clean)
         }
         Ok(_) if order.dry_run => Ok(Verdict::Clean),
+        Ok(deployed) if order.instead == Some(Instead::Stop) => {
+            print(&format!("Ended: {} served in the slot {}.\n", deployed.release, deployed.slot));
+            Ok(Verdict::Clean)
+        }
         Ok(deployed) => {
             print(&format!("Deployed: {} serves in the slot {}.\n", deployed.release, deployed.slot));
             Ok(Verdict::Clean)
@@ -109,7 +128,6 @@ pub(super) fn run(arguments: Arguments, file: Option<&std::path::Path>) -> Ran {
             }
             Ok(Verdict::Findings)
         }
-        Err(Error::Settings(error)) => Err(error.into()),
         Err(Error::NotBegun(why)) => Err(Failure::Other(why)),
     }
 }

@@ -162,10 +162,7 @@ fn dispatch(cli: Cli, environment: &Environment) -> Ran {
         Some(Command::Doctor(arguments)) => {
             return doctor::run(arguments, cli.config.as_deref(), environment, cli.quiet);
         }
-        Some(Command::Deploy(_)) => {
-            let Some(Command::Deploy(arguments)) = cli.command else { return Ok(Verdict::Clean) };
-            return deploy::run(arguments, cli.config.as_deref());
-        }
+        Some(Command::Deploy(arguments)) => return deploy::run(arguments, cli.config.as_deref()),
         _ => {}
     }
     let mut config = Config::load(cli.config.as_deref(), environment)?;

@@ -14,13 +14,14 @@ use crate::{
 };
 
 /// What is made. Each is letters, digits, `-` and `_`, which mean themselves in addresses and in environment files.
-const GENERATED: [&str; 6] = [
+const GENERATED: [&str; 7] = [
     "SECRET_KEY",
     "MCP_TOKEN",
     "AI_SERVICE_TOKEN",
     "POSTGRES_PASSWORD",
     "REDIS_PASSWORD",
     "GRAFANA_PASSWORD",
+    "BACKUP_PASSPHRASE",
 ];
 
 /// Flags of `secrets`.

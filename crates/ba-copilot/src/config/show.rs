@@ -241,7 +241,9 @@ mod tests {
     fn what_is_secret_is_what_the_types_hide() {
         let texts = merge::merge(None, &Environment::default(), &[]).table;
         for (key, value) in merge::flatten(&texts) {
-            if !matches!(value, Value::String(_)) || ["log.format", "s3.addressing"].contains(&key.as_str()) {
+            // A choice of words cannot be another word.
+            let chosen = ["log.format", "deploy.target", "s3.addressing"].contains(&key.as_str());
+            if !matches!(value, Value::String(_)) || chosen {
                 continue;
             }
             let flag = [("--test", key.as_str(), "canary".to_owned())];

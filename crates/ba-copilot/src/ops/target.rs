@@ -12,6 +12,8 @@ use reqwest::{
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
+use crate::circuit;
+
 /// Longest time for a connection to open.
 const CONNECT: Duration = Duration::from_secs(5);
 /// Answers larger than this are not read.
@@ -123,11 +125,7 @@ impl Target {
 
     /// Its address, without what may be secret in one.
     pub fn address(&self) -> String {
-        let mut base = self.base.clone();
-        // These only fail for addresses that have no host; this one has.
-        let _ = base.set_username("");
-        let _ = base.set_password(None);
-        base.as_str().trim_end_matches('/').to_owned()
+        circuit::shown(&self.base).trim_end_matches('/').to_owned()
     }
 
     /// Whether it is called with a token.

@@ -39,7 +39,7 @@ pub(super) async fn generate(
     order: &Order<'_>,
     usage: &mut Usage,
 ) -> Option<Result<(Outcome, Validator), Error>> {
-    let remote = order.app.generator.as_ref().filter(|_| !order.app.scripted)?;
+    let remote = order.app.generator().filter(|_| !order.app.scripted)?;
     let answer = ask(order, remote, usage).await?;
     match answer {
         Ok(reply) => match believe(order, reply).await {

@@ -176,8 +176,7 @@ fn secrets_are_made_anew_and_never_written_over() {
     for lines in [&printed.out, &text] {
         let names: Vec<&str> =
             lines.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
-        let wanted =
-            "SECRET_KEY MCP_TOKEN AI_SERVICE_TOKEN POSTGRES_PASSWORD REDIS_PASSWORD GRAFANA_PASSWORD";
+        let wanted = "SECRET_KEY MCP_TOKEN AI_SERVICE_TOKEN POSTGRES_PASSWORD REDIS_PASSWORD GRAFANA_PASSWORD BACKUP_PASSPHRASE";
         assert_eq!(names.join(" "), wanted);
         for (_, secret) in lines.lines().filter_map(|line| line.split_once('=')) {
             assert!(
@@ -186,7 +185,7 @@ fn secrets_are_made_anew_and_never_written_over() {
             all.insert(secret.to_owned());
         }
     }
-    assert_eq!(all.len(), 12, "each secret is another one");
+    assert_eq!(all.len(), 14, "each secret is another one");
     let again = run(folder.path(), &["secrets", "generate", "--write", "secrets.env"], &[]);
     assert_eq!((again.code, again.out.as_str()), (Some(2), ""));
     assert!(again.err.contains("is there already and stays as it is"), "{}", again.err);

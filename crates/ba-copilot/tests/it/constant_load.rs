@@ -20,7 +20,7 @@ pub(crate) const RATE: u32 = 300;
 /// Clients; every second one opens a connection for each request.
 const CLIENTS: u32 = 12;
 /// Those who listen to what happens.
-const LISTENERS: usize = 4;
+pub(crate) const LISTENERS: usize = 4;
 /// Longer than any wait of the program.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -32,7 +32,6 @@ pub(crate) struct Crowd {
     project: String,
     over: AtomicBool,
     answered: AtomicUsize,
-    /// Streams that ended as streams end, and were opened again.
     reopened: AtomicUsize,
     failures: Mutex<Vec<String>>,
     /// Titles of what was acknowledged, with their ids.
@@ -169,6 +168,11 @@ impl Crowd {
 
     pub(crate) fn answered(&self) -> usize {
         self.answered.load(Ordering::Relaxed)
+    }
+
+    /// How often a stream ended as streams end, and was opened again.
+    pub(crate) fn reopened(&self) -> usize {
+        self.reopened.load(Ordering::Relaxed)
     }
 
     /// Waits for so many more answers: the crowd goes on.

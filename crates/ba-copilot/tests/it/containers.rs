@@ -41,7 +41,10 @@ impl Drop for Machine {
                 .concat(),
         );
         self.docker(&["network", "prune", "--force"]);
-        self.docker(&["volume", "rm", "--force", "ba-copilot-data"]);
+        let volumes = self.docker(&["volume", "ls", "--quiet"]);
+        let volumes = String::from_utf8_lossy(&volumes.stdout).into_owned();
+        let names: Vec<&str> = volumes.split_whitespace().collect();
+        self.docker(&[&["volume", "rm", "--force"], names.as_slice()].concat());
     }
 }
 

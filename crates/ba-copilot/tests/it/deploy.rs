@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::{
     cli::{Ran, run_in},
-    constant_load::Crowd,
+    constant_load::{Crowd, LISTENERS},
     ledger::{Call, wait_for},
     postgres::Postgres,
     process::BINARY,
@@ -164,6 +164,8 @@ fn three_swaps_and_two_bad_versions(more: &[(&str, &str)]) {
     assert_eq!(machine.release(), second);
     go_on("the third swap");
     assert_eq!([&first, &second, &third].iter().collect::<std::collections::BTreeSet<_>>().len(), 3);
+
+    wait_for("every stream to have moved with each swap", || crowd.reopened() >= 3 * LISTENERS);
 
     // Versions that must not get in.
     let never_ready = machine.bad_version("never-ready", "exec sleep 600");

@@ -32,6 +32,7 @@ mod events;
 mod filters;
 mod folders;
 mod fuzz;
+mod guides;
 mod imports;
 mod jobs;
 mod ledger;

@@ -139,6 +139,18 @@ fn jobs_are_taken_up_where_pages_are_not() {
 }
 
 #[test]
+fn who_generates_for_others_asks_nobody() {
+    let folder = TempDir::new().expect("a folder");
+    // Its own address, for all that it knows.
+    let (address, heard) = pretender(String::new());
+    let ai = start("ai", folder.path(), &[("AI_SERVICE_URL", &format!("http://{address}"))]);
+    let answer = ai.generate(TEXT).expect("an answer");
+    assert_eq!(answer["response"]["metadata"]["validated"], json!(true), "{answer}");
+    assert_eq!(health(&ai)["checks"]["ai_service"], Value::Null);
+    assert_eq!(*heard.lock().expect("heard"), Vec::<String>::new());
+}
+
+#[test]
 fn a_token_that_is_not_known_is_named() {
     let data = TempDir::new().expect("a folder");
     let ai = start("ai", data.path(), &[("AI_SERVICE_TOKEN", "right,older")]);

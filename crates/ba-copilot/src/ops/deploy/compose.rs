@@ -2,15 +2,20 @@
 //! each whether it is ready, and sends people to the one that is.
 
 use std::{
-    fs::{self, OpenOptions},
-    io::Write as _,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, chown},
+    fs,
+    os::unix::fs::{DirBuilderExt as _, chown},
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
 };
 
-use super::{Came, Release, fleet::cannot, outside};
+use tokio::sync::OnceCell;
+
+use super::{
+    Came, Release,
+    fleet::{cannot, write_secret},
+    outside,
+};
 
 /// Who the program is in its container.
 const USER: u32 = 65532;
@@ -27,6 +32,8 @@ pub(super) struct Compose {
     pub(super) backups: PathBuf,
     /// The image whose tools make backups, if it is another one than that of the Dockerfile.
     pub(super) postgres_image: Option<String>,
+    /// Whether Compose is a plugin of `docker`, once that was looked at.
+    pub(super) plugin: OnceCell<bool>,
 }
 
 /// One slot, or the place for commands.
@@ -35,6 +42,13 @@ pub(super) struct Project<'a> {
     pub(super) folder: PathBuf,
     /// Where it answers on this machine.
     pub(super) address: &'a str,
+}
+
+impl Project<'_> {
+    /// What the program is told in it.
+    fn settings(&self) -> PathBuf {
+        self.folder.join("env")
+    }
 }
 
 fn docker(arguments: &[&str]) -> Command {
@@ -53,7 +67,8 @@ impl Compose {
         let name = format!("ba-copilot-{}", project.name);
         let file = self.files.join("compose.app.yaml").display().to_string();
         let common = ["-p", name.as_str(), "-f", &file];
-        let plugin = outside::run(docker(&["compose", "version"])).await.is_ok();
+        let look = || async { outside::run(docker(&["compose", "version"])).await.is_ok() };
+        let plugin = *self.plugin.get_or_init(look).await;
         let mut command = match plugin {
             true => docker(&[&["compose"], common.as_slice(), arguments].concat()),
             false => {
@@ -110,7 +125,7 @@ impl Compose {
         fs::create_dir_all(&self.backups)
             .and_then(|()| chown(&self.backups, Some(USER), Some(USER)))
             .map_err(|error| cannot(&self.backups, &error))?;
-        let file = project.folder.join("env");
+        let file = project.settings();
         let mut text = String::new();
         for (name, value) in variables {
             if value.contains(['\'', '\n']) {
@@ -120,14 +135,7 @@ impl Compose {
             }
             text.push_str(&format!("{name}='{value}'\n"));
         }
-        OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&file)
-            .and_then(|mut opened| opened.write_all(text.as_bytes()))
-            .map_err(|error| cannot(&file, &error))?;
+        write_secret(&file, &text)?;
         outside::run(docker(&["volume", "create", VOLUME])).await.map(|_| ())
     }
 
@@ -157,6 +165,10 @@ impl Compose {
     }
 
     pub(super) async fn stop(&self, project: &Project<'_>, time: Duration) -> Came<()> {
+        // Compose does not go on without the settings; where there are none, nothing was ever started.
+        if !project.settings().exists() {
+            return Ok(());
+        }
         let seconds = time.as_secs().to_string();
         outside::run(self.command(project, "none", &["stop", "-t", &seconds]).await).await?;
         outside::run(self.command(project, "none", &["down"]).await).await.map(|_| ())

@@ -1,11 +1,15 @@
 //! What runs the version of a slot: one shape for all targets.
 
 use std::{
-    fs, io,
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
 };
+
+use tokio::sync::OnceCell;
 
 use super::{
     Came, Release, Slot,
@@ -25,7 +29,7 @@ pub(super) struct Fleet {
     far: Option<String>,
     compose: Compose,
     /// How long the old version may take to answer what it has begun.
-    pub(super) time_to_end: Duration,
+    time_to_end: Duration,
 }
 
 impl Fleet {
@@ -49,6 +53,7 @@ impl Fleet {
                 files: source.join(&deploy.compose_dir),
                 backups,
                 postgres_image: image.map(|(_, image)| image.to_owned()),
+                plugin: OnceCell::new(),
             },
             // A little more than it gives itself.
             time_to_end: Duration::from_secs(config.server.drain_s + config.server.shutdown_s + 15),
@@ -65,12 +70,12 @@ impl Fleet {
     }
 
     /// The folder of a slot.
-    pub(super) fn slot_folder(&self, slot: Slot) -> PathBuf {
+    fn slot_folder(&self, slot: Slot) -> PathBuf {
         self.folder.join("slots").join(slot.word())
     }
 
     /// The file that makes the process of a slot stand by.
-    pub(super) fn standby_marker(&self, slot: Slot) -> PathBuf {
+    fn standby_marker(&self, slot: Slot) -> PathBuf {
         match self.target {
             // A folder of its own, which its containers see.
             DeployTarget::Compose => self.slot_folder(slot).join("state/standby"),
@@ -110,24 +115,31 @@ impl Fleet {
 
     /// Where a slot answers in any state.
     pub(super) fn address(&self, slot: Slot) -> String {
-        let [blue, green] = &self.private;
-        format!("http://{}", if slot == Slot::Blue { blue } else { green })
+        format!("http://{}", self.project(slot).address)
     }
 
     /// What the program of a release is started with, in a slot: what it is told by the operator, and where its place is.
     fn variables(&self, release: &Release, slot: Slot, environment: &Environment) -> Vec<(String, String)> {
-        let address = self.address(slot);
         if self.target == DeployTarget::Compose {
             // The rest is in the files of Compose.
             return self.told(&[("BA_COPILOT_RELEASE", release.name.clone())], environment);
         }
         let own = [
             ("BA_COPILOT_RELEASE", release.name.clone()),
-            ("BA_COPILOT__SERVER__PRIVATE_LISTEN", address.trim_start_matches("http://").to_owned()),
-            ("BA_COPILOT__SERVER__HAND_OVER_DIR", self.folder.join("hand-over").display().to_string()),
+            ("BA_COPILOT__SERVER__PRIVATE_LISTEN", self.project(slot).address.to_owned()),
+            ("BA_COPILOT__SERVER__HAND_OVER_DIR", self.hand_over().display().to_string()),
             ("BA_COPILOT__SERVER__STANDBY_MARKER", self.standby_marker(slot).display().to_string()),
         ];
         self.told(&own, environment)
+    }
+
+    /// Where processes of the slots hand each other the socket: a folder of theirs alone.
+    fn hand_over(&self) -> PathBuf {
+        match self.target {
+            // The unit makes it, for the user of the unit (`RuntimeDirectory`).
+            DeployTarget::Systemd => PathBuf::from("/run/ba-copilot"),
+            DeployTarget::Processes | DeployTarget::Compose => self.folder.join("hand-over"),
+        }
     }
 
     /// What the operator says, but for what is our own.
@@ -232,6 +244,13 @@ impl Fleet {
             DeployTarget::Compose => self.compose.last_words(&self.project(slot)).await,
         }
     }
+}
+
+/// Writes a file that may hold secrets, for nobody else to read.
+pub(super) fn write_secret(path: &Path, text: &str) -> Came<()> {
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|error| cannot(path, &error))
 }
 
 pub(super) fn cannot(path: &Path, error: &io::Error) -> String {

@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Clock,
-    config::{Config, ConfigError, Environment},
+    config::{Config, Environment},
 };
 use fleet::Fleet;
 use releases::Releases;
@@ -87,10 +87,21 @@ pub struct Order {
     pub skip_tests: bool,
     /// Build nothing: what was built last is deployed.
     pub skip_build: bool,
-    /// Go back to the version that served before.
-    pub rollback: bool,
+    /// What to do, if it is not to bring a new version in.
+    pub instead: Option<Instead>,
     /// Say what would be done, look at what can be looked at, and do nothing.
     pub dry_run: bool,
+}
+
+/// What can be done with what was deployed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Instead {
+    /// Go back to the version that served before.
+    Rollback,
+    /// End what serves, for work that needs it: to restore a backup.
+    Stop,
+    /// Start it again.
+    Start,
 }
 
 /// What is told while it goes on.
@@ -120,9 +131,6 @@ pub struct Deployed {
 /// Why there is no new version in service.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The settings cannot be used; nothing was begun.
-    #[error(transparent)]
-    Settings(#[from] ConfigError),
     /// It could not begin.
     #[error("{0}")]
     NotBegun(String),
@@ -266,9 +274,11 @@ pub async fn run_command(
 }
 
 async fn go(site: &mut Site<'_>) -> Came<Deployed> {
-    let release = match site.order.rollback {
-        true => steps::find_previous(site).await?,
-        false => steps::prepare(site).await?,
+    let release = match site.order.instead {
+        Some(Instead::Rollback) => steps::find_previous(site).await?,
+        Some(Instead::Stop) => return switch::stop(site).await,
+        Some(Instead::Start) => return switch::start_again(site).await,
+        None => steps::prepare(site).await?,
     };
     let Some(release) = release else {
         // A dry run ends where the new version would be started.

@@ -42,6 +42,10 @@ impl Releases {
         let release = Release { name, program: folder.join(PROGRAM) };
         if !release.program.exists() {
             fs::create_dir_all(&folder)?;
+            // Whoever runs it may be somebody else than who deploys.
+            for folder in [&self.0, &folder] {
+                fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
+            }
             let draft = folder.join("ba-copilot.new");
             fs::copy(program, &draft)?;
             fs::set_permissions(&draft, fs::Permissions::from_mode(0o755))?;

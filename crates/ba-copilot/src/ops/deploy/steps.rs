@@ -93,41 +93,38 @@ async fn look(site: &mut Site<'_>) -> Came<()> {
 }
 
 async fn test(site: &mut Site<'_>, source: &Path) -> Came<()> {
-    const TITLE: &str = "Test";
-    let why_not = match site.order {
-        order if order.program.is_some() => "a program was given",
-        order if order.skip_tests => "--skip-tests",
-        order if order.dry_run => "a dry run; it runs `cargo xtask test`",
-        _ => {
-            return site
-                .step(TITLE, async |_| {
-                    outside::run(outside::command(Path::new("cargo"), &["xtask", "test"], source)).await?;
-                    Ok(((), "`cargo xtask test` passed".to_owned()))
-                })
-                .await;
-        }
-    };
-    site.leave(TITLE, why_not);
-    Ok(())
+    let skip = site.order.skip_tests.then_some("--skip-tests");
+    in_the_sources(site, source, "Test", skip, "test").await
 }
 
 async fn build(site: &mut Site<'_>, source: &Path) -> Came<()> {
-    const TITLE: &str = "Build";
+    let skip = site.order.skip_build.then_some("--skip-build");
+    in_the_sources(site, source, "Build", skip, "dist").await
+}
+
+/// Runs a command of the sources, unless there is a reason not to.
+async fn in_the_sources(
+    site: &mut Site<'_>,
+    source: &Path,
+    title: &'static str,
+    skip: Option<&str>,
+    command: &str,
+) -> Came<()> {
+    let would = format!("a dry run; it runs `cargo xtask {command}`");
     let why_not = match site.order {
-        order if order.program.is_some() => "a program was given",
-        order if order.skip_build => "--skip-build",
-        order if order.dry_run => "a dry run; it runs `cargo xtask dist`",
-        _ => {
-            return site
-                .step(TITLE, async |_| {
-                    outside::run(outside::command(Path::new("cargo"), &["xtask", "dist"], source)).await?;
-                    Ok(((), source.join(BUILT).display().to_string()))
-                })
-                .await;
-        }
+        order if order.program.is_some() => Some("a program was given"),
+        order if order.dry_run => skip.or(Some(&would)),
+        _ => skip,
     };
-    site.leave(TITLE, why_not);
-    Ok(())
+    if let Some(why_not) = why_not {
+        site.leave(title, why_not);
+        return Ok(());
+    }
+    site.step(title, async |_| {
+        outside::run(outside::command(Path::new("cargo"), &["xtask", command], source)).await?;
+        Ok(((), format!("`cargo xtask {command}` ended well")))
+    })
+    .await
 }
 
 async fn take(site: &mut Site<'_>, source: &Path) -> Came<Release> {

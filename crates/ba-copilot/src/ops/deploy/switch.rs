@@ -67,6 +67,50 @@ pub(super) async fn bring_in(site: &mut Site<'_>, release: Release) -> Came<Depl
     Ok(Deployed { release: release.name, slot, previous })
 }
 
+/// What is said to serve.
+fn active(site: &Site<'_>) -> Came<Active> {
+    site.state.active.clone().ok_or_else(|| "Nothing was deployed here yet.".to_owned())
+}
+
+/// Ends what runs in either slot, after what it has begun.
+pub(super) async fn stop(site: &mut Site<'_>) -> Came<Deployed> {
+    let active = active(site)?;
+    if site.order.dry_run {
+        site.leave("Stop", format!("a dry run; {} would end", active.release));
+    } else {
+        site.step("Stop", async |site| {
+            for slot in Slot::ALL {
+                site.fleet.stop(slot).await?;
+            }
+            Ok(((), "nothing serves".to_owned()))
+        })
+        .await?;
+    }
+    Ok(Deployed { release: active.release, slot: active.slot, previous: site.state.previous.clone() })
+}
+
+/// Starts the version that served, in its slot.
+pub(super) async fn start_again(site: &mut Site<'_>) -> Came<Deployed> {
+    let active = active(site)?;
+    let release = site.releases.find(&active.release);
+    let release = release.ok_or_else(|| format!("The release {} is not kept any more.", active.release))?;
+    if site.order.dry_run {
+        site.leave("Start", format!("a dry run; {} would be started", active.release));
+    } else {
+        if !site.fleet.is_running(active.slot).await {
+            start(site, &release, active.slot).await?;
+        }
+        site.step("Serve", async |site| {
+            site.fleet.stand_by(active.slot, false)?;
+            site.wait_until_ready(active.slot, true).await?;
+            site.started = None;
+            Ok(((), site.front()?.address()))
+        })
+        .await?;
+    }
+    Ok(Deployed { release: active.release, slot: active.slot, previous: site.state.previous.clone() })
+}
+
 async fn start(site: &mut Site<'_>, release: &Release, slot: Slot) -> Came<()> {
     site.step("Start", async |site| {
         if site.fleet.is_running(slot).await {

@@ -1,13 +1,12 @@
 //! Slots as two instances of one unit, `ba-copilot@blue` and `ba-copilot@green` (`ops/systemd`).
 
-use std::{
-    fs::{self, OpenOptions},
-    io::Write as _,
-    os::unix::fs::{OpenOptionsExt as _, symlink},
-    path::Path,
-};
+use std::{fs, os::unix::fs::symlink, path::Path};
 
-use super::{Came, Release, Slot, fleet::cannot, outside};
+use super::{
+    Came, Release, Slot,
+    fleet::{cannot, write_secret},
+    outside,
+};
 
 fn unit(slot: Slot) -> String {
     format!("ba-copilot@{slot}.service")
@@ -32,14 +31,7 @@ pub(super) async fn start(
 ) -> Came<()> {
     let settings = folder.join("env");
     let text: String = variables.iter().map(|(name, value)| format!("{name}={}\n", quoted(value))).collect();
-    let written = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&settings)
-        .and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|error| cannot(&settings, &error))?;
+    write_secret(&settings, &text)?;
     let (current, next) = (folder.join("program"), folder.join("program.new"));
     let _ = fs::remove_file(&next);
     symlink(&release.program, &next)

@@ -1,0 +1,124 @@
+//! The guide to installing, upgrading, going back and restoring, run from its first command to its last in an empty folder.
+//!
+//! Two things are other than on a real machine: folders of the system are folders of the test, and there is no systemd, so that the
+//! processes are started by `deploy` itself. What the guide asks of the system is written down and looked at.
+
+use std::{
+    fs,
+    net::TcpListener,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use tempfile::TempDir;
+
+use crate::{ledger::Call, process::BINARY};
+
+/// The commands of a page, in order.
+fn commands(page: &str) -> String {
+    let blocks = page.split("```sh\n").skip(1);
+    blocks.map(|block| block.split("```").next().unwrap_or_default()).collect()
+}
+
+/// Ends what runs in the slots.
+struct Slots<'a>(&'a Path);
+
+impl Drop for Slots<'_> {
+    fn drop(&mut self) {
+        for slot in ["blue", "green"] {
+            if let Ok(pid) = fs::read_to_string(self.0.join("slots").join(slot).join("pid")) {
+                let _ =
+                    Command::new("kill").args(["-KILL", pid.split(' ').next().unwrap_or_default()]).status();
+            }
+        }
+    }
+}
+
+/// An archive as `cargo xtask dist` makes it, with a program of its own.
+fn pack(folder: &Path, version: &str) {
+    let name = format!("ba-copilot-{version}-x86_64-linux");
+    let stage = folder.join(&name);
+    fs::create_dir_all(stage.join("ops/systemd")).expect("a folder");
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for file in ["ops/systemd/ba-copilot@.service", ".env.production.example"] {
+        fs::copy(repository.join(file), stage.join(file)).expect("a copy");
+    }
+    let mut program = fs::read(BINARY).expect("the program");
+    program.extend_from_slice(version.as_bytes());
+    fs::write(stage.join("ba-copilot"), program).expect("written");
+    fs::set_permissions(stage.join("ba-copilot"), fs::Permissions::from_mode(0o755)).expect("set");
+    let archive = format!("{name}.tar.gz");
+    let tar = ["--use-compress-program=gzip -1", "--create", "--file", &archive, "--remove-files", &name];
+    assert!(Command::new("tar").args(tar).current_dir(folder).status().expect("tar").success());
+}
+
+#[test]
+fn every_command_of_the_guide_works_in_an_empty_folder() {
+    let folder = TempDir::new().expect("a folder");
+    let place = |name: &str| folder.path().join(name).display().to_string();
+    let ports: Vec<TcpListener> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").expect("a port")).collect();
+    let port = |number: usize| ports[number].local_addr().expect("an address").to_string();
+    let (front, blue, green) = (port(0), port(1), port(2));
+    drop(ports);
+    for version in ["0.1.0", "0.2.0"] {
+        pack(folder.path(), version);
+    }
+    let sums = "sha256sum *.tar.gz > SHA256SUMS";
+    assert!(
+        Command::new("sh").args(["-c", sums]).current_dir(folder.path()).status().expect("sums").success()
+    );
+    // What is asked of the system is only written down.
+    let asked = place("asked");
+    fs::create_dir(folder.path().join("bin")).expect("a folder");
+    for name in ["useradd", "systemctl"] {
+        let shim = folder.path().join("bin").join(name);
+        fs::write(&shim, format!("#!/bin/sh\necho {name} \"$@\" >> '{asked}'\n")).expect("written");
+        fs::set_permissions(&shim, fs::Permissions::from_mode(0o755)).expect("set");
+    }
+    fs::create_dir(folder.path().join("units")).expect("a folder");
+
+    let page = include_str!("../../../../docs/install.md");
+    let deploy = format!(
+        "BA_COPILOT__DEPLOY__TARGET=processes\nBA_COPILOT__DEPLOY__BLUE={blue}\nBA_COPILOT__DEPLOY__GREEN={green}\nBA_COPILOT__DEPLOY__OBSERVE_S=1"
+    );
+    let mut script = commands(page);
+    for (theirs, ours) in [
+        ("BA_COPILOT__DEPLOY__TARGET=systemd", deploy.as_str()),
+        ("-o ba-copilot -g ba-copilot ", ""),
+        ("/opt/ba-copilot", &place("opt")),
+        ("/var/lib/ba-copilot", &place("lib")),
+        ("/var/backups/ba-copilot", &place("backups")),
+        ("/etc/ba-copilot", &place("etc")),
+        ("/etc/systemd/system/", &place("units/")),
+        ("127.0.0.1:8000", &front),
+    ] {
+        assert!(script.contains(theirs), "the guide does not say {theirs} any more");
+        script = script.replace(theirs, ours);
+    }
+    assert_eq!(script.matches("deploy --env").count(), 11, "commands of the guide were lost, or are new");
+    let opt = folder.path().join("opt");
+    let _slots = Slots(&opt);
+    let output = Command::new("sh")
+        .args(["-eux", "-c", &script])
+        .current_dir(folder.path())
+        .env_clear()
+        .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", place("bin")))
+        .stdin(Stdio::null())
+        .output()
+        .expect("it runs");
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (said(&output.stdout), said(&output.stderr));
+    assert!(output.status.success(), "{out}\n{err}");
+
+    // What it came to.
+    assert_eq!(out.matches("Deployed: ").count(), 4, "{out}");
+    assert!(out.contains("/set-up"), "no link: {out}");
+    assert!(out.contains("everything in it came back"), "{out}");
+    assert!(err.contains("Restored."), "{err}");
+    let asked = fs::read_to_string(asked).expect("what was asked");
+    assert!(asked.contains("useradd --system") && asked.contains("systemctl daemon-reload"), "{asked}");
+    assert!(folder.path().join("units/ba-copilot@.service").is_file());
+    let health = Call::get("/health").send(&front, "").expect("health").json;
+    assert_eq!(health["status"], "healthy", "{health}");
+}
