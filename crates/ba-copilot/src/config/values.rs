@@ -12,6 +12,7 @@ impl Config {
     pub(super) fn check_values(&self) -> Vec<ConfigError> {
         let mut problems = self.check_oidc();
         problems.extend(self.check_traces());
+        problems.extend(self.check_s3());
         let mut wrong = |key: &str, problem: String| {
             problems.push(ConfigError::Value { key: key.to_owned(), problem });
         };

@@ -30,6 +30,13 @@ pub(crate) struct Ran {
     pub(crate) err: String,
 }
 
+impl Ran {
+    fn of(output: std::process::Output) -> Ran {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        Ran { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+    }
+}
+
 /// A place with a data folder, a folder of backups, and variables.
 pub(crate) struct Place {
     pub(crate) folder: TempDir,
@@ -67,7 +74,19 @@ impl Place {
     }
 
     pub(crate) fn run_with(&self, arguments: &[&str], more: &[(&str, &str)]) -> Ran {
-        let output = Command::new(BINARY)
+        self.run_by(BINARY, &[], arguments, more)
+    }
+
+    /// By another program, which starts it.
+    pub(crate) fn run_by(
+        &self,
+        program: &str,
+        before: &[String],
+        arguments: &[&str],
+        more: &[(&str, &str)],
+    ) -> Ran {
+        let output = Command::new(program)
+            .args(before)
             .args(arguments)
             .arg("--data")
             .arg(self.data())
@@ -80,8 +99,22 @@ impl Place {
             .stdin(Stdio::null())
             .output()
             .expect("it runs");
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-        Ran { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+        Ran::of(output)
+    }
+
+    /// Commands of a page, with this folder first on the path.
+    pub(crate) fn shell(&self, commands: &str, programs: &str) -> Ran {
+        let output = Command::new("bash")
+            .args(["-eu", "-c", commands])
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("PATH", format!("{programs}:/usr/local/bin:/usr/bin:/bin"))
+            .env("BA_COPILOT__DATA__DIR", self.data())
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .output()
+            .expect("it runs");
+        Ran::of(output)
     }
 
     pub(crate) fn good(&self, arguments: &[&str]) -> String {
@@ -114,11 +147,20 @@ impl Place {
     pub(crate) fn token(&self) -> String {
         self.good(&["user", "add", "ada@example.com"]);
         let make = ["token", "create", "--user", "ada@example.com", "--name", "test"];
-        let scopes = ["--scope", "read", "--scope", "write", "--scope", "generate"];
-        self.good(&[&make[..], &scopes[..]].concat()).trim().to_owned()
+        self.good(&[&make[..], &["--scope", "read,write,generate,account"]].concat()).trim().to_owned()
     }
 
+    /// Everything that is kept, but for what was written down of backups themselves.
     pub(crate) fn dump(&self) -> Vec<String> {
+        self.dump_all().into_iter().filter(|line| !is_about_backups(line)).collect()
+    }
+
+    /// What was written down of backups.
+    pub(crate) fn dump_events(&self) -> Vec<String> {
+        self.dump_all().into_iter().filter(|line| is_about_backups(line)).collect()
+    }
+
+    fn dump_all(&self) -> Vec<String> {
         block_on(async {
             let store = Store::connect(&self.url(), &ConnectOptions::default()).await.expect("the store");
             let mut lines = Vec::new();
@@ -138,6 +180,10 @@ impl Place {
         }
         fs::remove_dir_all(self.data()).expect("gone");
     }
+}
+
+fn is_about_backups(line: &str) -> bool {
+    line.contains("\"audit_events\"") && line.contains("\"action\":\"backup.")
 }
 
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
@@ -239,10 +285,10 @@ fn comes_back(place: &Place) {
     let (status, log) = server.wait();
     assert_eq!(status.code(), Some(0), "{log}");
 
-    let then = place.dump();
+    let (then, events) = (place.dump(), place.dump_events());
     let quiet = place.create();
     let good = place.good(&["backup", "verify", quiet.to_str().expect("a path")]);
-    assert!(good.contains(&format!("Good: {} rows", then.len())), "{good}");
+    assert!(good.contains(&format!("Good: {} rows", then.len() + events.len())), "{good}");
     let key = fs::read(place.data().join("secret.key")).ok();
     place.destroy();
     let restored = restore(&quiet, &[]);

@@ -73,7 +73,10 @@ impl<'a> Call<'a> {
         };
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(cut)?;
         let whole = header("content-length").and_then(|length| length.parse().ok()) == Some(body.len());
-        let json = serde_json::from_str(body).ok().filter(|_| whole).ok_or_else(cut)?;
+        let json = match status {
+            204 => Value::Null,
+            _ => serde_json::from_str(body).ok().filter(|_| whole).ok_or_else(cut)?,
+        };
         Ok(Answer { status, etag: header("etag"), json })
     }
 }

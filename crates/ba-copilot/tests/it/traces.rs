@@ -164,12 +164,12 @@ fn model() -> (String, mpsc::Receiver<String>, mpsc::Sender<()>) {
     let (url, open) = vendor(move |mut stream, _| {
         let _ = seen.send(read_request(&mut stream));
         let content = match count.fetch_add(1, Ordering::Relaxed) {
-            0 => json!({"classes": [{"name": "Order"}], "relationships": [{"from": "Order", "to": "Ghost", "kind": "association"}]}),
+            0 => {
+                json!({"classes": [{"name": "Order"}], "relationships": [{"from": "Order", "to": "Ghost", "kind": "association"}]})
+            }
             _ => json!({"classes": [{"name": "Canaryelement"}, {"name": "Order"}], "relationships": []}),
         };
-        let chunk = |delta: Value, reason: Value| {
-            json!({"id": "1", "object": "chat.completion.chunk", "model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]})
-        };
+        let chunk = |delta: Value, reason: Value| json!({"id": "1", "object": "chat.completion.chunk", "model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]});
         let usage = json!({"id": "1", "object": "chat.completion.chunk", "model": "m", "choices": [], "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}});
         let events = [
             chunk(json!({"role": "assistant", "content": content.to_string()}), Value::Null),
