@@ -15,6 +15,7 @@ mod load;
 mod mcp_tools;
 mod oidc_provider;
 mod postgres;
+mod s3_server;
 mod test;
 mod tidy;
 

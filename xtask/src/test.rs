@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{Done, containers, has, mcp_tools, oidc_provider, postgres, program, sh};
+use crate::{Done, containers, has, mcp_tools, oidc_provider, postgres, program, s3_server, sh};
 
 /// What a test finds its PostgreSQL server under.
 const POSTGRES_URL: &str = "BA_COPILOT_TEST_POSTGRES_URL";
@@ -47,6 +47,7 @@ pub(crate) fn run() -> Done {
     provide("Alertmanager, to check its configuration", "amtool", &["prometheus-alertmanager"]);
     mcp_tools::provide();
     oidc_provider::provide();
+    s3_server::provide();
     let server = provide_postgres();
     let url = server.as_ref().map(|server| server.url.as_str());
     let engine = provide_engine();

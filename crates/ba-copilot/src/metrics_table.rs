@@ -181,7 +181,7 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         unit: "seconds since 1970",
         only: "with `backup.dir`",
-        meaning: "When the newest backup in the folder of backup.dir was made, in seconds since 1970",
+        meaning: "When the newest backup at backup.dir was made, in seconds since 1970",
         change: "Older than a day: backups have stopped.",
         ..NOTHING
     },
@@ -190,7 +190,7 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         unit: "seconds since 1970",
         only: "with `backup.dir`",
-        meaning: "When a backup in the folder of backup.dir was last tried and everything in it came back, in seconds since 1970",
+        meaning: "When a backup at backup.dir was last tried and everything in it came back, in seconds since 1970",
         change: "Older than a day: nobody knows whether a backup could be restored.",
         ..NOTHING
     },
@@ -199,7 +199,7 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         unit: "bytes",
         only: "with `backup.dir`",
-        meaning: "Size of the newest backup in the folder of backup.dir",
+        meaning: "Size of the newest backup at backup.dir",
         change: "Much smaller than yesterday: something is missing.",
         ..NOTHING
     },

@@ -1,6 +1,6 @@
 //! `backup`: copies of everything that is kept, made while servers run, tried, and put back.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::{
     clock::{Clock, minute, rfc3339},
     config::Config,
     ops::backup::{
-        Error, Found, Made, Site, Verified, create_backup, list_backups, restore_backup, verify_backup,
+        Error, Found, Made, Place, Site, Verified, create_backup, list_backups, restore_backup, verify_backup,
     },
 };
 
@@ -31,10 +31,10 @@ enum Command {
     /// Make a backup. Servers go on meanwhile. With BACKUP_PASSPHRASE it is encrypted, and holds secret.key and the file given with
     /// --config too.
     Create {
-        /// The folder that it goes to; backup.dir of the settings if not said.
+        /// The folder that it goes to, or s3://BUCKET/PREFIX of S3-compatible storage; backup.dir of the settings if not said.
         #[arg(long, value_name = "DIR")]
-        to: Option<PathBuf>,
-        /// Delete backups in that folder that are older than so many days, for example 7d; 0d keeps all. The newest one, and the newest
+        to: Option<Place>,
+        /// Delete backups there that are older than so many days, for example 7d; 0d keeps all. The newest one, and the newest
         /// one that was tried and is good, always stay.
         #[arg(long, value_name = "DAYS", value_parser = days)]
         keep: Option<u32>,
@@ -42,21 +42,21 @@ enum Command {
         #[arg(long)]
         verify: bool,
     },
-    /// List the backups in a folder, newest first. Exit code 1 if there is none.
+    /// List the backups in a folder or at s3://BUCKET/PREFIX, newest first. Exit code 1 if there is none.
     List {
-        /// The folder; backup.dir of the settings if not said.
-        dir: Option<PathBuf>,
+        /// The folder or the address; backup.dir of the settings if not said.
+        dir: Option<Place>,
     },
     /// Restore a backup into a database of its own, compare everything with what was there when it was made, and throw that database
     /// away. One from PostgreSQL is tried on the server of DATABASE_URL. Exit code 1 if it is no good.
     Verify {
-        /// The backup.
-        file: PathBuf,
+        /// The backup: a file, or an address that `list` shows.
+        file: Place,
     },
     /// Put a backup in the place of what is there, which is put aside and not deleted. Stop the servers first.
     Restore {
-        /// The backup.
-        file: PathBuf,
+        /// The backup: a file, or an address that `list` shows.
+        file: Place,
         /// PostgreSQL: also if the database is not empty. It stays on the server under another name.
         #[arg(long)]
         replace: bool,
@@ -72,21 +72,25 @@ fn days(text: &str) -> Result<u32, String> {
 pub(super) fn run(arguments: Arguments, config: Config) -> Ran {
     let site = Site { config: with_data(config, arguments.data), clock: Clock::system() };
     let json = arguments.json;
-    let folder = |named: Option<PathBuf>| {
-        named.or_else(|| site.folder()).ok_or_else(|| {
+    let place = |named: Option<Place>| {
+        let place = match named {
+            Some(place) => Some(place),
+            None => site.place()?,
+        };
+        place.ok_or_else(|| {
             Failure::Other("No folder is named; say which, or set backup.dir in the settings.".to_owned())
         })
     };
     match arguments.command {
         Command::Create { to, keep, verify } => {
-            let to = folder(to)?;
+            let to = place(to)?;
             let keep = keep.unwrap_or(site.config.backup.keep_days);
             let made = block_on(create_backup(&site, &to, keep))??;
             tell_made(&made, json);
-            if verify { try_one(&site, &made.path, json) } else { Ok(Verdict::Clean) }
+            if verify { try_one(&site, &made.place, json) } else { Ok(Verdict::Clean) }
         }
         Command::List { dir } => {
-            let found = list_backups(&folder(dir)?)?;
+            let found = block_on(list_backups(&site, &place(dir)?))??;
             tell_found(&found, json);
             Ok(Verdict::of(!found.is_empty()))
         }
@@ -111,7 +115,7 @@ pub(super) fn run(arguments: Arguments, config: Config) -> Ran {
     }
 }
 
-fn try_one(site: &Site, file: &Path, json: bool) -> Ran {
+fn try_one(site: &Site, file: &Place, json: bool) -> Ran {
     match block_on(verify_backup(site, file))? {
         Ok(verified) => {
             tell_verified(file, &verified, json);
@@ -126,9 +130,9 @@ fn try_one(site: &Site, file: &Path, json: bool) -> Ran {
 }
 
 fn tell_made(made: &Made, json: bool) {
-    let path = made.path.display().to_string();
+    let path = made.place.to_string();
     if json {
-        let deleted: Vec<String> = made.deleted.iter().map(|path| path.display().to_string()).collect();
+        let deleted: Vec<String> = made.deleted.iter().map(Place::to_string).collect();
         print(&format!(
             "{}\n",
             json!({"file": path, "size_bytes": made.size_bytes, "manifest": made.manifest, "deleted": deleted})
@@ -137,7 +141,7 @@ fn tell_made(made: &Made, json: bool) {
         print(&format!("{path}\n"));
     }
     for gone in &made.deleted {
-        say(&format!("Deleted {}", gone.display()));
+        say(&format!("Deleted {gone}"));
     }
     if made.without_key {
         say("secret.key is not in it, because it is not encrypted; keep a copy of that file elsewhere.");
@@ -152,7 +156,7 @@ fn tell_found(found: &[Found], json: bool) {
             None => "not tried".to_owned(),
         };
         let encrypted = if backup.encrypted { "encrypted" } else { "plain" };
-        let path = backup.path.display();
+        let path = &backup.place;
         print(&match json {
             true => format!(
                 "{}\n",
@@ -173,13 +177,13 @@ fn tell_found(found: &[Found], json: bool) {
     }
 }
 
-fn tell_verified(file: &Path, verified: &Verified, json: bool) {
+fn tell_verified(file: &Place, verified: &Verified, json: bool) {
     let rows: u64 = verified.manifest.counts.values().sum();
     if json {
         print(&format!(
             "{}\n",
             json!({
-                "file": file.display().to_string(),
+                "file": file.to_string(),
                 "good": true,
                 "faults": [],
                 "manifest": verified.manifest,
@@ -201,13 +205,13 @@ fn tell_verified(file: &Path, verified: &Verified, json: bool) {
     }
 }
 
-fn tell_refused(file: &Path, error: &Error, json: bool) {
+fn tell_refused(file: &Place, error: &Error, json: bool) {
     let faults = match error {
         Error::Faulty { faults, .. } => faults.clone(),
         other => vec![other.to_string()],
     };
     if json {
-        print(&format!("{}\n", json!({"file": file.display().to_string(), "good": false, "faults": faults})));
+        print(&format!("{}\n", json!({"file": file.to_string(), "good": false, "faults": faults})));
     } else {
         print(&format!("{error}\n"));
     }

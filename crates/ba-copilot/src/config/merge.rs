@@ -16,7 +16,7 @@ use toml::{
 use super::DEFAULT_TOML;
 
 /// Variables that people know from elsewhere, and the settings they are.
-const ALIASES: [(&str, &str); 26] = [
+const ALIASES: [(&str, &str); 31] = [
     ("OPEN_ROUTER_API_KEY", "providers.openrouter_api_key"),
     ("OPENAI_API_KEY", "providers.openai_api_key"),
     ("ANTHROPIC_API_KEY", "providers.anthropic_api_key"),
@@ -32,6 +32,11 @@ const ALIASES: [(&str, &str); 26] = [
     ("MAIL_FROM", "mail.from"),
     ("SECRET_KEY", "secrets.secret_key"),
     ("BACKUP_PASSPHRASE", "backup.passphrase"),
+    ("AWS_ENDPOINT_URL_S3", "s3.endpoint"),
+    ("AWS_REGION", "s3.region"),
+    ("AWS_ACCESS_KEY_ID", "s3.access_key_id"),
+    ("AWS_SECRET_ACCESS_KEY", "s3.secret_access_key"),
+    ("AWS_SESSION_TOKEN", "s3.session_token"),
     ("OIDC_ISSUER", "oidc.issuer"),
     ("OIDC_CLIENT_ID", "oidc.client_id"),
     ("OIDC_CLIENT_SECRET", "oidc.client_secret"),

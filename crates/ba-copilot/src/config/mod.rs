@@ -5,6 +5,7 @@
 
 mod merge;
 mod prices;
+mod s3;
 mod show;
 mod values;
 
@@ -20,6 +21,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 pub use merge::{ConfigError, Environment, Origin, variables};
+pub use s3::{Addressing, S3, S3_SCHEME, s3_address};
 pub use show::{Inspection, Problem, SECRETS, Setting, address};
 
 /// The embedded defaults.
@@ -35,6 +37,8 @@ pub struct Config {
     pub data: Data,
     /// Copies of it.
     pub backup: Backup,
+    /// How storage for them is reached.
+    pub s3: S3,
     /// How people prove who they are.
     pub accounts: Accounts,
     /// With whom else people may sign in.

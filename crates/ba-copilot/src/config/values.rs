@@ -11,6 +11,7 @@ impl Config {
     /// What is wrong with values that are of the right kind: all of it, in the order of the settings here.
     pub(super) fn check_values(&self) -> Vec<ConfigError> {
         let mut problems = self.check_oidc();
+        problems.extend(self.check_s3());
         let mut wrong = |key: &str, problem: String| {
             problems.push(ConfigError::Value { key: key.to_owned(), problem });
         };

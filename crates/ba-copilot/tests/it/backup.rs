@@ -30,6 +30,13 @@ pub(crate) struct Ran {
     pub(crate) err: String,
 }
 
+impl Ran {
+    fn of(output: std::process::Output) -> Ran {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        Ran { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+    }
+}
+
 /// A place with a data folder, a folder of backups, and variables.
 pub(crate) struct Place {
     pub(crate) folder: TempDir,
@@ -67,7 +74,19 @@ impl Place {
     }
 
     pub(crate) fn run_with(&self, arguments: &[&str], more: &[(&str, &str)]) -> Ran {
-        let output = Command::new(BINARY)
+        self.run_by(BINARY, &[], arguments, more)
+    }
+
+    /// By another program, which starts it.
+    pub(crate) fn run_by(
+        &self,
+        program: &str,
+        before: &[String],
+        arguments: &[&str],
+        more: &[(&str, &str)],
+    ) -> Ran {
+        let output = Command::new(program)
+            .args(before)
             .args(arguments)
             .arg("--data")
             .arg(self.data())
@@ -80,8 +99,22 @@ impl Place {
             .stdin(Stdio::null())
             .output()
             .expect("it runs");
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-        Ran { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+        Ran::of(output)
+    }
+
+    /// Commands of a page, with this folder first on the path.
+    pub(crate) fn shell(&self, commands: &str, programs: &str) -> Ran {
+        let output = Command::new("bash")
+            .args(["-eu", "-c", commands])
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("PATH", format!("{programs}:/usr/local/bin:/usr/bin:/bin"))
+            .env("BA_COPILOT__DATA__DIR", self.data())
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .output()
+            .expect("it runs");
+        Ran::of(output)
     }
 
     pub(crate) fn good(&self, arguments: &[&str]) -> String {
@@ -118,7 +151,17 @@ impl Place {
         self.good(&[&make[..], &scopes[..]].concat()).trim().to_owned()
     }
 
+    /// Everything that is kept, but for what was written down of backups themselves.
     pub(crate) fn dump(&self) -> Vec<String> {
+        self.dump_all().into_iter().filter(|line| !is_about_backups(line)).collect()
+    }
+
+    /// What was written down of backups.
+    pub(crate) fn dump_events(&self) -> Vec<String> {
+        self.dump_all().into_iter().filter(|line| is_about_backups(line)).collect()
+    }
+
+    fn dump_all(&self) -> Vec<String> {
         block_on(async {
             let store = Store::connect(&self.url(), &ConnectOptions::default()).await.expect("the store");
             let mut lines = Vec::new();
@@ -138,6 +181,10 @@ impl Place {
         }
         fs::remove_dir_all(self.data()).expect("gone");
     }
+}
+
+fn is_about_backups(line: &str) -> bool {
+    line.contains("\"audit_events\"") && line.contains("\"action\":\"backup.")
 }
 
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {

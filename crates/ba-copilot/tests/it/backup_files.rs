@@ -13,9 +13,9 @@ use sqlx::{Connection, Executor, SqliteConnection};
 use crate::backup::{PASSPHRASE, Place, block_on};
 
 /// A backup taken apart: its manifest, and its other files in their order.
-type Parts = (Value, Vec<(String, Vec<u8>)>);
+pub(crate) type Parts = (Value, Vec<(String, Vec<u8>)>);
 
-fn take_apart(file: &[u8]) -> Parts {
+pub(crate) fn take_apart(file: &[u8]) -> Parts {
     let mut tar = tar::Archive::new(zstd::Decoder::new(file).expect("zstd"));
     let mut parts = Vec::new();
     for entry in tar.entries().expect("entries") {
@@ -31,7 +31,7 @@ fn take_apart(file: &[u8]) -> Parts {
 }
 
 /// As the program writes them, checksum and all.
-fn put_together((manifest, files): &Parts) -> Vec<u8> {
+pub(crate) fn put_together((manifest, files): &Parts) -> Vec<u8> {
     let mut tar = tar::Builder::new(zstd::Encoder::new(Vec::new(), 0).expect("zstd"));
     let manifest = ("manifest.json".to_owned(), manifest.to_string().into_bytes());
     for (name, bytes) in [&manifest].into_iter().chain(files) {

@@ -37,7 +37,7 @@ impl Postgres {
         if let Some(user) = unprivileged() {
             run(Command::new("chown").arg(user).arg(folder.path()));
         }
-        run(as_user(&programs.join("initdb"))
+        run(as_user(&programs.join("initdb"), true)
             .args(["--username=tests", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync", "-D"])
             .arg(folder.path().join("data"))
             .current_dir(folder.path()));
@@ -92,7 +92,7 @@ impl Drop for Postgres {
 
 fn spawn(programs: &Path, folder: &Path, port: u16) -> Child {
     let log = fs::File::options().create(true).append(true).open(folder.join("log")).expect("a log");
-    as_user(&programs.join("postgres"))
+    as_user(&programs.join("postgres"), true)
         .arg("-D")
         .arg(folder.join("data"))
         .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-k", "", "-c", "fsync=off"])
@@ -105,7 +105,7 @@ fn spawn(programs: &Path, folder: &Path, port: u16) -> Child {
 }
 
 /// Where `initdb` and `postgres` are: where Debian keeps them, the newest first, or on the path.
-fn programs() -> Option<PathBuf> {
+pub(crate) fn programs() -> Option<PathBuf> {
     let mut folders: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
         .into_iter()
         .flatten()
@@ -127,20 +127,25 @@ fn output_of(program: &str, arguments: &[&str]) -> Option<String> {
 }
 
 /// Whom to be instead of root.
-fn unprivileged() -> Option<&'static str> {
+pub(crate) fn unprivileged() -> Option<&'static str> {
     let root = output_of("id", &["-u"]).as_deref() == Some("0");
     USERS.into_iter().find(|user| root && output_of("id", &[user]).is_some())
 }
 
-fn as_user(program: &Path) -> Command {
+/// A program as that user; ended with the thread that starts it, if so wished.
+pub(crate) fn as_user(program: &Path, ends_with_us: bool) -> Command {
     let Some(user) = unprivileged() else { return Command::new(program) };
     let group = output_of("id", &["-g", user]).expect("a group");
     let mut command = Command::new("setpriv");
-    command.args(["--reuid", user, "--regid", &group, "--clear-groups", "--pdeathsig", "QUIT"]).arg(program);
+    command.args(["--reuid", user, "--regid", &group, "--clear-groups"]);
+    if ends_with_us {
+        command.args(["--pdeathsig", "QUIT"]);
+    }
+    command.arg(program);
     command
 }
 
-fn run(command: &mut Command) {
+pub(crate) fn run(command: &mut Command) {
     let output = command.output().expect("it starts");
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }

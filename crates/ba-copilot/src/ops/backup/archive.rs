@@ -21,6 +21,8 @@ const FRAME: [u8; 8] = [0x5a, 0x2a, 0x4d, 0x18, 36, 0, 0, 0];
 const MARK: &[u8; 4] = b"BACO";
 const TRAILER: usize = FRAME.len() + MARK.len() + 32;
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+/// The name of a backup that is being made, or was fetched, in the folder in which it is worked on.
+pub(super) const DRAFT: &str = "archive";
 /// No manifest is larger.
 const MAX_MANIFEST: u64 = 1 << 20;
 const BUFFER: usize = 64 * 1024;
@@ -72,13 +74,13 @@ impl<W: Write> Write for Hashing<W> {
     }
 }
 
-/// Writes the archive of what lies in `folder`, and returns its size when it is on disk. `path` must be new.
+/// Writes the archive of what lies in `folder`; it is on disk then. `path` must be new.
 pub(super) fn write(
     path: &Path,
     passphrase: Option<&str>,
     manifest: &Manifest,
     folder: &Path,
-) -> io::Result<u64> {
+) -> io::Result<()> {
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     let out = BufWriter::new(file);
     let out = match passphrase {
@@ -89,8 +91,7 @@ pub(super) fn write(
         None => write_contents(out, manifest, folder)?,
     };
     let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-    file.sync_all()?;
-    Ok(file.metadata()?.len())
+    file.sync_all()
 }
 
 fn write_contents<W: Write>(out: W, manifest: &Manifest, folder: &Path) -> io::Result<W> {
@@ -154,9 +155,13 @@ impl<R: Read> Read for Checking<R> {
     }
 }
 
-/// Reads a whole backup into the empty folder `into`, and believes nothing before every checksum was right.
-pub(super) fn unpack(path: &Path, passphrase: Option<&str>, into: &Path) -> Result<Manifest, Error> {
-    let name = path.display().to_string();
+/// Reads a whole backup into the folder `into`, and believes nothing before every checksum was right. Errors call it `name`.
+pub(super) fn unpack(
+    path: &Path,
+    name: String,
+    passphrase: Option<&str>,
+    into: &Path,
+) -> Result<Manifest, Error> {
     let problem = |error: io::Error| Error::file(path, &error);
     let mut file = File::open(path).map_err(problem)?;
     let mut beginning = Vec::new();

@@ -1,30 +1,27 @@
 //! Making a backup, while everything runs: a copy of one moment, and everything that was counted in that very moment.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs};
 
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 use store::{Backend, ConnectOptions, Snapshot, SnapshotFacts, Store, TimeUs};
 
 use super::{
-    Error, Site, archive, blocking,
-    folder::{self, list_backups},
+    Error, Site, archive, blocking, folder, journal,
     lock::DataLock,
     manifest::{self, Manifest},
+    place::Place,
     postgres,
     staging::Staging,
+    storage::Storage,
 };
 use crate::clock::rfc3339;
 
 /// A backup that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Made {
-    /// The file.
-    pub path: PathBuf,
+    /// Where it is.
+    pub place: Place,
     /// Its size.
     pub size_bytes: u64,
     /// What is in it.
@@ -32,7 +29,7 @@ pub struct Made {
     /// The secret key is not in it, and whoever loses that loses what it sealed.
     pub without_key: bool,
     /// Older backups that went.
-    pub deleted: Vec<PathBuf>,
+    pub deleted: Vec<Place>,
 }
 
 /// What one moment held, and what all of it says.
@@ -59,26 +56,31 @@ impl Counted {
     }
 }
 
-/// Makes a backup of the database of `site` in the folder `to`, and deletes those there that are older than so many days (0: none).
+/// Makes a backup of the database of `site` at the place `to`, and deletes those there that are older than so many days (0: none).
 ///
 /// # Errors
-/// When there is nothing to back up, the database or the disk refuses, or PostgreSQL's `pg_dump` is missing. Then nothing is left in
-/// the folder, and nothing was deleted.
-pub async fn create_backup(site: &Site, to: &Path, keep_days: u32) -> Result<Made, Error> {
-    if let Some(file) = site.config.sqlite_file().filter(|file| !file.exists()) {
-        return Err(Error::Nothing(file.display().to_string()));
+/// When there is nothing to back up, the database, the disk or the storage refuses, or PostgreSQL's `pg_dump` is missing. Then nothing
+/// is left there, and nothing was deleted.
+pub async fn create_backup(site: &Site, to: &Place, keep_days: u32) -> Result<Made, Error> {
+    let mut hold = None;
+    if let Some(file) = site.config.sqlite_file() {
+        if !file.exists() {
+            return Err(Error::Nothing(file.display().to_string()));
+        }
+        hold = Some(DataLock::share(&folder::of(&file))?);
     }
     let store = Store::connect(&site.config.database_url(), &ConnectOptions::default()).await?;
     let made = create_from(site, &store, to, keep_days, None).await;
     store.close().await;
-    made?.ok_or_else(|| Error::Nothing(to.display().to_string()))
+    drop(hold);
+    made?.ok_or_else(|| Error::Nothing(to.to_string()))
 }
 
 /// The same, of a database that is open; nothing if somebody has made one since `unless_since`.
 pub(super) async fn create_from(
     site: &Site,
     store: &Store,
-    to: &Path,
+    to: &Place,
     keep_days: u32,
     unless_since: Option<TimeUs>,
 ) -> Result<Option<Made>, Error> {
@@ -86,17 +88,14 @@ pub(super) async fn create_from(
     if passphrase.is_some_and(|passphrase| passphrase.chars().count() < 20) {
         return Err(Error::ShortPassphrase);
     }
-    let (mine, folder) = (site.clone(), to.to_owned());
-    let begun = blocking(move || {
-        let lock = DataLock::wait_for(&folder)?;
-        let newest = list_backups(&folder)?.into_iter().next();
-        if unless_since.is_some_and(|since| newest.is_some_and(|newest| newest.created_at > since)) {
-            return Ok(None);
-        }
-        Ok(Some((Staging::new(&mine, &folder)?, lock)))
-    })
-    .await?;
-    let Some((staging, lock)) = begun else { return Ok(None) };
+    let storage = Storage::open(site, to)?;
+    let _turn = storage.wait_for_turn(site, store).await?;
+    let newest = storage.list().await?.into_iter().next();
+    if unless_since.is_some_and(|since| newest.is_some_and(|newest| newest.created_at > since)) {
+        return Ok(None);
+    }
+    let (mine, workshop) = (site.clone(), to.workshop(&site.config.data.dir));
+    let staging = blocking(move || Staging::new(&mine, &workshop)).await?;
     let created_at = site.clock.now_us();
     let backend = store.backend();
     let database = manifest::database_name(backend);
@@ -128,9 +127,9 @@ pub(super) async fn create_from(
             Counted::of(moment).await?
         }
     };
-    let (site, to) = (site.clone(), to.to_owned());
-    blocking(move || {
-        let _lock = lock;
+    let mine = site.clone();
+    let (staging, draft, name, manifest, without_key) = blocking(move || {
+        let site = mine;
         let mut manifest = Manifest {
             format: manifest::FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -144,19 +143,19 @@ pub(super) async fn create_from(
         };
         let without_key = add_secrets(&site, &staging, &mut manifest)?;
         let passphrase = site.passphrase().map(ExposeSecret::expose_secret);
-        let path = to.join(folder::name(created_at, &site.unique(), passphrase.is_some()));
-        let draft = staging.path().join("archive");
-        let size_bytes = archive::write(&draft, passphrase, &manifest, staging.path())
+        let name = folder::name(created_at, &site.unique(), passphrase.is_some());
+        let draft = staging.path().join(archive::DRAFT);
+        archive::write(&draft, passphrase, &manifest, staging.path())
             .map_err(|error| Error::file(&draft, &error))?;
-        // Never in the place of another one.
-        fs::hard_link(&draft, &path)
-            .or_else(|_| fs::rename(&draft, &path))
-            .map_err(|error| Error::file(&path, &error))?;
-        archive::sync_folder(&path)?;
-        let deleted = folder::delete_old(&to, keep_days, created_at)?;
-        Ok(Some(Made { path, size_bytes, manifest, without_key, deleted }))
+        let draft = archive::list(staging.path(), archive::DRAFT)?;
+        Ok((staging, draft, name, manifest, without_key))
     })
-    .await
+    .await?;
+    storage.keep(&staging.path().join(&draft.name), &name, &draft).await?;
+    let deleted = storage.delete_old(keep_days, created_at).await?;
+    let made = Made { place: to.join(&name), size_bytes: draft.size_bytes, manifest, without_key, deleted };
+    journal::record_made(site, store, &made).await;
+    Ok(Some(made))
 }
 
 /// What may only be in an encrypted backup: the key that seals secrets in the database, and the configuration file, which may hold

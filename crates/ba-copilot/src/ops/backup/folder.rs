@@ -1,4 +1,4 @@
-//! Where backups lie: their names, which say when they were made; what is known of them; and which are kept.
+//! Backups in a folder: their names, which say when they were made, and what is known of them.
 
 use std::{
     fs, io,
@@ -8,22 +8,28 @@ use std::{
 use serde::{Deserialize, Serialize};
 use store::TimeUs;
 
-use super::{Error, archive::write_whole};
+use super::{
+    Error,
+    archive::{sync_folder, write_whole},
+    place::Place,
+};
 use crate::clock::{read_rfc3339, rfc3339};
 
-const PREFIX: &str = "ba-copilot-";
+/// All names of backups begin so.
+pub(super) const PREFIX: &str = "ba-copilot-";
+/// What the name of the note beside a backup ends with.
+pub(super) const NOTE: &str = ".verified.json";
 const PLAIN: &str = ".tar.zst";
 const SEALED: &str = ".tar.zst.age";
-const DAY_S: i64 = 86_400;
 
-/// A backup in a folder, as far as its name and what was noted of it say.
+/// A backup, as far as its name and what was noted of it say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// The file.
-    pub path: PathBuf,
+    /// Where it is.
+    pub place: Place,
     /// When it was made, to the second.
     pub created_at: TimeUs,
-    /// The size of the file.
+    /// Its size.
     pub size_bytes: u64,
     /// Whether a passphrase is needed.
     pub encrypted: bool,
@@ -76,7 +82,7 @@ pub(super) fn name(at: TimeUs, unique: &str, encrypted: bool) -> String {
 }
 
 /// When a backup of this name was made, and whether it is encrypted; none for any other name.
-fn read_name(name: &str) -> Option<(TimeUs, bool)> {
+pub(super) fn read_name(name: &str) -> Option<(TimeUs, bool)> {
     let rest = name.strip_prefix(PREFIX)?;
     let (rest, encrypted) = match (rest.strip_suffix(SEALED), rest.strip_suffix(PLAIN)) {
         (Some(rest), _) => (rest, true),
@@ -99,21 +105,34 @@ fn read_name(name: &str) -> Option<(TimeUs, bool)> {
 
 fn note(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".verified.json");
+    name.push(NOTE);
     name.into()
 }
 
 /// Notes what came of trying a backup.
-pub(super) fn keep_note(path: &Path, seen: &Seen) -> Result<(), Error> {
-    let text = serde_json::to_vec_pretty(seen).unwrap_or_default();
-    write_whole(&note(path), &text)
+pub(super) fn keep_note(path: &Path, text: &[u8]) -> Result<(), Error> {
+    write_whole(&note(path), text)
+}
+
+/// Puts a file there under a name that nothing has.
+pub(super) fn keep(draft: &Path, path: &Path) -> Result<(), Error> {
+    // Never in the place of another one.
+    fs::hard_link(draft, path)
+        .or_else(|_| fs::rename(draft, path))
+        .map_err(|error| Error::file(path, &error))?;
+    sync_folder(path)
+}
+
+/// Deletes a backup, and the note about it.
+pub(super) fn delete(path: &Path) -> Result<(), Error> {
+    fs::remove_file(path).map_err(|error| Error::file(path, &error))?;
+    // Without its backup a note says nothing; whether it was there does not matter.
+    let _ = fs::remove_file(note(path));
+    Ok(())
 }
 
 /// The backups in a folder, newest first. A folder that is not there has none.
-///
-/// # Errors
-/// When the folder cannot be read.
-pub fn list_backups(folder: &Path) -> Result<Vec<Found>, Error> {
+pub(super) fn list(folder: &Path) -> Result<Vec<Found>, Error> {
     let problem = |error: io::Error| Error::file(folder, &error);
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -126,29 +145,16 @@ pub fn list_backups(folder: &Path) -> Result<Vec<Found>, Error> {
         // It may be gone by now: others keep the folder tidy too.
         let (Some((created_at, encrypted)), Ok(metadata)) = (named, fs::metadata(&path)) else { continue };
         let seen = fs::read(note(&path)).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        found.push(Found { path, created_at, size_bytes: metadata.len(), encrypted, seen });
+        found.push(Found {
+            place: Place::Folder(path),
+            created_at,
+            size_bytes: metadata.len(),
+            encrypted,
+            seen,
+        });
     }
-    found.sort_by(|a, b| (b.created_at, &b.path).cmp(&(a.created_at, &a.path)));
+    found.sort_by(|a, b| (b.created_at, b.place.name()).cmp(&(a.created_at, a.place.name())));
     Ok(found)
-}
-
-/// Deletes what is older than so many days (0: nothing), but never the newest one, nor the newest one that was tried and good. Returns
-/// what went.
-pub(super) fn delete_old(folder: &Path, keep_days: u32, now: TimeUs) -> Result<Vec<PathBuf>, Error> {
-    let backups = list_backups(folder)?;
-    let newest_good = backups.iter().position(Found::is_verified);
-    let oldest = now.plus_seconds(-i64::from(keep_days) * DAY_S);
-    let mut gone = Vec::new();
-    for (at, backup) in backups.into_iter().enumerate() {
-        if keep_days == 0 || at == 0 || Some(at) == newest_good || backup.created_at >= oldest {
-            continue;
-        }
-        fs::remove_file(&backup.path).map_err(|error| Error::file(&backup.path, &error))?;
-        // Without its backup a note says nothing; whether it was there does not matter.
-        let _ = fs::remove_file(note(&backup.path));
-        gone.push(backup.path);
-    }
-    Ok(gone)
 }
 
 #[cfg(test)]
@@ -156,7 +162,7 @@ mod tests {
     use super::*;
 
     fn at(day: i64) -> TimeUs {
-        TimeUs::from_micros((1_800_000_000 + day * DAY_S) * 1_000_000)
+        TimeUs::from_micros((1_800_000_000 + day * 86_400) * 1_000_000)
     }
 
     #[test]
@@ -173,34 +179,6 @@ mod tests {
             &format!("{plain}.part"),
         ] {
             assert_eq!(read_name(other), None, "{other}");
-        }
-    }
-
-    #[test]
-    fn the_newest_and_the_newest_good_one_are_never_deleted() {
-        let good = Seen { verified_at: rfc3339(at(1)), good: true, faults: vec![] };
-        let bad = Seen { good: false, ..good.clone() };
-        // Days on which backups were made; which were tried; how many days are kept on day 20; what is left.
-        for (days, tried, keep, left) in [
-            (vec![1, 12, 13, 14, 20], vec![], 7, vec![20, 14, 13]),
-            (vec![1, 2, 3], vec![], 7, vec![3]),
-            (vec![1, 2, 3], vec![(1, &good), (2, &good), (3, &bad)], 7, vec![3, 2]),
-            (vec![1, 2, 3], vec![], 0, vec![3, 2, 1]),
-        ] {
-            let folder = tempfile::tempdir().unwrap();
-            for day in &days {
-                fs::write(folder.path().join(name(at(*day), "x", false)), "x").unwrap();
-            }
-            for (day, seen) in &tried {
-                keep_note(&folder.path().join(name(at(*day), "x", false)), seen).unwrap();
-            }
-            fs::write(folder.path().join("notes.txt"), "mine").unwrap();
-            let gone = delete_old(folder.path(), keep, at(20)).unwrap();
-            assert_eq!(gone.len(), days.len() - left.len(), "{days:?}");
-            let there: Vec<TimeUs> =
-                list_backups(folder.path()).unwrap().into_iter().map(|found| found.created_at).collect();
-            assert_eq!(there, left.into_iter().map(at).collect::<Vec<_>>(), "{days:?}");
-            assert!(folder.path().join("notes.txt").exists());
         }
     }
 }

@@ -4,31 +4,37 @@
 //! SHA-256; with a passphrase it is encrypted in the format of age, and holds the secret key and the configuration file too. So `age`,
 //! `zstd` and `tar` open one where this program is not at hand.
 //!
-//! Read next: `create.rs`, `verify.rs`, `restore.rs`; `archive.rs` for the file, `folder.rs` for where backups lie.
+//! Read next: `create.rs`, `verify.rs`, `restore.rs`; `archive.rs` for the file, `storage.rs` for where backups lie.
 
 mod age;
 mod archive;
 mod create;
 mod folder;
+mod journal;
 mod lock;
 mod manifest;
+mod place;
 mod postgres;
 mod restore;
+mod s3;
 pub mod schedule;
 mod staging;
+mod storage;
 mod verify;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use llm::SecretString;
 use secrecy::ExposeSecret;
 use store::StoreError;
 
 pub use create::{Made, create_backup};
-pub use folder::{Found, Seen, list_backups};
+pub use folder::{Found, Seen};
 pub use lock::DataLock;
 pub use manifest::Manifest;
+pub use place::Place;
 pub use restore::{Restored, restore_backup};
+pub use storage::list_backups;
 pub use verify::{Verified, verify_backup};
 
 use crate::{config::Config, service};
@@ -136,6 +142,19 @@ pub enum Error {
         /// What the system said.
         problem: String,
     },
+    /// No place can be read out of the setting.
+    #[error("The setting `backup.dir` cannot be used: {0}.")]
+    Place(String),
+    /// The storage refused, or did not answer.
+    #[error("{place}: {why}. {cure}")]
+    Storage {
+        /// What was asked for.
+        place: String,
+        /// What it said.
+        why: String,
+        /// What to do.
+        cure: String,
+    },
     /// The database refused.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -182,9 +201,17 @@ impl Site {
         id.get(id.len().saturating_sub(8)..).unwrap_or_default().to_owned()
     }
 
-    /// The folder of backups in the configuration, if there is one.
-    pub fn folder(&self) -> Option<PathBuf> {
-        Some(self.config.backup.dir.clone()).filter(|dir| !dir.as_os_str().is_empty())
+    /// Where backups go by the configuration, if it says.
+    ///
+    /// # Errors
+    /// When it says something else.
+    pub fn place(&self) -> Result<Option<Place>, Error> {
+        let dir = &self.config.backup.dir;
+        match dir.to_str() {
+            Some("") => Ok(None),
+            Some(text) => text.parse().map(Some).map_err(Error::Place),
+            None => Ok(Some(Place::Folder(dir.clone()))),
+        }
     }
 }
 

@@ -9,7 +9,8 @@ use std::{
 use store::{Backend, ConnectOptions, Scratch, Store};
 
 use super::{
-    Error, Site, Verified, archive, blocking, folder, lock::DataLock, manifest, staging::Staging, verify,
+    Error, Site, Verified, archive, blocking, folder, journal, lock::DataLock, manifest, place::Place,
+    staging::Staging, verify,
 };
 
 /// What was done.
@@ -23,26 +24,26 @@ pub struct Restored {
     pub configuration: Option<PathBuf>,
 }
 
-/// Restores the backup in `file`. On PostgreSQL `replace` says that the database may hold something, which is put aside.
+/// Restores a backup. On PostgreSQL `replace` says that the database may hold something, which is put aside.
 ///
 /// # Errors
 /// While anybody uses what is to be replaced, and where the backup is no good. Nothing has changed then.
-pub async fn restore_backup(site: &Site, file: &Path, replace: bool) -> Result<Restored, Error> {
+pub async fn restore_backup(site: &Site, file: &Place, replace: bool) -> Result<Restored, Error> {
     match site.config.sqlite_file() {
         Some(database) => restore_sqlite(site, file, &database).await,
         None => restore_postgres(site, file, replace).await,
     }
 }
 
-fn other_database(file: &Path, made_from: Backend) -> Error {
+fn other_database(file: &Place, made_from: Backend) -> Error {
     let (made_from, here) = match made_from {
         Backend::Sqlite => ("SQLite", "PostgreSQL"),
         Backend::Postgres => ("PostgreSQL", "SQLite"),
     };
-    Error::OtherDatabase { file: file.display().to_string(), made_from, here }
+    Error::OtherDatabase { file: file.to_string(), made_from, here }
 }
 
-async fn restore_sqlite(site: &Site, file: &Path, database: &Path) -> Result<Restored, Error> {
+async fn restore_sqlite(site: &Site, file: &Place, database: &Path) -> Result<Restored, Error> {
     let home = folder::of(database);
     let lock = DataLock::own(&home)?;
     let (staging, manifest) = verify::unpack(site, file, &home).await?;
@@ -50,8 +51,9 @@ async fn restore_sqlite(site: &Site, file: &Path, database: &Path) -> Result<Res
         return Err(other_database(file, Backend::Postgres));
     }
     let copy = staging.path().join(manifest::database_name(Backend::Sqlite));
-    let verified =
-        verify::examine(site, file, &manifest, &staging, &format!("sqlite:{}", copy.display())).await?;
+    let copied = format!("sqlite:{}", copy.display());
+    let verified = verify::examine(site, file, &manifest, &staging, &copied).await?;
+    journal::record_restored(site, &copied, file, &manifest).await?;
     // The log of what is there is folded into its file, if it is one: a log must never meet another file.
     if database.exists()
         && let Ok(old) = Store::connect(&site.config.database_url(), &ConnectOptions::default()).await
@@ -70,8 +72,9 @@ async fn restore_sqlite(site: &Site, file: &Path, database: &Path) -> Result<Res
         };
         let (log, index) = (beside("-wal"), beside("-shm"));
         let key = site.config.data.dir.join("secret.key");
+        let keys = merge_keys(&key, &staging)?;
         let put_aside = put_aside(&aside, &[&database, &log, &index, &key])?;
-        restore_key(&key, &staging)?;
+        restore_key(&key, keys)?;
         // Only a file that could not be opened still has a log, and the copy that was put aside has it too.
         for left in [&log, &index].into_iter().filter(|left| left.exists()) {
             fs::remove_file(left).map_err(|error| Error::file(left, &error))?;
@@ -85,7 +88,7 @@ async fn restore_sqlite(site: &Site, file: &Path, database: &Path) -> Result<Res
     .await
 }
 
-async fn restore_postgres(site: &Site, file: &Path, replace: bool) -> Result<Restored, Error> {
+async fn restore_postgres(site: &Site, file: &Place, replace: bool) -> Result<Restored, Error> {
     let url = site.config.database_url();
     let options = ConnectOptions { max_connections: 1, ..ConnectOptions::default() };
     let here = Store::connect(&url, &options).await?;
@@ -103,24 +106,30 @@ async fn restore_postgres(site: &Site, file: &Path, replace: bool) -> Result<Res
         return Err(other_database(file, Backend::Sqlite));
     }
     let (scratch, verified) = verify::restore_to_scratch(site, file, &manifest, &staging, &url).await?;
-    let verified = match verified {
-        Ok(verified) => verified,
+    let stamp = folder::stamp(site.clock.now_us());
+    let mine = site.clone();
+    let prepared = async {
+        let verified = verified?;
+        journal::record_restored(site, &verify::beside(&url, scratch.name())?, file, &manifest).await?;
+        // The key first: with both keys in it, it opens what either database has sealed.
+        let (configuration, key_aside) = blocking(move || {
+            let key = mine.config.data.dir.join("secret.key");
+            let aside = mine.config.data.dir.join(format!("before-restore-{stamp}-{}", mine.unique()));
+            let keys = merge_keys(&key, &staging)?;
+            let key_aside = put_aside(&aside, &[&key])?;
+            restore_key(&key, keys)?;
+            Ok((restore_configuration(&mine, &staging)?, key_aside))
+        })
+        .await?;
+        Ok((verified, configuration, key_aside))
+    };
+    let (verified, configuration, key_aside) = match prepared.await {
+        Ok(prepared) => prepared,
         Err(error) => {
             scratch.drop().await?;
             return Err(error);
         }
     };
-    let stamp = folder::stamp(site.clock.now_us()).to_lowercase();
-    // The key first: with both keys in it, it opens what either database has sealed.
-    let mine = site.clone();
-    let (configuration, key_aside) = blocking(move || {
-        let key = mine.config.data.dir.join("secret.key");
-        let aside = mine.config.data.dir.join(format!("before-restore-{stamp}-{}", mine.unique()));
-        let key_aside = put_aside(&aside, &[&key])?;
-        restore_key(&key, &staging)?;
-        Ok((restore_configuration(&mine, &staging)?, key_aside))
-    })
-    .await?;
     let suffix = format!("_before_restore_{}", folder::stamp(site.clock.now_us()).to_lowercase());
     let name = scratch.name().to_owned();
     let kept = match scratch.take_place(&suffix).await {
@@ -159,10 +168,10 @@ fn put_aside(aside: &Path, files: &[&Path]) -> Result<Option<String>, Error> {
     Ok(Some(aside.display().to_string()))
 }
 
-/// Puts the secret key of the backup into the data folder, before the one that is there: the first seals, each of them opens, so that
-/// there is no moment in which what is sealed cannot be read.
-fn restore_key(key: &Path, staging: &Staging) -> Result<(), Error> {
-    let Some(restored) = read_if_there(&staging.path().join(manifest::SECRET_KEY))? else { return Ok(()) };
+/// The secret key of the backup, if it holds one, before the one that is there: the first seals, each of them opens, so that there is no
+/// moment in which what is sealed cannot be read.
+fn merge_keys(key: &Path, staging: &Staging) -> Result<Option<String>, Error> {
+    let Some(restored) = read_if_there(&staging.path().join(manifest::SECRET_KEY))? else { return Ok(None) };
     let mut keys: Vec<&str> = restored.trim().split(',').collect();
     // One that cannot be read must not be written over: it may be all that opens what is sealed.
     let there = read_if_there(key)?.unwrap_or_default();
@@ -171,7 +180,15 @@ fn restore_key(key: &Path, staging: &Staging) -> Result<(), Error> {
             keys.push(old);
         }
     }
-    archive::write_whole(key, keys.join(",").as_bytes())
+    Ok(Some(keys.join(",")))
+}
+
+/// Puts them into the data folder.
+fn restore_key(key: &Path, keys: Option<String>) -> Result<(), Error> {
+    match keys {
+        Some(keys) => archive::write_whole(key, keys.as_bytes()),
+        None => Ok(()),
+    }
 }
 
 /// The text of a file; none if there is no such file.

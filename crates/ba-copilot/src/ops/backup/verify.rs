@@ -1,7 +1,10 @@
 //! Trying a backup: everything in it is brought back into a database of its own and compared with what was there when it was made. A
 //! backup that nobody has tried is a hope.
 
-use std::path::Path;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use secrecy::ExposeSecret;
 use store::{Backend, ConnectOptions, PageRequest, Scratch, Store, StoreError};
@@ -9,10 +12,14 @@ use store::{Backend, ConnectOptions, PageRequest, Scratch, Store, StoreError};
 use super::{
     Error, Site, archive, blocking,
     create::Counted,
-    folder::{self, Seen},
+    folder::Seen,
+    journal,
     manifest::{self, Manifest},
+    place::Place,
     postgres,
+    s3::Bucket,
     staging::Staging,
+    storage::Storage,
 };
 use crate::{
     clock::rfc3339,
@@ -30,11 +37,11 @@ pub struct Verified {
     pub sealed: Option<(usize, usize)>,
 }
 
-/// Tries the backup in `file`, and notes beside it what came of that.
+/// Tries a backup, and notes beside it what came of that.
 ///
 /// # Errors
 /// What is wrong with it, or why it could not be tried; [`Error::blames_the_backup`] tells which.
-pub async fn verify_backup(site: &Site, file: &Path) -> Result<Verified, Error> {
+pub async fn verify_backup(site: &Site, file: &Place) -> Result<Verified, Error> {
     let tried = try_backup(site, file).await;
     let faults = match &tried {
         Ok(_) => Vec::new(),
@@ -44,20 +51,19 @@ pub async fn verify_backup(site: &Site, file: &Path) -> Result<Verified, Error> 
     };
     let good = faults.is_empty();
     let seen = Seen { verified_at: rfc3339(site.clock.now_us()), good, faults };
-    let path = file.to_owned();
-    blocking(move || folder::keep_note(&path, &seen)).await?;
+    Storage::open(site, &file.parent())?.keep_note(&file.name(), &seen).await?;
+    journal::record_tried(site, file, good).await;
     tried
 }
 
-async fn try_backup(site: &Site, file: &Path) -> Result<Verified, Error> {
-    let (staging, manifest) = unpack(site, file, &folder::of(file)).await?;
+async fn try_backup(site: &Site, file: &Place) -> Result<Verified, Error> {
+    let (staging, manifest) = unpack(site, file, &file.parent().workshop(&site.config.data.dir)).await?;
     match manifest.backend() {
         Some(Backend::Postgres) => {
             let url = site.config.database_url();
             if site.config.sqlite_file().is_some() {
                 return Err(Error::Tool(format!(
-                    "{} was made from PostgreSQL; set DATABASE_URL to a server on which it can be tried.",
-                    file.display()
+                    "{file} was made from PostgreSQL; set DATABASE_URL to a server on which it can be tried."
                 )));
             }
             let (scratch, tried) = restore_to_scratch(site, file, &manifest, &staging, &url).await?;
@@ -72,23 +78,41 @@ async fn try_backup(site: &Site, file: &Path) -> Result<Verified, Error> {
     }
 }
 
-/// Unpacks a backup into a folder of its own in `folder`.
-pub(super) async fn unpack(site: &Site, file: &Path, folder: &Path) -> Result<(Staging, Manifest), Error> {
-    let (site, file, folder) = (site.clone(), file.to_owned(), folder.to_owned());
-    blocking(move || {
-        if !file.is_file() {
-            return Err(Error::File {
-                path: file.display().to_string(),
-                problem: "there is no such file".to_owned(),
-            });
+/// Where a backup can be read, and the folder to unpack it into.
+async fn fetch(site: &Site, file: &Place, folder: &Path) -> Result<(Staging, PathBuf), Error> {
+    let (mine, folder) = (site.clone(), folder.to_owned());
+    let stage = move || Staging::new(&mine, &folder);
+    match file {
+        Place::Folder(path) if !path.is_file() => {
+            Err(Error::File { path: file.to_string(), problem: "there is no such file".to_owned() })
         }
-        let staging = Staging::new(&site, &folder)?;
+        Place::Folder(path) => Ok((blocking(stage).await?, path.clone())),
+        Place::S3 { bucket, .. } => {
+            let Place::S3 { key, .. } = file.parent() else {
+                return Err(Error::NotABackup(file.to_string()));
+            };
+            let staging = blocking(stage).await?;
+            let path = staging.path().join(archive::DRAFT);
+            Bucket::open(site, bucket, &key)?.download(&file.name(), &path).await?;
+            Ok((staging, path))
+        }
+    }
+}
+
+/// Unpacks a backup into a folder of its own in `folder`.
+pub(super) async fn unpack(site: &Site, file: &Place, folder: &Path) -> Result<(Staging, Manifest), Error> {
+    let (staging, path) = fetch(site, file, folder).await?;
+    let (site, file) = (site.clone(), file.to_string());
+    blocking(move || {
         let passphrase = site.passphrase().map(ExposeSecret::expose_secret);
-        let manifest = archive::unpack(&file, passphrase, staging.path())?;
+        let manifest = archive::unpack(&path, file.clone(), passphrase, staging.path())?;
+        if path.starts_with(staging.path()) {
+            fs::remove_file(&path).map_err(|error| Error::file(&path, &error))?;
+        }
         let known = i64::try_from(Store::migrations().len()).unwrap_or(i64::MAX);
         if manifest.needs_schema.unwrap_or(manifest.schema) > known {
             return Err(Error::NewerSchema {
-                file: file.display().to_string(),
+                file,
                 found: manifest.schema,
                 known,
                 version: manifest.version,
@@ -103,7 +127,7 @@ pub(super) async fn unpack(site: &Site, file: &Path, folder: &Path) -> Result<(S
 /// this returns one.
 pub(super) async fn restore_to_scratch(
     site: &Site,
-    file: &Path,
+    file: &Place,
     manifest: &Manifest,
     staging: &Staging,
     url: &str,
@@ -118,25 +142,30 @@ pub(super) async fn restore_to_scratch(
         let dump = staging.path().join(manifest::database_name(Backend::Postgres)).display().to_string();
         let arguments = ["--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error", &dump];
         postgres::run("pg_restore", server, (url, Some(scratch.name())), arguments, staging.path()).await?;
-        let mut beside = reqwest::Url::parse(url).map_err(|_| StoreError::Misconfigured {
-            problem: "The PostgreSQL URL cannot be read.".to_owned(),
-        })?;
-        beside.set_path(scratch.name());
-        examine(site, file, manifest, staging, beside.as_str()).await
+        examine(site, file, manifest, staging, &beside(url, scratch.name())?).await
     }
     .await;
     Ok((scratch, restored))
 }
 
+/// The address of another database on the server of `url`.
+pub(super) fn beside(url: &str, name: &str) -> Result<String, Error> {
+    let mut beside = reqwest::Url::parse(url).map_err(|_| StoreError::Misconfigured {
+        problem: "The PostgreSQL URL cannot be read.".to_owned(),
+    })?;
+    beside.set_path(name);
+    Ok(beside.into())
+}
+
 /// Compares a restored database with what its manifest says, makes it current, and asks whether everything in it holds together.
 pub(super) async fn examine(
     site: &Site,
-    file: &Path,
+    file: &Place,
     manifest: &Manifest,
     staging: &Staging,
     url: &str,
 ) -> Result<Verified, Error> {
-    let faulty = |faults: Vec<String>| Error::Faulty { file: file.display().to_string(), faults };
+    let faulty = |faults: Vec<String>| Error::Faulty { file: file.to_string(), faults };
     let store = Store::connect(url, &ConnectOptions::default())
         .await
         .map_err(|error| faulty(vec![format!("its database does not open ({error})")]))?;
@@ -199,7 +228,7 @@ async fn open_sealed(
         false => site.config.data.dir.join("secret.key"),
     };
     let mut secrets = site.config.secrets.secret_key.expose_secret().to_owned();
-    if let Ok(key) = std::fs::read_to_string(kept) {
+    if let Ok(key) = fs::read_to_string(kept) {
         secrets = format!("{secrets},{}", key.trim());
     }
     if secrets.is_empty() {

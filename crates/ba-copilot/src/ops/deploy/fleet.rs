@@ -12,7 +12,7 @@ use super::{
     compose::{Compose, Project},
     outside, processes, systemd,
 };
-use crate::config::{Config, DeployTarget, Environment};
+use crate::config::{Config, DeployTarget, Environment, S3_SCHEME};
 
 /// How slots are started and ended here.
 pub(super) struct Fleet {
@@ -21,6 +21,8 @@ pub(super) struct Fleet {
     /// Who runs the program, if somebody else than this process is to.
     user: Option<String>,
     private: [String; 2],
+    /// Where backups go, if that is no folder of this machine.
+    far: Option<String>,
     compose: Compose,
     /// How long the old version may take to answer what it has begun.
     pub(super) time_to_end: Duration,
@@ -30,9 +32,11 @@ impl Fleet {
     pub(super) fn of(config: &Config, environment: &Environment, source: &Path) -> Self {
         let deploy = &config.deploy;
         let image = environment.pairs().find(|(name, _)| *name == "POSTGRES_IMAGE");
-        let backups = match config.backup.dir.as_os_str().is_empty() {
+        let dir = &config.backup.dir;
+        let far = dir.to_str().filter(|dir| dir.starts_with(S3_SCHEME)).map(str::to_owned);
+        let backups = match dir.as_os_str().is_empty() || far.is_some() {
             true => deploy.dir.join("backups"),
-            false => config.backup.dir.clone(),
+            false => dir.clone(),
         };
         let is_systemd = deploy.target == DeployTarget::Systemd;
         Fleet {
@@ -40,6 +44,7 @@ impl Fleet {
             folder: deploy.dir.clone(),
             user: Some(deploy.user.clone()).filter(|user| is_systemd && !user.is_empty()),
             private: [deploy.blue.clone(), deploy.green.clone()],
+            far,
             compose: Compose {
                 files: source.join(&deploy.compose_dir),
                 backups,
@@ -94,11 +99,12 @@ impl Fleet {
     }
 
     /// Where a backup goes, in the words of whoever makes it, and on this machine.
-    pub(super) fn backups(&self) -> (String, &Path) {
-        let here = &self.compose.backups;
-        match self.target {
-            DeployTarget::Compose => ("/backups".to_owned(), here),
-            _ => (here.display().to_string(), here),
+    pub(super) fn backups(&self) -> (String, String) {
+        let here = self.compose.backups.display().to_string();
+        match (&self.far, self.target) {
+            (Some(far), _) => (far.clone(), far.clone()),
+            (None, DeployTarget::Compose) => ("/backups".to_owned(), here),
+            (None, _) => (here.clone(), here),
         }
     }
 

@@ -177,7 +177,6 @@ async fn back_up(site: &mut Site<'_>, release: &Release) -> Came<()> {
     }
     let maker = active.unwrap_or_else(|| release.clone());
     let (to, here) = site.fleet.backups();
-    let here = here.display().to_string();
     site.step(TITLE, async |site| {
         let arguments = ["backup", "create", "--to", &to, "--verify"];
         let command = site.fleet.command(&maker, &arguments, site.environment, false).await?;

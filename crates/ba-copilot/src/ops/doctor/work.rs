@@ -10,7 +10,12 @@ use serde_json::Value;
 use store::{OpenWork, TimeUs};
 
 use super::{Bench, Outcome, Status};
-use crate::service::accounts::people;
+use crate::{
+    app::App,
+    config::S3_SCHEME,
+    ops::backup::{Seen, Site, list_backups},
+    service::accounts::people,
+};
 
 /// A job that nobody takes up for so long waits for a server that is not there, in seconds.
 const LATE_S: i64 = 900;
@@ -18,6 +23,7 @@ const LATE_S: i64 = 900;
 const FAILING_S: i64 = 86_400;
 /// A backup should not be older, in seconds: a day, and time to make it.
 const OLD_S: i64 = 26 * 3600;
+const MAKE_ONE: &str = "Make and try one: `ba-copilot backup create`, then `ba-copilot backup verify`; best every day, by the server itself (docs/operations.md).";
 
 async fn open_work(bench: &Bench, within_s: i64) -> Result<OpenWork, Outcome> {
     let (_, store) = bench.current()?;
@@ -68,6 +74,9 @@ pub(super) async fn backup(bench: &Bench) -> Outcome {
     };
     // Of a part of the program that this one may have been built without.
     let named = bench.inspection.setting("backup.dir").and_then(|setting| setting.value.as_str());
+    if named.is_some_and(|dir| dir.starts_with(S3_SCHEME)) {
+        return far_backup(bench, app).await;
+    }
     let named = named.filter(|dir| !dir.is_empty()).map(PathBuf::from);
     let folder = named.clone().unwrap_or_else(|| app.config.data.dir.join("backups"));
     let newest = match newest_backup(&folder) {
@@ -80,18 +89,48 @@ pub(super) async fn backup(bench: &Bench) -> Outcome {
         }
         Err(_) => None,
     };
-    let cure = "Make and try one: `ba-copilot backup create`, then `ba-copilot backup verify`; best every day, by the server itself (docs/operations.md).";
+    let cure = MAKE_ONE;
     let Some((name, made)) = newest else {
         return match with_people || named.is_some() {
             true => Outcome::warning(format!("there is none in {}", folder.display()), cure),
             false => Outcome::skipped("there are no accounts and no backups"),
         };
     };
+    judge(bench, &name, made, verified(&folder, &name))
+}
+
+/// The same of storage that is no folder.
+async fn far_backup(bench: &Bench, app: &App) -> Outcome {
+    let site = Site { config: app.config.as_ref().clone(), clock: bench.clock.clone() };
+    let listed = async {
+        match site.place()? {
+            Some(place) => list_backups(&site, &place).await,
+            None => Ok(Vec::new()),
+        }
+    };
+    match listed.await {
+        Err(error) => Outcome::problem(error.to_string(), "Do so, or correct the setting backup.dir."),
+        Ok(found) => match found.first() {
+            None => {
+                Outcome::warning(format!("there is none at {}", app.config.backup.dir.display()), MAKE_ONE)
+            }
+            Some(newest) => {
+                let status = |seen: &Seen| if seen.good { Status::Ok } else { Status::Problem };
+                let tried = newest.seen.as_ref().map(status);
+                judge(bench, &newest.place.to_string(), newest.created_at, tried)
+            }
+        },
+    }
+}
+
+/// What to think of the newest one.
+fn judge(bench: &Bench, name: &str, made: TimeUs, tried: Option<Status>) -> Outcome {
+    let cure = MAKE_ONE;
     let age_s = (bench.clock.now_us().as_micros() - made.as_micros()) / 1_000_000;
     if age_s > OLD_S {
         return Outcome::warning(format!("the newest is {} hours old", age_s / 3600), cure);
     }
-    match verified(&folder, &name) {
+    match tried {
         Some(Status::Ok) => Outcome::ok(format!("{name}, which was tried")),
         Some(_) => Outcome::problem(
             format!("{name} was tried, and cannot be restored"),

@@ -1,0 +1,310 @@
+//! `docs/point-in-time.md`, done: its very commands against a cluster of our own, which is destroyed and brought back to a moment between.
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
+use tempfile::TempDir;
+
+use crate::{
+    backup::{Place, block_on},
+    ledger::Call,
+    postgres::{as_user, programs, run, unprivileged},
+    process::BINARY,
+};
+
+const PAGE: &str = include_str!("../../../../docs/point-in-time.md");
+
+/// The commands below a heading of the page, in their order.
+fn commands(heading: &str) -> String {
+    let section = PAGE.split("\n## ").find(|section| section.lines().next() == Some(heading));
+    let mut commands = String::new();
+    let mut fence: Option<usize> = None;
+    for line in section.unwrap_or_else(|| panic!("no section {heading}")).lines() {
+        let text = line.trim_start();
+        match fence {
+            None if text == "```sh" => fence = Some(line.len() - text.len()),
+            Some(_) if text == "```" => fence = None,
+            // In a list they are indented.
+            Some(indent) => commands.push_str(&format!("{}\n", line.get(indent..).unwrap_or_default())),
+            None => (),
+        }
+    }
+    assert!(!commands.is_empty(), "no command below {heading}");
+    commands
+}
+
+/// A cluster of its own, as the page finds one.
+struct Cluster {
+    folder: TempDir,
+    programs: PathBuf,
+    port: u16,
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // At once, without writing anything; the folder goes anyway.
+        let _ = self
+            .command(&self.programs.join("pg_ctl"))
+            .args(["stop", "--mode=immediate", "--silent"])
+            .status();
+    }
+}
+
+impl Cluster {
+    /// None, said loudly, where PostgreSQL is not installed.
+    fn start() -> Option<Cluster> {
+        let Some(programs) = programs() else {
+            eprintln!("*** SKIPPED: PostgreSQL is not installed, so nobody went back to a moment ***");
+            return None;
+        };
+        let folder = TempDir::new().expect("a folder");
+        if let Some(user) = unprivileged() {
+            run(Command::new("chown").arg(user).arg(folder.path()));
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        drop(listener);
+        let cluster = Cluster { folder, programs, port };
+        run(cluster.command(&cluster.programs.join("initdb")).args([
+            "--username=tests",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--no-locale",
+            "--data-checksums",
+        ]));
+        let settings = format!(
+            "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = ''\ntimezone = 'Asia/Kolkata'\n"
+        );
+        let file = cluster.data().join("postgresql.conf");
+        let text = fs::read_to_string(&file).expect("settings") + &settings;
+        fs::write(&file, text).expect("written");
+        run(cluster
+            .command(&cluster.programs.join("pg_ctl"))
+            .args(["start", "--wait", "--silent"])
+            .arg("--log")
+            .arg(cluster.log()));
+        Some(cluster)
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("data.log")
+    }
+
+    fn url(&self) -> String {
+        format!("postgres://tests@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// A program as the user of the cluster, with what the page calls names, and how psql gets there.
+    fn command(&self, program: &Path) -> Command {
+        // Whoever starts a server that goes on must not be the one it ends with.
+        let mut command = as_user(program, false);
+        command
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", self.programs.display()))
+            .env("LC_ALL", "C")
+            .env("PGDATA", self.data())
+            .env("ARCHIVE", self.folder.path().join("the archive"))
+            .env("BASES", self.folder.path().join("base"))
+            .env("PGHOST", "127.0.0.1")
+            .env("PGPORT", self.port.to_string())
+            .env("PGUSER", "tests")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Does what the page says below a heading; whether all of it went well, and what was said.
+    fn does(&self, heading: &str, moment: &str) -> (bool, String) {
+        let script = self.folder.path().join("commands");
+        fs::write(&script, format!("{}{}", commands("Names"), commands(heading))).expect("written");
+        let said = self.folder.path().join("said");
+        // A file and no pipe: the server that is started keeps it open.
+        let output = fs::File::create(&said).expect("a file");
+        let status = self
+            .command(Path::new("bash"))
+            .arg("-eu")
+            .arg(&script)
+            .env("MOMENT", moment)
+            .stdout(output.try_clone().expect("a file"))
+            .stderr(output)
+            .status()
+            .expect("it runs");
+        (status.success(), fs::read_to_string(&said).expect("what was said"))
+    }
+
+    fn good(&self, heading: &str, moment: &str) -> String {
+        let (good, said) = self.does(heading, moment);
+        let log = || fs::read_to_string(self.log()).unwrap_or_default();
+        assert!(good, "{heading}: {said}\n{}", log());
+        eprintln!("{heading}: {said}");
+        said
+    }
+
+    /// What time it is for the one who will be asked to go back.
+    fn now(&self) -> String {
+        block_on(async {
+            let mut database = PgConnection::connect(&self.url()).await.expect("the server");
+            let now =
+                "select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00'";
+            sqlx::query_scalar(now).fetch_one(&mut database).await.expect("a time")
+        })
+    }
+
+    /// Its power is cut.
+    fn kill(&self) {
+        let pid = fs::read_to_string(self.data().join("postmaster.pid")).expect("a process");
+        let pid = pid.lines().next().expect("a process").to_owned();
+        // A postmaster that is killed takes nobody along; those whom it started notice, and end.
+        run(Command::new("kill").args(["-KILL", &pid]));
+        let children = || {
+            let output = Command::new("pgrep").args(["-f", &self.data().display().to_string()]).output();
+            output.is_ok_and(|output| !output.stdout.is_empty())
+        };
+        crate::ledger::wait_for("the end of the cluster", || {
+            !Path::new(&format!("/proc/{pid}")).exists() && !children()
+        });
+    }
+}
+
+/// Writes through a server, and what was acknowledged.
+fn write(place: &Place, token: &str, project: &mut Option<String>, name: &str) -> Vec<String> {
+    let server = place.serve(&[]);
+    let post = |path: &str, body: &Value| {
+        let answer = Call::post(path, body).send(&server.address, token).expect("an answer");
+        assert_eq!(answer.status, 201, "{}", answer.json);
+        answer.json["id"].as_str().expect("an id").to_owned()
+    };
+    let project = project.get_or_insert_with(|| post("/api/v1/projects", &json!({"name": "Ledger"})));
+    let path = format!("/api/v1/projects/{project}/requirements");
+    let texts: Vec<String> = (0..30).map(|number| format!("wish {name} {number}.")).collect();
+    for text in &texts {
+        post(&path, &json!({"text": text}));
+    }
+    server.signal("-TERM");
+    server.wait();
+    texts
+}
+
+/// How many of these are there.
+fn count(place: &Place, texts: &[String]) -> usize {
+    let lines = place.dump().concat();
+    texts.iter().filter(|text| lines.contains(&format!("\"{text}\""))).count()
+}
+
+#[test]
+fn the_page_brings_back_any_moment() {
+    let Some(cluster) = Cluster::start() else { return };
+    let place = Place::new(&[
+        ("DATABASE_URL", &cluster.url()),
+        ("SECRET_KEY", "a secret key that has more than 32 letters"),
+        ("BACKUPS", "backups"),
+    ]);
+    let token = place.token();
+    let mut project = None;
+
+    cluster.good("Keep every change", "");
+    let first = write(&place, &token, &mut project, "before the base backup");
+    cluster.good("Make a base backup", "");
+    let second = write(&place, &token, &mut project, "after the base backup");
+    let moment = cluster.now();
+    let third = write(&place, &token, &mut project, "after the moment");
+    let kept = cluster.good("See that it is kept", "");
+    assert!(kept.contains("failed_count       | 0"), "{kept}");
+
+    // The machine burns down: nothing is left but the archive and the base backup.
+    cluster.kill();
+    fs::remove_dir_all(cluster.data()).expect("gone");
+
+    // A base backup that is not whole is not used.
+    let base = fs::read_dir(cluster.folder.path().join("base")).expect("base backups");
+    let base = base.flatten().next().expect("a base backup").path();
+    let file = base.join("global/pg_control");
+    let whole = fs::read(&file).expect("a file");
+    let mut changed = whole.clone();
+    changed[100] ^= 1;
+    fs::write(&file, &changed).expect("written");
+    let (good, said) = cluster.does("Go back", &moment);
+    assert!(!good && said.contains("pg_control"), "{said}");
+    assert!(!cluster.data().exists(), "nothing was begun with it");
+    fs::write(&file, &whole).expect("as it was");
+    // A moment before there was anything, and one that the archive does not reach.
+    let (good, _) = cluster.does("Go back", "2020-01-01 00:00:00+00");
+    assert!(!good && !cluster.data().exists());
+    let (good, _) = cluster.does("Go back", "2099-01-01 00:00:00+00");
+    let log = fs::read_to_string(cluster.log()).expect("a log");
+    assert!(!good && log.contains("recovery ended before configured recovery target was reached"), "{log}");
+
+    let begun = Instant::now();
+    let said = cluster.good("Go back", &moment);
+    eprintln!("back at the moment after {:?}", begun.elapsed());
+    assert!(said.contains("The last change is of"), "{said}");
+    assert_eq!(
+        (count(&place, &first), count(&place, &second)),
+        (30, 30),
+        "everything from before the moment"
+    );
+    assert_eq!(count(&place, &third), 0, "nothing from after it");
+    see_that_all_is_well(&place);
+    let fourth = write(&place, &token, &mut project, "on the new line of time");
+
+    // Once more, from a base backup on the new line, when the cluster can be stopped in order: nothing is lost.
+    cluster.good("Make a base backup", "");
+    let fifth = write(&place, &token, &mut project, "last");
+    let moment = cluster.now();
+    // The target must be passed, and a cluster where nothing happens any more passes none.
+    let sixth = write(&place, &token, &mut project, "too late");
+    cluster.good("Go back", &moment);
+    for (texts, there) in [(&first, 30), (&second, 30), (&third, 0), (&fourth, 30), (&fifth, 30), (&sixth, 0)]
+    {
+        assert_eq!(count(&place, texts), there, "{}", texts[0]);
+    }
+    see_that_all_is_well(&place);
+
+    // And once more when its power is cut, and its disk can be read: what was not archived is there as well.
+    let seventh = write(&place, &token, &mut project, "before the power went");
+    let moment = cluster.now();
+    write(&place, &token, &mut project, "as it went");
+    cluster.kill();
+    cluster.good("Go back", &moment);
+    assert_eq!((count(&place, &fifth), count(&place, &seventh)), (30, 30));
+
+    // Two base backups stay, and what is needed to go on from the older.
+    cluster.good("Make a base backup", "");
+    let archived = || fs::read_dir(cluster.folder.path().join("the archive")).expect("the archive").count();
+    let before = archived();
+    cluster.good("Delete what is old", "");
+    assert!(archived() < before, "nothing was deleted from the archive");
+    assert_eq!(fs::read_dir(cluster.folder.path().join("base")).expect("base backups").count(), 2);
+    cluster.good("Go back", &cluster.now_passed(&place, &token, &mut project));
+    assert_eq!((count(&place, &first), count(&place, &seventh)), (30, 30));
+}
+
+impl Cluster {
+    /// A moment after which something happened.
+    fn now_passed(&self, place: &Place, token: &str, project: &mut Option<String>) -> String {
+        let now = self.now();
+        write(place, token, project, "afterwards");
+        now
+    }
+}
+
+/// The last section, as the user of BA Copilot; then a server answers with what is there.
+fn see_that_all_is_well(place: &Place) {
+    let folder = Path::new(BINARY).parent().expect("a folder").display().to_string();
+    let output = place.shell(&commands("See that all is well"), &folder);
+    assert!(output.out.contains("Good: "), "{} {} {}", output.code, output.out, output.err);
+    assert!(!output.out.contains("PROBLEM"), "{}", output.out);
+    let server = place.serve(&[]);
+    assert_eq!(server.request("GET", "/readyz", "").expect("an answer").0, 200);
+}

@@ -1,0 +1,165 @@
+//! Moto, an S3 server that others wrote and that looks at signatures, for the tests of `s3.rs`; and a way to it on which things go wrong.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    path::Path,
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::{Arc, Mutex, MutexGuard},
+    thread,
+};
+
+use serde_json::Value;
+
+/// The server, ended with its input.
+pub(crate) struct Moto {
+    child: Child,
+    talk: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
+    pub(crate) address: String,
+    told: Value,
+}
+
+impl Drop for Moto {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Moto {
+    /// None, said loudly, where `cargo xtask test` could not install it.
+    pub(crate) fn start() -> Option<Moto> {
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let folder = tests.join("../../target/s3-server");
+        let python = folder.join("venv/bin/python");
+        if !folder.join("stamp").exists() {
+            eprintln!(
+                "*** SKIPPED: moto is not there, so nobody kept backups in S3-compatible storage; `cargo xtask test` installs it where it may ***"
+            );
+            return None;
+        }
+        let mut child = Command::new(python)
+            .arg(tests.join("tests/s3/server.py"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("moto starts");
+        let input = child.stdin.take().expect("its input");
+        let mut output = BufReader::new(child.stdout.take().expect("its output"));
+        let mut line = String::new();
+        output.read_line(&mut line).expect("its address");
+        let told: Value = serde_json::from_str(&line).expect("JSON");
+        let address = told["address"].as_str().expect("an address").to_owned();
+        Some(Moto { child, talk: Mutex::new((input, output)), address, told })
+    }
+
+    /// Does what an operator does with another tool.
+    pub(crate) fn operator(&self, command: &str) -> Value {
+        let mut talk: MutexGuard<'_, _> = self.talk.lock().expect("nobody died with it");
+        let (input, output) = &mut *talk;
+        writeln!(input, "{command}").expect("it listens");
+        let mut line = String::new();
+        output.read_line(&mut line).expect("it answers");
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{command}: {error}: {line}"))
+    }
+
+    /// The names of what is there: `objects` or `uploads`.
+    pub(crate) fn list(&self, what: &str) -> Vec<String> {
+        serde_json::from_value(self.operator(what)).expect("a list")
+    }
+
+    /// The keys of the `keeper`, who may all, or of the `stranger`, who may nothing.
+    pub(crate) fn keys(&self, who: &str) -> (String, String) {
+        let text = |name: &str| self.told[who][name].as_str().expect("a key").to_owned();
+        (text("id"), text("secret"))
+    }
+
+    /// The variables with which the program finds it, by this way.
+    pub(crate) fn variables(&self, address: &str, who: &str) -> Vec<(String, String)> {
+        let (id, secret) = self.keys(who);
+        [("AWS_ENDPOINT_URL_S3", address), ("AWS_ACCESS_KEY_ID", &id), ("AWS_SECRET_ACCESS_KEY", &secret)]
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    }
+}
+
+/// What becomes of a request on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It arrives, and so does the answer.
+    Passes,
+    /// It is answered with 503, and arrives nowhere.
+    Busy,
+    /// The connection breaks before it arrives.
+    Lost,
+    /// One byte of its body changes.
+    Changed,
+    /// It arrives, and the answer does not.
+    Unanswered,
+    /// It arrives, and half of the answer does.
+    HalfAnswered,
+}
+
+/// A way to the server; who decides is asked for each request, with its method, its address, and how many like it came before.
+pub(crate) fn way(to: &str, decide: impl Fn(&str, &str) -> Fate + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = format!("http://{}", listener.local_addr().expect("an address"));
+    let (to, decide) = (to.trim_start_matches("http://").to_owned(), Arc::new(decide));
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let (to, decide) = (to.clone(), Arc::clone(&decide));
+            // A client that goes away ends it.
+            thread::spawn(move || drop(pass(stream, &to, &*decide)));
+        }
+    });
+    address
+}
+
+fn pass(mut stream: TcpStream, to: &str, decide: &dyn Fn(&str, &str) -> Fate) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let (mut head, mut length) = (String::new(), 0);
+    loop {
+        let from = head.len();
+        if reader.read_line(&mut head)? == 0 {
+            return Ok(());
+        }
+        let line = head[from..].trim_end().to_ascii_lowercase();
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap_or_default();
+        }
+        if line.is_empty() {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    let mut words = head.split(' ');
+    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let fate = decide(method, target);
+    match fate {
+        Fate::Lost => return Ok(()),
+        Fate::Busy => {
+            return stream
+                .write_all(b"HTTP/1.1 503 Slow Down\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        }
+        Fate::Changed => body[length / 2] ^= 1,
+        Fate::Passes | Fate::Unanswered | Fate::HalfAnswered => (),
+    }
+    let mut server = TcpStream::connect(to)?;
+    // One request for each connection, so that the end of the answer is its end.
+    let head = head.replacen("\r\n", "\r\nconnection: close\r\n", 1);
+    server.write_all(head.as_bytes())?;
+    server.write_all(&body)?;
+    let mut answer = Vec::new();
+    server.read_to_end(&mut answer)?;
+    match fate {
+        Fate::Unanswered => Ok(()),
+        Fate::HalfAnswered => {
+            let head = answer.windows(4).position(|it| it == b"\r\n\r\n").unwrap_or_default();
+            stream.write_all(&answer[..head + (answer.len() - head) / 2])
+        }
+        _ => stream.write_all(&answer),
+    }
+}
