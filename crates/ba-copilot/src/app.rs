@@ -111,6 +111,12 @@ impl App {
         })
     }
 
+    /// The same, generating by itself whatever the configuration says: whom others ask to generate asks nobody else.
+    pub fn generating_itself(mut self) -> App {
+        self.generator = None;
+        self
+    }
+
     /// Seals what must be read again.
     ///
     /// # Errors

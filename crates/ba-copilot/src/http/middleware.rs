@@ -12,11 +12,19 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{Shared, error::Pending};
-use crate::trace::{self, TraceContext};
+use crate::{
+    remote_generator::GENERATES_ELSEWHERE,
+    trace::{self, TraceContext},
+};
 
 /// The id of one request.
 #[derive(Debug, Clone)]
 pub(super) struct RequestId(pub(super) String);
+
+/// What machines ask to see how a process is.
+fn is_probe(path: &str) -> bool {
+    matches!(path, "/health" | "/livez" | "/readyz" | "/startupz" | "/metrics")
+}
 
 /// Gives the request an id, a trace, a span and counters.
 pub(super) async fn observe(mut request: Request, next: Next) -> Response {
@@ -43,7 +51,7 @@ pub(super) async fn observe(mut request: Request, next: Next) -> Response {
     let _entered = span.enter();
     let duration_ms = took.as_secs_f64() * 1000.0;
     match route.as_str() {
-        "/health" | "/livez" | "/readyz" | "/startupz" | "/metrics" => {
+        route if is_probe(route) => {
             tracing::debug!(http.status = status, duration_ms, "Answered {method} {route} with {status}")
         }
         _ => tracing::info!(http.status = status, duration_ms, "Answered {method} {route} with {status}"),
@@ -66,6 +74,21 @@ pub(super) async fn send_elsewhere(State(shared): State<Shared>, request: Reques
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// Refuses what another process passes on to this one while this one passes it on too: that may be a circle, and pays for each round.
+pub(super) async fn refuse_circles(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let passed_on = request
+        .headers()
+        .get_all(header::VIA)
+        .iter()
+        .filter_map(|via| via.to_str().ok())
+        .any(|via| via.split([',', ' ']).any(|name| name == GENERATES_ELSEWHERE));
+    if passed_on && shared.app.generator.is_some() {
+        let why = "The process that sent this has AI_SERVICE_URL name this one, and this one has others generate too. Name a process of the role ai there.";
+        return Pending::new(StatusCode::LOOP_DETECTED, "circle", why).into_response();
+    }
+    next.run(request).await
 }
 
 /// Writes the request id into problems.
@@ -97,8 +120,11 @@ pub(super) async fn check_host(State(shared): State<Shared>, request: Request, n
     let allowed = &shared.app.config.server.allowed_hosts;
     let loopback = matches!(name, "localhost" | "127.0.0.1" | "[::1]" | "");
     // A server for others asks for a token, which no page in a browser has, and is known by names that only its
-    // network knows, unless someone lists them.
-    let for_others = allowed.is_empty() && !shared.app.config.listen(shared.role).ip().is_loopback();
+    // network knows, unless someone lists them. Those are the names that people type in: other processes, proxies and
+    // whoever watches go on asking by the network's.
+    let by_machines = !shared.role.keeps() || is_probe(request.uri().path());
+    let for_others =
+        (allowed.is_empty() || by_machines) && !shared.app.config.listen(shared.role).ip().is_loopback();
     if loopback
         || for_others
         || allowed

@@ -14,20 +14,20 @@ use tempfile::TempDir;
 
 use crate::{ledger::wait_for, process::Server};
 
-const TEXT: &str = "A customer places orders. Each order has a date.";
-const GENERATE: &str = "/api/v1/generate/class-diagram";
+pub(crate) const TEXT: &str = "A customer places orders. Each order has a date.";
+pub(crate) const GENERATE: &str = "/api/v1/generate/class-diagram";
 
-fn start(role: &str, data: &Path, variables: &[(&str, &str)]) -> Server {
+pub(crate) fn start(role: &str, data: &Path, variables: &[(&str, &str)]) -> Server {
     Server::start_with(&["--role", role, "--listen", "127.0.0.1:0"], data, variables)
 }
 
-fn health(server: &Server) -> Value {
+pub(crate) fn health(server: &Server) -> Value {
     let (_, body) = server.request("GET", "/health", "").expect("health");
     serde_json::from_str(&body).expect("JSON")
 }
 
 /// How many diagrams a process has written itself.
-fn written(server: &Server) -> f64 {
+pub(crate) fn written(server: &Server) -> f64 {
     let (_, metrics) = server.request("GET", "/metrics", "").expect("metrics");
     let of_generations = |line: &&str| line.starts_with("ba_copilot_generations_total{");
     metrics
@@ -160,23 +160,25 @@ fn who_lies_is_not_believed_and_keys_go_no_further() {
     let valid = "classDiagram\n    class Made";
     let quoted = json!([{"element": "Made", "requirement": 1, "start": 2, "end": 10, "text": "customer"}]);
     let misquoted = json!([{"element": "Made", "requirement": 1, "start": 0, "end": 10, "text": "canary"}]);
-    let reply = |text: &str, trace: &Value| {
-        let metadata = json!({"validated": true, "written": "model", "retry_count": 0, "repairs": [], "model": "m", "usage": {"input_tokens": 1, "output_tokens": 1}});
-        let response = json!({"detail": format!("```mermaid\n{text}\n```"), "blueprint": null, "trace": trace, "metadata": metadata});
-        format!("event: result\ndata: {}\n\n", json!({"type": "diagram", "response": response}))
-    };
+    let reply = |text: &str, trace: &Value| said(text, trace, &Value::Null, true);
+    let of_something_else = json!({"kind": "class", "classes": [{"name": "Invented"}], "relationships": []});
     // What it answers, whether that is believed, and how many words are traced then.
     for (answer, believed) in [
         (reply(valid, &quoted), Some(1)),
         (reply(valid, &misquoted), Some(0)),
         (reply("classDiagram\n  class {{{", &json!([])), None),
+        // Not even as a diagram that is not valid: this process writes one that is.
+        (said("classDiagram\n  class {{{", &json!([]), &Value::Null, false), None),
+        // The text holds, and what it is said to mean is not what it means.
+        (said(valid, &quoted, &of_something_else, true), Some(1)),
         (reply("", &json!([])), None),
         ("event: result\ndata: {\"response\":{}}\n\n".to_owned(), None),
         ("event: result\ndata: nonsense\n\n".to_owned(), None),
         ("event: status\ndata: {\"stage\":\"asking\"}\n\n".to_owned(), None),
         (String::new(), None),
     ] {
-        let (address, heard) = pretender(answer.clone());
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+        let (address, heard) = pretender(format!("{head}{answer}"));
         let data = TempDir::new().expect("a folder");
         let url = format!("http://{address}");
         // There is no such vendor, so that whoever writes it here falls back to the draft.
@@ -187,6 +189,7 @@ fn who_lies_is_not_believed_and_keys_go_no_further() {
         let is_theirs = reply["response"]["detail"].as_str().is_some_and(|text| text.contains("class Made"));
         assert_eq!(is_theirs, believed.is_some(), "{answer}: {reply}");
         if let Some(traced) = believed {
+            assert_eq!(reply["response"]["blueprint"]["classes"][0]["name"], "Made", "{reply}");
             assert_eq!(reply["response"]["trace"].as_array().map(Vec::len), Some(traced), "{reply}");
         }
         let heard = heard.lock().expect("heard").join("");
@@ -201,8 +204,73 @@ fn who_lies_is_not_believed_and_keys_go_no_further() {
     }
 }
 
-/// Answers every request for a diagram with this stream, and remembers what it was asked.
-fn pretender(stream: String) -> (String, Arc<Mutex<Vec<String>>>) {
+/// A result of a service that says this of a diagram.
+fn said(text: &str, trace: &Value, blueprint: &Value, validated: bool) -> String {
+    let metadata = json!({"validated": validated, "written": "model", "retry_count": 0, "repairs": [], "model": "m", "usage": {"input_tokens": 1, "output_tokens": 1}});
+    let response = json!({"detail": format!("```mermaid\n{text}\n```"), "blueprint": blueprint, "trace": trace, "metadata": metadata});
+    format!("event: result\ndata: {}\n\n", json!({"type": "diagram", "response": response}))
+}
+
+#[test]
+fn no_chain_becomes_a_circle() {
+    let (first, second) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
+    // One file of settings for all: whom others ask to generate asks nobody, least of all itself.
+    let ai = start("ai", first.path(), &[("AI_SERVICE_URL", "http://127.0.0.1:9")]);
+    let (status, body) =
+        ai.request("POST", GENERATE, &json!({"message": TEXT}).to_string()).expect("an answer");
+    assert!(status == 200 && health(&ai)["checks"]["ai_service"].is_null(), "{body}");
+    // Two that name each other, and one that names itself.
+    let far = start("all", second.path(), &[("AI_SERVICE_URL", "http://127.0.0.1:9")]);
+    let near = start("all", first.path(), &[("AI_SERVICE_URL", &format!("http://{}", far.address))]);
+    for _ in 0..4 {
+        generated(&near);
+    }
+    assert_eq!((written(&near), written(&far)), (4.0, 0.0));
+    wait_for("degraded", || health(&near)["status"] == "degraded");
+    let check = health(&near)["checks"]["ai_service"].clone();
+    assert!(check["error"].as_str().is_some_and(|error| error.contains("one of the role ai")), "{check}");
+}
+
+#[test]
+fn names_that_people_type_in_are_not_those_that_processes_use() {
+    let data = TempDir::new().expect("a folder");
+    let token = ("AI_SERVICE_TOKEN", "a-token-for-this-test");
+    let names = ("ALLOWED_HOSTS", "ba.example.com");
+    let user = std::process::Command::new(crate::process::BINARY)
+        .args(["user", "add", "ada@example.com", "--data"])
+        .arg(data.path())
+        .env_clear()
+        .output()
+        .expect("it runs");
+    assert!(user.status.success(), "{}", String::from_utf8_lossy(&user.stderr));
+    let status = |server: &Server, line: &str, host: &str, more: &str, body: &str| {
+        let answer = raw_as(server, line, host, more, body);
+        answer.split_whitespace().nth(1).and_then(|status| status.parse::<u16>().ok()).expect("a status")
+    };
+    let others = |role: &str, more: &[(&str, &str)]| {
+        let variables = [&[names, token], more].concat();
+        let mut server =
+            Server::start_with(&["--role", role, "--listen", "0.0.0.0:0"], data.path(), &variables);
+        server.address = server.address.replace("0.0.0.0", "127.0.0.1");
+        server
+    };
+    let (ai, web) = (others("ai", &[]), others("web", &[]));
+    let body = json!({"message": TEXT}).to_string();
+    let bearer = "authorization: Bearer a-token-for-this-test\r\n";
+    assert_eq!(status(&ai, &format!("POST {GENERATE}"), "ai-blue:8000", bearer, &body), 200);
+    assert_eq!(status(&ai, &format!("POST {GENERATE}"), "ai-blue:8000", "", &body), 401);
+    for path in ["/health", "/livez", "/readyz", "/startupz", "/metrics"] {
+        for host in ["web-blue:3000", "10.0.0.7:3000", "ba.example.com"] {
+            assert_eq!(status(&web, &format!("GET {path}"), host, "", ""), 200, "{path} of {host}");
+        }
+    }
+    // Pages are for people, and their browsers know it by its name.
+    assert_eq!(status(&web, "GET /sign-in", "elsewhere.example.com", "", ""), 421);
+    assert_eq!(status(&web, "GET /sign-in", "ba.example.com", "", ""), 200);
+}
+
+/// Answers every request with this, and remembers the head of what it was asked.
+pub(crate) fn pretender(answer: String) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
     let heard = Arc::new(Mutex::new(Vec::new()));
@@ -224,19 +292,22 @@ fn pretender(stream: String) -> (String, Arc<Mutex<Vec<String>>>) {
             let mut body = vec![0; length];
             let _ = reader.read_exact(&mut body);
             told.lock().expect("heard").push(head);
-            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
-            let _ = connection.write_all(format!("{head}{stream}").as_bytes());
+            let _ = connection.write_all(answer.as_bytes());
         }
     });
     (address, heard)
 }
 
 /// One request, whole answer.
-fn raw(server: &Server, line: &str, more: &str, body: &str) -> String {
+pub(crate) fn raw(server: &Server, line: &str, more: &str, body: &str) -> String {
+    raw_as(server, line, &server.address, more, body)
+}
+
+/// The same, to a name of it.
+fn raw_as(server: &Server, line: &str, host: &str, more: &str, body: &str) -> String {
     let mut stream = std::net::TcpStream::connect(&server.address).expect("a connection");
     let head = format!(
-        "{line} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n{more}content-length: {}\r\nconnection: close\r\n\r\n",
-        server.address,
+        "{line} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n{more}content-length: {}\r\nconnection: close\r\n\r\n",
         body.len()
     );
     stream.write_all(format!("{head}{body}").as_bytes()).expect("sent");
