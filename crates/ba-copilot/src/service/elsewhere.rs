@@ -35,7 +35,8 @@ pub(super) struct Order<'a> {
     pub(super) watcher: &'a Watcher,
 }
 
-/// The diagram as the other process wrote it, or why a model could not; `None` if this process has to write it.
+/// The diagram as the other process wrote it, or why a model could not; `None` if this process has to write it, which may cost again
+/// what the other one asked for nothing.
 pub(super) async fn generate(
     order: &Order<'_>,
     took: &mut Took,
@@ -53,6 +54,8 @@ pub(super) async fn generate(
             }
             Err(error) => Some(Err(error)),
         },
+        // Where a draft will do, there is one, also if the other process has none.
+        Err(RemoteError::Said { .. }) if order.settings.fallback => None,
         Err(RemoteError::Said { code, detail }) => {
             let code = MODEL_CODES.iter().find(|known| **known == code)?;
             Some(Err(Error::Model { code, message: detail }))

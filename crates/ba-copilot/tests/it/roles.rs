@@ -116,6 +116,37 @@ fn each_role_does_its_part() {
 }
 
 #[test]
+fn who_signs_in_on_web_is_known_to_api() {
+    let (data, elsewhere) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
+    let mut user = std::process::Command::new(crate::process::BINARY)
+        .args(["user", "add", "ada@example.com", "--password-stdin", "--data"])
+        .arg(data.path())
+        .env_clear()
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("it runs");
+    user.stdin.take().expect("a pipe").write_all(b"correct horse battery staple\n").expect("a password");
+    assert!(user.wait().expect("an end").success());
+    let ai = start("ai", elsewhere.path(), &[]);
+    let url = format!("http://{}", ai.address);
+    let (web, api) = (start("web", data.path(), &[]), start("api", data.path(), &[("AI_SERVICE_URL", &url)]));
+    let question = json!({"message": TEXT}).to_string();
+    let stranger = raw(&api, &format!("POST {GENERATE}"), "", &question);
+    assert!(stranger.starts_with("HTTP/1.1 401"), "{stranger}");
+    let password = json!({"email": "ada@example.com", "password": "correct horse battery staple"});
+    let signed_in = raw(&web, "POST /api/v1/sign-in", "", &password.to_string());
+    let session = signed_in
+        .lines()
+        .filter_map(|line| line.strip_prefix("set-cookie: ")?.split(';').next())
+        .find(|cookie| cookie.starts_with("bac_session="))
+        .unwrap_or_else(|| panic!("no session: {signed_in}"));
+    let answer = raw(&api, &format!("POST {GENERATE}"), &format!("cookie: {session}\r\n"), &question);
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"validated\":true"), "{answer}");
+    assert_eq!(written(&ai), 1.0, "{answer}");
+}
+
+#[test]
 fn jobs_are_taken_up_where_pages_are_not() {
     let data = TempDir::new().expect("a folder");
     let web = start("web", data.path(), &[]);
@@ -148,11 +179,23 @@ fn a_token_that_is_not_known_is_named() {
     assert_eq!((written(&ai), written(&all)), (0.0, 1.0));
     let check = health(&all)["checks"]["ai_service"].clone();
     assert!(check["error"].as_str().is_some_and(|error| error.contains("AI_SERVICE_TOKEN")), "{check}");
+    let verify = |server: &Server| {
+        let url = format!("http://{}", server.address);
+        let output = std::process::Command::new(crate::process::BINARY)
+            .args(["verify", "--url", &url])
+            .env_clear()
+            .output();
+        String::from_utf8_lossy(&output.expect("it runs").stdout).into_owned()
+    };
+    let said = verify(&all);
+    assert!(said.contains("ai_service: degraded") && said.contains("AI_SERVICE_TOKEN"), "{said}");
     // One that is being replaced still does.
     let second = TempDir::new().expect("a folder");
     let all = start("all", second.path(), &[("AI_SERVICE_URL", &url), ("AI_SERVICE_TOKEN", "older")]);
     generated(&all);
     assert_eq!((written(&ai), health(&all)["status"].as_str()), (1.0, Some("healthy")));
+    let said = verify(&all);
+    assert!(said.contains("database, ai_service") && !said.contains("ai_service:"), "{said}");
 }
 
 #[test]
@@ -269,7 +312,7 @@ fn names_that_people_type_in_are_not_those_that_processes_use() {
     assert_eq!(status(&web, "GET /sign-in", "ba.example.com", "", ""), 200);
 }
 
-/// Answers every request with this, and remembers the head of what it was asked.
+/// Answers every question for a diagram with this and nothing else at all, and remembers the head of what it was asked.
 pub(crate) fn pretender(answer: String) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
@@ -292,7 +335,10 @@ pub(crate) fn pretender(answer: String) -> (String, Arc<Mutex<Vec<String>>>) {
             let mut body = vec![0; length];
             let _ = reader.read_exact(&mut body);
             told.lock().expect("heard").push(head);
-            let _ = connection.write_all(answer.as_bytes());
+            let is_question = told.lock().expect("heard").last().is_some_and(|head| head.starts_with("POST"));
+            if is_question {
+                let _ = connection.write_all(answer.as_bytes());
+            }
         }
     });
     (address, heard)

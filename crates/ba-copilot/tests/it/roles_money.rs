@@ -108,20 +108,31 @@ fn while_it_is_away_nobody_pays_for_it() {
 fn a_budget_is_the_same_in_one_process_and_in_two() {
     let blueprint =
         json!({"classes": [{"name": "Customer"}, {"name": "Order"}], "relationships": []}).to_string();
-    let answer = json!({
-        "choices": [{"message": {"role": "assistant", "content": blueprint}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": 300, "completion_tokens": 200, "total_tokens": 500},
+    let usage = json!({"prompt_tokens": 300, "completion_tokens": 200, "total_tokens": 500});
+    let whole = json!({
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": blueprint}, "finish_reason": "stop"}],
+        "usage": usage,
     })
     .to_string();
-    for (name, status, body, expected) in [
-        ("answers", "200 OK", answer.as_str(), 500),
-        ("refuses the key", "401 Unauthorized", "{}", 0),
-        ("is busy", "429 Too Many Requests\r\nretry-after: 3600", "{}", 0),
+    let pieces = [
+        json!({"choices": [{"index": 0, "delta": {"content": blueprint}, "finish_reason": "stop"}]}),
+        json!({"choices": [], "usage": usage}),
+    ];
+    let pieces = pieces.map(|piece| format!("data: {piece}\n\n")).concat() + "data: [DONE]\n\n";
+    for (name, status, expected) in [
+        ("answers", "200 OK", 500),
+        ("refuses the key", "401 Unauthorized", 0),
+        ("is busy", "429 Too Many Requests\r\nretry-after: 3600", 0),
     ] {
-        let (status, body) = (status.to_owned(), body.to_owned());
+        let (whole, pieces) = (whole.clone(), pieces.clone());
         let (url, _open) = vendor(move |mut stream, _| {
-            read_request(&mut stream);
-            respond(&mut stream, &status, "application/json", &body);
+            let streams = read_request(&mut stream).contains("\"stream\":true");
+            let (kind, body) = match (status, streams) {
+                ("200 OK", true) => ("text/event-stream", pieces.as_str()),
+                ("200 OK", false) => ("application/json", whole.as_str()),
+                _ => ("application/json", "{}"),
+            };
+            respond(&mut stream, status, kind, body);
         });
         let (here, there) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
         let vendor = ("OPENAI_BASE_URL", url.as_str());
