@@ -111,10 +111,10 @@ impl App {
         })
     }
 
-    /// Who generates for this process, if anybody does. For one that keeps nothing nobody does: it is the one that others ask, and a chain
-    /// of them could become a circle.
-    pub fn generator(&self) -> Option<&RemoteGenerator> {
-        self.generator.as_ref().filter(|_| self.store.is_some())
+    /// The same, generating by itself whatever the configuration says: whom others ask to generate asks nobody else.
+    pub fn generating_itself(mut self) -> App {
+        self.generator = None;
+        self
     }
 
     /// Seals what must be read again.

@@ -10,7 +10,10 @@ use std::{
 };
 
 use llm::{Endpoint, SecretString};
-use reqwest::{Client, StatusCode, Url, header::ACCEPT};
+use reqwest::{
+    Client, StatusCode, Url,
+    header::{ACCEPT, VIA},
+};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -31,12 +34,26 @@ const MARGIN: Duration = Duration::from_secs(15);
 /// More than this is not read: fifty thousand characters of requirements make no diagram of this size.
 const LARGEST: usize = 16 << 20;
 
+/// What a process says of itself in `Via` when it has another one generate, so that no chain of them becomes a circle (RFC 9110, 7.6.3).
+pub const GENERATES_ELSEWHERE: &str = "ba-copilot";
+
 /// Why there is no diagram; safe to show and to log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RemoteError {
-    /// No connection: it was not asked.
+    /// No connection, or it broke before the service began.
     #[error("the AI service cannot be reached")]
     Unreachable,
+    /// It has not answered lately, and was not asked.
+    #[error("the AI service has not answered lately")]
+    Away,
+    /// It would not, for now or for ever.
+    #[error("the AI service answered with {0} instead of a diagram")]
+    Declined(u16),
+    /// It has another process generate, perhaps this one.
+    #[error(
+        "the process at AI_SERVICE_URL has another one generate; name one of the role ai, or take AI_SERVICE_URL from that one"
+    )]
+    Circle,
     /// The connection broke while it was at work.
     #[error("the connection to the AI service broke")]
     Broken,
@@ -64,6 +81,9 @@ impl RemoteError {
     fn word(&self) -> &'static str {
         match self {
             RemoteError::Unreachable => "unreachable",
+            RemoteError::Away => "away",
+            RemoteError::Declined(_) => "declined",
+            RemoteError::Circle => "circle",
             RemoteError::Broken => "broken",
             RemoteError::TimedOut(_) => "timed_out",
             RemoteError::Refused => "refused",
@@ -75,6 +95,21 @@ impl RemoteError {
     /// Whether the service itself is at fault, and not what it was asked.
     fn is_of_the_service(&self) -> bool {
         !matches!(self, RemoteError::Said { .. })
+    }
+
+    /// Whether a model may have been asked, so that somebody may have to be paid. The service answers with 200 before it asks one.
+    pub fn may_have_cost(&self) -> bool {
+        match self {
+            RemoteError::Unreachable
+            | RemoteError::Away
+            | RemoteError::Declined(_)
+            | RemoteError::Circle
+            | RemoteError::Refused => false,
+            RemoteError::Broken
+            | RemoteError::TimedOut(_)
+            | RemoteError::Strange
+            | RemoteError::Said { .. } => true,
+        }
     }
 }
 
@@ -183,13 +218,18 @@ impl RemoteGenerator {
         circuit::shown(&self.0.url).trim_end_matches('/').to_owned()
     }
 
+    /// Whether it has not answered lately, so that nobody is asked.
+    pub fn is_away(&self) -> bool {
+        self.0.circuit.why_closed().is_some()
+    }
+
     /// Has a diagram written.
     ///
     /// # Errors
     /// When there is none, at once if it has not answered lately.
     pub async fn generate(&self, asked: Asked<'_>, told: Told<'_>) -> Result<Reply, RemoteError> {
-        if let Some(error) = self.0.circuit.why_closed() {
-            return Err(error);
+        if self.is_away() {
+            return Err(RemoteError::Away);
         }
         let time = self.0.time;
         let mut span = Span::part(Kind::Client, "POST /api/v1/generate/{diagram}");
@@ -232,6 +272,7 @@ impl RemoteGenerator {
     }
 
     fn signed(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        let request = request.header(VIA, format!("1.1 {GENERATES_ELSEWHERE}"));
         match &self.0.token {
             Some(token) => request.bearer_auth(token.expose_secret()),
             None => request,
@@ -265,14 +306,12 @@ impl RemoteGenerator {
             request = request.header("traceparent", trace.header());
         }
         let request = request.header("content-type", "application/json").body(body.to_string());
-        let mut answer = request.send().await.map_err(|error| match error.is_connect() {
-            true => RemoteError::Unreachable,
-            false => RemoteError::Broken,
-        })?;
+        let mut answer = request.send().await.map_err(|_| RemoteError::Unreachable)?;
         if answer.status() != StatusCode::OK {
             return Err(refusal(answer.status()));
         }
-        let (mut read, mut rest) = (0, Vec::new());
+        // `seen` bytes of `rest` hold no end of an event: a long one that comes in small pieces is looked at once.
+        let (mut read, mut rest, mut seen) = (0, Vec::new(), 0_usize);
         loop {
             let Some(chunk) = answer.chunk().await.map_err(|_| RemoteError::Broken)? else {
                 return Err(RemoteError::Broken);
@@ -282,8 +321,9 @@ impl RemoteGenerator {
                 return Err(RemoteError::Strange);
             }
             rest.extend_from_slice(&chunk);
-            while let Some(end) = rest.windows(2).position(|two| two == b"\n\n") {
-                let block: Vec<u8> = rest.drain(..end + 2).collect();
+            while let Some(end) = rest[seen..].windows(2).position(|two| two == b"\n\n") {
+                let block: Vec<u8> = rest.drain(..seen + end + 2).collect();
+                seen = 0;
                 let Some((name, data)) = event(&block) else { continue };
                 match name.as_str() {
                     "result" => {
@@ -297,6 +337,7 @@ impl RemoteGenerator {
                     name => told(name, data),
                 }
             }
+            seen = rest.len().saturating_sub(1);
         }
     }
 }
@@ -304,7 +345,8 @@ impl RemoteGenerator {
 fn refusal(status: StatusCode) -> RemoteError {
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => RemoteError::Refused,
-        _ => RemoteError::Strange,
+        StatusCode::LOOP_DETECTED => RemoteError::Circle,
+        status => RemoteError::Declined(status.as_u16()),
     }
 }
 

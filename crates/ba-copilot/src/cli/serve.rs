@@ -94,7 +94,7 @@ async fn serve(
     let signals =
         Signals::catch().map_err(|error| Failure::Other(format!("Signals cannot be caught: {error}.")))?;
     let app = App::stateless(config, Clock::system())?;
-    let app = if role.keeps() { app.with_store().await? } else { app };
+    let app = if role.keeps() { app.with_store().await? } else { app.generating_itself() };
     may_be_reached(role, address, &app).await?;
     let config = app.config.clone();
     let time_to_end = Duration::from_secs(config.server.shutdown_s);

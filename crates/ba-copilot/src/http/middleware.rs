@@ -18,11 +18,19 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{Shared, error::Pending};
-use crate::trace::{Kind, Span, TraceContext};
+use crate::{
+    remote_generator::GENERATES_ELSEWHERE,
+    trace::{Kind, Span, TraceContext},
+};
 
 /// The id of one request.
 #[derive(Debug, Clone)]
 pub(super) struct RequestId(pub(super) String);
+
+/// What machines ask to see how a process is.
+fn is_probe(path: &str) -> bool {
+    matches!(path, "/health" | "/livez" | "/readyz" | "/startupz" | "/metrics")
+}
 
 /// Gives the request an id, a trace, a span and counters.
 pub(super) async fn observe(mut request: Request, next: Next) -> Response {
@@ -38,7 +46,7 @@ pub(super) async fn observe(mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let started = Instant::now();
     // Monitors ask every few seconds; nobody wants to read of that.
-    let probe = matches!(route.as_str(), "/health" | "/livez" | "/readyz" | "/startupz" | "/metrics");
+    let probe = is_probe(&route);
     let parent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
     let parent = parent.and_then(TraceContext::parse);
     let mut told = match probe {
@@ -136,6 +144,21 @@ impl HttpBody for Told {
     }
 }
 
+/// Refuses what another process passes on to this one while this one passes it on too: that may be a circle, and pays for each round.
+pub(super) async fn refuse_circles(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let passed_on = request
+        .headers()
+        .get_all(header::VIA)
+        .iter()
+        .filter_map(|via| via.to_str().ok())
+        .any(|via| via.split([',', ' ']).any(|name| name == GENERATES_ELSEWHERE));
+    if passed_on && shared.app.generator.is_some() {
+        let why = "The process that sent this has AI_SERVICE_URL name this one, and this one has others generate too. Name a process of the role ai there.";
+        return Pending::new(StatusCode::LOOP_DETECTED, "circle", why).into_response();
+    }
+    next.run(request).await
+}
+
 /// Writes the request id into problems.
 pub(super) async fn problem_bodies(request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().cloned().unwrap_or(RequestId(String::new()));
@@ -165,8 +188,11 @@ pub(super) async fn check_host(State(shared): State<Shared>, request: Request, n
     let allowed = &shared.app.config.server.allowed_hosts;
     let loopback = matches!(name, "localhost" | "127.0.0.1" | "[::1]" | "");
     // A server for others asks for a token, which no page in a browser has, and is known by names that only its
-    // network knows, unless someone lists them.
-    let for_others = allowed.is_empty() && !shared.app.config.listen(shared.role).ip().is_loopback();
+    // network knows, unless someone lists them. Those are the names that people type in: other processes, proxies and
+    // whoever watches go on asking by the network's.
+    let by_machines = !shared.role.keeps() || is_probe(request.uri().path());
+    let for_others =
+        (allowed.is_empty() || by_machines) && !shared.app.config.listen(shared.role).ip().is_loopback();
     if loopback
         || for_others
         || allowed

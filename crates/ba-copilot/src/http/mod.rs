@@ -82,6 +82,7 @@ where
         .method_not_allowed_fallback(error::no_such_method)
         .layer(from_fn_with_state(shared.clone(), once::carry_out_once))
         .layer(from_fn_with_state(shared.clone(), identify::identify))
+        .layer(from_fn_with_state(shared.clone(), middleware::refuse_circles))
         .layer(DefaultBodyLimit::max(max_body))
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(error::answer_panic))

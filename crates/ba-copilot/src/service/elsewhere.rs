@@ -4,19 +4,20 @@
 //! for this diagram. Where there is no answer, this process writes the diagram itself.
 
 use blueprint::{Blueprint, Target};
-use llm::{Answer, Endpoint, LlmError, Question, Usage};
+use llm::{Endpoint, LlmError, Question, Usage};
 use mermend::Engine;
+use serde_json::Value;
 
 use super::{
     Error,
     check::{self, Judged, Validator},
     generate::{Event, Request, Watcher},
-    purse::Purse,
+    purse::{Purse, Took},
 };
 use crate::{
     app::App,
     engine::{Outcome, Session, Settings, Step, Written},
-    remote_generator::{Asked, RemoteError, RemoteGenerator, Reply},
+    remote_generator::{self, Asked, RemoteError, RemoteGenerator, Reply},
 };
 
 /// What models say when they fail, by the names that the API has for it.
@@ -34,13 +35,14 @@ pub(super) struct Order<'a> {
     pub(super) watcher: &'a Watcher,
 }
 
-/// The diagram as the other process wrote it, or why a model could not; `None` if this process has to write it.
+/// The diagram as the other process wrote it, or why a model could not; `None` if this process has to write it, which may cost again
+/// what the other one asked for nothing.
 pub(super) async fn generate(
     order: &Order<'_>,
-    usage: &mut Usage,
+    took: &mut Took,
 ) -> Option<Result<(Outcome, Validator), Error>> {
-    let remote = order.app.generator().filter(|_| !order.app.scripted)?;
-    let answer = ask(order, remote, usage).await?;
+    let remote = order.app.generator.as_ref().filter(|_| !order.app.scripted)?;
+    let answer = ask(order, remote, took).await?;
     match answer {
         Ok(reply) => match believe(order, reply).await {
             Ok(Some(outcome)) => Some(Ok(outcome)),
@@ -52,6 +54,8 @@ pub(super) async fn generate(
             }
             Err(error) => Some(Err(error)),
         },
+        // Where a draft will do, there is one, also if the other process has none.
+        Err(RemoteError::Said { .. }) if order.settings.fallback => None,
         Err(RemoteError::Said { code, detail }) => {
             let code = MODEL_CODES.iter().find(|known| **known == code)?;
             Some(Err(Error::Model { code, message: detail }))
@@ -60,14 +64,20 @@ pub(super) async fn generate(
     }
 }
 
-/// Pays and asks; `None` where a budget has room for one question and perhaps not for all that may be asked: this process asks one
-/// after the other.
+/// Pays and asks; `None` where nobody is asked: the service is away, or a budget has room for one question and perhaps not for all
+/// that may be asked, which this process asks one after the other.
 async fn ask(
     order: &Order<'_>,
     remote: &RemoteGenerator,
-    usage: &mut Usage,
+    took: &mut Took,
 ) -> Option<Result<Reply, RemoteError>> {
-    let mut told = |name: &str, data: serde_json::Value| tell(order.watcher, name, data);
+    let mut told_of = Took::default();
+    let mut told = |name: &str, data: Value| {
+        if name == "usage" {
+            told_of = told_of.and(read_usage(&data));
+        }
+        tell(order.watcher, name, data);
+    };
     let asked = Asked {
         slug: order.request.kind.row().slug,
         message: order.message,
@@ -75,40 +85,61 @@ async fn ask(
         fallback: order.settings.fallback,
     };
     let Some(endpoint) = order.endpoint else { return Some(remote.generate(asked, &mut told).await) };
+    if remote.is_away() {
+        return None;
+    }
     let held = order.purse.reserve(endpoint, &all_questions(order)).await.ok()?;
     let answer = remote.generate(asked, &mut told).await;
-    let paid = match &answer {
-        Ok(reply) => {
-            let took = &reply.metadata.usage;
-            let cost = took.cost_usd.filter(|cost| cost.is_finite() && *cost >= 0.0);
-            Ok(Answer {
-                text: String::new(),
-                structured: false,
-                usage: Usage {
-                    input_tokens: took.input_tokens,
-                    output_tokens: took.output_tokens,
-                    cost_micro_usd: cost.map(|cost| (cost * 1e6).round() as u64),
-                },
-                provider: endpoint.provider,
-                model: endpoint.model.clone(),
-                attempts: 1,
-                duration: std::time::Duration::ZERO,
-            })
+    if let (Ok(reply), true) = (&answer, told_of == Took::default()) {
+        // Whoever has not told of each question tells of all in the end.
+        told_of.usage = read_usage_of(&reply.metadata.usage);
+    }
+    *took = told_of;
+    match &answer {
+        Ok(_) | Err(RemoteError::Said { .. }) => {
+            held.settle_asked_elsewhere(told_of, times(order)).await;
         }
-        // Nobody was asked.
-        Err(RemoteError::Unreachable | RemoteError::Refused) => {
-            Err(LlmError::Unavailable { why: llm::Outage::NoConnection })
+        Err(error) if !error.may_have_cost() => {
+            let nobody_was_asked = LlmError::Unavailable { why: llm::Outage::NoConnection };
+            held.settle(&Err(nobody_was_asked)).await;
         }
-        // Somebody may have been, and nobody knows what it cost.
-        Err(_) => Err(LlmError::Unavailable { why: llm::Outage::ConnectionLost }),
-    };
-    *usage = held.settle(&paid).await;
+        // It ended in the middle, and nobody will ever say what it had asked by then.
+        Err(_) => {
+            held.settle(&Err(LlmError::Unavailable { why: llm::Outage::ConnectionLost })).await;
+        }
+    }
     Some(answer)
+}
+
+/// What an event says that a question took. What cannot be read is a question of which nobody knows.
+fn read_usage(data: &Value) -> Took {
+    let number = |name: &str| data[name].as_u64();
+    let (Some(input_tokens), Some(output_tokens), Some(unknown)) =
+        (number("input_tokens"), number("output_tokens"), number("unknown"))
+    else {
+        return Took { usage: Usage::default(), unknown: 1 };
+    };
+    let said = remote_generator::Usage { input_tokens, output_tokens, cost_usd: data["cost_usd"].as_f64() };
+    Took { usage: read_usage_of(&said), unknown: u32::try_from(unknown).unwrap_or(u32::MAX) }
+}
+
+fn read_usage_of(said: &remote_generator::Usage) -> Usage {
+    let cost = said.cost_usd.filter(|cost| cost.is_finite() && *cost >= 0.0);
+    Usage {
+        input_tokens: said.input_tokens,
+        output_tokens: said.output_tokens,
+        cost_micro_usd: cost.map(|cost| (cost * 1e6).round() as u64),
+    }
+}
+
+/// How many questions the other process asks at most.
+fn times(order: &Order<'_>) -> u32 {
+    order.settings.max_retries.saturating_add(1)
 }
 
 /// As much as the other process may ask at most, as one question.
 fn all_questions(order: &Order<'_>) -> Question {
-    let times = order.settings.max_retries + 1;
+    let times = times(order);
     let (_, step) = Session::start(order.settings.clone(), order.message);
     let first = match step {
         Step::Ask(prompt) => {
@@ -124,7 +155,7 @@ fn all_questions(order: &Order<'_>) -> Question {
     question
 }
 
-fn tell(watcher: &Watcher, name: &str, data: serde_json::Value) {
+fn tell(watcher: &Watcher, name: &str, data: Value) {
     let Some(watcher) = watcher else { return };
     let event = match name {
         "status" => ["asking", "checking", "repairing", "drafting"]
@@ -134,6 +165,10 @@ fn tell(watcher: &Watcher, name: &str, data: serde_json::Value) {
         "delta" => data["text"].as_str().map(|text| Event::Delta(text.to_owned())),
         "finding" => Some(Event::Finding(data)),
         "repair" => data["message"].as_str().map(|message| Event::Repair(message.to_owned())),
+        "usage" => {
+            let Took { usage, unknown } = read_usage(&data);
+            Some(Event::Usage { usage, unknown })
+        }
         _ => None,
     };
     if let Some(event) = event {
@@ -148,10 +183,11 @@ async fn believe(order: &Order<'_>, reply: Reply) -> Result<Option<(Outcome, Val
         return Ok(None);
     };
     let Judged { checked, by } = check::check_code(order.app, text.clone(), Engine::Mermaid).await?;
-    if reply.metadata.validated && !checked.validated() {
+    // What is not valid is not even kept here; whoever calls it valid has not checked it.
+    if !checked.valid || reply.metadata.validated && !checked.validated() {
         return Ok(None);
     }
-    let blueprint: Option<Blueprint> = serde_json::from_value(reply.blueprint).ok();
+    let blueprint = read_blueprint(order, reply.blueprint, &text);
     let elements = blueprint
         .as_ref()
         .map(|found| blueprint::compile(found, Target::Portable).elements)
@@ -180,4 +216,18 @@ async fn believe(order: &Order<'_>, reply: Reply) -> Result<Option<(Outcome, Val
         notes: reply.metadata.notes,
     };
     Ok(Some((outcome, by)))
+}
+
+/// What the text means: as the other process says, if that is this text's meaning, else what can be read from the text itself.
+fn read_blueprint(order: &Order<'_>, said: Value, text: &str) -> Option<Blueprint> {
+    let kind = order.request.kind;
+    let said: Option<Blueprint> =
+        serde_json::from_value(said).ok().filter(|said: &Blueprint| said.kind() == kind);
+    if let Some(said) = &said
+        && blueprint::compile(said, Target::Portable).text == text
+    {
+        return Some(said.clone());
+    }
+    let outline = mermend::outline(text).and_then(|outline| serde_json::to_value(outline).ok())?;
+    blueprint::read(kind, &serde_json::from_value(outline).ok()?)
 }

@@ -17,7 +17,7 @@ use super::{
     access::{Caller, Scope, enter},
     check::{self, Judged, Validator},
     elsewhere, projects, provider_keys,
-    purse::{KeyOf, Purse},
+    purse::{KeyOf, Purse, Took},
     spans,
 };
 use crate::{
@@ -65,6 +65,13 @@ pub enum Event {
     Finding(Value),
     /// Something mended.
     Repair(String),
+    /// What a question to the model took, also if that failed.
+    Usage {
+        /// As far as it is known.
+        usage: Usage,
+        /// How many questions took nobody knows what.
+        unknown: u32,
+    },
 }
 
 /// A generation that was remembered.
@@ -136,7 +143,6 @@ pub async fn generate_diagram(
         max_retries: app.config.model.max_retries,
         fallback: request.fallback,
     };
-    let mut usage = Usage::default();
     let order = elsewhere::Order {
         app,
         request: &request,
@@ -147,19 +153,28 @@ pub async fn generate_diagram(
         watcher: &watcher,
     };
     let run = Run { app, endpoint: endpoint.as_ref(), purse: &purse, watcher: &watcher };
+    let (mut took, mut took_here) = (Took::default(), Took::default());
+    let mut written_here = false;
     let mut told = Span::part(About::Inside, "generate");
     let generating = async {
-        match elsewhere::generate(&order, &mut usage).await {
+        match elsewhere::generate(&order, &mut took).await {
             Some(result) => result,
-            None => run.session(settings, &message, &mut usage).await,
+            None => {
+                written_here = true;
+                run.session(settings, &message, &mut took_here).await
+            }
         }
     };
     // On the heap: the sessions and all they ask are a large thing to hold within whatever asks for one.
     let result = told.around(Box::pin(generating)).await;
     spans::tell_generation(&mut told, request.kind, &result);
+    let usage = took.and(took_here).usage;
     let took_us = app.clock.now_us().as_micros().saturating_sub(begun.as_micros()).max(0);
     let duration = Duration::from_micros(u64::try_from(took_us).unwrap_or(0));
-    measure(request.kind, &provider, &result, usage, duration);
+    // What another process wrote, that one has counted: who adds them up counts no diagram and no token twice.
+    if written_here {
+        measure(request.kind, &provider, &result, took_here.usage, duration);
+    }
     watch(&watcher, Event::Status("storing"));
     let record = Record {
         app,
@@ -307,7 +322,7 @@ impl Run<'_> {
         &self,
         settings: Settings,
         message: &str,
-        usage: &mut Usage,
+        took: &mut Took,
     ) -> Result<(Outcome, Validator), Error> {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(self.app.config.model.total_s);
         let mut failure: Option<Error> = None;
@@ -317,7 +332,7 @@ impl Run<'_> {
             step = match step {
                 Step::Ask(prompt) => {
                     watch(self.watcher, Event::Status("asking"));
-                    match self.ask(prompt, deadline, usage).await {
+                    match self.ask(prompt, deadline, took).await {
                         Ok(text) => session.replied(&text),
                         Err(Unanswered::Model(error)) => {
                             let why = error.to_string();
@@ -379,7 +394,7 @@ impl Run<'_> {
         &self,
         prompt: Prompt,
         deadline: tokio::time::Instant,
-        usage: &mut Usage,
+        took: &mut Took,
     ) -> Result<String, Unanswered> {
         let endpoint = self.endpoint.cloned().unwrap_or_else(|| Endpoint::new(ProviderId::Scripted));
         let turns = prompt
@@ -409,13 +424,9 @@ impl Run<'_> {
         let answer = answer.unwrap_or(Err(LlmError::TimedOut { limit: llm::Limit::Total }));
         spans::tell_model(&mut told, &endpoint, &question, &answer);
         drop(told);
-        let took = held.settle(&answer).await;
-        usage.input_tokens += took.input_tokens;
-        usage.output_tokens += took.output_tokens;
-        usage.cost_micro_usd = match (usage.cost_micro_usd, took.cost_micro_usd) {
-            (None, None) => None,
-            (a, b) => Some(a.unwrap_or(0) + b.unwrap_or(0)),
-        };
+        let this = held.settle(&answer).await;
+        *took = took.and(this);
+        watch(self.watcher, Event::Usage { usage: this.usage, unknown: this.unknown });
         answer.map(|answer| answer.text).map_err(Unanswered::Model)
     }
 

@@ -130,7 +130,7 @@ async fn redis(app: &App) -> Option<(Status, Value)> {
 
 /// Who generates, if that is another process. This one does while it is away, so that is never more than degraded.
 async fn generator(app: &App) -> Option<(Status, Value)> {
-    let remote = app.generator()?;
+    let remote = app.generator.as_ref()?;
     let url = remote.address();
     Some(match remote.probe(REMOTE_TIME).await {
         Ok(took) => (

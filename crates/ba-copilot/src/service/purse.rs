@@ -63,7 +63,8 @@ impl<'a> Purse<'a> {
     /// [`Error::Spent`] or [`Error::Model`] if it may not be asked; others if the database does not answer.
     pub(super) async fn reserve(&self, endpoint: &Endpoint, question: &Question) -> Result<Held<'_>, Error> {
         let price = self.app.config.price(endpoint.provider, &endpoint.model);
-        let mut held = Held { purse: self, most: Most::of(question), price, reservations: Vec::new() };
+        let mut held =
+            Held { purse: self, most: Most::of(question), price, reservations: Vec::new(), lost: 0 };
         held.reserve().await?;
         Ok(held)
     }
@@ -98,6 +99,35 @@ pub(super) struct Held<'a> {
     most: Most,
     price: Option<Price>,
     reservations: Vec<Reservation>,
+    /// Attempts before the last one, of which nobody will ever say what they cost.
+    lost: u32,
+}
+
+/// What questions took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Took {
+    /// As far as it is known.
+    pub(super) usage: Usage,
+    /// How many of them took nobody knows what.
+    pub(super) unknown: u32,
+}
+
+impl Took {
+    /// These and those.
+    pub(super) fn and(self, more: Took) -> Took {
+        let (one, two) = (self.usage, more.usage);
+        Took {
+            usage: Usage {
+                input_tokens: one.input_tokens.saturating_add(two.input_tokens),
+                output_tokens: one.output_tokens.saturating_add(two.output_tokens),
+                cost_micro_usd: match (one.cost_micro_usd, two.cost_micro_usd) {
+                    (None, None) => None,
+                    (one, two) => Some(one.unwrap_or(0).saturating_add(two.unwrap_or(0))),
+                },
+            },
+            unknown: self.unknown.saturating_add(more.unknown),
+        }
+    }
 }
 
 impl Held<'_> {
@@ -130,7 +160,7 @@ impl Held<'_> {
     }
 
     /// Books what the question took, and says it: with its cost, where the vendor did not say it and the price is known.
-    pub(super) async fn settle(self, answer: &Result<Answer, LlmError>) -> Usage {
+    pub(super) async fn settle(self, answer: &Result<Answer, LlmError>) -> Took {
         let mut took = match answer {
             Ok(answer) => answer.usage,
             Err(error) => error.usage(),
@@ -139,20 +169,42 @@ impl Held<'_> {
             took.cost_micro_usd =
                 self.price.map(|price| price.micro_usd(took.input_tokens, took.output_tokens));
         }
-        if !self.reservations.is_empty()
-            && let Some(store) = &self.purse.app.store
-        {
-            let ran = took.is_known() || answer.as_ref().err().is_none_or(LlmError::may_have_cost);
-            let spent = if ran { self.spent(took) } else { Spending::default() };
-            match store.settle_budgets(&self.reservations, spent).await {
-                Ok(states) => states.iter().for_each(|state| count_nearly_spent(state, spent)),
-                // An answer that is there is worth more than what stays reserved for it.
-                Err(error) => tracing::warn!(
-                    "A question could not be settled, so its budgets count the most that it may have cost: {error}"
-                ),
-            }
+        let ran = took.is_known() || answer.as_ref().err().is_none_or(LlmError::may_have_cost);
+        let spent = if ran { self.spent(took) } else { Spending::default() };
+        self.book(spent).await;
+        let half = took.input_tokens == 0 || took.output_tokens == 0;
+        Took { usage: took, unknown: self.lost.saturating_add(u32::from(ran && half)) }
+    }
+
+    /// Books what another process took that asked so many questions at most with this: what it knows, and for each question of which it
+    /// does not, its share of what was reserved.
+    pub(super) async fn settle_asked_elsewhere(self, took: Took, questions: u32) {
+        let share = |most: i64| most.saturating_add(i64::from(questions) - 1) / i64::from(questions.max(1));
+        let unknown = i64::from(took.unknown);
+        let Usage { input_tokens, output_tokens, cost_micro_usd } = took.usage;
+        let listed = |input, output| self.price.map_or(0, |price| price.micro_usd(input, output));
+        let known = whole(cost_micro_usd.unwrap_or_else(|| listed(input_tokens, output_tokens)));
+        let most = whole(listed(self.most.input, self.most.output));
+        let spent = Spending {
+            tokens: whole(input_tokens.saturating_add(output_tokens))
+                .saturating_add(share(self.most.tokens()).saturating_mul(unknown)),
+            micro_usd: known.saturating_add(share(most).saturating_mul(unknown)),
+        };
+        self.book(spent).await;
+    }
+
+    /// Puts what was spent in the place of what was reserved.
+    async fn book(&self, spent: Spending) {
+        let Some(store) = self.purse.app.store.as_ref().filter(|_| !self.reservations.is_empty()) else {
+            return;
+        };
+        match store.settle_budgets(&self.reservations, spent).await {
+            Ok(states) => states.iter().for_each(|state| count_nearly_spent(state, spent)),
+            // An answer that is there is worth more than what stays reserved for it.
+            Err(error) => tracing::warn!(
+                "A question could not be settled, so its budgets count the most that it may have cost: {error}"
+            ),
         }
-        took
     }
 
     /// What is booked for a question that the model may have read: what the vendor says, else what was reserved.
@@ -173,7 +225,10 @@ impl Held<'_> {
 
 impl llm::Payer for Held<'_> {
     async fn pays_again(&mut self) -> bool {
-        self.reserve().await.is_ok()
+        let pays = self.reserve().await.is_ok();
+        // Where it does not, that attempt was the last one.
+        self.lost = self.lost.saturating_add(u32::from(pays));
+        pays
     }
 }
 

@@ -59,6 +59,7 @@ mod recovery;
 mod redis;
 mod remote;
 mod roles;
+mod roles_money;
 mod s3;
 mod s3_server;
 mod teams;

@@ -14,20 +14,20 @@ use tempfile::TempDir;
 
 use crate::{ledger::wait_for, process::Server};
 
-const TEXT: &str = "A customer places orders. Each order has a date.";
-const GENERATE: &str = "/api/v1/generate/class-diagram";
+pub(crate) const TEXT: &str = "A customer places orders. Each order has a date.";
+pub(crate) const GENERATE: &str = "/api/v1/generate/class-diagram";
 
-fn start(role: &str, data: &Path, variables: &[(&str, &str)]) -> Server {
+pub(crate) fn start(role: &str, data: &Path, variables: &[(&str, &str)]) -> Server {
     Server::start_with(&["--role", role, "--listen", "127.0.0.1:0"], data, variables)
 }
 
-fn health(server: &Server) -> Value {
+pub(crate) fn health(server: &Server) -> Value {
     let (_, body) = server.request("GET", "/health", "").expect("health");
     serde_json::from_str(&body).expect("JSON")
 }
 
 /// How many diagrams a process has written itself.
-fn written(server: &Server) -> f64 {
+pub(crate) fn written(server: &Server) -> f64 {
     let (_, metrics) = server.request("GET", "/metrics", "").expect("metrics");
     let of_generations = |line: &&str| line.starts_with("ba_copilot_generations_total{");
     metrics
@@ -116,6 +116,37 @@ fn each_role_does_its_part() {
 }
 
 #[test]
+fn who_signs_in_on_web_is_known_to_api() {
+    let (data, elsewhere) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
+    let mut user = std::process::Command::new(crate::process::BINARY)
+        .args(["user", "add", "ada@example.com", "--password-stdin", "--data"])
+        .arg(data.path())
+        .env_clear()
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("it runs");
+    user.stdin.take().expect("a pipe").write_all(b"correct horse battery staple\n").expect("a password");
+    assert!(user.wait().expect("an end").success());
+    let ai = start("ai", elsewhere.path(), &[]);
+    let url = format!("http://{}", ai.address);
+    let (web, api) = (start("web", data.path(), &[]), start("api", data.path(), &[("AI_SERVICE_URL", &url)]));
+    let question = json!({"message": TEXT}).to_string();
+    let stranger = raw(&api, &format!("POST {GENERATE}"), "", &question);
+    assert!(stranger.starts_with("HTTP/1.1 401"), "{stranger}");
+    let password = json!({"email": "ada@example.com", "password": "correct horse battery staple"});
+    let signed_in = raw(&web, "POST /api/v1/sign-in", "", &password.to_string());
+    let session = signed_in
+        .lines()
+        .filter_map(|line| line.strip_prefix("set-cookie: ")?.split(';').next())
+        .find(|cookie| cookie.starts_with("bac_session="))
+        .unwrap_or_else(|| panic!("no session: {signed_in}"));
+    let answer = raw(&api, &format!("POST {GENERATE}"), &format!("cookie: {session}\r\n"), &question);
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"validated\":true"), "{answer}");
+    assert_eq!(written(&ai), 1.0, "{answer}");
+}
+
+#[test]
 fn jobs_are_taken_up_where_pages_are_not() {
     let data = TempDir::new().expect("a folder");
     let web = start("web", data.path(), &[]);
@@ -139,18 +170,6 @@ fn jobs_are_taken_up_where_pages_are_not() {
 }
 
 #[test]
-fn who_generates_for_others_asks_nobody() {
-    let folder = TempDir::new().expect("a folder");
-    // Its own address, for all that it knows.
-    let (address, heard) = pretender(String::new());
-    let ai = start("ai", folder.path(), &[("AI_SERVICE_URL", &format!("http://{address}"))]);
-    let answer = ai.generate(TEXT).expect("an answer");
-    assert_eq!(answer["response"]["metadata"]["validated"], json!(true), "{answer}");
-    assert_eq!(health(&ai)["checks"]["ai_service"], Value::Null);
-    assert_eq!(*heard.lock().expect("heard"), Vec::<String>::new());
-}
-
-#[test]
 fn a_token_that_is_not_known_is_named() {
     let data = TempDir::new().expect("a folder");
     let ai = start("ai", data.path(), &[("AI_SERVICE_TOKEN", "right,older")]);
@@ -160,11 +179,23 @@ fn a_token_that_is_not_known_is_named() {
     assert_eq!((written(&ai), written(&all)), (0.0, 1.0));
     let check = health(&all)["checks"]["ai_service"].clone();
     assert!(check["error"].as_str().is_some_and(|error| error.contains("AI_SERVICE_TOKEN")), "{check}");
+    let verify = |server: &Server| {
+        let url = format!("http://{}", server.address);
+        let output = std::process::Command::new(crate::process::BINARY)
+            .args(["verify", "--url", &url])
+            .env_clear()
+            .output();
+        String::from_utf8_lossy(&output.expect("it runs").stdout).into_owned()
+    };
+    let said = verify(&all);
+    assert!(said.contains("ai_service: degraded") && said.contains("AI_SERVICE_TOKEN"), "{said}");
     // One that is being replaced still does.
     let second = TempDir::new().expect("a folder");
     let all = start("all", second.path(), &[("AI_SERVICE_URL", &url), ("AI_SERVICE_TOKEN", "older")]);
     generated(&all);
     assert_eq!((written(&ai), health(&all)["status"].as_str()), (1.0, Some("healthy")));
+    let said = verify(&all);
+    assert!(said.contains("database, ai_service") && !said.contains("ai_service:"), "{said}");
 }
 
 #[test]
@@ -172,23 +203,25 @@ fn who_lies_is_not_believed_and_keys_go_no_further() {
     let valid = "classDiagram\n    class Made";
     let quoted = json!([{"element": "Made", "requirement": 1, "start": 2, "end": 10, "text": "customer"}]);
     let misquoted = json!([{"element": "Made", "requirement": 1, "start": 0, "end": 10, "text": "canary"}]);
-    let reply = |text: &str, trace: &Value| {
-        let metadata = json!({"validated": true, "written": "model", "retry_count": 0, "repairs": [], "model": "m", "usage": {"input_tokens": 1, "output_tokens": 1}});
-        let response = json!({"detail": format!("```mermaid\n{text}\n```"), "blueprint": null, "trace": trace, "metadata": metadata});
-        format!("event: result\ndata: {}\n\n", json!({"type": "diagram", "response": response}))
-    };
+    let reply = |text: &str, trace: &Value| said(text, trace, &Value::Null, true);
+    let of_something_else = json!({"kind": "class", "classes": [{"name": "Invented"}], "relationships": []});
     // What it answers, whether that is believed, and how many words are traced then.
     for (answer, believed) in [
         (reply(valid, &quoted), Some(1)),
         (reply(valid, &misquoted), Some(0)),
         (reply("classDiagram\n  class {{{", &json!([])), None),
+        // Not even as a diagram that is not valid: this process writes one that is.
+        (said("classDiagram\n  class {{{", &json!([]), &Value::Null, false), None),
+        // The text holds, and what it is said to mean is not what it means.
+        (said(valid, &quoted, &of_something_else, true), Some(1)),
         (reply("", &json!([])), None),
         ("event: result\ndata: {\"response\":{}}\n\n".to_owned(), None),
         ("event: result\ndata: nonsense\n\n".to_owned(), None),
         ("event: status\ndata: {\"stage\":\"asking\"}\n\n".to_owned(), None),
         (String::new(), None),
     ] {
-        let (address, heard) = pretender(answer.clone());
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+        let (address, heard) = pretender(format!("{head}{answer}"));
         let data = TempDir::new().expect("a folder");
         let url = format!("http://{address}");
         // There is no such vendor, so that whoever writes it here falls back to the draft.
@@ -199,6 +232,7 @@ fn who_lies_is_not_believed_and_keys_go_no_further() {
         let is_theirs = reply["response"]["detail"].as_str().is_some_and(|text| text.contains("class Made"));
         assert_eq!(is_theirs, believed.is_some(), "{answer}: {reply}");
         if let Some(traced) = believed {
+            assert_eq!(reply["response"]["blueprint"]["classes"][0]["name"], "Made", "{reply}");
             assert_eq!(reply["response"]["trace"].as_array().map(Vec::len), Some(traced), "{reply}");
         }
         let heard = heard.lock().expect("heard").join("");
@@ -213,8 +247,73 @@ fn who_lies_is_not_believed_and_keys_go_no_further() {
     }
 }
 
-/// Answers every request for a diagram with this stream, and remembers what it was asked.
-fn pretender(stream: String) -> (String, Arc<Mutex<Vec<String>>>) {
+/// A result of a service that says this of a diagram.
+fn said(text: &str, trace: &Value, blueprint: &Value, validated: bool) -> String {
+    let metadata = json!({"validated": validated, "written": "model", "retry_count": 0, "repairs": [], "model": "m", "usage": {"input_tokens": 1, "output_tokens": 1}});
+    let response = json!({"detail": format!("```mermaid\n{text}\n```"), "blueprint": blueprint, "trace": trace, "metadata": metadata});
+    format!("event: result\ndata: {}\n\n", json!({"type": "diagram", "response": response}))
+}
+
+#[test]
+fn no_chain_becomes_a_circle() {
+    let (first, second) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
+    // One file of settings for all: whom others ask to generate asks nobody, least of all itself.
+    let ai = start("ai", first.path(), &[("AI_SERVICE_URL", "http://127.0.0.1:9")]);
+    let (status, body) =
+        ai.request("POST", GENERATE, &json!({"message": TEXT}).to_string()).expect("an answer");
+    assert!(status == 200 && health(&ai)["checks"]["ai_service"].is_null(), "{body}");
+    // Two that name each other, and one that names itself.
+    let far = start("all", second.path(), &[("AI_SERVICE_URL", "http://127.0.0.1:9")]);
+    let near = start("all", first.path(), &[("AI_SERVICE_URL", &format!("http://{}", far.address))]);
+    for _ in 0..4 {
+        generated(&near);
+    }
+    assert_eq!((written(&near), written(&far)), (4.0, 0.0));
+    wait_for("degraded", || health(&near)["status"] == "degraded");
+    let check = health(&near)["checks"]["ai_service"].clone();
+    assert!(check["error"].as_str().is_some_and(|error| error.contains("one of the role ai")), "{check}");
+}
+
+#[test]
+fn names_that_people_type_in_are_not_those_that_processes_use() {
+    let data = TempDir::new().expect("a folder");
+    let token = ("AI_SERVICE_TOKEN", "a-token-for-this-test");
+    let names = ("ALLOWED_HOSTS", "ba.example.com");
+    let user = std::process::Command::new(crate::process::BINARY)
+        .args(["user", "add", "ada@example.com", "--data"])
+        .arg(data.path())
+        .env_clear()
+        .output()
+        .expect("it runs");
+    assert!(user.status.success(), "{}", String::from_utf8_lossy(&user.stderr));
+    let status = |server: &Server, line: &str, host: &str, more: &str, body: &str| {
+        let answer = raw_as(server, line, host, more, body);
+        answer.split_whitespace().nth(1).and_then(|status| status.parse::<u16>().ok()).expect("a status")
+    };
+    let others = |role: &str, more: &[(&str, &str)]| {
+        let variables = [&[names, token], more].concat();
+        let mut server =
+            Server::start_with(&["--role", role, "--listen", "0.0.0.0:0"], data.path(), &variables);
+        server.address = server.address.replace("0.0.0.0", "127.0.0.1");
+        server
+    };
+    let (ai, web) = (others("ai", &[]), others("web", &[]));
+    let body = json!({"message": TEXT}).to_string();
+    let bearer = "authorization: Bearer a-token-for-this-test\r\n";
+    assert_eq!(status(&ai, &format!("POST {GENERATE}"), "ai-blue:8000", bearer, &body), 200);
+    assert_eq!(status(&ai, &format!("POST {GENERATE}"), "ai-blue:8000", "", &body), 401);
+    for path in ["/health", "/livez", "/readyz", "/startupz", "/metrics"] {
+        for host in ["web-blue:3000", "10.0.0.7:3000", "ba.example.com"] {
+            assert_eq!(status(&web, &format!("GET {path}"), host, "", ""), 200, "{path} of {host}");
+        }
+    }
+    // Pages are for people, and their browsers know it by its name.
+    assert_eq!(status(&web, "GET /sign-in", "elsewhere.example.com", "", ""), 421);
+    assert_eq!(status(&web, "GET /sign-in", "ba.example.com", "", ""), 200);
+}
+
+/// Answers every question for a diagram with this and nothing else at all, and remembers the head of what it was asked.
+pub(crate) fn pretender(answer: String) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
     let heard = Arc::new(Mutex::new(Vec::new()));
@@ -236,19 +335,25 @@ fn pretender(stream: String) -> (String, Arc<Mutex<Vec<String>>>) {
             let mut body = vec![0; length];
             let _ = reader.read_exact(&mut body);
             told.lock().expect("heard").push(head);
-            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
-            let _ = connection.write_all(format!("{head}{stream}").as_bytes());
+            let is_question = told.lock().expect("heard").last().is_some_and(|head| head.starts_with("POST"));
+            if is_question {
+                let _ = connection.write_all(answer.as_bytes());
+            }
         }
     });
     (address, heard)
 }
 
 /// One request, whole answer.
-fn raw(server: &Server, line: &str, more: &str, body: &str) -> String {
+pub(crate) fn raw(server: &Server, line: &str, more: &str, body: &str) -> String {
+    raw_as(server, line, &server.address, more, body)
+}
+
+/// The same, to a name of it.
+fn raw_as(server: &Server, line: &str, host: &str, more: &str, body: &str) -> String {
     let mut stream = std::net::TcpStream::connect(&server.address).expect("a connection");
     let head = format!(
-        "{line} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n{more}content-length: {}\r\nconnection: close\r\n\r\n",
-        server.address,
+        "{line} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n{more}content-length: {}\r\nconnection: close\r\n\r\n",
         body.len()
     );
     stream.write_all(format!("{head}{body}").as_bytes()).expect("sent");

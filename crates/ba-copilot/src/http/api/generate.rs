@@ -249,7 +249,7 @@ impl TraceReply {
 ///
 /// The diagram is checked by Mermaid's own parser before it is called valid. A model writes it if one is configured or
 /// chosen, else the built-in drafter. With `Accept: text/event-stream` the answer is a stream of `status`, `delta`,
-/// `finding`, `repair` events that ends with one `result` or one `error`. With `Prefer: respond-async` the answer comes at once and
+/// `finding`, `repair`, `usage` events that ends with one `result` or one `error`. With `Prefer: respond-async` the answer comes at once and
 /// is a job; the diagram is written afterwards, also if this server is ended meanwhile and another one goes on.
 #[utoipa::path(
     post,
@@ -377,6 +377,13 @@ fn named_event(event: &Event) -> SseEvent {
         Event::Delta(text) => sse("delta", &json!({"text": text})),
         Event::Finding(finding) => sse("finding", finding),
         Event::Repair(message) => sse("repair", &json!({"message": message})),
+        Event::Usage { usage, unknown } => {
+            let cost_usd = usage.cost_micro_usd.map(|micro| micro as f64 / 1e6);
+            sse(
+                "usage",
+                &json!({"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens, "cost_usd": cost_usd, "unknown": unknown}),
+            )
+        }
     }
 }
 

@@ -196,7 +196,7 @@ const CHECKS: [Check; 19] = [
     Check {
         id: "services",
         title: "All services run and reach each other",
-        cure: "Start what is missing, and check DATABASE_URL, MCP_SERVER_URL and the networks between them.",
+        cure: "Start what is missing, and check DATABASE_URL, AI_SERVICE_URL, MCP_SERVER_URL and the networks between them.",
         run: |visit| Box::pin(signs::services(visit)),
     },
     Check {

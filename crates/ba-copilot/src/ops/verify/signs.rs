@@ -92,10 +92,14 @@ pub(super) async fn services(visit: &mut Visit) -> Came {
     let default: &[&str] =
         if visit.keeps_nothing() { &["ai", "mcp"] } else { &["web", "api", "ai", "mcp", "database"] };
     let named = &visit.options.services;
-    let wanted: Vec<&str> = match named.is_empty() {
+    let mut wanted: Vec<&str> = match named.is_empty() {
         true => default.to_vec(),
         false => named.iter().map(String::as_str).collect(),
     };
+    // Another process that generates for it, where there is one.
+    if named.is_empty() && visit.health["checks"]["ai_service"].is_object() {
+        wanted.push("ai_service");
+    }
     let mut missing = Vec::new();
     for service in &wanted {
         if let Err(why) = works(visit, service).await {
