@@ -58,7 +58,7 @@ fn measure(server: &Server, started: Instant) -> Done {
     times("render SVG", || {
         request(address, "POST", "/api/v1/render", "{\"code\":\"flowchart LR\\n  a --> b --> c\"}")
     })?;
-    bench_mcp::measure(&address)?;
+    bench_mcp::measure(address)?;
     println!("resident memory at the end: {} MB", resident_mb(server.id()));
     Ok(())
 }

@@ -59,7 +59,7 @@ fn main() -> ExitCode {
     let Some((_, _, run)) = COMMANDS.iter().find(|(command, ..)| *command == name) else {
         println!("cargo xtask COMMAND\n");
         for (command, does, _) in COMMANDS {
-            println!("  {command:<9}{does}");
+            println!("  {command:<11}{does}");
         }
         return ExitCode::from(2);
     };

@@ -190,7 +190,9 @@ impl Environment {
         variables.retain(|_, value| !value.is_empty());
         let from_file = variables.keys().cloned().collect();
         for name in ["PATH", "HOME"] {
-            if let (Ok(value), false) = (std::env::var(name), variables.contains_key(name)) {
+            #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
+            let here = std::env::var(name);
+            if let (Ok(value), false) = (here, variables.contains_key(name)) {
                 variables.insert(name.to_owned(), value);
             }
         }

@@ -192,7 +192,7 @@ impl Crowd {
             if self.is_over() {
                 return;
             }
-            let keeps = client % 2 == 0;
+            let keeps = client.is_multiple_of(2);
             if let Err(error) = self.request(&mut connection, client, number, keeps) {
                 connection = None;
                 self.fail(format!("client {client}, request {number}: {error}"));

@@ -130,7 +130,7 @@ impl<R: Read> Checking<R> {
     }
 
     /// After the last byte was read: whether all is as it was written.
-    fn is_whole(self) -> bool {
+    fn ends_whole(self) -> bool {
         self.ended && self.held[self.at..] == trailer(self.hash)
     }
 }
@@ -223,7 +223,7 @@ fn unpack_contents(name: &str, from: impl Read, into: &Path) -> Result<Manifest,
     // The archive ends before the compressed text does; only the whole text has the checksum.
     let mut unpacker = tar.into_inner();
     io::copy(&mut unpacker, &mut io::sink()).map_err(broken)?;
-    if !unpacker.finish().into_inner().is_whole() {
+    if !unpacker.finish().into_inner().ends_whole() {
         return Err(says("it is not as it was written".to_owned()));
     }
     let manifest = manifest.ok_or_else(|| Error::NotABackup(name.to_owned()))?;

@@ -1,6 +1,7 @@
 //! Backups in a folder: their names, which say when they were made, and what is known of them.
 
 use std::{
+    cmp::Reverse,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -153,7 +154,7 @@ pub(super) fn list(folder: &Path) -> Result<Vec<Found>, Error> {
             seen,
         });
     }
-    found.sort_by(|a, b| (b.created_at, b.place.name()).cmp(&(a.created_at, a.place.name())));
+    found.sort_by_key(|it| Reverse((it.created_at, it.place.name())));
     Ok(found)
 }
 

@@ -5,6 +5,7 @@
 //! is. What is said of a refusal is its status and its code, never its text: some storages quote keys there.
 
 use std::{
+    cmp::Reverse,
     error::Error as _,
     fs::{File, OpenOptions},
     io::{Read, Write},
@@ -163,7 +164,7 @@ impl Bucket {
             let place = self.place.join(name);
             found.push(Found { place, created_at, size_bytes: object.size, encrypted, seen });
         }
-        found.sort_by(|a, b| (b.created_at, b.place.name()).cmp(&(a.created_at, a.place.name())));
+        found.sort_by_key(|it| Reverse((it.created_at, it.place.name())));
         Ok(found)
     }
 
