@@ -94,6 +94,8 @@ impl Machine {
             ("BA_COPILOT__DEPLOY__BLUE", &format!("127.0.0.1:{}", port(1))),
             ("BA_COPILOT__DEPLOY__GREEN", &format!("127.0.0.1:{}", port(2))),
             ("BA_COPILOT__DEPLOY__OBSERVE_S", "1"),
+            // What Debian's version calls it.
+            ("CADDY_REQUEST_BUFFERS", "buffer_requests"),
             ("DEV_PORT", &port(0)),
             ("DEV_POSTGRES_PORT", &port(3)),
             ("DEV_PROMETHEUS_PORT", &port(4)),

@@ -25,6 +25,9 @@ const LOOK: Duration = Duration::from_millis(100);
 const ANSWER: Duration = Duration::from_secs(5);
 /// How long it may take until a process does what its file says.
 const HEED: Duration = Duration::from_secs(30);
+/// How long a proxy may take until it has noticed that a process is ready: ours asks every 250 ms, and waits 2 s for an answer
+/// (`ops/compose/Caddyfile`).
+const NOTICED: Duration = Duration::from_secs(3);
 /// So many looks in a row must go wrong before it is not a mishap.
 const MISHAPS: u32 = 3;
 /// This share of the answers may be failures of the server.
@@ -180,6 +183,10 @@ async fn switch(site: &mut Site<'_>, release: &Release, slot: Slot, old: Option<
         site.fleet.stand_by(slot, false)?;
         site.wait_until_ready(slot, true).await?;
         if let Some(old) = old {
+            if site.config.deploy.target == DeployTarget::Compose {
+                // Else there may be a moment in which the proxy knows of nobody whom it could ask.
+                sleep(NOTICED).await;
+            }
             site.fleet.stand_by(old, true)?;
             if site.fleet.is_running(old).await {
                 site.wait_until_ready(old, false).await?;
