@@ -48,13 +48,14 @@ impl Fleet {
             folder: deploy.dir.clone(),
             user: Some(deploy.user.clone()).filter(|user| is_systemd && !user.is_empty()),
             private: [deploy.blue.clone(), deploy.green.clone()],
-            far,
             compose: Compose {
                 files: source.join(&deploy.compose_dir),
                 backups,
+                backups_inside: far.clone().unwrap_or_else(|| "/backups".to_owned()),
                 postgres_image: image.map(|(_, image)| image.to_owned()),
                 plugin: OnceCell::new(),
             },
+            far,
             // A little more than it gives itself.
             time_to_end: Duration::from_secs(config.server.drain_s + config.server.shutdown_s + 15),
         }
@@ -108,7 +109,7 @@ impl Fleet {
         let here = self.compose.backups.display().to_string();
         match (&self.far, self.target) {
             (Some(far), _) => (far.clone(), far.clone()),
-            (None, DeployTarget::Compose) => ("/backups".to_owned(), here),
+            (None, DeployTarget::Compose) => (self.compose.backups_inside.clone(), here),
             (None, _) => (here.clone(), here),
         }
     }
