@@ -184,11 +184,14 @@ fn make_image(root: &Path, out: &Path, version: &str, moment: &str) -> Done {
 }
 
 fn check_reproducible() -> Done {
+    // What is committed meanwhile is in neither.
+    let commit = said(&root(), "git", &["rev-parse", "HEAD"])?;
     let mut sums = Vec::new();
     for name in ["one", "another-folder-of-another-length"] {
         let folder = std::env::temp_dir().join(format!("ba-copilot-dist-{}", std::process::id())).join(name);
         let _ = fs::remove_dir_all(&folder);
         said(&root(), "git", &["clone", "--quiet", "--no-hardlinks", ".", &path(&folder)])?;
+        said(&folder, "git", &["checkout", "--quiet", "--detach", &commit])?;
         build(&folder)?;
         sums.push(
             fs::read_to_string(folder.join("target/dist/SHA256SUMS")).map_err(|error| error.to_string())?,
