@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{mcp_tools::which, postgres, root};
+use crate::{postgres, root, tools::which};
 
 /// How long the engine may take to answer.
 const START: Duration = Duration::from_secs(60);

@@ -1,21 +1,27 @@
 //! `lint-ops`: what operators use is looked at by the tools of its own kind: the Dockerfile, the files of Compose, the Helm chart, the units
 //! of systemd, the workflows; and what the program is made of. The tools are pinned in `xtask/lint` and installed into `target/lint`.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use crate::{Done, has, mcp_tools::run as quietly, root};
+use crate::{Done, root, tools};
 
 /// What is looked at: what it is, the tool, and its arguments.
 type Look<'a> = (&'a str, String, Vec<String>);
 
 pub(crate) fn run() -> Done {
-    let folder = root().join("target/lint");
-    if let Err(problem) = install(&folder) {
-        println!(
-            "SKIPPED the files of operations: {problem}. It needs npm, Python 3.11 or newer with venv, and both registries."
-        );
-        return Ok(());
-    }
+    let folder = match install() {
+        Ok(folder) => folder,
+        Err(problem) => {
+            println!(
+                "SKIPPED the files of operations: {problem}. It needs npm, Python 3.11 or newer with venv, and both registries."
+            );
+            return Ok(());
+        }
+    };
     let tool = |name: &str| folder.join("venv/bin").join(name).display().to_string();
     let place = |name: &str| root().join(name).display().to_string();
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
@@ -62,7 +68,7 @@ pub(crate) fn run() -> Done {
     ];
     let mut faults: Vec<String> = Vec::new();
     for (what, program, arguments) in looks {
-        if !Path::new(&program).exists() && crate::mcp_tools::which(Path::new(&program)).is_none() {
+        if !Path::new(&program).exists() && tools::which(Path::new(&program)).is_none() {
             println!("SKIPPED {what}: {program} is not installed");
             continue;
         }
@@ -80,28 +86,16 @@ pub(crate) fn run() -> Done {
     if faults.is_empty() { Ok(()) } else { Err(format!("there are faults in {}", faults.join(", "))) }
 }
 
-fn install(folder: &Path) -> Result<(), String> {
+fn install() -> Result<PathBuf, String> {
     let pinned = root().join("xtask/lint");
-    let read = |file: &str| fs::read_to_string(pinned.join(file)).map_err(|error| format!("{file}: {error}"));
-    let stamp = format!("{}{}", read("requirements.txt")?, read("package.json")?);
-    if fs::read_to_string(folder.join("stamp")).is_ok_and(|found| found == stamp) {
-        return copy_script(&pinned, folder);
-    }
-    println!("Installing linters into target/lint (npm, pip)");
-    let _ = fs::remove_dir_all(folder);
-    fs::create_dir_all(folder).map_err(|error| error.to_string())?;
-    let python = ["python3", "python"].into_iter().find(|name| has(name)).ok_or("there is no Python")?;
-    quietly(python, &["-m", "venv", "venv"], folder)?;
-    let requirements = pinned.join("requirements.txt").display().to_string();
-    quietly(
-        &folder.join("venv/bin/pip").display().to_string(),
-        &["install", "--quiet", "-r", &requirements],
-        folder,
-    )?;
-    fs::copy(pinned.join("package.json"), folder.join("package.json")).map_err(|error| error.to_string())?;
-    quietly("npm", &["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"], folder)?;
-    fs::write(folder.join("stamp"), stamp).map_err(|error| error.to_string())?;
-    copy_script(&pinned, folder)
+    let files = ["requirements.txt", "package.json"].map(|file| pinned.join(file));
+    let folder = tools::once("lint", "linters (npm, pip)", &files, |folder| {
+        tools::pip(&files[0], folder)?;
+        fs::copy(&files[1], folder.join("package.json")).map_err(|error| error.to_string())?;
+        tools::run("npm", &["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"], folder)
+    })?;
+    copy_script(&pinned, &folder)?;
+    Ok(folder)
 }
 
 /// Node looks for packages beside the script.

@@ -19,6 +19,7 @@ mod s3_server;
 mod server;
 mod test;
 mod tidy;
+mod tools;
 
 use std::{
     path::{Path, PathBuf},

@@ -9,7 +9,7 @@ use std::{
     process::Command,
 };
 
-use crate::{has, root};
+use crate::{root, tools};
 
 /// The inspector needs 22.19, the conformance suite 22.
 const OLDEST_NODE: (u32, u32) = (22, 19);
@@ -24,34 +24,14 @@ pub(crate) fn provide() {
 
 fn install() -> Result<(), String> {
     let pinned = root().join("crates/ba-copilot/tests/mcp");
-    let folder = root().join("target/mcp-tools");
-    let stamp: String = ["package-lock.json", "requirements.txt"]
-        .iter()
-        .map(|file| fs::read_to_string(pinned.join(file)).map_err(|error| format!("{file}: {error}")))
-        .collect::<Result<_, _>>()?;
-    // Written last, so that an install that was stopped half-way is done again.
-    if fs::read_to_string(folder.join("stamp")).is_ok_and(|found| found == stamp) {
-        return Ok(());
-    }
-    println!("Installing the official MCP tools and schemathesis into target/mcp-tools (npm, pip)");
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-    for file in ["package.json", "package-lock.json"] {
-        fs::copy(pinned.join(file), folder.join(file)).map_err(|error| format!("{file}: {error}"))?;
-    }
-    run("npm", &["ci", "--no-audit", "--no-fund", "--ignore-scripts"], &folder)?;
-    let python = ["python3", "python"].into_iter().find(|name| has(name)).ok_or("there is no Python")?;
-    run(python, &["-m", "venv", "venv"], &folder)?;
-    let requirements = pinned.join("requirements.txt");
-    let pip = folder.join("venv/bin/pip");
-    run(
-        &pip.display().to_string(),
-        &["install", "--quiet", "-r", &requirements.display().to_string()],
-        &folder,
-    )?;
-    let node = node(&folder).ok_or("there is no Node.js 22.19 or newer")?;
-    fs::write(folder.join("node"), node.display().to_string()).map_err(|error| error.to_string())?;
-    fs::write(folder.join("stamp"), stamp).map_err(|error| error.to_string())
+    let files = ["package-lock.json", "requirements.txt"].map(|file| pinned.join(file));
+    tools::once("mcp-tools", "the official MCP tools and schemathesis (npm, pip)", &files, |folder| {
+        tools::npm(&pinned, folder)?;
+        tools::pip(&files[1], folder)?;
+        let node = node(folder).ok_or("there is no Node.js 22.19 or newer")?;
+        fs::write(folder.join("node"), node.display().to_string()).map_err(|error| error.to_string())
+    })
+    .map(|_| ())
 }
 
 /// The machine's own Node.js, or the one from Python's package.
@@ -69,32 +49,7 @@ fn node(folder: &Path) -> Option<PathBuf> {
         })
         .map(|node| match node.components().count() {
             // The tests look for a file, not for a name on the path.
-            1 => which(&node).unwrap_or(node),
+            1 => tools::which(&node).unwrap_or(node),
             _ => node,
         })
-}
-
-/// Where a program of this name is.
-pub(crate) fn which(program: &Path) -> Option<PathBuf> {
-    let output = Command::new("sh").args(["-c", "command -v \"$1\"", "sh"]).arg(program).output().ok()?;
-    Some(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())).filter(|file| file.exists())
-}
-
-pub(crate) fn run(program: &str, arguments: &[&str], folder: &Path) -> Result<(), String> {
-    let output = Command::new(program)
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .map_err(|error| format!("{program} could not be started: {error}"))?;
-    match output.status.success() {
-        true => Ok(()),
-        false => {
-            let text = String::from_utf8_lossy(&output.stderr).into_owned();
-            Err(format!(
-                "{program} {} failed: {}",
-                arguments.join(" "),
-                text.lines().last().unwrap_or_default()
-            ))
-        }
-    }
 }

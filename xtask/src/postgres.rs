@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{has, mcp_tools::which};
+use crate::{has, tools::which};
 
 /// The oldest version that is supported.
 const OLDEST: u32 = 15;

@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{Done, containers, has, mcp_tools, oidc_provider, postgres, program, s3_server, sh};
+use crate::{Done, containers, has, mcp_tools, oidc_provider, postgres, program, s3_server, sh, tools};
 
 /// What a test finds its PostgreSQL server under.
 const POSTGRES_URL: &str = "BA_COPILOT_TEST_POSTGRES_URL";
@@ -86,7 +86,7 @@ fn say(counts: &Counts) -> Done {
 /// Installs what is missing where that is allowed; says what to install where it is not. The tests that need it say
 /// loudly when they are skipped.
 fn provide(what: &str, program: &str, packages: &[&str]) {
-    if mcp_tools::which(Path::new(program)).is_some() {
+    if tools::which(Path::new(program)).is_some() {
         return;
     }
     install(what, packages);

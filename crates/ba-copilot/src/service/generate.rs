@@ -154,19 +154,15 @@ pub async fn generate_diagram(
     };
     let run = Run { app, endpoint: endpoint.as_ref(), purse: &purse, watcher: &watcher };
     let (mut took, mut took_here) = (Took::default(), Took::default());
-    let mut written_here = false;
     let mut told = Span::part(About::Inside, "generate");
     let generating = async {
         match elsewhere::generate(&order, &mut took).await {
-            Some(result) => result,
-            None => {
-                written_here = true;
-                run.session(settings, &message, &mut took_here).await
-            }
+            Some(result) => (result, false),
+            None => (run.session(settings, &message, &mut took_here).await, true),
         }
     };
     // On the heap: the sessions and all they ask are a large thing to hold within whatever asks for one.
-    let result = told.around(Box::pin(generating)).await;
+    let (result, written_here) = told.around(Box::pin(generating)).await;
     spans::tell_generation(&mut told, request.kind, &result);
     let usage = took.and(took_here).usage;
     let took_us = app.clock.now_us().as_micros().saturating_sub(begun.as_micros()).max(0);

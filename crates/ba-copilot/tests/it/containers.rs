@@ -1,6 +1,6 @@
 //! Real containers: the image, everything that Compose starts, and versions that change under load behind the proxy.
 //!
-//! Needs an engine of its own, which `cargo xtask test` starts where that can be, and a program that is linked statically.
+//! Needs an engine of its own, which `cargo xtask containers` starts where that can be, and a program that is linked statically.
 
 use std::{
     fs,
@@ -53,7 +53,7 @@ impl Machine {
         #[expect(clippy::disallowed_methods, reason = "the runner says where the engine is")]
         let Ok(engine) = std::env::var(ENGINE) else {
             eprintln!(
-                "SKIPPED: no engine for containers; `cargo xtask test` starts one as root where dockerd can be had"
+                "SKIPPED: no engine for containers; `cargo xtask containers` starts one as root where dockerd can be had, and runs this alone"
             );
             return None;
         };

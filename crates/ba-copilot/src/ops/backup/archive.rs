@@ -74,13 +74,13 @@ impl<W: Write> Write for Hashing<W> {
     }
 }
 
-/// Writes the archive of what lies in `folder`; it is on disk then. `path` must be new.
+/// Writes the archive of what lies in `folder`, and returns its size when it is on disk. `path` must be new.
 pub(super) fn write(
     path: &Path,
     passphrase: Option<&str>,
     manifest: &Manifest,
     folder: &Path,
-) -> io::Result<()> {
+) -> io::Result<u64> {
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     let out = BufWriter::new(file);
     let out = match passphrase {
@@ -91,7 +91,8 @@ pub(super) fn write(
         None => write_contents(out, manifest, folder)?,
     };
     let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-    file.sync_all()
+    file.sync_all()?;
+    Ok(file.metadata()?.len())
 }
 
 fn write_contents<W: Write>(out: W, manifest: &Manifest, folder: &Path) -> io::Result<W> {

@@ -128,7 +128,7 @@ pub(super) async fn create_from(
         }
     };
     let mine = site.clone();
-    let (staging, draft, name, manifest, without_key) = blocking(move || {
+    let (staging, size_bytes, name, manifest, without_key) = blocking(move || {
         let site = mine;
         let mut manifest = Manifest {
             format: manifest::FORMAT,
@@ -145,15 +145,14 @@ pub(super) async fn create_from(
         let passphrase = site.passphrase().map(ExposeSecret::expose_secret);
         let name = folder::name(created_at, &site.unique(), passphrase.is_some());
         let draft = staging.path().join(archive::DRAFT);
-        archive::write(&draft, passphrase, &manifest, staging.path())
+        let size_bytes = archive::write(&draft, passphrase, &manifest, staging.path())
             .map_err(|error| Error::file(&draft, &error))?;
-        let draft = archive::list(staging.path(), archive::DRAFT)?;
-        Ok((staging, draft, name, manifest, without_key))
+        Ok((staging, size_bytes, name, manifest, without_key))
     })
     .await?;
-    storage.keep(&staging.path().join(&draft.name), &name, &draft).await?;
+    storage.keep(&staging.path().join(archive::DRAFT), &name, size_bytes).await?;
     let deleted = storage.delete_old(keep_days, created_at).await?;
-    let made = Made { place: to.join(&name), size_bytes: draft.size_bytes, manifest, without_key, deleted };
+    let made = Made { place: to.join(&name), size_bytes, manifest, without_key, deleted };
     journal::record_made(site, store, &made).await;
     Ok(Some(made))
 }

@@ -65,7 +65,7 @@ pub(super) async fn record_restored(
 fn word(place: &Place) -> &'static str {
     match place {
         Place::Folder(_) => "folder",
-        Place::S3 { .. } => "s3",
+        Place::S3(_) => "s3",
     }
 }
 

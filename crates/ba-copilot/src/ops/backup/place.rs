@@ -16,12 +16,27 @@ pub enum Place {
     /// A folder, or a file.
     Folder(PathBuf),
     /// `s3://bucket/prefix`, or an object.
-    S3 {
-        /// The bucket.
-        bucket: String,
-        /// What follows, without a slash at either end; empty for the bucket itself.
-        key: String,
-    },
+    S3(Address),
+}
+
+/// A part of a bucket, or an object in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    pub(super) bucket: String,
+    /// Without a slash at either end; empty for the bucket itself.
+    pub(super) key: String,
+}
+
+impl Address {
+    pub(super) fn join(&self, name: &str) -> Address {
+        let key = if self.key.is_empty() { name.to_owned() } else { format!("{}/{name}", self.key) };
+        Address { bucket: self.bucket.clone(), key }
+    }
+
+    pub(super) fn parent(&self) -> Address {
+        let key = self.key.rsplit_once('/').map(|(before, _)| before).unwrap_or_default();
+        Address { bucket: self.bucket.clone(), key: key.to_owned() }
+    }
 }
 
 impl FromStr for Place {
@@ -31,9 +46,8 @@ impl FromStr for Place {
     fn from_str(text: &str) -> Result<Self, String> {
         match s3_address(text) {
             None => Ok(Place::Folder(text.into())),
-            Some(read) => {
-                read.map(|(bucket, key)| Place::S3 { bucket: bucket.to_owned(), key: key.to_owned() })
-            }
+            Some(read) => read
+                .map(|(bucket, key)| Place::S3(Address { bucket: bucket.to_owned(), key: key.to_owned() })),
         }
     }
 }
@@ -42,8 +56,8 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Place::Folder(path) => write!(f, "{}", path.display()),
-            Place::S3 { bucket, key } if key.is_empty() => write!(f, "{S3_SCHEME}{bucket}"),
-            Place::S3 { bucket, key } => write!(f, "{S3_SCHEME}{bucket}/{key}"),
+            Place::S3(Address { bucket, key }) if key.is_empty() => write!(f, "{S3_SCHEME}{bucket}"),
+            Place::S3(Address { bucket, key }) => write!(f, "{S3_SCHEME}{bucket}/{key}"),
         }
     }
 }
@@ -53,10 +67,7 @@ impl Place {
     pub(super) fn join(&self, name: &str) -> Place {
         match self {
             Place::Folder(folder) => Place::Folder(folder.join(name)),
-            Place::S3 { bucket, key } => {
-                let key = if key.is_empty() { name.to_owned() } else { format!("{key}/{name}") };
-                Place::S3 { bucket: bucket.clone(), key }
-            }
+            Place::S3(address) => Place::S3(address.join(name)),
         }
     }
 
@@ -64,10 +75,7 @@ impl Place {
     pub(super) fn parent(&self) -> Place {
         match self {
             Place::Folder(path) => Place::Folder(folder::of(path)),
-            Place::S3 { bucket, key } => {
-                let key = key.rsplit_once('/').map(|(before, _)| before).unwrap_or_default();
-                Place::S3 { bucket: bucket.clone(), key: key.to_owned() }
-            }
+            Place::S3(address) => Place::S3(address.parent()),
         }
     }
 
@@ -75,7 +83,7 @@ impl Place {
     pub(super) fn name(&self) -> String {
         match self {
             Place::Folder(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-            Place::S3 { key, .. } => key.rsplit('/').next().unwrap_or_default().to_owned(),
+            Place::S3(address) => address.key.rsplit('/').next().unwrap_or_default().to_owned(),
         }
     }
 
@@ -83,7 +91,7 @@ impl Place {
     pub(super) fn workshop(&self, else_in: &Path) -> PathBuf {
         match self {
             Place::Folder(path) => path.clone(),
-            Place::S3 { .. } => else_in.to_owned(),
+            Place::S3(_) => else_in.to_owned(),
         }
     }
 }

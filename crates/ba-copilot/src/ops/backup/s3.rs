@@ -27,8 +27,7 @@ use tokio::time::timeout;
 use super::{
     Error, Site, blocking,
     folder::{Found, NOTE, Seen, read_name},
-    manifest::Listed,
-    place::Place,
+    place::{Address, Place},
 };
 use crate::config::Addressing;
 
@@ -49,7 +48,7 @@ const LARGEST_NOTE: u64 = 1 << 20;
 #[derive(Debug, Clone)]
 pub(super) struct Bucket {
     storage: AmazonS3,
-    place: Place,
+    address: Address,
     part_bytes: u64,
 }
 
@@ -65,8 +64,8 @@ impl HttpConnector for OurClient {
 
 impl Bucket {
     /// The way to a part of a bucket; nothing is sent yet.
-    pub(super) fn open(site: &Site, bucket: &str, key: &str) -> Result<Self, Error> {
-        let place = Place::S3 { bucket: bucket.to_owned(), key: key.to_owned() };
+    pub(super) fn open(site: &Site, address: &Address) -> Result<Self, Error> {
+        let (place, bucket) = (Place::S3(address.clone()), &address.bucket);
         let unusable = |why: &str, cure: &str| Error::Storage {
             place: place.to_string(),
             why: why.to_owned(),
@@ -136,22 +135,25 @@ impl Bucket {
         let storage = builder
             .build()
             .map_err(|_| unusable("it cannot be used", "See what section s3 of the settings says of it."))?;
-        Ok(Bucket { storage, place, part_bytes: settings.part_mb << 20 })
+        Ok(Bucket { storage, address: address.clone(), part_bytes: settings.part_mb << 20 })
     }
 
     /// The key of what has this name.
     fn key(&self, name: &str) -> Result<Key, Error> {
-        let Place::S3 { key, .. } = self.place.join(name) else { return Ok(Key::default()) };
-        Key::parse(&key).map_err(|_| Error::NotABackup(self.place.join(name).to_string()))
+        Key::parse(self.address.join(name).key).map_err(|_| Error::NotABackup(self.place(name).to_string()))
+    }
+
+    /// Its place, for people.
+    fn place(&self, name: &str) -> Place {
+        Place::S3(self.address.join(name))
     }
 
     /// The backups there, newest first.
     pub(super) async fn list(&self) -> Result<Vec<Found>, Error> {
-        let Place::S3 { key, .. } = &self.place else { return Ok(Vec::new()) };
-        let prefix = Key::parse(key).map_err(|_| Error::NotABackup(self.place.to_string()))?;
+        let here = Place::S3(self.address.clone());
+        let prefix = Key::parse(&self.address.key).map_err(|_| Error::NotABackup(here.to_string()))?;
         // Nothing of what lies deeper.
-        let listed =
-            self.within(ANSWER, &self.place, self.storage.list_with_delimiter(Some(&prefix))).await?;
+        let listed = self.within(ANSWER, &here, self.storage.list_with_delimiter(Some(&prefix))).await?;
         let mut found = Vec::new();
         for object in &listed.objects {
             let Some(name) = object.location.filename() else { continue };
@@ -161,7 +163,7 @@ impl Bucket {
                 true => self.find_note(&note).await?,
                 false => None,
             };
-            let place = self.place.join(name);
+            let place = self.place(name);
             found.push(Found { place, created_at, size_bytes: object.size, encrypted, seen });
         }
         found.sort_by_key(|it| Reverse((it.created_at, it.place.name())));
@@ -180,45 +182,44 @@ impl Bucket {
             let text = note.bytes().await?;
             Ok(serde_json::from_slice(&text).ok())
         };
-        self.within(ANSWER, &self.place.join(name), read).await
+        self.within(ANSWER, &self.place(name), read).await
     }
 
     /// Notes what came of trying a backup.
     pub(super) async fn keep_note(&self, name: &str, text: Vec<u8>) -> Result<(), Error> {
         let name = format!("{name}{NOTE}");
         let key = self.key(&name)?;
-        self.within(ANSWER, &self.place.join(&name), self.storage.put(&key, text.into())).await?;
+        self.within(ANSWER, &self.place(&name), self.storage.put(&key, text.into())).await?;
         Ok(())
     }
 
     /// Deletes a backup, and the note about it.
     pub(super) async fn delete(&self, name: &str) -> Result<(), Error> {
         let key = self.key(name)?;
-        self.within(ANSWER, &self.place.join(name), self.storage.delete(&key)).await?;
+        self.within(ANSWER, &self.place(name), self.storage.delete(&key)).await?;
         let note = format!("{name}{NOTE}");
         let key = self.key(&note)?;
         // Without its backup a note says nothing; whether it was there does not matter.
-        let _ = self.within(ANSWER, &self.place.join(&note), self.storage.delete(&key)).await;
+        let _ = self.within(ANSWER, &self.place(&note), self.storage.delete(&key)).await;
         Ok(())
     }
 
     /// Puts a file there under a name that nothing has. One part is in memory at a time.
-    pub(super) async fn upload(&self, file: &Path, name: &str, what: &Listed) -> Result<(), Error> {
-        let (key, place) = (self.key(name)?, self.place.join(name));
+    pub(super) async fn upload(&self, file: &Path, name: &str, size_bytes: u64) -> Result<(), Error> {
+        let (key, place) = (self.key(name)?, self.place(name));
         // What is too long for so many parts has longer ones.
-        let part_bytes = self.part_bytes.max(what.size_bytes.div_ceil(MOST_PARTS));
+        let part_bytes = self.part_bytes.max(size_bytes.div_ceil(MOST_PARTS));
         let mut parts = Parts::open(file, part_bytes).await?;
-        if what.size_bytes <= part_bytes {
+        if size_bytes <= part_bytes {
             let whole = parts.next().await?;
             self.within(BODY, &place, self.storage.put(&key, whole)).await?;
-            return self.is_whole(&key, &place, what).await;
+            return self.is_whole(&key, &place, size_bytes).await;
         }
         let mut upload = self.within(ANSWER, &place, self.storage.put_multipart(&key)).await?;
-        let sent =
-            self.upload_parts(&mut *upload, &mut parts, &place, what.size_bytes.div_ceil(part_bytes)).await;
+        let sent = self.upload_parts(&mut *upload, &mut parts, &place, size_bytes.div_ceil(part_bytes)).await;
         if let Err(error) = sent {
             // Where the answer to the last step is lost, or it was sent twice, everything is there all the same.
-            if self.is_whole(&key, &place, what).await.is_ok() {
+            if self.is_whole(&key, &place, size_bytes).await.is_ok() {
                 return Ok(());
             }
             if self.within(ANSWER, &place, upload.abort()).await.is_err() {
@@ -228,7 +229,7 @@ impl Bucket {
             }
             return Err(error);
         }
-        self.is_whole(&key, &place, what).await
+        self.is_whole(&key, &place, size_bytes).await
     }
 
     async fn upload_parts(
@@ -247,13 +248,13 @@ impl Bucket {
     }
 
     /// Nothing is reported as kept that is not there.
-    async fn is_whole(&self, key: &Key, place: &Place, what: &Listed) -> Result<(), Error> {
+    async fn is_whole(&self, key: &Key, place: &Place, size_bytes: u64) -> Result<(), Error> {
         let there = self.within(ANSWER, place, self.storage.head(key)).await?;
-        match there.size == what.size_bytes {
+        match there.size == size_bytes {
             true => Ok(()),
             false => Err(Error::Storage {
                 place: place.to_string(),
-                why: format!("the storage keeps {} bytes of {}", there.size, what.size_bytes),
+                why: format!("the storage keeps {} bytes of {}", there.size, size_bytes),
                 cure: "Make another backup, and ask those who run the storage what this means.".to_owned(),
             }),
         }
@@ -261,7 +262,7 @@ impl Bucket {
 
     /// Gets what has this name into a new file, as it arrives; where the way breaks, on from there.
     pub(super) async fn download(&self, name: &str, into: &Path) -> Result<(), Error> {
-        let (key, place) = (self.key(name)?, self.place.join(name));
+        let (key, place) = (self.key(name)?, self.place(name));
         let problem = |error: std::io::Error| Error::file(into, &error);
         let mut file =
             OpenOptions::new().write(true).create_new(true).mode(0o600).open(into).map_err(problem)?;
@@ -280,14 +281,17 @@ impl Bucket {
         place: &Place,
         work: impl Future<Output = object_store::Result<T>>,
     ) -> Result<T, Error> {
-        match timeout(time, work).await {
-            Ok(Ok(done)) => Ok(done),
-            Ok(Err(error)) => Err(refused(place, &Refusal::read(&error), &self.place)),
-            Err(_) => {
-                let why = format!("no answer in {} s", time.as_secs());
-                Err(refused(place, &Refusal { status: None, why }, &self.place))
-            }
-        }
+        let refusal = match timeout(time, work).await {
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(error)) => Refusal::read(&error),
+            Err(_) => Refusal { status: None, why: format!("no answer in {} s", time.as_secs()) },
+        };
+        let cure = refusal.cure(&Place::S3(self.address.clone()));
+        let why = match refusal.status {
+            None => refusal.why,
+            Some(status) => format!("the storage answered {status} {}", refusal.why).trim_end().to_owned(),
+        };
+        Err(Error::Storage { place: place.to_string(), why, cure })
     }
 }
 
@@ -390,14 +394,6 @@ impl Refusal {
             _ => "Ask those who run the storage what this means.".to_owned(),
         }
     }
-}
-
-fn refused(place: &Place, refusal: &Refusal, folder: &Place) -> Error {
-    let why = match refusal.status {
-        None => refusal.why.clone(),
-        Some(status) => format!("the storage answered {status} {}", refusal.why).trim_end().to_owned(),
-    };
-    Error::Storage { place: place.to_string(), why, cure: refusal.cure(folder) }
 }
 
 #[cfg(test)]

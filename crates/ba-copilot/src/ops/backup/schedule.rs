@@ -32,7 +32,7 @@ pub async fn run(app: App, standby: Standby, ending: CancellationToken) {
 async fn go_on(site: &Site, store: &Store, place: &Place, mut standby: Standby) {
     let look = match place {
         Place::Folder(_) => LOOK,
-        Place::S3 { .. } => LOOK_FAR,
+        Place::S3(_) => LOOK_FAR,
     };
     loop {
         standby.over().await;

@@ -8,7 +8,6 @@ use super::{
     Error, Site, blocking,
     folder::{self, Found, Seen},
     lock::DataLock,
-    manifest::Listed,
     place::Place,
     s3::Bucket,
 };
@@ -43,7 +42,7 @@ impl Storage {
     pub(super) fn open(site: &Site, place: &Place) -> Result<Self, Error> {
         Ok(match place {
             Place::Folder(folder) => Storage::Folder(folder.clone()),
-            Place::S3 { bucket, key } => Storage::S3(Box::new(Bucket::open(site, bucket, key)?)),
+            Place::S3(address) => Storage::S3(Box::new(Bucket::open(site, address)?)),
         })
     }
 
@@ -72,13 +71,13 @@ impl Storage {
     }
 
     /// Puts a file there under a name that nothing has; it is there when all of it is.
-    pub(super) async fn keep(&self, draft: &Path, name: &str, what: &Listed) -> Result<(), Error> {
+    pub(super) async fn keep(&self, draft: &Path, name: &str, size_bytes: u64) -> Result<(), Error> {
         match self {
             Storage::Folder(folder) => {
                 let (draft, path) = (draft.to_owned(), folder.join(name));
                 blocking(move || folder::keep(&draft, &path)).await
             }
-            Storage::S3(bucket) => bucket.upload(draft, name, what).await,
+            Storage::S3(bucket) => bucket.upload(draft, name, size_bytes).await,
         }
     }
 
@@ -104,7 +103,7 @@ impl Storage {
                     let path = path.clone();
                     blocking(move || folder::delete(&path)).await?;
                 }
-                (Storage::Folder(_), Place::S3 { .. }) => continue,
+                (Storage::Folder(_), Place::S3(_)) => continue,
             }
             gone.push(backup.place);
         }

@@ -87,13 +87,10 @@ async fn fetch(site: &Site, file: &Place, folder: &Path) -> Result<(Staging, Pat
             Err(Error::File { path: file.to_string(), problem: "there is no such file".to_owned() })
         }
         Place::Folder(path) => Ok((blocking(stage).await?, path.clone())),
-        Place::S3 { bucket, .. } => {
-            let Place::S3 { key, .. } = file.parent() else {
-                return Err(Error::NotABackup(file.to_string()));
-            };
+        Place::S3(address) => {
             let staging = blocking(stage).await?;
             let path = staging.path().join(archive::DRAFT);
-            Bucket::open(site, bucket, &key)?.download(&file.name(), &path).await?;
+            Bucket::open(site, &address.parent())?.download(&file.name(), &path).await?;
             Ok((staging, path))
         }
     }

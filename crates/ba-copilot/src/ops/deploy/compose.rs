@@ -31,7 +31,7 @@ pub(super) struct Compose {
     /// The folder for backups, on this machine.
     pub(super) backups: PathBuf,
     /// Where the program sends them, as it sees that place.
-    pub(super) backups_inside: String,
+    pub(super) sent_to: String,
     /// The image whose tools make backups, if it is another one than that of the Dockerfile.
     pub(super) postgres_image: Option<String>,
     /// Whether Compose is a plugin of `docker`, once that was looked at.
@@ -82,7 +82,7 @@ impl Compose {
             .env("SLOT", project.name)
             .env("SLOT_DIR", &project.folder)
             .env("BACKUP_DIR", &self.backups)
-            .env("BACKUP_TO", &self.backups_inside)
+            .env("BACKUP_TO", &self.sent_to)
             .env("BA_COPILOT_IMAGE", image(release))
             .env("PRIVATE_ADDRESS", project.address);
         command

@@ -25,8 +25,8 @@ pub(super) struct Fleet {
     /// Who runs the program, if somebody else than this process is to.
     user: Option<String>,
     private: [String; 2],
-    /// Where backups go, if that is no folder of this machine.
-    far: Option<String>,
+    /// Where backups go, as people find them.
+    backups: String,
     compose: Compose,
     /// How long the old version may take to answer what it has begun.
     time_to_end: Duration,
@@ -42,6 +42,11 @@ impl Fleet {
             true => deploy.dir.join("backups"),
             false => dir.clone(),
         };
+        let found = far.clone().unwrap_or_else(|| backups.display().to_string());
+        let sent_to = match (far, deploy.target) {
+            (None, DeployTarget::Compose) => "/backups".to_owned(),
+            _ => found.clone(),
+        };
         let is_systemd = deploy.target == DeployTarget::Systemd;
         Fleet {
             target: deploy.target,
@@ -51,11 +56,11 @@ impl Fleet {
             compose: Compose {
                 files: source.join(&deploy.compose_dir),
                 backups,
-                backups_inside: far.clone().unwrap_or_else(|| "/backups".to_owned()),
+                sent_to,
                 postgres_image: image.map(|(_, image)| image.to_owned()),
                 plugin: OnceCell::new(),
             },
-            far,
+            backups: found,
             // A little more than it gives itself.
             time_to_end: Duration::from_secs(config.server.drain_s + config.server.shutdown_s + 15),
         }
@@ -104,14 +109,9 @@ impl Fleet {
         }
     }
 
-    /// Where a backup goes, in the words of whoever makes it, and on this machine.
+    /// Where a backup goes, in the words of whoever makes it, and as people find it.
     pub(super) fn backups(&self) -> (String, String) {
-        let here = self.compose.backups.display().to_string();
-        match (&self.far, self.target) {
-            (Some(far), _) => (far.clone(), far.clone()),
-            (None, DeployTarget::Compose) => (self.compose.backups_inside.clone(), here),
-            (None, _) => (here.clone(), here),
-        }
+        (self.compose.sent_to.clone(), self.backups.clone())
     }
 
     /// Where a slot answers in any state.
