@@ -46,6 +46,7 @@ pub(crate) fn run() -> Done {
     provide("Chromium, to look at pictures and pages", "chromium", &["chromium", "chromium-driver"]);
     provide("Redis, to share limits and checks between processes", "redis-server", &["redis-server"]);
     provide("Prometheus, to run the rules of alerts", "promtool", &["prometheus"]);
+    provide("systemd, to start machines with it", "systemd-nspawn", &["systemd-container"]);
     provide("Alertmanager, to check its configuration", "amtool", &["prometheus-alertmanager"]);
     mcp_tools::provide();
     oidc_provider::provide();

@@ -180,8 +180,8 @@ pub const METRICS: &[Metric] = &[
         name: "ba_copilot_backup_last_created_timestamp_seconds",
         kind: Kind::Gauge,
         unit: "seconds since 1970",
-        only: "with `backup.dir`",
-        meaning: "When the newest backup at backup.dir was made, in seconds since 1970",
+        only: "once there is a backup",
+        meaning: "When the newest backup at `backup.dir` was made, in seconds since 1970",
         change: "Older than a day: backups have stopped.",
         ..NOTHING
     },
@@ -189,8 +189,8 @@ pub const METRICS: &[Metric] = &[
         name: "ba_copilot_backup_last_verified_timestamp_seconds",
         kind: Kind::Gauge,
         unit: "seconds since 1970",
-        only: "with `backup.dir`",
-        meaning: "When a backup at backup.dir was last tried and everything in it came back, in seconds since 1970",
+        only: "once there is a backup",
+        meaning: "When a backup at `backup.dir` was last tried and everything in it came back, in seconds since 1970",
         change: "Older than a day: nobody knows whether a backup could be restored.",
         ..NOTHING
     },
@@ -198,8 +198,8 @@ pub const METRICS: &[Metric] = &[
         name: "ba_copilot_backup_size_bytes",
         kind: Kind::Gauge,
         unit: "bytes",
-        only: "with `backup.dir`",
-        meaning: "Size of the newest backup at backup.dir",
+        only: "once there is a backup",
+        meaning: "Size of the newest backup at `backup.dir`",
         change: "Much smaller than yesterday: something is missing.",
         ..NOTHING
     },

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::{Failure, Ran, Verdict, block_on, print, say, with_data};
+use super::{Ran, Verdict, block_on, print, say, with_data};
 use crate::{
     clock::{Clock, minute, rfc3339},
     config::Config,
@@ -72,14 +72,9 @@ fn days(text: &str) -> Result<u32, String> {
 pub(super) fn run(arguments: Arguments, config: Config) -> Ran {
     let site = Site { config: with_data(config, arguments.data), clock: Clock::system() };
     let json = arguments.json;
-    let place = |named: Option<Place>| {
-        let place = match named {
-            Some(place) => Some(place),
-            None => site.place()?,
-        };
-        place.ok_or_else(|| {
-            Failure::Other("No folder is named; say which, or set backup.dir in the settings.".to_owned())
-        })
+    let place = |named: Option<Place>| match named {
+        Some(place) => Ok(place),
+        None => site.place(),
     };
     match arguments.command {
         Command::Create { to, keep, verify } => {

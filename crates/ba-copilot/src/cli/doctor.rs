@@ -57,11 +57,15 @@ fn as_text(report: &Report, quiet: bool, color: bool) -> String {
             }
         }
     }
+    let several = |status, word| match report.count(status) {
+        1 => format!("1 {word}"),
+        count => format!("{count} {word}s"),
+    };
     text.push_str(&format!(
-        "{} ok, {} warnings, {} problems, {} skipped\n",
+        "{} ok, {}, {}, {} skipped\n",
         report.count(Status::Ok),
-        report.count(Status::Warning),
-        report.count(Status::Problem),
+        several(Status::Warning, "warning"),
+        several(Status::Problem, "problem"),
         report.count(Status::Skipped)
     ));
     if report.is_fixable() {

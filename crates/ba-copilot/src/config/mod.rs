@@ -473,6 +473,14 @@ impl Config {
         Some(rest.strip_prefix("//").unwrap_or(rest).into())
     }
 
+    /// Where backups go: a folder, or the address of a part of a bucket.
+    pub fn backup_dir(&self) -> PathBuf {
+        match self.backup.dir.as_os_str().is_empty() {
+            true => self.data.dir.join("backups"),
+            false => self.backup.dir.clone(),
+        }
+    }
+
     /// Bounds of a check.
     pub fn check_limits(&self) -> mermend::Limits {
         let defaults = mermend::Limits::default();

@@ -409,7 +409,7 @@ fn commands_say_what_is_wrong_with_them() {
     let place = Place::new(&[]);
     for (arguments, variables, said) in [
         (vec!["backup", "create", "--to", "b"], vec![], "nothing to back up"),
-        (vec!["backup", "create"], vec![], "backup.dir"),
+        (vec!["backup", "create"], vec![], "nothing to back up"),
         (vec!["backup", "create", "--to", "b", "--keep", "7"], vec![], "7d"),
         (vec!["backup", "verify", "nowhere"], vec![], "no such file"),
         (vec!["backup", "restore", "nowhere"], vec![], "no such file"),
@@ -425,9 +425,12 @@ fn commands_say_what_is_wrong_with_them() {
         "{}",
         short.err
     );
-    // Into the data folder itself, too.
+    // Into the data folder itself, too; and into one of its own in there, if nobody says where.
     let data = place.data();
     place.good(&["backup", "create", "--to", data.to_str().expect("a path")]);
+    let made = place.good(&["backup", "create"]);
+    assert!(made.starts_with(&format!("{}/ba-copilot-", data.join("backups").display())), "{made}");
+    assert_eq!(place.good(&["backup", "list"]).lines().count(), 1);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! `deploy` under load, with real processes: nothing is lost while one version follows another, a bad one never gets in, and a swap
 //! without it fails the same test.
 
+mod systemd;
+
 use std::{
     fs,
     io::Write,
@@ -14,6 +16,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
+    booted::{Booted, Network},
     cli::{Ran, run_in},
     constant_load::{Crowd, LISTENERS},
     ledger::{Call, wait_for},
@@ -25,6 +28,8 @@ use crate::{
 struct Machine {
     folder: TempDir,
     front: String,
+    /// Where versions are units of systemd, and not processes of this machine.
+    booted: Option<Booted>,
 }
 
 impl Drop for Machine {
@@ -40,24 +45,44 @@ impl Drop for Machine {
 }
 
 impl Machine {
+    /// One on which versions are processes.
     fn new(more: &[(&str, &str)]) -> Machine {
         let folder = TempDir::new().expect("a folder");
+        let place = |name: &str| folder.path().join(name).display().to_string();
+        let (deployed, data) = (place("deployed"), place("data"));
+        let settings = [
+            ("BA_COPILOT__DEPLOY__TARGET", "processes"),
+            ("BA_COPILOT__DEPLOY__DIR", &deployed),
+            ("BA_COPILOT__DATA__DIR", &data),
+        ];
+        Machine::with(folder, None, &[&settings, more].concat())
+    }
+
+    /// One on which they are units.
+    fn with_systemd() -> Option<Machine> {
+        let folder = TempDir::new().expect("a folder");
+        let booted = Booted::start(Network::Shared, &[folder.path(), Path::new(BINARY)])?;
+        systemd::install(&booted);
+        let settings = [
+            ("BA_COPILOT__DEPLOY__TARGET", "systemd"),
+            ("BA_COPILOT__DEPLOY__DIR", "/opt/ba-copilot"),
+            ("BA_COPILOT__DATA__DIR", "/var/lib/ba-copilot"),
+        ];
+        Some(Machine::with(folder, Some(booted), &settings))
+    }
+
+    fn with(folder: TempDir, booted: Option<Booted>, more: &[(&str, &str)]) -> Machine {
         let ports: Vec<TcpListener> =
             (0..3).map(|_| TcpListener::bind("127.0.0.1:0").expect("a port")).collect();
         let address = |number: usize| ports[number].local_addr().expect("an address").to_string();
         let (front, blue, green) = (address(0), address(1), address(2));
-        let place = |name: &str| folder.path().join(name).display().to_string();
-        let (deployed, data) = (place("deployed"), place("data"));
         let mut settings = vec![
-            ("BA_COPILOT__DEPLOY__TARGET", "processes"),
-            ("BA_COPILOT__DEPLOY__DIR", &deployed),
-            ("BA_COPILOT__DEPLOY__BLUE", &blue),
+            ("BA_COPILOT__DEPLOY__BLUE", blue.as_str()),
             ("BA_COPILOT__DEPLOY__GREEN", &green),
             ("BA_COPILOT__DEPLOY__OBSERVE_S", "1"),
             ("BA_COPILOT__DEPLOY__READY_S", "60"),
             ("BA_COPILOT__SERVER__LISTEN", &front),
             ("BA_COPILOT__SERVER__DRAIN_S", "1"),
-            ("BA_COPILOT__DATA__DIR", &data),
             ("BA_COPILOT__CHECK__THREADS", "1"),
             ("BA_COPILOT__LIMITS__REQUESTS_PER_MINUTE", "1000000"),
             ("BA_COPILOT__LIMITS__TOKEN_REQUESTS_PER_MINUTE", "1000000"),
@@ -65,7 +90,7 @@ impl Machine {
         ];
         settings.extend(more);
         let text: String = settings.iter().map(|(name, value)| format!("{name}=\"{value}\"\n")).collect();
-        let machine = Machine { folder, front };
+        let machine = Machine { folder, front, booted };
         machine.settings(&text);
         machine
     }
@@ -102,7 +127,18 @@ impl Machine {
 
     fn deploy(&self, arguments: &[&str]) -> Ran {
         let arguments = [&["deploy", "--env", "staging"], arguments].concat();
-        run_in(self.folder.path(), &arguments, b"", &[("PATH", "/usr/local/bin:/usr/bin:/bin")])
+        let Some(booted) = &self.booted else {
+            return run_in(self.folder.path(), &arguments, b"", &[("PATH", "/usr/local/bin:/usr/bin:/bin")]);
+        };
+        let words = [&[BINARY], arguments.as_slice()].concat();
+        let output =
+            booted.command(&self.folder.path().display().to_string(), words).output().expect("it runs");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        Ran {
+            code: output.status.code().expect("a code"),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        }
     }
 
     fn deployed(&self, arguments: &[&str]) -> String {
@@ -120,11 +156,13 @@ impl Machine {
         self.health()["release"].as_str().expect("a release").to_owned()
     }
 
+    /// In how many slots anything runs.
     fn serving(&self) -> usize {
-        ["blue", "green"]
-            .iter()
-            .filter(|slot| process_of(&self.path("deployed/slots").join(slot)).is_some())
-            .count()
+        let runs = |slot: &&&str| match &self.booted {
+            None => process_of(&self.path("deployed/slots").join(slot)).is_some(),
+            Some(booted) => systemd::runs(booted, slot),
+        };
+        ["blue", "green"].iter().filter(runs).count()
     }
 }
 
@@ -138,8 +176,7 @@ fn process_of(slot: &Path) -> Option<String> {
 /// So many answers between two things that happen.
 const BETWEEN: usize = 150;
 
-fn three_swaps_and_two_bad_versions(more: &[(&str, &str)]) {
-    let machine = Machine::new(more);
+fn three_swaps_and_two_bad_versions(machine: &Machine) {
     let (one, two, three) = (machine.version("one"), machine.version("two"), machine.version("three"));
     let out = machine.deployed(&["--program", &one]);
     assert!(out.contains("Back up: left out, nothing is kept yet"), "{out}");
@@ -174,13 +211,13 @@ fn three_swaps_and_two_bad_versions(more: &[(&str, &str)]) {
         machine.bad_version("fails", &format!("BA_COPILOT__SERVER__MAX_BODY_BYTES=10 exec {BINARY} serve"));
     machine.settings("BA_COPILOT__DEPLOY__READY_S=3\n");
     for (program, why) in [
-        (never_ready, "was not ready after 3 s"),
-        (ends, "ended by itself. Its last words:\n  it cannot go on"),
-        (fails, "does not do what it should"),
+        (never_ready, ["was not ready after 3 s", "Start"]),
+        (ends, ["ended by itself. Its last words:", "\n  it cannot go on"]),
+        (fails, ["does not do what it should", "Verify"]),
     ] {
         let ran = machine.deploy(&["--program", &program]);
         assert_eq!(ran.code, 1, "{program}: {}{}", ran.out, ran.err);
-        assert!(ran.err.contains(why), "{program}: {}", ran.err);
+        assert!(why.iter().all(|why| ran.err.contains(why)), "{program}: {}", ran.err);
         assert!(ran.err.contains(&format!("{second} serves on in the slot")), "{program}: {}", ran.err);
         assert_eq!(machine.release(), second, "{program}");
         go_on(&program);
@@ -192,13 +229,13 @@ fn three_swaps_and_two_bad_versions(more: &[(&str, &str)]) {
 
 #[test]
 fn nothing_is_lost_while_versions_change_on_sqlite() {
-    three_swaps_and_two_bad_versions(&[]);
+    three_swaps_and_two_bad_versions(&Machine::new(&[]));
 }
 
 #[test]
 fn nothing_is_lost_while_versions_change_on_postgres() {
     let Some(postgres) = Postgres::start() else { return };
-    three_swaps_and_two_bad_versions(&[("DATABASE_URL", &postgres.url())]);
+    three_swaps_and_two_bad_versions(&Machine::new(&[("DATABASE_URL", &postgres.url())]));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::{
 
 use ba_copilot::{
     app::App,
-    clock::Clock,
+    clock::{Clock, rfc3339},
     config::{Config, Environment},
     ops::doctor::{Bench, CHECKS, Report, Status, examine},
     service::{access::Caller, accounts::people::create_set_up_link, webhooks::create_webhook},
@@ -73,7 +73,7 @@ impl Setup {
             let mail = TcpListener::bind("127.0.0.1:0").expect("a port");
             setup.set("SMTP_URL", format!("smtp://u:geheim@{}", mail.local_addr().expect("an address")));
             setup.kept.push(Box::new(mail));
-            setup.back_up(r#"{"good": true}"#);
+            setup.back_up(1, Some(true));
             create_set_up_link(&app).await.expect("a link");
         }
         app.store.expect("a store").close().await;
@@ -94,11 +94,22 @@ impl Setup {
         App::stateless(config, Clock::system()).expect("an app").with_store().await.expect("a store")
     }
 
-    fn back_up(&self, verified: &str) {
+    /// A backup of so many hours ago; what came of trying it, if it was tried.
+    fn back_up(&self, hours: i64, good: Option<bool>) {
         let backups = self.data.join("backups");
         fs::create_dir_all(&backups).expect("a folder");
-        fs::write(backups.join("one.backup"), "backup").expect("written");
-        fs::write(backups.join("one.backup.verified.json"), verified).expect("written");
+        let at = rfc3339(Clock::system().now_us().plus_seconds(-hours * 3600));
+        let stamp: String = at[..19].chars().filter(|c| !matches!(c, '-' | ':')).collect();
+        let name = format!("ba-copilot-{stamp}Z-x{hours}.tar.zst");
+        fs::write(backups.join(&name), "backup").expect("written");
+        if let Some(good) = good {
+            let seen = serde_json::json!({"verified_at": at, "good": good, "faults": []});
+            fs::write(backups.join(format!("{name}.verified.json")), seen.to_string()).expect("written");
+        }
+    }
+
+    fn forget_backups(&self) {
+        fs::remove_dir_all(self.data.join("backups")).expect("removed");
     }
 
     fn database(&self) -> PathBuf {
@@ -282,16 +293,17 @@ async fn each_broken_setting_or_file_is_found_and_nothing_else() {
         ("breached-passwords", Some(Problem), false, |it| breached(it, Some(&[2, 1]))),
         ("breached-passwords", Some(Problem), false, |it| breached(it, Some(&[]))),
         ("", None, false, |it| breached(it, Some(&[1, 2, 3]))),
-        ("backup", Some(Warning), true, |it| fs::remove_dir_all(it.data.join("backups")).expect("removed")),
+        ("backup", Some(Warning), true, |it| it.forget_backups()),
+        ("backup", Some(Warning), true, |it| it.back_up(0, None)),
         ("backup", Some(Warning), true, |it| {
-            fs::remove_file(it.data.join("backups/one.backup.verified.json")).expect("removed");
+            it.forget_backups();
+            it.back_up(48, Some(true));
         }),
-        ("backup", Some(Warning), true, |it| {
-            let file =
-                fs::File::options().write(true).open(it.data.join("backups/one.backup")).expect("a file");
-            file.set_modified(now() - Duration::from_secs(48 * 3600)).expect("a time");
+        ("backup", Some(Problem), true, |it| it.back_up(0, Some(false))),
+        ("backup", Some(Problem), true, |it| {
+            it.forget_backups();
+            fs::write(it.data.join("backups"), "not a folder").expect("written");
         }),
-        ("backup", Some(Problem), true, |it| it.back_up(r#"{"good": false}"#)),
     ];
     for (id, status, team, spoil) in table {
         let mut setup = Setup::good(*team, None).await;

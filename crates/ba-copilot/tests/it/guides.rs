@@ -1,24 +1,51 @@
-//! The guide to installing, upgrading, going back and restoring, run from its first command to its last in an empty folder.
+//! The guide to installing, upgrading, going back and restoring, run from its first command to its last: as it stands on a machine with
+//! systemd where one can be started, and everywhere in an empty folder.
 //!
-//! Two things are other than on a real machine: folders of the system are folders of the test, and there is no systemd, so that the
-//! processes are started by `deploy` itself. What the guide asks of the system is written down and looked at.
+//! In the latter two things are other than on a real machine: folders of the system are folders of the test, and the processes are
+//! started by `deploy` itself. What the guide asks of the system is written down and looked at.
 
 use std::{
     fs,
     net::TcpListener,
     os::unix::fs::PermissionsExt,
     path::Path,
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
 };
 
 use tempfile::TempDir;
 
-use crate::{ledger::Call, process::BINARY};
+use crate::{
+    booted::{Booted, Network},
+    ledger::Call,
+    process::BINARY,
+};
+
+const PAGE: &str = include_str!("../../../../docs/install.md");
 
 /// The commands of a page, in order.
 fn commands(page: &str) -> String {
     let blocks = page.split("```sh\n").skip(1);
     blocks.map(|block| block.split("```").next().unwrap_or_default()).collect()
+}
+
+/// Archives of the versions that the guide names, as whoever downloads them has them.
+fn download(folder: &Path) {
+    for version in ["0.1.0", "0.2.0"] {
+        pack(folder, version);
+    }
+    let sums = "sha256sum *.tar.gz > SHA256SUMS";
+    assert!(Command::new("sh").args(["-c", sums]).current_dir(folder).status().expect("sums").success());
+}
+
+/// What the commands of the guide have printed.
+fn check(output: &Output) {
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (said(&output.stdout), said(&output.stderr));
+    assert!(output.status.success(), "{out}\n{err}");
+    assert_eq!(out.matches("Deployed: ").count(), 4, "{out}");
+    assert!(out.contains("/set-up"), "no link: {out}");
+    assert!(out.contains("everything in it came back"), "{out}");
+    assert!(err.contains("Restored."), "{err}");
 }
 
 /// Ends what runs in the slots.
@@ -61,13 +88,7 @@ fn every_command_of_the_guide_works_in_an_empty_folder() {
     let port = |number: usize| ports[number].local_addr().expect("an address").to_string();
     let (front, blue, green) = (port(0), port(1), port(2));
     drop(ports);
-    for version in ["0.1.0", "0.2.0"] {
-        pack(folder.path(), version);
-    }
-    let sums = "sha256sum *.tar.gz > SHA256SUMS";
-    assert!(
-        Command::new("sh").args(["-c", sums]).current_dir(folder.path()).status().expect("sums").success()
-    );
+    download(folder.path());
     // What is asked of the system is only written down.
     let asked = place("asked");
     fs::create_dir(folder.path().join("bin")).expect("a folder");
@@ -78,11 +99,10 @@ fn every_command_of_the_guide_works_in_an_empty_folder() {
     }
     fs::create_dir(folder.path().join("units")).expect("a folder");
 
-    let page = include_str!("../../../../docs/install.md");
     let deploy = format!(
         "BA_COPILOT__DEPLOY__TARGET=processes\nBA_COPILOT__DEPLOY__BLUE={blue}\nBA_COPILOT__DEPLOY__GREEN={green}\nBA_COPILOT__DEPLOY__OBSERVE_S=1"
     );
-    let mut script = commands(page);
+    let mut script = commands(PAGE);
     for (theirs, ours) in [
         ("BA_COPILOT__DEPLOY__TARGET=systemd", deploy.as_str()),
         ("-o ba-copilot -g ba-copilot ", ""),
@@ -107,18 +127,27 @@ fn every_command_of_the_guide_works_in_an_empty_folder() {
         .stdin(Stdio::null())
         .output()
         .expect("it runs");
-    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (out, err) = (said(&output.stdout), said(&output.stderr));
-    assert!(output.status.success(), "{out}\n{err}");
-
-    // What it came to.
-    assert_eq!(out.matches("Deployed: ").count(), 4, "{out}");
-    assert!(out.contains("/set-up"), "no link: {out}");
-    assert!(out.contains("everything in it came back"), "{out}");
-    assert!(err.contains("Restored."), "{err}");
+    check(&output);
     let asked = fs::read_to_string(asked).expect("what was asked");
     assert!(asked.contains("useradd --system") && asked.contains("systemctl daemon-reload"), "{asked}");
     assert!(folder.path().join("units/ba-copilot@.service").is_file());
     let health = Call::get("/health").send(&front, "").expect("health").json;
     assert_eq!(health["status"], "healthy", "{health}");
+}
+
+#[test]
+fn the_guide_works_as_it_stands_on_a_machine_with_systemd() {
+    let folder = TempDir::new().expect("a folder");
+    // On a network of its own it has the ports that the guide names.
+    let Some(booted) = Booted::start(Network::Alone, &[folder.path()]) else { return };
+    download(folder.path());
+    let script = commands(PAGE);
+    let here = folder.path().display().to_string();
+    check(&booted.command(&here, ["sh", "-eux", "-c", &script]).output().expect("it runs"));
+    assert_eq!(booted.said(&["systemctl", "is-active", "ba-copilot@blue"]), "active");
+    assert_eq!(booted.said(&["systemctl", "is-enabled", "ba-copilot@blue"]), "enabled");
+    // What runs there may do little: systemd counts from 0, nothing at all, to 10.
+    let judged =
+        booted.said(&["systemd-analyze", "security", "--no-pager", "--threshold=15", "ba-copilot@blue"]);
+    assert!(judged.contains("Overall exposure level for ba-copilot@blue.service: 1."), "{judged}");
 }

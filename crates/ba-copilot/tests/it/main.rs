@@ -17,6 +17,7 @@ mod backup;
 mod backup_files;
 mod backup_trouble;
 mod bad_input;
+mod booted;
 mod budgets;
 mod cli;
 mod cluster;

@@ -201,16 +201,15 @@ impl Site {
         id.get(id.len().saturating_sub(8)..).unwrap_or_default().to_owned()
     }
 
-    /// Where backups go by the configuration, if it says.
+    /// Where backups go by the configuration.
     ///
     /// # Errors
-    /// When it says something else.
-    pub fn place(&self) -> Result<Option<Place>, Error> {
-        let dir = &self.config.backup.dir;
+    /// When that names no place.
+    pub fn place(&self) -> Result<Place, Error> {
+        let dir = self.config.backup_dir();
         match dir.to_str() {
-            Some("") => Ok(None),
-            Some(text) => text.parse().map(Some).map_err(Error::Place),
-            None => Ok(Some(Place::Folder(dir.clone()))),
+            Some(text) => text.parse().map_err(Error::Place),
+            None => Ok(Place::Folder(dir)),
         }
     }
 }

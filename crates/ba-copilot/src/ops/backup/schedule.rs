@@ -18,11 +18,11 @@ const LOOK_FAR: Duration = Duration::from_secs(300);
 /// How long to leave it after a failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(900);
 
-/// Works until `ending`, but not while the process stands by; at once done where no folder is configured.
+/// Works until `ending`, but not while the process stands by.
 pub async fn run(app: App, standby: Standby, ending: CancellationToken) {
     let site = Site { config: app.config.as_ref().clone(), clock: app.clock.clone() };
     // One that cannot be read was refused when the configuration was loaded.
-    let (Some(store), Ok(Some(place))) = (app.store.clone(), site.place()) else { return };
+    let (Some(store), Ok(place)) = (app.store.clone(), site.place()) else { return };
     tokio::select! {
         () = go_on(&site, &store, &place, standby) => (),
         () = ending.cancelled() => (),

@@ -36,11 +36,13 @@ impl Fleet {
     pub(super) fn of(config: &Config, environment: &Environment, source: &Path) -> Self {
         let deploy = &config.deploy;
         let image = environment.pairs().find(|(name, _)| *name == "POSTGRES_IMAGE");
-        let dir = &config.backup.dir;
+        let dir = config.backup_dir();
         let far = dir.to_str().filter(|dir| dir.starts_with(S3_SCHEME)).map(str::to_owned);
-        let backups = match dir.as_os_str().is_empty() || far.is_some() {
+        let unnamed = config.backup.dir.as_os_str().is_empty() && deploy.target == DeployTarget::Compose;
+        let backups = match unnamed || far.is_some() {
+            // The data folder is one of the containers, which nobody finds on this machine.
             true => deploy.dir.join("backups"),
-            false => dir.clone(),
+            false => dir,
         };
         let found = far.clone().unwrap_or_else(|| backups.display().to_string());
         let sent_to = match (far, deploy.target) {

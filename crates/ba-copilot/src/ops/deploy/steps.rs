@@ -159,7 +159,7 @@ async fn check(site: &mut Site<'_>, release: &Release) -> Came<()> {
         for warning in said.lines().filter(|line| line.starts_with("warning")) {
             site.note(warning.split_whitespace().collect::<Vec<_>>().join(" "));
         }
-        Ok(((), said.lines().find(|line| line.contains(" problems")).unwrap_or_default().to_owned()))
+        Ok(((), said.lines().find(|line| line.contains(" problem")).unwrap_or_default().to_owned()))
     })
     .await
 }

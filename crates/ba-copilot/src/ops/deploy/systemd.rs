@@ -37,8 +37,8 @@ pub(super) async fn start(
     symlink(&release.program, &next)
         .and_then(|()| fs::rename(&next, &current))
         .map_err(|error| cannot(&current, &error))?;
-    // The unit says that it is ready when it answers, standing by or not.
-    systemctl(&["restart", &unit(slot)]).await.map(|_| ())
+    // Whether it is ready is asked of the program itself, and for as long as the settings say, not the unit.
+    systemctl(&["restart", "--no-block", &unit(slot)]).await.map(|_| ())
 }
 
 /// As systemd reads files of variables: in double quotes, a backslash before what is special there.
@@ -55,7 +55,20 @@ fn quoted(value: &str) -> String {
 }
 
 pub(super) async fn is_running(slot: Slot) -> bool {
-    systemctl(&["is-active", "--quiet", &unit(slot)]).await.is_ok()
+    let arguments = ["show", "--property=ActiveState,SubState,Job", &unit(slot)];
+    systemctl(&arguments).await.is_ok_and(|said| runs(&said))
+}
+
+/// Whether a unit runs, or is about to, by what `systemctl show` says of it.
+fn runs(said: &str) -> bool {
+    let of = |name: &str| said.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+    match (of("ActiveState="), of("SubState=")) {
+        // One that ends and is started again, for ever, does not run.
+        (_, "auto-restart") => false,
+        ("active" | "activating" | "reloading" | "deactivating", _) => true,
+        // What is asked for and has not begun.
+        _ => !matches!(of("Job="), "" | "0"),
+    }
 }
 
 pub(super) async fn stop(slot: Slot) -> Came<()> {
@@ -67,16 +80,36 @@ pub(super) async fn settle(slot: Slot) -> Came<()> {
     systemctl(&["disable", "--quiet", &unit(slot.other())]).await.map(|_| ())
 }
 
+/// What the program told since it was started last, and what systemd told of it.
 pub(super) async fn last_words(slot: Slot) -> String {
-    let arguments = ["--no-pager", "--output=cat", "--lines=12", "--unit", &unit(slot)];
-    outside::run(outside::command(Path::new("journalctl"), &arguments, Path::new("/")))
-        .await
-        .unwrap_or_default()
+    let arguments = ["show", "--value", "--property=InvocationID", &unit(slot)];
+    let start = systemctl(&arguments).await.unwrap_or_default();
+    let start = start.trim();
+    let (of_it, about_it) = (format!("_SYSTEMD_INVOCATION_ID={start}"), format!("INVOCATION_ID={start}"));
+    let arguments = ["--no-pager", "--output=cat", "--lines=12", &of_it, "+", &about_it];
+    let said = outside::run(outside::command(Path::new("journalctl"), &arguments, Path::new("/"))).await;
+    said.unwrap_or_default().trim_end().replace('\n', "\n  ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_about_to_run_runs_and_what_is_restarted_for_ever_does_not() {
+        for (said, expected) in [
+            ("ActiveState=active\nSubState=running\nJob=0", true),
+            ("ActiveState=activating\nSubState=start\nJob=12", true),
+            ("ActiveState=deactivating\nSubState=stop-sigterm\nJob=13", true),
+            ("ActiveState=inactive\nSubState=dead\nJob=14", true),
+            ("ActiveState=inactive\nSubState=dead\nJob=", false),
+            ("ActiveState=failed\nSubState=failed\nJob=0", false),
+            ("ActiveState=activating\nSubState=auto-restart\nJob=15", false),
+            ("", false),
+        ] {
+            assert_eq!(runs(said), expected, "{said}");
+        }
+    }
 
     #[test]
     fn values_are_quoted_as_systemd_reads_them() {

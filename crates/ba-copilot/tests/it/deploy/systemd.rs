@@ -1,0 +1,79 @@
+//! The same on a machine with systemd, whose units run the versions.
+
+use std::{fs, path::Path};
+
+use super::{BETWEEN, Machine, three_swaps_and_two_bad_versions};
+use crate::{
+    booted::Booted,
+    constant_load::Crowd,
+    ledger::{Call, wait_for},
+};
+
+/// A machine as `docs/install.md` has it after its first block.
+pub(super) fn install(booted: &Booted) {
+    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ops/systemd/ba-copilot@.service");
+    fs::copy(unit, booted.path("/etc/systemd/system/ba-copilot@.service")).expect("a copy");
+    for words in [
+        "useradd --system --user-group --home-dir /var/lib/ba-copilot ba-copilot",
+        "install -d -o ba-copilot -g ba-copilot -m 700 /var/lib/ba-copilot",
+        "systemctl daemon-reload",
+    ] {
+        booted.said(&words.split(' ').collect::<Vec<_>>());
+    }
+}
+
+pub(super) fn runs(booted: &Booted, slot: &str) -> bool {
+    property(booted, &format!("ba-copilot@{slot}"), "MainPID") != "0"
+}
+
+/// A setting of a unit, as systemd has it.
+fn property(booted: &Booted, unit: &str, name: &str) -> String {
+    booted.said(&["systemctl", "show", "--value", "--property", name, unit])
+}
+
+#[test]
+fn nothing_is_lost_while_versions_change_in_units() {
+    let Some(machine) = Machine::with_systemd() else { return };
+    three_swaps_and_two_bad_versions(&machine);
+}
+
+#[test]
+fn a_unit_is_started_again_and_a_machine_too() {
+    let Some(mut machine) = Machine::with_systemd() else { return };
+    machine.deployed(&["--program", &machine.version("one")]);
+    machine.deployed(&["--program", &machine.version("two")]);
+    let (release, unit) = (machine.release(), "ba-copilot@green");
+    let crowd = Crowd::start(&machine.front, "");
+    crowd.wait_for_more(BETWEEN);
+    crowd.end();
+    assert_eq!(crowd.failures(), Vec::<String>::new());
+    let booted = machine.booted.as_ref().expect("a machine");
+
+    // Its log can be turned up while it runs, and the journal holds lines of JSON alone.
+    booted.said(&["systemctl", "reload", unit]);
+    let journal = || booted.said(&["journalctl", "--output=cat", "--unit", unit, "_COMM=program"]);
+    wait_for("the signal to be heard", || journal().contains("Read the configuration again"));
+    for line in journal().lines() {
+        assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
+    }
+
+    // One that is killed, and one that hangs, are followed by another.
+    let seen = |signal: &str, result: &str| {
+        let before = property(booted, unit, "MainPID");
+        booted.said(&["systemctl", "kill", "--kill-whom=main", "--signal", signal, unit]);
+        wait_for(result, || {
+            let now = property(booted, unit, "MainPID");
+            now != before && now != "0" && property(booted, unit, "ActiveState") == "active"
+        });
+        assert_eq!(machine.release(), release, "{signal}");
+    };
+    seen("KILL", "it to be started again");
+    seen("STOP", "the watchdog to end it");
+    assert_eq!(property(booted, unit, "NRestarts"), "2");
+
+    // The machine starts what served, and nothing else, and nothing of what was written is lost.
+    machine.booted.as_mut().expect("a machine").reboot();
+    wait_for("the front", || Call::get("/health").send(&machine.front, "").is_ok());
+    assert_eq!((machine.release(), machine.serving()), (release, 1));
+    crowd.compare();
+}
