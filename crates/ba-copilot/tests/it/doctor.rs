@@ -94,22 +94,19 @@ impl Setup {
         App::stateless(config, Clock::system()).expect("an app").with_store().await.expect("a store")
     }
 
-    /// A backup of so many hours ago; what came of trying it, if it was tried.
+    /// The only backup, of so many hours ago; what came of trying it, if it was tried.
     fn back_up(&self, hours: i64, good: Option<bool>) {
         let backups = self.data.join("backups");
-        fs::create_dir_all(&backups).expect("a folder");
+        let _ = fs::remove_dir_all(&backups);
+        fs::create_dir(&backups).expect("a folder");
         let at = rfc3339(Clock::system().now_us().plus_seconds(-hours * 3600));
         let stamp: String = at[..19].chars().filter(|c| !matches!(c, '-' | ':')).collect();
         let name = format!("ba-copilot-{stamp}Z-x{hours}.tar.zst");
         fs::write(backups.join(&name), "backup").expect("written");
         if let Some(good) = good {
-            let seen = serde_json::json!({"verified_at": at, "good": good, "faults": []});
+            let seen = json!({"verified_at": at, "good": good, "faults": []});
             fs::write(backups.join(format!("{name}.verified.json")), seen.to_string()).expect("written");
         }
-    }
-
-    fn forget_backups(&self) {
-        fs::remove_dir_all(self.data.join("backups")).expect("removed");
     }
 
     fn database(&self) -> PathBuf {
@@ -293,16 +290,13 @@ async fn each_broken_setting_or_file_is_found_and_nothing_else() {
         ("breached-passwords", Some(Problem), false, |it| breached(it, Some(&[2, 1]))),
         ("breached-passwords", Some(Problem), false, |it| breached(it, Some(&[]))),
         ("", None, false, |it| breached(it, Some(&[1, 2, 3]))),
-        ("backup", Some(Warning), true, |it| it.forget_backups()),
+        ("backup", Some(Warning), true, |it| fs::remove_dir_all(it.data.join("backups")).expect("removed")),
         ("backup", Some(Warning), true, |it| it.back_up(0, None)),
-        ("backup", Some(Warning), true, |it| {
-            it.forget_backups();
-            it.back_up(48, Some(true));
-        }),
+        ("backup", Some(Warning), true, |it| it.back_up(48, Some(true))),
         ("backup", Some(Problem), true, |it| it.back_up(0, Some(false))),
         ("backup", Some(Problem), true, |it| {
-            it.forget_backups();
-            fs::write(it.data.join("backups"), "not a folder").expect("written");
+            let backups = it.data.join("backups");
+            fs::remove_dir_all(&backups).and_then(|()| fs::write(backups, "not a folder")).expect("written");
         }),
     ];
     for (id, status, team, spoil) in table {
