@@ -1,6 +1,6 @@
 //! An engine for containers, of our own, for as long as the tests run, and the images that the files of Compose name.
 //!
-//! Nothing is pulled: the images are made of the packages of this machine (PostgreSQL, Redis, Caddy, Prometheus, Alertmanager), each
+//! Nothing is pulled: the images are made of the packages of this machine (PostgreSQL, Redis, Prometheus, Alertmanager) and of Caddy, each
 //! with the libraries that its programs need, under the names of the public ones. They start as those do. The engine has folders and a
 //! socket of its own under `target/docker`, so that what else runs in containers on this machine is never seen, nor touched.
 
@@ -14,7 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{postgres, root, tools::which};
+use crate::{
+    postgres, root,
+    tools::{self, which},
+};
 
 /// How long the engine may take to answer.
 const START: Duration = Duration::from_secs(60);
@@ -22,7 +25,7 @@ const START: Duration = Duration::from_secs(60);
 const END: Duration = Duration::from_secs(60);
 
 /// Programs that containers need, besides those of PostgreSQL.
-const PROGRAMS: [&str; 15] = [
+const PROGRAMS: [&str; 14] = [
     "sh",
     "id",
     "chown",
@@ -32,7 +35,6 @@ const PROGRAMS: [&str; 15] = [
     "grep",
     "wget",
     "setpriv",
-    "caddy",
     "prometheus",
     "prometheus-alertmanager",
     "redis-server",
@@ -42,7 +44,7 @@ const PROGRAMS: [&str; 15] = [
 /// Names of public images, and what ours of that name begin with.
 const IMAGES: [(&str, &str); 5] = [
     (
-        "caddy:2.10",
+        "caddy:2.11",
         "ENV XDG_CONFIG_HOME=/config XDG_DATA_HOME=/data\nCMD [\"caddy\", \"run\", \"--config\", \"/etc/caddy/Caddyfile\", \"--adapter\", \"caddyfile\"]",
     ),
     (
@@ -212,6 +214,7 @@ fn grow(tree: &Path) -> Result<(), String> {
         let to = if name == "prometheus-alertmanager" { "alertmanager" } else { name };
         copy(&found, &tree.join("usr/bin").join(to))?;
     }
+    copy(&install_caddy()?, &tree.join("usr/bin/caddy"))?;
     let share = PathBuf::from("/usr/share/postgresql").join(&version);
     for folder in [installed, &share, Path::new("/usr/share/zoneinfo"), Path::new("/usr/share/prometheus")] {
         let to = tree.join(folder.strip_prefix("/").unwrap_or(folder));
@@ -247,6 +250,14 @@ fn grow(tree: &Path) -> Result<(), String> {
     }
     run("chmod", &["755", &tree.join("usr/local/bin/postgres-entrypoint").display().to_string()])?;
     run("chmod", &["1777", &tree.join("tmp").display().to_string()])
+}
+
+/// The proxy of the version that Compose names: Debian's is years older, and knows other settings.
+fn install_caddy() -> Result<PathBuf, String> {
+    let requirements = root().join("crates/ba-copilot/tests/caddy/requirements.txt");
+    let pinned = [requirements.clone()];
+    let folder = tools::once("caddy", "Caddy (pip)", &pinned, |folder| tools::pip(&requirements, folder))?;
+    Ok(folder.join("venv/bin/caddy"))
 }
 
 /// The libraries that a program is linked with, wherever they lie.

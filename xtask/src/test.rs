@@ -122,7 +122,6 @@ fn provide_engine() -> Option<containers::Engine> {
         return None;
     }
     provide(WHAT, "dockerd", &["docker.io", "docker-compose", "iptables"]);
-    provide("Caddy, the proxy before containers", "caddy", &["caddy"]);
     match containers::start() {
         Ok(engine) => {
             println!("Started {WHAT}");

@@ -57,7 +57,7 @@ const ALIASES: [(&str, &str); 38] = [
     ("MCP_ALLOWED_ORIGINS", "mcp.allowed_origins"),
 ];
 
-const PREFIX: &str = "BA_COPILOT__";
+pub(super) const PREFIX: &str = "BA_COPILOT__";
 
 /// Variables that people know from elsewhere, each with the setting it is.
 pub fn variables() -> &'static [(&'static str, &'static str)] {
@@ -225,7 +225,7 @@ impl Environment {
     }
 
     /// A variable, or what the file named by `NAME_FILE` holds.
-    fn read(&self, name: &str) -> Result<Option<String>, ConfigError> {
+    pub(super) fn read(&self, name: &str) -> Result<Option<String>, ConfigError> {
         if let Some(value) = self.variables.get(name) {
             return Ok(Some(value.clone()));
         }

@@ -3,6 +3,7 @@
 //! The only reader of the environment. `default.toml` is the defaults, the documentation and the example at once.
 //! Sources, the last one wins: `default.toml`, a file, the environment, flags. See `merge.rs` for how.
 
+mod apart;
 mod merge;
 mod prices;
 mod s3;
@@ -21,6 +22,7 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+pub use apart::Apart;
 pub use merge::{ConfigError, Environment, Origin, variables};
 pub use s3::{Addressing, S3, S3_SCHEME, s3_address};
 pub use show::{Inspection, Problem, SECRETS, Setting, address};

@@ -142,7 +142,7 @@ fn settings(merged: &Merged) -> Vec<Setting> {
 }
 
 /// Also what only has the name of a secret, so that one that somebody forgot to list is hidden all the same.
-fn is_secret(key: &str) -> bool {
+pub(super) fn is_secret(key: &str) -> bool {
     let ends = ["_key", "password", "passphrase", "secret", "token"];
     SECRETS.contains(&key) || ends.iter().any(|end| key.ends_with(end))
 }

@@ -270,10 +270,14 @@ async fn page(
                                 }))
                             }
                         }
-                        (button("no-factor", "Use none any more", html! {
-                            label for="factor-password" { "Password" }
-                            input id="factor-password" name="password" type="password" autocomplete="current-password" required;
-                        }))
+                        details {
+                            summary { "Turn it off" }
+                            p.soft { "Your password alone is then enough to sign in, and the recovery codes are gone." }
+                            (button("no-factor", "Turn it off", html! {
+                                label for="factor-password" { "Password" }
+                                input id="factor-password" name="password" type="password" autocomplete="current-password" required;
+                            }))
+                        }
                     }
                     _ => {
                         p.soft { "A code from an app, besides the password." }

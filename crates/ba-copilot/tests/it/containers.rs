@@ -21,6 +21,13 @@ const ENGINE: &str = "BA_COPILOT_TEST_DOCKER_HOST";
 /// So many answers between two things that happen.
 const BETWEEN: usize = 150;
 
+/// Secrets.
+const KEY: &str = "a 'secret' of at least thirty-two characters";
+const MCP_TOKEN: &str = "a token for those who check, long enough";
+const AI_TOKEN: &str = "a token for those who generate, long enough";
+const DATABASE_PASSWORD: &str = "a-password-of-postgres";
+const REDIS_PASSWORD: &str = "a-password-of-redis";
+
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the repository")
 }
@@ -72,13 +79,16 @@ impl Machine {
         let machine = Machine { folder, engine, front };
         let compose = repository().join("ops/compose").display().to_string();
         let place = machine.path("place").display().to_string();
+        // What no file for Compose can hold.
+        let key = machine.path("key");
+        fs::write(&key, format!("{KEY}\n")).expect("written");
         machine.settings(&[
             ("PUBLIC_URL", &format!("http://{}", machine.front)),
-            ("SECRET_KEY", "a secret of at least thirty-two characters"),
-            ("MCP_TOKEN", "a token for those who check, long enough"),
-            ("AI_SERVICE_TOKEN", "a token for those who generate, long enough"),
-            ("POSTGRES_PASSWORD", "a-password-of-postgres"),
-            ("REDIS_PASSWORD", "a-password-of-redis"),
+            ("SECRET_KEY_FILE", &key.display().to_string()),
+            ("MCP_TOKEN", MCP_TOKEN),
+            ("AI_SERVICE_TOKEN", AI_TOKEN),
+            ("POSTGRES_PASSWORD", DATABASE_PASSWORD),
+            ("REDIS_PASSWORD", REDIS_PASSWORD),
             ("DATABASE_URL", "postgres://ba_copilot:${POSTGRES_PASSWORD}@postgres:5432/ba_copilot"),
             ("REDIS_URL", "redis://:${REDIS_PASSWORD}@redis:6379"),
             ("BA_COPILOT__SERVER__LISTEN", "0.0.0.0:8000"),
@@ -94,8 +104,6 @@ impl Machine {
             ("BA_COPILOT__DEPLOY__BLUE", &format!("127.0.0.1:{}", port(1))),
             ("BA_COPILOT__DEPLOY__GREEN", &format!("127.0.0.1:{}", port(2))),
             ("BA_COPILOT__DEPLOY__OBSERVE_S", "1"),
-            // What Debian's version calls it.
-            ("CADDY_REQUEST_BUFFERS", "buffer_requests"),
             ("DEV_PORT", &port(0)),
             ("DEV_POSTGRES_PORT", &port(3)),
             ("DEV_PROMETHEUS_PORT", &port(4)),
@@ -218,6 +226,20 @@ fn status(address: &str, path: &str) -> String {
     page(address, path).split(' ').nth(1).unwrap_or_default().to_owned()
 }
 
+/// Whoever looks at the containers of the program sees no secret, and the program has them all.
+fn check_secrets(machine: &Machine, token: &str) {
+    let names = machine.said(&["ps", "--format", "{{.Names}}", "--filter", "name=ba-copilot-"]);
+    let names: Vec<&str> = names.lines().collect();
+    assert_eq!(names.len(), 4, "{names:?}");
+    for name in names {
+        let seen = machine.said(&["inspect", name]);
+        assert!(seen.contains("SECRET_KEY_FILE=/run/secrets/SECRET_KEY"), "{name}: {seen}");
+        for secret in [KEY, MCP_TOKEN, AI_TOKEN, DATABASE_PASSWORD, REDIS_PASSWORD, token] {
+            assert!(!seen.contains(secret), "{name} shows {secret}");
+        }
+    }
+}
+
 fn check_image(machine: &Machine, image: &str) {
     let seen = machine.said(&["image", "inspect", image]);
     let seen: Value = serde_json::from_str(&seen).expect("JSON");
@@ -278,6 +300,7 @@ fn versions_change_on_containers_and_nothing_is_lost() {
     assert!(out.contains("18 checks passed") || out.contains("17 checks passed"), "{out}");
     let first = machine.release();
     check_image(&machine, &format!("ba-copilot:{first}"));
+    check_secrets(&machine, &token);
 
     let crowd = Crowd::start(&machine.front, &token);
     crowd.wait_for_more(BETWEEN);

@@ -128,7 +128,8 @@ impl Machine {
     fn deploy(&self, arguments: &[&str]) -> Ran {
         let arguments = [&["deploy", "--env", "staging"], arguments].concat();
         let Some(booted) = &self.booted else {
-            return run_in(self.folder.path(), &arguments, b"", &[("PATH", "/usr/local/bin:/usr/bin:/bin")]);
+            let path = format!("{}:/usr/local/bin:/usr/bin:/bin", self.path("bin").display());
+            return run_in(self.folder.path(), &arguments, b"", &[("PATH", &path)]);
         };
         let words = [&[BINARY], arguments.as_slice()].concat();
         let output =
@@ -306,6 +307,40 @@ fn a_deployment_that_is_cut_off_leaves_a_version_that_serves() {
     crowd.end();
     assert_eq!(crowd.failures(), Vec::<String>::new());
     crowd.compare();
+}
+
+#[test]
+fn sources_are_tested_and_built_unless_somebody_says_otherwise() {
+    let machine = Machine::new(&[]);
+    // A toolchain that writes down what it is asked for, and whose builds are the program of these tests.
+    let (asked, broken) = (machine.path("asked"), machine.path("broken"));
+    let script = format!(
+        "#!/bin/sh\necho \"$@\" >> {}\ncase \"$2\" in\n  test) if [ -e {} ]; then echo 'two tests failed' >&2; exit 101; fi ;;\n  dist) mkdir -p target/dist && cp {BINARY} target/dist/ba-copilot ;;\nesac\n",
+        asked.display(),
+        broken.display()
+    );
+    fs::create_dir(machine.path("bin")).expect("a folder");
+    fs::write(machine.path("bin/cargo"), script).expect("written");
+    fs::set_permissions(machine.path("bin/cargo"), fs::Permissions::from_mode(0o755)).expect("set");
+    let check = |arguments: &[&str], asks: &str, says: &str| {
+        let ran = machine.deploy(arguments);
+        let asks_for = fs::read_to_string(&asked).unwrap_or_default();
+        assert_eq!(asks_for.replace('\n', ", "), asks, "{arguments:?}: {}{}", ran.out, ran.err);
+        assert!(format!("{}{}", ran.out, ran.err).contains(says), "{arguments:?}: {}{}", ran.out, ran.err);
+        // There may be nothing.
+        let _ = fs::remove_file(&asked);
+        ran.code
+    };
+    fs::write(&broken, "").expect("written");
+    assert_eq!(check(&[], "xtask test, ", "two tests failed"), 1);
+    assert!(!machine.path("deployed/releases").exists() && machine.serving() == 0);
+    assert_eq!(check(&["--dry-run"], "", "it runs `cargo xtask test`"), 0);
+    assert_eq!(check(&["--skip-tests"], "xtask dist, ", "Test: left out, --skip-tests"), 0);
+    let first = machine.release();
+    fs::remove_file(&broken).expect("removed");
+    assert_eq!(check(&[], "xtask test, xtask dist, ", "`cargo xtask test` ended well"), 0);
+    assert_eq!(check(&["--skip-tests", "--skip-build"], "", "Build: left out, --skip-build"), 0);
+    assert_eq!((machine.release(), machine.serving()), (first, 1));
 }
 
 #[test]

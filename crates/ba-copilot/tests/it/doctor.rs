@@ -19,7 +19,7 @@ use ba_copilot::{
     ops::doctor::{Bench, CHECKS, Report, Status, examine},
     service::{access::Caller, accounts::people::create_set_up_link, webhooks::create_webhook},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 use tokio::task::block_in_place;

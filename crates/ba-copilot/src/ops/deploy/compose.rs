@@ -16,11 +16,16 @@ use super::{
     fleet::{cannot, write_secret},
     outside,
 };
+use crate::config::{Apart, Environment};
 
 /// Who the program is in its container.
 const USER: u32 = 65532;
 /// What `compose.yaml` makes, and both slots are on.
 const NETWORK: &str = "ba-copilot-inside";
+/// Where the program finds its secrets.
+const SECRETS: &str = "/run/secrets";
+/// What it is not told: in a container other programs lie elsewhere, and these passwords are for what stays beside it.
+const NOT_TOLD: [&str; 5] = ["PATH", "HOME", "POSTGRES_PASSWORD", "REDIS_PASSWORD", "GRAFANA_PASSWORD"];
 /// What is kept besides the database.
 const VOLUME: &str = "ba-copilot-data";
 
@@ -61,6 +66,34 @@ fn docker(arguments: &[&str]) -> Command {
 fn image(release: &str) -> String {
     // What may stand in the name of a release and not in that of an image.
     format!("ba-copilot:{}", release.replace('+', "_"))
+}
+
+fn make_folder(folder: &Path, mode: u32) -> Came<()> {
+    let made = fs::DirBuilder::new().recursive(true).mode(mode).create(folder);
+    made.map_err(|error| cannot(folder, &error))
+}
+
+/// Keeps these secrets in a folder, a file each for the program alone, and no others.
+fn keep_secrets(folder: &Path, secrets: &[(String, String)]) -> Came<()> {
+    make_folder(folder, 0o700)?;
+    chown(folder, Some(USER), Some(USER)).map_err(|error| cannot(folder, &error))?;
+    for (name, value) in secrets {
+        // A command that runs meanwhile finds the old one or the new one.
+        let (draft, file) = (folder.join(format!(".{name}.new")), folder.join(name));
+        write_secret(&draft, value)?;
+        chown(&draft, Some(USER), Some(USER))
+            .and_then(|()| fs::rename(&draft, &file))
+            .map_err(|error| cannot(&file, &error))?;
+    }
+    let there = fs::read_dir(folder).map_err(|error| cannot(folder, &error))?;
+    for file in there.flatten() {
+        let name = file.file_name().to_string_lossy().into_owned();
+        // Drafts are those of whoever works here now.
+        if !name.starts_with('.') && secrets.iter().all(|(known, _)| *known != name) {
+            fs::remove_file(file.path()).map_err(|error| cannot(&file.path(), &error))?;
+        }
+    }
+    Ok(())
 }
 
 impl Compose {
@@ -116,21 +149,28 @@ impl Compose {
         Ok(())
     }
 
-    /// The place of a project is there, and what the program is to be told in it.
-    pub(super) async fn prepare(&self, project: &Project<'_>, variables: &[(String, String)]) -> Came<()> {
+    /// The place of a project is there, and what the program is to be told in it: in variables, and in a file for each secret, so that
+    /// whoever looks at a container sees none.
+    pub(super) async fn prepare(
+        &self,
+        project: &Project<'_>,
+        environment: &Environment,
+        release: Option<&str>,
+    ) -> Came<()> {
         // The program is another user in there, and has to see whether it is to stand by.
         let state = project.folder.join("state");
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o755)
-            .create(&state)
-            .map_err(|error| cannot(&state, &error))?;
+        make_folder(&state, 0o755)?;
         fs::create_dir_all(&self.backups)
             .and_then(|()| chown(&self.backups, Some(USER), Some(USER)))
             .map_err(|error| cannot(&self.backups, &error))?;
-        let file = project.settings();
+        let Apart { plain, hidden } = environment.apart().map_err(|error| error.to_string())?;
+        let secrets = project.folder.join("secrets");
+        keep_secrets(&secrets, &hidden)?;
+        let told = plain.into_iter().filter(|(name, _)| !NOT_TOLD.contains(&name.as_str()));
+        let released = release.map(|release| ("BA_COPILOT_RELEASE".to_owned(), release.to_owned()));
+        let named = hidden.iter().map(|(name, _)| (format!("{name}_FILE"), format!("{SECRETS}/{name}")));
         let mut text = String::new();
-        for (name, value) in variables {
+        for (name, value) in told.chain(released).chain(named) {
             if value.contains(['\'', '\n']) {
                 return Err(format!(
                     "The value of {name} has an apostrophe or a line break, which files for Compose cannot hold. Put it into a file, and name that in {name}_FILE."
@@ -138,7 +178,7 @@ impl Compose {
             }
             text.push_str(&format!("{name}='{value}'\n"));
         }
-        write_secret(&file, &text)?;
+        write_secret(&project.settings(), &text)?;
         outside::run(docker(&["volume", "create", VOLUME])).await.map(|_| ())
     }
 

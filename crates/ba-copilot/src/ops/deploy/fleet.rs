@@ -123,17 +123,15 @@ impl Fleet {
 
     /// What the program of a release is started with, in a slot: what it is told by the operator, and where its place is.
     fn variables(&self, release: &Release, slot: Slot, environment: &Environment) -> Vec<(String, String)> {
-        if self.target == DeployTarget::Compose {
-            // The rest is in the files of Compose.
-            return self.told(&[("BA_COPILOT_RELEASE", release.name.clone())], environment);
-        }
         let own = [
             ("BA_COPILOT_RELEASE", release.name.clone()),
             ("BA_COPILOT__SERVER__PRIVATE_LISTEN", self.project(slot).address.to_owned()),
             ("BA_COPILOT__SERVER__HAND_OVER_DIR", self.hand_over().display().to_string()),
             ("BA_COPILOT__SERVER__STANDBY_MARKER", self.standby_marker(slot).display().to_string()),
         ];
-        self.told(&own, environment)
+        let told = environment.pairs().filter(|(name, _)| own.iter().all(|(ours, _)| ours != name));
+        let told = told.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        told.chain(own.iter().map(|(name, value)| ((*name).to_owned(), value.clone()))).collect()
     }
 
     /// Where processes of the slots hand each other the socket: a folder of theirs alone.
@@ -145,17 +143,6 @@ impl Fleet {
         }
     }
 
-    /// What the operator says, but for what is our own.
-    fn told(&self, own: &[(&str, String)], environment: &Environment) -> Vec<(String, String)> {
-        // In a container other programs lie elsewhere.
-        let here_alone = |name: &str| self.target == DeployTarget::Compose && matches!(name, "PATH" | "HOME");
-        let told = environment
-            .pairs()
-            .filter(|(name, _)| !here_alone(name) && own.iter().all(|(ours, _)| ours != name));
-        let told = told.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        told.chain(own.iter().map(|(name, value)| ((*name).to_owned(), value.clone()))).collect()
-    }
-
     /// A command of a release, with the settings that it is to serve with; `on_terminal` if somebody types into it.
     pub(super) async fn command(
         &self,
@@ -165,8 +152,8 @@ impl Fleet {
         on_terminal: bool,
     ) -> Came<Command> {
         if self.target == DeployTarget::Compose {
-            let (tools, variables) = (self.tools(), self.told(&[], environment));
-            self.compose.prepare(&tools, &variables).await?;
+            let tools = self.tools();
+            self.compose.prepare(&tools, environment, None).await?;
             return Ok(self.compose.tool(&tools, &release.name, arguments, on_terminal).await);
         }
         let mut command = match &self.user {
@@ -187,7 +174,9 @@ impl Fleet {
         let folder = self.slot_folder(slot);
         let variables = self.variables(release, slot, environment);
         match self.target {
-            DeployTarget::Compose => self.compose.prepare(&self.project(slot), &variables).await?,
+            DeployTarget::Compose => {
+                self.compose.prepare(&self.project(slot), environment, Some(&release.name)).await?;
+            }
             _ => fs::create_dir_all(&folder).map_err(|error| cannot(&folder, &error))?,
         }
         self.stand_by(slot, true)?;
@@ -224,7 +213,7 @@ impl Fleet {
     pub(super) async fn stop(&self, slot: Slot) -> Came<bool> {
         match self.target {
             DeployTarget::Processes => processes::stop(&self.slot_folder(slot), self.time_to_end).await,
-            DeployTarget::Systemd => systemd::stop(slot).await.map(|()| false),
+            DeployTarget::Systemd => systemd::stop(slot).await,
             DeployTarget::Compose => {
                 self.compose.stop(&self.project(slot), self.time_to_end).await.map(|()| false)
             }

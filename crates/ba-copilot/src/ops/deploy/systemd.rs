@@ -71,8 +71,11 @@ fn runs(said: &str) -> bool {
     }
 }
 
-pub(super) async fn stop(slot: Slot) -> Came<()> {
-    systemctl(&["stop", &unit(slot)]).await.map(|_| ())
+/// Ends what runs; says whether it had to be cut off.
+pub(super) async fn stop(slot: Slot) -> Came<bool> {
+    systemctl(&["stop", &unit(slot)]).await?;
+    let result = systemctl(&["show", "--value", "--property=Result", &unit(slot)]).await?;
+    Ok(result.trim() != "success")
 }
 
 pub(super) async fn settle(slot: Slot) -> Came<()> {

@@ -41,7 +41,8 @@ fn nothing_is_lost_while_versions_change_in_units() {
 fn a_unit_is_started_again_and_a_machine_too() {
     let Some(mut machine) = Machine::with_systemd() else { return };
     machine.deployed(&["--program", &machine.version("one")]);
-    machine.deployed(&["--program", &machine.version("two")]);
+    let out = machine.deployed(&["--program", &machine.version("two")]);
+    assert!(out.contains("it answered what it had begun"), "{out}");
     let (release, unit) = (machine.release(), "ba-copilot@green");
     let crowd = Crowd::start(&machine.front, "");
     crowd.wait_for_more(BETWEEN);
