@@ -47,9 +47,9 @@ impl Drop for Booted {
             return;
         }
         // With its first process all of it ends, and the container after it.
-        let _ = Command::new("kill").args(["-KILL", &self.first]).status();
+        let _ = Command::new("kill").args(["-KILL", &self.first]).stderr(Stdio::null()).status();
         let begun = Instant::now();
-        while !self.has_ended() && begun.elapsed() < PATIENCE {
+        while !self.first.is_empty() && !self.has_ended() && begun.elapsed() < PATIENCE {
             thread::sleep(Duration::from_millis(10));
         }
         if let Some(mut container) = self.container.take() {
@@ -63,13 +63,13 @@ impl Booted {
     /// Starts one, in which these folders and files of this machine are too. None where that cannot be, which is said.
     pub(crate) fn start(network: Network, with: &[&Path]) -> Option<Booted> {
         let folder = TempDir::new().expect("a folder");
-        grow(&folder.path().join("root"));
         let with = with.iter().map(|path| (*path).to_owned()).collect();
         let socket = folder.path().join("told");
         let told = UnixDatagram::bind(&socket).expect("a socket");
         told.set_read_timeout(Some(Duration::from_millis(100))).expect("set");
         let mut booted = Booted { container: None, first: String::new(), told, network, with, folder };
-        if let Err(problem) = booted.turn_on() {
+        let started = grow(&booted.path("/")).and_then(|()| booted.turn_on());
+        if let Err(problem) = started {
             eprintln!(
                 "*** SKIPPED: no machine with systemd can be started here ({problem}), so nobody deployed to one; it takes root and systemd-container ***"
             );
@@ -81,9 +81,11 @@ impl Booted {
     fn turn_on(&mut self) -> Result<(), String> {
         let place = |name: &str| self.folder.path().join(name);
         let errors = fs::File::create(place("errors")).expect("a file");
+        // As no other one that runs now.
+        let name = self.folder.path().file_name().unwrap_or_default().to_string_lossy().replace('.', "");
         let container = Command::new(CONTAINER)
             .args(["--register=no", "--keep-unit", "--notify-ready=yes", "--boot", "--console=pipe"])
-            .args(["--machine=ba-copilot-test", "--bind-ro=/usr"])
+            .args([&format!("--machine=ba-copilot-{name}"), "--bind-ro=/usr"])
             .arg(format!("--directory={}", place("root").display()))
             .args(self.with.iter().map(|path| format!("--bind={}", path.display())))
             .args((self.network == Network::Alone).then_some("--private-network"))
@@ -157,7 +159,7 @@ impl Booted {
 }
 
 /// The root folder of a machine that was just installed.
-fn grow(root: &Path) {
+fn grow(root: &Path) -> Result<(), String> {
     for folder in ["dev", "etc/systemd/system", "opt", "proc", "root", "run", "sys", "tmp", "usr", "var/lib"]
     {
         fs::create_dir_all(root.join(folder)).expect("a folder");
@@ -177,8 +179,11 @@ fn grow(root: &Path) {
         fs::write(etc.join(name), text).expect("written");
     }
     for name in ["login.defs", "os-release", "pam.d", "security"] {
-        let copied = Command::new("cp").args(["-rL", &format!("/etc/{name}")]).arg(&etc).status();
-        assert!(copied.expect("cp").success(), "/etc/{name}");
+        let copied =
+            Command::new("cp").args(["-rL", &format!("/etc/{name}")]).arg(&etc).output().expect("cp");
+        if !copied.status.success() {
+            return Err(String::from_utf8_lossy(&copied.stderr).trim().to_owned());
+        }
     }
     let units = etc.join("systemd/system");
     symlink("/usr/lib/systemd/system/multi-user.target", units.join("default.target")).expect("a link");
@@ -186,4 +191,5 @@ fn grow(root: &Path) {
     for unit in ["systemd-logind.service", "dbus.service", "dbus.socket", "getty.target"] {
         symlink("/dev/null", units.join(unit)).expect("a link");
     }
+    Ok(())
 }
