@@ -180,7 +180,7 @@ pub const METRICS: &[Metric] = &[
         name: "ba_copilot_backup_last_created_timestamp_seconds",
         kind: Kind::Gauge,
         unit: "seconds since 1970",
-        only: "once there is a backup",
+        only: "with a backup there",
         meaning: "When the newest backup at `backup.dir` was made, in seconds since 1970",
         change: "Older than a day: backups have stopped.",
         ..NOTHING
@@ -189,7 +189,7 @@ pub const METRICS: &[Metric] = &[
         name: "ba_copilot_backup_last_verified_timestamp_seconds",
         kind: Kind::Gauge,
         unit: "seconds since 1970",
-        only: "once there is a backup",
+        only: "with a backup there",
         meaning: "When a backup at `backup.dir` was last tried and everything in it came back, in seconds since 1970",
         change: "Older than a day: nobody knows whether a backup could be restored.",
         ..NOTHING
@@ -198,7 +198,7 @@ pub const METRICS: &[Metric] = &[
         name: "ba_copilot_backup_size_bytes",
         kind: Kind::Gauge,
         unit: "bytes",
-        only: "once there is a backup",
+        only: "with a backup there",
         meaning: "Size of the newest backup at `backup.dir`",
         change: "Much smaller than yesterday: something is missing.",
         ..NOTHING

@@ -144,8 +144,16 @@ impl Booted {
 
     /// What a command in it prints; it has to end well.
     pub(crate) fn said(&self, words: &[&str]) -> String {
-        let output = self.command("/", words).output().expect("nsenter");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        let ask = || self.command("/", words).output().expect("nsenter");
+        let mut output = ask();
+        // Now and then systemd closes a connection before it has answered.
+        for _ in 0..5 {
+            if !text(&output.stderr).contains("Transport endpoint is not connected") {
+                break;
+            }
+            output = ask();
+        }
         assert!(output.status.success(), "{words:?}: {} {}", text(&output.stdout), text(&output.stderr));
         text(&output.stdout)
     }

@@ -1,6 +1,8 @@
 //! Slots as two instances of one unit, `ba-copilot@blue` and `ba-copilot@green` (`ops/systemd`).
 
-use std::{fs, os::unix::fs::symlink, path::Path};
+use std::{fs, os::unix::fs::symlink, path::Path, time::Duration};
+
+use tokio::time::sleep;
 
 use super::{
     Came, Release, Slot,
@@ -8,12 +10,26 @@ use super::{
     outside,
 };
 
+/// What `systemctl` says when systemd has closed the connection before it answered.
+const LOST: &str = "Transport endpoint is not connected";
+/// How often it is asked again then, and after which pause.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(200);
+
 fn unit(slot: Slot) -> String {
     format!("ba-copilot@{slot}.service")
 }
 
+/// Asks systemd, which now and then loses a question on the way; nothing here does harm when it is asked again.
 async fn systemctl(arguments: &[&str]) -> Came<String> {
-    outside::run(outside::command(Path::new("systemctl"), arguments, Path::new("/"))).await
+    let ask = || outside::run(outside::command(Path::new("systemctl"), arguments, Path::new("/")));
+    for _ in 0..TRIES {
+        match ask().await {
+            Err(why) if why.contains(LOST) => sleep(PAUSE).await,
+            said => return said,
+        }
+    }
+    ask().await
 }
 
 pub(super) async fn look() -> Came<String> {
