@@ -17,7 +17,7 @@ const DOCKER_HOST: &str = "BA_COPILOT_TEST_DOCKER_HOST";
 /// Where a program can be linked statically, which is what goes into containers: what is tested is then what is deployed.
 const STATIC_TARGET: &str = "x86_64-unknown-linux-gnu";
 /// What needs the machine for itself: so many requests a second, and not one that fails.
-const ALONE: &str = "deploy::";
+const ALONE: &str = "deployment::";
 /// The product through its router, which is what runs on both.
 const ON_BOTH: [&str; 16] = [
     "accounts::",

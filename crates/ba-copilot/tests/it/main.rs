@@ -26,7 +26,7 @@ mod configuration;
 mod constant_load;
 mod containers;
 mod crash;
-mod deploy;
+mod deployment;
 mod docs;
 mod doctor;
 mod email_address;

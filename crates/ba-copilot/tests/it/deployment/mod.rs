@@ -61,7 +61,7 @@ impl Machine {
     /// One on which they are units.
     fn with_systemd() -> Option<Machine> {
         let folder = TempDir::new().expect("a folder");
-        let booted = Booted::start(Network::Shared, &[folder.path(), Path::new(BINARY)])?;
+        let booted = Booted::start(Network::Shared, &[folder.path()])?;
         systemd::install(&booted);
         let settings = [
             ("BA_COPILOT__DEPLOY__TARGET", "systemd"),
@@ -118,11 +118,17 @@ impl Machine {
     /// A version that does something else when it is to serve.
     fn bad_version(&self, name: &str, serve: &str) -> String {
         let path = self.path(name);
+        let program = self.program();
         let script =
-            format!("#!/bin/sh\ncase \"$1\" in\n  serve) {serve} ;;\n  *) exec {BINARY} \"$@\" ;;\nesac\n");
+            format!("#!/bin/sh\ncase \"$1\" in\n  serve) {serve} ;;\n  *) exec {program} \"$@\" ;;\nesac\n");
         fs::write(&path, script).expect("written");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("set");
         path.display().to_string()
+    }
+
+    /// The program, where whoever runs versions finds it.
+    fn program(&self) -> &'static str {
+        if self.booted.is_some() { systemd::PROGRAM } else { BINARY }
     }
 
     fn deploy(&self, arguments: &[&str]) -> Ran {
@@ -131,7 +137,7 @@ impl Machine {
             let path = format!("{}:/usr/local/bin:/usr/bin:/bin", self.path("bin").display());
             return run_in(self.folder.path(), &arguments, b"", &[("PATH", &path)]);
         };
-        let words = [&[BINARY], arguments.as_slice()].concat();
+        let words = [&[self.program()], arguments.as_slice()].concat();
         let output =
             booted.command(&self.folder.path().display().to_string(), words).output().expect("it runs");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
@@ -208,8 +214,10 @@ fn three_swaps_and_two_bad_versions(machine: &Machine) {
     // Versions that must not get in.
     let never_ready = machine.bad_version("never-ready", "exec sleep 600");
     let ends = machine.bad_version("ends", "echo it cannot go on >&2; exit 3");
-    let fails =
-        machine.bad_version("fails", &format!("BA_COPILOT__SERVER__MAX_BODY_BYTES=10 exec {BINARY} serve"));
+    let fails = machine.bad_version(
+        "fails",
+        &format!("BA_COPILOT__SERVER__MAX_BODY_BYTES=10 exec {} serve", machine.program()),
+    );
     machine.settings("BA_COPILOT__DEPLOY__READY_S=3\n");
     for (program, why) in [
         (never_ready, ["was not ready after 3 s", "Start"]),

@@ -7,12 +7,17 @@ use crate::{
     booted::Booted,
     constant_load::Crowd,
     ledger::{Call, wait_for},
+    process::BINARY,
 };
+
+/// Where the program lies on it: units see nothing of the folder for temporary files, in which these tests may run.
+pub(super) const PROGRAM: &str = "/opt/program";
 
 /// A machine as `docs/install.md` has it after its first block.
 pub(super) fn install(booted: &Booted) {
     let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ops/systemd/ba-copilot@.service");
     fs::copy(unit, booted.path("/etc/systemd/system/ba-copilot@.service")).expect("a copy");
+    fs::copy(BINARY, booted.path(PROGRAM)).expect("a copy");
     for words in [
         "useradd --system --user-group --home-dir /var/lib/ba-copilot ba-copilot",
         "install -d -o ba-copilot -g ba-copilot -m 700 /var/lib/ba-copilot",
