@@ -1,7 +1,7 @@
 //! Variables, told apart: those that anybody may see, and those that go where only the program looks.
 
 use super::{
-    merge::{ConfigError, Environment, PREFIX, variables},
+    merge::{ConfigError, Environment, key_of},
     show::is_secret,
 };
 
@@ -24,12 +24,12 @@ impl Environment {
         for (name, value) in self.pairs() {
             match name.strip_suffix("_FILE") {
                 // Said in the variable itself too, that counts.
-                Some(base) if setting(base).is_some() && self.pairs().any(|(other, _)| other == base) => (),
-                Some(base) if setting(base).is_some() => {
+                Some(base) if key_of(base).is_some() && self.pairs().any(|(other, _)| other == base) => (),
+                Some(base) if key_of(base).is_some() => {
                     apart.hidden.extend(self.read(base)?.map(|value| (base.to_owned(), value)));
                 }
                 _ => {
-                    let part = match setting(name).is_some_and(|key| is_secret(&key)) {
+                    let part = match key_of(name).is_some_and(|key| is_secret(&key)) {
                         true => &mut apart.hidden,
                         false => &mut apart.plain,
                     };
@@ -39,12 +39,6 @@ impl Environment {
         }
         Ok(apart)
     }
-}
-
-/// The setting that a variable sets; none if it is not ours.
-fn setting(variable: &str) -> Option<String> {
-    let known = variables().iter().find(|(name, _)| *name == variable).map(|(_, key)| (*key).to_owned());
-    known.or_else(|| Some(variable.strip_prefix(PREFIX)?.to_ascii_lowercase().replace("__", ".")))
 }
 
 #[cfg(test)]

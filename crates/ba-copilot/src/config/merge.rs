@@ -57,7 +57,7 @@ const ALIASES: [(&str, &str); 38] = [
     ("MCP_ALLOWED_ORIGINS", "mcp.allowed_origins"),
 ];
 
-pub(super) const PREFIX: &str = "BA_COPILOT__";
+const PREFIX: &str = "BA_COPILOT__";
 
 /// Variables that people know from elsewhere, each with the setting it is.
 pub fn variables() -> &'static [(&'static str, &'static str)] {
@@ -281,6 +281,17 @@ fn dotenv_path() -> Option<PathBuf> {
     here.ancestors().map(|folder| folder.join(".env")).find(|file| file.is_file())
 }
 
+/// The setting that a variable names after our prefix; none if it is not so named.
+fn prefixed_key(variable: &str) -> Option<String> {
+    Some(variable.strip_prefix(PREFIX)?.to_ascii_lowercase().replace("__", "."))
+}
+
+/// The setting that a variable sets, by either of its names; none if it is not ours.
+pub(super) fn key_of(variable: &str) -> Option<String> {
+    let known = ALIASES.iter().find(|(name, _)| *name == variable).map(|(_, key)| (*key).to_owned());
+    known.or_else(|| prefixed_key(variable))
+}
+
 /// All sources in one table, and what could not be used of them.
 pub(super) struct Merged {
     /// Every setting, with the value it came to.
@@ -320,7 +331,7 @@ pub(super) fn merge(
     }
     for name in environment.variables.keys().filter(|name| name.starts_with(PREFIX)) {
         let name = name.strip_suffix("_FILE").unwrap_or(name);
-        let key = name[PREFIX.len()..].to_ascii_lowercase().replace("__", ".");
+        let Some(key) = prefixed_key(name) else { continue };
         if let Some(value) = merged.read_variable(environment, name) {
             merged.set(&environment.origin(name), &key, Value::String(value));
         }

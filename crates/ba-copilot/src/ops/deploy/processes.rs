@@ -100,5 +100,5 @@ pub(super) async fn stop(folder: &Path, time: Duration) -> Came<bool> {
 pub(super) fn last_words(folder: &Path) -> String {
     let log = fs::read_to_string(folder.join(LOG)).unwrap_or_default();
     let lines: Vec<String> = log.lines().map(|line| line.chars().take(CHARS).collect()).collect();
-    lines[lines.len().saturating_sub(LINES)..].join("\n  ")
+    lines[lines.len().saturating_sub(LINES)..].join("\n")
 }

@@ -141,7 +141,7 @@ async fn start(site: &mut Site<'_>, release: &Release, slot: Slot) -> Came<()> {
                 } else {
                     format!("was not ready after {} s: {seen}", time.as_secs())
                 };
-                let words = site.fleet.last_words(slot).await;
+                let words = site.fleet.last_words(slot).await.trim_end().replace('\n', "\n  ");
                 return Err(format!("The new version {how}. Its last words:\n  {words}"));
             }
             sleep(LOOK).await;

@@ -107,7 +107,7 @@ pub(super) async fn last_words(slot: Slot) -> String {
     let (of_it, about_it) = (format!("_SYSTEMD_INVOCATION_ID={start}"), format!("INVOCATION_ID={start}"));
     let arguments = ["--no-pager", "--output=cat", "--lines=12", &of_it, "+", &about_it];
     let said = outside::run(outside::command(Path::new("journalctl"), &arguments, Path::new("/"))).await;
-    said.unwrap_or_default().trim_end().replace('\n', "\n  ")
+    said.unwrap_or_default()
 }
 
 #[cfg(test)]
