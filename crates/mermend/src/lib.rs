@@ -5,6 +5,7 @@
 
 mod check;
 mod compare;
+mod deadline;
 mod document;
 mod engines;
 mod explain_rejection;
@@ -23,6 +24,7 @@ mod text;
 
 pub use check::{Checked, Checker, Engine, Limits, REMEMBERED_BYTES, check};
 pub use compare::{Change, Comparison, compare};
+pub use deadline::{Deadline, DeadlineExceeded};
 pub use engines::{Failure, Outcome, Rejection, Verdict};
 pub use finding::{Edit, Finding, Fix, FixClass, Severity, Span};
 pub use markdown::{Fence, diagrams_in_markdown};
