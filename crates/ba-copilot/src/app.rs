@@ -1,6 +1,6 @@
 //! Everything that a running product shares: built once, cloned everywhere.
 
-use std::{path::Path, sync::Arc};
+use std::{num::NonZeroUsize, path::Path, sync::Arc};
 
 use llm::{Llm, Script};
 use mermend::Checker;
@@ -9,12 +9,16 @@ use store::{ConnectOptions, Store};
 use crate::{
     clock::Clock,
     config::Config,
+    cpu_pool::CpuPool,
     oidc::Provider,
     ops::backup::DataLock,
     outbound::Outbound,
     remote::RemoteChecker,
     remote_generator::RemoteGenerator,
-    service::{Error, accounts, live::Live, mail::Mailer, schema, secrets::Sealer, verdicts::SharedVerdicts},
+    service::{
+        Error, accounts, live::Live, mail::Mailer, picture::PixelBudget, schema, secrets::Sealer,
+        verdicts::SharedVerdicts,
+    },
     shared_memory::SharedMemory,
 };
 
@@ -31,6 +35,10 @@ pub struct App {
     pub scripted: bool,
     /// Both engines.
     pub checker: Arc<Checker>,
+    /// Where work goes that takes a processor for a while.
+    pub cpu: CpuPool,
+    /// How many pixels may be painted at once.
+    pub pixels: PixelBudget,
     /// Another process that checks for this one, if one is configured.
     pub remote: Option<RemoteChecker>,
     /// Another process that generates for this one, if one is configured.
@@ -80,6 +88,8 @@ impl App {
 
     fn with_llm(config: Config, clock: Clock, llm: Llm, scripted: bool) -> Result<App, Error> {
         let checker = Arc::new(Checker::new(config.check_limits()));
+        let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let cpu = CpuPool::new(cores, checker.limits().threads);
         let remote = config.mcp_server_url().map(|url| RemoteChecker::new(url, &config.mcp));
         let generator = RemoteGenerator::of(&config).map_err(Error::Unavailable)?;
         let oidc = Provider::of(&config, &clock).map_err(|error| Error::Unavailable(error.to_string()))?;
@@ -103,6 +113,8 @@ impl App {
             llm: Arc::new(llm),
             scripted,
             checker,
+            cpu,
+            pixels: PixelBudget::default(),
             remote,
             generator,
             shared_memory,

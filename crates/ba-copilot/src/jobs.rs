@@ -29,6 +29,8 @@ const PUTTING_BACK: Duration = Duration::from_secs(2);
 pub async fn run(app: App, mut standby: Standby, ending: CancellationToken) {
     let Some(store) = app.store.clone() else { return };
     let slots = Arc::new(Semaphore::new(app.config.jobs.at_once));
+    // Half of the places, so that the jobs of one person leave room for those of the others.
+    let most_of_one = u32::try_from(app.config.jobs.at_once.div_ceil(2)).unwrap_or(u32::MAX);
     let mut under_way = JoinSet::new();
     let mut sweep = interval(SWEEP);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -49,7 +51,7 @@ pub async fn run(app: App, mut standby: Standby, ending: CancellationToken) {
         let worker = app.clock.new_id("wrk");
         // Asked first, because taking is a write, and there is one writer.
         let taken = match store.has_job(now).await {
-            Ok(true) => store.take_job(&worker, now, now.plus_seconds(jobs::LEASE_S)).await,
+            Ok(true) => store.take_job(&worker, now, now.plus_seconds(jobs::LEASE_S), most_of_one).await,
             Ok(false) => Ok(None),
             Err(error) => Err(error),
         };

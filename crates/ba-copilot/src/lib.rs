@@ -9,6 +9,7 @@ mod circuit;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod cpu_pool;
 pub mod engine;
 pub mod error_reports;
 pub mod hand_over;

@@ -149,14 +149,16 @@ pub(crate) const END_JOB: &str = "\
     update jobs set status = $3, worker = null, updated_at = $4, result = $5 \
     where id = $1 and worker = $2 and status = 'running'";
 
-/// The next job that may be taken up; `$2` is now. One that nobody has taken yet waits for nothing: its time may be that of a clock
+/// The next job that may be taken up; `$2` is now, and of one person `$4` run at most, so that the others find a place. One that nobody has taken yet waits for nothing: its time may be that of a clock
 /// that was ahead.
 macro_rules! next_job {
     ($lock:literal) => {
         concat!(
             "update jobs set status = 'running', attempts = attempts + 1, worker = $1, run_at = $3, updated_at = $2 \
              where id = (select id from jobs where status in ('waiting', 'running') \
-             and (run_at <= $2 or attempts = 0) order by run_at, id limit 1 ",
+             and (run_at <= $2 or attempts = 0) and (created_by is null or (select count(*) from jobs other \
+             where other.created_by = jobs.created_by and other.status = 'running' and other.run_at > $2) < $4) \
+             order by run_at, id limit 1 ",
             $lock,
             ") returning ",
             job_columns!()
@@ -189,7 +191,7 @@ impl Store {
     }
 
     /// Takes up the job that has waited longest and holds it until `until`, under a name that is good for this hold alone;
-    /// none if there is nothing to do. Of several who ask at once, each gets another one.
+    /// none if there is nothing to do, or only for people of whom `most_of_one` run already. Of several who ask at once, each gets another one.
     ///
     /// # Errors
     /// Only those of the database.
@@ -198,6 +200,7 @@ impl Store {
         worker: &str,
         now: TimeUs,
         until: TimeUs,
+        most_of_one: u32,
     ) -> Result<Option<Job>, StoreError> {
         // SQLite has one writer at a time, and no words for passing over what others hold.
         Ok(match &self.pool {
@@ -206,6 +209,7 @@ impl Store {
                     .bind(worker)
                     .bind(now)
                     .bind(until)
+                    .bind(i64::from(most_of_one))
                     .fetch_optional(writer)
                     .await?
             }
@@ -214,6 +218,7 @@ impl Store {
                     .bind(worker)
                     .bind(now)
                     .bind(until)
+                    .bind(i64::from(most_of_one))
                     .fetch_optional(db)
                     .await?
             }

@@ -48,6 +48,7 @@ const STEPS: &[Step] = steps! {
     8 "0008_folders",
     9 "0009_single_sign_on",
     10 "0010_filters",
+    12 "0012_running_jobs",
 };
 
 /// What [`Store::migrate`] did.

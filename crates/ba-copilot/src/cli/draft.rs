@@ -143,7 +143,7 @@ async fn shown(format: &str, generated: &Generated) -> Result<String, Failure> {
                 theme: "light".to_owned(),
                 elements: generated.outcome.elements.clone(),
             };
-            String::from_utf8(picture::draw_one(request, Form::Svg).await?)
+            String::from_utf8(picture::draw_one(app, request, Form::Svg).await?.bytes)
                 .map_err(|error| Failure::Other(error.to_string()))?
         }
         _ => format!("{text}\n"),

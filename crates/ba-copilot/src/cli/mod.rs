@@ -27,7 +27,7 @@ mod token;
 mod user;
 mod verify;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 
@@ -200,7 +200,7 @@ fn dispatch(cli: Cli, environment: &Environment) -> Ran {
         Command::Draft(arguments) => draft::run(arguments, &app(config)?),
         Command::Check(arguments) => check::run(arguments, &app(config)?),
         Command::Repair(arguments) => repair::run(arguments, &app(config)?),
-        Command::Render(arguments) => render::run(arguments),
+        Command::Render(arguments) => render::run(arguments, config()?),
         Command::Compare(arguments) => compare::run(&arguments, &app(config)?),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Kinds(arguments) => kinds::run(&arguments),
@@ -238,11 +238,18 @@ async fn open(config: Config, data: Option<PathBuf>) -> Result<App, Failure> {
 
 /// A runtime for the commands that wait.
 fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    Ok(runtime
-        .map_err(|error| Failure::Other(format!("The runtime could not be started: {error}.")))?
-        .block_on(work))
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Other(format!("The runtime could not be started: {error}.")))?;
+    let done = runtime.block_on(work);
+    // Work on a thread that does not notice that it was cancelled must not keep the process alive.
+    runtime.shutdown_timeout(LAST_THREADS);
+    Ok(done)
 }
+
+/// How long work on other threads may take to notice that the program ends.
+const LAST_THREADS: Duration = Duration::from_millis(500);
 
 /// Writes a result. A reader that has gone away (`| head`) ends the program quietly.
 fn print(text: &str) {

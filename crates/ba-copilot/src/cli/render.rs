@@ -5,8 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Failure, Ran, Verdict, block_on, files};
-use crate::service::picture::{self, Form};
+use super::{Failure, Ran, Verdict, block_on, files, say};
+use crate::{
+    app::App,
+    clock::Clock,
+    config::Config,
+    service::picture::{self, Form},
+};
 
 /// Flags of `render`.
 #[derive(Debug, clap::Args)]
@@ -25,13 +30,17 @@ pub(super) struct Arguments {
     scale: f32,
 }
 
-pub(super) fn run(arguments: Arguments) -> Ran {
+pub(super) fn run(arguments: Arguments, config: Config) -> Ran {
     let ending = arguments.output.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     let form = Form::parse(ending, arguments.scale)?;
     let code = files::read_text(&arguments.file)?;
     let request = picture::Request { code, theme: arguments.theme, elements: Vec::new() };
-    let bytes = block_on(picture::draw_one(request, form))??;
-    write_whole(&arguments.output, &bytes)
+    let app = App::stateless(config, Clock::system())?;
+    let picture = block_on(picture::draw_one(&app, request, form))??;
+    if let Some(note) = picture.note() {
+        say(&note);
+    }
+    write_whole(&arguments.output, &picture.bytes)
         .map_err(|error| Failure::file(&arguments.output.display().to_string(), &error))?;
     Ok(Verdict::Clean)
 }

@@ -119,7 +119,7 @@ async fn serve(
         // Without it the server starts all the same; the log and /health say why.
         let _ = memory.connect().await;
     }
-    let store = app.store.clone();
+    let (store, cpu) = (app.store.clone(), app.cpu.clone());
     let mut background = vec![tokio::spawn(live::follow(app.clone(), draining.clone()))];
     if role.works() {
         background.push(tokio::spawn(jobs::run(app.clone(), standby.clone(), leaving.clone())));
@@ -163,6 +163,8 @@ async fn serve(
         )
     });
     let mut served = server.await;
+    // All requests were answered: whatever still runs has no one to answer.
+    cpu.close();
     drop(offered);
     if let Some(private) = private
         && let Ok(Err(error)) = private.await

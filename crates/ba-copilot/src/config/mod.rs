@@ -67,6 +67,7 @@ pub struct Config {
     pub errors: Errors,
     /// Bounds of a check.
     pub check: Check,
+    pub picture: Picture,
     /// How other servers are looked at.
     pub verify: Verify,
     /// How new versions come into service.
@@ -238,6 +239,14 @@ pub struct Check {
     pub time_s: u64,
     pub max_text_bytes: usize,
     pub cache_entries: usize,
+}
+
+/// `[picture]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "default.toml documents each setting")]
+pub struct Picture {
+    pub time_s: u64,
 }
 
 /// `[verify]`
@@ -494,6 +503,16 @@ impl Config {
                 .unwrap_or(defaults.cache_entries),
             ..defaults
         }
+    }
+
+    /// The time for one check, repair, comparison or patch, waiting included.
+    pub fn check_time(&self) -> Duration {
+        Duration::from_secs(self.check.time_s)
+    }
+
+    /// The time for one picture, waiting included.
+    pub fn picture_time(&self) -> Duration {
+        Duration::from_secs(self.picture.time_s)
     }
 
     /// Bounds of one question to a model.

@@ -133,6 +133,9 @@ impl Config {
         {
             wrong("secrets.secret_key", format!("it has {short} characters, and 32 are the least"));
         }
+        if self.picture.time_s == 0 {
+            wrong("picture.time_s", "a time limit of 0 seconds would refuse everything".to_owned());
+        }
         if self.check.time_s == 0 || self.model.total_s == 0 {
             wrong("check.time_s", "a time limit of 0 seconds would refuse everything".to_owned());
         }

@@ -77,6 +77,9 @@ pub enum Problems {
     /// Too many requests, or a budget is spent, until the time in `Retry-After`
     #[response(status = 429, content_type = "application/problem+json")]
     TooMany(Problem),
+    /// The server has more work than it can do in time, or is shutting down; nothing was changed, try again after `Retry-After`
+    #[response(status = 503, content_type = "application/problem+json")]
+    Busy(Problem),
 }
 
 /// What a call that changes something may answer besides.
@@ -188,7 +191,7 @@ pub(crate) fn status_of(error: &Error) -> StatusCode {
         Error::Spent { wait_s: None, .. } => StatusCode::FORBIDDEN,
         Error::Model { code: "llm_misconfigured" | "price_unknown", .. } => StatusCode::UNPROCESSABLE_ENTITY,
         Error::Model { .. } => StatusCode::BAD_GATEWAY,
-        Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Unavailable(_) | Error::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -205,7 +208,9 @@ impl From<Error> for Pending {
         let mut pending = Pending::new(status, code, error.to_string());
         match error {
             Error::Invalid { path, message } => pending.errors.push((path, message)),
-            Error::TooMany { wait_s, .. } | Error::TooEarly { wait_s, .. } => pending.wait_s = Some(wait_s),
+            Error::TooMany { wait_s, .. } | Error::Busy { wait_s, .. } | Error::TooEarly { wait_s, .. } => {
+                pending.wait_s = Some(wait_s);
+            }
             Error::Spent { wait_s, .. } => pending.wait_s = wait_s,
             _ => (),
         }

@@ -2,7 +2,7 @@
 //!
 //! Everything is closed unless [`OPEN`] names it.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State},
@@ -13,6 +13,7 @@ use axum::{
 
 use super::{Shared, error::Pending};
 use crate::config::Role;
+use crate::cpu_pool;
 use crate::service::{
     access::Caller,
     accounts::{
@@ -117,9 +118,9 @@ pub(super) async fn identify(State(shared): State<Shared>, mut request: Request,
         route.as_deref(),
         Some("/health" | "/livez" | "/readyz" | "/startupz" | "/metrics" | "/assets/{file}")
     );
+    let connected = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+    let address = address_of(&shared, request.headers(), connected);
     if !free {
-        let connected = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
-        let address = address_of(&shared, request.headers(), connected);
         if let Some(wait) = shared.limiter.count_request(caller.as_ref(), &address).await {
             let why = format!("These are too many requests for now. Wait {wait} s.");
             return Pending::new(StatusCode::TOO_MANY_REQUESTS, "too_many", why).after(wait).into_response();
@@ -132,8 +133,13 @@ pub(super) async fn identify(State(shared): State<Shared>, mut request: Request,
         // Nothing behind this needs it.
         request.headers_mut().remove(header::AUTHORIZATION);
     }
+    // Whose work it is, where work waits for a processor: a person's, whatever they call with, or a network address.
+    let person: Arc<str> = match caller.as_ref().and_then(Caller::user_id) {
+        Some(user) => user.as_str().into(),
+        None => address.into(),
+    };
     request.extensions_mut().insert(Visitor(caller));
-    let mut response = next.run(request).await;
+    let mut response = cpu_pool::on_behalf_of(person, next.run(request)).await;
     if let Some(secret) = new_secret {
         let max_age_s = shared.app.config.accounts.session_max_h.saturating_mul(3600);
         set_cookie(&mut response, &shared, SESSION, &secret, max_age_s);

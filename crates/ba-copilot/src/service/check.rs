@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use mermend::{Checked, Comparison, Engine, FixClass, Operation, Outcome, Patched, Repaired, Verdict};
+use mermend::{
+    Checked, Comparison, Deadline, Engine, Failure, FixClass, Operation, Outcome, Patched, Repaired, Verdict,
+};
 use serde_json::{Value, json};
 
 use super::Error;
 use crate::{
     app::App,
+    cpu_pool::Use,
     trace::{Kind, Span},
 };
 
@@ -107,18 +110,30 @@ pub async fn check_here(app: &App, code: String, engine: Engine) -> Result<Judge
 async fn check_anew(app: &App, code: String, engine: Engine) -> Result<Checked, Error> {
     let checker = Arc::clone(&app.checker);
     let shared = app.verdicts.as_ref().filter(|_| engine == Engine::Mermaid);
-    let Some(shared) = shared else { return blocking(move || checker.check_with(&code, engine)).await };
+    let Some(shared) = shared else { return work(app, code, engine).await.map(|(_, checked)| checked) };
     if let Some(known) = shared.find(&code, checker.limits()).await {
         checker.remember(&code, engine, &known);
         return Ok(known);
     }
-    let (code, checked) = blocking(move || {
-        let checked = checker.check_with(&code, engine);
-        (code, checked)
-    })
-    .await?;
+    let (code, checked) = work(app, code, engine).await?;
     shared.keep(&code, &checked).await;
     Ok(checked)
+}
+
+/// Asks the engine, and hands the text back.
+async fn work(app: &App, code: String, engine: Engine) -> Result<(String, Checked), Error> {
+    let checker = Arc::clone(&app.checker);
+    let deadline = Deadline::after(app.config.check_time());
+    let uses = match engine {
+        Engine::Mermaid => Use::Engine,
+        Engine::Fast => Use::Processor,
+    };
+    let size_bytes = code.len();
+    let check = move |deadline: &Deadline| {
+        let checked = checker.check_within(&code, engine, deadline);
+        (code, checked)
+    };
+    Ok(app.cpu.run(uses, size_bytes, deadline, check).await?)
 }
 
 /// What the API says of the viewer that a diagram is meant for.
@@ -140,7 +155,9 @@ pub async fn repair_code(app: &App, code: String) -> Result<Repaired, Error> {
     not_empty(&code)?;
     let checker = app.checker.clone();
     let mut told = Span::part(Kind::Inside, "repair");
-    let repaired = blocking(move || checker.repair(&code)).await?;
+    let (size_bytes, deadline) = (code.len(), Deadline::after(app.config.check_time()));
+    let repair = move |deadline: &Deadline| checker.repair_within(&code, deadline);
+    let repaired = told.around(app.cpu.run(Use::Engine, size_bytes, deadline, repair)).await?;
     told.set("repair.class", class_word(&repaired));
     told.set("repair.valid", repaired.valid);
     for step in &repaired.steps {
@@ -152,7 +169,7 @@ pub async fn repair_code(app: &App, code: String) -> Result<Repaired, Error> {
 /// What changed between two diagrams.
 ///
 /// # Errors
-/// When a text is larger than what is checked.
+/// When a text is larger than what is compared, or both are not compared in time.
 pub async fn compare_code(app: &App, old: String, new: String) -> Result<Comparison, Error> {
     let most = app.checker.limits().size_bytes;
     for (path, text) in [("old", &old), ("new", &new)] {
@@ -163,7 +180,10 @@ pub async fn compare_code(app: &App, old: String, new: String) -> Result<Compari
             ));
         }
     }
-    blocking(move || mermend::compare(&old, &new)).await
+    let (size_bytes, deadline) = (old.len() + new.len(), Deadline::after(app.config.check_time()));
+    let compare = move |deadline: &Deadline| mermend::compare_within(&old, &new, deadline);
+    let compared = app.cpu.run(Use::Processor, size_bytes, deadline, compare).await?;
+    compared.map_err(|_| too_slow(app, "new", "The diagrams were not compared"))
 }
 
 /// Carries out typed changes, all or none.
@@ -173,9 +193,18 @@ pub async fn compare_code(app: &App, old: String, new: String) -> Result<Compari
 pub async fn patch_code(app: &App, code: String, operations: Vec<Operation>) -> Result<Patched, Error> {
     not_empty(&code)?;
     let checker = app.checker.clone();
-    blocking(move || checker.patch(&code, &operations))
-        .await?
-        .map_err(|error| Error::invalid(&format!("operations[{}]", error.operation), error.message))
+    let (size_bytes, deadline) = (code.len(), Deadline::after(app.config.check_time()));
+    let patch = move |deadline: &Deadline| checker.patch_within(&code, &operations, deadline);
+    app.cpu.run(Use::Engine, size_bytes, deadline, patch).await?.map_err(|error| match error.time_limit {
+        true => too_slow(app, "operations", "The operations were not carried out"),
+        false => Error::invalid(&format!("operations[{}]", error.operation), error.message),
+    })
+}
+
+/// What was asked for takes longer than the time limit.
+fn too_slow(app: &App, path: &str, what: &str) -> Error {
+    let limit = app.config.check.time_s;
+    Error::invalid(path, format!("{what} within {limit} s, the time limit. Send less at a time, or smaller diagrams."))
 }
 
 fn not_empty(code: &str) -> Result<(), Error> {
@@ -193,15 +222,6 @@ pub fn class_word(repaired: &Repaired) -> &'static str {
         Some(FixClass::Lossy) => "lossy",
         Some(FixClass::NeedsAuthor) => "needs_author",
     }
-}
-
-/// Runs work that takes a thread for a while.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Error> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|_| Error::Internal("a worker thread ended early".to_owned()))
 }
 
 /// Counts verdicts and disagreements.

@@ -39,6 +39,14 @@ pub enum Error {
         /// When to try again, in seconds.
         wait_s: u64,
     },
+    /// The server has more work than it can do in time; nothing was changed.
+    #[error("{message}")]
+    Busy {
+        /// What happened and what to do.
+        message: String,
+        /// When to try again, in seconds.
+        wait_s: u64,
+    },
     /// It is being done already; the answer is there in a moment.
     #[error("{message}")]
     TooEarly {
@@ -87,6 +95,7 @@ impl Error {
             Error::SignIn(_) => "sign_in",
             Error::Forbidden(_) => "forbidden",
             Error::TooMany { .. } => "too_many",
+            Error::Busy { .. } => "busy",
             Error::TooEarly { .. } => "in_progress",
             Error::Spent { .. } => "budget_spent",
             Error::Model { code, .. } => code,
@@ -124,7 +133,7 @@ impl From<LlmError> for Error {
 impl From<PictureError> for Error {
     fn from(error: PictureError) -> Self {
         match error {
-            PictureError::NotDrawable(_) | PictureError::TooLarge(_) => {
+            PictureError::NotDrawable(_) | PictureError::TooLarge(_) | PictureError::TooSlow => {
                 Error::invalid("code", error.to_string())
             }
             PictureError::Failed(why) => Error::Internal(why),

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     app::App,
+    cpu_pool,
     trace::{self, Span, TraceContext},
 };
 
@@ -192,7 +193,7 @@ pub async fn carry_out(app: &App, job: &Job, worker: &str) -> Result<bool, Error
     let outcome = worked.unwrap_or_else(|error| {
         let why = format!("{}: {error}", error.code());
         match error {
-            Error::Unavailable(_) | Error::TooMany { .. } if job.attempts < MAX_ATTEMPTS => {
+            Error::Unavailable(_) | Error::TooMany { .. } | Error::Busy { .. } if job.attempts < MAX_ATTEMPTS => {
                 Outcome::Again { after_s: 2_i64.saturating_pow(job.attempts), why }
             }
             Error::Internal(inside) => {
@@ -241,7 +242,8 @@ async fn generate(app: &App, job: &Job, worker: &str) -> Result<Outcome, Error> 
         fallback: kept.fallback,
     };
     let asked = kept.trace.as_deref().and_then(TraceContext::parse);
-    let work = generate::generate_diagram(app, &caller, request, None);
+    let person = job.created_by.as_ref().map_or_else(Default::default, |user| user.as_str().into());
+    let work = cpu_pool::on_behalf_of(person, generate::generate_diagram(app, &caller, request, None));
     match following(asked, job, work).await {
         Ok(_) => Ok(Outcome::Ended),
         // What failed with its model is remembered, which has ended the job.

@@ -2,11 +2,19 @@
 
 use blueprint::Element;
 #[cfg(feature = "mermaid")]
-use mermend::picture::{Drawing, Mark, Part, PictureOptions, Theme};
+use mermend::{
+    Deadline,
+    picture::{Drawing, MAX_PIXELS, Mark, Part, PictureError, PictureOptions, Theme},
+};
+
+use std::sync::Arc;
+
+use tokio::{sync::{OwnedSemaphorePermit, Semaphore}, time::timeout};
 
 use super::Error;
+use crate::{app::App, cpu_pool::Refused};
 #[cfg(feature = "mermaid")]
-use super::check::blocking;
+use crate::cpu_pool::Use;
 
 /// A form that is wanted of a picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -61,12 +69,65 @@ pub struct Request {
     pub elements: Vec<Element>,
 }
 
+/// A finished picture.
+#[derive(Debug, Clone, Default)]
+pub struct Picture {
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// Pixels for each unit, of a PNG.
+    pub scale: Option<f32>,
+    /// The scale is smaller than the one that was asked for, because the picture would have had too many pixels.
+    pub reduced: bool,
+}
+
+impl Picture {
+    /// What to know about it, in a sentence.
+    pub fn note(&self) -> Option<String> {
+        let scale = self.scale.filter(|_| self.reduced)?;
+        Some(format!(
+            "The picture has {scale:.2} pixels for each unit, fewer than asked for, because a PNG has at most {} megapixels. Use svg, or split the diagram.",
+            MEGAPIXELS
+        ))
+    }
+}
+
+#[cfg(feature = "mermaid")]
+const MEGAPIXELS: u32 = MAX_PIXELS >> 20;
+#[cfg(not(feature = "mermaid"))]
+const MEGAPIXELS: u32 = 16;
+
+/// The pixels that may be painted at once, of all pictures together: as many as the largest picture has.
+#[derive(Debug, Clone)]
+pub struct PixelBudget(Arc<Semaphore>);
+
+/// Pixels are counted in blocks.
+const BLOCK_PIXELS: u32 = 1 << 16;
+
+impl Default for PixelBudget {
+    fn default() -> Self {
+        PixelBudget(Arc::new(Semaphore::new((MEGAPIXELS << 4) as usize)))
+    }
+}
+
+impl PixelBudget {
+    #[cfg(feature = "mermaid")]
+    async fn reserve(&self, pixels: u32, deadline: &Deadline) -> Result<OwnedSemaphorePermit, Refused> {
+        let blocks = pixels.div_ceil(BLOCK_PIXELS);
+        let left = deadline.remaining().unwrap_or_default();
+        match timeout(left, Arc::clone(&self.0).acquire_many_owned(blocks)).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) => Err(Refused::Closed),
+            Err(_) => Err(Refused::Busy { wait_s: 2 }),
+        }
+    }
+}
+
 /// Draws a picture once, in each of these forms.
 ///
 /// # Errors
-/// When the text is no diagram, or too large to draw.
+/// When the text is no diagram, too large to draw, or not drawn in time.
 #[cfg(feature = "mermaid")]
-pub async fn draw(request: Request, forms: Vec<Form>) -> Result<Vec<Vec<u8>>, Error> {
+pub async fn draw(app: &App, request: Request, forms: Vec<Form>) -> Result<Vec<Picture>, Error> {
     let theme = Theme::parse(&request.theme).ok_or_else(|| {
         let theme: String = request.theme.chars().take(40).collect();
         Error::invalid("theme", format!("There is no theme `{theme}`; use light or dark."))
@@ -74,18 +135,43 @@ pub async fn draw(request: Request, forms: Vec<Form>) -> Result<Vec<Vec<u8>>, Er
     if request.code.trim().is_empty() {
         return Err(Error::invalid("code", "There is no diagram: `code` is empty. Send the Mermaid text."));
     }
-    let pictures = blocking(move || {
-        let marks = marks(&request.elements);
-        let drawing =
-            Drawing::of(&request.code, PictureOptions { theme, marks: &marks, ..PictureOptions::default() })?;
-        let one = |form| match form {
-            Form::Svg => drawing.svg().map(String::into_bytes),
-            Form::SvgForPage => drawing.svg_for_page().map(String::into_bytes),
-            Form::Png(scale) => drawing.png(scale),
+    let deadline = Deadline::after(app.config.picture_time());
+    let size_bytes = request.code.len();
+    let lay_out = move |deadline: &Deadline| {
+        let options = PictureOptions { theme, marks: marks(&request.elements), ..PictureOptions::default() };
+        Drawing::of(&request.code, options, deadline)
+    };
+    let mut drawing = app.cpu.run(Use::Processor, size_bytes, deadline.clone(), lay_out).await??;
+    let mut pictures = Vec::with_capacity(forms.len());
+    for form in forms {
+        // Pixels are painted one picture after the other: all that are painted at once share the memory of the largest.
+        let pixels = match form {
+            Form::Png(scale) => Some(app.pixels.reserve(drawing.png_size(scale).pixels(), &deadline).await?),
+            Form::Svg | Form::SvgForPage => None,
         };
-        forms.into_iter().map(one).collect::<Result<Vec<_>, _>>()
-    });
-    Ok(pictures.await??)
+        let write = move |deadline: &Deadline| {
+            let picture = written(&drawing, form, deadline);
+            drop(pixels);
+            (drawing, picture)
+        };
+        let (back, picture) = app.cpu.run(Use::Processor, size_bytes, deadline.clone(), write).await?;
+        drawing = back;
+        pictures.push(picture?);
+    }
+    Ok(pictures)
+}
+
+#[cfg(feature = "mermaid")]
+fn written(drawing: &Drawing, form: Form, deadline: &Deadline) -> Result<Picture, PictureError> {
+    Ok(match form {
+        Form::Svg => Picture { bytes: drawing.svg()?.into_bytes(), ..Picture::default() },
+        Form::SvgForPage => Picture { bytes: drawing.svg_for_page()?.into_bytes(), ..Picture::default() },
+        Form::Png(scale) => {
+            let size = drawing.png_size(scale);
+            let bytes = drawing.png(size, deadline)?;
+            Picture { bytes, scale: Some(size.scale), reduced: size.reduced }
+        }
+    })
 }
 
 /// Draws a picture, in a build that can.
@@ -93,7 +179,7 @@ pub async fn draw(request: Request, forms: Vec<Form>) -> Result<Vec<Vec<u8>>, Er
 /// # Errors
 /// Always: this build has no pictures.
 #[cfg(not(feature = "mermaid"))]
-pub async fn draw(_request: Request, _forms: Vec<Form>) -> Result<Vec<Vec<u8>>, Error> {
+pub async fn draw(_app: &App, _request: Request, _forms: Vec<Form>) -> Result<Vec<Picture>, Error> {
     Err(Error::Unavailable(
         "This program was built without pictures. Build it with the feature `mermaid`.".to_owned(),
     ))
@@ -103,8 +189,8 @@ pub async fn draw(_request: Request, _forms: Vec<Form>) -> Result<Vec<Vec<u8>>, 
 ///
 /// # Errors
 /// As [`draw`].
-pub async fn draw_one(request: Request, form: Form) -> Result<Vec<u8>, Error> {
-    Ok(draw(request, vec![form]).await?.pop().unwrap_or_default())
+pub async fn draw_one(app: &App, request: Request, form: Form) -> Result<Picture, Error> {
+    Ok(draw(app, request, vec![form]).await?.pop().unwrap_or_default())
 }
 
 /// Which part of the picture shows which element.

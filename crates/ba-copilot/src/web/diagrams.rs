@@ -124,7 +124,7 @@ async fn page(
     };
     let request =
         picture::Request { code: shown.mermaid.clone(), theme: "light".to_owned(), elements: Vec::new() };
-    let drawn = picture::draw(request, vec![PictureForm::SvgForPage]).await;
+    let drawn = picture::draw(app, request, vec![PictureForm::SvgForPage]).await;
     let here = format!("/diagrams/{}", diagram.id);
     let code = sent.map_or(newest.mermaid.as_str(), |sent| sent.code.as_str());
     let note = sent.map_or("", |sent| sent.note.as_str());
@@ -184,7 +184,7 @@ async fn page(
                     @else { p."note"."warning" { "Version " (shown.number) ". Mermaid does not accept it." } }
                     @match &drawn {
                         // Cleaned by mermend: no script, no event attribute, no outside reference.
-                        Ok(drawn) => { @for svg in drawn { div.picture { (PreEscaped(String::from_utf8_lossy(svg))) } } }
+                        Ok(drawn) => { @for svg in drawn { div.picture { (PreEscaped(String::from_utf8_lossy(&svg.bytes))) } } }
                         Err(error) => { p."note"."warning" { (error.to_string()) } }
                     }
                 }

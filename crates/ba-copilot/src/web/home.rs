@@ -89,7 +89,7 @@ pub async fn submit_home(
     let shown = Shown { message: &submitted.message, kind, project: &submitted.project };
     match generate::generate_diagram(&shared.app, &caller, request, None).await {
         Ok(generated) => {
-            let result = show_result(&generated, &submitted.message).await;
+            let result = show_result(&shared.app, &generated, &submitted.message).await;
             page(&shared, &caller, &shown, result, None).await
         }
         Err(error) => page(&shared, &caller, &shown, html! {}, Some(&error)).await,
@@ -103,7 +103,7 @@ struct Shown<'a> {
     project: &'a str,
 }
 
-async fn show_result(generated: &Generated, message: &str) -> Markup {
+async fn show_result(app: &App, generated: &Generated, message: &str) -> Markup {
     let outcome = &generated.outcome;
     let request = picture::Request {
         code: outcome.text.clone(),
@@ -111,7 +111,7 @@ async fn show_result(generated: &Generated, message: &str) -> Markup {
         elements: outcome.elements.clone(),
     };
     let drawn =
-        picture::draw(request, vec![PictureForm::SvgForPage, PictureForm::Svg, PictureForm::Png(2.0)]).await;
+        picture::draw(app, request, vec![PictureForm::SvgForPage, PictureForm::Svg, PictureForm::Png(2.0)]).await;
     let file = |extension: &str| format!("{}.{extension}", generated.kind.row().slug);
     let data =
         |media_type: &str, bytes: &[u8]| format!("data:{media_type};base64,{}", STANDARD.encode(bytes));
@@ -132,13 +132,13 @@ async fn show_result(generated: &Generated, message: &str) -> Markup {
             div.bar {
                 h2 { (generated.kind.row().name) }
                 @if let Ok([_, svg, png]) = drawn.as_deref() {
-                    a."button"."quiet" download=(file("svg")) href=(data("image/svg+xml", svg)) { "Download SVG" }
-                    a."button"."quiet" download=(file("png")) href=(data("image/png", png)) { "Download PNG" }
+                    a."button"."quiet" download=(file("svg")) href=(data("image/svg+xml", &svg.bytes)) { "Download SVG" }
+                    a."button"."quiet" download=(file("png")) href=(data("image/png", &png.bytes)) { "Download PNG" }
                 }
             }
             @match &drawn {
                 // Cleaned by mermend: no script, no event attribute, no outside reference.
-                Ok(drawn) => { @for svg in drawn.iter().take(1) { div.picture { (PreEscaped(String::from_utf8_lossy(svg))) } } }
+                Ok(drawn) => { @for svg in drawn.iter().take(1) { div.picture { (PreEscaped(String::from_utf8_lossy(&svg.bytes))) } } }
                 Err(error) => { p."note"."warning" { (error.to_string()) } }
             }
             p.soft { (generated.summary()) }

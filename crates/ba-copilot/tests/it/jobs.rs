@@ -130,9 +130,9 @@ async fn a_dead_worker_loses_its_job_and_can_end_nothing() {
     let job = id(&ask(&app, json!({"message": "A customer places orders."}), &[]).await);
     let store = app.app.store.clone().expect("a store");
     let now = app.app.clock.now_us();
-    let held = store.take_job("dead", now, now.plus_seconds(30)).await.expect("taken").expect("a job");
+    let held = store.take_job("dead", now, now.plus_seconds(30), 1).await.expect("taken").expect("a job");
     assert_eq!((held.id.as_str(), held.attempts), (job.as_str(), 1));
-    assert_eq!(store.take_job("other", now, now.plus_seconds(30)).await.expect("asked"), None, "it is held");
+    assert_eq!(store.take_job("other", now, now.plus_seconds(30), 1).await.expect("asked"), None, "it is held");
     app.wait_s(31);
     let _work = app.work();
     let done = ended(&app, &job).await;
@@ -155,7 +155,7 @@ async fn what_kills_its_workers_is_given_up() {
     for round in 0..5 {
         let now = app.app.clock.now_us();
         let worker = format!("dead {round}");
-        assert!(store.take_job(&worker, now, now.plus_seconds(30)).await.expect("taken").is_some());
+        assert!(store.take_job(&worker, now, now.plus_seconds(30), 1).await.expect("taken").is_some());
         app.wait_s(31);
     }
     let _work = app.work();

@@ -66,7 +66,7 @@ pub(super) enum Place {
 /// Cleans and marks `svg`, within `frame` if that is not its own.
 pub(super) fn clean(
     svg: &str,
-    options: &PictureOptions<'_>,
+    options: &PictureOptions,
     frame: Option<[f64; 4]>,
     place: Place,
 ) -> Result<String, String> {
@@ -246,10 +246,10 @@ struct Open<'a> {
 }
 
 impl<'a> Pass<'a> {
-    fn new(options: &PictureOptions<'a>, frame: Option<[f64; 4]>, alone: bool) -> Self {
+    fn new(options: &'a PictureOptions, frame: Option<[f64; 4]>, alone: bool) -> Self {
         let mut by_data_id = HashMap::new();
         let mut classes: HashMap<&'a str, ClassMarks<'a>> = HashMap::new();
-        for mark in options.marks {
+        for mark in &options.marks {
             let element = mark.element.as_str();
             match &mark.part {
                 Part::Node(id) => {

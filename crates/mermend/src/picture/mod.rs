@@ -11,30 +11,32 @@ mod paint;
 use std::{panic, sync::OnceLock};
 
 use merman::{
-    MermaidEngine, OperationControl, ParseOptions, RenderOutput, RenderRequest, Renderer,
+    MermaidEngine, OperationControl, ParseOptions, RenderError, RenderOutput, RenderRequest, Renderer,
     SourcePresentationConfig, SvgEnvironment, SvgRequest,
     svg::{SvgPipeline, SvgRenderOptions, export::NativeFontContext},
 };
 use resvg::usvg;
 
+use crate::deadline::Deadline;
 use clean::Place;
 
 pub use fonts::{Font, web_fonts};
+pub use paint::{MAX_PIXELS, PngSize};
 
 /// How a picture should look.
 #[derive(Debug, Clone)]
-pub struct PictureOptions<'a> {
+pub struct PictureOptions {
     /// The colours.
     pub theme: Theme,
     /// Prefix of all ids in the SVG: must differ between pictures in one page.
-    pub id: &'a str,
+    pub id: String,
     /// Which element of a blueprint each part of the picture shows, written to it as `data-element`.
-    pub marks: &'a [Mark],
+    pub marks: Vec<Mark>,
 }
 
-impl Default for PictureOptions<'_> {
+impl Default for PictureOptions {
     fn default() -> Self {
-        PictureOptions { theme: Theme::Light, id: "diagram", marks: &[] }
+        PictureOptions { theme: Theme::Light, id: "diagram".to_owned(), marks: Vec::new() }
     }
 }
 
@@ -104,6 +106,8 @@ pub enum PictureError {
     NotDrawable(String),
     /// The picture would be larger than the limit.
     TooLarge(String),
+    /// The diagram was not drawn when its time was over.
+    TooSlow,
     /// The renderer failed on a diagram that it should have drawn.
     Failed(String),
 }
@@ -119,6 +123,9 @@ impl std::fmt::Display for PictureError {
                 f,
                 "The picture would be too large: {why}. Split the diagram, or ask for a smaller scale."
             ),
+            PictureError::TooSlow => f.write_str(
+                "The diagram is valid or not, but it was not drawn within the time limit. Split it into several diagrams.",
+            ),
             PictureError::Failed(why) => write!(f, "The picture could not be drawn: {why}."),
         }
     }
@@ -130,8 +137,8 @@ impl std::error::Error for PictureError {}
 const MAX_TEXT_BYTES: usize = 200_000;
 
 /// A diagram that was laid out: the costly part, done once for every form that is wanted of it.
-pub struct Drawing<'a> {
-    options: PictureOptions<'a>,
+pub struct Drawing {
+    options: PictureOptions,
     drawn: String,
     /// The frame that holds all that is drawn, where it is wider than the one of the layout.
     frame: Option<[f64; 4]>,
@@ -139,13 +146,16 @@ pub struct Drawing<'a> {
     tree: usvg::Tree,
 }
 
-impl<'a> Drawing<'a> {
-    /// Lays out `text`.
+impl Drawing {
+    /// Lays out `text` within the deadline.
     ///
     /// # Errors
-    /// When the text is not a diagram, or too large to draw.
-    pub fn of(text: &str, options: PictureOptions<'a>) -> Result<Self, PictureError> {
-        let drawn = render(text, &options)?;
+    /// When the text is not a diagram, too large to draw, or not drawn in time.
+    pub fn of(text: &str, options: PictureOptions, deadline: &Deadline) -> Result<Self, PictureError> {
+        let drawn = render(text, &options, deadline)?;
+        if deadline.exceeded() {
+            return Err(PictureError::TooSlow);
+        }
         let tree = clean::clean(&drawn, &options, None, Place::Painter)
             .and_then(|svg| paint::tree(&svg))
             .map_err(PictureError::Failed)?;
@@ -169,20 +179,31 @@ impl<'a> Drawing<'a> {
         self.written(Place::Page)
     }
 
-    /// As PNG, with 1 to 4 pixels for each unit: exactly what [`Drawing::svg`] shows.
+    /// The size of the PNG with 1 to 4 pixels for each unit, or fewer where it would have more than [`MAX_PIXELS`].
+    pub fn png_size(&self, scale: f32) -> PngSize {
+        let size = match self.frame {
+            Some([.., width, height]) => (width as f32, height as f32),
+            None => (self.tree.size().width(), self.tree.size().height()),
+        };
+        PngSize::of(size, scale.clamp(1.0, 4.0))
+    }
+
+    /// As PNG of this size: exactly what [`Drawing::svg`] shows.
     ///
     /// # Errors
-    /// When the painter cannot paint it.
-    pub fn png(&self, scale: f32) -> Result<Vec<u8>, PictureError> {
+    /// When the painter cannot paint it, or not in time.
+    pub fn png(&self, size: PngSize, deadline: &Deadline) -> Result<Vec<u8>, PictureError> {
+        if deadline.exceeded() {
+            return Err(PictureError::TooSlow);
+        }
         let ground = match self.options.theme {
             Theme::Light => [0xff, 0xff, 0xff],
             Theme::Dark => [0x0f, 0x17, 0x2a],
         };
-        let paint = |tree: &usvg::Tree| paint::png(tree, scale.clamp(1.0, 4.0), ground);
         match self.frame {
-            None => paint(&self.tree),
+            None => paint::png(&self.tree, size, ground),
             Some(_) => clean::clean(&self.drawn, &self.options, self.frame, Place::Painter)
-                .and_then(|svg| paint(&paint::tree(&svg)?)),
+                .and_then(|svg| paint::png(&paint::tree(&svg)?, size, ground)),
         }
         .map_err(PictureError::Failed)
     }
@@ -192,7 +213,7 @@ impl<'a> Drawing<'a> {
     }
 }
 
-fn render(text: &str, options: &PictureOptions<'_>) -> Result<String, PictureError> {
+fn render(text: &str, options: &PictureOptions, deadline: &Deadline) -> Result<String, PictureError> {
     if text.len() > MAX_TEXT_BYTES {
         return Err(PictureError::TooLarge(format!(
             "the text has {} bytes, at most {MAX_TEXT_BYTES} are drawn",
@@ -204,23 +225,26 @@ fn render(text: &str, options: &PictureOptions<'_>) -> Result<String, PictureErr
         environment: environment()
             .clone()
             .ok_or_else(|| PictureError::Failed("the shipped fonts did not load".to_owned()))?,
-        options: SvgRenderOptions { diagram_id: Some(options.id.to_owned()), ..SvgRenderOptions::default() },
+        options: SvgRenderOptions { diagram_id: Some(options.id.clone()), ..SvgRenderOptions::default() },
         pipeline: Some(SvgPipeline::resvg_safe()),
         ..SvgRequest::default()
     };
-    let request = RenderRequest::svg(text, OperationControl::new(), request);
+    let request = RenderRequest::svg(text, deadline.control(), request);
     match panic::catch_unwind(panic::AssertUnwindSafe(|| renderer.render(request))) {
         Ok(Ok(RenderOutput::Svg(Some(output)))) => Ok(output.svg().to_owned()),
         Ok(Ok(_)) => Err(PictureError::NotDrawable("there is no diagram in the text".to_owned())),
-        Ok(Err(error)) => {
-            let message = error.to_string();
-            let message = message.lines().next().unwrap_or_default().trim_end_matches('.').to_owned();
-            Err(match message.contains("limit") || message.contains("exceed") {
-                true => PictureError::TooLarge(message),
-                false => PictureError::NotDrawable(message),
-            })
-        }
+        Ok(Err(error)) => Err(picture_error(&error)),
         Err(_) => Err(PictureError::Failed("the renderer gave up on it".to_owned())),
+    }
+}
+
+fn picture_error(error: &RenderError) -> PictureError {
+    let message = error.to_string();
+    let message = message.lines().next().unwrap_or_default().trim_end_matches('.').to_owned();
+    match error {
+        RenderError::Cancelled(_) => PictureError::TooSlow,
+        RenderError::ResourceLimitExceeded(_) => PictureError::TooLarge(message),
+        _ => PictureError::NotDrawable(message),
     }
 }
 

@@ -14,8 +14,10 @@ use resvg::{
 
 use super::fonts;
 
-/// Side of the largest PNG, in pixels.
-const MAX_SIDE: f32 = 8_192.0;
+/// The most pixels of a PNG; each takes four bytes while it is painted.
+pub const MAX_PIXELS: u32 = 16 << 20;
+/// Side of the largest PNG, in pixels: what programs that show pictures can be relied on to open.
+const MAX_SIDE: f32 = 16_384.0;
 /// Least room around what is drawn, in units of the picture: a browser gives letters more height than their ink has.
 const MARGIN: f64 = 6.0;
 
@@ -74,14 +76,74 @@ pub(super) fn wider_frame(tree: &Tree, view_box: [f64; 4]) -> Option<[f64; 4]> {
     (wider != view_box).then_some(wider)
 }
 
+/// The size of a PNG, in pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PngSize {
+    /// Pixels from left to right.
+    pub width: u32,
+    /// Pixels from top to bottom.
+    pub height: u32,
+    /// Pixels for each unit of the picture.
+    pub scale: f32,
+    /// The scale is smaller than the one that was asked for, because of [`MAX_PIXELS`].
+    pub reduced: bool,
+}
+
+impl PngSize {
+    /// A picture of `width` by `height` units at `wanted` pixels for each, or at what [`MAX_PIXELS`] allows.
+    pub(super) fn of((width, height): (f32, f32), wanted: f32) -> Self {
+        let (width, height) = (width.max(1.0), height.max(1.0));
+        let most = MAX_PIXELS as f32;
+        // Sides are rounded up, so that the largest area is a little less than what is allowed.
+        let by_area = ((most - width - height).max(1.0) / width / height).sqrt();
+        let scale = wanted.min(by_area).min(MAX_SIDE / width).min(MAX_SIDE / height);
+        let side = |length: f32| (length * scale).ceil().clamp(1.0, MAX_SIDE) as u32;
+        let (width, height) = (side(width), side(height).min(MAX_PIXELS / side(width)).max(1));
+        PngSize { width, height, scale, reduced: scale < wanted }
+    }
+
+    /// All pixels.
+    pub fn pixels(self) -> u32 {
+        self.width.saturating_mul(self.height)
+    }
+}
+
 /// The picture as PNG, on a ground of this colour.
-pub(super) fn png(tree: &Tree, scale: f32, ground: [u8; 3]) -> Result<Vec<u8>, String> {
-    let size = tree.size();
-    let scale = scale.min(MAX_SIDE / size.width()).min(MAX_SIDE / size.height());
-    let side = |length: f32| (length * scale).ceil().clamp(1.0, MAX_SIDE) as u32;
-    let mut pixels = Pixmap::new(side(size.width()), side(size.height())).ok_or("it has no size")?;
+pub(super) fn png(tree: &Tree, size: PngSize, ground: [u8; 3]) -> Result<Vec<u8>, String> {
+    let mut pixels = Pixmap::new(size.width, size.height).ok_or("it has no size")?;
     let [red, green, blue] = ground;
     pixels.fill(Color::from_rgba8(red, green, blue, 255));
-    resvg::render(tree, Transform::from_scale(scale, scale), &mut pixels.as_mut());
-    pixels.encode_png().map_err(|error| error.to_string())
+    resvg::render(tree, Transform::from_scale(size.scale, size.scale), &mut pixels.as_mut());
+    let mut out = Vec::new();
+    let mut encoder = png::Encoder::new(&mut out, size.width, size.height);
+    encoder.set_color(png::ColorType::Rgba);
+    encoder.set_depth(png::BitDepth::Eight);
+    // The ground is opaque, so colours multiplied by their alpha are the colours: no second copy is needed.
+    encoder
+        .write_header()
+        .and_then(|mut writer| writer.write_image_data(pixels.data()))
+        .map_err(|error| format!("its pixels cannot be written as PNG: {error}"))?;
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_png_has_more_pixels_than_allowed() {
+        for (size, wanted, reduced) in [
+            ((100.0, 50.0), 2.0, false),
+            ((2_000.0, 2_000.0), 2.0, false),
+            ((2_049.0, 2_049.0), 2.0, true),
+            ((100_000.0, 100_000.0), 1.0, true),
+            ((1.0e9, 1.0), 4.0, true),
+            ((0.1, 3.0e9), 1.0, true),
+            ((0.0, 0.0), 1.0, false),
+        ] {
+            let png = PngSize::of(size, wanted);
+            assert!(png.pixels() > 0 && png.pixels() <= MAX_PIXELS, "{size:?}: {png:?}");
+            assert_eq!(png.reduced, reduced, "{size:?}: {png:?}");
+        }
+    }
 }

@@ -339,7 +339,7 @@ async fn jobs_are_counted(store: &Store) {
     let counts = |waiting, later, running| JobCounts { waiting, later, running };
     // One that nobody has taken waits, whatever the clock says.
     assert_eq!(store.count_jobs(NOON.plus_seconds(-60)).await.unwrap(), counts(3, 0, 0));
-    let taken = store.take_job("w1", NOON, NOON.plus_seconds(30)).await.unwrap().unwrap();
+    let taken = store.take_job("w1", NOON, NOON.plus_seconds(30), 1).await.unwrap().unwrap();
     assert_eq!(store.count_jobs(NOON).await.unwrap(), counts(2, 0, 1));
     let again = JobEnd::Again(NOON.plus_seconds(90), "later".to_owned());
     assert!(store.end_job(&taken.id, "w1", NOON, &again).await.unwrap());

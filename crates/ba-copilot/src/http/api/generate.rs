@@ -21,6 +21,7 @@ use utoipa::ToSchema;
 
 use super::jobs::JobReply;
 use crate::{
+    cpu_pool,
     engine::{TraceEntry, Written},
     http::{
         Shared,
@@ -348,7 +349,7 @@ fn stream_events(
         let _ = finish.send(result);
     };
     // Goes on when the reader goes away: what was paid for is kept.
-    tokio::spawn(trace::go_on(generating).in_current_span());
+    tokio::spawn(cpu_pool::on_same_behalf(trace::go_on(generating)).in_current_span());
     let during =
         stream::unfold(events, |mut events| async move { events.recv().await.map(|event| (event, events)) })
             .map(|event| named_event(&event));

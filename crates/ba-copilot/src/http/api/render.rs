@@ -1,19 +1,26 @@
 //! `POST /api/v1/render`: the picture of a diagram.
 
 use axum::{
-    http::{HeaderValue, header},
+    extract::State,
+    http::{HeaderName, HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
-    http::error::{Body, Pending},
+    http::{
+        Shared,
+        error::{Body, Pending},
+    },
     service::{
         access::{Caller, Scope},
         picture::{self, Form},
     },
 };
+
+/// Says how many pixels a PNG has for each unit: fewer than asked for where it would have been too large.
+const PICTURE_SCALE: HeaderName = HeaderName::from_static("picture-scale");
 
 /// What to draw.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -28,7 +35,7 @@ pub struct RenderBody {
     /// `light` (the default) or `dark`.
     #[schema(example = "light")]
     theme: Option<String>,
-    /// Pixels for each unit of a PNG, 1 to 4; 2 if not said.
+    /// Pixels for each unit of a PNG, 1 to 4; 2 if not given. Fewer where the picture would have more than 16 megapixels.
     #[schema(example = 2)]
     scale: Option<f32>,
 }
@@ -43,19 +50,26 @@ pub struct RenderBody {
     tag = "check",
     request_body = RenderBody,
     responses(
-        (status = 200, description = "The picture", content((String = "image/svg+xml"), (Vec<u8> = "image/png"))),
+        (status = 200, description = "The picture", headers(("picture-scale" = f32, description = "Pixels for each unit of a PNG; less than `scale` where the picture would have more than 16 megapixels")), content((String = "image/svg+xml"), (Vec<u8> = "image/png"))),
         crate::http::Problems,
     )
 )]
-pub async fn render_code(caller: Caller, Body(body): Body<RenderBody>) -> Result<Response, Pending> {
+pub async fn render_code(
+    State(shared): State<Shared>,
+    caller: Caller,
+    Body(body): Body<RenderBody>,
+) -> Result<Response, Pending> {
     caller.may(Scope::Generate)?;
     let form = Form::parse(body.format.as_deref().unwrap_or("svg"), body.scale.unwrap_or(2.0))?;
     let theme = body.theme.unwrap_or_else(|| "light".to_owned());
     let request = picture::Request { code: body.code, theme, elements: Vec::new() };
-    let bytes = picture::draw_one(request, form).await?;
-    let mut response = bytes.into_response();
+    let picture = picture::draw_one(&shared.app, request, form).await?;
+    let mut response = picture.bytes.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(form.media_type()));
+    if let Some(scale) = picture.scale.and_then(|scale| HeaderValue::from_str(&format!("{scale:.3}")).ok()) {
+        headers.insert(PICTURE_SCALE, scale);
+    }
     // A picture opened on its own runs nothing either.
     headers.insert(
         header::CONTENT_SECURITY_POLICY,

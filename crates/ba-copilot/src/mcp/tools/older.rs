@@ -54,7 +54,7 @@ async fn run(Ask { app, .. }: Ask, input: Input) -> Result<(Output, Vec<ContentB
         return Ok((output, vec![text("Mermaid diagram is invalid"), text(main), text(details)]));
     }
     let request = picture::Request { code: input.diagram, theme: "light".to_owned(), elements: Vec::new() };
-    let bytes = picture::draw_one(request, form).await?;
-    let image = ContentBlock::image(STANDARD.encode(bytes), form.media_type());
+    let picture = picture::draw_one(&app, request, form).await?;
+    let image = ContentBlock::image(STANDARD.encode(picture.bytes), form.media_type());
     Ok((output, vec![text("Mermaid diagram is valid"), image]))
 }

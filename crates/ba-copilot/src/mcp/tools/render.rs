@@ -82,7 +82,9 @@ async fn run(Ask { app, .. }: Ask, input: Input) -> Result<(Output, Vec<ContentB
     if output.valid {
         let theme = input.theme.unwrap_or_else(|| "light".to_owned());
         let request = picture::Request { code: output.code.clone(), theme, elements: Vec::new() };
-        let bytes = picture::draw_one(request, form).await?;
+        let picture = picture::draw_one(&app, request, form).await?;
+        content.extend(picture.note().map(text));
+        let bytes = picture.bytes;
         output.media_type = Some(form.media_type());
         match form {
             Form::Png(_) => content.push(ContentBlock::image(STANDARD.encode(bytes), form.media_type())),
