@@ -10,6 +10,7 @@ use lru::LruCache;
 use sha2::{Digest, Sha256};
 
 use crate::{
+    deadline::Deadline,
     engines::{self, Failure, Outcome, Rejection, Verdict},
     finding::{Finding, Severity, Span},
     kinds::{self, Kind},
@@ -124,6 +125,11 @@ impl Checker {
         }
     }
 
+    /// The deadline of a caller that has none of its own.
+    pub(crate) fn deadline(&self) -> Deadline {
+        Deadline::after(self.limits.time)
+    }
+
     /// The bounds it was made with.
     pub fn limits(&self) -> &Limits {
         &self.limits
@@ -136,10 +142,17 @@ impl Checker {
 
     /// Checks one text. With [`Engine::Fast`] the Mermaid engine is not asked.
     pub fn check_with(&self, text: &str, engine: Engine) -> Checked {
+        self.check_within(text, engine, &self.deadline())
+    }
+
+    /// Checks one text until `deadline`, which includes the time in the queue of the Mermaid engine.
+    ///
+    /// When the deadline is exceeded, the deciding verdict is [`Failure::TooSlow`] and the finding is `MMD005`.
+    pub fn check_within(&self, text: &str, engine: Engine, deadline: &Deadline) -> Checked {
         if let Some(known) = self.known(text, engine) {
             return known;
         }
-        let checked = self.examine(text, engine);
+        let checked = self.examine(text, engine, deadline);
         self.remember(text, engine, &checked);
         checked
     }
@@ -167,7 +180,7 @@ impl Checker {
         Some(known)
     }
 
-    fn examine(&self, text: &str, engine: Engine) -> Checked {
+    fn examine(&self, text: &str, engine: Engine, _deadline: &Deadline) -> Checked {
         let index = LineIndex::new(text);
         if text.trim().is_empty() {
             let finding = Finding::new(
@@ -270,6 +283,11 @@ fn failure_finding(failure: Failure, engine: &str, index: &LineIndex<'_>, limits
             "MMD008",
             "The Mermaid engine could not run, so the text is unchecked.".to_owned(),
             "Try again; if it stays so, look at the server's log and its /health.",
+        ),
+        Failure::Busy => (
+            "MMD010",
+            "The text is unchecked: too many other texts wait for the Mermaid engine.".to_owned(),
+            "Try again in a few seconds.",
         ),
     };
     Finding::new(code, Severity::Error, engine, whole, message).with_hint(hint)

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    deadline::{Deadline, DeadlineExceeded},
     kinds,
     outline::{Outline, OutlineEdge, OutlineNode, outline},
     repair::unified_diff,
@@ -77,8 +78,21 @@ pub enum How {
     Changed,
 }
 
-/// Says what changed from `old` to `new`. Never fails: texts without elements are compared by line.
+/// Says what changed from `old` to `new`, without a time limit. Texts without elements are compared by line.
 pub fn compare(old: &str, new: &str) -> Comparison {
+    compare_texts(old, new)
+}
+
+/// Says what changed from `old` to `new`. Texts without elements are compared by line.
+///
+/// # Errors
+/// When the deadline is exceeded.
+pub fn compare_within(old: &str, new: &str, deadline: &Deadline) -> Result<Comparison, DeadlineExceeded> {
+    deadline.spend(old.len() + new.len())?;
+    Ok(compare_texts(old, new))
+}
+
+fn compare_texts(old: &str, new: &str) -> Comparison {
     let diff = unified_diff(old, new);
     let kind = |text| kinds::of_header(text).map(|kind| kind.id);
     match (outline(old), outline(new)) {

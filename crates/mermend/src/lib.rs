@@ -23,13 +23,13 @@ pub mod rules;
 mod text;
 
 pub use check::{Checked, Checker, Engine, Limits, REMEMBERED_BYTES, check};
-pub use compare::{Change, Comparison, compare};
+pub use compare::{Change, Comparison, compare, compare_within};
 pub use deadline::{Deadline, DeadlineExceeded};
 pub use engines::{Failure, Outcome, Rejection, Verdict};
 pub use finding::{Edit, Finding, Fix, FixClass, Severity, Span};
 pub use markdown::{Fence, diagrams_in_markdown};
-pub use outline::{Outline, OutlineEdge, OutlineGroup, OutlineNode, outline};
-pub use patch::{Operation, PatchError, Patched};
+pub use outline::{Outline, OutlineEdge, OutlineGroup, OutlineNode, outline, outline_within};
+pub use patch::{Operation, PatchError, PatchErrorKind, Patched};
 pub use repair::{Kept, RepairStep, Repaired, unified_diff};
 pub use rules::{RULES, Rule, explain};
 

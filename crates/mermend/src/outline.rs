@@ -19,6 +19,8 @@ use merman::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::deadline::{Deadline, DeadlineExceeded};
+
 /// A parsed class diagram, flowchart or use-case diagram.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -83,6 +85,19 @@ pub struct OutlineGroup {
 ///
 /// A panic of the parser is the same as its refusal.
 pub fn outline(text: &str) -> Option<Outline> {
+    outline_within(text, &Deadline::none()).ok().flatten()
+}
+
+/// [`outline`] with a time limit.
+///
+/// # Errors
+/// When the deadline is exceeded.
+pub fn outline_within(text: &str, deadline: &Deadline) -> Result<Option<Outline>, DeadlineExceeded> {
+    deadline.spend(text.len())?;
+    Ok(parse_outline(text))
+}
+
+fn parse_outline(text: &str) -> Option<Outline> {
     static PARSER: OnceLock<SemanticParser> = OnceLock::new();
     let parser = PARSER.get_or_init(SemanticParser::new);
     let hidden = hide_entities(text);

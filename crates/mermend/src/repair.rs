@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     check::{Checked, Checker, Engine},
+    deadline::Deadline,
     document::Document,
-    engines::{Outcome, Verdict},
+    engines::{Failure, Outcome, Verdict},
     finding::{Edit, Finding, FixClass, apply_edits},
     rules::{Hit, RULES, Rule},
     text::LineIndex,
@@ -39,6 +40,8 @@ pub struct Repaired {
     pub kept: Kept,
     /// What is to know about `code`.
     pub findings: Vec<Finding>,
+    /// Why the text could not be examined: a limit was reached, or the engine did not run. `None` if it was.
+    pub failure: Option<Failure>,
 }
 
 /// What one rule did.
@@ -84,7 +87,15 @@ impl Checker {
     ///
     /// Never panics; asks Mermaid at most once for each step and not again once it reached a limit.
     pub fn repair(&self, text: &str) -> Repaired {
-        let checked = self.check(text);
+        self.repair_within(text, &self.deadline())
+    }
+
+    /// [`Checker::repair`] with a time limit.
+    ///
+    /// When the deadline is exceeded, the text comes back unchanged, with the finding `MMD005` alone; see
+    /// [`Repaired::failure`].
+    pub fn repair_within(&self, text: &str, deadline: &Deadline) -> Repaired {
+        let checked = self.check_within(text, Engine::Mermaid, deadline);
         let failed = |checked: &Checked| {
             checked
                 .mermaid
@@ -147,12 +158,14 @@ impl Checker {
             code: candidate.text,
             steps: candidate.steps,
             findings,
+            failure: None,
         }
     }
 }
 
 /// The text as it came. If it is not valid, everything that the rules see in it is said.
 fn unchanged(text: &str, checked: Checked) -> Repaired {
+    let failure = checked.mermaid.as_ref().or(checked.fast.as_ref()).and_then(Verdict::failure);
     let mut findings = checked.findings;
     if !checked.valid {
         let index = LineIndex::new(text);
@@ -173,6 +186,7 @@ fn unchanged(text: &str, checked: Checked) -> Repaired {
         diff: String::new(),
         kept: Kept::ALL,
         findings,
+        failure,
     }
 }
 

@@ -62,9 +62,26 @@ pub enum Failure {
     TooDeep,
     /// The engine is not part of this build, or did not start.
     Unavailable,
+    /// Too many texts wait for the engine already; this one was not queued.
+    Busy,
+}
+
+impl Failure {
+    /// The same text may get a verdict at another time, so this one must not be stored.
+    pub fn is_temporary(self) -> bool {
+        matches!(self, Failure::TooSlow | Failure::Busy | Failure::Unavailable)
+    }
 }
 
 impl Verdict {
+    /// Why there is no verdict, if there is none.
+    pub fn failure(&self) -> Option<Failure> {
+        match self.outcome {
+            Outcome::Failed(failure) => Some(failure),
+            _ => None,
+        }
+    }
+
     /// Whether the engine accepted the text.
     pub fn valid(&self) -> bool {
         matches!(self.outcome, Outcome::Accepted { .. })

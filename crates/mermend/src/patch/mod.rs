@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     check::{Checked, Checker},
     compare::{Change, changes},
+    deadline::Deadline,
+    engines::Failure,
     outline::{Outline, OutlineEdge, OutlineNode, outline},
     repair::unified_diff,
 };
@@ -122,8 +124,19 @@ pub struct Patched {
 pub struct PatchError {
     /// Which operation, counted from 0.
     pub operation: usize,
+    /// What sort of reason it is.
+    pub kind: PatchErrorKind,
     /// What is in the way and what to do.
     pub message: String,
+}
+
+/// What sort of reason a patch was refused for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PatchErrorKind {
+    /// The operation or the diagram does not allow it; the same request is refused again.
+    Refused,
+    /// The time or another limit was reached, or the engine did not run: the operations were not judged.
+    Failed(Failure),
 }
 
 impl std::fmt::Display for PatchError {
@@ -147,7 +160,23 @@ impl Checker {
     /// # Errors
     /// Which operation cannot be carried out, and why.
     pub fn patch(&self, text: &str, operations: &[Operation]) -> Result<Patched, PatchError> {
-        let refuse = |operation, message: String| Err(PatchError { operation, message });
+        self.patch_within(text, operations, &self.deadline())
+    }
+
+    /// [`Checker::patch`] with a time limit.
+    ///
+    /// # Errors
+    /// Which operation cannot be carried out, and why; [`PatchErrorKind::Failed`] with [`Failure::TooSlow`] when the
+    /// deadline is exceeded.
+    pub fn patch_within(
+        &self,
+        text: &str,
+        operations: &[Operation],
+        _deadline: &Deadline,
+    ) -> Result<Patched, PatchError> {
+        let refuse = |operation, message: String| {
+            Err(PatchError { operation, kind: PatchErrorKind::Refused, message })
+        };
         if operations.len() > MOST_OPERATIONS || text.len() > MOST_BYTES {
             return refuse(
                 0,
@@ -176,7 +205,11 @@ impl Checker {
         let mut current = before.clone();
         for (number, operation) in operations.iter().enumerate() {
             let edited = apply(family, &code, &current, operation);
-            (code, current) = edited.map_err(|message| PatchError { operation: number, message })?;
+            (code, current) = edited.map_err(|message| PatchError {
+                operation: number,
+                kind: PatchErrorKind::Refused,
+                message,
+            })?;
         }
         let checked = self.check(&code);
         if !checked.valid {
