@@ -164,11 +164,13 @@ impl Drop for Waits<'_> {
 }
 
 /// Ends the work when its caller is gone.
-struct CancelOnDrop(Deadline);
+struct CancelOnDrop(Option<Deadline>);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
-        self.0.cancel();
+        if let Some(deadline) = &self.0 {
+            deadline.cancel();
+        }
     }
 }
 
@@ -201,7 +203,7 @@ impl CpuPool {
         deadline: Deadline,
         work: impl FnOnce(&Deadline) -> T + Send + 'static,
     ) -> Result<T, Refused> {
-        let cancel = CancelOnDrop(deadline.clone());
+        let mut cancel = CancelOnDrop(Some(deadline.clone()));
         let class = match (size_bytes <= LIGHT_BYTES, uses) {
             (true, _) => Class::Light,
             (false, Use::Engine) => Class::HeavyCheck,
@@ -214,7 +216,8 @@ impl CpuPool {
             work(&deadline)
         };
         let done = tokio::task::spawn_blocking(work).await.map_err(|_| Refused::Failed);
-        drop(cancel);
+        // The same deadline may go on to the next step.
+        cancel.0 = None;
         done
     }
 
@@ -272,8 +275,12 @@ impl CpuPool {
                         let id = state.next_id;
                         state.next_id += 1;
                         state.deadlines.insert(id, waiting.deadline);
-                        let place =
-                            Place { pool: self.clone(), person: Arc::clone(&person), class: waiting.class, id };
+                        let place = Place {
+                            pool: self.clone(),
+                            person: Arc::clone(&person),
+                            class: waiting.class,
+                            id,
+                        };
                         placed.push((waiting.place, place));
                     }
                     None => skipped += 1,
@@ -389,7 +396,9 @@ impl From<Refused> for crate::service::Error {
         metrics::counter!("ba_copilot_refused_work_total", "reason" => reason).increment(1);
         match refused {
             Refused::Busy { wait_s } => Error::Busy {
-                message: format!("The server is busy with other diagrams. Nothing was changed; try again in {wait_s} s."),
+                message: format!(
+                    "The server is busy with other diagrams. Nothing was changed; try again in {wait_s} s."
+                ),
                 wait_s,
             },
             Refused::TooManyOfOne { wait_s } => Error::TooMany {
@@ -399,10 +408,183 @@ impl From<Refused> for crate::service::Error {
                 wait_s,
             },
             Refused::Closed => Error::Busy {
-                message: "The server is shutting down. Nothing was changed; try again in a few seconds.".to_owned(),
+                message: "The server is shutting down. Nothing was changed; try again in a few seconds."
+                    .to_owned(),
                 wait_s: TRY_AGAIN_S,
             },
             Refused::Failed => Error::Internal("a worker thread ended early".to_owned()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, time::Duration};
+
+    use super::*;
+
+    const HEAVY: usize = LIGHT_BYTES + 1;
+
+    fn pool() -> CpuPool {
+        CpuPool::with(Places { all: 4, of_one: 3, heavy_checks: 2, heavy_others: 2 })
+    }
+
+    /// Work that runs until it is released or cancelled, and says when it has begun.
+    struct Held {
+        task: tokio::task::JoinHandle<Result<bool, Refused>>,
+        release: mpsc::Sender<()>,
+        begun: oneshot::Receiver<()>,
+    }
+
+    fn hold(pool: &CpuPool, person: &str, uses: Use, size_bytes: usize) -> Held {
+        let (release, released) = mpsc::channel();
+        let (begins, begun) = oneshot::channel();
+        let pool = pool.clone();
+        let work = async move {
+            pool.run(uses, size_bytes, Deadline::none(), move |deadline| {
+                begins.send(()).expect("the test listens");
+                while !deadline.exceeded() {
+                    match released.recv_timeout(Duration::from_millis(1)) {
+                        Ok(()) => return true,
+                        Err(mpsc::RecvTimeoutError::Timeout) => {}
+                        Err(mpsc::RecvTimeoutError::Disconnected) => return false,
+                    }
+                }
+                false
+            })
+            .await
+        };
+        Held { task: tokio::spawn(on_behalf_of(person.into(), work)), release, begun }
+    }
+
+    /// Whether work begins while everything else stays as it is.
+    async fn begins(held: &mut Held) -> bool {
+        // What could begin has begun when tasks that were ready have run; a thread tells of it at once.
+        timeout(Duration::from_millis(300), &mut held.begun).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn places_are_given_by_person_and_by_weight() {
+        let pool = pool();
+        let mut large = hold(&pool, "a", Use::Engine, HEAVY);
+        assert!(begins(&mut large).await);
+        let mut second = hold(&pool, "a", Use::Engine, HEAVY);
+        assert!(!begins(&mut second).await, "one large text of a person at a time");
+        let mut small = hold(&pool, "a", Use::Engine, 1);
+        assert!(begins(&mut small).await, "a small one passes it");
+        let mut other = hold(&pool, "b", Use::Engine, HEAVY);
+        assert!(begins(&mut other).await);
+        let mut third = hold(&pool, "c", Use::Engine, HEAVY);
+        assert!(!begins(&mut third).await, "as many large ones as there are places for them");
+        let mut honest = hold(&pool, "d", Use::Engine, 1);
+        assert!(begins(&mut honest).await, "a small one finds a place");
+        large.release.send(()).expect("it runs");
+        assert_eq!(large.task.await.expect("no panic"), Ok(true));
+        assert!(begins(&mut third).await || begins(&mut second).await);
+    }
+
+    #[tokio::test]
+    async fn people_take_turns() {
+        let pool = CpuPool::with(Places { all: 1, of_one: 1, heavy_checks: 1, heavy_others: 1 });
+        let mut first = hold(&pool, "a", Use::Processor, 1);
+        assert!(begins(&mut first).await);
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let mut tasks = Vec::new();
+        for person in ["a", "a", "a", "b"] {
+            let (inner, order) = (pool.clone(), Arc::clone(&order));
+            let work = async move {
+                inner
+                    .run(Use::Processor, 1, Deadline::none(), move |_| {
+                        order.lock().expect("held").push(person)
+                    })
+                    .await
+            };
+            tasks.push(tokio::spawn(on_behalf_of(person.into(), work)));
+            let waiting = tasks.len();
+            while pool.state().waiting < waiting {
+                tokio::task::yield_now().await;
+            }
+        }
+        first.release.send(()).expect("it runs");
+        for task in tasks {
+            task.await.expect("no panic").expect("done");
+        }
+        assert_eq!(*order.lock().expect("held"), ["a", "b", "a", "a"]);
+    }
+
+    #[tokio::test]
+    async fn a_deadline_includes_waiting() {
+        let pool = CpuPool::with(Places { all: 1, of_one: 1, heavy_checks: 1, heavy_others: 1 });
+        let mut first = hold(&pool, "a", Use::Processor, 1);
+        assert!(begins(&mut first).await);
+        let late = pool.run(Use::Processor, 1, Deadline::after(Duration::from_millis(20)), |_| ());
+        assert_eq!(late.await, Err(Refused::Busy { wait_s: TRY_AGAIN_S }));
+        assert_eq!(pool.state().waiting, 0, "it waits no more");
+    }
+
+    #[tokio::test]
+    async fn work_is_cancelled_when_its_caller_is_gone() {
+        let pool = pool();
+        let (tell, told) = mpsc::channel();
+        let (begins, begun) = oneshot::channel();
+        let inner = pool.clone();
+        let task = tokio::spawn(async move {
+            inner
+                .run(Use::Processor, 1, Deadline::none(), move |deadline| {
+                    begins.send(()).expect("the test listens");
+                    while !deadline.exceeded() {
+                        std::thread::yield_now();
+                    }
+                    tell.send(()).expect("the test listens");
+                })
+                .await
+        });
+        begun.await.expect("it began");
+        task.abort();
+        told.recv_timeout(Duration::from_secs(20)).expect("it noticed");
+    }
+
+    #[tokio::test]
+    async fn those_who_wait_are_counted_and_forgotten() {
+        let pool = CpuPool::with(Places { all: 1, of_one: 1, heavy_checks: 1, heavy_others: 1 });
+        let mut first = hold(&pool, "a", Use::Processor, 1);
+        assert!(begins(&mut first).await);
+        let mut waiting = Vec::new();
+        for number in 0..MAX_WAITING {
+            let held = hold(&pool, &format!("p{}", number / MAX_WAITING_OF_ONE), Use::Processor, 1);
+            while pool.state().waiting <= number {
+                tokio::task::yield_now().await;
+            }
+            waiting.push(held);
+        }
+        let more = |person: &str| {
+            let pool = pool.clone();
+            let work = async move { pool.run(Use::Processor, 1, Deadline::none(), |_| ()).await };
+            on_behalf_of(person.into(), work)
+        };
+        assert_eq!(more("someone").await, Err(Refused::Busy { wait_s: TRY_AGAIN_S }));
+        let gone = waiting.pop().expect("one");
+        gone.task.abort();
+        while pool.state().waiting == MAX_WAITING {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(more("p0").await, Err(Refused::TooManyOfOne { wait_s: TRY_AGAIN_S }));
+        pool.close();
+        for held in waiting {
+            assert_eq!(held.task.await.expect("no panic"), Err(Refused::Closed));
+        }
+        assert_eq!(first.task.await.expect("no panic"), Ok(false), "what runs is cancelled");
+        assert_eq!(more("someone").await, Err(Refused::Closed));
+    }
+
+    #[tokio::test]
+    async fn a_panic_gives_its_place_back() {
+        let pool = CpuPool::with(Places { all: 1, of_one: 1, heavy_checks: 1, heavy_others: 1 });
+        for _ in 0..2 {
+            let failed = pool.run(Use::Processor, 1, Deadline::none(), |_| panic!("on purpose"));
+            assert_eq!(failed.await, Err::<(), _>(Refused::Failed));
+        }
+        assert_eq!(pool.run(Use::Processor, 1, Deadline::none(), |_| 7).await, Ok(7));
+        assert!(pool.state().people.is_empty() && pool.state().running.is_empty());
     }
 }

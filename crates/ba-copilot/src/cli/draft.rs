@@ -62,7 +62,7 @@ pub(super) fn run(arguments: Arguments, app: &App) -> Ran {
         if let Some(warning) = &generated.outcome.warning {
             say(warning);
         }
-        print(&shown(&arguments.format, &generated).await?);
+        print(&shown(app, &arguments.format, &generated).await?);
         Ok(Verdict::of(generated.outcome.checked.valid))
     })?
 }
@@ -118,7 +118,7 @@ fn model(found: &Blueprint) -> Value {
     value
 }
 
-async fn shown(format: &str, generated: &Generated) -> Result<String, Failure> {
+async fn shown(app: &App, format: &str, generated: &Generated) -> Result<String, Failure> {
     let text = generated.outcome.text.trim_end();
     Ok(match format {
         "markdown" => format!("```mermaid\n{text}\n```\n"),

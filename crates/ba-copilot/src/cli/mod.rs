@@ -200,7 +200,7 @@ fn dispatch(cli: Cli, environment: &Environment) -> Ran {
         Command::Draft(arguments) => draft::run(arguments, &app(config)?),
         Command::Check(arguments) => check::run(arguments, &app(config)?),
         Command::Repair(arguments) => repair::run(arguments, &app(config)?),
-        Command::Render(arguments) => render::run(arguments, config()?),
+        Command::Render(arguments) => render::run(arguments, &app(config)?),
         Command::Compare(arguments) => compare::run(&arguments, &app(config)?),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Kinds(arguments) => kinds::run(&arguments),

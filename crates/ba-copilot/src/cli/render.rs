@@ -8,8 +8,6 @@ use std::{
 use super::{Failure, Ran, Verdict, block_on, files, say};
 use crate::{
     app::App,
-    clock::Clock,
-    config::Config,
     service::picture::{self, Form},
 };
 
@@ -30,13 +28,12 @@ pub(super) struct Arguments {
     scale: f32,
 }
 
-pub(super) fn run(arguments: Arguments, config: Config) -> Ran {
+pub(super) fn run(arguments: Arguments, app: &App) -> Ran {
     let ending = arguments.output.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     let form = Form::parse(ending, arguments.scale)?;
     let code = files::read_text(&arguments.file)?;
     let request = picture::Request { code, theme: arguments.theme, elements: Vec::new() };
-    let app = App::stateless(config, Clock::system())?;
-    let picture = block_on(picture::draw_one(&app, request, form))??;
+    let picture = block_on(picture::draw_one(app, request, form))??;
     if let Some(note) = picture.note() {
         say(&note);
     }

@@ -67,6 +67,7 @@ pub struct Config {
     pub errors: Errors,
     /// Bounds of a check.
     pub check: Check,
+    /// Drawing.
     pub picture: Picture,
     /// How other servers are looked at.
     pub verify: Verify,

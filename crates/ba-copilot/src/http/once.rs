@@ -51,7 +51,8 @@ pub(super) async fn carry_out_once(State(shared): State<Shared>, request: Reques
     parts.extensions.insert(Visitor(Some(caller)));
     let request = Request::from_parts(parts, Body::from(body));
     // Goes on when the caller goes away: whoever asks again is to find what was done.
-    let carried_out = tokio::spawn(cpu_pool::on_same_behalf(carry_out(shared, next.run(request), attempt))).await;
+    let carried_out =
+        tokio::spawn(cpu_pool::on_same_behalf(carry_out(shared, next.run(request), attempt))).await;
     carried_out.unwrap_or_else(|_| {
         Pending::from(Error::Internal("a request ended early".to_owned())).into_response()
     })

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use mermend::{
-    Checked, Comparison, Deadline, Engine, Failure, FixClass, Operation, Outcome, Patched, Repaired, Verdict,
+    Checked, Comparison, Deadline, Engine, Failure, FixClass, Operation, Outcome, PatchErrorKind, Patched,
+    Repaired, Verdict,
 };
 use serde_json::{Value, json};
 
 use super::Error;
 use crate::{
     app::App,
-    cpu_pool::Use,
+    cpu_pool::{Refused, Use},
     trace::{Kind, Span},
 };
 
@@ -133,7 +134,11 @@ async fn work(app: &App, code: String, engine: Engine) -> Result<(String, Checke
         let checked = checker.check_within(&code, engine, deadline);
         (code, checked)
     };
-    Ok(app.cpu.run(uses, size_bytes, deadline, check).await?)
+    let (code, checked) = app.cpu.run(uses, size_bytes, deadline, check).await?;
+    match checked.mermaid.as_ref().map(|verdict| &verdict.outcome) {
+        Some(Outcome::Failed(Failure::Busy)) => Err(Refused::Busy { wait_s: 2 }.into()),
+        _ => Ok((code, checked)),
+    }
 }
 
 /// What the API says of the viewer that a diagram is meant for.
@@ -195,16 +200,22 @@ pub async fn patch_code(app: &App, code: String, operations: Vec<Operation>) -> 
     let checker = app.checker.clone();
     let (size_bytes, deadline) = (code.len(), Deadline::after(app.config.check_time()));
     let patch = move |deadline: &Deadline| checker.patch_within(&code, &operations, deadline);
-    app.cpu.run(Use::Engine, size_bytes, deadline, patch).await?.map_err(|error| match error.time_limit {
-        true => too_slow(app, "operations", "The operations were not carried out"),
-        false => Error::invalid(&format!("operations[{}]", error.operation), error.message),
+    app.cpu.run(Use::Engine, size_bytes, deadline, patch).await?.map_err(|error| match error.kind {
+        PatchErrorKind::Failed(Failure::Busy) => Refused::Busy { wait_s: 2 }.into(),
+        PatchErrorKind::Failed(Failure::TooSlow) => {
+            too_slow(app, "operations", "The operations were not carried out")
+        }
+        _ => Error::invalid(&format!("operations[{}]", error.operation), error.message),
     })
 }
 
 /// What was asked for takes longer than the time limit.
 fn too_slow(app: &App, path: &str, what: &str) -> Error {
     let limit = app.config.check.time_s;
-    Error::invalid(path, format!("{what} within {limit} s, the time limit. Send less at a time, or smaller diagrams."))
+    Error::invalid(
+        path,
+        format!("{what} within {limit} s, the time limit. Send less at a time, or smaller diagrams."),
+    )
 }
 
 fn not_empty(code: &str) -> Result<(), Error> {

@@ -193,7 +193,9 @@ pub async fn carry_out(app: &App, job: &Job, worker: &str) -> Result<bool, Error
     let outcome = worked.unwrap_or_else(|error| {
         let why = format!("{}: {error}", error.code());
         match error {
-            Error::Unavailable(_) | Error::TooMany { .. } | Error::Busy { .. } if job.attempts < MAX_ATTEMPTS => {
+            Error::Unavailable(_) | Error::TooMany { .. } | Error::Busy { .. }
+                if job.attempts < MAX_ATTEMPTS =>
+            {
                 Outcome::Again { after_s: 2_i64.saturating_pow(job.attempts), why }
             }
             Error::Internal(inside) => {

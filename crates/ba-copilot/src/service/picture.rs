@@ -9,12 +9,15 @@ use mermend::{
 
 use std::sync::Arc;
 
-use tokio::{sync::{OwnedSemaphorePermit, Semaphore}, time::timeout};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 
 use super::Error;
-use crate::{app::App, cpu_pool::Refused};
 #[cfg(feature = "mermaid")]
 use crate::cpu_pool::Use;
+use crate::{app::App, cpu_pool::Refused};
 
 /// A form that is wanted of a picture.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::layout::{Form, Page, error_page, explain, go};
 use crate::{
+    app::App,
     engine::{TraceEntry, Written},
     http::{Shared, identify::Visitor},
     service::{
@@ -111,7 +112,8 @@ async fn show_result(app: &App, generated: &Generated, message: &str) -> Markup 
         elements: outcome.elements.clone(),
     };
     let drawn =
-        picture::draw(app, request, vec![PictureForm::SvgForPage, PictureForm::Svg, PictureForm::Png(2.0)]).await;
+        picture::draw(app, request, vec![PictureForm::SvgForPage, PictureForm::Svg, PictureForm::Png(2.0)])
+            .await;
     let file = |extension: &str| format!("{}.{extension}", generated.kind.row().slug);
     let data =
         |media_type: &str, bytes: &[u8]| format!("data:{media_type};base64,{}", STANDARD.encode(bytes));

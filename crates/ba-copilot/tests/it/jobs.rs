@@ -132,7 +132,11 @@ async fn a_dead_worker_loses_its_job_and_can_end_nothing() {
     let now = app.app.clock.now_us();
     let held = store.take_job("dead", now, now.plus_seconds(30), 1).await.expect("taken").expect("a job");
     assert_eq!((held.id.as_str(), held.attempts), (job.as_str(), 1));
-    assert_eq!(store.take_job("other", now, now.plus_seconds(30), 1).await.expect("asked"), None, "it is held");
+    assert_eq!(
+        store.take_job("other", now, now.plus_seconds(30), 1).await.expect("asked"),
+        None,
+        "it is held"
+    );
     app.wait_s(31);
     let _work = app.work();
     let done = ended(&app, &job).await;

@@ -124,7 +124,7 @@ impl std::fmt::Display for PictureError {
                 "The picture would be too large: {why}. Split the diagram, or ask for a smaller scale."
             ),
             PictureError::TooSlow => f.write_str(
-                "The diagram is valid or not, but it was not drawn within the time limit. Split it into several diagrams.",
+                "The diagram was not drawn within the time limit: laying it out takes too long. Split it into several diagrams.",
             ),
             PictureError::Failed(why) => write!(f, "The picture could not be drawn: {why}."),
         }
