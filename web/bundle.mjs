@@ -37,13 +37,25 @@ const stubs = {
   },
 };
 
+// The lexers try one rule after the other at the beginning of what is left of the text. A rule that begins with `^` and does
+// not match there is tried at every later place too, in the embedded engine: the time of a parse grew with the square of the
+// text. A sticky rule is tried at the beginning alone, and says the same.
+const STICKY = /this\._input\.match\(this\.rules\[rules\[i\]\]\)/g;
+function stickyRules(text) {
+  const uses = text.match(STICKY)?.length ?? 0;
+  const lexers = text.split('this._input.match(').length - 1;
+  if (uses !== lexers) throw new Error(`${lexers - uses} lexers read their rules in another way than is known here`);
+  return text.replace(STICKY, 'globalThis.matchRule(this, rules[i])');
+}
+
 // Mermaid copies its whole configuration each time that a label is read, which is nine tenths of the time of a parse.
 // Here it is computed once for each set of inputs and shared, frozen; whoever is handed it to write gets a copy.
 const sharedConfig = {
   name: 'shared-config',
   setup(b) {
     b.onLoad({ filter: /mermaid[\\/]dist[\\/].*\.mjs$/ }, ({ path: file }) => {
-      let text = fs.readFileSync(file, 'utf8');
+      const source = fs.readFileSync(file, 'utf8');
+      let text = stickyRules(source);
       if (text.includes('// src/Diagram.ts')) {
         text = replaceOnce(text, 'const config = getConfig();\n    const type = detectType', 'const config = writableConfig(getConfig());\n    const type = detectType');
         text = replaceOnce(text, 'diagramType = detectType(processed.code.cleaned, getConfig());', 'diagramType = detectType(processed.code.cleaned, writableConfig(getConfig()));');
@@ -78,7 +90,7 @@ var computeCurrentConfig = /* @__PURE__ */ __name((siteCfg, _directives) => {`);
         text = text.replaceAll('siteConfig = assignWithDepth_default(siteConfig, conf);', 'siteConfig = assignWithDepth_default({ ...siteConfig }, conf);');
       } else if (text.includes('// src/diagrams/user-journey/journeyRenderer.ts')) {
         text = replaceOnce(text, 'var conf = getConfig().journey;', 'var conf = { ...getConfig().journey };');
-      } else {
+      } else if (text === source) {
         return undefined;
       }
       return { contents: text, loader: 'js' };
