@@ -343,7 +343,8 @@ fn read(answer: Option<Value>) -> Result<RemoteChecked, RemoteError> {
         return Err(RemoteError::Strange);
     };
     // What a limit of the other process cut off is not a verdict: this process has limits of its own.
-    if reply.findings.iter().any(|finding| matches!(finding.code.as_str(), "MMD005" | "MMD006" | "MMD008")) {
+    let limited = |code: &str| matches!(code, "MMD005" | "MMD006" | "MMD008" | "MMD010");
+    if reply.findings.iter().any(|finding| limited(&finding.code)) {
         return Err(RemoteError::Strange);
     }
     let kind = reply.kind.as_deref().and_then(mermend::kinds::find);

@@ -10,10 +10,13 @@ use lru::LruCache;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    deadline::Deadline,
-    engines::{self, Failure, Outcome, Rejection, Verdict},
+    deadline::{Deadline, DeadlineExceeded},
+    document::Document,
+    engines::{self, Failure, Outcome, Rejection, Verdict, fast::Share},
     finding::{Finding, Severity, Span},
+    finding_list::FindingList,
     kinds::{self, Kind},
+    rules::Hit,
     text::LineIndex,
 };
 
@@ -32,7 +35,7 @@ pub enum Engine {
 pub struct Limits {
     /// Largest text, in bytes.
     pub size_bytes: usize,
-    /// Time for one text in the Mermaid engine.
+    /// Time for one text in the Mermaid engine, and for a whole check, repair or patch whose caller gives no deadline.
     pub time: Duration,
     /// Memory of one thread of the Mermaid engine, in bytes.
     pub memory_bytes: usize,
@@ -40,6 +43,8 @@ pub struct Limits {
     pub threads: NonZeroUsize,
     /// How many verdicts are remembered.
     pub cache_entries: NonZeroUsize,
+    /// How many texts may wait for the Mermaid engine; more are refused with [`Failure::Busy`].
+    pub queue_entries: NonZeroUsize,
 }
 
 impl Default for Limits {
@@ -51,6 +56,7 @@ impl Default for Limits {
             memory_bytes: 512 << 20,
             threads: cores.min(NonZeroUsize::MIN.saturating_add(3)),
             cache_entries: NonZeroUsize::MIN.saturating_add(4095),
+            queue_entries: NonZeroUsize::MIN.saturating_add(255),
         }
     }
 }
@@ -71,6 +77,20 @@ pub struct Checked {
 }
 
 impl Checked {
+    /// The verdict that counts: Mermaid's own, or the fast one where Mermaid's parser was not asked.
+    fn deciding(&self) -> Option<&Verdict> {
+        self.mermaid.as_ref().or(self.fast.as_ref())
+    }
+
+    /// Replaces the verdict that counts by a failure, because the answer could not be finished.
+    fn give_up(&mut self, failure: Failure, finding: Finding) {
+        if let Some(verdict) = self.mermaid.as_mut().or(self.fast.as_mut()) {
+            verdict.outcome = Outcome::Failed(failure);
+        }
+        self.valid = false;
+        self.findings = vec![finding];
+    }
+
     /// Mermaid's own parser accepted exactly this text.
     pub fn validated(&self) -> bool {
         self.mermaid.as_ref().is_some_and(Verdict::valid)
@@ -78,8 +98,33 @@ impl Checked {
 
     /// It will be the same another time: a limit that was reached may not be reached again.
     pub fn lasts(&self) -> bool {
-        let deciding = self.mermaid.as_ref().or(self.fast.as_ref());
-        deciding.is_some_and(|verdict| !matches!(verdict.outcome, Outcome::Failed(_)))
+        let temporary = |verdict: &Option<Verdict>| {
+            verdict.as_ref().and_then(Verdict::failure).is_some_and(Failure::is_temporary)
+        };
+        self.deciding().is_some_and(|verdict| verdict.failure().is_none())
+            && !temporary(&self.mermaid)
+            && !temporary(&self.fast)
+    }
+
+    /// Why there is no verdict, if there is none: a limit was reached, or the engine did not run.
+    pub fn failure(&self) -> Option<Failure> {
+        match self.deciding() {
+            Some(verdict) => verdict.failure(),
+            None => {
+                self.findings.iter().any(|finding| finding.code == TOO_LARGE).then_some(Failure::TooLarge)
+            }
+        }
+    }
+
+    /// How much memory it takes to remember it, in bytes.
+    fn weight(&self) -> usize {
+        let fix = |finding: &Finding| {
+            finding.fix.iter().flat_map(|fix| &fix.edits).map(|edit| edit.text.len() + 50).sum::<usize>()
+        };
+        let one = |finding: &Finding| {
+            finding.message.len() + finding.hint.as_ref().map_or(0, String::len) + fix(finding) + 200
+        };
+        self.findings.iter().map(one).sum()
     }
 
     /// Both engines had a verdict and they differ.
@@ -93,6 +138,13 @@ impl Checked {
 
 /// Answers to texts longer than this are not remembered, so that a full memory stays small.
 pub const REMEMBERED_BYTES: usize = 64 << 10;
+/// Answers that are larger than this are not remembered either.
+const REMEMBERED_WEIGHT: usize = 32 << 10;
+
+/// The code of a text that is larger than the limit.
+const TOO_LARGE: &str = "MMD004";
+/// The code of a finding that says that the time ran out.
+const TOO_SLOW: &str = "MMD005";
 
 /// Checks texts. Cheap to make: the Mermaid engine starts with the first text it is asked about.
 pub struct Checker {
@@ -119,6 +171,7 @@ impl Checker {
                 time: limits.time,
                 memory_bytes: limits.memory_bytes,
                 cache_entries: limits.cache_entries,
+                queue_entries: limits.queue_entries,
             }),
             answers: Mutex::new(LruCache::new(limits.cache_entries)),
             limits,
@@ -162,6 +215,7 @@ impl Checker {
     pub fn remember(&self, text: &str, engine: Engine, checked: &Checked) {
         if checked.lasts()
             && text.len() <= REMEMBERED_BYTES
+            && checked.weight() <= REMEMBERED_WEIGHT
             && let Ok(mut answers) = self.answers.lock()
         {
             answers.put(key(text, engine), checked.clone());
@@ -180,8 +234,15 @@ impl Checker {
         Some(known)
     }
 
-    fn examine(&self, text: &str, engine: Engine, _deadline: &Deadline) -> Checked {
-        let index = LineIndex::new(text);
+    fn examine(&self, text: &str, engine: Engine, deadline: &Deadline) -> Checked {
+        let without_verdict = |finding| Checked {
+            valid: false,
+            kind: None,
+            findings: vec![finding],
+            mermaid: None,
+            fast: None,
+        };
+        let index = LineIndex::within(text, deadline);
         if text.trim().is_empty() {
             let finding = Finding::new(
                 "MMD003",
@@ -191,62 +252,110 @@ impl Checker {
                 "There is no diagram: the text is empty.".into(),
             )
             .with_hint("Begin with the kind of diagram, for example `flowchart TD`.");
-            return Checked { valid: false, kind: None, findings: vec![finding], mermaid: None, fast: None };
+            return without_verdict(finding);
         }
         if text.len() > self.limits.size_bytes {
-            let finding = failure_finding(Failure::TooLarge, "rules", &index, &self.limits);
-            return Checked { valid: false, kind: None, findings: vec![finding], mermaid: None, fast: None };
+            return without_verdict(failure_finding(Failure::TooLarge, "rules", &index, &self.limits));
         }
-        let fast = engines::fast::verdict(text);
+        let share = match engine {
+            Engine::Mermaid if crate::MERMAID_VERSION.is_some() => Share::Part,
+            _ => Share::All,
+        };
+        let fast = engines::fast::verdict(text, deadline, share);
         let mermaid = match engine {
-            Engine::Mermaid => self.ask_mermaid(text),
+            Engine::Mermaid => self.ask_mermaid(text, deadline),
             Engine::Fast => None,
         };
+        let mut checked = self.conclude(text, &index, mermaid, fast);
+        if let Some(Outcome::Rejected(_)) = checked.deciding().map(|verdict| &verdict.outcome)
+            && self.explain_causes(text, &index, deadline, &mut checked).is_err()
+        {
+            checked
+                .give_up(Failure::TooSlow, failure_finding(Failure::TooSlow, "rules", &index, &self.limits));
+        }
+        checked
+    }
+
+    /// The answer as far as the verdicts of the engines tell.
+    fn conclude(
+        &self,
+        text: &str,
+        index: &LineIndex<'_>,
+        mermaid: Option<Verdict>,
+        fast: Verdict,
+    ) -> Checked {
         let deciding = mermaid.as_ref().unwrap_or(&fast);
         let name = if mermaid.is_some() { "mermaid" } else { "fast" };
         let mut findings = Vec::new();
         match &deciding.outcome {
             Outcome::Accepted { .. } => {}
-            Outcome::Rejected(rejection) => findings.push(rejection_finding(rejection, &fast, name, &index)),
-            Outcome::Failed(failure) => findings.push(failure_finding(*failure, name, &index, &self.limits)),
+            Outcome::Rejected(rejection) => findings.push(rejection_finding(rejection, &fast, name, index)),
+            Outcome::Failed(failure) => findings.push(failure_finding(*failure, name, index, &self.limits)),
         }
-        let valid = deciding.valid();
         let kind =
             [Some(deciding), Some(&fast)].into_iter().flatten().find_map(|verdict| match &verdict.outcome {
                 Outcome::Accepted { mermaid_type } => kinds::of_mermaid_type(mermaid_type),
                 _ => None,
             });
         let kind = kind.or_else(|| kinds::of_header(text));
-        if matches!(deciding.outcome, Outcome::Rejected(_)) {
-            let causes = causes(text, &index, findings.first().map(|finding| finding.span));
-            findings.extend(causes);
-        }
-        let mut checked = Checked { valid, kind, findings, mermaid, fast: Some(fast) };
+        let mut checked = Checked { valid: deciding.valid(), kind, findings, mermaid, fast: Some(fast) };
         if checked.disagreement() {
             let message = match checked.validated() {
                 true => "Mermaid accepts this; the fast engine, which draws the pictures, does not.",
                 false => "The fast engine accepts this; Mermaid does not.",
             };
-            let start = Span::of(&index, 0, 0);
+            let start = Span::of(index, 0, 0);
             checked.findings.push(Finding::new("MMD009", Severity::Info, "rules", start, message.to_owned()));
         }
         checked
     }
 
+    /// Adds what the rules know about a rejection, behind the rejection itself.
+    fn explain_causes(
+        &self,
+        text: &str,
+        index: &LineIndex<'_>,
+        deadline: &Deadline,
+        checked: &mut Checked,
+    ) -> Result<(), DeadlineExceeded> {
+        if let Some(rejected) = checked.findings.first().map(|finding| finding.span) {
+            let mut list = FindingList::new(Vec::new());
+            let mut own = std::mem::take(&mut checked.findings).into_iter();
+            own.next().into_iter().for_each(|finding| list.push(finding));
+            causes(text, index, rejected, deadline, &mut list)?;
+            own.for_each(|finding| list.push_always(finding));
+            checked.findings = list.finish();
+        }
+        Ok(())
+    }
+
     /// The verdict that counts, without findings: Mermaid's own, or the fast one where this build has no other.
-    pub(crate) fn deciding(&self, text: &str) -> Option<Verdict> {
-        (text.len() <= self.limits.size_bytes)
-            .then(|| self.ask_mermaid(text).unwrap_or_else(|| engines::fast::verdict(text)))
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(crate) fn accepts(&self, text: &str, deadline: &Deadline) -> Result<bool, Failure> {
+        if text.len() > self.limits.size_bytes {
+            return Err(Failure::TooLarge);
+        }
+        let verdict = self
+            .ask_mermaid(text, deadline)
+            .unwrap_or_else(|| engines::fast::verdict(text, deadline, Share::All));
+        verdict.failure().map_or(Ok(verdict.valid()), Err)
+    }
+
+    /// The finding of a limit, for the text as a whole.
+    pub(crate) fn failure_finding(&self, failure: Failure, index: &LineIndex<'_>) -> Finding {
+        failure_finding(failure, "rules", index, &self.limits)
     }
 
     #[cfg(feature = "mermaid")]
-    fn ask_mermaid(&self, text: &str) -> Option<Verdict> {
-        Some(self.mermaid.verdict(text))
+    fn ask_mermaid(&self, text: &str, deadline: &Deadline) -> Option<Verdict> {
+        Some(self.mermaid.verdict(text, deadline))
     }
 
     #[cfg(not(feature = "mermaid"))]
     #[expect(clippy::unused_self, reason = "the same call in both builds")]
-    fn ask_mermaid(&self, _text: &str) -> Option<Verdict> {
+    fn ask_mermaid(&self, _text: &str, _deadline: &Deadline) -> Option<Verdict> {
         None
     }
 }
@@ -265,14 +374,14 @@ fn failure_finding(failure: Failure, engine: &str, index: &LineIndex<'_>, limits
     let whole = Span::of(index, 0, usize::MAX);
     let (code, message, hint) = match failure {
         Failure::TooLarge => (
-            "MMD004",
+            TOO_LARGE,
             format!("The text is larger than {} bytes, the most that is checked.", limits.size_bytes),
             "Split it into several diagrams.",
         ),
         Failure::TooSlow => (
-            "MMD005",
-            format!("Mermaid had not finished reading the text after {} s.", limits.time.as_secs()),
-            "Split it into several diagrams; a browser would hang on it too.",
+            TOO_SLOW,
+            "The time limit was reached before the text was checked completely.".to_owned(),
+            "Split it into several diagrams. If it is small, try again: waiting for the engine counts too.",
         ),
         Failure::TooDeep => (
             "MMD006",
@@ -332,26 +441,33 @@ fn rejection_finding(rejection: &Rejection, fast: &Verdict, engine: &str, index:
 
 /// What the rules know about a rejection: hits on the rejected line (or beside it, where a parser only notices a line
 /// later), and what stands around the diagram.
-fn causes(text: &str, index: &LineIndex<'_>, rejected: Option<Span>) -> Vec<Finding> {
-    let Some(rejected) = rejected else {
-        return Vec::new();
+fn causes(
+    text: &str,
+    index: &LineIndex<'_>,
+    rejected: Span,
+    deadline: &Deadline,
+    list: &mut FindingList,
+) -> Result<(), DeadlineExceeded> {
+    let hits = crate::repair::hits(&Document::new(text, deadline))?;
+    let near = |hit: &Hit, reach: usize| {
+        let (first, last) = (index.position(hit.start).0, index.position(hit.end).0);
+        first <= rejected.end_line + reach && last + reach >= rejected.line
     };
-    let hits: Vec<_> = crate::repair::hits(text)
-        .into_iter()
-        .map(|(rule, hit)| (rule.unwraps, rule.finding(hit, index)))
-        .collect();
-    let near = |finding: &Finding, reach: usize| {
-        finding.span.line <= rejected.end_line + reach && finding.span.end_line + reach >= rejected.line
-    };
-    let reach = usize::from(!hits.iter().any(|(_, finding)| near(finding, 0)));
-    let mut causes: Vec<Finding> = Vec::new();
-    for (unwraps, finding) in hits {
-        let known = causes.iter().any(|other| other.code == finding.code && other.span == finding.span);
-        if !known && (unwraps || near(&finding, reach)) {
-            causes.push(finding);
+    let mut reach = 1;
+    for (_, hit) in &hits {
+        deadline.spend(1)?;
+        if near(hit, 0) {
+            reach = 0;
+            break;
         }
     }
-    causes
+    for (rule, hit) in hits {
+        deadline.spend(1)?;
+        if rule.unwraps || near(&hit, reach) {
+            list.push_hit(rule, hit, index);
+        }
+    }
+    Ok(())
 }
 
 /// Both places are on the same line, or there is only one.

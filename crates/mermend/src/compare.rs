@@ -2,19 +2,24 @@
 //!
 //! Order, layout and comments do not count. Kinds of which there is no outline are compared by line.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     deadline::{Deadline, DeadlineExceeded},
+    diff::unified_diff_within,
     kinds,
-    outline::{Outline, OutlineEdge, OutlineNode, outline},
-    repair::unified_diff,
+    outline::{Outline, OutlineEdge, OutlineGroup, OutlineNode, outline_within},
+    text::shortened,
 };
 
-/// More changes than this are not listed: two such diagrams have little to do with each other.
+/// More changes than this are counted, not listed: two such diagrams have little in common.
 const MOST: usize = 1000;
+/// The most characters of a label in a sentence.
+const MAX_SAID: usize = 200;
+/// The most characters of an id, and of how an element was and is.
+const MAX_VALUE: usize = 1000;
 
 /// What changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,8 +31,15 @@ pub struct Comparison {
     pub by_element: bool,
     /// Each change, in the order of the new diagram; what was removed comes last.
     pub changes: Vec<Change>,
+    /// How many more changes there are than are listed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more_changes: usize,
     /// The change of the text as a unified diff.
     pub diff: String,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// One change.
@@ -80,7 +92,14 @@ pub enum How {
 
 /// Says what changed from `old` to `new`, without a time limit. Texts without elements are compared by line.
 pub fn compare(old: &str, new: &str) -> Comparison {
-    compare_texts(old, new)
+    // Without a limit and with no one to cancel it, the deadline cannot be exceeded.
+    compare_within(old, new, &Deadline::none()).unwrap_or_else(|DeadlineExceeded| Comparison {
+        same: false,
+        by_element: false,
+        changes: Vec::new(),
+        more_changes: 0,
+        diff: String::new(),
+    })
 }
 
 /// Says what changed from `old` to `new`. Texts without elements are compared by line.
@@ -88,111 +107,136 @@ pub fn compare(old: &str, new: &str) -> Comparison {
 /// # Errors
 /// When the deadline is exceeded.
 pub fn compare_within(old: &str, new: &str, deadline: &Deadline) -> Result<Comparison, DeadlineExceeded> {
-    deadline.spend(old.len() + new.len())?;
-    Ok(compare_texts(old, new))
-}
-
-fn compare_texts(old: &str, new: &str) -> Comparison {
-    let diff = unified_diff(old, new);
+    let diff = unified_diff_within(old, new, deadline)?;
     let kind = |text| kinds::of_header(text).map(|kind| kind.id);
-    match (outline(old), outline(new)) {
+    let answer = match (outline_within(old, deadline)?, outline_within(new, deadline)?) {
         (Some(before), Some(after)) if kind(old) == kind(new) => {
-            let changes = changes(&before, &after);
-            Comparison { same: changes.is_empty(), by_element: true, changes, diff }
+            let Changes { list, more, .. } = changes(&before, &after, deadline)?;
+            Comparison { same: list.is_empty(), by_element: true, changes: list, more_changes: more, diff }
         }
         _ => {
             let lines =
                 |text: &str| text.trim().lines().map(str::trim_end).map(str::to_owned).collect::<Vec<_>>();
-            Comparison { same: lines(old) == lines(new), by_element: false, changes: Vec::new(), diff }
+            Comparison {
+                same: lines(old) == lines(new),
+                by_element: false,
+                changes: Vec::new(),
+                more_changes: 0,
+                diff,
+            }
         }
+    };
+    match deadline.exceeded() {
+        true => Err(DeadlineExceeded),
+        false => Ok(answer),
     }
 }
 
+/// Changes, of which the first [`MOST`] are listed and the rest are counted.
+pub(crate) struct Changes<'d> {
+    pub(crate) list: Vec<Change>,
+    pub(crate) more: usize,
+    deadline: &'d Deadline,
+}
+
+impl Changes<'_> {
+    /// Lists one more change. `say` gives its sentence, with how it was and how it is.
+    fn push<'a>(
+        &mut self,
+        element: ElementKind,
+        how: How,
+        id: &str,
+        say: impl FnOnce() -> (String, Option<&'a str>, Option<&'a str>),
+    ) -> Result<(), DeadlineExceeded> {
+        self.deadline.spend(1)?;
+        if self.list.len() >= MOST {
+            self.more += 1;
+            return Ok(());
+        }
+        let (message, before, after) = say();
+        let value = |text: &str| shortened(text, MAX_VALUE);
+        self.list.push(Change {
+            element,
+            how,
+            id: value(id),
+            message,
+            before: before.map(value),
+            after: after.map(value),
+        });
+        Ok(())
+    }
+}
+
+/// A text as it stands in a sentence.
+fn said(text: &str) -> String {
+    shortened(text, MAX_SAID)
+}
+
 /// Every difference of two outlines.
-pub(crate) fn changes(old: &Outline, new: &Outline) -> Vec<Change> {
-    let renamed = renamings(old, new);
-    let name = |id: &str| renamed.get(id).copied().unwrap_or(id).to_owned();
-    let mut out = Vec::new();
-    let mut removed = Vec::new();
+pub(crate) fn changes<'d>(
+    old: &Outline,
+    new: &Outline,
+    deadline: &'d Deadline,
+) -> Result<Changes<'d>, DeadlineExceeded> {
+    let mut out = Changes { list: Vec::new(), more: 0, deadline };
+    deadline.spend(old.nodes.len() + old.groups.len() + new.nodes.len() + new.groups.len())?;
+    let renamed = renamings(old, new, deadline)?;
+    let name = |id: &'_ str| -> String { renamed.get(id).copied().unwrap_or(id).to_owned() };
+    let mut old_nodes: HashMap<String, &OutlineNode> = HashMap::new();
+    for node in &old.nodes {
+        old_nodes.entry(name(&node.id)).or_insert(node);
+    }
     for node in &new.nodes {
-        match old.nodes.iter().find(|before| name(&before.id) == node.id) {
-            None => out.push(note(
-                ElementKind::Node,
-                How::Added,
-                &node.id,
-                format!("{} is new.", called(node)),
-                None,
-                Some(&node.label),
-            )),
-            Some(before) => node_changes(before, node, &mut out),
+        match old_nodes.get(&node.id) {
+            None => out.push(ElementKind::Node, How::Added, &node.id, || {
+                (format!("{} is new.", called(node)), None, Some(node.label.as_str()))
+            })?,
+            Some(before) => node_changes(before, node, &mut out)?,
         }
     }
-    for node in old.nodes.iter().filter(|node| !new.nodes.iter().any(|after| after.id == name(&node.id))) {
-        removed.push(note(
-            ElementKind::Node,
-            How::Removed,
-            &node.id,
-            format!("{} is gone.", called(node)),
-            Some(&node.label),
-            None,
-        ));
+    let mut old_groups: HashMap<&str, &OutlineGroup> = HashMap::new();
+    for group in &old.groups {
+        old_groups.entry(&group.id).or_insert(group);
     }
     for group in &new.groups {
-        match old.groups.iter().find(|before| before.id == group.id) {
-            None => out.push(note(
-                ElementKind::Group,
-                How::Added,
-                &group.id,
-                format!("The frame `{}` is new.", group.label),
-                None,
-                Some(&group.label),
-            )),
+        match old_groups.get(group.id.as_str()) {
+            None => out.push(ElementKind::Group, How::Added, &group.id, || {
+                (format!("The frame `{}` is new.", said(&group.label)), None, Some(group.label.as_str()))
+            })?,
             Some(before) if before.label != group.label => {
-                let message = format!("The frame `{}` is now called `{}`.", before.label, group.label);
-                out.push(note(
-                    ElementKind::Group,
-                    How::Changed,
-                    &group.id,
-                    message,
-                    Some(&before.label),
-                    Some(&group.label),
-                ));
+                out.push(ElementKind::Group, How::Changed, &group.id, || {
+                    let message = format!(
+                        "The frame `{}` is now called `{}`.",
+                        said(&before.label),
+                        said(&group.label)
+                    );
+                    (message, Some(before.label.as_str()), Some(group.label.as_str()))
+                })?;
             }
             Some(_) => {}
         }
     }
-    for group in old.groups.iter().filter(|group| !new.groups.iter().any(|after| after.id == group.id)) {
-        removed.push(note(
-            ElementKind::Group,
-            How::Removed,
-            &group.id,
-            format!("The frame `{}` is gone.", group.label),
-            Some(&group.label),
-            None,
-        ));
+    let removed_edges = edge_changes(old, new, &name, &mut out)?;
+    let new_nodes: HashSet<&str> = new.nodes.iter().map(|node| node.id.as_str()).collect();
+    for node in old.nodes.iter().filter(|node| !new_nodes.contains(name(&node.id).as_str())) {
+        out.push(ElementKind::Node, How::Removed, &node.id, || {
+            (format!("{} is gone.", called(node)), Some(node.label.as_str()), None)
+        })?;
     }
-    edge_changes(old, new, &name, &mut out, &mut removed);
-    out.append(&mut removed);
-    out.truncate(MOST);
-    out
-}
-
-fn note(
-    element: ElementKind,
-    how: How,
-    id: &str,
-    message: String,
-    before: Option<&str>,
-    after: Option<&str>,
-) -> Change {
-    Change {
-        element,
-        how,
-        id: id.to_owned(),
-        message,
-        before: before.map(str::to_owned),
-        after: after.map(str::to_owned),
+    let new_groups: HashSet<&str> = new.groups.iter().map(|group| group.id.as_str()).collect();
+    for group in old.groups.iter().filter(|group| !new_groups.contains(group.id.as_str())) {
+        out.push(ElementKind::Group, How::Removed, &group.id, || {
+            (format!("The frame `{}` is gone.", said(&group.label)), Some(group.label.as_str()), None)
+        })?;
     }
+    for edge in removed_edges {
+        let words = words(&edge);
+        out.push(ElementKind::Edge, How::Removed, &ends(&edge), || {
+            let message = format!("The line from `{}` to `{}` is gone.", said(&edge.from), said(&edge.to));
+            (message, Some(words.as_str()), None)
+        })?;
+    }
+    Ok(out)
 }
 
 /// A node as people call it.
@@ -203,54 +247,107 @@ fn called(node: &OutlineNode) -> String {
         "usecase" => "The use case",
         _ => "The box",
     };
-    format!("{what} `{}`", if node.label.is_empty() { &node.id } else { &node.label })
+    format!("{what} `{}`", said(if node.label.is_empty() { &node.id } else { &node.label }))
+}
+
+/// Counts of nodes that may be the same under another id.
+#[derive(Default)]
+struct Alike<'a> {
+    by_label: HashMap<(&'a str, &'a str), (usize, &'a str)>,
+    by_members: HashMap<(&'a str, &'a [String]), (usize, &'a str)>,
+    by_both: HashMap<(&'a str, &'a str, &'a [String]), usize>,
+}
+
+impl<'a> Alike<'a> {
+    /// Of `nodes`, counts by label those that `labelled` chooses.
+    fn of(nodes: &[&'a OutlineNode], labelled: impl Fn(&OutlineNode) -> bool) -> Self {
+        let mut found = Alike::default();
+        for node in nodes {
+            let (shape, label, members) = (node.shape.as_str(), node.label.as_str(), node.members.as_slice());
+            if labelled(node) {
+                found.by_label.entry((shape, label)).or_insert((0, &node.id)).0 += 1;
+            }
+            if !members.is_empty() {
+                found.by_members.entry((shape, members)).or_insert((0, &node.id)).0 += 1;
+                if labelled(node) {
+                    *found.by_both.entry((shape, label, members)).or_default() += 1;
+                }
+            }
+        }
+        found
+    }
+
+    /// How many have the label (if that counts) or the members (if there are some) of `node`, and the id of the first.
+    fn like(&self, node: &'a OutlineNode, by_label: bool) -> (usize, Option<&'a str>) {
+        let (shape, label, members) = (node.shape.as_str(), node.label.as_str(), node.members.as_slice());
+        let label_count = self.by_label.get(&(shape, label)).copied().filter(|_| by_label);
+        let member_count = self.by_members.get(&(shape, members)).copied();
+        let both = self.by_both.get(&(shape, label, members)).copied().filter(|_| by_label).unwrap_or(0);
+        let count = label_count.map_or(0, |found| found.0) + member_count.map_or(0, |found| found.0) - both;
+        (count, label_count.or(member_count).map(|found| found.1))
+    }
 }
 
 /// Ids that are gone and the new ones that took their place: same label, or the same members in a class.
-fn renamings<'a>(old: &'a Outline, new: &'a Outline) -> BTreeMap<&'a str, &'a str> {
+fn renamings<'a>(
+    old: &'a Outline,
+    new: &'a Outline,
+    deadline: &Deadline,
+) -> Result<HashMap<&'a str, &'a str>, DeadlineExceeded> {
     let ids =
-        |outline: &'a Outline| outline.nodes.iter().map(|node| node.id.as_str()).collect::<BTreeSet<_>>();
+        |outline: &'a Outline| outline.nodes.iter().map(|node| node.id.as_str()).collect::<HashSet<_>>();
     let (before, after) = (ids(old), ids(new));
     let gone: Vec<&OutlineNode> = old.nodes.iter().filter(|node| !after.contains(node.id.as_str())).collect();
     let come: Vec<&OutlineNode> =
         new.nodes.iter().filter(|node| !before.contains(node.id.as_str())).collect();
-    let alike = |a: &OutlineNode, b: &OutlineNode| {
-        let says_more_than_its_id = a.label != a.id && a.label == b.label;
-        let has_the_members = !a.members.is_empty() && a.members == b.members;
-        a.shape == b.shape && (says_more_than_its_id || has_the_members)
-    };
-    let mut renamed = BTreeMap::new();
-    for node in &come {
-        let candidates: Vec<&&OutlineNode> = gone.iter().filter(|before| alike(before, node)).collect();
-        if let [only] = candidates.as_slice()
-            && come.iter().filter(|other| alike(only, other)).count() == 1
+    deadline.spend(gone.iter().chain(&come).map(|node| node.members.len() + 1).sum())?;
+    // A label that is only the id says nothing about another id.
+    let says_more_than_its_id = |node: &OutlineNode| node.label != node.id;
+    let gone_alike = Alike::of(&gone, says_more_than_its_id);
+    let come_alike = Alike::of(&come, |_| true);
+    let gone: HashMap<&str, &OutlineNode> = gone.into_iter().map(|node| (node.id.as_str(), node)).collect();
+    let mut renamed = HashMap::new();
+    for node in come {
+        if let (1, Some(only)) = gone_alike.like(node, true)
+            && let Some(only) = gone.get(only)
+            && come_alike.like(only, says_more_than_its_id(only)).0 == 1
         {
             renamed.insert(only.id.as_str(), node.id.as_str());
         }
     }
-    renamed
+    Ok(renamed)
 }
 
-fn node_changes(before: &OutlineNode, after: &OutlineNode, out: &mut Vec<Change>) {
+fn node_changes(
+    before: &OutlineNode,
+    after: &OutlineNode,
+    out: &mut Changes<'_>,
+) -> Result<(), DeadlineExceeded> {
     let mut changed = |message: String, was: &str, is: &str| {
-        out.push(note(ElementKind::Node, How::Changed, &after.id, message, Some(was), Some(is)));
+        out.push(ElementKind::Node, How::Changed, &after.id, || (message, Some(was), Some(is)))
     };
     if before.id != after.id {
         changed(
-            format!("{} is now `{}` in the text instead of `{}`.", called(after), after.id, before.id),
+            format!(
+                "{} is now `{}` in the text instead of `{}`.",
+                called(after),
+                said(&after.id),
+                said(&before.id)
+            ),
             &before.id,
             &after.id,
-        );
+        )?;
     }
     if before.label != after.label && !(before.label == before.id && after.label == after.id) {
-        changed(format!("{} is now called `{}`.", called(before), after.label), &before.label, &after.label);
+        let message = format!("{} is now called `{}`.", called(before), said(&after.label));
+        changed(message, &before.label, &after.label)?;
     }
     if before.shape != after.shape {
-        changed(format!("{} has another shape.", called(after)), &before.shape, &after.shape);
+        changed(format!("{} has another shape.", called(after)), &before.shape, &after.shape)?;
     }
     if before.parent != after.parent {
         let place = |parent: &str| {
-            if parent.is_empty() { "no frame".to_owned() } else { format!("the frame `{parent}`") }
+            if parent.is_empty() { "no frame".to_owned() } else { format!("the frame `{}`", said(parent)) }
         };
         changed(
             format!(
@@ -261,33 +358,46 @@ fn node_changes(before: &OutlineNode, after: &OutlineNode, out: &mut Vec<Change>
             ),
             &before.parent,
             &after.parent,
-        );
+        )?;
     }
     let (was, is) = (before.stereotypes.join(", "), after.stereotypes.join(", "));
     if was != is {
-        changed(format!("{} has other stereotypes.", called(after)), &was, &is);
+        changed(format!("{} has other stereotypes.", called(after)), &was, &is)?;
     }
-    for (member, count) in surplus(&after.members, &before.members) {
-        for _ in 0..count {
-            let message = format!("{} has the new line `{member}`.", called(after));
-            out.push(note(ElementKind::Member, How::Added, &after.id, message, None, Some(member)));
+    for (list, other, how, verb) in [
+        (&after.members, &before.members, How::Added, "has the new line"),
+        (&before.members, &after.members, How::Removed, "has lost the line"),
+    ] {
+        out.deadline.spend(list.len() + other.len())?;
+        for (member, count) in surplus(list, other) {
+            for _ in 0..count {
+                out.push(ElementKind::Member, how, &after.id, || {
+                    let message = format!("{} {verb} `{}`.", called(after), said(member));
+                    match how {
+                        How::Added => (message, None, Some(member)),
+                        _ => (message, Some(member), None),
+                    }
+                })?;
+            }
         }
     }
-    for (member, count) in surplus(&before.members, &after.members) {
-        for _ in 0..count {
-            let message = format!("{} has lost the line `{member}`.", called(after));
-            out.push(note(ElementKind::Member, How::Removed, &after.id, message, Some(member), None));
-        }
-    }
+    Ok(())
 }
 
 /// What is in `of` more often than in `than`, in the order of `of`.
-fn surplus<'a>(of: &'a [String], than: &[String]) -> Vec<(&'a str, usize)> {
-    let count = |list: &[String], item: &str| list.iter().filter(|other| *other == item).count();
-    let mut seen = BTreeSet::new();
+fn surplus<'a>(of: &'a [String], than: &'a [String]) -> Vec<(&'a str, usize)> {
+    let counts = |list: &'a [String]| {
+        let mut counts: HashMap<&str, usize> = HashMap::new();
+        list.iter().for_each(|item| *counts.entry(item).or_default() += 1);
+        counts
+    };
+    let (mut left, other) = (counts(of), counts(than));
     of.iter()
-        .filter(|item| seen.insert(item.as_str()))
-        .map(|item| (item.as_str(), count(of, item).saturating_sub(count(than, item))))
+        .filter_map(|item| {
+            // Each once, where it comes first.
+            let count = left.remove(item.as_str())?;
+            Some((item.as_str(), count.saturating_sub(other.get(item.as_str()).copied().unwrap_or(0))))
+        })
         .filter(|(_, more)| *more > 0)
         .collect()
 }
@@ -299,80 +409,125 @@ fn words(edge: &OutlineEdge) -> String {
     format!("{} {}", edge.kind, parts.join(" / ")).trim_end().to_owned()
 }
 
+/// The id of a line.
+fn ends(edge: &OutlineEdge) -> String {
+    format!("{} {}", edge.from, edge.to)
+}
+
+/// The old lines that are not matched yet, by what they are looked up with.
+struct Unmatched<'a> {
+    edges: &'a [OutlineEdge],
+    taken: Vec<bool>,
+    same: HashMap<&'a OutlineEdge, VecDeque<usize>>,
+    by_ends: HashMap<(&'a str, &'a str), VecDeque<usize>>,
+    by_words: HashMap<(&'a str, &'a str, &'a str), VecDeque<usize>>,
+}
+
+impl<'a> Unmatched<'a> {
+    fn of(edges: &'a [OutlineEdge]) -> Self {
+        let mut found = Unmatched {
+            edges,
+            taken: vec![false; edges.len()],
+            same: HashMap::new(),
+            by_ends: HashMap::new(),
+            by_words: HashMap::new(),
+        };
+        for (at, edge) in edges.iter().enumerate() {
+            found.same.entry(edge).or_default().push_back(at);
+            found.by_ends.entry((&edge.from, &edge.to)).or_default().push_back(at);
+            found.by_words.entry((&edge.from, &edge.to, &edge.label)).or_default().push_back(at);
+        }
+        found
+    }
+
+    /// The first of `places` that is not matched, which is matched now.
+    fn take(taken: &mut [bool], places: Option<&mut VecDeque<usize>>) -> Option<usize> {
+        let places = places?;
+        while let Some(at) = places.pop_front() {
+            if let Some(taken) = taken.get_mut(at)
+                && !*taken
+            {
+                *taken = true;
+                return Some(at);
+            }
+        }
+        None
+    }
+
+    /// Which of the old lines are matched.
+    fn into_taken(self) -> Vec<bool> {
+        self.taken
+    }
+
+    fn take_same(&mut self, edge: &OutlineEdge) -> bool {
+        Self::take(&mut self.taken, self.same.get_mut(edge)).is_some()
+    }
+
+    fn take_ends(&mut self, edge: &'a OutlineEdge) -> Option<&'a OutlineEdge> {
+        let places = self.by_ends.get_mut(&(edge.from.as_str(), edge.to.as_str()));
+        self.edges.get(Self::take(&mut self.taken, places)?)
+    }
+
+    fn take_turned(&mut self, edge: &'a OutlineEdge) -> Option<&'a OutlineEdge> {
+        let places = self.by_words.get_mut(&(edge.to.as_str(), edge.from.as_str(), edge.label.as_str()));
+        self.edges.get(Self::take(&mut self.taken, places)?)
+    }
+}
+
+/// Adds the changes of lines; gives back the old lines that are gone.
 fn edge_changes(
     old: &Outline,
     new: &Outline,
     name: &impl Fn(&str) -> String,
-    out: &mut Vec<Change>,
-    removed: &mut Vec<Change>,
-) {
-    let mut left: Vec<OutlineEdge> = old
+    out: &mut Changes<'_>,
+) -> Result<Vec<OutlineEdge>, DeadlineExceeded> {
+    let named: Vec<OutlineEdge> = old
         .edges
         .iter()
         .map(|edge| OutlineEdge { from: name(&edge.from), to: name(&edge.to), ..edge.clone() })
         .collect();
-    // First what is the same, so that a change is not told of a line that only stands elsewhere.
+    let mut left = Unmatched::of(&named);
+    // First what is the same, so that a change is not reported of a line that only stands elsewhere.
     let mut unmatched = Vec::new();
     for edge in &new.edges {
-        match left.iter().position(|before| before == edge) {
-            Some(at) => drop(left.remove(at)),
-            None => unmatched.push(edge),
+        out.deadline.spend(1)?;
+        if !left.take_same(edge) {
+            unmatched.push(edge);
         }
     }
     for edge in unmatched {
-        let id = format!("{} {}", edge.from, edge.to);
-        let line = format!("The line from `{}` to `{}`", edge.from, edge.to);
-        let same_ends = left.iter().position(|before| before.from == edge.from && before.to == edge.to);
-        let turned = left.iter().position(|before| {
-            before.from == edge.to && before.to == edge.from && before.label == edge.label
-        });
-        if let Some(at) = same_ends {
-            let before = left.remove(at);
-            let message = match before.label == edge.label {
-                false => format!("{line} now says `{}` instead of `{}`.", edge.label, before.label),
-                true => format!("{line} is now of another kind."),
-            };
-            out.push(note(
-                ElementKind::Edge,
-                How::Changed,
-                &id,
-                message,
-                Some(&words(&before)),
-                Some(&words(edge)),
-            ));
-        } else if let Some(at) = turned {
-            let before = left.remove(at);
-            let message = format!("{line} ran the other way.");
-            out.push(note(
-                ElementKind::Edge,
-                How::Changed,
-                &id,
-                message,
-                Some(&words(&before)),
-                Some(&words(edge)),
-            ));
+        let id = ends(edge);
+        let line = || format!("The line from `{}` to `{}`", said(&edge.from), said(&edge.to));
+        let is = words(edge);
+        if let Some(before) = left.take_ends(edge) {
+            let was = words(before);
+            out.push(ElementKind::Edge, How::Changed, &id, || {
+                let message = match before.label == edge.label {
+                    false => {
+                        format!(
+                            "{} now says `{}` instead of `{}`.",
+                            line(),
+                            said(&edge.label),
+                            said(&before.label)
+                        )
+                    }
+                    true => format!("{} is now of another kind.", line()),
+                };
+                (message, Some(was.as_str()), Some(is.as_str()))
+            })?;
+        } else if let Some(before) = left.take_turned(edge) {
+            let was = words(before);
+            out.push(ElementKind::Edge, How::Changed, &id, || {
+                (format!("{} ran the other way.", line()), Some(was.as_str()), Some(is.as_str()))
+            })?;
         } else {
-            out.push(note(
-                ElementKind::Edge,
-                How::Added,
-                &id,
-                format!("{line} is new."),
-                None,
-                Some(&words(edge)),
-            ));
+            out.push(ElementKind::Edge, How::Added, &id, || {
+                (format!("{} is new.", line()), None, Some(is.as_str()))
+            })?;
         }
     }
-    for edge in left {
-        let message = format!("The line from `{}` to `{}` is gone.", edge.from, edge.to);
-        removed.push(note(
-            ElementKind::Edge,
-            How::Removed,
-            &format!("{} {}", edge.from, edge.to),
-            message,
-            Some(&words(&edge)),
-            None,
-        ));
-    }
+    let taken = left.into_taken();
+    Ok(named.into_iter().zip(taken).filter(|(_, taken)| !taken).map(|(edge, _)| edge).collect())
 }
 
 #[cfg(test)]

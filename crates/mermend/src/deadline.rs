@@ -88,6 +88,11 @@ impl Deadline {
         }
     }
 
+    /// Records work that is over at once and too short to be ended.
+    pub(crate) fn record(&self, steps: usize) {
+        self.shared.steps.fetch_add(u64::try_from(steps).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
     /// The steps recorded so far.
     pub fn steps(&self) -> u64 {
         self.shared.steps.load(Ordering::Relaxed)

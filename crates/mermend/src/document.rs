@@ -4,15 +4,24 @@
 //! are `closed`: no rule may edit them, because Mermaid gives them another meaning than the diagram. Read
 //! `rules/mod.rs` next.
 
-use std::ops::Range;
+use std::{cell::OnceCell, ops::Range};
 
-use crate::kinds::{self, Kind};
+use crate::{
+    deadline::Deadline,
+    kinds::{self, Kind},
+    rules::flowchart::scan::Statement,
+};
 
 /// A text on its way through the rules.
 pub(crate) struct Document<'a> {
     pub(crate) text: &'a str,
+    deadline: &'a Deadline,
     /// Every line, also the closed ones.
     lines: Vec<Line<'a>>,
+    /// How many closed lines stand before each line.
+    closed_before: Vec<usize>,
+    /// The statements of a flowchart, once a rule has asked for them.
+    flowchart: OnceCell<Vec<Statement>>,
     /// Index into `lines` of the line that names the kind.
     header: Option<usize>,
     /// The kind that the header names, whatever its case.
@@ -41,9 +50,11 @@ impl<'a> Line<'a> {
         (self.start + self.text.len() - trimmed.len(), trimmed.trim_end())
     }
 
-    /// The spaces that the line begins with.
+    /// The spaces that the line begins with, as far as a repair repeats them.
     pub(crate) fn indent(&self) -> &'a str {
-        &self.text[..self.text.len() - self.text.trim_start().len()]
+        const MOST: usize = 100;
+        let indent = &self.text[..self.text.len() - self.text.trim_start().len()];
+        &indent[..indent.floor_char_boundary(MOST)]
     }
 
     /// The range of the content.
@@ -54,7 +65,9 @@ impl<'a> Line<'a> {
 }
 
 impl<'a> Document<'a> {
-    pub(crate) fn new(text: &'a str) -> Self {
+    /// Reads the lines of `text`. The rules that look at them record their work at `deadline`.
+    pub(crate) fn new(text: &'a str, deadline: &'a Deadline) -> Self {
+        deadline.record(text.len());
         let mut lines = split(text);
         close(&mut lines);
         let header = lines.iter().position(|line| !line.closed && !line.text.trim().is_empty());
@@ -66,7 +79,31 @@ impl<'a> Document<'a> {
                 .skip(header.map_or(0, |at| at + 1))
                 .any(|line| !line.closed && second_header(line.text))
         });
-        Document { text, lines, header, kind }
+        let closed = |count: &mut usize, line: &Line<'_>| {
+            let before = *count;
+            *count += usize::from(line.closed);
+            Some(before)
+        };
+        let mut closed_before: Vec<usize> = lines.iter().scan(0, closed).collect();
+        closed_before.push(lines.iter().filter(|line| line.closed).count());
+        Document { text, deadline, lines, closed_before, flowchart: OnceCell::new(), header, kind }
+    }
+
+    /// Records work in proportion to `steps`. `false` when the deadline is exceeded: a rule then returns at once, and
+    /// what it has found is discarded.
+    #[must_use]
+    pub(crate) fn spend(&self, steps: usize) -> bool {
+        self.deadline.spend(steps).is_ok()
+    }
+
+    /// The deadline of the rules that look at this document.
+    pub(crate) fn deadline(&self) -> &'a Deadline {
+        self.deadline
+    }
+
+    /// The statements of a flowchart; they are read once for all rules.
+    pub(crate) fn flowchart_statements(&self, read: impl FnOnce(&Self) -> Vec<Statement>) -> &[Statement] {
+        self.flowchart.get_or_init(|| read(self))
     }
 
     /// Whether the header names the kind `id`.
@@ -84,19 +121,31 @@ impl<'a> Document<'a> {
         self.header.map(|at| self.lines[at])
     }
 
-    /// The open lines after the header that are not empty.
+    /// The open lines after the header that are not empty. Ends early when the deadline is exceeded.
     pub(crate) fn body(&self) -> impl Iterator<Item = Line<'a>> + '_ {
         let first = self.header.map_or(self.lines.len(), |at| at + 1);
-        self.lines[first..].iter().filter(|line| !line.closed && !line.text.trim().is_empty()).copied()
+        self.lines[first..]
+            .iter()
+            .take_while(|line| self.spend(line.text.len() + 1))
+            .filter(|line| !line.closed && !line.text.trim().is_empty())
+            .copied()
+    }
+
+    /// The open lines of the whole text. Ends early when the deadline is exceeded.
+    pub(crate) fn open_lines(&self) -> impl Iterator<Item = Line<'a>> + '_ {
+        self.lines
+            .iter()
+            .take_while(|line| self.spend(line.text.len() + 1))
+            .filter(|line| !line.closed)
+            .copied()
     }
 
     /// Whether some byte of `range` belongs to a closed line.
     pub(crate) fn is_closed(&self, range: &Range<usize>) -> bool {
-        let first = self.lines.partition_point(|line| line.end() < range.start);
-        self.lines[first..]
-            .iter()
-            .take_while(|line| line.start < range.end)
-            .any(|line| line.closed && line.end() > range.start)
+        let from = self.lines.partition_point(|line| line.end() <= range.start);
+        let to = self.lines.partition_point(|line| line.start < range.end);
+        let before = |at: usize| self.closed_before.get(at).copied().unwrap_or_default();
+        from < to && before(to) > before(from)
     }
 
     /// Where the line break after `line` ends.
@@ -127,9 +176,12 @@ fn second_header(line: &str) -> bool {
         "requirementDiagram",
         "gitGraph",
     ];
-    match line.split_whitespace().collect::<Vec<_>>().as_slice() {
-        [word] => HEADERS.contains(word),
-        ["flowchart" | "graph", direction] => ["TD", "TB", "LR", "RL", "BT"].contains(direction),
+    let mut words = line.split_whitespace();
+    match (words.next(), words.next(), words.next()) {
+        (Some(word), None, _) => HEADERS.contains(&word),
+        (Some("flowchart" | "graph"), Some(direction), None) => {
+            ["TD", "TB", "LR", "RL", "BT"].contains(&direction)
+        }
         _ => false,
     }
 }
@@ -185,8 +237,9 @@ mod tests {
 
     #[test]
     fn settings_and_comments_are_closed() {
+        let deadline = Deadline::none();
         let text = "---\ntitle: X\n---\n%%{init: {\n}}%%\nflowchart TD\n  %% note\n  A --> B\r\n";
-        let document = Document::new(text);
+        let document = Document::new(text, &deadline);
         let body: Vec<_> = document.body().map(|line| line.text).collect();
         assert_eq!((document.kind.map(|kind| kind.id), body), (Some("flowchart"), vec!["  A --> B"]));
         assert!(document.is_closed(&(0..3)));
@@ -198,7 +251,8 @@ mod tests {
 
     #[test]
     fn a_directive_that_never_ends_closes_the_rest() {
-        let document = Document::new("flowchart TD\n%%{init\nA --> B");
+        let deadline = Deadline::none();
+        let document = Document::new("flowchart TD\n%%{init\nA --> B", &deadline);
         assert_eq!(document.body().count(), 0);
     }
 }

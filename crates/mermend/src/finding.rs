@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::text::LineIndex;
+use crate::text::{LineIndex, shortened};
+
+/// The most characters of a message or of advice.
+const MAX_TEXT: usize = 500;
 
 /// One thing to know about a diagram.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +37,7 @@ impl Finding {
         Finding {
             code: code.to_owned(),
             severity,
-            message,
+            message: shortened(&message, MAX_TEXT),
             hint: None,
             span,
             engine: engine.to_owned(),
@@ -45,7 +48,7 @@ impl Finding {
 
     /// The same finding with advice.
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(shortened(&hint.into(), MAX_TEXT));
         self
     }
 }
@@ -64,7 +67,7 @@ pub enum Severity {
 }
 
 /// A half-open range of the text. Offsets are UTF-8 bytes; lines and columns are 1-based, columns in characters.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Span {
     /// First byte.

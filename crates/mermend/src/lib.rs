@@ -6,10 +6,12 @@
 mod check;
 mod compare;
 mod deadline;
+mod diff;
 mod document;
 mod engines;
 mod explain_rejection;
 mod finding;
+mod finding_list;
 pub mod kinds;
 mod markdown;
 mod outline;
@@ -25,12 +27,13 @@ mod text;
 pub use check::{Checked, Checker, Engine, Limits, REMEMBERED_BYTES, check};
 pub use compare::{Change, Comparison, compare, compare_within};
 pub use deadline::{Deadline, DeadlineExceeded};
+pub use diff::unified_diff;
 pub use engines::{Failure, Outcome, Rejection, Verdict};
 pub use finding::{Edit, Finding, Fix, FixClass, Severity, Span};
-pub use markdown::{Fence, diagrams_in_markdown};
+pub use markdown::{Fence, MarkdownIndex, diagrams_in_markdown, diagrams_in_markdown_within};
 pub use outline::{Outline, OutlineEdge, OutlineGroup, OutlineNode, outline, outline_within};
 pub use patch::{Operation, PatchError, PatchErrorKind, Patched};
-pub use repair::{Kept, RepairStep, Repaired, unified_diff};
+pub use repair::{Kept, RepairStep, Repaired};
 pub use rules::{RULES, Rule, explain};
 
 /// The version of Mermaid whose parser gives the verdict; `None` in a build without it.

@@ -4,6 +4,7 @@
 //! of Azure DevOps. It does not parse Markdown otherwise, and never looks into a diagram.
 
 use crate::{
+    deadline::{Deadline, DeadlineExceeded},
     finding::{Finding, Span},
     text::LineIndex,
 };
@@ -39,15 +40,26 @@ impl Fence {
         let word = word.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
         word.eq_ignore_ascii_case("mermaid") || word.eq_ignore_ascii_case("mmd")
     }
+}
 
-    /// A finding of this fence's content, moved to where it is in the whole text.
-    pub fn place(&self, text: &str, finding: Finding) -> Finding {
-        let index = LineIndex::new(text);
-        let span = finding.span.shifted(&index, self.start);
+/// The lines of a Markdown text, to move findings of its diagrams to where they are in the whole text.
+pub struct MarkdownIndex<'a> {
+    lines: LineIndex<'a>,
+}
+
+impl<'a> MarkdownIndex<'a> {
+    /// Reads the text once, for all of its fences.
+    pub fn new(text: &'a str) -> Self {
+        MarkdownIndex { lines: LineIndex::within(text, &Deadline::none()) }
+    }
+
+    /// A finding of the content of `fence`, moved to where it is in the whole text.
+    pub fn place(&self, fence: &Fence, finding: Finding) -> Finding {
+        let span = finding.span.shifted(&self.lines, fence.start);
         let fix = finding.fix.map(|mut fix| {
             for edit in &mut fix.edits {
-                edit.start += self.start;
-                edit.end += self.start;
+                edit.start += fence.start;
+                edit.end += fence.start;
             }
             fix
         });
@@ -58,6 +70,18 @@ impl Fence {
 /// Every Mermaid fence of a Markdown text, from first to last.
 pub fn diagrams_in_markdown(text: &str) -> Vec<Fence> {
     fences(text).into_iter().filter(Fence::is_mermaid).collect()
+}
+
+/// [`diagrams_in_markdown`] with a time limit.
+///
+/// # Errors
+/// When the deadline is exceeded.
+pub fn diagrams_in_markdown_within(text: &str, deadline: &Deadline) -> Result<Vec<Fence>, DeadlineExceeded> {
+    if deadline.exceeded() {
+        return Err(DeadlineExceeded);
+    }
+    deadline.spend(text.len())?;
+    Ok(diagrams_in_markdown(text))
 }
 
 /// Every fence, whatever its language. A fence that is never closed goes to the end of the text, as in CommonMark.
@@ -167,7 +191,7 @@ mod tests {
         let code = fence.code(text);
         let inner = Span::of(&LineIndex::new(code), code.find("run").unwrap(), code.find("]").unwrap());
         let finding = Finding::new("MMD001", crate::Severity::Error, "rules", inner, String::new());
-        let placed = fence.place(text, finding);
+        let placed = MarkdownIndex::new(text).place(fence, finding);
         assert_eq!(&text[placed.span.start..placed.span.end], "run()");
         assert_eq!((placed.span.line, placed.span.column), (4, 5));
     }

@@ -4,22 +4,25 @@
 //! neither crate needs the other. Texts are as a person sees them; only the members of classes are as they were
 //! written, because an escaped bracket there is not a bracket.
 
-use std::{panic, sync::OnceLock};
+use std::collections::HashMap;
 
-use merman::{
-    SemanticParser,
-    model::{
-        SemanticDiagramModel,
-        families::{
-            class::{self, ClassDiagramModel, ClassRelation},
-            flowchart::{FlowEdge, FlowEdgeMarker, FlowEdgeStroke, FlowNode, FlowchartModel},
-            usecase::{UsecaseDiagramModel, UsecaseNodeKind, UsecaseRelationshipType},
-        },
+use merman::model::{
+    SemanticDiagramModel,
+    families::{
+        class::{self, ClassDiagramModel, ClassRelation},
+        flowchart::{FlowEdge, FlowEdgeMarker, FlowEdgeStroke, FlowNode, FlowchartModel},
+        usecase::{UsecaseDiagramModel, UsecaseNodeKind, UsecaseRelationshipType},
     },
 };
 use serde::{Deserialize, Serialize};
 
-use crate::deadline::{Deadline, DeadlineExceeded};
+use crate::{
+    deadline::{Deadline, DeadlineExceeded},
+    engines::{
+        Failure,
+        fast::{self, Share},
+    },
+};
 
 /// A parsed class diagram, flowchart or use-case diagram.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +55,7 @@ pub struct OutlineNode {
 }
 
 /// A line.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OutlineEdge {
     /// Id of the node it starts at.
@@ -94,19 +97,20 @@ pub fn outline(text: &str) -> Option<Outline> {
 /// When the deadline is exceeded.
 pub fn outline_within(text: &str, deadline: &Deadline) -> Result<Option<Outline>, DeadlineExceeded> {
     deadline.spend(text.len())?;
-    Ok(parse_outline(text))
-}
-
-fn parse_outline(text: &str) -> Option<Outline> {
-    static PARSER: OnceLock<SemanticParser> = OnceLock::new();
-    let parser = PARSER.get_or_init(SemanticParser::new);
-    let hidden = hide_entities(text);
-    let parsed = panic::catch_unwind(|| parser.parse_diagram_sync(&hidden)).ok()?.ok()?;
-    match parsed.model {
-        SemanticDiagramModel::Class(model) => Some(of_class(&model)),
-        SemanticDiagramModel::Flowchart(model) => Some(of_flowchart(&model)),
-        SemanticDiagramModel::Usecase(model) => Some(of_usecase(&model)),
-        _ => None,
+    let parsed = match fast::parse(&hide_entities(text), deadline, Share::All) {
+        Ok(Ok(parsed)) => parsed,
+        Err(Failure::TooSlow) => return Err(DeadlineExceeded),
+        Ok(Err(_)) | Err(_) => return Ok(None),
+    };
+    let outline = match parsed.model {
+        SemanticDiagramModel::Class(model) => of_class(&model),
+        SemanticDiagramModel::Flowchart(model) => of_flowchart(&model),
+        SemanticDiagramModel::Usecase(model) => of_usecase(&model),
+        _ => return Ok(None),
+    };
+    match deadline.exceeded() {
+        true => Err(DeadlineExceeded),
+        false => Ok(Some(outline)),
     }
 }
 
@@ -156,8 +160,9 @@ fn as_seen(text: &str) -> String {
     while let Some((before, after)) = rest.split_once(OPEN) {
         out.push_str(before);
         let Some((name, after)) = after.split_once(CLOSE) else {
-            rest = after;
-            continue;
+            // No other is closed either.
+            out.push_str(&after.replace(OPEN, ""));
+            return out;
         };
         match character(name) {
             Some(c) => out.push(c),
@@ -244,14 +249,19 @@ fn of_relation(relation: &ClassRelation) -> OutlineEdge {
 
 fn of_flowchart(model: &FlowchartModel) -> Outline {
     // The innermost frame comes first in Mermaid's list.
-    let parent = |id: &str| model.subgraphs.iter().find(|group| group.nodes.iter().any(|node| node == id));
+    let mut parents: HashMap<&str, &str> = HashMap::new();
+    for group in &model.subgraphs {
+        for node in &group.nodes {
+            parents.entry(node.as_str()).or_insert(&group.id);
+        }
+    }
     let node = |node: &FlowNode| OutlineNode {
         id: node.id.clone(),
         label: as_seen(node.label.as_deref().unwrap_or(&node.id)),
         shape: node.shape.as_ref().or(node.layout_shape.as_ref()).cloned().unwrap_or_default(),
         stereotypes: node.classes.clone(),
         members: Vec::new(),
-        parent: parent(&node.id).map(|group| group.id.clone()).unwrap_or_default(),
+        parent: parents.get(node.id.as_str()).copied().unwrap_or_default().to_owned(),
     };
     let edge = |edge: &FlowEdge| OutlineEdge {
         from: edge.from.clone(),

@@ -4,22 +4,26 @@
 //! lose a word is not taken, unless the rule says that it drops something. The ladder has a bounded number of steps and
 //! stops when an engine reaches a limit. The rules are in `rules/mod.rs`.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    check::{Checked, Checker, Engine},
-    deadline::Deadline,
+    check::{Checker, Engine},
+    deadline::{Deadline, DeadlineExceeded},
+    diff::unified_diff_within,
     document::Document,
-    engines::{Failure, Outcome, Verdict},
+    engines::{self, Failure, fast::Share},
     finding::{Edit, Finding, FixClass, apply_edits},
+    finding_list::FindingList,
     rules::{Hit, RULES, Rule},
-    text::LineIndex,
+    text::{LineIndex, shortened},
 };
 
 /// How often the whole ladder is climbed: a repair may lay bare what another rule can mend.
 const PASSES: usize = 3;
+/// The most characters of the message of a step.
+const MAX_MESSAGE: usize = 400;
 
 /// What came out of a repair.
 #[derive(Debug, Clone)]
@@ -77,7 +81,7 @@ impl Kept {
 /// A text on its way up the ladder.
 #[derive(Clone)]
 struct Candidate {
-    text: String,
+    text: Arc<str>,
     steps: Vec<RepairStep>,
     kept: Kept,
 }
@@ -92,35 +96,62 @@ impl Checker {
 
     /// [`Checker::repair`] with a time limit.
     ///
-    /// When the deadline is exceeded, the text comes back unchanged, with the finding `MMD005` alone; see
-    /// [`Repaired::failure`].
+    /// When the deadline is exceeded, the text comes back unchanged, with the finding `MMD005` before those of the check;
+    /// see [`Repaired::failure`].
     pub fn repair_within(&self, text: &str, deadline: &Deadline) -> Repaired {
         let checked = self.check_within(text, Engine::Mermaid, deadline);
-        let failed = |checked: &Checked| {
-            checked
-                .mermaid
-                .as_ref()
-                .or(checked.fast.as_ref())
-                .is_none_or(|verdict| matches!(verdict.outcome, Outcome::Failed(_)))
-        };
-        if checked.valid || failed(&checked) {
-            return unchanged(text, checked);
+        let failure = checked.failure();
+        if checked.valid
+            || failure.is_some_and(|failure| failure.is_temporary() || failure == Failure::TooLarge)
+        {
+            return unchanged(text, checked.valid, checked.findings, failure);
         }
+        // Nothing but the verdict of a parser can tell that a text is mended.
+        let mended = match failure {
+            None => self.climb(text, deadline),
+            Some(_) => Ok(None),
+        };
+        let answer = match mended {
+            Ok(Some(candidate)) => self.mended(text, candidate, deadline),
+            Ok(None) => all_findings(text, checked.findings.clone(), deadline)
+                .map(|findings| unchanged(text, false, findings, failure))
+                .map_err(|DeadlineExceeded| Failure::TooSlow),
+            Err(failure) => Err(failure),
+        };
+        answer.unwrap_or_else(|failure| {
+            let index = LineIndex::within(text, deadline);
+            let mut list = FindingList::new(vec![self.failure_finding(failure, &index)]);
+            checked.findings.into_iter().for_each(|finding| list.push(finding));
+            unchanged(text, false, list.finish(), Some(failure))
+        })
+    }
+
+    /// The first text on the ladder that is valid; `None` if there is none.
+    fn climb(&self, text: &str, deadline: &Deadline) -> Result<Option<Candidate>, Failure> {
         let mut candidates = Vec::new();
-        let mut current = Candidate { text: text.to_owned(), steps: Vec::new(), kept: Kept::ALL };
+        let mut current = Candidate { text: text.into(), steps: Vec::new(), kept: Kept::ALL };
         for _ in 0..PASSES {
-            let before = current.text.clone();
-            for rule in
-                RULES.iter().filter(|rule| rule.class.is_some_and(|class| class != FixClass::NeedsAuthor))
-            {
-                let Some(next) = climb(&current, rule, self.limits().size_bytes) else {
-                    continue;
-                };
-                current = next;
-                if self.fast_accepts(&current.text) && self.accepts(&current.text) == Some(true) {
-                    return self.mended(text, current);
+            let before = Arc::clone(&current.text);
+            let mut rules = ladder();
+            let mut next_rule = rules.next();
+            while next_rule.is_some() {
+                // One reading serves all rules until the text is another.
+                let read = Arc::clone(&current.text);
+                let document = Document::new(&read, deadline);
+                while let Some(rule) = next_rule {
+                    next_rule = rules.next();
+                    let applied = apply(rule, &document, &current, self.limits().size_bytes);
+                    let Some(next) = applied.map_err(|DeadlineExceeded| Failure::TooSlow)? else {
+                        continue;
+                    };
+                    current = next;
+                    let fast = engines::fast::verdict(&current.text, deadline, Share::Part);
+                    if fast.valid() && self.accepts_finally(&current.text, deadline)? == Some(true) {
+                        return Ok(Some(current));
+                    }
+                    candidates.push(current.clone());
+                    break;
                 }
-                candidates.push(current.clone());
             }
             if current.text == before {
                 break;
@@ -128,60 +159,57 @@ impl Checker {
         }
         // The fast engine may have rejected what Mermaid accepts, so Mermaid sees every stage.
         for candidate in candidates {
-            match self.accepts(&candidate.text) {
-                Some(true) => return self.mended(text, candidate),
+            match self.accepts_finally(&candidate.text, deadline)? {
+                Some(true) => return Ok(Some(candidate)),
                 Some(false) => {}
                 None => break,
             }
         }
-        unchanged(text, checked)
+        Ok(None)
     }
 
-    fn fast_accepts(&self, text: &str) -> bool {
-        self.check_with(text, Engine::Fast).valid
-    }
-
-    /// The verdict that counts; `None` if there is none.
-    fn accepts(&self, text: &str) -> Option<bool> {
-        let verdict = self.deciding(text)?;
-        (!matches!(verdict.outcome, Outcome::Failed(_))).then(|| Verdict::valid(&verdict))
-    }
-
-    fn mended(&self, original: &str, candidate: Candidate) -> Repaired {
-        let findings = self.check(&candidate.text).findings;
-        Repaired {
-            valid: true,
-            changed: candidate.text != original,
-            class: candidate.steps.iter().map(|step| step.class).max(),
-            diff: unified_diff(original, &candidate.text),
-            kept: candidate.kept,
-            code: candidate.text,
-            steps: candidate.steps,
-            findings,
-            failure: None,
+    /// The verdict that counts; `None` if the text is beyond a limit that it will always be beyond.
+    fn accepts_finally(&self, text: &str, deadline: &Deadline) -> Result<Option<bool>, Failure> {
+        match self.accepts(text, deadline) {
+            Ok(valid) => Ok(Some(valid)),
+            Err(failure) if failure.is_temporary() => Err(failure),
+            Err(_) => Ok(None),
         }
+    }
+
+    fn mended(&self, original: &str, candidate: Candidate, deadline: &Deadline) -> Result<Repaired, Failure> {
+        let checked = self.check_within(&candidate.text, Engine::Mermaid, deadline);
+        if let Some(failure) = checked.failure() {
+            return Err(failure);
+        }
+        let diff = unified_diff_within(original, &candidate.text, deadline)
+            .map_err(|DeadlineExceeded| Failure::TooSlow)?;
+        Ok(Repaired {
+            valid: true,
+            changed: *candidate.text != *original,
+            class: candidate.steps.iter().map(|step| step.class).max(),
+            diff,
+            kept: candidate.kept,
+            code: candidate.text.as_ref().to_owned(),
+            steps: candidate.steps,
+            findings: checked.findings,
+            failure: None,
+        })
     }
 }
 
-/// The text as it came. If it is not valid, everything that the rules see in it is said.
-fn unchanged(text: &str, checked: Checked) -> Repaired {
-    let failure = checked.mermaid.as_ref().or(checked.fast.as_ref()).and_then(Verdict::failure);
-    let mut findings = checked.findings;
-    if !checked.valid {
-        let index = LineIndex::new(text);
-        let seen = hits(text).into_iter().map(|(rule, hit)| rule.finding(hit, &index));
-        let new: Vec<Finding> = seen
-            .filter(|finding| {
-                !findings.iter().any(|other| other.code == finding.code && other.span == finding.span)
-            })
-            .collect();
-        findings.extend(new);
-    }
+/// The rules that a repair may apply, in their order.
+fn ladder() -> impl Iterator<Item = &'static Rule> {
+    RULES.iter().copied().filter(|rule| rule.class.is_some_and(|class| class != FixClass::NeedsAuthor))
+}
+
+/// The text as it came.
+fn unchanged(text: &str, valid: bool, findings: Vec<Finding>, failure: Option<Failure>) -> Repaired {
     Repaired {
         code: text.to_owned(),
-        valid: checked.valid,
+        valid,
         changed: false,
-        class: (!checked.valid).then_some(FixClass::NeedsAuthor),
+        class: (!valid).then_some(FixClass::NeedsAuthor),
         steps: Vec::new(),
         diff: String::new(),
         kept: Kept::ALL,
@@ -190,34 +218,66 @@ fn unchanged(text: &str, checked: Checked) -> Repaired {
     }
 }
 
+/// The findings of a check, and everything else that the rules see in the text.
+fn all_findings(
+    text: &str,
+    findings: Vec<Finding>,
+    deadline: &Deadline,
+) -> Result<Vec<Finding>, DeadlineExceeded> {
+    let index = LineIndex::within(text, deadline);
+    let mut list = FindingList::new(findings);
+    for (rule, hit) in hits(&Document::new(text, deadline))? {
+        deadline.spend(1)?;
+        list.push_hit(rule, hit, &index);
+    }
+    Ok(list.finish())
+}
+
 /// Everything that the rules see in a text.
-pub(crate) fn hits(text: &str) -> Vec<(&'static Rule, Hit)> {
-    let document = Document::new(text);
-    RULES
-        .iter()
-        .filter(|rule| rule.class.is_some())
-        .flat_map(|rule| (rule.find)(&document).into_iter().map(move |hit| (*rule, hit)))
-        .collect()
+///
+/// # Errors
+/// When the deadline of the document is exceeded.
+pub(crate) fn hits(document: &Document<'_>) -> Result<Vec<(&'static Rule, Hit)>, DeadlineExceeded> {
+    let mut found = Vec::new();
+    for rule in RULES.iter().copied().filter(|rule| rule.class.is_some()) {
+        found.extend(rule.hits(document)?.into_iter().map(|hit| (rule, hit)));
+    }
+    Ok(found)
 }
 
 /// The text after one rule; `None` if the rule finds nothing or its result may not be kept.
-fn climb(current: &Candidate, rule: &'static Rule, size_bytes: usize) -> Option<Candidate> {
-    let document = Document::new(&current.text);
-    let hits = (rule.find)(&document);
-    let first = hits.first()?.message.clone();
-    let allowed = |edit: &&Edit| rule.unwraps || !document.is_closed(&(edit.start..edit.end));
-    let edits: Vec<Edit> = hits.iter().flat_map(|hit| &hit.edits).filter(allowed).cloned().collect();
-    let text = apply_edits(&current.text, &edits);
-    if text == current.text || text.len() > size_bytes || text.trim().is_empty() {
-        return None;
+fn apply(
+    rule: &'static Rule,
+    document: &Document<'_>,
+    current: &Candidate,
+    size_bytes: usize,
+) -> Result<Option<Candidate>, DeadlineExceeded> {
+    let (hits, Some(class)) = (rule.hits(document)?, rule.class) else {
+        return Ok(None);
+    };
+    let Some(first) = hits.first().map(|hit| shortened(&hit.message, MAX_MESSAGE)) else {
+        return Ok(None);
+    };
+    let count = hits.len();
+    let allowed = |edit: &Edit| rule.unwraps || !document.is_closed(&(edit.start..edit.end));
+    let edits: Vec<Edit> = hits.into_iter().flat_map(|hit| hit.edits).filter(allowed).collect();
+    document.deadline().spend(edits.len() + document.text.len())?;
+    let text = apply_edits(document.text, &edits);
+    if text == document.text || text.len() > size_bytes || text.trim().is_empty() {
+        return Ok(None);
     }
-    let kept = if rule.unwraps { Kept::ALL } else { compare(&current.text, &text, rule) };
-    let class = rule.class?;
+    let kept = match rule.unwraps {
+        true => Kept::ALL,
+        false => {
+            document.deadline().spend(document.text.len() + text.len())?;
+            compare(document.text, &text, rule)
+        }
+    };
     if class == FixClass::Safe && !(kept.labels && kept.nodes) {
-        return None;
+        return Ok(None);
     }
     let mut steps = current.steps.clone();
-    let message = match hits.len() {
+    let message = match count {
         1 => first,
         more => format!("{first} The same in {} other places.", more - 1),
     };
@@ -230,7 +290,7 @@ fn climb(current: &Candidate, rule: &'static Rule, size_bytes: usize) -> Option<
         edges: current.kept.edges && kept.edges,
         labels: current.kept.labels && kept.labels,
     };
-    Some(Candidate { text, steps, kept })
+    Ok(Some(Candidate { text: text.into(), steps, kept }))
 }
 
 /// What of `before` is still in `after`. Words that are grammar to the rule may go; a rule that renames may say a word
@@ -296,15 +356,6 @@ fn arrows(text: &str) -> usize {
         }
     }
     count + usize::from(run >= 2)
-}
-
-/// The change from `before` to `after` as a unified diff; empty if there is none.
-pub fn unified_diff(before: &str, after: &str) -> String {
-    similar::TextDiff::from_lines(before, after)
-        .unified_diff()
-        .context_radius(3)
-        .header("before", "after")
-        .to_string()
 }
 
 #[cfg(test)]

@@ -122,9 +122,10 @@ fn check_text(app: &App, engine: Engine, name: &str, text: &str) -> Vec<Diagram>
         let checked = app.checker.check_with(text, engine);
         return vec![Diagram { file: name.to_owned(), findings: checked.findings.clone(), checked }];
     }
+    let index = mermend::MarkdownIndex::new(text);
     let one = |fence: mermend::Fence| {
         let checked = app.checker.check_with(&text[fence.start..fence.end], engine);
-        let findings = checked.findings.iter().map(|finding| fence.place(text, finding.clone())).collect();
+        let findings = checked.findings.iter().map(|finding| index.place(&fence, finding.clone())).collect();
         Diagram { file: name.to_owned(), findings, checked }
     };
     diagrams_in_markdown(text).into_iter().map(one).collect()

@@ -2,24 +2,68 @@
 
 use std::{panic, sync::OnceLock, time::Instant};
 
-use merman::{Error, SemanticParser};
+use merman::{Error, OperationControl, SemanticParser, model::semantic::ParsedSemanticDiagram};
 
-use super::{Failure, Outcome, Rejection, Verdict};
+use super::{Failure, Outcome, Rejection, Verdict, fast_bounds};
+use crate::deadline::Deadline;
 
-/// Asks merman for its verdict. A panic of the parser is a failed check, not a crash.
-pub(crate) fn verdict(text: &str) -> Verdict {
-    static PARSER: OnceLock<SemanticParser> = OnceLock::new();
+/// How much of the time that is left the fast engine may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Share {
+    /// All of it: its verdict decides.
+    All,
+    /// A quarter: Mermaid's own parser decides, and needs the rest.
+    Part,
+}
+
+impl Share {
+    fn control(self, deadline: &Deadline) -> OperationControl {
+        match (self, deadline.remaining()) {
+            (Share::Part, Some(time)) => deadline.control().child().with_deadline(time / 4),
+            _ => deadline.control(),
+        }
+    }
+}
+
+/// Asks merman for its verdict.
+pub(crate) fn verdict(text: &str, deadline: &Deadline, share: Share) -> Verdict {
     let started = Instant::now();
-    let parser = PARSER.get_or_init(SemanticParser::new);
-    let outcome = match panic::catch_unwind(|| parser.parse_diagram_sync(text)) {
+    let outcome = match parse(text, deadline, share) {
         Ok(Ok(parsed)) => Outcome::Accepted { mermaid_type: parsed.metadata.diagram_type.to_string() },
         Ok(Err(error)) => Outcome::Rejected(rejection(&error)),
-        Err(_) => Outcome::Failed(Failure::Unavailable),
+        Err(failure) => Outcome::Failed(failure),
     };
     Verdict {
         outcome,
         micros: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
         cached: false,
+    }
+}
+
+/// Parses a text. A panic of the parser is a failure, not a crash.
+///
+/// # Errors
+/// When the text is beyond what merman can read in time, or the deadline is exceeded.
+pub(crate) fn parse(
+    text: &str,
+    deadline: &Deadline,
+    share: Share,
+) -> Result<Result<ParsedSemanticDiagram, Error>, Failure> {
+    static PARSER: OnceLock<SemanticParser> = OnceLock::new();
+    let too_slow = |_| Failure::TooSlow;
+    if deadline.exceeded() {
+        return Err(Failure::TooSlow);
+    }
+    deadline.spend(text.len()).map_err(too_slow)?;
+    fast_bounds::admit(text)?;
+    let parser = PARSER.get_or_init(SemanticParser::new);
+    let control = share.control(deadline);
+    let parsed =
+        panic::catch_unwind(panic::AssertUnwindSafe(|| parser.parse_diagram_controlled_sync(text, &control)));
+    match parsed {
+        Ok(Ok(Err(Error::OperationCancelled(_))) | Err(_)) => Err(Failure::TooSlow),
+        Ok(Ok(parsed)) => Ok(parsed),
+        Err(_) => Err(Failure::Unavailable),
     }
 }
 
@@ -38,5 +82,5 @@ fn rejection(error: &Error) -> Rejection {
         }
         _ => {}
     }
-    rejection
+    rejection.within_bounds()
 }

@@ -1,16 +1,22 @@
 //! Mermaid's own parser, run in QuickJS on its own threads.
 //!
 //! Each thread owns one JavaScript runtime with a memory limit, a stack limit and a deadline for each text. A runtime
-//! that reached a limit is thrown away, so that one text never spoils the verdict on the next.
+//! that reached a limit is thrown away, so that one text never spoils the verdict on the next. Texts wait for a thread in
+//! a bounded queue (`queue.rs`); the time in the queue counts, and a text whose deadline is exceeded is not run at all.
 //! Nothing else in the crate knows JavaScript. The bundle is made by `web/bundle.mjs`.
 
 use std::{
-    cell::Cell,
+    cell::RefCell,
+    collections::HashMap,
     io::Read,
     num::NonZeroUsize,
     panic,
     rc::Rc,
-    sync::{Arc, Mutex, mpsc},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{self, RecvTimeoutError},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -21,8 +27,14 @@ use rquickjs::{CatchResultExt, Context, Ctx, Function, Promise, Runtime};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::{Failure, Outcome, Rejection, Verdict};
-use crate::text::LineIndex;
+use super::{
+    Failure, Outcome, Rejection, Verdict,
+    queue::{Job, Queue},
+};
+use crate::{
+    deadline::{Deadline, DeadlineExceeded},
+    text::LineIndex,
+};
 
 const BUNDLE: &[u8] = include_bytes!(concat!(env!("MERMEND_DIST"), "/mermaid.js.gz"));
 
@@ -33,13 +45,18 @@ pub(crate) const VERSION: &str = env!("MERMEND_MERMAID_VERSION");
 const JS_STACK_BYTES: usize = 8 << 20;
 const THREAD_STACK_BYTES: usize = 64 << 20;
 
+/// Between two looks at whether the caller has cancelled, while an answer is waited for.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// Limits of the engine.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) threads: NonZeroUsize,
+    /// The most time for one text, also where the caller's deadline is later.
     pub(crate) time: Duration,
     pub(crate) memory_bytes: usize,
     pub(crate) cache_entries: NonZeroUsize,
+    pub(crate) queue_entries: NonZeroUsize,
 }
 
 type Digested = [u8; 32];
@@ -47,30 +64,27 @@ type Digested = [u8; 32];
 /// The engine: a queue, its threads, and what they answered before.
 pub(crate) struct Engine {
     settings: Settings,
-    queue: Mutex<Option<mpsc::Sender<Job>>>,
+    queue: Arc<Queue>,
+    started: AtomicBool,
     cache: Mutex<LruCache<Digested, Outcome>>,
-}
-
-struct Job {
-    text: String,
-    answer: mpsc::SyncSender<Outcome>,
 }
 
 impl Engine {
     /// Describes an engine. No thread is started before the first text.
     pub(crate) fn new(settings: Settings) -> Self {
         let cache = Mutex::new(LruCache::new(settings.cache_entries));
-        Engine { settings, queue: Mutex::new(None), cache }
+        let queue = Arc::new(Queue::new(settings.queue_entries));
+        Engine { settings, queue, started: AtomicBool::new(false), cache }
     }
 
-    /// Waits for Mermaid's verdict on `text`.
-    pub(crate) fn verdict(&self, text: &str) -> Verdict {
+    /// Waits for Mermaid's verdict on `text`, until `deadline`.
+    pub(crate) fn verdict(&self, text: &str, deadline: &Deadline) -> Verdict {
         let started = Instant::now();
         let key: Digested = Sha256::digest(text.as_bytes()).into();
         let known = self.cache.lock().ok().and_then(|mut cache| cache.get(&key).cloned());
         let cached = known.is_some();
         let outcome = known.unwrap_or_else(|| {
-            let outcome = self.ask(text);
+            let outcome = self.ask(text, deadline).unwrap_or_else(Outcome::Failed);
             // A limit may have been reached because the machine was busy: such a verdict is not remembered.
             if !matches!(outcome, Outcome::Failed(_))
                 && let Ok(mut cache) = self.cache.lock()
@@ -82,63 +96,87 @@ impl Engine {
         Verdict { outcome, micros: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX), cached }
     }
 
-    fn ask(&self, text: &str) -> Outcome {
+    fn ask(&self, text: &str, deadline: &Deadline) -> Result<Outcome, Failure> {
+        if deadline.exceeded() || deadline.spend(text.len()).is_err() {
+            return Err(Failure::TooSlow);
+        }
+        self.start()?;
         let (answer, wait) = mpsc::sync_channel(1);
-        let sent = self.sender().and_then(|queue| queue.send(Job { text: text.to_owned(), answer }).ok());
-        match sent.and_then(|()| wait.recv().ok()) {
-            Some(outcome) => outcome,
-            None => Outcome::Failed(Failure::Unavailable),
+        self.queue.push(Job { text: text.to_owned(), deadline: deadline.clone(), answer })?;
+        loop {
+            let left = deadline.remaining().unwrap_or(LOOK);
+            match wait.recv_timeout(left.min(LOOK)) {
+                Ok(outcome) => return Ok(outcome),
+                Err(_) if deadline.exceeded() => return Err(Failure::TooSlow),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(Failure::Unavailable),
+            }
         }
     }
 
-    /// The queue; the first call starts the threads.
-    fn sender(&self) -> Option<mpsc::Sender<Job>> {
-        let mut queue = self.queue.lock().ok()?;
-        if queue.is_none() {
-            let (sender, receiver) = mpsc::channel::<Job>();
-            let receiver = Arc::new(Mutex::new(receiver));
-            for number in 0..self.settings.threads.get() {
-                let (receiver, settings) = (Arc::clone(&receiver), self.settings.clone());
-                thread::Builder::new()
-                    .name(format!("mermaid-{number}"))
-                    .stack_size(THREAD_STACK_BYTES)
-                    .spawn(move || work(&receiver, &settings))
-                    .ok()?;
-            }
-            *queue = Some(sender);
+    /// Starts the threads with the first text.
+    fn start(&self) -> Result<(), Failure> {
+        if self.started.swap(true, Ordering::AcqRel) {
+            return Ok(());
         }
-        queue.clone()
+        for number in 0..self.settings.threads.get() {
+            let (queue, settings) = (Arc::clone(&self.queue), self.settings.clone());
+            let thread = thread::Builder::new()
+                .name(format!("mermaid-{number}"))
+                .stack_size(THREAD_STACK_BYTES)
+                .spawn(move || work(&queue, &settings));
+            if thread.is_err() && number == 0 {
+                self.started.store(false, Ordering::Release);
+                return Err(Failure::Unavailable);
+            }
+        }
+        Ok(())
     }
 }
 
-fn work(jobs: &Mutex<mpsc::Receiver<Job>>, settings: &Settings) {
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+fn work(queue: &Queue, settings: &Settings) {
     let mut machine = None;
-    loop {
-        // The lock is held while waiting for a job, never while working on one.
-        let job = match jobs.lock() {
-            Ok(jobs) => jobs.recv(),
-            Err(_) => return,
-        };
-        let Ok(job) = job else { return };
+    while let Some(job) = queue.take() {
         let outcome = panic::catch_unwind(panic::AssertUnwindSafe(|| {
             if machine.is_none() {
                 machine = Machine::start(settings);
             }
-            machine.as_ref().map_or(Outcome::Failed(Failure::Unavailable), |machine| machine.check(&job.text))
+            machine.as_ref().map_or(Outcome::Failed(Failure::Unavailable), |machine| {
+                machine.check(&job.text, &job.deadline)
+            })
         }))
         .unwrap_or(Outcome::Failed(Failure::Unavailable));
         if matches!(outcome, Outcome::Failed(_)) {
             machine = None;
         }
-        // Whoever asked may have gone away.
+        // The caller may not wait any more.
         let _ = job.answer.send(outcome);
+    }
+}
+
+/// When the JavaScript that runs must end.
+struct End {
+    deadline: Deadline,
+    /// The engine's own limit.
+    at: Instant,
+}
+
+impl End {
+    fn reached(&self) -> bool {
+        Instant::now() >= self.at || self.deadline.exceeded()
     }
 }
 
 /// One JavaScript runtime with Mermaid loaded.
 struct Machine {
     context: Context,
-    deadline: Rc<Cell<Option<Instant>>>,
+    end: Rc<RefCell<Option<End>>>,
     time: Duration,
     // Dropped last: the context belongs to it.
     _runtime: Runtime,
@@ -151,10 +189,10 @@ impl Machine {
         let runtime = Runtime::new().ok()?;
         runtime.set_memory_limit(settings.memory_bytes);
         runtime.set_max_stack_size(JS_STACK_BYTES);
-        let deadline = Rc::new(Cell::new(None::<Instant>));
-        let watched = Rc::clone(&deadline);
+        let end = Rc::new(RefCell::new(None::<End>));
+        let watched = Rc::clone(&end);
         runtime.set_interrupt_handler(Some(Box::new(move || {
-            watched.get().is_some_and(|at| Instant::now() >= at)
+            watched.borrow().as_ref().is_some_and(End::reached)
         })));
         let context = Context::full(&runtime).ok()?;
         let loaded = context.with(|ctx| {
@@ -164,20 +202,19 @@ impl Machine {
             ctx.eval::<(), _>(source)
         });
         loaded.ok()?;
-        Some(Machine { context, deadline, time: settings.time, _runtime: runtime })
+        Some(Machine { context, end, time: settings.time, _runtime: runtime })
     }
 
-    fn check(&self, text: &str) -> Outcome {
-        self.deadline.set(Some(Instant::now() + self.time));
-        let outcome = self.context.with(|ctx| match ask(&ctx, text) {
-            Ok(reply) => read_reply(&reply, text),
-            Err(()) if self.deadline.get().is_some_and(|at| Instant::now() >= at) => {
-                Outcome::Failed(Failure::TooSlow)
-            }
+    fn check(&self, text: &str, deadline: &Deadline) -> Outcome {
+        let end = End { deadline: deadline.clone(), at: Instant::now() + self.time };
+        self.end.replace(Some(end));
+        let reply = self.context.with(|ctx| ask(&ctx, text));
+        let ended = self.end.take();
+        match reply {
+            Ok(reply) => read_reply(&reply, text, deadline).unwrap_or(Outcome::Failed(Failure::TooSlow)),
+            Err(()) if ended.is_some_and(|end| end.reached()) => Outcome::Failed(Failure::TooSlow),
             Err(()) => Outcome::Failed(Failure::TooDeep),
-        });
-        self.deadline.set(None);
-        outcome
+        }
     }
 }
 
@@ -241,20 +278,21 @@ struct Location {
     last_column: serde_json::Value,
 }
 
-fn read_reply(json: &str, text: &str) -> Outcome {
+fn read_reply(json: &str, text: &str, deadline: &Deadline) -> Result<Outcome, DeadlineExceeded> {
+    deadline.spend(json.len())?;
     let Ok(reply) = serde_json::from_str::<Reply>(json) else {
-        return Outcome::Failed(Failure::Unavailable);
+        return Ok(Outcome::Failed(Failure::Unavailable));
     };
     if reply.valid {
-        return Outcome::Accepted { mermaid_type: reply.kind };
+        return Ok(Outcome::Accepted { mermaid_type: reply.kind });
     }
     if reply.name.as_deref() == Some("InternalError") || reply.message.contains("out of memory") {
-        return Outcome::Failed(Failure::TooDeep);
+        return Ok(Outcome::Failed(Failure::TooDeep));
     }
     let unknown_kind = reply.name.as_deref() == Some("UnknownDiagramError");
     let settings = !unknown_kind && reply.parsed.is_none();
-    Outcome::Rejected(Rejection {
-        bytes: locate(&reply, text),
+    let rejection = Rejection {
+        bytes: locate(&reply, text, deadline)?,
         unexpected: reply
             .unexpected
             .as_ref()
@@ -271,16 +309,28 @@ fn read_reply(json: &str, text: &str) -> Outcome {
         message: reply.message,
         unknown_kind,
         settings,
-    })
+    };
+    Ok(Outcome::Rejected(rejection.within_bounds()))
 }
 
 /// The place in `text` that Mermaid points at. Mermaid counts in what is left after it has taken front matter,
 /// directives and comments away, so its lines are first brought back to ours.
-fn locate(reply: &Reply, text: &str) -> Option<(usize, usize)> {
-    let parsed = reply.parsed.as_deref()?;
-    let index = LineIndex::new(text);
+fn locate(
+    reply: &Reply,
+    text: &str,
+    deadline: &Deadline,
+) -> Result<Option<(usize, usize)>, DeadlineExceeded> {
+    let Some(parsed) = reply.parsed.as_deref() else {
+        return Ok(None);
+    };
+    let index = LineIndex::within(text, deadline);
+    let lines = original_lines(parsed, &index, deadline)?;
+    Ok(place(reply, &index, &lines))
+}
+
+/// The place that a reply names, with the original line of each line that Mermaid parsed.
+fn place(reply: &Reply, index: &LineIndex<'_>, lines: &[usize]) -> Option<(usize, usize)> {
     let number = |value: Option<f64>| value.filter(|n| n.is_finite() && *n >= 0.0).map(|n| n as usize);
-    let lines = original_lines(parsed, &index);
     let original = |line: usize| lines.get(line.saturating_sub(1)).or(lines.last()).copied();
     let end_of_text = reply.token.as_ref().and_then(|t| t.as_str()) == Some("EOF")
         || matches!(reply.token.as_ref().and_then(serde_json::Value::as_f64), Some(1.0));
@@ -325,22 +375,47 @@ fn line_and_column(message: &str) -> (Option<usize>, Option<usize>) {
 ///
 /// Mermaid only ever removes, so walking both in step finds each line again; a line from which something was cut out
 /// is found by what is left of it, and where even that fails the next line is taken.
-fn original_lines(parsed: &str, index: &LineIndex<'_>) -> Vec<usize> {
+fn original_lines(
+    parsed: &str,
+    index: &LineIndex<'_>,
+    deadline: &Deadline,
+) -> Result<Vec<usize>, DeadlineExceeded> {
+    let count = index.line_count();
+    // The lines of each content, from the first to the last.
+    let mut places: HashMap<&str, Vec<usize>> = HashMap::new();
+    let mut bytes = 0;
+    for number in 1..=count {
+        let content = index.line(number).map_or("", |(_, content)| content.trim());
+        deadline.spend(content.len() + 1)?;
+        bytes += content.len() + 1;
+        places.entry(content).or_default().push(number);
+    }
+    // What is left of a cut line stands near; looking for it in all lines, for every line, would take too long.
+    let mut search = 4 * bytes + (1 << 16);
     let mut next = 1;
-    parsed
-        .lines()
-        .map(|line| {
-            let wanted = line.trim();
-            let found = (next..=index.line_count())
-                .find(|n| index.line(*n).is_some_and(|(_, content)| content.trim() == wanted))
-                .or_else(|| {
-                    (next..=index.line_count()).find(|n| {
-                        index.line(*n).is_some_and(|(_, c)| !wanted.is_empty() && c.contains(wanted))
-                    })
-                })
-                .unwrap_or(next.min(index.line_count()));
-            next = found + 1;
-            found
-        })
-        .collect()
+    let mut lines = Vec::new();
+    for line in parsed.lines() {
+        deadline.spend(line.len() + 1)?;
+        let wanted = line.trim();
+        let same = places
+            .get(wanted)
+            .and_then(|numbers| numbers.get(numbers.partition_point(|number| *number < next)).copied());
+        let mut found = same;
+        if same.is_none() && !wanted.is_empty() {
+            for number in next..=count {
+                let content = index.line(number).map_or("", |(_, content)| content);
+                let Some(left) = search.checked_sub(content.len() + 1) else { break };
+                search = left;
+                deadline.spend(content.len() + 1)?;
+                if content.contains(wanted) {
+                    found = Some(number);
+                    break;
+                }
+            }
+        }
+        let found = found.unwrap_or(next.min(count));
+        next = found + 1;
+        lines.push(found);
+    }
+    Ok(lines)
 }

@@ -4,10 +4,15 @@
 //! one that we put our name to.
 
 pub(crate) mod fast;
+mod fast_bounds;
 #[cfg(feature = "mermaid")]
 pub(crate) mod mermaid;
+#[cfg(feature = "mermaid")]
+mod queue;
 
 use serde::{Deserialize, Serialize};
+
+use crate::text::shortened;
 
 /// What one engine said of one text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +69,20 @@ pub enum Failure {
     Unavailable,
     /// Too many texts wait for the engine already; this one was not queued.
     Busy,
+}
+
+impl Rejection {
+    /// The same, with texts that fit into an answer: an engine may quote the whole diagram.
+    pub(crate) fn within_bounds(mut self) -> Self {
+        const MAX_MESSAGE: usize = 2000;
+        const MAX_TOKEN: usize = 200;
+        const MAX_EXPECTED: usize = 100;
+        self.message = shortened(&self.message, MAX_MESSAGE);
+        self.unexpected = self.unexpected.map(|token| shortened(&token, MAX_TOKEN));
+        self.expected.truncate(MAX_EXPECTED);
+        self.expected.iter_mut().for_each(|token| *token = shortened(token, MAX_TOKEN));
+        self
+    }
 }
 
 impl Failure {

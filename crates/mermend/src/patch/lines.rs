@@ -1,6 +1,12 @@
 //! The lines of a diagram, and where ids stand in them.
 
+use std::collections::{BTreeSet, HashMap, HashSet};
+
 use super::{Family, write::bracketed};
+use crate::deadline::{Deadline, DeadlineExceeded};
+
+/// The most places of an id in one line at which a label is looked for.
+const MOST_PLACES: usize = 16;
 
 /// A diagram, line by line.
 pub(super) struct Lines<'a> {
@@ -65,9 +71,8 @@ impl<'a> Lines<'a> {
 
     /// How the first statement is indented.
     fn indent(&self) -> &'a str {
-        let first =
-            self.body().map(|at| self.line(at)).find(|line| !line.trim().is_empty()).unwrap_or("    ");
-        &first[..first.len() - first.trim_start().len()]
+        let first = self.body().map(|at| self.line(at)).find(|line| !line.trim().is_empty());
+        indent_of(first.unwrap_or("    "))
     }
 
     /// Whether `id` stands in a line outside of quotes.
@@ -79,27 +84,47 @@ impl<'a> Lines<'a> {
         self.body().filter(|at| self.mentions(*at, id)).collect()
     }
 
-    /// Lines that are this member of a class, in its box or behind its name.
-    pub(super) fn members(&self, member: &str) -> Vec<Vec<usize>> {
-        let is = |line: &str| {
-            let line = line.trim();
+    /// Lines that are this member of a class, in a box or behind a name; those in the box of `id` or behind its name first.
+    pub(super) fn members(&self, id: &str, member: &str) -> Vec<usize> {
+        let sought = super::plain(member);
+        let (mut own, mut others) = (Vec::new(), Vec::new());
+        let mut in_own_box = false;
+        for at in self.body() {
+            let line = self.line(at).trim();
             let behind_name = line.split_once(':').map_or("", |(_, rest)| rest);
-            super::plain(line) == super::plain(member) || super::plain(behind_name) == super::plain(member)
-        };
-        self.body().filter(|at| is(self.line(*at))).map(|at| vec![at]).collect()
+            if super::plain(line) == sought || super::plain(behind_name) == sought {
+                match in_own_box || places(line, id).first() == Some(&0) {
+                    true => own.push(at),
+                    false => others.push(at),
+                }
+            }
+            if line.ends_with('{') {
+                in_own_box = opens_box_of(line, id);
+            } else if line == "}" {
+                in_own_box = false;
+            }
+        }
+        own.append(&mut others);
+        own
     }
 
-    /// The lines of `set`, and those of the box that one of them opens for `id`.
+    /// The lines of `set`, and those of the box that one of them opens for `id`. Sorted.
     pub(super) fn with_blocks(&self, id: &str, set: &[usize]) -> Vec<usize> {
+        // For each line the next one, from itself on, that closes a box.
+        let mut closing = vec![None; self.lines.len()];
+        let mut next = None;
+        for (at, line) in self.lines.iter().enumerate().rev() {
+            next = if line.trim() == "}" { Some(at) } else { next };
+            closing[at] = next;
+        }
         let mut all = Vec::new();
+        let mut done = 0;
         for at in set {
             all.push(*at);
-            let line = self.line(*at).trim();
-            let opens = line.strip_prefix("class ").is_some_and(|rest| !places(rest, id).is_empty())
-                && line.ends_with('{');
-            if opens {
-                let end = (*at..self.lines.len()).find(|at| self.line(*at).trim() == "}").unwrap_or(*at);
-                all.extend(at + 1..=end);
+            if opens_box_of(self.line(*at).trim(), id) {
+                let end = closing.get(*at).copied().flatten().unwrap_or(*at);
+                all.extend((at + 1).max(done)..=end);
+                done = done.max(end + 1);
             }
         }
         all.sort_unstable();
@@ -107,24 +132,61 @@ impl<'a> Lines<'a> {
         all
     }
 
+    /// The text without the lines of `set`, which is sorted.
     pub(super) fn without(&self, set: &[usize]) -> String {
-        Self::join(self.lines.iter().enumerate().filter(|(at, _)| !set.contains(at)).map(|(_, line)| *line))
+        let rest = self.lines.iter().enumerate().filter(|(at, _)| set.binary_search(at).is_err());
+        Self::join(rest.map(|(_, line)| *line))
     }
 
-    /// The text with `again` in the place of the lines of `set`.
+    /// The text with `again` in the place of the lines of `set`, which is sorted.
     pub(super) fn replaced(&self, set: &[usize], again: &[String]) -> String {
         let mut out = String::new();
         for (at, line) in self.lines.iter().enumerate() {
             if set.first() == Some(&at) {
-                let indent = &line[..line.len() - line.trim_start().len()];
+                let indent = indent_of(line);
                 again.iter().for_each(|new| out.push_str(&format!("{indent}{new}\n")));
             }
-            if !set.contains(&at) {
+            if set.binary_search(&at).is_err() {
                 out.push_str(line);
                 out.push('\n');
             }
         }
         out
+    }
+
+    /// The boxes of `ids` as the lines of `set` define them: each with its id, its brackets with the label, and its style
+    /// class.
+    pub(super) fn definitions<'i>(
+        &self,
+        set: &[usize],
+        ids: &HashSet<&'i str>,
+        deadline: &Deadline,
+    ) -> Result<HashMap<&'i str, String>, DeadlineExceeded> {
+        let lengths: BTreeSet<usize> = ids.iter().map(|id| id.len()).collect();
+        let mut found = HashMap::new();
+        for at in set {
+            let line = self.line(*at);
+            let mut tries: HashMap<&str, usize> = HashMap::new();
+            for place in spots(line) {
+                deadline.spend(lengths.len())?;
+                for length in &lengths {
+                    let Some(id) = line.get(place..place + length).and_then(|id| ids.get(id).copied()) else {
+                        continue;
+                    };
+                    let ends = !line[place + length..].starts_with(is_word);
+                    let tries = tries.entry(id).or_default();
+                    if !ends || found.contains_key(id) || *tries >= MOST_PLACES {
+                        continue;
+                    }
+                    *tries += 1;
+                    if let Some(raw) = definition(line, place, *length) {
+                        deadline.spend(raw.len())?;
+                        found.insert(id, raw);
+                    }
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// Arrow heads and lengths that an outline does not tell.
@@ -174,34 +236,35 @@ impl<'a> Lines<'a> {
 
     /// The text with another label on `id`, where it has one and where it could have one.
     pub(super) fn relabelled(&self, family: Family, id: &str, label: &str) -> Vec<String> {
+        const MOST_TRIES: usize = 8;
+        const MOST_BARE: usize = 4;
         let mut tries = Vec::new();
         let mut bare = Vec::new();
-        for at in self.mentioning(id) {
+        let places = self.mentioning(id).into_iter().flat_map(|at| {
             let line = self.line(at);
-            for place in places(line, id) {
-                let behind = place + id.len();
-                match shaped(&line[behind..]) {
-                    Some((open, close, length))
-                        if open != "@{" && !(family == Family::Class && open == "{") =>
-                    {
-                        let text = format!(
-                            "{}{}{}",
-                            &line[..behind],
-                            bracketed(open, label, close),
-                            &line[behind + length..]
-                        );
+            places(line, id).into_iter().take(MOST_PLACES).map(move |place| (at, line, place + id.len()))
+        });
+        for (at, line, behind) in places {
+            if tries.len() >= MOST_TRIES && bare.len() >= MOST_BARE {
+                break;
+            }
+            match shaped(&line[behind..]) {
+                Some((open, close, length)) if open != "@{" && !(family == Family::Class && open == "{") => {
+                    if tries.len() < MOST_TRIES {
+                        let labelled = bracketed(open, label, close);
+                        let text = format!("{}{labelled}{}", &line[..behind], &line[behind + length..]);
                         tries.push(self.with(at, &text));
                     }
-                    _ if family == Family::Flow || line.trim_start().starts_with("class ") => {
+                }
+                _ if family == Family::Flow || line.trim_start().starts_with("class ") => {
+                    if bare.len() < MOST_BARE {
                         let text = format!("{}[\"{label}\"]{}", &line[..behind], &line[behind..]);
                         bare.push(self.with(at, &text));
                     }
-                    _ => {}
                 }
+                _ => {}
             }
         }
-        tries.truncate(8);
-        bare.truncate(4);
         tries.append(&mut bare);
         tries
     }
@@ -215,13 +278,30 @@ fn is_comment(line: &str) -> bool {
     line.trim_start().starts_with("%%")
 }
 
+/// Whether a line without spaces around it opens the box of the class `id`.
+fn opens_box_of(line: &str, id: &str) -> bool {
+    line.ends_with('{') && line.strip_prefix("class ").is_some_and(|rest| !places(rest, id).is_empty())
+}
+
+/// The spaces that a line begins with, as far as new lines repeat them.
+fn indent_of(line: &str) -> &str {
+    const MOST: usize = 100;
+    let indent = &line[..line.len() - line.trim_start().len()];
+    &indent[..indent.floor_char_boundary(MOST)]
+}
+
 /// Where `id` stands as a word of its own: not in quotes, not in the brackets or bars of a label.
 fn places(line: &str, id: &str) -> Vec<usize> {
+    let stands = |at: &usize| line[*at..].strip_prefix(id).is_some_and(|after| !after.starts_with(is_word));
+    spots(line).into_iter().filter(stands).collect()
+}
+
+/// Where a word may begin: not in quotes, not in the brackets or bars of a label.
+fn spots(line: &str) -> Vec<usize> {
     let mut found = Vec::new();
     let (mut quoted, mut bars, mut depth) = (false, false, 0_i32);
-    let mut at = 0;
-    while let Some(c) = line[at..].chars().next() {
-        let before = line[..at].chars().next_back();
+    let mut before = None;
+    for (at, c) in line.char_indices() {
         match c {
             '"' => quoted = !quoted,
             _ if quoted => {}
@@ -229,15 +309,10 @@ fn places(line: &str, id: &str) -> Vec<usize> {
             '[' | '(' | '{' => depth += 1,
             ']' | ')' | '}' => depth -= 1,
             _ if bars || depth > 0 => {}
-            _ if line[at..].starts_with(id) && !before.is_some_and(is_word) => {
-                let after = line[at + id.len()..].chars().next();
-                if !after.is_some_and(is_word) {
-                    found.push(at);
-                }
-            }
+            _ if !before.is_some_and(is_word) => found.push(at),
             _ => {}
         }
-        at += c.len_utf8();
+        before = Some(c);
     }
     found
 }
@@ -247,7 +322,7 @@ fn is_word(c: char) -> bool {
 }
 
 /// The brackets that a text begins with, and how long they and what is in them are.
-pub(super) fn shaped(rest: &str) -> Option<(&'static str, &'static str, usize)> {
+fn shaped(rest: &str) -> Option<(&'static str, &'static str, usize)> {
     let (open, close) = BRACKETS.iter().find(|(open, _)| rest.starts_with(open))?;
     let inner = &rest[open.len()..];
     let mut quoted = false;
@@ -260,15 +335,12 @@ pub(super) fn shaped(rest: &str) -> Option<(&'static str, &'static str, usize)> 
     None
 }
 
-/// A box as a line defines it: its id, its brackets with the label, and its style class.
-pub(super) fn raw_definition(line: &str, id: &str) -> Option<String> {
-    places(line, id).into_iter().find_map(|place| {
-        let mut end = place + id.len();
-        let (_, _, length) = shaped(&line[end..])?;
-        end += length;
-        if let Some(rest) = line[end..].strip_prefix(":::") {
-            end += 3 + rest.find(|c: char| !is_word(c) && c != '-').unwrap_or(rest.len());
-        }
-        Some(line[place..end].to_owned())
-    })
+/// The box whose id of `length` bytes begins at `place`.
+fn definition(line: &str, place: usize, length: usize) -> Option<String> {
+    let mut end = place + length;
+    end += shaped(&line[end..])?.2;
+    if let Some(rest) = line[end..].strip_prefix(":::") {
+        end += 3 + rest.find(|c: char| !is_word(c) && c != '-').unwrap_or(rest.len());
+    }
+    Some(line[place..end].to_owned())
 }

@@ -3,27 +3,33 @@
 //! An operation says what the diagram should mean afterwards. Edits of the text are tried, the smallest first, and the
 //! first one after which the diagram means exactly that is taken: so an operation does what was asked, or nothing.
 
+use std::collections::{HashMap, HashSet};
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    check::{Checked, Checker},
+    check::{Checked, Checker, Engine},
     compare::{Change, changes},
-    deadline::Deadline,
+    deadline::{Deadline, DeadlineExceeded},
+    diff::unified_diff_within,
     engines::Failure,
-    outline::{Outline, OutlineEdge, OutlineNode, outline},
-    repair::unified_diff,
+    outline::{Outline, OutlineEdge, OutlineNode, outline_within},
 };
 
 mod lines;
+mod wanted;
 mod write;
 
-use lines::{Lines, raw_definition};
-use write::{SHAPES, arrows, quoted, spaced, written};
+use lines::Lines;
+use wanted::wanted;
+use write::{SHAPES, quoted, written};
 
 /// At most so many operations at once.
 const MOST_OPERATIONS: usize = 200;
 /// Larger diagrams are not patched: every edit that is tried is read anew.
 const MOST_BYTES: usize = 100_000;
+/// The most edits that are tried for one operation.
+const MOST_TRIES: usize = 40;
 
 /// One change to a diagram. Boxes are named by their ids in the text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,6 +160,52 @@ pub(super) enum Family {
     Class,
 }
 
+/// Why an operation, or the whole patch, is not carried out.
+enum Stop {
+    Refused(String),
+    Failed(Failure),
+}
+
+impl Stop {
+    fn at(self, operation: usize) -> PatchError {
+        match self {
+            Stop::Refused(message) => PatchError { operation, kind: PatchErrorKind::Refused, message },
+            Stop::Failed(failure) => {
+                let message = match failure {
+                    Failure::TooLarge => {
+                        "The diagram is larger than what is checked, so nothing was changed."
+                    }
+                    Failure::TooSlow => {
+                        "The time limit was reached, so nothing was changed. Send fewer operations."
+                    }
+                    Failure::TooDeep => {
+                        "Mermaid ran out of memory or of depth while reading the diagram, so nothing was changed."
+                    }
+                    Failure::Busy => {
+                        "Too many other texts wait for the Mermaid engine, so nothing was changed. Try again in a few seconds."
+                    }
+                    Failure::Unavailable => {
+                        "The Mermaid engine could not run, so nothing was changed. Try again."
+                    }
+                };
+                PatchError { operation, kind: PatchErrorKind::Failed(failure), message: message.to_owned() }
+            }
+        }
+    }
+}
+
+impl From<String> for Stop {
+    fn from(message: String) -> Self {
+        Stop::Refused(message)
+    }
+}
+
+impl From<DeadlineExceeded> for Stop {
+    fn from(DeadlineExceeded: DeadlineExceeded) -> Self {
+        Stop::Failed(Failure::TooSlow)
+    }
+}
+
 impl Checker {
     /// Carries out `operations` in their order, all or none.
     ///
@@ -172,76 +224,206 @@ impl Checker {
         &self,
         text: &str,
         operations: &[Operation],
-        _deadline: &Deadline,
+        deadline: &Deadline,
     ) -> Result<Patched, PatchError> {
-        let refuse = |operation, message: String| {
-            Err(PatchError { operation, kind: PatchErrorKind::Refused, message })
-        };
+        let refuse = |message: &str| Stop::Refused(message.to_owned()).at(0);
         if operations.len() > MOST_OPERATIONS || text.len() > MOST_BYTES {
-            return refuse(
-                0,
-                format!(
-                    "At most {MOST_OPERATIONS} operations on at most {MOST_BYTES} bytes are carried out at once."
-                ),
-            );
+            return Err(refuse(&format!(
+                "At most {MOST_OPERATIONS} operations on at most {MOST_BYTES} bytes are carried out at once."
+            )));
         }
         let family = match crate::kinds::of_header(text).map(|kind| kind.id) {
             Some("flowchart") => Family::Flow,
             Some("class") => Family::Class,
             _ => {
-                return refuse(
-                    0,
-                    "Only flowcharts and class diagrams can be patched; change other kinds in the text."
-                        .to_owned(),
-                );
+                return Err(refuse(
+                    "Only flowcharts and class diagrams can be patched; change other kinds in the text.",
+                ));
             }
         };
-        let Some(before) =
-            outline(text).filter(|_| self.deciding(text).is_some_and(|verdict| verdict.valid()))
-        else {
-            return refuse(0, "The diagram is not valid yet: repair it first, then patch it.".to_owned());
-        };
-        let mut code = text.to_owned();
-        let mut current = before.clone();
-        for (number, operation) in operations.iter().enumerate() {
-            let edited = apply(family, &code, &current, operation);
-            (code, current) = edited.map_err(|message| PatchError {
-                operation: number,
-                kind: PatchErrorKind::Refused,
-                message,
-            })?;
+        let not_valid = "The diagram is not valid yet: repair it first, then patch it.";
+        let outline = outline_within(text, deadline).map_err(|exceeded| Stop::from(exceeded).at(0))?;
+        let before = outline.ok_or_else(|| refuse(not_valid))?;
+        if !self.accepts(text, deadline).map_err(|failure| Stop::Failed(failure).at(0))? {
+            return Err(refuse(not_valid));
         }
-        let checked = self.check(&code);
+        let patch = Patch { family, size_bytes: self.limits().size_bytes, deadline };
+        let start = State { text: text.to_owned(), outline: before.clone() };
+        let State { text: code, outline: current } =
+            patch.apply_all(start, operations, 0).map_err(|(operation, stop)| stop.at(operation))?;
+        let last = operations.len().saturating_sub(1);
+        let checked = self.check_within(&code, Engine::Mermaid, deadline);
+        if let Some(failure) = checked.failure() {
+            return Err(Stop::Failed(failure).at(last));
+        }
         if !checked.valid {
-            return refuse(
-                operations.len().saturating_sub(1),
-                "Mermaid would not accept the result, so nothing was changed.".to_owned(),
-            );
+            let message = "Mermaid would not accept the result, so nothing was changed.".to_owned();
+            return Err(Stop::Refused(message).at(last));
         }
-        Ok(Patched { changes: changes(&before, &current), diff: unified_diff(text, &code), checked, code })
+        let exceeded = |exceeded| Stop::from(exceeded).at(last);
+        let changes = changes(&before, &current, deadline).map_err(exceeded)?.list;
+        let diff = unified_diff_within(text, &code, deadline).map_err(exceeded)?;
+        Ok(Patched { changes, diff, checked, code })
     }
 }
 
-fn apply(
+/// A diagram on its way from operation to operation.
+struct State {
+    text: String,
+    outline: Outline,
+}
+
+/// What all operations of a patch share.
+struct Patch<'d> {
     family: Family,
-    text: &str,
-    now: &Outline,
-    operation: &Operation,
-) -> Result<(String, Outline), String> {
-    let wanted = wanted(family, now, operation)?;
-    let lines = Lines::of(text);
-    for candidate in candidates(family, &lines, now, &wanted, operation) {
-        if let Some(found) = outline(&candidate)
-            && same(&found, &wanted)
-        {
-            return Ok((candidate, found));
+    size_bytes: usize,
+    deadline: &'d Deadline,
+}
+
+impl Patch<'_> {
+    /// Carries out all of `operations`; the error names the first that cannot be, counted from `first`.
+    fn apply_all(
+        &self,
+        state: State,
+        operations: &[Operation],
+        first: usize,
+    ) -> Result<State, (usize, Stop)> {
+        match operations {
+            [] => Ok(state),
+            [only] => self.apply(&state, only).map_err(|stop| (first, stop)),
+            _ => {
+                let together = self.apply_together(&state, operations);
+                if let Some(next) = together.map_err(|exceeded| (first, exceeded.into()))? {
+                    return Ok(next);
+                }
+                let (left, right) = operations.split_at(operations.len() / 2);
+                let state = self.apply_all(state, left, first)?;
+                self.apply_all(state, right, first + left.len())
+            }
         }
     }
-    let (id, _) = names(operation);
-    let place = lines.mentioning(id).first().map(|at| format!(" (line {})", at + 1)).unwrap_or_default();
-    Err(format!(
-        "The text around `{id}`{place} is written in a way that cannot be changed without changing more than was asked; change it in the text."
-    ))
+
+    /// Operations whose first edit is usually the right one, with one reading of the text for all of them instead of one
+    /// for each. `None` if that does not lead to what they ask for: then each of them is tried by itself.
+    fn apply_together(
+        &self,
+        state: &State,
+        operations: &[Operation],
+    ) -> Result<Option<State>, DeadlineExceeded> {
+        if !operations.iter().all(is_simple) {
+            return Ok(None);
+        }
+        let mut text = state.text.clone();
+        let mut wanted = state.outline.clone();
+        for operation in operations {
+            self.deadline.spend(text.len())?;
+            let Ok(next) = wanted::wanted(self.family, &wanted, operation) else {
+                return Ok(None);
+            };
+            let lines = Lines::of(&text);
+            let tries = candidates(self.family, &lines, &next, operation);
+            let Some(Try::Text(candidate)) = tries.into_iter().next() else {
+                return Ok(None);
+            };
+            (text, wanted) = (candidate, next);
+        }
+        if text.len() > self.size_bytes {
+            return Ok(None);
+        }
+        let found = outline_within(&text, self.deadline)?;
+        Ok(found.filter(|found| same(found, &wanted)).map(|outline| State { text, outline }))
+    }
+
+    fn apply(&self, state: &State, operation: &Operation) -> Result<State, Stop> {
+        self.deadline.spend(state.text.len())?;
+        let wanted = wanted(self.family, &state.outline, operation)?;
+        let lines = Lines::of(&state.text);
+        for candidate in candidates(self.family, &lines, &wanted, operation).into_iter().take(MOST_TRIES) {
+            self.deadline.spend(state.text.len())?;
+            let text = match candidate {
+                Try::Text(text) => Some(text),
+                Try::Without(set) => self.rewritten(&lines, state, &wanted, &set)?,
+            };
+            let Some(text) = text.filter(|text| text.len() <= self.size_bytes) else { continue };
+            if let Some(outline) = outline_within(&text, self.deadline)?
+                && same(&outline, &wanted)
+            {
+                return Ok(State { text, outline });
+            }
+        }
+        let (id, _) = names(operation);
+        let place = lines.mentioning(id).first().map(|at| format!(" (line {})", at + 1)).unwrap_or_default();
+        Err(Stop::Refused(format!(
+            "The text around `{}`{place} is written in a way that cannot be changed without changing more than was asked; change it in the text.",
+            short(id)
+        )))
+    }
+
+    /// The text without the lines of `set`, with what was only there, and is still wanted, written anew.
+    fn rewritten(
+        &self,
+        lines: &Lines<'_>,
+        state: &State,
+        wanted: &Outline,
+        set: &[usize],
+    ) -> Result<Option<String>, DeadlineExceeded> {
+        let family = self.family;
+        let rest = outline_within(&lines.without(set), self.deadline)?.unwrap_or_default();
+        let kept: HashSet<(&str, &str, &str)> = rest
+            .nodes
+            .iter()
+            .map(|node| (node.id.as_str(), node.label.as_str(), node.shape.as_str()))
+            .collect();
+        let gone: Vec<&OutlineNode> = wanted
+            .nodes
+            .iter()
+            .filter(|node| !kept.contains(&(node.id.as_str(), node.label.as_str(), node.shape.as_str())))
+            .collect();
+        let mut left: HashMap<&OutlineEdge, usize> = HashMap::new();
+        rest.edges.iter().for_each(|edge| *left.entry(edge).or_default() += 1);
+        let mut edges: Vec<&OutlineEdge> = Vec::new();
+        for edge in &wanted.edges {
+            match left.get_mut(edge).filter(|count| **count > 0) {
+                Some(count) => *count -= 1,
+                None => edges.push(edge),
+            }
+        }
+        // What an outline does not tell (crosses, two heads, lengths) must not be lost.
+        if !edges.is_empty() && set.iter().any(|at| lines.has_special_ends(family, *at)) {
+            return Ok(None);
+        }
+        let ids: HashSet<&str> = gone.iter().map(|node| node.id.as_str()).collect();
+        let mut definitions = lines.definitions(set, &ids, self.deadline)?;
+        let ends: HashSet<&str> =
+            edges.iter().flat_map(|edge| [edge.from.as_str(), edge.to.as_str()]).collect();
+        let mut again = Vec::new();
+        for node in gone {
+            let by_a_line = ends.contains(node.id.as_str());
+            match (family, definitions.remove(node.id.as_str())) {
+                (Family::Flow, Some(raw)) => again.push(raw),
+                _ if node.label == node.id && by_a_line => {}
+                (Family::Flow, None) => again.push(node.id.clone()),
+                (Family::Class, _) if node.label == node.id => again.push(format!("class {}", node.id)),
+                (Family::Class, _) => again.push(format!("class {}[\"{}\"]", node.id, quoted(&node.label))),
+            }
+        }
+        again.extend(edges.into_iter().map(|edge| written(family, edge)));
+        // Nothing of the old diagram may be written anew that was not in these lines.
+        let now = &state.outline;
+        Ok((again.len() <= now.nodes.len() + now.edges.len() + 1).then(|| lines.replaced(set, &again)))
+    }
+}
+
+/// The first edit of these is tried without looking at the text again.
+fn is_simple(operation: &Operation) -> bool {
+    matches!(
+        operation,
+        Operation::AddNode { .. }
+            | Operation::AddEdge { .. }
+            | Operation::AddMember { .. }
+            | Operation::RenameNode { .. }
+            | Operation::SetLabel { .. }
+    )
 }
 
 /// The ids that an operation is about.
@@ -258,174 +440,6 @@ fn names(operation: &Operation) -> (&str, Option<&str>) {
     }
 }
 
-/// What the diagram should mean afterwards.
-fn wanted(family: Family, now: &Outline, operation: &Operation) -> Result<Outline, String> {
-    let mut next = now.clone();
-    let there = |id: &str| {
-        let ids: Vec<&str> = now.nodes.iter().map(|node| node.id.as_str()).take(20).collect();
-        match now.nodes.iter().any(|node| node.id == id) {
-            true => Ok(()),
-            false => {
-                Err(format!("There is no box `{}` in the diagram. There are {}.", short(id), ids.join(", ")))
-            }
-        }
-    };
-    let node = |outline: &mut Outline, id: &str, change: &dyn Fn(&mut OutlineNode)| {
-        outline.nodes.iter_mut().filter(|node| node.id == id).for_each(change);
-    };
-    match operation {
-        Operation::AddNode { id, label, shape } => {
-            new_id(now, id)?;
-            if let Some(shape) = shape
-                && (family == Family::Class || !SHAPES.iter().any(|row| row.0 == shape))
-            {
-                let known: Vec<&str> = SHAPES.iter().map(|row| row.0).collect();
-                return Err(format!(
-                    "There is no shape `{}` here; flowcharts have {}.",
-                    short(shape),
-                    known.join(", ")
-                ));
-            }
-            let label = label.as_deref().map(spaced).filter(|label| !label.is_empty());
-            next.nodes.push(OutlineNode {
-                id: id.clone(),
-                label: label.unwrap_or_else(|| id.clone()),
-                ..OutlineNode::default()
-            });
-        }
-        Operation::RemoveNode { id } => {
-            there(id)?;
-            next.nodes.retain(|node| node.id != *id);
-            next.edges.retain(|edge| edge.from != *id && edge.to != *id);
-        }
-        Operation::RenameNode { id, to } => {
-            there(id)?;
-            new_id(now, to)?;
-            node(&mut next, id, &|node| {
-                if node.label == node.id {
-                    node.label.clone_from(to);
-                }
-                node.id.clone_from(to);
-            });
-            for end in
-                next.edges.iter_mut().flat_map(|edge| [&mut edge.from, &mut edge.to]).filter(|end| *end == id)
-            {
-                end.clone_from(to);
-            }
-        }
-        Operation::SetLabel { id, label } => {
-            there(id)?;
-            let label = spaced(label);
-            if label.is_empty() {
-                return Err(format!("The label of `{id}` would be empty; give it words."));
-            }
-            node(&mut next, id, &|node| label.clone_into(&mut node.label));
-        }
-        Operation::AddEdge { from, to, label, kind } => {
-            there(from)?;
-            there(to)?;
-            let known = arrows(family);
-            let kind = kind.as_deref().unwrap_or(known[0].0);
-            if !known.iter().any(|row| row.0 == kind) {
-                let known: Vec<&str> = known.iter().map(|row| row.0).collect();
-                return Err(format!(
-                    "There is no kind of line `{}` here; there are {}.",
-                    short(kind),
-                    known.join(", ")
-                ));
-            }
-            next.edges.push(OutlineEdge {
-                from: from.clone(),
-                to: to.clone(),
-                label: spaced(label.as_deref().unwrap_or_default()),
-                kind: kind.to_owned(),
-                ..OutlineEdge::default()
-            });
-        }
-        Operation::RemoveEdge { from, to, label } => {
-            let at = edge(now, from, to, label.as_deref())?;
-            next.edges.remove(at);
-        }
-        Operation::SetEdgeLabel { from, to, label, old } => {
-            let at = edge(now, from, to, old.as_deref())?;
-            next.edges[at].label = spaced(label);
-        }
-        Operation::AddMember { id, member } => {
-            there(id)?;
-            if family == Family::Flow {
-                return Err("Boxes of a flowchart have no members; use set_label.".to_owned());
-            }
-            if member.trim().is_empty() || member.contains(['\n', '{', '}']) {
-                return Err("A member is one line without braces, such as `+date Date`.".to_owned());
-            }
-            node(&mut next, id, &|node| node.members.push(member.trim().to_owned()));
-        }
-        Operation::RemoveMember { id, member } => {
-            there(id)?;
-            let found = now
-                .nodes
-                .iter()
-                .find(|node| node.id == *id)
-                .and_then(|node| node.members.iter().position(|known| plain(known) == plain(member)));
-            let Some(at) = found else {
-                return Err(format!("The class `{id}` has no line `{}`.", short(member)));
-            };
-            node(&mut next, id, &|node| drop(node.members.remove(at)));
-        }
-    }
-    Ok(next)
-}
-
-fn new_id(now: &Outline, id: &str) -> Result<(), String> {
-    let fits = !id.is_empty() && id.len() <= 100 && id.chars().all(|c| c.is_alphanumeric() || c == '_');
-    if !fits || id.chars().next().is_some_and(char::is_numeric) {
-        return Err(format!(
-            "`{}` cannot be an id: use letters, digits and underscores, and begin with a letter.",
-            short(id)
-        ));
-    }
-    if matches!(
-        id.to_lowercase().as_str(),
-        "end"
-            | "graph"
-            | "flowchart"
-            | "subgraph"
-            | "class"
-            | "classdef"
-            | "click"
-            | "default"
-            | "direction"
-            | "href"
-            | "interpolate"
-            | "linkstyle"
-            | "note"
-            | "namespace"
-            | "style"
-    ) {
-        return Err(format!("`{id}` is a word of Mermaid's grammar; choose another id."));
-    }
-    match now.nodes.iter().any(|node| node.id == id) || now.groups.iter().any(|group| group.id == id) {
-        true => Err(format!("`{id}` is there already; choose another id.")),
-        false => Ok(()),
-    }
-}
-
-/// The one line that is meant.
-fn edge(now: &Outline, from: &str, to: &str, label: Option<&str>) -> Result<usize, String> {
-    let fits = |edge: &OutlineEdge| {
-        edge.from == from && edge.to == to && label.is_none_or(|label| edge.label == label.trim())
-    };
-    let found: Vec<usize> = (0..now.edges.len()).filter(|at| fits(&now.edges[*at])).collect();
-    match found.as_slice() {
-        [only] => Ok(*only),
-        [] => Err(format!("There is no such line from `{}` to `{}`.", short(from), short(to))),
-        _ => Err(format!(
-            "There are {} such lines from `{from}` to `{to}`; say what is written on the one that is meant.",
-            found.len()
-        )),
-    }
-}
-
 fn short(text: &str) -> String {
     text.chars().take(60).collect()
 }
@@ -435,16 +449,19 @@ fn plain(member: &str) -> String {
     member.chars().filter(|c| !c.is_whitespace() && *c != ':').collect()
 }
 
-/// Both mean the same. The shape of a new box is Mermaid's word for it, which nobody asked for.
+/// Both mean the same. The shape of a new box is Mermaid's word for it, which no operation asks for.
 fn same(found: &Outline, wanted: &Outline) -> bool {
+    let new: HashSet<&str> =
+        wanted.nodes.iter().filter(|node| node.shape.is_empty()).map(|node| node.id.as_str()).collect();
     let nodes = |outline: &Outline| {
         let mut nodes: Vec<OutlineNode> = outline.nodes.clone();
         for node in &mut nodes {
             node.members = node.members.iter().map(|member| plain(member)).collect();
             node.members.sort();
-            let new = wanted.nodes.iter().any(|other| other.id == node.id && other.shape.is_empty());
             // A box without brackets is a rectangle too.
-            if new || matches!(node.shape.as_str(), "squareRect" | "square" | "rect") {
+            if new.contains(node.id.as_str())
+                || matches!(node.shape.as_str(), "squareRect" | "square" | "rect")
+            {
                 node.shape.clear();
             }
         }
@@ -463,19 +480,21 @@ fn same(found: &Outline, wanted: &Outline) -> bool {
     nodes(found) == nodes(wanted) && edges(found) == edges(wanted) && found.groups == wanted.groups
 }
 
-/// Texts that may mean what is wanted, the one that changes least first.
-fn candidates(
-    family: Family,
-    lines: &Lines<'_>,
-    now: &Outline,
-    wanted: &Outline,
-    operation: &Operation,
-) -> Vec<String> {
+/// An edit that may do what is wanted.
+enum Try {
+    /// The whole text.
+    Text(String),
+    /// The text without these lines, with what else was in them written anew.
+    Without(Vec<usize>),
+}
+
+/// Edits that may do what is wanted, the one that changes least first.
+fn candidates(family: Family, lines: &Lines<'_>, wanted: &Outline, operation: &Operation) -> Vec<Try> {
     let (id, other) = names(operation);
     match operation {
         Operation::AddNode { id, label, shape } => {
             let label = label.as_deref().map(str::trim).filter(|label| !label.is_empty());
-            vec![lines.with_line(&match family {
+            let line = match family {
                 Family::Class => match label {
                     Some(label) => format!("class {id}[\"{}\"]", quoted(label)),
                     None => format!("class {id}"),
@@ -485,13 +504,17 @@ fn candidates(
                     let (_, open, close) = SHAPES.iter().find(|row| row.0 == shape).unwrap_or(&SHAPES[0]);
                     format!("{id}{open}\"{}\"{close}", quoted(label.unwrap_or(id)))
                 }
-            })]
+            };
+            vec![Try::Text(lines.with_line(&line))]
         }
         Operation::AddEdge { .. } => {
-            wanted.edges.last().map(|edge| lines.with_line(&written(family, edge))).into_iter().collect()
+            let edge = wanted.edges.last();
+            edge.map(|edge| Try::Text(lines.with_line(&written(family, edge)))).into_iter().collect()
         }
-        Operation::AddMember { id, member } => vec![lines.with_line(&format!("{id} : {}", member.trim()))],
-        Operation::RenameNode { id, to } => vec![lines.renamed(family, id, to)],
+        Operation::AddMember { id, member } => {
+            vec![Try::Text(lines.with_line(&format!("{id} : {}", member.trim())))]
+        }
+        Operation::RenameNode { id, to } => vec![Try::Text(lines.renamed(family, id, to))],
         Operation::SetLabel { id, label } => {
             let mut tries = lines.relabelled(family, id, &quoted(label.trim()));
             let line = match family {
@@ -499,73 +522,25 @@ fn candidates(
                 Family::Flow => format!("{id}[\"{}\"]", quoted(label.trim())),
             };
             tries.push(lines.with_line(&line));
-            tries
+            tries.into_iter().map(Try::Text).collect()
         }
-        Operation::RemoveNode { .. }
-        | Operation::RemoveEdge { .. }
-        | Operation::SetEdgeLabel { .. }
-        | Operation::RemoveMember { .. } => {
+        Operation::RemoveMember { id, member } => {
+            lines.members(id, member).into_iter().map(|at| Try::Without(vec![at])).collect()
+        }
+        Operation::RemoveNode { id } => {
             let mentioning = lines.mentioning(id);
-            let mut sets: Vec<Vec<usize>> = mentioning
-                .iter()
-                .filter(|at| other.is_none_or(|other| lines.mentions(**at, other)))
-                .map(|at| vec![*at])
-                .collect();
-            if let Operation::RemoveMember { member, .. } = operation {
-                sets = lines.members(member);
-            }
-            if let Operation::RemoveNode { id } = operation {
-                // Its own lines first: those of the others may be written again.
-                sets.push(lines.with_blocks(id, &mentioning));
-            }
-            sets.iter().filter_map(|set| rewritten(family, lines, now, wanted, set)).collect()
+            let all = lines.with_blocks(id, &mentioning);
+            // Its own lines first: those of the others may be written again.
+            let single = mentioning.into_iter().take(MOST_TRIES / 2).map(|at| Try::Without(vec![at]));
+            single.chain([Try::Without(all)]).collect()
         }
+        Operation::RemoveEdge { .. } | Operation::SetEdgeLabel { .. } => lines
+            .mentioning(id)
+            .into_iter()
+            .filter(|at| other.is_none_or(|other| lines.mentions(*at, other)))
+            .map(|at| Try::Without(vec![at]))
+            .collect(),
     }
-}
-
-/// The text without the lines of `set`, with what was only there, and is still wanted, written anew.
-fn rewritten(
-    family: Family,
-    lines: &Lines<'_>,
-    now: &Outline,
-    wanted: &Outline,
-    set: &[usize],
-) -> Option<String> {
-    let without = lines.without(set);
-    let rest = outline(&without).unwrap_or_default();
-    let gone = |node: &&OutlineNode| {
-        !rest
-            .nodes
-            .iter()
-            .any(|other| other.id == node.id && other.label == node.label && other.shape == node.shape)
-    };
-    let mut edges: Vec<&OutlineEdge> = Vec::new();
-    let mut left = rest.edges.clone();
-    for edge in &wanted.edges {
-        match left.iter().position(|other| other == edge) {
-            Some(at) => drop(left.remove(at)),
-            None => edges.push(edge),
-        }
-    }
-    // What an outline does not tell (crosses, two heads, lengths) must not be lost.
-    if !edges.is_empty() && set.iter().any(|at| lines.has_special_ends(family, *at)) {
-        return None;
-    }
-    let mut again = Vec::new();
-    for node in wanted.nodes.iter().filter(gone) {
-        let raw = set.iter().find_map(|at| raw_definition(lines.line(*at), &node.id));
-        let by_a_line = edges.iter().any(|edge| edge.from == node.id || edge.to == node.id);
-        match (family, raw) {
-            (Family::Flow, Some(raw)) => again.push(raw),
-            _ if node.label == node.id && by_a_line => {}
-            (Family::Flow, None) => again.push(node.id.clone()),
-            (Family::Class, _) if node.label == node.id => again.push(format!("class {}", node.id)),
-            (Family::Class, _) => again.push(format!("class {}[\"{}\"]", node.id, quoted(&node.label))),
-        }
-    }
-    again.extend(edges.into_iter().map(|edge| written(family, edge)));
-    // Nothing of the old diagram may be written anew that was not in these lines.
-    (again.len() <= now.nodes.len() + now.edges.len() + 1).then(|| lines.replaced(set, &again))
 }
 
 #[cfg(test)]

@@ -7,10 +7,11 @@ use std::{borrow::Cow, collections::HashMap};
 
 use quick_xml::{
     Reader, Writer,
+    escape::unescape,
     events::{BytesEnd, BytesStart, BytesText, Event, attributes::Attribute},
 };
 
-use super::{Part, PictureOptions, fonts};
+use super::{Part, PictureOptions, css, fonts};
 
 const ELEMENTS: [&str; 37] = [
     "svg",
@@ -75,12 +76,14 @@ pub(super) fn clean(
     let mut writer = Writer::new(Vec::with_capacity(svg.len() + 1024));
     let mut skipping = 0_usize;
     let mut fonts_done = place != Place::File;
+    // The text of an open `style`, without escapes. It is one text, whatever stands in it.
+    let mut style = String::new();
     loop {
         let event = reader.read_event().map_err(|error| format!("its SVG is not XML: {error}"))?;
         match event {
             Event::Eof => break,
             Event::Start(start) => {
-                if skipping > 0 || !known(&start) {
+                if skipping > 0 || pass.in_style() || !known(&start) {
                     skipping += 1;
                     continue;
                 }
@@ -94,7 +97,7 @@ pub(super) fn clean(
                     write(&mut writer, Event::End(BytesStart::new("style").to_end()))?;
                 }
             }
-            Event::Empty(start) if skipping == 0 && known(&start) => {
+            Event::Empty(start) if skipping == 0 && !pass.in_style() && known(&start) => {
                 let start = pass.element(&start)?;
                 write(&mut writer, Event::Empty(start))?;
             }
@@ -103,22 +106,23 @@ pub(super) fn clean(
                     skipping -= 1;
                     continue;
                 }
+                if pass.in_style() {
+                    let css =
+                        safe_css(&std::mem::take(&mut style)).replace('&', "&amp;").replace('<', "&lt;");
+                    write(&mut writer, Event::Text(BytesText::from_escaped(css)))?;
+                }
                 pass.close();
                 let end = BytesEnd::new(written_name(end.name().as_ref()).to_owned());
                 write(&mut writer, Event::End(end))?;
             }
-            Event::Text(text) if skipping == 0 => {
-                // Style text reaches nothing outside the picture.
-                match pass.in_style() {
-                    true => {
-                        write(&mut writer, Event::Text(BytesText::from_escaped(safe_css(&text))))?;
-                    }
-                    false => write(&mut writer, Event::Text(text))?,
-                }
-            }
-            Event::GeneralRef(reference) if skipping == 0 => {
-                write(&mut writer, Event::GeneralRef(reference))?
-            }
+            Event::Text(text) if skipping == 0 => match pass.in_style() {
+                true => style.push_str(&text),
+                false => write(&mut writer, Event::Text(text))?,
+            },
+            Event::GeneralRef(reference) if skipping == 0 => match pass.in_style() {
+                true => style.push_str(&referenced(&reference)),
+                false => write(&mut writer, Event::GeneralRef(reference))?,
+            },
             // Comments, declarations, processing instructions and CDATA have no place in a picture.
             _ => {}
         }
@@ -163,20 +167,20 @@ fn text_of(svg: &str) -> String {
         .collect()
 }
 
-/// CSS without imports and without any address but `url(#…)`.
+/// CSS that reaches nothing outside of the picture, with one font. It is neither escaped before nor after.
 fn safe_css(css: &str) -> String {
-    let mut out = String::with_capacity(css.len());
-    let mut rest = css;
-    while let Some(at) = rest.find("url(") {
-        let (before, after) = rest.split_at(at);
-        out.push_str(before);
-        let end = after.find(')').map_or(after.len(), |end| end + 1);
-        let target = after[4..end].trim_end_matches(')').trim().trim_matches(['"', '\'']);
-        out.push_str(if target.starts_with('#') { &after[..end] } else { "none" });
-        rest = &after[end..];
-    }
-    out.push_str(rest);
-    one_font(&out.replace("@import", "").replace("javascript:", "").replace("expression(", ""))
+    one_font(&css::safe(css))
+}
+
+/// The same for an attribute; `None` if its value is not XML.
+fn safe_css_attribute(value: &str) -> Option<String> {
+    let css = unescape(value).ok()?;
+    Some(safe_css(&css).replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;"))
+}
+
+/// What a reference such as `&gt;` or `&#62;` stands for; nothing if it is unknown.
+fn referenced(name: &str) -> String {
+    unescape(&format!("&{name};")).map(Cow::into_owned).unwrap_or_default()
 }
 
 /// CSS in which every text has the font that it was measured with: a viewer may well have the others that it names.
@@ -381,7 +385,10 @@ fn attribute<'s>(start: &'s BytesStart<'_>, name: &str) -> Option<Cow<'s, str>> 
 fn allowed<'a>(attribute: &Attribute<'a>) -> Option<Attribute<'a>> {
     let value = attribute.value.as_ref();
     let lower = attribute.key.as_ref().to_ascii_lowercase();
-    if lower.starts_with("on") || lower.starts_with("data-merman") || lower == "data-points" {
+    if lower.starts_with("on")
+        || lower.starts_with("data-merman")
+        || matches!(lower.as_str(), "data-points" | "xml:base")
+    {
         return None;
     }
     match lower.as_str() {
@@ -394,9 +401,10 @@ fn allowed<'a>(attribute: &Attribute<'a>) -> Option<Attribute<'a>> {
             let value = size.map_or(attribute.value.clone(), |size| Cow::Owned(format!("{}em", size / 2.0)));
             Some(Attribute { key: attribute.key, value })
         }
-        "style" | "fill" | "stroke" | "filter" | "mask" | "clip-path" | "marker-start" | "marker-mid"
-        | "marker-end" => {
-            let safe = safe_css(value);
+        "style" | "fill" | "stroke" | "filter" | "mask" | "clip-path" | "marker" | "marker-start"
+        | "marker-mid" | "marker-end" | "cursor" | "color" | "stop-color" | "flood-color"
+        | "lighting-color" => {
+            let safe = safe_css_attribute(value)?;
             Some(Attribute { key: attribute.key, value: Cow::Owned(safe) })
         }
         _ if value.contains("javascript:") => None,
@@ -407,6 +415,25 @@ fn allowed<'a>(attribute: &Attribute<'a>) -> Option<Attribute<'a>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn css_behind_references_and_elements_is_read_as_a_browser_reads_it() {
+        let options = PictureOptions::default();
+        for (svg, expected) in [
+            ("<svg><rect fill=\"&#117;rl(//x)\"/></svg>", "fill=\"none\""),
+            ("<svg><rect style=\"fill:url(&quot;//x&quot;)\"/></svg>", "style=\"fill:none\""),
+            ("<svg><rect style=\"fill:url(&quot;#x&quot;)\"/></svg>", "style=\"fill:url(&quot;#x&quot;)\""),
+            ("<svg><rect cursor=\"url(//x),auto\"/></svg>", "cursor=\"none,auto\""),
+            ("<svg><style>a{fill:&#117;rl(//x)}</style></svg>", "<style>a{fill:none}</style>"),
+            ("<svg><style>a{fill:u<g/>rl(//x)}</style></svg>", "<style>a{fill:none}</style>"),
+            ("<svg><style>a{fill:u<!-- -->rl(//x)}</style></svg>", "<style>a{fill:none}</style>"),
+            ("<svg><style>@imp<g>x</g>ort '//x';a&gt;b{}</style></svg>", "<style>a>b{}</style>"),
+            ("<svg><g xml:base=\"//x\"><use href=\"#a\"/></g></svg>", "<g><use href=\"#a\"/></g>"),
+        ] {
+            let cleaned = clean(svg, &options, None, Place::Page).unwrap();
+            assert!(cleaned.contains(expected), "{svg}\n{cleaned}");
+        }
+    }
 
     #[test]
     fn every_text_has_the_font_it_was_measured_with() {

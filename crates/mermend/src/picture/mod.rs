@@ -5,6 +5,7 @@
 //! PNG. The shipped fonts are in `fonts.rs`.
 
 mod clean;
+mod css;
 mod fonts;
 mod paint;
 

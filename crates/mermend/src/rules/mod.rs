@@ -2,17 +2,18 @@
 //!
 //! One file for each rule; the order of the table is the order in which repairs are tried. A rule only looks at the
 //! text ([`Document`]) and proposes edits: `repair.rs` decides whether they are kept. A rule may be wrong about a
-//! diagram that Mermaid accepts, because it is only ever asked about one that Mermaid rejects; it must take time in
-//! proportion to the text, and its edits never touch what the document calls closed.
+//! diagram that Mermaid accepts, because it is only ever asked about one that Mermaid rejects; its edits never touch what
+//! the document calls closed. It must take time and memory in proportion to the text: what it scans beyond the lines that
+//! [`Document::body`] gives out it records with [`Document::spend`].
 //!
 //! To add one: a file with `rule!`, a line `mod` in its folder, and a line in [`RULES`].
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use crate::{
+    deadline::DeadlineExceeded,
     document::Document,
-    finding::{Edit, Finding, Fix, FixClass, Severity, Span},
-    text::LineIndex,
+    finding::{Edit, FixClass},
 };
 
 /// One thing that can be wrong.
@@ -45,17 +46,21 @@ pub(crate) struct Hit {
     pub(crate) start: usize,
     pub(crate) end: usize,
     /// One plain sentence.
-    pub(crate) message: String,
+    pub(crate) message: Cow<'static, str>,
     pub(crate) edits: Vec<Edit>,
 }
 
 impl Hit {
-    pub(crate) fn new(range: Range<usize>, message: impl Into<String>, edits: Vec<Edit>) -> Self {
+    pub(crate) fn new(range: Range<usize>, message: impl Into<Cow<'static, str>>, edits: Vec<Edit>) -> Self {
         Hit { start: range.start, end: range.end, message: message.into(), edits }
     }
 
     /// A hit whose only edit replaces what it points at.
-    pub(crate) fn replace(range: Range<usize>, message: impl Into<String>, text: impl Into<String>) -> Self {
+    pub(crate) fn replace(
+        range: Range<usize>,
+        message: impl Into<Cow<'static, str>>,
+        text: impl Into<String>,
+    ) -> Self {
         let edits = vec![Edit::replace(range.start, range.end, text)];
         Hit::new(range, message, edits)
     }
@@ -84,13 +89,16 @@ impl Rule {
         section.join("\n").trim().to_owned()
     }
 
-    /// A hit as a finding of the indexed text.
-    pub(crate) fn finding(&self, hit: Hit, index: &LineIndex<'_>) -> Finding {
-        let span = Span::of(index, hit.start, hit.end);
-        let mut finding = Finding::new(self.code, Severity::Error, "rules", span, hit.message)
-            .with_hint(self.section("Fix").replace('\n', " "));
-        finding.fix = self.class.map(|class| Fix { class, edits: hit.edits });
-        finding
+    /// Every place where the rule applies.
+    ///
+    /// # Errors
+    /// When the deadline of the document is exceeded.
+    pub(crate) fn hits(&self, document: &Document<'_>) -> Result<Vec<Hit>, DeadlineExceeded> {
+        let hits = (self.find)(document);
+        match document.deadline().exceeded() {
+            true => Err(DeadlineExceeded),
+            false => Ok(hits),
+        }
     }
 }
 
@@ -133,7 +141,7 @@ const PLAIN: Rule = Rule {
 mod any;
 mod class;
 mod er;
-mod flowchart;
+pub(crate) mod flowchart;
 mod sequence;
 mod state;
 #[cfg(test)]
@@ -151,6 +159,8 @@ pub static RULES: &[&Rule] = &[
     &verdicts::BROKEN_SETTINGS,
     &verdicts::UNCHECKED,
     &verdicts::ENGINES_DISAGREE,
+    &verdicts::BUSY,
+    &verdicts::MORE_FINDINGS,
     &any::thinking::RULE,
     &any::escaped_newlines::RULE,
     &any::code_fence::RULE,

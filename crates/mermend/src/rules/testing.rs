@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use super::{RULES, Rule, explain};
-use crate::{Checker, document::Document, text::LineIndex};
+use crate::{Checker, Deadline, document::Document, text::LineIndex};
 
 /// One checker for all tests: its engine takes a second to start.
 pub(crate) fn checker() -> &'static Checker {
@@ -18,7 +18,8 @@ pub(crate) fn check_rule(code: &str, drawn: &str) {
     let rule = explain(code).unwrap_or_else(|| panic!("no rule {code}"));
     let is_drawing = |line: &str| line.trim_start().starts_with("%%") && line.contains('^');
     let text: String = drawn.split_inclusive('\n').filter(|line| !is_drawing(line)).collect();
-    let hits = (rule.find)(&Document::new(&text));
+    let deadline = Deadline::none();
+    let hits = rule.hits(&Document::new(&text, &deadline)).unwrap();
     assert!(!hits.is_empty(), "{code} finds nothing in\n{text}");
     let mut line_number = 0;
     let index = LineIndex::new(&text);
@@ -33,7 +34,7 @@ pub(crate) fn check_rule(code: &str, drawn: &str) {
         let seen: Vec<_> = hits
             .iter()
             .map(|hit| {
-                (index.position(hit.start), hit.message.as_str(), text[hit.start..hit.end].chars().count())
+                (index.position(hit.start), hit.message.as_ref(), text[hit.start..hit.end].chars().count())
             })
             .collect();
         let fits = |((at, column), said, size): &((usize, usize), &str, usize)| {

@@ -59,13 +59,14 @@ verdict! {
 
 verdict! {
     /// ## What it finds
-    /// A text that Mermaid had not finished reading when its time was over.
+    /// A text that was not checked, repaired or compared completely within the time limit.
     ///
     /// ## Why it breaks
-    /// A browser would hang on it too.
+    /// The text is large or takes long to read; a browser would hang on it too. Or the server is busy: the time limit
+    /// includes waiting for the Mermaid engine.
     ///
     /// ## Fix
-    /// Split it into several diagrams.
+    /// Split it into several diagrams. If the text is small, try again.
     TOO_SLOW, "MMD005", "too-slow"
 }
 
@@ -117,4 +118,28 @@ verdict! {
     /// ## Fix
     /// Nothing has to be done. A plainer way to write the same often satisfies both.
     ENGINES_DISAGREE, "MMD009", "engines-disagree"
+}
+
+verdict! {
+    /// ## What it finds
+    /// A text that could not be checked, because too many other texts wait for the Mermaid engine.
+    ///
+    /// ## Why it breaks
+    /// The queue of the engine is bounded. The text may be valid or not: it was not read.
+    ///
+    /// ## Fix
+    /// Try again in a few seconds.
+    BUSY, "MMD010", "busy"
+}
+
+verdict! {
+    /// ## What it finds
+    /// The number of findings beyond the most that one answer lists.
+    ///
+    /// ## Why it breaks
+    /// One error often causes many findings, so a longer list does not help.
+    ///
+    /// ## Fix
+    /// Correct the listed ones first, then check the text again.
+    MORE_FINDINGS, "MMD011", "more-findings"
 }

@@ -1,5 +1,8 @@
 //! The checker from outside: both engines on every kind, its bounds, and its agreement with mermaid.js in a browser.
 
+mod bounds;
+mod growth;
+
 use std::{fs, num::NonZeroUsize, path::Path, time::Duration};
 
 use mermend::{Checker, Engine, Limits, kinds::KINDS};

@@ -37,12 +37,16 @@ rule! {
 
 fn find(document: &Document<'_>) -> Vec<Hit> {
     let text = document.text;
+    if !document.spend(text.len()) {
+        return Vec::new();
+    }
     let fences = markdown::fences(text);
+    let begins_diagram = |text: &str| Document::new(text, document.deadline()).kind.is_some();
     // Opening marks before the first line of a diagram, or none at all but a closing one after it.
     let chosen = fences
         .iter()
         .find(|fence| fence.is_mermaid() && !fence.code(text).trim().is_empty())
-        .or_else(|| fences.iter().find(|fence| Document::new(fence.code(text)).kind.is_some()));
+        .or_else(|| fences.iter().find(|fence| begins_diagram(fence.code(text))));
     if let Some(fence) = chosen {
         let message = "The diagram stands in a Markdown fence.";
         let edits = vec![Edit::replace(0, fence.start, ""), Edit::replace(fence.end, text.len(), "")];
@@ -53,7 +57,7 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
         let (start, content) = header.content();
         // What is left of a fence whose marks were lost.
         let word = content.trim_matches(['`', '~', ':']).trim();
-        if word.eq_ignore_ascii_case("mermaid") && Document::new(&text[header.end()..]).kind.is_some() {
+        if word.eq_ignore_ascii_case("mermaid") && begins_diagram(&text[header.end()..]) {
             let end = document.after_break(&header);
             let hit = Hit::new(
                 start..header.end(),
@@ -65,7 +69,7 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
         // Marks and diagram on one line: "```mermaid flowchart TD".
         let bare = content.trim_start_matches('`').trim_start();
         let bare = bare.strip_prefix("mermaid").map_or(bare, str::trim_start);
-        if content.starts_with("```") && Document::new(bare).kind.is_some() {
+        if content.starts_with("```") && begins_diagram(bare) {
             let end = start + content.len() - bare.len();
             let mut edits = vec![Edit::replace(start, end, "")];
             edits.extend(stray_close(document));

@@ -44,7 +44,7 @@ const ENTITIES: [(&str, &str); 14] = [
 
 fn find(document: &Document<'_>) -> Vec<Hit> {
     let mut hits = Vec::new();
-    for line in document.lines().iter().filter(|line| !line.closed) {
+    for line in document.open_lines() {
         let mut in_quotes = false;
         let mut at = 0;
         while let Some(character) = line.text[at..].chars().next() {
@@ -52,14 +52,11 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
             in_quotes ^= character == '"';
             if character == '&' && !in_quotes {
                 // Escaped twice: "&amp;gt;".
-                let (prefix, inner) = match rest.strip_prefix("&amp;") {
-                    Some(tail) if ENTITIES.iter().any(|(entity, _)| tail.starts_with(&entity[1..])) => {
-                        (4, format!("&{tail}"))
-                    }
-                    _ => (0, String::new()),
-                };
-                let seen = if prefix > 0 { inner.as_str() } else { rest };
-                if let Some((entity, sign)) = ENTITIES.iter().find(|(entity, _)| seen.starts_with(entity)) {
+                let begins = |tail: &str| ENTITIES.iter().find(|(entity, _)| tail.starts_with(&entity[1..]));
+                let twice = rest.strip_prefix("&amp;").and_then(begins).map(|row| (4, row));
+                if let Some((prefix, (entity, sign))) =
+                    twice.or_else(|| begins(&rest[1..]).map(|row| (0, row)))
+                {
                     let start = line.start + at;
                     let end = start + prefix + entity.len();
                     hits.push(Hit::replace(

@@ -27,8 +27,11 @@ rule! {
 
 fn find(document: &Document<'_>) -> Vec<Hit> {
     let mut hits = Vec::new();
-    for line in document.lines().iter().filter(|line| !line.closed) {
+    for line in document.open_lines() {
+        // Behind an odd number of quotes.
+        let mut in_quotes = false;
         for (at, character) in line.text.char_indices() {
+            in_quotes ^= character == '"';
             let (plain, message) = match character {
                 '\u{a0}' | '\u{2007}' | '\u{202f}' | '\u{3000}' => {
                     (" ", "A no-break space stands where a space should.")
@@ -36,7 +39,7 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
                 '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}' => {
                     ("", "An invisible character.")
                 }
-                '“' | '”' | '„' | '‟' | '″' if delimits(line.text, at, character) => {
+                '“' | '”' | '„' | '‟' | '″' if !in_quotes && delimits(document, line.text, at, character) => {
                     ("\"", "A typographic quote stands where a plain one should.")
                 }
                 _ => continue,
@@ -49,11 +52,13 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
 }
 
 /// The quote stands at the edge of a label, not inside one.
-fn delimits(line: &str, at: usize, quote: char) -> bool {
-    let before = line[..at].trim_end().chars().next_back();
-    let after = line[at + quote.len_utf8()..].trim_start().chars().next();
-    let inner = line[..at].matches('"').count() % 2 == 1;
-    !inner && (before.is_none_or(|c| "[({|:/\\".contains(c)) || after.is_none_or(|c| "])}|:/\\".contains(c)))
+fn delimits(document: &Document<'_>, line: &str, at: usize, quote: char) -> bool {
+    let (head, tail) = (line[..at].trim_end(), line[at + quote.len_utf8()..].trim_start());
+    let spaces = line.len() - quote.len_utf8() - head.len() - tail.len();
+    let before = head.chars().next_back();
+    let after = tail.chars().next();
+    document.spend(spaces + 1)
+        && (before.is_none_or(|c| "[({|:/\\".contains(c)) || after.is_none_or(|c| "])}|:/\\".contains(c)))
 }
 
 #[cfg(test)]

@@ -111,6 +111,9 @@ fn after(document: &Document<'_>) -> Option<Hit> {
     let header = document.header()?;
     let mut cut = None;
     for line in lines.iter().rev().take_while(|line| line.start > header.start) {
+        if !document.spend(line.text.len() + 1) {
+            return None;
+        }
         let content = line.text.trim();
         if content.is_empty() {
             continue;
@@ -151,7 +154,7 @@ pub(super) fn is_sentence(line: &str) -> bool {
         .is_some_and(|c| c.is_uppercase() || c.is_ascii_digit());
     let keyword = ["note ", "title ", "class ", "style ", "click ", "end"]
         .iter()
-        .any(|word| line.to_ascii_lowercase().starts_with(word));
+        .any(|word| line.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word)));
     let ends = line.ends_with(['.', '!', '?', ':']);
     plain && !keyword && ((words >= 4 && first && (ends || marked)) || (marked && words >= 2 && first))
 }

@@ -1,5 +1,7 @@
 //! CLASS001: generic types as programming languages write them.
 
+use std::collections::HashMap;
+
 use crate::{
     document::Document,
     finding::{Edit, FixClass},
@@ -37,53 +39,63 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
     }
     let mut hits = Vec::new();
     for line in document.body() {
-        let bytes = line.text.as_bytes();
-        let mut at = 0;
-        while let Some(found) = line.text[at..].find('<').map(|found| at + found) {
-            at = found + 1;
+        let text = line.text;
+        let closing = pairs(text);
+        // Every bracket, for the edits.
+        let brackets: Vec<usize> = text.match_indices(['<', '>']).map(|(at, _)| at).collect();
+        let mut in_quotes = false;
+        let mut name = 0;
+        let mut done = 0;
+        let mut before = None;
+        for (at, character) in text.char_indices() {
+            in_quotes ^= character == '"';
             // A name touches it on the left; `<<`, `<|--` and `<--` are something else.
-            let touches = found > 0 && (bytes[found - 1].is_ascii_alphanumeric() || bytes[found - 1] == b'_');
-            let in_quotes = line.text[..found].matches('"').count() % 2 == 1;
-            if !touches || in_quotes {
-                continue;
+            let touches = before.is_some_and(|c: char| c.is_ascii_alphanumeric() || c == '_');
+            if character == '<'
+                && touches
+                && !in_quotes
+                && at >= done
+                && let Some(close) = closing.get(&at)
+            {
+                let from = brackets.partition_point(|bracket| *bracket < at);
+                let to = brackets.partition_point(|bracket| bracket <= close);
+                let edits = brackets[from..to]
+                    .iter()
+                    .map(|bracket| Edit::replace(line.start + bracket, line.start + bracket + 1, "~"))
+                    .collect();
+                done = close + 1;
+                hits.push(Hit::new(
+                    line.start + name..line.start + done,
+                    "A generic type in angle brackets.",
+                    edits,
+                ));
             }
-            let Some((end, edits)) = pairs(line.text, line.start, found) else {
-                continue;
-            };
-            let name =
-                line.text[..found].rfind(|c: char| !c.is_alphanumeric() && c != '_').map_or(0, |at| at + 1);
-            let name_start =
-                line.text.char_indices().map(|(at, _)| at).find(|at| *at >= name).unwrap_or(found);
-            hits.push(Hit::new(
-                line.start + name_start..line.start + end,
-                "A generic type in angle brackets.",
-                edits,
-            ));
-            at = end;
+            if !(character.is_alphanumeric() || character == '_') {
+                name = at + character.len_utf8();
+            }
+            before = Some(character);
         }
     }
     hits
 }
 
-/// The edits for all brackets of one type, and where it ends.
-fn pairs(line: &str, start: usize, from: usize) -> Option<(usize, Vec<Edit>)> {
-    let mut depth = 0;
-    let mut edits = Vec::new();
-    for (at, character) in line[from..].char_indices() {
+/// The closing bracket of each opening one between which there is nothing but types.
+fn pairs(line: &str) -> HashMap<usize, usize> {
+    let mut open = Vec::new();
+    let mut found = HashMap::new();
+    for (at, character) in line.char_indices() {
         match character {
-            '<' => depth += 1,
-            '>' => depth -= 1,
-            c if c.is_alphanumeric() || matches!(c, '_' | ',' | ' ' | '[' | ']' | '.' | '?' | '&') => {
-                continue;
+            '<' => open.push(at),
+            '>' => {
+                if let Some(from) = open.pop() {
+                    found.insert(from, at);
+                }
             }
-            _ => return None,
-        }
-        edits.push(Edit::replace(start + from + at, start + from + at + 1, "~"));
-        if depth == 0 {
-            return Some((from + at + 1, edits));
+            c if c.is_alphanumeric() || matches!(c, '_' | ',' | ' ' | '[' | ']' | '.' | '?' | '&') => {}
+            _ => open.clear(),
         }
     }
-    None
+    found
 }
 
 #[cfg(test)]

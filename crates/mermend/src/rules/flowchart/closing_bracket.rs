@@ -35,12 +35,12 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
     let text = document.text;
     let mut hits = Vec::new();
     for statement in scan::statements(document) {
-        let Body::Chain(pieces) = statement.body else {
+        let Body::Chain(pieces) = &statement.body else {
             continue;
         };
         for piece in pieces {
             let Piece::Node(node) = piece else { continue };
-            let Some(shape) = node.shape else { continue };
+            let Some(shape) = &node.shape else { continue };
             let Some(good) = shape.should_close else { continue };
             let label = &text[shape.label.clone()];
             if label.trim().is_empty() {

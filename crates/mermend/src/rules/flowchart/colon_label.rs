@@ -37,7 +37,7 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
     let text = document.text;
     let mut hits = Vec::new();
     for statement in scan::statements(document) {
-        let Body::Chain(pieces) = statement.body else {
+        let Body::Chain(pieces) = &statement.body else {
             continue;
         };
         let [Piece::Node(_), Piece::Link(link), Piece::Node(target), Piece::Junk(colon), ..] =

@@ -31,7 +31,7 @@ rule! {
 fn find(document: &Document<'_>) -> Vec<Hit> {
     let mut hits = Vec::new();
     for statement in scan::statements(document) {
-        let Body::Chain(pieces) = statement.body else {
+        let Body::Chain(pieces) = &statement.body else {
             continue;
         };
         for piece in pieces {
@@ -39,7 +39,7 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
                 && let Some(good) = link.should_be
             {
                 let message = format!("`{}` is no arrow of a flowchart.", &document.text[link.arrow.clone()]);
-                hits.push(Hit::replace(link.arrow, message, good));
+                hits.push(Hit::replace(link.arrow.clone(), message, good));
             }
         }
     }

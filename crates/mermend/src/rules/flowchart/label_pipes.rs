@@ -36,7 +36,7 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
     let text = document.text;
     let mut hits = Vec::new();
     for statement in scan::statements(document) {
-        let Body::Chain(pieces) = statement.body else {
+        let Body::Chain(pieces) = &statement.body else {
             continue;
         };
         for (at, piece) in pieces.iter().enumerate() {

@@ -32,7 +32,7 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
     let mut open = 0_usize;
     let mut hits = Vec::new();
     for statement in scan::statements(document) {
-        match statement.body {
+        match &statement.body {
             Body::Keyword { word, .. } => match &text[word.clone()] {
                 "subgraph" => open += 1,
                 "end" if open == 0 => {

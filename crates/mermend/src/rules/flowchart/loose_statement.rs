@@ -54,7 +54,7 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
                     .chunks(3)
                     .map(|three| format!("\n{}{}", line.indent(), three.join(" ")))
                     .collect::<String>();
-                Some(format!("class {a} {b}{more}"))
+                Some(format!("class {a} {b}{more}")).filter(|good| document.spend(good.len()))
             }
             [note, ..] if note.eq_ignore_ascii_case("note") => self::note(content).map(|(node, text)| {
                 notes += 1;

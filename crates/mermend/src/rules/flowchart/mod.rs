@@ -11,6 +11,6 @@ pub(crate) mod loose_statement;
 pub(crate) mod nameless_node;
 pub(crate) mod open_subgraph;
 pub(crate) mod reserved_id;
-mod scan;
+pub(crate) mod scan;
 pub(crate) mod spaced_id;
 pub(crate) mod unquoted_label;

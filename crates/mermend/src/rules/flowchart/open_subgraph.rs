@@ -37,11 +37,11 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
     let text = document.text;
     let mut open = Vec::new();
     for statement in scan::statements(document) {
-        let Body::Keyword { word, .. } = statement.body else {
+        let Body::Keyword { word, .. } = &statement.body else {
             continue;
         };
-        match &text[word] {
-            "subgraph" => open.push(statement.range),
+        match &text[word.clone()] {
+            "subgraph" => open.push(statement.range.clone()),
             "end" => drop(open.pop()),
             _ => {}
         }

@@ -1,6 +1,6 @@
 //! FLOW004: a word of the grammar as the id of a node.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::scan::{self, Body, Piece};
 use crate::{document::Document, finding::FixClass, rules::Hit};
@@ -61,15 +61,20 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
         .collect();
     labelled.extend(nodes.iter().filter(|node| node.shape.is_some()).map(|node| &text[node.id.clone()]));
     let taken: HashSet<&str> = nodes.iter().map(|node| &text[node.id.clone()]).collect();
+    let mut names: HashMap<&str, String> = HashMap::new();
     for node in &nodes {
         let id = &text[node.id.clone()];
         if !RESERVED.contains(&id) {
             continue;
         }
-        let mut name = format!("{id}_");
-        while taken.contains(name.as_str()) {
-            name.push('_');
-        }
+        let free = names.entry(id).or_insert_with(|| {
+            let mut name = format!("{id}_");
+            while document.spend(name.len()) && taken.contains(name.as_str()) {
+                name.push('_');
+            }
+            name
+        });
+        let mut name = free.clone();
         if node.shape.is_none() && labelled.insert(id) {
             name = format!("{name}[\"{id}\"]");
         }

@@ -1,25 +1,25 @@
 //! What the author of a flowchart probably meant: nodes, links and labels, also where brackets and arrows are wrong.
 //!
-//! It never rejects: what it cannot read is `Junk`. All ranges are bytes of the whole text. Every look ahead is at
-//! most `REACH` (`labels.rs`) bytes far, so that the time grows with the text and not with its square.
+//! It never rejects: what it cannot read is `Junk`. All ranges are bytes of the whole text. Every look ahead is bounded
+//! (`labels.rs`), so that the time grows with the text and not with its square.
 
 use std::ops::Range;
 
 use super::{
     arrows::{Arrow, arrow, dashes, dots},
-    labels::{balance, broken_close, closing, data, unclosed_length, window},
+    labels::{Lookahead, balance},
 };
 use crate::document::Document;
 
 /// One statement: what stands between line breaks or semicolons.
 #[derive(Debug)]
-pub(super) struct Statement {
+pub(crate) struct Statement {
     pub(super) range: Range<usize>,
     pub(super) body: Body,
 }
 
 #[derive(Debug)]
-pub(super) enum Body {
+pub(crate) enum Body {
     /// `subgraph`, `style` and their kin, with what follows the word.
     Keyword { word: Range<usize>, rest: Range<usize> },
     /// Nodes and links.
@@ -27,7 +27,7 @@ pub(super) enum Body {
 }
 
 #[derive(Debug)]
-pub(super) enum Piece {
+pub(crate) enum Piece {
     Node(Node),
     Link(Link),
     /// `&`
@@ -38,14 +38,14 @@ pub(super) enum Piece {
 }
 
 #[derive(Debug)]
-pub(super) struct Node {
+pub(crate) struct Node {
     /// Empty for a shape or a quoted text without an id.
     pub(super) id: Range<usize>,
     pub(super) shape: Option<Shape>,
 }
 
 #[derive(Debug)]
-pub(super) struct Shape {
+pub(crate) struct Shape {
     pub(super) open: Range<usize>,
     pub(super) label: Range<usize>,
     /// Empty if there is no closing mark.
@@ -55,7 +55,7 @@ pub(super) struct Shape {
 }
 
 #[derive(Debug)]
-pub(super) struct Link {
+pub(crate) struct Link {
     pub(super) range: Range<usize>,
     /// The arrow; of `-- text -->` the last part.
     pub(super) arrow: Range<usize>,
@@ -68,7 +68,7 @@ pub(super) struct Link {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(crate) enum Form {
     Bare,
     /// `-->|text|`
     Pipe,
@@ -111,19 +111,24 @@ const SHAPES: [(&str, &[&str]); 14] = [
 ];
 
 /// Every statement after the header, in order.
-pub(super) fn statements(document: &Document<'_>) -> Vec<Statement> {
+pub(super) fn statements<'d>(document: &'d Document<'_>) -> &'d [Statement] {
+    document.flowchart_statements(read)
+}
+
+fn read(document: &Document<'_>) -> Vec<Statement> {
     let mut found = Vec::new();
     if !document.is("flowchart") {
         return found;
     }
+    let ahead = Lookahead::new(document.text, document.deadline());
     let lines: Vec<_> = document.body().collect();
+    let odd_quotes: Vec<bool> = lines.iter().map(|line| line.text.matches('"').count() % 2 == 1).collect();
     let mut at = 0;
     while let Some(line) = lines.get(at) {
         // A quoted label may go over several lines.
         let mut last = at;
-        if line.text.matches('"').count() % 2 == 1 {
-            let end =
-                lines[at + 1..].iter().take(12).position(|next| next.text.matches('"').count() % 2 == 1);
+        if odd_quotes[at] {
+            let end = odd_quotes[at + 1..].iter().take(12).position(|odd| *odd);
             let closes = |text: &str| {
                 text.split_once('"')
                     .is_some_and(|(_, rest)| rest.trim_start().starts_with([']', ')', '}', '|', '/', '\\']))
@@ -132,7 +137,10 @@ pub(super) fn statements(document: &Document<'_>) -> Vec<Statement> {
                 last = at + 1 + length;
             }
         }
-        scan_line(document.text, line.start, lines[last].end(), &mut found);
+        if !document.spend(lines[last].end() - line.start + 1) {
+            break;
+        }
+        scan_line(document.text, line.start, lines[last].end(), &ahead, &mut found);
         at = last + 1;
     }
     // The header's own line may go on with statements after a semicolon.
@@ -140,14 +148,14 @@ pub(super) fn statements(document: &Document<'_>) -> Vec<Statement> {
         && let Some(at) = header.text.find(';')
     {
         let mut first = Vec::new();
-        scan_line(document.text, header.start + at + 1, header.end(), &mut first);
+        scan_line(document.text, header.start + at + 1, header.end(), &ahead, &mut first);
         first.append(&mut found);
         found = first;
     }
     found
 }
 
-fn scan_line(text: &str, start: usize, end: usize, found: &mut Vec<Statement>) {
+fn scan_line(text: &str, start: usize, end: usize, ahead: &Lookahead<'_>, found: &mut Vec<Statement>) {
     let mut at = start;
     while at < end {
         let rest = &text[at..end];
@@ -176,8 +184,11 @@ fn scan_line(text: &str, start: usize, end: usize, found: &mut Vec<Statement>) {
             at = stop;
             continue;
         }
-        let mut scanner = Scanner { text, end, at, pieces: Vec::new(), barren: at };
+        let mut scanner = Scanner { text, end, at, ahead, pieces: Vec::new(), barren: at, next_close: at };
         scanner.chain();
+        if ahead.deadline.spend(scanner.at.saturating_sub(from)).is_err() {
+            return;
+        }
         at = scanner.at.max(from + 1);
         let range = from..from + text[from..scanner.at].trim_end().len();
         found.push(Statement { range, body: Body::Chain(scanner.pieces) });
@@ -188,9 +199,12 @@ struct Scanner<'a> {
     text: &'a str,
     end: usize,
     at: usize,
+    ahead: &'a Lookahead<'a>,
     pieces: Vec<Piece>,
     /// Up to here the end of `-- text -->` was looked for in vain.
     barren: usize,
+    /// Where a closing bracket stands; between it and the place where it was looked for there is none.
+    next_close: usize,
 }
 
 impl<'a> Scanner<'a> {
@@ -203,9 +217,25 @@ impl<'a> Scanner<'a> {
         self.at += rest.len() - rest.trim_start().len();
     }
 
-    /// Everything up to a semicolon or the end of the line.
+    /// Whether a closing bracket is near enough to close what begins here.
+    fn can_be_closed(&mut self) -> bool {
+        // `next_close` itself may have been passed, and another one may stand directly behind it.
+        if self.next_close <= self.at {
+            let rest = self.rest();
+            let length = rest.find([']', ')', '}']).unwrap_or(rest.len());
+            self.ahead.record(length);
+            self.next_close = self.at + length;
+        }
+        self.next_close < self.end && self.next_close - self.at <= self.ahead.reach() + 4
+    }
+
+    /// Everything up to a semicolon or the end of the line. Ends early when the deadline is exceeded.
     fn chain(&mut self) {
         loop {
+            if self.ahead.deadline.spend(1).is_err() {
+                self.at = self.end;
+                return;
+            }
             self.skip_spaces();
             let rest = self.rest();
             if rest.is_empty() || rest.starts_with(';') || rest.starts_with("%%") {
@@ -223,7 +253,7 @@ impl<'a> Scanner<'a> {
                 let ends = |c: char| c.is_whitespace() || matches!(c, ';' | '-' | '=');
                 self.at += 3 + class.find(ends).unwrap_or(class.len());
                 Piece::Extra
-            } else if let Some(length) = data(rest) {
+            } else if let Some(length) = self.ahead.data(rest) {
                 self.at += length;
                 Piece::Extra
             } else if let Some(node) = self.node() {
@@ -266,7 +296,7 @@ impl<'a> Scanner<'a> {
     /// A text in quotes where a node should stand.
     fn quoted(&mut self) -> Option<Node> {
         let rest = self.rest().strip_prefix('"')?;
-        let length = window(rest).find('"')?;
+        let length = self.ahead.find(rest, '"')?;
         let label = self.at + 1..self.at + 1 + length;
         let open = self.at..self.at;
         self.at = label.end + 1;
@@ -284,12 +314,16 @@ impl<'a> Scanner<'a> {
     fn shape(&mut self) -> Option<Shape> {
         let from = self.at;
         let rest = &self.text[from..self.end];
+        let can_be_closed = self.can_be_closed();
+        let ahead = self.ahead;
         let mut openers = SHAPES.iter().filter(|(open, _)| rest.starts_with(open)).peekable();
         let (longest, longest_closers) = *openers.peek()?;
         let mut loose = None;
         for (open, closers) in openers {
             let inner = &rest[open.len()..];
-            if let Some((length, close, balanced)) = closing(inner, closers) {
+            if let Some((length, close, balanced)) =
+                can_be_closed.then(|| ahead.closing(inner, closers)).flatten()
+            {
                 let found = (*open, length, close.len());
                 if balanced {
                     loose = Some(found);
@@ -306,10 +340,10 @@ impl<'a> Scanner<'a> {
         // The longest opening mark with a closing mark that lacks a part or has its parts swapped.
         let swapped = longest_closers
             .first()
-            .filter(|_| longest.len() > 1 && longest.bytes().all(|b| b"([{".contains(&b)))
+            .filter(|_| can_be_closed && longest.len() > 1 && longest.bytes().all(|b| b"([{".contains(&b)))
             .and_then(|should| {
                 let inner = &rest[longest.len()..];
-                let (length, close) = broken_close(inner)?;
+                let (length, close) = ahead.broken_close(inner)?;
                 Some(shape(longest, length, close, Some(*should)))
             });
         let found = match (loose, swapped) {
@@ -326,7 +360,7 @@ impl<'a> Scanner<'a> {
             (None, None) if *longest == ">" => return None,
             (None, None) => {
                 let inner = &rest[longest.len()..];
-                let length = unclosed_length(inner);
+                let length = ahead.unclosed_length(inner);
                 let should = longest_closers
                     .first()
                     .copied()
@@ -362,22 +396,25 @@ impl<'a> Scanner<'a> {
                 let start = self.at + gap + 1;
                 let quoted = inner.trim_start().strip_prefix('"').and_then(|tail| {
                     let skip = inner.len() - tail.len();
-                    window(tail)
-                        .match_indices('"')
-                        .map(|(at, _)| skip + at + 1)
-                        .find(|at| inner[*at..].trim_start().starts_with('|'))
+                    self.ahead.window(tail).match_indices('"').map(|(at, _)| skip + at + 1).find(|at| {
+                        let behind = self.ahead.window(&inner[*at..]);
+                        let trimmed = behind.trim_start();
+                        self.ahead.record(behind.len() - trimmed.len() + 1);
+                        trimmed.starts_with('|')
+                    })
                 });
                 let close = match quoted {
                     Some(end) => inner[end..].find('|').map(|at| end + at),
-                    None => window(inner).find('|'),
+                    None => self.ahead.find(inner, '|'),
                 };
                 let (label, form) = match close {
                     Some(length) => (start..start + length, Form::Pipe),
-                    None => (
-                        start
-                            ..start + window(inner).find(['[', '(', '{', ';']).unwrap_or(window(inner).len()),
-                        Form::OpenPipe,
-                    ),
+                    None => {
+                        let seen = self.ahead.window(inner);
+                        let length = seen.find(['[', '(', '{', ';']).unwrap_or(seen.len());
+                        self.ahead.record(length);
+                        (start..start + length, Form::OpenPipe)
+                    }
                 };
                 self.at = label.end + usize::from(form == Form::Pipe);
                 if form == Form::OpenPipe {
@@ -402,8 +439,9 @@ impl<'a> Scanner<'a> {
             }
             Arrow::Start(stroke) => {
                 let start = self.at;
-                let inner = window(self.rest());
+                let inner = self.ahead.window(self.rest());
                 let looked = self.barren.saturating_sub(start + 3);
+                self.ahead.record(inner.len().saturating_sub(looked));
                 let closed = inner.char_indices().skip_while(|(at, _)| *at < looked).find_map(|(at, c)| {
                     let rest = &inner[at..];
                     let found =

@@ -32,14 +32,14 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
     let text = document.text;
     let mut hits = Vec::new();
     for statement in scan::statements(document) {
-        match statement.body {
+        match &statement.body {
             Body::Keyword { word, rest } if &text[word.clone()] == "subgraph" => {
-                hits.extend(subgraph(text, rest))
+                hits.extend(subgraph(text, rest.clone()))
             }
             Body::Keyword { .. } => {}
             Body::Chain(pieces) => {
                 for piece in pieces {
-                    let label = match &piece {
+                    let label = match piece {
                         Piece::Node(node) => node
                             .shape
                             .as_ref()

@@ -31,6 +31,9 @@ rule! {
     "SEQ004", "foreign-message", Some(FixClass::Safe), find, grammar: &["return"]
 }
 
+/// The most bytes of the messages that one message to several receivers becomes.
+const MAX_MESSAGES: usize = 10_000;
+
 const LEFT: [(&str, &str); 4] = [("<<--", "-->>"), ("<<-", "->>"), ("<--", "-->>"), ("<-", "-->>")];
 
 fn find(document: &Document<'_>) -> Vec<Hit> {
@@ -63,11 +66,16 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
         match &statement.body {
             Body::Message { from, arrow, to, text: said } => {
                 let names = &text[to.clone()];
-                if names.contains(',') && said.is_some() {
-                    let from = &text[from.start..arrow.end];
-                    let rest = &text[to.end..end];
-                    let all: Vec<String> =
-                        names.split(',').map(|name| format!("{from}{}{rest}", name.trim())).collect();
+                let from_and_arrow = &text[from.start..arrow.end];
+                let rest = &text[to.end..end];
+                // Many receivers of a long text would make a text that no diagram has room for.
+                let count = names.matches(',').count();
+                let fits = count * (from_and_arrow.len() + rest.len()) <= MAX_MESSAGES;
+                if count > 0 && said.is_some() && fits && document.spend(content.len()) {
+                    let all: Vec<String> = names
+                        .split(',')
+                        .map(|name| format!("{from_and_arrow}{}{rest}", name.trim()))
+                        .collect();
                     let good = all.join(&format!("\n{}", statement.line.indent()));
                     hits.push(Hit::replace(start..end, "A message has one receiver.", good));
                 }

@@ -58,14 +58,20 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
         let (who, text) = (&rest[..name], rest[name..].trim());
         let head = &content[..side.len()];
         let end_note = |line: &crate::document::Line<'_>| {
-            matches!(line.text.trim().to_ascii_lowercase().as_str(), "end note" | "endnote")
+            let text = line.text.trim();
+            text.eq_ignore_ascii_case("end note") || text.eq_ignore_ascii_case("endnote")
         };
         if text.is_empty() {
+            let next = lines[at + 1..].iter().take(20);
             let Some(length) =
-                lines[at + 1..].iter().take(20).position(end_note).filter(|length| *length > 0)
+                next.take_while(|_| document.spend(1)).position(end_note).filter(|length| *length > 0)
             else {
                 continue;
             };
+            // The texts of notes inside of notes are written again for each.
+            if !document.spend(lines[at + 1 + length].end() - line.start) {
+                break;
+            }
             let texts: Vec<&str> =
                 lines[at + 1..at + 1 + length].iter().map(|line| line.text.trim()).collect();
             let end = lines[at + 1 + length].range().end;

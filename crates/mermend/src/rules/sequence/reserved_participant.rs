@@ -1,6 +1,6 @@
 //! SEQ002: a word of the grammar as a participant.
 
-use std::{collections::HashSet, ops::Range};
+use std::ops::Range;
 
 use super::lines::{self, Body};
 use crate::{document::Document, finding::FixClass, rules::Hit};
@@ -54,7 +54,6 @@ const RESERVED: [&str; 17] = [
 fn find(document: &Document<'_>) -> Vec<Hit> {
     let text = document.text;
     let statements = lines::statements(document);
-    let mut declared: HashSet<&str> = HashSet::new();
     let mut places: Vec<(Range<usize>, bool)> = Vec::new();
     for statement in &statements {
         match &statement.body {
@@ -62,21 +61,16 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
             Body::Note { who, .. } => places.extend(names(text, who).map(|name| (name, false))),
             Body::Life { who } => places.push((who.clone(), false)),
             Body::Participant { id, alias } => {
-                declared.insert(&text[id.clone()]);
                 places.push((id.clone(), alias.is_none()));
             }
             Body::Text { .. } | Body::Other => {}
         }
     }
     let mut hits = Vec::new();
-    let mut undeclared: Vec<&str> = Vec::new();
     for (range, needs_name) in places {
         let id = &text[range.clone()];
-        if !RESERVED.contains(&id.to_ascii_lowercase().as_str()) {
+        if !RESERVED.iter().any(|word| word.eq_ignore_ascii_case(id)) {
             continue;
-        }
-        if !declared.contains(id) && !undeclared.contains(&id) {
-            undeclared.push(id);
         }
         let name = if needs_name { format!("{id}_ as {id}") } else { format!("{id}_") };
         hits.push(Hit::replace(

@@ -75,6 +75,7 @@ fn chain(content: &str, indent: &str) -> Option<String> {
     {
         return None;
     }
+    // The indent is written again for each transition; `Line::indent` bounds it.
     let mut lines: Vec<String> =
         states.windows(2).map(|pair| format!("{} --> {}", pair[0], pair[1])).collect();
     if let (Some(label), Some(last)) = (label, lines.last_mut()) {
