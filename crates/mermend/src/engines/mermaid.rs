@@ -419,3 +419,63 @@ fn original_lines(
     }
     Ok(lines)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ends code of the engine at many moments; a fault in how it ends code ends the process, and this test with it.
+    #[test]
+    fn code_can_be_ended_at_any_moment() {
+        let settings = Settings {
+            threads: NonZeroUsize::MIN,
+            time: Duration::from_secs(60),
+            memory_bytes: 256 << 20,
+            cache_entries: NonZeroUsize::MIN,
+            queue_entries: NonZeroUsize::MIN,
+        };
+        let machine = Machine::start(&settings).expect("the engine starts");
+        // Elements are one object: freed once too often, its count of references is wrong, which the collector notices.
+        let setting = "const one = {}; globalThis.objects = Array.from({ length: 7 }, () => one); \
+            globalThis.holes = []; holes.length = 5000; globalThis.text = 'a'.repeat(2000) + 'b';";
+        machine.context.with(|ctx| ctx.eval::<(), _>(setting)).expect("it can be run");
+        for code in [
+            "objects.find((one) => !one)",
+            "objects.findIndex((one) => !one)",
+            "objects.findLast((one) => !one)",
+            "objects.findLastIndex((one) => !one)",
+            "new Float64Array(1000).find((one) => one)",
+            "objects.every((one) => one)",
+            "objects.some((one) => !one)",
+            "objects.map((one) => ({ one }))",
+            "objects.filter((one) => one)",
+            "objects.forEach((one) => ({ one }))",
+            "objects.reduce((all, one) => ({ one }), {})",
+            "objects.reduceRight((all, one) => ({ one }), {})",
+            "[...objects].sort(() => 1)",
+            "holes.includes({})",
+            "holes.indexOf({})",
+            "holes.lastIndexOf({})",
+            "objects.flatMap((one) => [one, {}])",
+            "Array.from(objects, (one) => ({ one }))",
+            "new Map(objects.map((one) => [one, one])).forEach(() => ({}))",
+            "JSON.parse(JSON.stringify(objects), (key, value) => value)",
+            "text.replace(/a/g, (found) => found + found)",
+            "text.match(/(a+)+$/)",
+            "text.split('a').join({ toString: () => 'b' })",
+            "Object.entries({ ...objects }).toString()",
+        ] {
+            for moment_us in [100, 700, 1_900, 4_300, 9_100] {
+                let ended = machine.context.with(|ctx| {
+                    let deadline = Deadline::after(Duration::from_micros(moment_us));
+                    machine.end.replace(Some(End { deadline, at: Instant::now() + machine.time }));
+                    ctx.eval::<(), _>(format!("for (;;) {code};")).is_err()
+                });
+                machine.end.take();
+                assert!(ended, "{code}");
+                // Finds what was freed twice.
+                machine._runtime.run_gc();
+            }
+        }
+    }
+}
