@@ -1,12 +1,13 @@
 //! Everything that a running product shares: built once, cloned everywhere.
 
-use std::{path::Path, sync::Arc};
+use std::{num::NonZeroUsize, path::Path, sync::Arc};
 
 use llm::{Llm, Script};
 use mermend::Checker;
 use store::{ConnectOptions, Store};
 
 use crate::{
+    after_response::AfterResponse,
     clock::Clock,
     config::Config,
     oidc::Provider,
@@ -14,7 +15,15 @@ use crate::{
     outbound::Outbound,
     remote::RemoteChecker,
     remote_generator::RemoteGenerator,
-    service::{Error, accounts, live::Live, mail::Mailer, schema, secrets::Sealer, verdicts::SharedVerdicts},
+    service::{
+        Error,
+        accounts::{self, hashing::HashingPool},
+        live::Live,
+        mail::Mailer,
+        schema,
+        secrets::Sealer,
+        verdicts::SharedVerdicts,
+    },
     shared_memory::SharedMemory,
 };
 
@@ -47,6 +56,10 @@ pub struct App {
     pub outbound: Outbound,
     /// What happens, as it happens.
     pub live: Live,
+    /// Where passwords are hashed.
+    pub hashing: HashingPool,
+    /// What goes on after the response.
+    pub after_response: AfterResponse,
     /// Seals what must be read again; none where nothing is kept.
     pub sealer: Option<Sealer>,
     /// Whether there are accounts, as far as this process has seen.
@@ -95,6 +108,8 @@ impl App {
             mailer: Mailer::new(&config)?,
             outbound: Outbound::new(&config.webhooks).map_err(Error::Unavailable)?,
             live: Live::default(),
+            hashing: HashingPool::new(std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
+            after_response: AfterResponse::default(),
             sealer: None,
             data_lock: None,
             accounts_seen: Arc::default(),

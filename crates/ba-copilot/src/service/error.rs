@@ -63,6 +63,14 @@ pub enum Error {
         /// What happened and what to do.
         message: String,
     },
+    /// The server has too much to do at the moment. Nothing was begun.
+    #[error("{message}")]
+    Busy {
+        /// What there is too much of, and what to do.
+        message: String,
+        /// When to try again, in seconds.
+        wait_s: u64,
+    },
     /// Try again later.
     #[error("{0}")]
     Unavailable(String),
@@ -90,6 +98,7 @@ impl Error {
             Error::TooEarly { .. } => "in_progress",
             Error::Spent { .. } => "budget_spent",
             Error::Model { code, .. } => code,
+            Error::Busy { .. } => "busy",
             Error::Unavailable(_) => "unavailable",
             Error::Internal(_) => "internal",
         }
