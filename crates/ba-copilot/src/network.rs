@@ -65,7 +65,7 @@ fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
 }
 
 /// Whether everyone can reach the address, by IANA's registries of special-purpose addresses of IPv4 and IPv6. An address of a
-/// registry is refused even where the registry calls it globally reachable (relays, AS112): nobody receives requests there.
+/// registry is refused even where the registry calls it globally reachable (relays, AS112): no one receives requests there.
 pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),

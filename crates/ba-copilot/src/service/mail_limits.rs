@@ -20,7 +20,7 @@ pub(super) enum MailKind {
     PasswordReset,
     /// A link that proves an address.
     Verification,
-    /// A link to the address that somebody wants to have, and a notice to the one that they have.
+    /// A link to the address that a user wants to have, and a notice to the one that they have.
     EmailChange,
     /// An invitation to a project.
     Invitation,
@@ -36,7 +36,7 @@ impl MailKind {
         }
     }
 
-    /// To one address, whoever sends them.
+    /// To one address, from all senders together.
     const fn max_to_recipient(self) -> u32 {
         match self {
             MailKind::PasswordReset | MailKind::Verification | MailKind::EmailChange => 5,

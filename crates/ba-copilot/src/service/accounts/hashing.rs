@@ -78,9 +78,9 @@ impl HashingPool {
         self.0.begun.fetch_add(1, Ordering::AcqRel);
         let (done, result) = oneshot::channel();
         let work = move || {
-            // Given back when the work has ended, whoever still waits for it.
+            // Given back when the work has ended, also if the caller has left.
             let _place = place;
-            // Nobody may wait for the result any more.
+            // The caller may have left.
             drop(done.send(work()));
         };
         thread::Builder::new().name("hashing".to_owned()).spawn(work).map_err(|_| busy())?;

@@ -134,7 +134,7 @@ pub(super) async fn verify(app: &App, password: &SecretString, hash: Option<&str
 }
 
 /// Whether it is the password of a user who is signed in, and is about to do what cannot be undone. Failures are counted as those
-/// of signing in are: whoever has a session must not find the password by trying.
+/// of signing in are: a session must not be enough to find the password by trying.
 ///
 /// # Errors
 /// When it is not, or there were too many failures.

@@ -66,7 +66,7 @@ async fn failures_to_sign_in_are_counted_by_network() {
 async fn calls_are_counted_by_network() {
     let limit = ("BA_COPILOT__LIMITS__ADDRESS_REQUESTS_PER_MINUTE", "1");
     let app = TestApp::start(None, &[BEHIND_A_PROXY, limit]).await;
-    // Without accounts nobody is counted.
+    // Without accounts no request is counted.
     let fields = "name=Ada&email=ada%40example.com&password=correct%20horse%20battery%20staple";
     let request = Request::post("/set-up")
         .header("content-type", "application/x-www-form-urlencoded")

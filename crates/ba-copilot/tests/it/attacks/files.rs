@@ -34,7 +34,7 @@ fn run(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> String 
 fn everything(folder: &Path) -> Vec<(PathBuf, u32)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("a folder").flatten() {
-        // SQLite takes its log away when nobody has the file open any more.
+        // SQLite removes its log when the last connection is closed.
         let Ok(data) = fs::symlink_metadata(entry.path()) else { continue };
         found.push((entry.path(), data.permissions().mode() & 0o777));
         if data.is_dir() {

@@ -169,7 +169,7 @@ async fn a_session_does_not_help_to_find_the_password() {
     }
     let form = [("action", "delete"), ("password", PASSWORD)];
     assert_eq!(grace.form(&apps[0], "/account", &form).await.status, 429);
-    // It is nobody else's trouble, and it is over when it is over.
+    // Other users are not affected, and the window ends.
     let (method, path, body) = &proofs(PASSWORD)[0];
     assert_eq!(ada.send(&apps[0], method, path, body.clone()).await.status, 204);
     apps[0].wait_s(900);
@@ -254,7 +254,7 @@ async fn whether_an_account_exists_changes_nothing_before_the_answer_to_a_sign_i
         ("nopassword@example.com", "wrong wrong wrong", 4),
     ] {
         let begun = app.app.hashing.begun();
-        // Somebody's device, which is not theirs.
+        // With the device of another user.
         let mut browser = Browser { cookies: ada.cookies.clone() };
         browser.cookies.remove("bac_session");
         let mut problem = browser.sign_in(&app, email, password).await.problem(401, "sign_in");

@@ -100,7 +100,7 @@ async fn one_person_sends_few_invitations_however_many_at_once() {
     }
     assert_eq!(statuses, BTreeMap::from([(201, 50), (429, 250)]));
     assert_eq!(letters(&app).len(), 50);
-    // It is nobody else's trouble.
+    // Other users are not affected.
     let path = project_of(&app, &mut grace, "Three").await;
     let body = json!({"email": "new@example.com", "role": "viewer"});
     assert_eq!(grace.send(&app, "POST", &path, body).await.json()["sent"], true);

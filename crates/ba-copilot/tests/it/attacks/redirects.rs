@@ -1,4 +1,4 @@
-//! Links that would send people to somebody else's page after signing in here. What a browser makes of a `Location` is asked of the
+//! Links that would send people to a page of another server after signing in here. What a browser makes of a `Location` is asked of the
 //! parser that browsers agree on.
 
 use axum::{
@@ -67,12 +67,12 @@ fn check(what: &str, next: &str, reply: &Reply) {
 }
 
 #[tokio::test]
-async fn whoever_signs_in_stays_here_whatever_the_link_says() {
+async fn signing_in_leads_to_a_path_of_this_server() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     for next in HOSTILE.into_iter().chain(HARMLESS) {
         let path = format!("/sign-in?next={}", percent(next));
-        check("GET /sign-in of somebody who is in", next, &ada.get(&app, &path).await);
+        check("GET /sign-in of a user who is signed in", next, &ada.get(&app, &path).await);
         let mut browser = Browser::default();
         let page = browser.get(&app, &path).await;
         let asked =
@@ -101,7 +101,7 @@ async fn single_sign_on_leads_back_here() {
     let mut ada = set_up(&app).await;
     for next in HOSTILE.into_iter().chain(HARMLESS) {
         let path = format!("/sign-in/oidc?next={}", percent(next));
-        check("GET /sign-in/oidc of somebody who is in", next, &ada.get(&app, &path).await);
+        check("GET /sign-in/oidc of a user who is signed in", next, &ada.get(&app, &path).await);
         let mut grace = Browser::default();
         let sent = begin(&app, &mut grace, &percent(next)).await;
         let grant = provider.grant(&app, &sent, "subject-of-grace", "grace@example.com");
