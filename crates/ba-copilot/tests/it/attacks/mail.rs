@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use crate::{
@@ -159,7 +160,7 @@ async fn words_of_a_sender_are_quoted_and_lead_nowhere() {
         let body = json!({"email": "grace@example.com", "role": "viewer"});
         let invited = ada.send(&app, "POST", &path, body).await.json();
         assert_eq!(invited["sent"], true);
-        let letter = decoded(&letters(&app).pop().expect("a letter"));
+        let letter = newest_text(&app);
         for quote in quotes {
             assert!(letter.contains(quote), "{quote} is missing in {letter}");
         }
@@ -174,34 +175,31 @@ async fn words_of_a_sender_are_quoted_and_lead_nowhere() {
     }
 }
 
-/// The text of a letter: what stands below its head, as it would be shown.
-fn decoded(letter: &str) -> String {
+/// The text of the newest letter, as a mail program shows it.
+fn newest_text(app: &TestApp) -> String {
+    let files = std::fs::read_dir(app.folder.path().join("data/mail")).expect("letters").flatten();
+    let newest = files.max_by_key(|file| file.metadata().and_then(|data| data.modified()).ok());
+    let letter = std::fs::read_to_string(newest.expect("a letter").path()).expect("a letter");
     let (head, body) = letter.split_once("\r\n\r\n").expect("a head and a body");
-    if !head.contains("base64") {
-        // Quoted-printable, of which `letters` has undone the rest.
-        let mut bytes = Vec::new();
-        let mut rest = body.as_bytes();
-        while let Some((first, after)) = rest.split_first() {
-            let code = after.get(..2).and_then(|code| std::str::from_utf8(code).ok());
-            match code
-                .and_then(|code| u8::from_str_radix(code, 16).ok())
-                .filter(|_| *first == b'=' && head.contains("quoted-printable"))
-            {
-                Some(byte) => {
-                    bytes.push(byte);
-                    rest = &after[2..];
-                }
+    let bytes = if head.contains("base64") {
+        STANDARD.decode(body.split_whitespace().collect::<String>()).expect("base64")
+    } else if head.contains("quoted-printable") {
+        let mut parts = body.split('=');
+        let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+        for part in parts {
+            match part.strip_prefix("\r\n") {
+                Some(rest) => bytes.extend_from_slice(rest.as_bytes()),
                 None => {
-                    bytes.push(*first);
-                    rest = after;
+                    bytes.push(u8::from_str_radix(&part[..2], 16).expect("an encoded byte"));
+                    bytes.extend_from_slice(&part.as_bytes()[2..]);
                 }
             }
         }
-        return String::from_utf8(bytes).expect("text");
-    }
-    use base64::{Engine as _, engine::general_purpose::STANDARD};
-    let packed: String = body.split_whitespace().collect();
-    String::from_utf8(STANDARD.decode(packed).expect("base64")).expect("text")
+        bytes
+    } else {
+        body.as_bytes().to_vec()
+    };
+    String::from_utf8(bytes).expect("text")
 }
 
 #[tokio::test(flavor = "multi_thread")]
