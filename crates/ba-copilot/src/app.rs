@@ -7,6 +7,7 @@ use mermend::Checker;
 use store::{ConnectOptions, Store};
 
 use crate::{
+    after_response::AfterResponse,
     clock::Clock,
     config::Config,
     cpu_pool::CpuPool,
@@ -16,7 +17,13 @@ use crate::{
     remote::RemoteChecker,
     remote_generator::RemoteGenerator,
     service::{
-        Error, accounts, live::Live, mail::Mailer, picture::PixelBudget, schema, secrets::Sealer,
+        Error,
+        accounts::{self, hashing::HashingPool},
+        live::Live,
+        mail::Mailer,
+        picture::PixelBudget,
+        schema,
+        secrets::Sealer,
         verdicts::SharedVerdicts,
     },
     shared_memory::SharedMemory,
@@ -55,6 +62,10 @@ pub struct App {
     pub outbound: Outbound,
     /// What happens, as it happens.
     pub live: Live,
+    /// Where passwords are hashed.
+    pub hashing: HashingPool,
+    /// What goes on after the response.
+    pub after_response: AfterResponse,
     /// Seals what must be read again; none where nothing is kept.
     pub sealer: Option<Sealer>,
     /// Whether there are accounts, as far as this process has seen.
@@ -105,6 +116,8 @@ impl App {
             mailer: Mailer::new(&config)?,
             outbound: Outbound::new(&config.webhooks).map_err(Error::Unavailable)?,
             live: Live::default(),
+            hashing: HashingPool::new(std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
+            after_response: AfterResponse::default(),
             sealer: None,
             data_lock: None,
             accounts_seen: Arc::default(),

@@ -11,7 +11,7 @@ use std::{
     os::{
         fd::{AsFd, OwnedFd},
         unix::{
-            fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+            fs::{MetadataExt, PermissionsExt},
             net::UnixStream,
         },
     },
@@ -28,6 +28,8 @@ use rustix::{
     process::geteuid,
 };
 use tokio_util::sync::CancellationToken;
+
+use crate::private_files;
 
 /// How long another process may take to hand it over; it does nothing but that.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -109,6 +111,7 @@ pub fn offer(folder: &Path, listener: &TcpListener, ending: CancellationToken) -
     // Left by a process that had the same number.
     let _ = fs::remove_file(&path);
     let door = tokio::net::UnixListener::bind(&path)?;
+    private_files::own_file(&path)?;
     let offer = Offer(path);
     let listener = listener.try_clone()?;
     tokio::spawn(async move {
@@ -149,7 +152,7 @@ fn hand(stream: &tokio::net::UnixStream, listener: &TcpListener) -> io::Result<(
 
 /// The folder is there, and nobody else can offer anything in it.
 fn ensure(folder: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    private_files::create_folder(folder)?;
     let seen = fs::metadata(folder)?;
     if seen.uid() != geteuid().as_raw() || seen.permissions().mode() & 0o022 != 0 {
         return Err(io::Error::new(

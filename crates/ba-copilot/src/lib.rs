@@ -4,6 +4,7 @@
 //! remembers; `engine` decides; `ops` is for whoever runs it. `config` is the only reader of the environment, `telemetry` the only
 //! installer of logs.
 
+pub mod after_response;
 pub mod app;
 mod circuit;
 pub mod cli;
@@ -17,9 +18,11 @@ pub mod http;
 pub mod jobs;
 pub mod mcp;
 pub mod metrics_table;
+pub mod network;
 pub mod oidc;
 pub mod ops;
 pub mod outbound;
+mod private_files;
 mod process_metrics;
 pub mod quota;
 pub mod remote;

@@ -338,6 +338,12 @@ pub const METRICS: &[Metric] = &[
         ..NOTHING
     },
     Metric {
+        name: "ba_copilot_mails_limited_total",
+        meaning: "Messages that were not sent, because their recipient got too many of the kind within an hour",
+        change: "Someone asks for messages to an address again and again. The recipient has the newest ones.",
+        ..NOTHING
+    },
+    Metric {
         name: "ba_copilot_sign_in_failures_total",
         meaning: "Wrong passwords and codes",
         change: "Many at once: somebody guesses. Nobody is locked out by that.",

@@ -6,7 +6,7 @@
 //! answer is read.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
@@ -16,7 +16,7 @@ use reqwest::{
     dns::{Addrs, Name, Resolve, Resolving},
 };
 
-use crate::config::Webhooks;
+use crate::{config::Webhooks, network::is_public};
 
 /// The way to addresses that people typed in. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -154,96 +154,9 @@ impl Resolve for PublicOnly {
     }
 }
 
-/// Whether everybody can reach the address (IANA's registries of special-purpose addresses).
-fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => is_public_v4(address),
-        IpAddr::V6(address) => is_public_v6(address),
-    }
-}
-
-fn is_public_v4(address: Ipv4Addr) -> bool {
-    let [a, b, c, _] = address.octets();
-    let special = address.is_private()
-        || address.is_loopback()
-        || address.is_link_local()
-        || address.is_documentation()
-        || a == 0
-        // Between carriers and their customers.
-        || (a == 100 && (64..128).contains(&b))
-        || (a == 192 && b == 0 && c == 0)
-        // Benchmarks.
-        || (a == 198 && (18..20).contains(&b))
-        // Multicast, and what is kept for later.
-        || a >= 224;
-    !special
-}
-
-fn is_public_v6(address: Ipv6Addr) -> bool {
-    let parts = address.segments();
-    // IPv4 in IPv6: mapped, compatible, translated (64:ff9b::/96), 6to4 (2002::/16).
-    let inner = match parts {
-        [0, 0, 0, 0, 0, 0xffff | 0, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some((high, low)),
-        [0x2002, high, low, ..] => Some((high, low)),
-        _ => None,
-    };
-    if let Some((high, low)) = inner {
-        let [a, b] = high.to_be_bytes();
-        let [c, d] = low.to_be_bytes();
-        return is_public_v4(Ipv4Addr::new(a, b, c, d));
-    }
-    // Only this part is given out, and within it some is for documents (2001:db8::/32), tunnels and tests (2001::/23).
-    parts[0] & 0xe000 == 0x2000 && !(parts[0] == 0x2001 && (parts[1] == 0xdb8 || parts[1] < 0x200))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_public_addresses_are_public() {
-        for public in [
-            "8.8.8.8",
-            "1.1.1.1",
-            "172.32.0.1",
-            "2606:4700::1111",
-            "2a00:1450::1",
-            "::ffff:8.8.8.8",
-            "64:ff9b::808:808",
-        ] {
-            assert!(is_public(public.parse().unwrap()), "{public}");
-        }
-        for private in [
-            "0.0.0.0",
-            "10.1.2.3",
-            "100.64.0.1",
-            "127.0.0.1",
-            "127.9.9.9",
-            "169.254.169.254",
-            "172.16.0.1",
-            "172.31.255.255",
-            "192.168.1.1",
-            "192.0.0.1",
-            "192.0.2.1",
-            "198.18.0.1",
-            "224.0.0.1",
-            "255.255.255.255",
-            "::",
-            "::1",
-            "::ffff:127.0.0.1",
-            "::ffff:10.0.0.1",
-            "::7f00:1",
-            "64:ff9b::a00:1",
-            "2002:7f00:1::",
-            "fc00::1",
-            "fe80::1",
-            "ff02::1",
-            "2001:db8::1",
-            "2001::1",
-        ] {
-            assert!(!is_public(private.parse().unwrap()), "{private}");
-        }
-    }
 
     #[test]
     fn addresses_are_refused_with_a_reason() {
@@ -258,6 +171,9 @@ mod tests {
             ("https://0x7f.1/hook", false, true),
             ("https://[::1]/hook", false, true),
             ("https://[::ffff:10.0.0.1]/", false, true),
+            ("https://[64:ff9b::10.0.0.1]/", false, true),
+            ("https://[3fff::1]/", false, true),
+            ("https://192.88.99.1/", false, true),
             ("https://localhost/hook", false, true),
             ("https://localhost./hook", false, true),
             ("https://db.internal/", false, true),

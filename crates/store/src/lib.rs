@@ -11,6 +11,7 @@
 //!
 //! Read next: `pool.rs` (how one text serves two databases), `generations.rs` (the one big write), `migrate.rs`.
 
+mod attempts;
 mod audit;
 mod budgets;
 mod changes;
@@ -51,6 +52,7 @@ mod webhooks;
 
 use std::time::Duration;
 
+pub use attempts::{AttemptDecision, AttemptLimit};
 pub use audit::{AuditEvent, AuditFilter, AuditOf, Fence, NewAuditEvent};
 pub use budgets::{
     Budget, BudgetLimits, BudgetOf, BudgetPeriod, BudgetState, Calendar, MAX_SPENDING, Reservation, Reserved,

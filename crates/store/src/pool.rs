@@ -296,7 +296,7 @@ async fn open_postgres(url: &str, options: &ConnectOptions) -> Result<Pool, Stor
 /// Makes the file and the folders above it, for their owner alone. SQLite gives its log files the same mode. What
 /// exists already keeps the mode that somebody gave it.
 #[cfg(unix)]
-fn create_private_file(path: &Path) -> std::io::Result<()> {
+pub(crate) fn create_private_file(path: &Path) -> std::io::Result<()> {
     use std::fs::{DirBuilder, File, OpenOptions};
     use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 
@@ -312,7 +312,7 @@ fn create_private_file(path: &Path) -> std::io::Result<()> {
 
 /// Makes the file and the folders above it. Who may read them follows from the folder, as is usual there.
 #[cfg(not(unix))]
-fn create_private_file(path: &Path) -> std::io::Result<()> {
+pub(crate) fn create_private_file(path: &Path) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }

@@ -163,18 +163,18 @@ impl Store {
         Ok(())
     }
 
-    /// Whether somebody has signed in on a device before.
+    /// The user who signed in last on a device, if it is known.
     ///
     /// # Errors
     /// Only those of the database.
-    pub async fn knows_device(&self, user: &UserId, device_hash: &str) -> Result<bool, StoreError> {
+    pub async fn find_device_user(&self, device_hash: &str) -> Result<Option<UserId>, StoreError> {
         Ok(on_pool!(&self.pool, db => {
-            sqlx::query_scalar("select exists (select 1 from known_devices where secret_hash = $1 and user_id = $2)")
-                .bind(device_hash).bind(user).fetch_one(db).await
+            sqlx::query_scalar("select user_id from known_devices where secret_hash = $1")
+                .bind(device_hash).fetch_optional(db).await
         })?)
     }
 
-    /// Forgets what is past its time: sessions, links, failures counted before `failures_before`, and devices not seen
+    /// Forgets what is past its time: sessions, links, attempts counted before `attempts_before`, and devices not seen
     /// since `devices_before`.
     ///
     /// # Errors
@@ -182,64 +182,18 @@ impl Store {
     pub async fn forget_expired(
         &self,
         now: TimeUs,
-        failures_before: TimeUs,
+        attempts_before: TimeUs,
         devices_before: TimeUs,
     ) -> Result<(), StoreError> {
         in_transaction!(&self.pool, tx => {
             for (statement, before) in [
                 ("delete from sessions where expires_at <= $1", now),
                 ("delete from one_time_codes where expires_at <= $1", now),
-                ("delete from sign_in_failures where since < $1", failures_before),
+                ("delete from sign_in_failures where since < $1", attempts_before),
                 ("delete from known_devices where seen_at < $1", devices_before),
             ] {
                 sqlx::query(statement).bind(before).execute(&mut *tx).await?;
             }
-        });
-        Ok(())
-    }
-
-    /// How often signing in has failed for a bucket since a moment.
-    ///
-    /// # Errors
-    /// Only those of the database.
-    pub async fn count_sign_in_failures(&self, bucket: &str, since: TimeUs) -> Result<u32, StoreError> {
-        let found: Option<i64> = on_pool!(&self.pool, db => {
-            sqlx::query_scalar("select failures from sign_in_failures where bucket = $1 and since >= $2")
-                .bind(bucket).bind(since).fetch_optional(db).await
-        })?;
-        Ok(found.map_or(0, |count| u32::try_from(count).unwrap_or(u32::MAX)))
-    }
-
-    /// Counts a failure. Counting begins anew if it began before `window_start`.
-    ///
-    /// # Errors
-    /// Only those of the database.
-    pub async fn add_sign_in_failure(
-        &self,
-        bucket: &str,
-        at: TimeUs,
-        window_start: TimeUs,
-    ) -> Result<(), StoreError> {
-        in_transaction!(&self.pool, tx => {
-            sqlx::query(
-                "insert into sign_in_failures (bucket, failures, since) values ($1, 1, $2) \
-                 on conflict (bucket) do update set \
-                 failures = case when sign_in_failures.since < $3 then 1 else sign_in_failures.failures + 1 end, \
-                 since = case when sign_in_failures.since < $3 then excluded.since else sign_in_failures.since end",
-            )
-            .bind(bucket).bind(at).bind(window_start)
-            .execute(&mut *tx).await?;
-        });
-        Ok(())
-    }
-
-    /// Forgets the failures of a bucket.
-    ///
-    /// # Errors
-    /// Only those of the database.
-    pub async fn clear_sign_in_failures(&self, bucket: &str) -> Result<(), StoreError> {
-        in_transaction!(&self.pool, tx => {
-            sqlx::query("delete from sign_in_failures where bucket = $1").bind(bucket).execute(&mut *tx).await?;
         });
         Ok(())
     }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, Postgres, Row, Sqlite, SqliteConnection, Transaction};
 
-use crate::pool::Pool;
+use crate::pool::{Pool, create_private_file};
 use crate::transfer::{Cell, Kind, bound, cells};
 use crate::{Store, StoreError};
 
@@ -179,13 +179,17 @@ impl Store {
     /// # Errors
     /// [`StoreError::Internal`] on PostgreSQL, whose own `pg_dump` does this; else those of the database.
     pub async fn snapshot_into(&self, path: &Path) -> Result<(), StoreError> {
-        let (Pool::Sqlite { file, .. }, Some(path)) = (&self.pool, path.to_str()) else {
+        let (Pool::Sqlite { file, .. }, Some(name)) = (&self.pool, path.to_str()) else {
             return Err(StoreError::Internal { why: "a snapshot has no such place to go to".to_owned() });
         };
+        // SQLite would make the file with the process's default rights; an empty file of ours keeps its own.
+        create_private_file(path).map_err(|error| {
+            StoreError::misconfigured(format!("{} cannot be created: {error}.", path.display()))
+        })?;
         // A connection of its own: those that read refuse every write, and this one writes, elsewhere.
         let options = SqliteConnectOptions::new().filename(file.path());
         let mut own = SqliteConnection::connect_with(&options).await?;
-        sqlx::query("vacuum into $1").bind(path).execute(&mut own).await?;
+        sqlx::query("vacuum into $1").bind(name).execute(&mut own).await?;
         own.close().await?;
         Ok(())
     }

@@ -1,15 +1,14 @@
 //! `secrets`: made from the system's randomness, and replaced while the server runs.
 
 use std::{
-    fs::OpenOptions,
     io::Write as _,
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
 use super::{Failure, Ran, Verdict, block_on, open, print};
 use crate::{
     config::Config,
+    private_files,
     service::{access::Caller, provider_keys, secrets},
 };
 
@@ -76,7 +75,7 @@ pub(super) fn run(arguments: Arguments, config: Config) -> Ran {
 /// On disk before anybody relies on them.
 fn write_new(path: &Path, lines: &str) -> Result<(), Failure> {
     let name = path.display().to_string();
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let file = private_files::create_file(path);
     match file {
         Ok(mut file) => file
             .write_all(lines.as_bytes())

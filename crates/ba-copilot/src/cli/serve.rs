@@ -25,6 +25,8 @@ use crate::{
 
 /// How long the last spans and errors may take on their way, once all requests are answered.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long work that goes on after responses may take, once all requests are answered.
+const AFTER_RESPONSES: Duration = Duration::from_secs(10);
 /// The part of the time to end that is left for ending itself.
 const LEAVING: Duration = Duration::from_millis(200);
 
@@ -120,6 +122,7 @@ async fn serve(
         let _ = memory.connect().await;
     }
     let (store, cpu) = (app.store.clone(), app.cpu.clone());
+    let after_response = app.after_response.clone();
     let mut background = vec![tokio::spawn(live::follow(app.clone(), draining.clone()))];
     if role.works() {
         background.push(tokio::spawn(jobs::run(app.clone(), standby.clone(), leaving.clone())));
@@ -163,8 +166,6 @@ async fn serve(
         )
     });
     let mut served = server.await;
-    // All requests were answered: whatever still runs has no one to answer.
-    cpu.close();
     drop(offered);
     if let Some(private) = private
         && let Ok(Err(error)) = private.await
@@ -172,11 +173,19 @@ async fn serve(
         served = Err(error);
     }
     // What is under way ends or is put back before the database is closed.
+    let unfinished = after_response.drain(AFTER_RESPONSES.min(time_to_end)).await;
+    if unfinished > 0 {
+        tracing::warn!(
+            "Ending: {unfinished} pieces of work after responses, such as messages, were not finished in time"
+        );
+    }
     for task in background {
         if let Err(error) = task.await {
             tracing::error!("Work in the background ended early: {error}");
         }
     }
+    // Whatever still takes a processor has no caller any more.
+    cpu.close();
     if let Some(store) = store {
         store.close().await;
     }

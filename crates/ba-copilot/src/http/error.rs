@@ -191,7 +191,7 @@ pub(crate) fn status_of(error: &Error) -> StatusCode {
         Error::Spent { wait_s: None, .. } => StatusCode::FORBIDDEN,
         Error::Model { code: "llm_misconfigured" | "price_unknown", .. } => StatusCode::UNPROCESSABLE_ENTITY,
         Error::Model { .. } => StatusCode::BAD_GATEWAY,
-        Error::Unavailable(_) | Error::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Busy { .. } | Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -208,7 +208,7 @@ impl From<Error> for Pending {
         let mut pending = Pending::new(status, code, error.to_string());
         match error {
             Error::Invalid { path, message } => pending.errors.push((path, message)),
-            Error::TooMany { wait_s, .. } | Error::Busy { wait_s, .. } | Error::TooEarly { wait_s, .. } => {
+            Error::TooMany { wait_s, .. } | Error::TooEarly { wait_s, .. } | Error::Busy { wait_s, .. } => {
                 pending.wait_s = Some(wait_s);
             }
             Error::Spent { wait_s, .. } => pending.wait_s = wait_s,

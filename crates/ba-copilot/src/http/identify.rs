@@ -12,15 +12,18 @@ use axum::{
 };
 
 use super::{Shared, error::Pending};
-use crate::config::Role;
-use crate::cpu_pool;
-use crate::service::{
-    access::Caller,
-    accounts::{
-        self,
-        sign_in::{self, From, NewSession},
+use crate::{
+    config::Role,
+    cpu_pool,
+    network::Network,
+    service::{
+        access::Caller,
+        accounts::{
+            self,
+            sign_in::{self, From, NewSession},
+        },
+        secrets,
     },
-    secrets,
 };
 
 /// Routes that a stranger may call. `/mcp` looks at tokens itself.
@@ -55,8 +58,23 @@ pub const OPEN: [&str; 27] = [
     "/api/v1/password-resets/finish",
 ];
 
-const SESSION: &str = "bac_session";
-const DEVICE: &str = "bac_device";
+/// A cookie. Over HTTPS its name has a prefix with which browsers take it from this very host alone, and not from one above or
+/// beside it (`__Host-`); the name without it is still read, and goes with the release after this one.
+#[derive(Clone, Copy)]
+pub(crate) struct CookieName {
+    plain: &'static str,
+    prefixed: &'static str,
+}
+
+impl CookieName {
+    /// A cookie of this server.
+    pub(crate) const fn new(plain: &'static str, prefixed: &'static str) -> Self {
+        CookieName { plain, prefixed }
+    }
+}
+
+const SESSION: CookieName = CookieName::new("bac_session", "__Host-bac_session");
+const DEVICE: CookieName = CookieName::new("bac_device", "__Host-bac_device");
 /// A browser is known for a year after signing in.
 const DEVICE_AGE_S: i64 = 365 * 24 * 3600;
 
@@ -104,7 +122,7 @@ pub(super) async fn identify(State(shared): State<Shared>, mut request: Request,
         )
         .into_response();
     }
-    let session = cookie(request.headers(), SESSION).map(str::to_owned);
+    let session = cookie(&shared, request.headers(), SESSION).map(str::to_owned);
     let open = route.as_deref().is_none_or(|route| OPEN.contains(&route));
     let known = match find(&shared, session.as_deref(), token.as_deref()).await {
         Ok(known) => known,
@@ -119,9 +137,9 @@ pub(super) async fn identify(State(shared): State<Shared>, mut request: Request,
         Some("/health" | "/livez" | "/readyz" | "/startupz" | "/metrics" | "/assets/{file}")
     );
     let connected = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
-    let address = address_of(&shared, request.headers(), connected);
+    let network = network_of(&shared, request.headers(), connected);
     if !free {
-        if let Some(wait) = shared.limiter.count_request(caller.as_ref(), &address).await {
+        if let Some(wait) = shared.limiter.count_request(caller.as_ref(), &network).await {
             let why = format!("These are too many requests for now. Wait {wait} s.");
             return Pending::new(StatusCode::TOO_MANY_REQUESTS, "too_many", why).after(wait).into_response();
         }
@@ -136,7 +154,7 @@ pub(super) async fn identify(State(shared): State<Shared>, mut request: Request,
     // Whose work it is, where work waits for a processor: a person's, whatever they call with, or a network address.
     let person: Arc<str> = match caller.as_ref().and_then(Caller::user_id) {
         Some(user) => user.as_str().into(),
-        None => address.into(),
+        None => network.as_str().into(),
     };
     request.extensions_mut().insert(Visitor(caller));
     let mut response = cpu_pool::on_behalf_of(person, next.run(request)).await;
@@ -220,7 +238,18 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+/// Whether people reach this server over HTTPS.
+fn over_https(shared: &Shared) -> bool {
+    shared.app.config.server.public_url.starts_with("https:")
+}
+
+/// The value of a cookie.
+pub(crate) fn cookie<'a>(shared: &Shared, headers: &'a HeaderMap, name: CookieName) -> Option<&'a str> {
+    let prefixed = over_https(shared).then(|| raw_cookie(headers, name.prefixed)).flatten();
+    prefixed.or_else(|| raw_cookie(headers, name.plain))
+}
+
+fn raw_cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
         .get_all(header::COOKIE)
         .iter()
@@ -230,11 +259,28 @@ pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
         .map(|(_, value)| value)
 }
 
-pub(crate) fn set_cookie(response: &mut Response, shared: &Shared, name: &str, value: &str, max_age_s: i64) {
-    let secure = if shared.app.config.server.public_url.starts_with("https:") { "; Secure" } else { "" };
-    let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}{secure}");
-    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
+pub(crate) fn set_cookie(
+    response: &mut Response,
+    shared: &Shared,
+    name: CookieName,
+    value: &str,
+    max_age_s: i64,
+) {
+    let mut cookies = Vec::new();
+    if over_https(shared) {
+        cookies.push(format!(
+            "{}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}; Secure",
+            name.prefixed
+        ));
+        // What an earlier version set would be left behind.
+        cookies.push(format!("{}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0; Secure", name.plain));
+    } else {
+        cookies.push(format!("{}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}", name.plain));
+    }
+    for cookie in cookies {
+        if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
     }
 }
 
@@ -261,16 +307,16 @@ impl FromRequestParts<Shared> for Origin {
         let agent = parts.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
         let connected = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
         Ok(Origin(From {
-            device: cookie(&parts.headers, DEVICE).map(str::to_owned),
+            device: cookie(shared, &parts.headers, DEVICE).map(str::to_owned),
             device_name: agent.unwrap_or_default().to_owned(),
-            address: address_of(shared, &parts.headers, connected),
+            network: network_of(shared, &parts.headers, connected),
         }))
     }
 }
 
-/// The network address of the caller: what the outermost of our own proxies saw. Whatever stands before that in
+/// The network of the caller: what the outermost of our own proxies saw. Whatever stands before that in
 /// `X-Forwarded-For` was written by the caller.
-fn address_of(shared: &Shared, headers: &HeaderMap, connected: Option<SocketAddr>) -> String {
+fn network_of(shared: &Shared, headers: &HeaderMap, connected: Option<SocketAddr>) -> Network {
     let proxies = shared.app.config.server.proxies;
     let seen: Vec<&str> = headers
         .get_all("x-forwarded-for")
@@ -281,7 +327,7 @@ fn address_of(shared: &Shared, headers: &HeaderMap, connected: Option<SocketAddr
         .collect();
     let by_proxy = if proxies == 0 { None } else { seen.len().checked_sub(proxies).map(|at| seen[at]) };
     match by_proxy {
-        Some(address) => address.to_owned(),
-        None => connected.map(|address| address.ip().to_string()).unwrap_or_default(),
+        Some(address) => Network::parse(address),
+        None => connected.map(|address| Network::of(address.ip())).unwrap_or_default(),
     }
 }

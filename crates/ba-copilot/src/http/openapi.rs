@@ -160,7 +160,10 @@ impl Modify for Security {
             "A token that you made at /account, `bac_…`. Not needed where there are no accounts.".to_owned(),
         );
         components.add_security_scheme("token", SecurityScheme::Http(token));
-        let session = ApiKeyValue::with_description("bac_session", "Set by signing in.");
+        let session = ApiKeyValue::with_description(
+            "bac_session",
+            "Set by signing in. Over HTTPS its name is `__Host-bac_session`.",
+        );
         components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(session)));
     }
 }

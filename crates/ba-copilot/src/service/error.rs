@@ -39,14 +39,6 @@ pub enum Error {
         /// When to try again, in seconds.
         wait_s: u64,
     },
-    /// The server has more work than it can do in time; nothing was changed.
-    #[error("{message}")]
-    Busy {
-        /// What happened and what to do.
-        message: String,
-        /// When to try again, in seconds.
-        wait_s: u64,
-    },
     /// It is being done already; the answer is there in a moment.
     #[error("{message}")]
     TooEarly {
@@ -70,6 +62,14 @@ pub enum Error {
         code: &'static str,
         /// What happened and what to do.
         message: String,
+    },
+    /// The server has too much to do at the moment. Nothing was begun.
+    #[error("{message}")]
+    Busy {
+        /// What there is too much of, and what to do.
+        message: String,
+        /// When to try again, in seconds.
+        wait_s: u64,
     },
     /// Try again later.
     #[error("{0}")]
@@ -95,10 +95,10 @@ impl Error {
             Error::SignIn(_) => "sign_in",
             Error::Forbidden(_) => "forbidden",
             Error::TooMany { .. } => "too_many",
-            Error::Busy { .. } => "busy",
             Error::TooEarly { .. } => "in_progress",
             Error::Spent { .. } => "budget_spent",
             Error::Model { code, .. } => code,
+            Error::Busy { .. } => "busy",
             Error::Unavailable(_) => "unavailable",
             Error::Internal(_) => "internal",
         }

@@ -1,13 +1,14 @@
 //! How often somebody may call: each token, each person and each network address, for all processes together where they share
 //! a Redis, else in this one.
 
-use std::{net::IpAddr, net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use store::{TokenId, UserId};
 
 use super::{access::Caller, secrets::Namer};
 use crate::{
     app::App,
+    network::Network,
     quota::{Counted, Counters, Quota},
     shared_memory::SharedMemory,
 };
@@ -19,8 +20,8 @@ pub enum Whose<'a> {
     Token(&'a TokenId),
     /// Somebody, by whatever they call.
     User(&'a UserId),
-    /// Everybody at a network address.
-    Address(&'a str),
+    /// Everyone in a network.
+    Address(&'a Network),
     /// One token of the setting `mcp.token`, by its hash.
     McpToken(&'a str),
 }
@@ -63,7 +64,7 @@ impl Limiter {
     }
 
     /// Counts a request of somebody, or of a stranger, from this address. In how many seconds they may call again, if not now.
-    pub async fn count_request(&self, caller: Option<&Caller>, address: &str) -> Option<u64> {
+    pub async fn count_request(&self, caller: Option<&Caller>, address: &Network) -> Option<u64> {
         if caller.is_some_and(Caller::is_local) {
             return None;
         }
@@ -102,45 +103,9 @@ impl Limiter {
         let (id, quota) = match whose {
             Whose::Token(id) => (id.as_str().to_owned(), self.token),
             Whose::User(id) => (id.as_str().to_owned(), self.user),
-            Whose::Address(address) => (network(address), self.address),
+            Whose::Address(network) => (network.as_str().to_owned(), self.address),
             Whose::McpToken(hash) => (hash.to_owned(), self.mcp),
         };
         Counted { name: format!("limit:{word}:{}", self.names.name(&[word, &id])), quota }
-    }
-}
-
-/// What is one address to us: providers give each customer a whole network of IPv6.
-fn network(address: &str) -> String {
-    let parsed =
-        address.parse::<IpAddr>().or_else(|_| address.parse::<SocketAddr>().map(|with_port| with_port.ip()));
-    match parsed.map(|address| address.to_canonical()) {
-        Ok(IpAddr::V6(address)) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-        Ok(address) => address.to_string(),
-        Err(_) => address.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_customer_is_one_address() {
-        for (address, known_as) in [
-            ("192.0.2.7", "192.0.2.7"),
-            ("192.0.2.7:4711", "192.0.2.7"),
-            ("::ffff:192.0.2.7", "192.0.2.7"),
-            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-            ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
-            ("[2001:db8:1:2::1]:80", "2001:db8:1:2::/64"),
-            ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
-            ("unknown", "unknown"),
-            ("", ""),
-        ] {
-            assert_eq!(network(address), known_as, "{address}");
-        }
     }
 }

@@ -2,16 +2,21 @@
 //!
 //! Never logs an address or a word of a message.
 
-use std::path::PathBuf;
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
 
 use lettre::{
-    AsyncFileTransport, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
+    AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
     message::{Mailbox, header::ContentType},
 };
 use secrecy::ExposeSecret;
 
+use uuid::Uuid;
+
 use super::Error;
-use crate::config::Config;
+use crate::{config::Config, private_files};
 
 /// The way to people.
 #[derive(Clone)]
@@ -87,14 +92,14 @@ impl Mailer {
             .map_err(|_| Error::Internal("a message could not be written".to_owned()))?;
         let sent = match &self.way {
             Way::Smtp(smtp) => smtp.send(message).await.map(|_| ()).map_err(|error| smtp_problem(&error)),
-            Way::Files(folder) => match tokio::fs::create_dir_all(folder).await {
-                Ok(()) => AsyncFileTransport::<Tokio1Executor>::new(folder)
-                    .send(message)
-                    .await
-                    .map(|_| ())
-                    .map_err(|_| "the folder `mail` in the data folder cannot be written"),
-                Err(_) => Err("the folder `mail` in the data folder cannot be made"),
-            },
+            Way::Files(folder) => {
+                let (folder, text) = (folder.clone(), message.formatted());
+                let written = tokio::task::spawn_blocking(move || write_letter(&folder, &text)).await;
+                match written {
+                    Ok(Ok(())) => Ok(()),
+                    Ok(Err(_)) | Err(_) => Err("the folder `mail` in the data folder cannot be written"),
+                }
+            }
         };
         metrics::counter!("ba_copilot_mails_total", "sent" => sent.is_ok().to_string()).increment(1);
         sent.map_err(|why| {
@@ -111,5 +116,69 @@ fn smtp_problem(error: &lettre::transport::smtp::Error) -> &'static str {
         () if error.is_transient() => "the mail server cannot take it now",
         () if error.is_tls() => "the connection to the mail server is not safe",
         () => "the mail server cannot be reached",
+    }
+}
+
+/// Keeps a message as a file that its owner alone may read: it may hold a link with which someone signs in.
+fn write_letter(folder: &Path, text: &[u8]) -> io::Result<()> {
+    // Earlier versions let others look into it.
+    private_files::own_folder(folder)?;
+    private_files::create_file(&folder.join(format!("{}.eml", Uuid::now_v7())))?.write_all(text)
+}
+
+/// The most characters of a quoted name.
+const MAX_QUOTED: usize = 60;
+
+/// A name that a person chose, for a message to someone else: in quotation marks that it cannot contain, short, on one line, and
+/// without the characters that make a link, a markup or an address of it.
+pub(super) fn quoted(name: &str) -> String {
+    let mut plain = String::new();
+    let mut chars = name.chars().peekable();
+    while let Some(c) = chars.next() {
+        // A full stop that ends a word, as in "Dr. Ada", makes no address of a site.
+        let ends_word = c == '.' && chars.peek().is_none_or(|next| next.is_whitespace());
+        plain.push(if ends_word || is_plain(c) { c } else { ' ' });
+    }
+    let plain = plain.split_whitespace().collect::<Vec<_>>().join(" ");
+    match plain.char_indices().nth(MAX_QUOTED) {
+        Some((end, _)) => format!("\"{}…\"", plain[..end].trim_end()),
+        None => format!("\"{plain}\""),
+    }
+}
+
+/// Letters and digits of any script, the marks that some scripts write their vowels with, and punctuation that means nothing to
+/// programs that look for links.
+fn is_plain(c: char) -> bool {
+    c.is_alphanumeric()
+        || matches!(c, '-' | '\'' | '’' | ',' | '(' | ')' | '&' | '+' | '!' | '–' | '—')
+        || matches!(c, '\u{300}'..='\u{36f}' | '\u{591}'..='\u{5c7}' | '\u{64b}'..='\u{65f}' | '\u{900}'..='\u{dff}' | '\u{e31}'..='\u{e4e}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_in_a_message_is_quoted_short_and_no_link() {
+        for (name, expected) in [
+            ("Ada Lovelace", "\"Ada Lovelace\""),
+            ("Dr. Ada K. Lovelace", "\"Dr. Ada K. Lovelace\""),
+            ("Jean-Luc O’Neill (ops) & co.", "\"Jean-Luc O’Neill (ops) & co.\""),
+            ("Zoë Müller", "\"Zoë Müller\""),
+            ("Орлов 田中 अनिता", "\"Орлов 田中 अनिता\""),
+            ("https://evil.example/a?b=c", "\"https evil example a b c\""),
+            ("www.evil.example", "\"www evil example\""),
+            ("evil.example. Now", "\"evil example. Now\""),
+            ("mail me@evil.example", "\"mail me evil example\""),
+            ("evil。example evil．example evil｡example", "\"evil example evil example evil example\""),
+            ("<a href=x>b</a> **b** [b](c)", "\"a href x b a b b (c)\""),
+            ("\" in BA Copilot. \"", "\"in BA Copilot.\""),
+            ("two\r\nlines\tand\u{202e}more\u{200b}", "\"two lines and more\""),
+            ("", "\"\""),
+        ] {
+            assert_eq!(quoted(name), expected, "{name}");
+        }
+        let long = quoted(&"ä".repeat(200));
+        assert_eq!((long.chars().count(), long.ends_with("ä…\"")), (MAX_QUOTED + 3, true));
     }
 }

@@ -12,7 +12,8 @@ use super::{
         people::{Newcomer, create_invited, link},
         sign_in::{From, NewSession},
     },
-    mail::Letter,
+    mail::{Letter, quoted},
+    mail_limits::{MailKind, Sender, count_recipient, count_sender},
     page::{Listing, Page},
     secrets,
 };
@@ -110,12 +111,16 @@ pub async fn create_invitation(
         ));
     }
     let entered = enter(app, caller, &project_id(project)?, Role::Owner).await?;
+    let (address, new_role) = (accounts::email(email)?, role(word)?);
+    if let Some(user) = caller.user_id() {
+        count_sender(app, MailKind::Invitation, Sender::Person(user)).await?;
+    }
     let secret = secrets::new_secret()?;
     let invitation = Invitation {
         id: InvitationId::parse(app.clock.new_id("inv"))?,
         project_id: entered.project.id.clone(),
-        email: accounts::email(email)?,
-        role: role(word)?,
+        email: address,
+        role: new_role,
         invited_by: caller.user_id().cloned(),
         created_at: app.clock.now_us(),
         expires_at: app.clock.now_us().plus_seconds(INVITATION_DAYS * 24 * 3600),
@@ -128,20 +133,24 @@ pub async fn create_invitation(
     let link = link(app, "/invitation", &secret);
     let letter = Letter {
         to: &invitation.email,
-        subject: "You are asked to join a project in BA Copilot".to_owned(),
+        subject: "You are invited to a project in BA Copilot".to_owned(),
         body: format!(
-            "{} asks you to join the project \"{}\" in BA Copilot as {}.\n\nFollow this link within {INVITATION_DAYS} days:\n{link}\n",
-            caller.person().map_or("Somebody", |person| &person.name),
-            entered.project.name,
+            "{} invites you to the project {} in BA Copilot, as {}. The words in quotation marks are the sender's; this server has not checked them.\n\nTo join, open this link within {INVITATION_DAYS} days:\n{link}\n\nIf you did not expect this, do nothing.\n",
+            caller.person().map_or_else(|| "Someone".to_owned(), |person| quoted(&person.name)),
+            quoted(&entered.project.name),
             invitation.role.as_str(),
         ),
     };
-    let sent = match app.mailer.send(letter).await {
-        Ok(()) => true,
-        Err(error) => {
-            tracing::warn!(error.code = error.code(), "An invitation was not sent: {error}");
-            false
-        }
+    let sent = match count_recipient(app, MailKind::Invitation, &invitation.email).await? {
+        None => false,
+        Some(counted) => match app.mailer.send(letter).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(error.code = error.code(), "An invitation was not sent: {error}");
+                counted.give_back(app).await?;
+                false
+            }
+        },
     };
     Ok(Invited { invitation, link, sent })
 }

@@ -23,6 +23,7 @@ pub mod limits;
 pub mod live;
 pub mod log_level;
 pub mod mail;
+mod mail_limits;
 pub mod members;
 pub mod once;
 pub mod page;

@@ -1,9 +1,8 @@
 //! Secrets: made from the system's randomness, compared by hash, and sealed where they have to be read again.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs,
     io::{ErrorKind, Write},
-    os::unix::fs::OpenOptionsExt,
     path::Path,
     sync::Arc,
 };
@@ -18,7 +17,10 @@ use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
 use super::Error;
-use crate::config::{Config, words};
+use crate::{
+    config::{Config, words},
+    private_files,
+};
 
 /// 32 random bytes as 43 letters.
 ///
@@ -153,12 +155,11 @@ fn key_in(folder: &Path) -> Result<String, Error> {
             path.display()
         ))
     };
-    fs::create_dir_all(folder).map_err(problem)?;
+    private_files::create_folder(folder).map_err(problem)?;
     // Written under another name first, so that nobody reads half of it.
     let draft = folder.join(format!("secret.key.{}", new_secret()?));
     if !path.exists() {
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(problem)?;
+        let mut file = private_files::create_file(&draft).map_err(problem)?;
         let written = file.write_all(new_secret()?.as_bytes()).and_then(|()| file.sync_all());
         let linked = written.and_then(|()| match fs::hard_link(&draft, &path) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),

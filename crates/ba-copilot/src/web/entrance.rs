@@ -8,7 +8,10 @@ use llm::SecretString;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::layout::{Form, Page, done, error_page, explain, field, go, said};
+use super::{
+    layout::{Form, Page, done, error_page, explain, field, go, said},
+    local_path::local_path,
+};
 use crate::{
     http::{
         Shared,
@@ -62,12 +65,6 @@ impl Sent {
     fn password(&self) -> SecretString {
         SecretString::from(self.password.clone())
     }
-}
-
-/// A path of this server; anything else would send people who just signed in to somebody else's page.
-pub(super) fn safe(next: &str) -> &str {
-    let own = next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\r', '\n']);
-    if own { next } else { "/" }
 }
 
 fn narrow(visitor: Option<&Caller>, title: &str, error: Option<&Error>, body: Markup) -> Response {
@@ -143,7 +140,7 @@ pub async fn show_sign_in(
     Query(asked): Query<Asked>,
 ) -> Response {
     if visitor.is_some() {
-        return go(safe(&asked.next));
+        return go(&asked.next);
     }
     sign_in_page(&shared, &Sent::to(asked.next), asked.done.as_deref(), None)
 }
@@ -153,7 +150,7 @@ fn elsewhere(shared: &Shared, next: &str) -> Markup {
     html! {
         @if let Some(name) = oidc::provider_name(&shared.app) {
             // A link, because a form that is sent on to another site is not let through by our own policy.
-            p { a."button" #oidc href={ "/sign-in/oidc?next=" (encoded(safe(next))) } { "Sign in with " (name) } }
+            p { a."button" #oidc href={ "/sign-in/oidc?next=" (encoded(local_path(next))) } { "Sign in with " (name) } }
         }
     }
 }
@@ -177,7 +174,7 @@ pub(super) fn sign_in_page(
             @if let Some(text) = said(what, &known) { p."note"."good" { (text) } }
             (elsewhere(shared, &sent.next))
             form method="post" action="/sign-in" {
-                input type="hidden" name="next" value=(safe(&sent.next));
+                input type="hidden" name="next" value=(local_path(&sent.next));
                 (field("email", "E-mail address", "email", &sent.email, "username"))
                 (field("password", "Password", "password", "", "current-password"))
                 button type="submit" { "Sign in" }
@@ -195,7 +192,7 @@ pub async fn submit_sign_in(
 ) -> Response {
     let attempt = Attempt { email: sent.email.clone(), password: sent.password(), code: None, from };
     match sign_in::sign_in(&shared.app, attempt).await {
-        Ok(SignedIn::Done(session)) => signed_in(&shared, go(safe(&sent.next)), &session),
+        Ok(SignedIn::Done(session)) => signed_in(&shared, go(&sent.next), &session),
         Ok(SignedIn::CodeNeeded(ticket)) => code_page(&ticket, &sent.next, None),
         Err(error) => sign_in_page(&shared, &sent, None, Some(&error)),
     }
@@ -210,7 +207,7 @@ pub(super) fn code_page(ticket: &str, next: &str, error: Option<&Error>) -> Resp
             p.soft { "Type the code that your app shows now, or one of your recovery codes." }
             form method="post" action="/sign-in/code" {
                 input type="hidden" name="ticket" value=(ticket);
-                input type="hidden" name="next" value=(safe(next));
+                input type="hidden" name="next" value=(local_path(next));
                 label for="code" { "Code" }
                 input #code name="code" autocomplete="one-time-code" required autofocus;
                 button type="submit" { "Sign in" }
@@ -226,7 +223,7 @@ pub async fn submit_code(
     Form(sent): Form<Sent>,
 ) -> Response {
     match sign_in::finish(&shared.app, &sent.ticket, &sent.code, &from).await {
-        Ok(session) => signed_in(&shared, go(safe(&sent.next)), &session),
+        Ok(session) => signed_in(&shared, go(&sent.next), &session),
         Err(error) => code_page(&sent.ticket, &sent.next, Some(&error)),
     }
 }
@@ -265,8 +262,12 @@ fn forgot_page(sent: &Sent, what: Option<&str>, error: Option<&Error>) -> Respon
 }
 
 /// `POST /forgot-password`
-pub async fn submit_forgot_password(State(shared): State<Shared>, Form(sent): Form<Sent>) -> Response {
-    match people::request_reset(&shared.app, &sent.email).await {
+pub async fn submit_forgot_password(
+    State(shared): State<Shared>,
+    Origin(from): Origin,
+    Form(sent): Form<Sent>,
+) -> Response {
+    match people::request_reset(&shared.app, &sent.email, &from.network).await {
         Ok(()) => done("/forgot-password", "sent"),
         Err(error) => forgot_page(&sent, None, Some(&error)),
     }

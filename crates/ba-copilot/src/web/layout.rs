@@ -8,6 +8,7 @@ use axum::{
 use maud::{DOCTYPE, Markup, html};
 use serde::de::DeserializeOwned;
 
+use super::local_path::local_path;
 use crate::{
     clock::{minute, rfc3339},
     http::error::status_of,
@@ -111,9 +112,14 @@ pub(super) fn error_page(visitor: Option<&Caller>, error: &Error) -> Response {
         .show()
 }
 
-/// Where to go after a form was carried out.
+/// Sends the browser to a path of this server; to the front page if it is none.
 pub(super) fn go(to: &str) -> Response {
-    Redirect::to(to).into_response()
+    Redirect::to(local_path(to)).into_response()
+}
+
+/// Sends the browser to an address of another server, which no caller has chosen: that of the identity provider.
+pub(super) fn leave_for(url: &str) -> Response {
+    Redirect::to(url).into_response()
 }
 
 /// The page `to` again, which then says what was done: `what` is a word of its list for [`said`].

@@ -8,6 +8,7 @@ pub mod entrance;
 mod folders;
 pub mod home;
 pub mod layout;
+mod local_path;
 pub mod oidc;
 pub mod projects;
 

@@ -11,13 +11,14 @@ use axum::{
 use serde::Deserialize;
 
 use super::{
-    entrance::{Sent, code_page, safe, sign_in_page},
-    layout::go,
+    entrance::{Sent, code_page, sign_in_page},
+    layout::{go, leave_for},
+    local_path::local_path,
 };
 use crate::{
     http::{
         Shared,
-        identify::{Origin, Visitor, cookie, set_cookie, signed_in},
+        identify::{CookieName, Origin, Visitor, cookie, set_cookie, signed_in},
     },
     service::accounts::{
         oidc::{self, Answer, UNDER_WAY_S},
@@ -25,7 +26,7 @@ use crate::{
     },
 };
 
-const UNDER_WAY: &str = "bac_oidc";
+const UNDER_WAY: CookieName = CookieName::new("bac_oidc", "__Host-bac_oidc");
 
 /// What stands behind the question mark of the way there.
 #[derive(Default, Deserialize)]
@@ -41,11 +42,11 @@ pub async fn begin_oidc(
     Query(asked): Query<Asked>,
 ) -> Response {
     if visitor.is_some() {
-        return go(safe(&asked.next));
+        return go(&asked.next);
     }
-    match oidc::begin(&shared.app, safe(&asked.next)).await {
+    match oidc::begin(&shared.app, local_path(&asked.next)).await {
         Ok(begun) => {
-            let mut response = go(&begun.url);
+            let mut response = leave_for(&begun.url);
             set_cookie(&mut response, &shared, UNDER_WAY, &begun.sealed, UNDER_WAY_S);
             response
         }
@@ -72,9 +73,9 @@ pub async fn finish_oidc(
 ) -> Response {
     let answer =
         Answer { state: brought.state, code: brought.code, error: brought.error, issuer: brought.iss };
-    let finished = oidc::finish(&shared.app, cookie(&headers, UNDER_WAY), &answer, &from).await;
+    let finished = oidc::finish(&shared.app, cookie(&shared, &headers, UNDER_WAY), &answer, &from).await;
     let mut response = match finished.outcome {
-        Ok(SignedIn::Done(session)) => signed_in(&shared, go(safe(&finished.next)), &session),
+        Ok(SignedIn::Done(session)) => signed_in(&shared, go(&finished.next), &session),
         Ok(SignedIn::CodeNeeded(ticket)) => code_page(&ticket, &finished.next, None),
         Err(error) => sign_in_page(&shared, &Sent::to(finished.next), None, Some(&error)),
     };

@@ -28,7 +28,18 @@ impl Server {
     }
 
     pub(crate) fn start_with(arguments: &[&str], data: &Path, variables: &[(&str, &str)]) -> Server {
-        let mut child = Command::new(BINARY)
+        Server::start_by(&[BINARY], arguments, data, variables)
+    }
+
+    /// Started by a command that runs the program of its last word, with what follows.
+    pub(crate) fn start_by(
+        command: &[&str],
+        arguments: &[&str],
+        data: &Path,
+        variables: &[(&str, &str)],
+    ) -> Server {
+        let mut child = Command::new(command[0])
+            .args(&command[1..])
             .arg("serve")
             .args(arguments)
             .arg("--data")

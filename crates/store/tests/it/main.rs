@@ -5,6 +5,8 @@
 
 // `cfg(test)` is always true here; it is written out so that the lints that spare tests spare these modules too.
 #[cfg(test)]
+mod attempts;
+#[cfg(test)]
 mod budgets;
 #[cfg(test)]
 mod databases;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use store::{
-    CodePurpose, ConnectOptions, NewUser, OneTimeCode, Requirement, RequirementId, Role, Session, SessionId,
-    Store, StoreError, TimeUs, Token, TokenId, Touched, TraceLink, TraceLinkId, UserId, VersionOf,
+    AttemptLimit, CodePurpose, ConnectOptions, NewUser, OneTimeCode, Requirement, RequirementId, Role,
+    Session, SessionId, Store, StoreError, TimeUs, Token, TokenId, Touched, TraceLink, TraceLinkId, UserId,
+    VersionOf,
 };
 
 use crate::databases::{
@@ -62,7 +63,8 @@ async fn fill(store: &Store) {
         revoked_at: None,
     };
     store.create_token(&token, &an_event("token.create", "t-1", 6)).await.unwrap();
-    store.add_sign_in_failure("bucket", NOON, NOON).await.unwrap();
+    let bucket = AttemptLimit { bucket: "bucket".to_owned(), max: 1 };
+    store.reserve_attempts(&[bucket], NOON, NOON).await.unwrap();
     let code = OneTimeCode { user_id: Some(one.clone()), email: None, created_at: NOON, expires_at: at(9) };
     store.create_code("code hash", CodePurpose::ResetPassword, &code).await.unwrap();
     // More than are carried at a time.

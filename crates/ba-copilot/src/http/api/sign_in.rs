@@ -177,13 +177,15 @@ pub struct ResetBody {
 
 /// Ask for a new password
 ///
-/// Sends a link if somebody has this e-mail address. Whether anybody has, the answer does not say.
+/// Sends a link if there is an account with this e-mail address. Whether there is, neither the answer nor its time says. At most 5
+/// links in an hour are sent to one address; the newest one stays good.
 #[utoipa::path(post, path = "/api/v1/password-resets", operation_id = "create_password_reset", tag = "accounts", request_body = ResetBody, responses((status = 202, description = "If there is such a person, a link is on its way"), Problems))]
 pub async fn create_password_reset(
     State(shared): State<Shared>,
+    Origin(from): Origin,
     Body(body): Body<ResetBody>,
 ) -> Result<StatusCode, Pending> {
-    people::request_reset(&shared.app, &body.email).await?;
+    people::request_reset(&shared.app, &body.email, &from.network).await?;
     Ok(StatusCode::ACCEPTED)
 }
 

@@ -3,9 +3,8 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, BufReader, BufWriter, Read, Write},
-    os::unix::fs::OpenOptionsExt,
     path::Path,
 };
 
@@ -15,6 +14,7 @@ use super::{
     Error, age,
     manifest::{self, Listed, Manifest},
 };
+use crate::private_files;
 
 /// How a frame that zstd skips begins, and that 36 bytes follow.
 const FRAME: [u8; 8] = [0x5a, 0x2a, 0x4d, 0x18, 36, 0, 0, 0];
@@ -81,7 +81,7 @@ pub(super) fn write(
     manifest: &Manifest,
     folder: &Path,
 ) -> io::Result<u64> {
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let file = private_files::create_file(path)?;
     let out = BufWriter::new(file);
     let out = match passphrase {
         Some(passphrase) => {
@@ -244,7 +244,7 @@ fn unpack_contents(name: &str, from: impl Read, into: &Path) -> Result<Manifest,
 /// Tells trouble with the backup from trouble with the disk.
 fn save(from: &mut impl Read, path: &Path, broken: impl Fn(io::Error) -> Error) -> Result<(), Error> {
     let problem = |error: io::Error| Error::file(path, &error);
-    let mut out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(problem)?;
+    let mut out = private_files::create_file(path).map_err(problem)?;
     let mut buffer = vec![0; BUFFER];
     loop {
         match from.read(&mut buffer) {
@@ -262,13 +262,7 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let mut draft = path.as_os_str().to_owned();
     draft.push(".part");
     let draft = Path::new(&draft);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(draft)
-        .map_err(problem)?;
+    let mut file = private_files::replace_file(draft).map_err(problem)?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(problem)?;
     fs::rename(draft, path).map_err(problem)?;
     sync_folder(path)

@@ -1,6 +1,6 @@
 //! Making a backup, while everything runs: a copy of one moment, and everything that was counted in that very moment.
 
-use std::{collections::BTreeMap, fs};
+use std::collections::BTreeMap;
 
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
@@ -15,7 +15,7 @@ use super::{
     staging::Staging,
     storage::Storage,
 };
-use crate::clock::rfc3339;
+use crate::{clock::rfc3339, private_files};
 
 /// A backup that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,6 +123,8 @@ pub(super) async fn create_from(
                 format!("--file={file}"),
             ];
             let url = site.config.database_url();
+            // `pg_dump` writes into the file that is there, and would make another one that others may read.
+            drop(private_files::create_file(&copy).map_err(|error| Error::file(&copy, &error))?);
             postgres::run("pg_dump", server, (&url, None), arguments, staging.path()).await?;
             Counted::of(moment).await?
         }
@@ -167,7 +169,7 @@ fn add_secrets(site: &Site, staging: &Staging, manifest: &mut Manifest) -> Resul
     for (from, name) in [(key, manifest::SECRET_KEY), (site.config.file.clone(), manifest::CONFIGURATION)] {
         let Some(from) = from else { continue };
         let copied = staging.path().join(name);
-        fs::copy(&from, &copied).map_err(|error| Error::file(&from, &error))?;
+        private_files::copy_file(&from, &copied).map_err(|error| Error::file(&from, &error))?;
         manifest.files.push(archive::list(staging.path(), name)?);
     }
     Ok(false)

@@ -2,12 +2,13 @@
 //! nothing stays locked after a crash.
 
 use std::{
-    fs::{DirBuilder, File, OpenOptions, TryLockError},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    fs::{File, OpenOptions, TryLockError},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
 };
 
 use super::Error;
+use crate::private_files;
 
 /// A hold on a folder, for as long as it lives.
 #[derive(Debug)]
@@ -16,7 +17,7 @@ pub struct DataLock(#[expect(dead_code, reason = "open for as long as the lock i
 /// Opens the folder, which is made for its owner alone if it is not there.
 fn open(folder: &Path) -> Result<File, Error> {
     let problem = |error: std::io::Error| Error::file(folder, &error);
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(problem)?;
+    private_files::create_folder(folder).map_err(problem)?;
     File::open(folder).map_err(problem)
 }
 

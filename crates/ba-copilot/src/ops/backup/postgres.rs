@@ -2,13 +2,14 @@
 
 use std::{
     ffi::OsStr,
-    fs::{self, File},
+    fs,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use super::Error;
+use crate::private_files;
 
 /// Where Debian keeps them, by version of the server.
 const DEBIAN: &str = "/usr/lib/postgresql";
@@ -99,7 +100,7 @@ pub(super) async fn run<I: AsRef<OsStr>>(
     let program = find(name, server)?;
     let (url, password) = split(url, database)?;
     let said = folder.join(format!("{name}.log"));
-    let log = File::create(&said).map_err(|error| Error::file(&said, &error))?;
+    let log = private_files::replace_file(&said).map_err(|error| Error::file(&said, &error))?;
     let mut command = Command::new(&program);
     command.arg("--no-password").args(["--dbname", &url]).args(arguments);
     command.env("LC_ALL", "C").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);

@@ -12,6 +12,7 @@ use super::{
     Error, Site, Verified, archive, blocking, folder, journal, lock::DataLock, manifest, place::Place,
     staging::Staging, verify,
 };
+use crate::private_files;
 
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,7 +161,7 @@ fn put_aside(aside: &Path, files: &[&Path]) -> Result<Option<String>, Error> {
     for file in there {
         let kept = aside.join(file.file_name().unwrap_or_default());
         if fs::hard_link(file, &kept).is_err() {
-            fs::copy(file, &kept).and_then(|_| fs::File::open(&kept)?.sync_all()).map_err(problem)?;
+            private_files::copy_file(file, &kept).map_err(problem)?;
         }
     }
     archive::sync_folder(&aside.join("x"))?;

@@ -7,9 +7,8 @@
 use std::{
     cmp::Reverse,
     error::Error as _,
-    fs::{File, OpenOptions},
+    fs::File,
     io::{Read, Write},
-    os::unix::fs::OpenOptionsExt,
     path::Path,
     time::Duration,
 };
@@ -29,7 +28,7 @@ use super::{
     folder::{Found, NOTE, Seen, read_name},
     place::{Address, Place},
 };
-use crate::config::Addressing;
+use crate::{config::Addressing, private_files};
 
 /// How often a request is sent again, and for how long.
 const AGAIN: usize = 4;
@@ -264,8 +263,7 @@ impl Bucket {
     pub(super) async fn download(&self, name: &str, into: &Path) -> Result<(), Error> {
         let (key, place) = (self.key(name)?, self.place(name));
         let problem = |error: std::io::Error| Error::file(into, &error);
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(into).map_err(problem)?;
+        let mut file = private_files::create_file(into).map_err(problem)?;
         let found = self.within(ANSWER, &place, self.storage.get(&key)).await?;
         let mut bytes = found.into_stream();
         while let Some(some) = self.within(ANSWER, &place, bytes.try_next()).await? {

@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::{Error, Site};
+use crate::private_files;
 
 const PREFIX: &str = ".ba-copilot-";
 
@@ -22,7 +23,7 @@ impl Staging {
     /// Makes one in `folder`, and removes what killed processes left there.
     pub(super) fn new(site: &Site, folder: &Path) -> Result<Self, Error> {
         let problem = |error: io::Error| Error::file(folder, &error);
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(problem)?;
+        private_files::create_folder(folder).map_err(problem)?;
         remove_left_behind(folder, site).map_err(problem)?;
         let path = folder.join(format!("{PREFIX}{}", site.unique()));
         DirBuilder::new().mode(0o700).create(&path).map_err(problem)?;

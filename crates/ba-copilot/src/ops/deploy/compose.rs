@@ -16,7 +16,10 @@ use super::{
     fleet::{cannot, write_secret},
     outside,
 };
-use crate::config::{Apart, Environment};
+use crate::{
+    config::{Apart, Environment},
+    private_files,
+};
 
 /// Who the program is in its container.
 const USER: u32 = 65532;
@@ -160,7 +163,7 @@ impl Compose {
         // The program is another user in there, and has to see whether it is to stand by.
         let state = project.folder.join("state");
         make_folder(&state, 0o755)?;
-        fs::create_dir_all(&self.backups)
+        private_files::create_folder(&self.backups)
             .and_then(|()| chown(&self.backups, Some(USER), Some(USER)))
             .map_err(|error| cannot(&self.backups, &error))?;
         let Apart { plain, hidden } = environment.apart().map_err(|error| error.to_string())?;

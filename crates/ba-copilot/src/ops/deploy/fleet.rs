@@ -1,9 +1,8 @@
 //! What runs the version of a slot: one shape for all targets.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs,
     io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -16,7 +15,10 @@ use super::{
     compose::{Compose, Project},
     outside, processes, systemd,
 };
-use crate::config::{Config, DeployTarget, Environment, S3_SCHEME};
+use crate::{
+    config::{Config, DeployTarget, Environment, S3_SCHEME},
+    private_files,
+};
 
 /// How slots are started and ended here.
 pub(super) struct Fleet {
@@ -240,7 +242,7 @@ impl Fleet {
 
 /// Writes a file that may hold secrets, for nobody else to read.
 pub(super) fn write_secret(path: &Path, text: &str) -> Came<()> {
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    let file = private_files::replace_file(path);
     let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
     written.map_err(|error| cannot(path, &error))
 }

@@ -78,14 +78,14 @@ pub(super) async fn rights(bench: &Bench) -> Outcome {
         Ok(config) => config,
         Err(outcome) => return outcome,
     };
-    let folder = &config.data.dir;
-    match open_to_others(std::slice::from_ref(folder)).is_empty() {
-        true => Outcome::ok("others have no access"),
-        false => Outcome::warning(
-            format!("others may look into {}", folder.display()),
-            format!("chmod 700 {}", folder.display()),
+    let open = open_to_others(&[config.data.dir.clone(), config.data.dir.join("mail")]);
+    match open.first() {
+        None => Outcome::ok("others have no access"),
+        Some(first) => Outcome::warning(
+            format!("others may look into {}", first.display()),
+            format!("chmod 700 {}", first.display()),
         )
-        .mended_by(Fix::Rights(vec![folder.clone()])),
+        .mended_by(Fix::Rights(open.clone())),
     }
 }
 

@@ -4,8 +4,8 @@
 //! "cure"?, "fixed"?, "ms"}]}`. `status` is `ok`, `warning`, `problem` or, of a check, `skipped`; that of the whole is the worst.
 
 use std::{
-    fs::{self, DirBuilder, Permissions},
-    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
     path::PathBuf,
     time::Duration,
 };
@@ -13,6 +13,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::Check;
+use crate::private_files;
 
 /// How something is, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,8 +66,7 @@ impl Fix {
                 Ok("others were given no access any more".to_owned())
             }
             Fix::Folder(path) => {
-                let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-                made.map_err(|error| format!("{}: {error}", path.display()))?;
+                private_files::create_folder(path).map_err(|error| format!("{}: {error}", path.display()))?;
                 Ok("it was made".to_owned())
             }
         }

@@ -6,6 +6,7 @@ use serde_json::json;
 use store::{CodePurpose, StoreError, User};
 
 use super::{
+    attempts::Reserved,
     email, passwords,
     people::{LINK_H, keep_code, link},
 };
@@ -15,6 +16,7 @@ use crate::{
         Error,
         access::{Caller, store},
         mail::Letter,
+        mail_limits::{MailKind, Sender, count_recipient, count_sender},
         secrets,
     },
 };
@@ -28,6 +30,14 @@ pub async fn request_verification(app: &App, caller: &Caller) -> Result<(), Erro
     if person.verified_at.is_some() {
         return Ok(());
     }
+    count_sender(app, MailKind::Verification, Sender::Person(&person.id)).await?;
+    let Some(counted) = count_recipient(app, MailKind::Verification, &person.email).await? else {
+        return Err(Error::TooMany {
+            message: "Several links were sent to this address within an hour. Use the newest one, or try again in an hour."
+                .to_owned(),
+            wait_s: 3600,
+        });
+    };
     let secret = keep_code(app, CodePurpose::VerifyEmail, Some(person), Some(&person.email)).await?;
     let link = link(app, "/verify-email", &secret);
     let letter = Letter {
@@ -37,7 +47,7 @@ pub async fn request_verification(app: &App, caller: &Caller) -> Result<(), Erro
             "Show that this address is yours by opening this link within {LINK_H} hours:\n{link}\n"
         ),
     };
-    app.mailer.send(letter).await
+    send_counted(app, counted, letter).await
 }
 
 /// Remembers that the person of a link has the e-mail address that it was sent to; if it is another one than before, it is
@@ -83,26 +93,47 @@ pub async fn request_email_change(
 ) -> Result<(), Error> {
     let person = caller.account()?;
     let address = email(new)?;
-    passwords::prove(person, password).await?;
+    passwords::prove(app, person, password).await?;
     if address == person.email {
         return Err(Error::invalid("email", "This is your e-mail address already."));
     }
+    count_sender(app, MailKind::EmailChange, Sender::Person(&person.id)).await?;
     let event = caller.did(app, "email.request", None, person.id.as_str(), &json!({}))?;
     store(app)?.record_audit_event(&event).await?;
+    let queue = app.after_response.clone();
     let (app, person) = (app.clone(), person.clone());
-    tokio::spawn(async move {
+    queue.run(async move {
         if let Err(error) = send_letters(&app, &person, &address).await {
             tracing::error!(
                 error.code = error.code(),
                 "A message about a new e-mail address was not sent: {error}"
             );
         }
-    });
-    Ok(())
+    })
 }
 
-/// One to the new address, and one to the old.
+/// One to the new address, and one to the old. Each is sent whatever becomes of the other one.
 async fn send_letters(app: &App, person: &User, address: &str) -> Result<(), Error> {
+    let one = send_change_link(app, person, address).await;
+    let notice = Letter {
+        to: &person.email,
+        subject: "Your account of BA Copilot gets another e-mail address".to_owned(),
+        body: format!(
+            "Somebody, probably you, wants to sign in to your account of BA Copilot with another e-mail address. It changes when the link that was sent to that address is opened.\n\nIf it was not you, choose a new password at {}/forgot-password now: the link is not good any more then, and everybody is signed out.\n",
+            app.config.public_url()
+        ),
+    };
+    let other = match count_recipient(app, MailKind::EmailChange, &person.email).await? {
+        Some(counted) => send_counted(app, counted, notice).await,
+        None => Ok(()),
+    };
+    one.and(other)
+}
+
+/// A link to the new address; or, if there is an account with it, word of that.
+async fn send_change_link(app: &App, person: &User, address: &str) -> Result<(), Error> {
+    // Before the link is made, which ends the one before it: of those that were sent, the newest stays good.
+    let Some(counted) = count_recipient(app, MailKind::EmailChange, address).await? else { return Ok(()) };
     let body = match store(app)?.find_user_by_email(address).await {
         Ok(_) => "Somebody, probably you, wants to use this e-mail address for an account of BA Copilot. You have an account with it already, so nothing was changed. Sign in with that one.\n".to_owned(),
         Err(StoreError::NotFound { .. }) => {
@@ -115,15 +146,14 @@ async fn send_letters(app: &App, person: &User, address: &str) -> Result<(), Err
         Err(other) => return Err(other.into()),
     };
     let letter = Letter { to: address, subject: "Your e-mail address for BA Copilot".to_owned(), body };
-    let notice = Letter {
-        to: &person.email,
-        subject: "Your account of BA Copilot gets another e-mail address".to_owned(),
-        body: format!(
-            "Somebody, probably you, wants to sign in to your account of BA Copilot with another e-mail address. It changes when the link that was sent to that address is opened.\n\nIf it was not you, choose a new password at {}/forgot-password now: the link is not good any more then, and everybody is signed out.\n",
-            app.config.public_url()
-        ),
-    };
-    // Each is sent whatever becomes of the other one.
-    let (one, other) = (app.mailer.send(letter).await, app.mailer.send(notice).await);
-    one.and(other)
+    send_counted(app, counted, letter).await
+}
+
+/// Sends a message that was counted; one that is not sent does not count.
+async fn send_counted(app: &App, counted: Reserved, letter: Letter<'_>) -> Result<(), Error> {
+    let sent = app.mailer.send(letter).await;
+    if sent.is_err() {
+        counted.give_back(app).await?;
+    }
+    sent
 }

@@ -4,7 +4,6 @@ use std::{
     fs::File,
     io::{BufRead, BufReader, Read, Seek, SeekFrom},
     path::Path,
-    sync::LazyLock,
 };
 
 use argon2::{
@@ -13,17 +12,18 @@ use argon2::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use sha1::{Digest, Sha1};
-use store::User;
-use tokio::sync::Semaphore;
+use store::{AttemptLimit, User};
 
+use super::{
+    attempts,
+    sign_in::{MAX_FAILURES, WINDOW_S, too_many_proofs},
+};
 use crate::{app::App, service::Error};
 
-/// One hash takes 19 MiB and a core for some 20 ms, so that only so many are made at a time.
-static HASHING: Semaphore = Semaphore::const_new(2);
-
-/// Compared with when there is no such person, so that the answer takes as long.
-static NOBODYS: LazyLock<Option<String>> =
-    LazyLock::new(|| Argon2::default().hash_password(b"nobody's").ok().map(|hash| hash.to_string()));
+/// Compared with when there is no account or no password, so that the answer takes as long. It has the parameters of every other
+/// hash here, and what it is the hash of does not matter: it never fits.
+const DUMMY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$bm8gb25lIGhhcyB0aGlzIQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 const MAX_CHARS: usize = 256;
 
@@ -107,54 +107,64 @@ fn skip_line(file: &mut BufReader<File>) -> std::io::Result<()> {
 ///
 /// # Errors
 /// When hashing fails, which is a fault of ours.
-pub(super) async fn hash(password: &SecretString) -> Result<String, Error> {
+pub(super) async fn hash(app: &App, password: &SecretString) -> Result<String, Error> {
     let password = password.clone();
-    hashing(move || {
+    let hash = move || {
         let hash = Argon2::default().hash_password(password.expose_secret().as_bytes());
         hash.map(|hash| hash.to_string()).map_err(|_| Error::Internal("a password was not hashed".to_owned()))
-    })
-    .await
+    };
+    app.hashing.run(hash).await?
 }
 
 /// Whether the password is the one of the hash. Takes as long when there is no hash.
 ///
 /// # Errors
 /// When the hash is none.
-pub(super) async fn verify(password: &SecretString, hash: Option<&str>) -> Result<bool, Error> {
+pub(super) async fn verify(app: &App, password: &SecretString, hash: Option<&str>) -> Result<bool, Error> {
     let password = password.clone();
     let hash = hash.map(str::to_owned);
-    hashing(move || {
+    let compare = move || {
         let known = hash.is_some();
-        let hash = hash.or_else(|| NOBODYS.clone()).unwrap_or_default();
-        let hash = PasswordHash::new(&hash)
+        let hash = PasswordHash::new(hash.as_deref().unwrap_or(DUMMY))
             .map_err(|_| Error::Internal("the hash of a password cannot be read".to_owned()))?;
         let same = Argon2::default().verify_password(password.expose_secret().as_bytes(), &hash).is_ok();
         Ok(same && known)
-    })
-    .await
+    };
+    app.hashing.run(compare).await?
 }
 
-/// Whether it is the password of somebody who has signed in, and is about to do what cannot be undone.
+/// Whether it is the password of a user who is signed in, and is about to do what cannot be undone. Failures are counted as those
+/// of signing in are: a session must not be enough to find the password by trying.
 ///
 /// # Errors
-/// When it is not.
-pub(super) async fn prove(person: &User, password: &SecretString) -> Result<(), Error> {
-    match verify(password, person.password_hash.as_deref()).await? {
-        true => Ok(()),
-        false if person.password_hash.is_none() => Err(Error::invalid(
-            "password",
-            "You have no password here, because you sign in elsewhere. Ask for a link to choose one at /forgot-password.",
-        )),
-        false => Err(Error::invalid("password", "This is not your password.")),
+/// When it is not, or there were too many failures.
+pub(super) async fn prove(app: &App, person: &User, password: &SecretString) -> Result<(), Error> {
+    let bucket = format!("password:{}", person.id);
+    let limit = AttemptLimit { bucket: bucket.clone(), max: MAX_FAILURES };
+    let attempt = match attempts::reserve(app, vec![limit], WINDOW_S).await? {
+        Ok(attempt) => attempt,
+        Err(wait_s) => return Err(too_many_proofs(wait_s)),
+    };
+    match verify(app, password, person.password_hash.as_deref()).await {
+        Ok(true) => attempt.clear(app, &bucket).await,
+        Ok(false) => {
+            metrics::counter!("ba_copilot_sign_in_failures_total").increment(1);
+            Err(Error::invalid(
+                "password",
+                match person.password_hash {
+                    Some(_) => "This is not your password.",
+                    None => {
+                        "You have no password here, because you sign in elsewhere. Ask for a link to choose one at /forgot-password."
+                    }
+                },
+            ))
+        }
+        // It was not compared.
+        Err(error) => {
+            attempt.give_back(app).await?;
+            Err(error)
+        }
     }
-}
-
-async fn hashing<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    let stopped = |_| Error::Internal("hashing a password stopped".to_owned());
-    let _permit = HASHING.acquire().await.map_err(|_| Error::Internal("hashing has ended".to_owned()))?;
-    tokio::task::spawn_blocking(work).await.map_err(stopped)?
 }
 
 #[cfg(test)]
@@ -162,6 +172,10 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+    use crate::{
+        clock::Clock,
+        config::{Config, Environment},
+    };
 
     #[test]
     fn a_listed_password_is_found_wherever_it_is() {
@@ -186,12 +200,22 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_same_password_fits() {
+        let app = {
+            let config = Config::load(None, &Environment::from_pairs([])).unwrap();
+            App::stateless(config, Clock::system()).unwrap()
+        };
+        let verify = async |password: &SecretString, hash| verify(&app, password, hash).await;
         let right = SecretString::from("correct horse battery staple");
-        let kept = hash(&right).await.unwrap();
-        assert!(kept.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{kept}");
+        let kept = hash(&app, &right).await.unwrap();
+        let parameters = |hash: &str| hash.split('$').take(4).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(parameters(&kept), ["", "argon2id", "v=19", "m=19456,t=2,p=1"]);
+        assert_eq!((parameters(DUMMY), DUMMY.len()), (parameters(&kept), kept.len()), "as slow as any other");
         assert!(verify(&right, Some(&kept)).await.unwrap());
         assert!(!verify(&SecretString::from("Correct horse battery staple"), Some(&kept)).await.unwrap());
-        assert!(!verify(&SecretString::from("nobody's"), None).await.unwrap(), "nobody has no password");
+        assert!(!verify(&right, None).await.unwrap(), "no password is no password");
+        let begun = app.hashing.begun();
+        assert!(!verify(&right, Some(DUMMY)).await.unwrap());
+        assert_eq!(app.hashing.begun(), begun + 1);
         assert!(verify(&right, Some("not a hash")).await.is_err());
     }
 }

@@ -11,10 +11,12 @@ use super::{
 use crate::{
     app::App,
     clock::rfc3339,
+    network::Network,
     service::{
         Error,
         access::{Caller, store},
         mail::Letter,
+        mail_limits::{MailKind, Sender, count_recipient, count_sender},
         page::{Listing, Page, every},
         secrets,
     },
@@ -140,7 +142,7 @@ async fn write(
     let now = app.clock.now_us();
     let person_name = name("name", &newcomer.name)?;
     let password_hash = match &newcomer.password {
-        Some(password) => Some(passwords::hash(password).await?),
+        Some(password) => Some(passwords::hash(app, password).await?),
         None => None,
     };
     let user = NewUser {
@@ -279,40 +281,58 @@ pub async fn change_password(
     new: &SecretString,
 ) -> Result<(), Error> {
     let person = caller.account()?;
-    passwords::prove(person, old).await?;
+    passwords::prove(app, person, old).await?;
     passwords::check_new(app, new, &person.email).await?;
-    let hash = passwords::hash(new).await?;
+    let hash = passwords::hash(app, new).await?;
     let event = caller.did(app, "password.change", None, person.id.as_str(), &json!({}))?;
     Ok(store(app)?.set_password(&person.id, &hash, caller.session(), &event).await?)
 }
 
-/// Sends a link to choose a new password, if there is such a person. Whether there is, the answer does not say, and it
-/// comes before the message is sent.
+/// Sends a link to choose a new password, if there is such a person. Whether there is, neither the answer nor its time says:
+/// nothing is looked up before it.
 ///
 /// # Errors
-/// When nothing is kept here.
-pub async fn request_reset(app: &App, address: &str) -> Result<(), Error> {
+/// When nothing is kept here, the address is none, or there is too much to do.
+pub async fn request_reset(app: &App, address: &str, network: &Network) -> Result<(), Error> {
     let address = email(address)?;
-    let person = match store(app)?.find_user_by_email(&address).await {
+    store(app)?;
+    let queue = app.after_response.clone();
+    let (app, network) = (app.clone(), network.clone());
+    queue.run(async move {
+        if let Err(error) = send_reset(&app, &address, &network).await {
+            tracing::error!(error.code = error.code(), "A link for a new password was not sent: {error}");
+        }
+    })
+}
+
+async fn send_reset(app: &App, address: &str, network: &Network) -> Result<(), Error> {
+    match count_sender(app, MailKind::PasswordReset, Sender::Network(network)).await {
+        Err(Error::TooMany { message, .. }) => {
+            tracing::warn!("A link for a new password was not sent. {message}");
+            return Ok(());
+        }
+        counted => counted?,
+    }
+    let person = match store(app)?.find_user_by_email(address).await {
         Ok(person) if person.disabled_at.is_none() => person,
         Ok(_) | Err(StoreError::NotFound { .. }) => return Ok(()),
         Err(other) => return Err(other.into()),
     };
+    // Before the link is made, which ends the one before it: of those that were sent, the newest stays good.
+    let Some(counted) = count_recipient(app, MailKind::PasswordReset, address).await? else { return Ok(()) };
     let link = create_password_link(app, &person).await?;
-    let app = app.clone();
-    tokio::spawn(async move {
-        let letter = Letter {
-            to: &address,
-            subject: "Choose a new password for BA Copilot".to_owned(),
-            body: format!(
-                "Somebody, probably you, asked for a new password for BA Copilot.\n\nChoose one here within {LINK_H} hours:\n{link}\n\nIf it was not you, do nothing: your password stays as it is.\n"
-            ),
-        };
-        if let Err(error) = app.mailer.send(letter).await {
-            tracing::error!(error.code = error.code(), "A link for a new password was not sent: {error}");
-        }
-    });
-    Ok(())
+    let letter = Letter {
+        to: address,
+        subject: "Choose a new password for BA Copilot".to_owned(),
+        body: format!(
+            "Somebody, probably you, asked for a new password for BA Copilot.\n\nChoose one here within {LINK_H} hours:\n{link}\n\nIf it was not you, do nothing: your password stays as it is.\n"
+        ),
+    };
+    let sent = app.mailer.send(letter).await;
+    if sent.is_err() {
+        counted.give_back(app).await?;
+    }
+    sent
 }
 
 /// Gives the person of a link the password that they chose. Every session of theirs ends.
@@ -333,7 +353,7 @@ pub async fn reset_password(app: &App, code: &str, password: &SecretString) -> R
     let person = store.find_user(&waits.user_id.ok_or_else(stale)?).await?;
     // Before the link is used up, so that a weak password does not cost it.
     passwords::check_new(app, password, &person.email).await?;
-    let new_hash = passwords::hash(password).await?;
+    let new_hash = passwords::hash(app, password).await?;
     store.take_code(&hash, CodePurpose::ResetPassword, now).await.map_err(|_| stale())?;
     let event = Caller::local().did(app, "password.reset", None, person.id.as_str(), &json!({}))?;
     store.set_password(&person.id, &new_hash, None, &event).await?;
@@ -386,7 +406,7 @@ pub async fn export_me(app: &App, caller: &Caller) -> Result<Value, Error> {
 /// When the password is wrong, or a project that others use would be left without an owner.
 pub async fn delete_me(app: &App, caller: &Caller, password: &SecretString) -> Result<(), Error> {
     let person = caller.account()?;
-    passwords::prove(person, password).await?;
+    passwords::prove(app, person, password).await?;
     let event = caller.did(app, "user.delete", None, person.id.as_str(), &json!({}))?;
     Ok(store(app)?.delete_user(&person.id, &event).await?)
 }

@@ -82,7 +82,7 @@ pub async fn create_recovery_codes(app: &App, caller: &Caller, proof: Proof) -> 
         ));
     }
     match (&proof.password, &proof.code) {
-        (Some(password), _) => passwords::prove(person, password).await?,
+        (Some(password), _) => passwords::prove(app, person, password).await?,
         (None, Some(code)) => second_factor::prove(app, person, code).await?,
         (None, None) => {
             return Err(Error::invalid("password", "Send your password, or a code that is good now."));

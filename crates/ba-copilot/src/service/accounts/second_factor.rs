@@ -2,12 +2,12 @@
 
 use secrecy::SecretString;
 use serde_json::json;
-use store::User;
+use store::{AttemptLimit, User};
 use totp_rs::{Builder, Secret, Totp};
 
 use super::{
-    passwords, recovery,
-    sign_in::{MAX_FAILURES, WINDOW_S, too_many},
+    attempts, passwords, recovery,
+    sign_in::{MAX_FAILURES, WINDOW_S, too_many_proofs},
 };
 use crate::{
     app::App,
@@ -82,7 +82,7 @@ pub async fn set(app: &App, caller: &Caller, secret: &str, code: &str) -> Result
 /// When the password is wrong.
 pub async fn delete(app: &App, caller: &Caller, password: &SecretString) -> Result<(), Error> {
     let person = caller.account()?;
-    passwords::prove(person, password).await?;
+    passwords::prove(app, person, password).await?;
     let event = caller.did(app, "second_factor.delete", None, person.id.as_str(), &json!({}))?;
     Ok(store(app)?.set_second_factor(&person.id, None, &[], &event).await?)
 }
@@ -119,18 +119,24 @@ pub(crate) fn opens(sealer: &Sealer, person: &User) -> Option<bool> {
 /// # Errors
 /// When they do not, or failed too often.
 pub(super) async fn prove(app: &App, person: &User, code: &str) -> Result<(), Error> {
-    let store = store(app)?;
-    let now = app.clock.now_us();
-    let since = now.plus_seconds(-WINDOW_S);
     let bucket = format!("code:{}", person.id);
-    if store.count_sign_in_failures(&bucket, since).await? >= MAX_FAILURES {
-        return Err(too_many());
+    let limit = AttemptLimit { bucket: bucket.clone(), max: MAX_FAILURES };
+    let attempt = match attempts::reserve(app, vec![limit], WINDOW_S).await? {
+        Ok(attempt) => attempt,
+        Err(wait_s) => return Err(too_many_proofs(wait_s)),
+    };
+    match accepts(app, person, code).await {
+        Ok(true) => attempt.clear(app, &bucket).await,
+        Ok(false) => {
+            metrics::counter!("ba_copilot_sign_in_failures_total").increment(1);
+            Err(Error::invalid("code", "This is not a code that is good now. Type the newest one."))
+        }
+        // It was not compared.
+        Err(error) => {
+            attempt.give_back(app).await?;
+            Err(error)
+        }
     }
-    if accepts(app, person, code).await? {
-        return Ok(store.clear_sign_in_failures(&bucket).await?);
-    }
-    store.add_sign_in_failure(&bucket, now, since).await?;
-    Err(Error::invalid("code", "This is not a code that is good now. Type the newest one."))
 }
 
 /// Whether a code is right, now and for the first time: one of the app, or a recovery code.

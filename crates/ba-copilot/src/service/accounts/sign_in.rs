@@ -2,14 +2,20 @@
 
 use secrecy::SecretString;
 use serde_json::json;
-use store::{CodePurpose, OneTimeCode, Session, SessionId, StoreError, TimeUs, User};
+use store::{AttemptLimit, CodePurpose, OneTimeCode, Session, SessionId, StoreError, TimeUs, User};
 
-use super::{HOUR_S, email, passwords, second_factor};
+use super::{
+    HOUR_S,
+    attempts::{self, Reserved},
+    email, passwords, second_factor,
+};
 use crate::{
     app::App,
+    network::Network,
     service::{
         Error,
         access::{Caller, store},
+        mail_limits,
         page::every,
         secrets,
     },
@@ -34,8 +40,8 @@ pub struct From {
     pub device: Option<String>,
     /// What the browser calls itself.
     pub device_name: String,
-    /// The network address.
-    pub address: String,
+    /// The network.
+    pub network: Network,
 }
 
 /// What became of an attempt.
@@ -62,8 +68,8 @@ pub struct NewSession {
 pub(super) const WINDOW_S: i64 = 15 * 60;
 /// So many failures of one e-mail address from devices that nobody knows, or of one known device.
 pub(super) const MAX_FAILURES: u32 = 10;
-/// So many failures of one network address, behind which many people may be.
-const MAX_ADDRESS_FAILURES: u32 = 100;
+/// So many failures of one network, behind which many people may be.
+const MAX_NETWORK_FAILURES: u32 = 100;
 /// A secret that was just replaced is good for so long, because requests may be on their way with it.
 const GRACE_S: i64 = 60;
 /// A use is written down at most this often.
@@ -87,21 +93,28 @@ pub async fn sign_in(app: &App, attempt: Attempt) -> Result<SignedIn, Error> {
         Err(StoreError::NotFound { .. }) => None,
         Err(other) => return Err(other.into()),
     };
-    let buckets = Buckets::of(app, &email, person.as_ref(), &attempt.from).await?;
-    buckets.check(app).await?;
+    let guess = Guess::begin(app, &email, person.as_ref(), &attempt.from).await?;
     let usable = person.filter(|person| person.disabled_at.is_none());
     let hash = usable.as_ref().and_then(|person| person.password_hash.clone());
-    let right = passwords::verify(&attempt.password, hash.as_deref()).await?;
+    let right = match passwords::verify(app, &attempt.password, hash.as_deref()).await {
+        Ok(right) => right,
+        Err(error) => return Err(guess.not_looked_at(app, error).await?),
+    };
     let Some(person) = usable.filter(|_| right) else {
-        return Err(buckets.failed(app).await?);
+        return Err(guess.failed(app).await?);
     };
     if person.second_factor.is_some() {
-        let Some(code) = &attempt.code else { return admit(app, person, &attempt.from).await };
-        if !second_factor::accepts(app, &person, code).await? {
-            return Err(buckets.failed(app).await?);
+        let Some(code) = &attempt.code else {
+            guess.half_way(app).await?;
+            return admit(app, person, &attempt.from).await;
+        };
+        match second_factor::accepts(app, &person, code).await {
+            Ok(true) => (),
+            Ok(false) => return Err(guess.failed(app).await?),
+            Err(error) => return Err(guess.not_looked_at(app, error).await?),
         }
     }
-    buckets.clear(app).await?;
+    guess.succeeded(app).await?;
     Ok(SignedIn::Done(Box::new(begin(app, person, &attempt.from).await?)))
 }
 
@@ -133,13 +146,17 @@ pub async fn finish(app: &App, ticket: &str, code: &str, from: &From) -> Result<
     let hash = secrets::hash(ticket);
     let waits = store.find_code(&hash, CodePurpose::SecondFactor, now).await.map_err(|_| too_late())?;
     let person = store.find_user(&waits.user_id.ok_or_else(too_late)?).await?;
-    let buckets = Buckets::of(app, &person.email, Some(&person), from).await?;
-    buckets.check(app).await?;
-    if person.disabled_at.is_some() || !second_factor::accepts(app, &person, code).await? {
-        return Err(buckets.failed(app).await?);
+    let guess = Guess::begin(app, &person.email, Some(&person), from).await?;
+    if person.disabled_at.is_some() {
+        return Err(guess.failed(app).await?);
+    }
+    match second_factor::accepts(app, &person, code).await {
+        Ok(true) => (),
+        Ok(false) => return Err(guess.failed(app).await?),
+        Err(error) => return Err(guess.not_looked_at(app, error).await?),
     }
     store.take_code(&hash, CodePurpose::SecondFactor, now).await.map_err(|_| too_late())?;
-    buckets.clear(app).await?;
+    guess.succeeded(app).await?;
     begin(app, person, from).await
 }
 
@@ -150,7 +167,11 @@ pub(in crate::service) async fn begin(app: &App, person: User, from: &From) -> R
     let max_age_s = app.config.accounts.session_max_h.saturating_mul(HOUR_S);
     let secret = secrets::new_secret()?;
     let device = match &from.device {
-        Some(device) if store.knows_device(&person.id, &secrets::hash(device)).await? => device.clone(),
+        Some(device)
+            if store.find_device_user(&secrets::hash(device)).await?.as_ref() == Some(&person.id) =>
+        {
+            device.clone()
+        }
         _ => secrets::new_secret()?,
     };
     let session = Session {
@@ -167,7 +188,8 @@ pub(in crate::service) async fn begin(app: &App, person: User, from: &From) -> R
     let caller = Caller::by_session(person.clone(), session.id.clone());
     let event = caller.did(app, "session.create", None, session.id.as_str(), &json!({}))?;
     store.create_session(&session, &secrets::hash(&device), &event).await?;
-    store.forget_expired(now, now.plus_seconds(-WINDOW_S), now.plus_seconds(-DEVICE_S)).await?;
+    let attempts_before = now.plus_seconds(-WINDOW_S.max(mail_limits::WINDOW_S));
+    store.forget_expired(now, attempts_before, now.plus_seconds(-DEVICE_S)).await?;
     Ok(NewSession { secret, device, person, max_age_s })
 }
 
@@ -315,72 +337,93 @@ pub async fn delete_session(app: &App, caller: &Caller, id: &str) -> Result<(), 
 }
 
 /// What to answer when there were too many failures.
-pub(super) fn too_many() -> Error {
+pub(super) fn too_many(wait_s: u64) -> Error {
     Error::TooMany {
         message: format!(
             "Signing in failed too often. Wait {} minutes, or use a browser in which you have signed in before, or ask for a new password.",
-            WINDOW_S / 60
+            wait_s.div_ceil(60)
         ),
-        wait_s: u64::try_from(WINDOW_S).unwrap_or_default(),
+        wait_s,
     }
 }
 
-/// What failures are counted under. Whoever has signed in on a device before is counted apart from strangers, so that
-/// strangers who guess cannot lock them out.
-struct Buckets {
+/// What to answer to a user who is signed in and gave too many wrong passwords or codes.
+pub(super) fn too_many_proofs(wait_s: u64) -> Error {
+    Error::TooMany {
+        message: format!(
+            "There were too many wrong passwords or codes. Try again in {} minutes.",
+            wait_s.div_ceil(60)
+        ),
+        wait_s,
+    }
+}
+
+/// A guess at the password or the code of an account, counted from the start. Browsers in which its owner has signed in before
+/// are counted apart from strangers, so that strangers who guess cannot lock the owner out. Dropped, it stays counted.
+struct Guess {
     own: String,
-    address: String,
-    known: bool,
+    reserved: Reserved,
     person: Option<User>,
 }
 
-impl Buckets {
-    async fn of(app: &App, email: &str, person: Option<&User>, from: &From) -> Result<Self, Error> {
+impl Guess {
+    /// Counts a guess, or refuses it. The steps are the same whether there is such a person or not.
+    async fn begin(app: &App, email: &str, person: Option<&User>, from: &From) -> Result<Self, Error> {
         let device = from.device.as_deref().map(secrets::hash);
-        let known = match (&device, person) {
-            (Some(device), Some(person)) => store(app)?.knows_device(&person.id, device).await?,
-            _ => false,
+        let user = match &device {
+            Some(device) => store(app)?.find_device_user(device).await?,
+            None => None,
         };
+        let known = user.is_some() && user.as_ref() == person.map(|person| &person.id);
         let own = match device.filter(|_| known) {
             Some(device) => format!("device:{device}"),
             None => format!("email:{}", secrets::hash(email)),
         };
-        // Hashed, so that nobody's address is kept.
-        let address = format!("address:{}", secrets::hash(&from.address));
-        Ok(Buckets { own, address, known, person: person.cloned() })
+        // Hashed, so that no address is stored.
+        let network = format!("address:{}", secrets::hash(from.network.as_str()));
+        // A known device is not held back by what others in its network do.
+        let network_max = if known { u32::MAX } else { MAX_NETWORK_FAILURES };
+        let limits = vec![
+            AttemptLimit { bucket: own.clone(), max: MAX_FAILURES },
+            AttemptLimit { bucket: network, max: network_max },
+        ];
+        match attempts::reserve(app, limits, WINDOW_S).await? {
+            Ok(reserved) => Ok(Guess { own, reserved, person: person.cloned() }),
+            Err(wait_s) => Err(too_many(wait_s)),
+        }
     }
 
-    async fn check(&self, app: &App) -> Result<(), Error> {
-        let store = store(app)?;
-        let since = app.clock.now_us().plus_seconds(-WINDOW_S);
-        let own = store.count_sign_in_failures(&self.own, since).await?;
-        // A known device is not held back by what its neighbours do.
-        let address = match self.known {
-            true => 0,
-            false => store.count_sign_in_failures(&self.address, since).await?,
-        };
-        if own >= MAX_FAILURES || address >= MAX_ADDRESS_FAILURES {
-            return Err(too_many());
-        }
-        Ok(())
-    }
-
-    /// Counts a failure; what to answer.
-    async fn failed(&self, app: &App) -> Result<Error, Error> {
-        let store = store(app)?;
-        let now = app.clock.now_us();
-        for bucket in [&self.own, &self.address] {
-            store.add_sign_in_failure(bucket, now, now.plus_seconds(-WINDOW_S)).await?;
-        }
+    /// It was wrong; what to answer. What only happens for an account that exists happens after the response.
+    async fn failed(self, app: &App) -> Result<Error, Error> {
         if let Some(person) = &self.person {
             let event = Caller::local().did(app, "session.refuse", None, person.id.as_str(), &json!({}))?;
-            store.record_audit_event(&event).await?;
+            let (store, record) = (store(app)?.clone(), event.clone());
+            let later = app.after_response.run(async move {
+                if let Err(error) = store.record_audit_event(&record).await {
+                    tracing::error!("A refused sign-in is missing in the audit log: {error}");
+                }
+            });
+            if later.is_err() {
+                self::store(app)?.record_audit_event(&event).await?;
+            }
         }
         metrics::counter!("ba_copilot_sign_in_failures_total").increment(1);
         Ok(Error::SignIn("The e-mail address, the password or the code is wrong.".to_owned()))
     }
 
-    async fn clear(&self, app: &App) -> Result<(), Error> {
-        Ok(store(app)?.clear_sign_in_failures(&self.own).await?)
+    /// Nothing was compared, for this reason: so it was no guess.
+    async fn not_looked_at(self, app: &App, why: Error) -> Result<Error, Error> {
+        self.reserved.give_back(app).await?;
+        Ok(why)
+    }
+
+    /// The password was right, and the code is to come. Earlier failures stay counted: they may have been of the code.
+    async fn half_way(self, app: &App) -> Result<(), Error> {
+        self.reserved.give_back(app).await
+    }
+
+    /// It was right.
+    async fn succeeded(self, app: &App) -> Result<(), Error> {
+        self.reserved.clear(app, &self.own).await
     }
 }

@@ -1,0 +1,77 @@
+//! Cookies that another site of the same domain sets: over HTTPS ours have names that browsers take from this host alone.
+
+use serde_json::Value;
+
+use crate::{
+    app::TestApp,
+    oidc_provider::FakeProvider,
+    people::{Browser, PASSWORD, add, set_up},
+};
+
+const HTTPS: (&str, &str) = ("PUBLIC_URL", "https://ba.example.com");
+
+/// The cookies that a browser has kept, by name, which have a value.
+fn kept(browser: &Browser) -> Vec<&str> {
+    browser.cookies.iter().filter(|(_, value)| !value.is_empty()).map(|(name, _)| name.as_str()).collect()
+}
+
+#[tokio::test]
+async fn over_https_names_have_the_prefix_and_its_conditions() {
+    let app = TestApp::start(None, &[HTTPS]).await;
+    let mut ada = set_up(&app).await;
+    assert_eq!(kept(&ada), ["__Host-bac_device", "__Host-bac_session"]);
+    let reply = Browser::default().sign_in(&app, "ada@example.com", PASSWORD).await;
+    let set: Vec<&str> =
+        reply.headers.get_all("set-cookie").iter().map(|cookie| cookie.to_str().expect("text")).collect();
+    assert_eq!(set.len(), 4, "{set:?}");
+    for cookie in set {
+        // What browsers demand of such a name, and what goes away with the old one.
+        let attributes: Vec<&str> = cookie.split("; ").skip(1).collect();
+        assert!(attributes.contains(&"Secure") && attributes.contains(&"Path=/"), "{cookie}");
+        assert!(!cookie.to_lowercase().contains("domain="), "{cookie}");
+        assert_eq!(cookie.starts_with("__Host-"), !attributes.contains(&"Max-Age=0"), "{cookie}");
+    }
+    // The secret is replaced under the same name.
+    let before = ada.cookies["__Host-bac_session"].clone();
+    app.wait_s(3601);
+    assert_eq!(ada.get(&app, "/api/v1/me").await.status, 200);
+    assert_ne!(ada.cookies["__Host-bac_session"], before);
+    // Signing out takes it away.
+    assert_eq!(ada.form(&app, "/sign-out", &[]).await.status, 303);
+    assert_eq!(kept(&ada), ["__Host-bac_device"]);
+    ada.get(&app, "/api/v1/me").await.problem(401, "sign_in");
+    // Over HTTP such names would not be kept.
+    let app = TestApp::builtin().await;
+    assert_eq!(kept(&set_up(&app).await), ["bac_device", "bac_session"]);
+}
+
+#[tokio::test]
+async fn a_cookie_of_a_neighbour_does_not_win() {
+    let app = TestApp::start(None, &[HTTPS]).await;
+    let mut ada = set_up(&app).await;
+    let eve = add(&app, &mut ada, "eve@example.com").await;
+    let name = |reply: Value| reply["email"].as_str().map(str::to_owned);
+    // A neighbour has set Eve's session under the name that any site of the domain may set.
+    ada.cookies.insert("bac_session".to_owned(), eve.cookies["__Host-bac_session"].clone());
+    let me = name(ada.get(&app, "/api/v1/me").await.json());
+    assert_eq!(me.as_deref(), Some("ada@example.com"));
+    // Sessions of the version before go on, until the next release.
+    let mut old = Browser::default();
+    old.cookies.insert("bac_session".to_owned(), eve.cookies["__Host-bac_session"].clone());
+    let me = name(old.get(&app, "/api/v1/me").await.json());
+    assert_eq!(me.as_deref(), Some("eve@example.com"));
+    app.wait_s(3601);
+    old.get(&app, "/api/v1/me").await;
+    assert_eq!(kept(&old), ["__Host-bac_session"], "and get the new name with the next secret");
+}
+
+#[tokio::test]
+async fn single_sign_on_under_way_has_the_prefix_too() {
+    let provider = FakeProvider::start().await;
+    let app = provider.product(&[("BA_COPILOT__OIDC__SIGN_UP", "true")]).await;
+    set_up(&app).await;
+    let app = app.another(|config| config.server.public_url = HTTPS.1.to_owned()).await;
+    let mut grace = Browser::default();
+    let reply = grace.get(&app, "/sign-in/oidc").await;
+    assert_eq!((reply.status.as_u16(), kept(&grace)), (303, vec!["__Host-bac_oidc"]));
+}

@@ -1,0 +1,8 @@
+//! Attacks on the running product, one kind a file: each failed against the version that had the hole.
+
+mod addresses;
+mod cookies;
+mod files;
+mod guessing;
+mod mail;
+mod redirects;
