@@ -312,6 +312,12 @@ impl CpuPool {
         self.dispatch();
     }
 
+    /// How much runs, and how much waits.
+    pub fn counts(&self) -> (usize, usize) {
+        let state = self.state();
+        (state.running.values().sum(), state.waiting)
+    }
+
     /// Takes no more work, and cancels what is waiting and what is under way.
     pub fn close(&self) {
         let waiting: Vec<Waiting> = {
@@ -393,7 +399,7 @@ impl From<Refused> for crate::service::Error {
             Refused::Closed => "closed",
             Refused::Failed => "failed",
         };
-        metrics::counter!("ba_copilot_refused_work_total", "reason" => reason).increment(1);
+        metrics::counter!("ba_copilot_work_refused_total", "reason" => reason).increment(1);
         match refused {
             Refused::Busy { wait_s } => Error::Busy {
                 message: format!(

@@ -305,6 +305,27 @@ pub const METRICS: &[Metric] = &[
         ..NOTHING
     },
     Metric {
+        name: "ba_copilot_work_running",
+        kind: Kind::Gauge,
+        meaning: "Checks, repairs, comparisons and pictures that take a processor at the moment",
+        change: "As many as there are places for a long time: large diagrams, or too few cores.",
+        ..NOTHING
+    },
+    Metric {
+        name: "ba_copilot_work_waiting",
+        kind: Kind::Gauge,
+        meaning: "Checks, repairs, comparisons and pictures that wait for a processor",
+        change: "More than a few: requests wait. A single person waits for their own large texts only.",
+        ..NOTHING
+    },
+    Metric {
+        name: "ba_copilot_work_refused_total",
+        labels: &[("reason", Values::OneOf(&["busy", "too_many_of_one", "closed", "failed"]))],
+        meaning: "Checks, repairs, comparisons and pictures that were refused by reason (busy, too_many_of_one, closed, failed)",
+        change: "Busy: nothing was free in time, which callers see as 503. Too many of one: one person sends more than is done. Failed: a fault of this program.",
+        ..NOTHING
+    },
+    Metric {
         name: "ba_copilot_jobs_open",
         kind: Kind::Gauge,
         labels: &[("state", Values::OneOf(&["waiting", "later", "running"]))],

@@ -16,6 +16,9 @@ pub async fn measure(app: &App, probes: &Probes) {
     gauge!("ba_copilot_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     gauge!("process_start_time_seconds").set(app.started_us.as_micros() as f64 / 1e6);
     process_metrics::measure();
+    let (running, waiting) = app.cpu.counts();
+    gauge!("ba_copilot_work_running").set(running as f64);
+    gauge!("ba_copilot_work_waiting").set(waiting as f64);
     let health = probes.health(app).await;
     for (check, found) in health.checks.as_object().into_iter().flatten() {
         let value = match found["status"].as_str() {

@@ -200,6 +200,7 @@ async fn pictures_hold_nothing_that_runs_or_reaches_out() {
 
 #[tokio::test]
 async fn every_element_is_marked_in_its_picture() {
+    let app = TestApp::builtin().await;
     for row in blueprint::KINDS {
         let compiled = blueprint::compile(&(row.sample)(), blueprint::Target::Portable);
         let request = picture::Request {
@@ -207,8 +208,9 @@ async fn every_element_is_marked_in_its_picture() {
             theme: "light".to_owned(),
             elements: compiled.elements.clone(),
         };
-        let drawn = picture::draw(request, vec![picture::Form::SvgForPage]).await.expect("a picture");
-        let svg = std::str::from_utf8(&drawn[0]).expect("text");
+        let drawn =
+            picture::draw(&app.app, request, vec![picture::Form::SvgForPage]).await.expect("a picture");
+        let svg = std::str::from_utf8(&drawn[0].bytes).expect("text");
         for element in &compiled.elements {
             let id = element
                 .id

@@ -9,7 +9,10 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fantoccini::{ClientBuilder, Locator};
-use mermend::picture::{Drawing, PictureOptions, web_fonts};
+use mermend::{
+    Deadline,
+    picture::{Drawing, PictureOptions, web_fonts},
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

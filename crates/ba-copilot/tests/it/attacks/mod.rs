@@ -4,5 +4,6 @@ mod addresses;
 mod cookies;
 mod files;
 mod guessing;
+mod load;
 mod mail;
 mod redirects;
