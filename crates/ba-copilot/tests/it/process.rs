@@ -28,11 +28,14 @@ impl Server {
     }
 
     pub(crate) fn start_with(arguments: &[&str], data: &Path, variables: &[(&str, &str)]) -> Server {
-        let mut child = Command::new(BINARY)
-            .arg("serve")
-            .args(arguments)
-            .arg("--data")
-            .arg(data)
+        let mut program = Command::new(BINARY);
+        program.arg("serve").args(arguments).arg("--data").arg(data);
+        Server::run(program, data, variables)
+    }
+
+    /// A server that is started by this command.
+    pub(crate) fn run(mut program: Command, data: &Path, variables: &[(&str, &str)]) -> Server {
+        let mut child = program
             .current_dir(data)
             .env_clear()
             .envs(variables.iter().copied())
