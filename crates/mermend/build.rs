@@ -70,7 +70,9 @@ fn bundle(web: &Path, dist: &Path) -> Result<(), String> {
     let installed = web.join("node_modules/.installed-lock");
     if fs::read(&installed).ok().as_deref() != Some(&lock) {
         // No package of it runs anything of its own while it is installed.
-        run(Command::new("npm").args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(web))?;
+        run(Command::new("npm")
+            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+            .current_dir(web))?;
         fs::write(&installed, &lock).map_err(|error| format!("{}: {error}", installed.display()))?;
     }
     // Made aside and moved, so that a build that is stopped half-way leaves no half a bundle.

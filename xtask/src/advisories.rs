@@ -30,5 +30,9 @@ pub(crate) fn run() -> Done {
             }
         }
     }
-    if faults.is_empty() { Ok(()) } else { Err(format!("advisories for {}, or they could not be asked", faults.join(", "))) }
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("advisories for {}, or they could not be asked", faults.join(", ")))
+    }
 }

@@ -83,5 +83,9 @@ pub(crate) fn run_aloud(program: &str, arguments: &[&str], folder: &Path) -> Res
         .current_dir(folder)
         .status()
         .map_err(|error| format!("{program} could not be started: {error}"))?;
-    if status.success() { Ok(()) } else { Err(format!("{program} {} failed ({status})", arguments.join(" "))) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("{program} {} failed ({status})", arguments.join(" ")))
+    }
 }

@@ -19,7 +19,9 @@ pub fn values_of(values: Values) -> Vec<String> {
         Source::Version => owned(&[env!("CARGO_PKG_VERSION")]),
         Source::Routes => http::route_names(),
         Source::Statuses => (100..600)
-            .filter(|code| StatusCode::from_u16(*code).is_ok_and(|status| status.canonical_reason().is_some()))
+            .filter(|code| {
+                StatusCode::from_u16(*code).is_ok_and(|status| status.canonical_reason().is_some())
+            })
             .map(|code| code.to_string())
             .collect(),
         Source::Kinds => blueprint::KINDS.iter().map(|row| row.id.to_owned()).collect(),
@@ -46,7 +48,9 @@ pub fn most_series(metric: &Metric) -> usize {
 pub fn is_series_of(metric: &Metric, labels: &[(&str, &str)]) -> bool {
     labels.len() == metric.labels.len()
         && metric.labels.iter().all(|(name, values)| {
-            labels.iter().any(|(label, value)| label == name && values_of(*values).iter().any(|it| it == value))
+            labels
+                .iter()
+                .any(|(label, value)| label == name && values_of(*values).iter().any(|it| it == value))
         })
 }
 

@@ -144,11 +144,7 @@ pub const METRICS: &[Metric] = &[
     },
     Metric {
         name: "ba_copilot_http_requests_total",
-        labels: &[
-            ROUTE,
-            ("method", Values::OneOf(METHODS)),
-            ("status", Values::Of(Source::Statuses)),
-        ],
+        labels: &[ROUTE, ("method", Values::OneOf(METHODS)), ("status", Values::Of(Source::Statuses))],
         meaning: "HTTP requests by route, method and status",
         change: "More 5xx: a fault here, of the database or of a model. More 4xx: a caller that was changed. None: nobody gets through.",
         ..NOTHING

@@ -7,8 +7,8 @@
 
 use std::borrow::Cow;
 
-use sqlx::migrate::{Migrate, Migration, MigrationType};
 use sqlx::SqlSafeStr;
+use sqlx::migrate::{Migrate, Migration, MigrationType};
 
 use crate::diagrams::SOME_DIAGRAMS;
 use crate::error::changed_migration;

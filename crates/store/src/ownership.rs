@@ -34,7 +34,11 @@ pub(crate) async fn sqlite_history(db: &mut SqliteConnection) -> Result<History,
     .bind(columns)
     .fetch_one(&mut *db)
     .await?;
-    let history = if columns == 3 { sqlx::query_as(HISTORY).fetch_all(db).await? } else { Vec::new() };
+    let history = if columns == 3 {
+        sqlx::query_as(HISTORY).fetch_all(db).await.map_err(of_other_types)?
+    } else {
+        Vec::new()
+    };
     of_this_program(history, others)
 }
 
@@ -63,8 +67,20 @@ pub(crate) async fn postgres_history(db: &mut PgConnection) -> Result<History, S
     .bind(columns)
     .fetch_one(&mut *db)
     .await?;
-    let history = if columns == 3 { sqlx::query_as(HISTORY).fetch_all(db).await? } else { Vec::new() };
+    let history = if columns == 3 {
+        sqlx::query_as(HISTORY).fetch_all(db).await.map_err(of_other_types)?
+    } else {
+        Vec::new()
+    };
     of_this_program(history, others)
+}
+
+/// Columns of the same names that hold something else are another program's.
+fn of_other_types(error: sqlx::Error) -> StoreError {
+    match error {
+        sqlx::Error::ColumnDecode { .. } => StoreError::ForeignDatabase,
+        other => other.into(),
+    }
 }
 
 fn of_this_program(history: History, others: bool) -> Result<History, StoreError> {

@@ -3,12 +3,7 @@
 use llm::SecretString;
 
 use super::{Ran, Verdict, block_on, print};
-use crate::{
-    app::App,
-    clock::Clock,
-    config::Config,
-    service::schema,
-};
+use crate::{app::App, clock::Clock, config::Config, service::schema};
 
 /// Flags of `db`.
 #[derive(Debug, clap::Args)]

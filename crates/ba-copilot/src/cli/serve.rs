@@ -163,7 +163,7 @@ async fn serve(
     if let Some(private) = private
         && let Err(error) = private.await
     {
-        tracing::error!("The private address was served no longer: {error}");
+        tracing::error!("Work in the background ended early: {error}");
     }
     // What is under way ends or is put back before the database is closed.
     for task in background {

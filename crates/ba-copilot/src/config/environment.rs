@@ -197,12 +197,14 @@ fn read_dotenv(path: &Path) -> Result<Option<BTreeMap<String, String>>, ConfigEr
     };
     // Not blocking: opening a pipe would wait for its writer.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file: File = rustix::fs::open(path, flags, Mode::empty())
-        .map_err(|error| unreadable(path, &error.into()))?
-        .into();
+    let file: File =
+        rustix::fs::open(path, flags, Mode::empty()).map_err(|error| unreadable(path, &error.into()))?.into();
     let found = file.metadata().map_err(|error| unreadable(path, &error))?;
     if !found.is_file() {
-        return Err(untrusted(path, "it is no regular file. Remove it, or give the variables in the environment"));
+        return Err(untrusted(
+            path,
+            "it is no regular file. Remove it, or give the variables in the environment",
+        ));
     }
     // The entry too: another user's symbolic link could lead to any file of this one.
     if let Some(owner) = [entry.uid(), found.uid()].into_iter().find(|uid| *uid != geteuid().as_raw()) {
@@ -326,7 +328,8 @@ mod tests {
     fn a_file_that_others_may_write_to_is_a_problem() {
         let folder = folder("MODEL=file\n");
         let path = folder.path().join(DOTENV);
-        for (mode, trusted) in [(0o600, true), (0o644, true), (0o664, false), (0o646, false), (0o602, false)] {
+        for (mode, trusted) in [(0o600, true), (0o644, true), (0o664, false), (0o646, false), (0o602, false)]
+        {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             let environment = Environment::default().with_dotenv(folder.path());
             assert_eq!(environment.problem().is_none(), trusted, "{mode:o}");
@@ -351,7 +354,10 @@ mod tests {
         }
         let broken = folder("MODEL=one two\n");
         let problem = Environment::default().with_dotenv(broken.path()).problem().cloned().unwrap();
-        assert!(matches!(problem, ConfigError::Variables { .. }) && !problem.to_string().contains("two"), "{problem}");
+        assert!(
+            matches!(problem, ConfigError::Variables { .. }) && !problem.to_string().contains("two"),
+            "{problem}"
+        );
         // A folder without one, and a folder below one that has it.
         let above = folder("MODEL=file\n");
         let below = above.path().join("below");

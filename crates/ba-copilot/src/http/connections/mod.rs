@@ -60,7 +60,12 @@ pub trait Accept: Send {
 }
 
 /// Serves connections until `ended`; returns when all of them are closed.
-pub async fn serve(mut from: impl Accept, routes: Router, limits: ConnectionLimits, ended: CancellationToken) {
+pub async fn serve(
+    mut from: impl Accept,
+    routes: Router,
+    limits: ConnectionLimits,
+    ended: CancellationToken,
+) {
     let registry = Arc::new(Registry::new(limits));
     let sweeping = tokio::spawn(sweep(Arc::clone(&registry)));
     let tasks = TaskTracker::new();

@@ -413,7 +413,10 @@ mod tests {
         // The first one has sent a whole request, so that the second one has waited longest.
         assert!(admitted[0].turn(&[Phase::Head], Phase::Answering));
         let fourth = registry.admit(address).unwrap();
-        assert_eq!(admitted.iter().map(|it| phase(it)).collect::<Vec<_>>(), [Phase::Answering, Phase::Closed, Phase::Head]);
+        assert_eq!(
+            admitted.iter().map(|it| phase(it)).collect::<Vec<_>>(),
+            [Phase::Answering, Phase::Closed, Phase::Head]
+        );
         admitted[1].closed().await;
         assert_eq!(admitted[1].why_closed(), Some("too_many"));
         for connection in [&admitted[2], &fourth] {
@@ -464,6 +467,9 @@ mod tests {
         registry.close_overdue();
         assert_eq!(phases(), [Phase::Closed, Phase::Closed, Phase::Answering]);
         assert_eq!(idle.why_closed(), Some("header_timeout"));
-        assert!(!head.turn(&[Phase::Head, Phase::Idle], Phase::Answering), "no request begins on a closed one");
+        assert!(
+            !head.turn(&[Phase::Head, Phase::Idle], Phase::Answering),
+            "no request begins on a closed one"
+        );
     }
 }

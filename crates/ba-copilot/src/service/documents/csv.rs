@@ -11,7 +11,9 @@ pub(super) fn read(content: &str) -> Result<Vec<String>, Error> {
     if content.bytes().filter(|byte| *byte == separator).count() > MAX_FIELDS {
         return Err(Error::invalid(
             "content",
-            format!("The table has more than {MAX_FIELDS} fields. Keep the column of requirements, or send fewer rows at a time."),
+            format!(
+                "The table has more than {MAX_FIELDS} fields. Keep the column of requirements, or send fewer rows at a time."
+            ),
         ));
     }
     let mut reader =

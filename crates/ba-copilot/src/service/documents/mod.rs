@@ -130,7 +130,11 @@ mod tests {
             ("csv", "a\n".repeat(MAX_LINES), "100000 lines"),
             // Fields of one line, of many, and in the first line.
             ("csv", format!("text\n{}", ",".repeat(MAX_FIELDS + 1)), "500000 fields"),
-            ("csv", format!("text;x\n{}", "a;b;c;d;e;f;g;h;i;j;k\n".repeat(MAX_FIELDS / 10)), "500000 fields"),
+            (
+                "csv",
+                format!("text;x\n{}", "a;b;c;d;e;f;g;h;i;j;k\n".repeat(MAX_FIELDS / 10)),
+                "500000 fields",
+            ),
             ("csv", ",".repeat(MAX_FIELDS + 1), "500000 fields"),
         ] {
             let error = Form::parse(word).unwrap().read(content).await.unwrap_err().to_string();

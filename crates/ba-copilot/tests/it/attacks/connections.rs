@@ -186,7 +186,8 @@ fn slow_bodies_are_answered_with_408() {
     .flat_map(|(path, kind)| (0..20).map(|_| sent(&server, &head(path, kind))).collect::<Vec<_>>())
     .collect();
     // With a key the body is read before anything else.
-    let keyed = head("/api/v1/validate", "application/json").replacen("\r\n", "\r\nidempotency-key: one\r\n", 1);
+    let keyed =
+        head("/api/v1/validate", "application/json").replacen("\r\n", "\r\nidempotency-key: one\r\n", 1);
     stopped.push(sent(&server, &keyed));
     honest(&server);
     // Little by little is not in time either.
@@ -247,20 +248,27 @@ fn streams_and_long_work_are_not_cut() {
             let mut request = [0; 4096];
             let _ = stream.read(&mut request);
             let _ = may_answer.recv();
-            let _ = stream.write_all(b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            let _ = stream.write_all(
+                b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+            );
         }
     });
-    let variables: Vec<(&str, &str)> = SHORT.into_iter().chain([("OPENAI_BASE_URL", url.as_str()), ("MODEL", "m")]).collect();
+    let variables: Vec<(&str, &str)> =
+        SHORT.into_iter().chain([("OPENAI_BASE_URL", url.as_str()), ("MODEL", "m")]).collect();
     let server = server_with("-n 4096", &data, &variables);
     let host = server.address.clone();
-    let mut events = sent(&server, &format!("GET /api/v1/projects/default/events HTTP/1.1\r\nhost: {host}\r\n\r\n"));
+    let mut events =
+        sent(&server, &format!("GET /api/v1/projects/default/events HTTP/1.1\r\nhost: {host}\r\n\r\n"));
     let mut begin = [0; 12];
     events.read_exact(&mut begin).expect("an answer");
     assert_eq!(&begin, b"HTTP/1.1 200");
     let message = json!({"message": "A customer places orders."}).to_string();
     let mut long = sent(
         &server,
-        &format!("POST /api/v1/generate/class-diagram HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{message}", message.len()),
+        &format!(
+            "POST /api/v1/generate/class-diagram HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{message}",
+            message.len()
+        ),
     );
     // Every limit passes meanwhile, for one connection after the other.
     for _ in 0..3 {
@@ -268,9 +276,13 @@ fn streams_and_long_work_are_not_cut() {
     }
     drop(answer);
     let generated = rest(&mut long);
-    assert!(generated.starts_with("HTTP/1.1 200 ") && generated.contains("\"validated\":true"), "{generated}");
+    assert!(
+        generated.starts_with("HTTP/1.1 200 ") && generated.contains("\"validated\":true"),
+        "{generated}"
+    );
     let requirement = json!({"text": "A customer places orders."}).to_string();
-    let made = server.request("POST", "/api/v1/projects/default/requirements", &requirement).expect("an answer");
+    let made =
+        server.request("POST", "/api/v1/projects/default/requirements", &requirement).expect("an answer");
     assert_eq!(made.0, 201, "{}", made.1);
     let mut told = String::new();
     while !told.contains("requirement") {

@@ -31,7 +31,8 @@ async fn every_answer_has_a_policy_and_that_of_the_docs_has_nothing_inline() {
         assert_eq!(found[0], ("default-src", vec!["'none'"]), "{path}: {policy}");
         for (directive, sources) in &found {
             for source in sources {
-                let known = ["'none'", "'self'"].contains(source) || (*directive, *source) == ("img-src", "data:");
+                let known =
+                    ["'none'", "'self'"].contains(source) || (*directive, *source) == ("img-src", "data:");
                 assert!(known, "{path}: {directive} allows {source}");
             }
         }
@@ -40,7 +41,8 @@ async fn every_answer_has_a_policy_and_that_of_the_docs_has_nothing_inline() {
         }
     }
     for path in ["/health", "/openapi.json", "/api/v1/projects", "/nothing", "/assets/page.css", "/metrics"] {
-        let policy = app.get(path).await.headers["content-security-policy"].to_str().expect("text").to_owned();
+        let policy =
+            app.get(path).await.headers["content-security-policy"].to_str().expect("text").to_owned();
         assert_eq!(directives(&policy)[0], ("default-src", vec!["'none'"]), "{path}: {policy}");
     }
 }
@@ -89,6 +91,9 @@ async fn a_browser_shows_the_docs_without_complaint() {
         .expect("a script");
     let said: Value = client.issue_cmd(Console).await.expect("the console");
     assert!(said.to_string().contains("Content Security Policy"), "{said:#}");
-    assert_eq!(client.execute("return window.evil === undefined", vec![]).await.expect("a value"), json!(true));
+    assert_eq!(
+        client.execute("return window.evil === undefined", vec![]).await.expect("a value"),
+        json!(true)
+    );
     client.close().await.expect("closed");
 }

@@ -26,10 +26,22 @@ async fn documents_that_take_more_memory_than_text_are_refused() {
     let tables = |inner: &str, count: usize| word(&format!("<w:tbl>{}</w:tbl>", inner.repeat(count)));
     for (format, content, words) in [
         ("docx", tables("<w:tr><w:tc/><w:tc/></w:tr>", 1_000_000), "rows in tables"),
-        ("docx", word(&format!("<w:tbl><w:tr>{}</w:tr></w:tbl>", "<w:tc/>".repeat(4_000_000))), "cells in tables"),
+        (
+            "docx",
+            word(&format!("<w:tbl><w:tr>{}</w:tr></w:tbl>", "<w:tc/>".repeat(4_000_000))),
+            "cells in tables",
+        ),
         ("docx", word(&"<w:p><w:r><w:t>x</w:t></w:r></w:p>".repeat(800_000)), "paragraphs"),
-        ("docx", word(&format!("<w:p><w:r><w:t>{}</w:t></w:r></w:p>", "x".repeat(30 << 20))), "bytes of text"),
-        ("docx", word(&format!("{}{}", "<w:tbl><w:tr><w:tc>".repeat(60), "</w:tc></w:tr></w:tbl>".repeat(60))), "tables lie in one another"),
+        (
+            "docx",
+            word(&format!("<w:p><w:r><w:t>{}</w:t></w:r></w:p>", "x".repeat(30 << 20))),
+            "bytes of text",
+        ),
+        (
+            "docx",
+            word(&format!("{}{}", "<w:tbl><w:tr><w:tc>".repeat(60), "</w:tc></w:tr></w:tbl>".repeat(60))),
+            "tables lie in one another",
+        ),
         ("csv", format!("text\n{}", ",".repeat(2_000_000)), "fields"),
         ("csv", format!("text\n{}", "x\n".repeat(2_000_000)), "lines"),
         ("markdown", "- \n".repeat(1_000_000), "lines"),

@@ -294,7 +294,9 @@ async fn commands_that_only_read_change_no_database() {
     assert_eq!(run(here, &["user", "add", "ada@example.com"], &[], "").code, Some(0));
     let file = here.join("data/ba-copilot.db");
     let version = "(select max(version) from _sqlx_migrations)";
-    let newer = format!("insert into _sqlx_migrations select 900, 'newer', installed_on, success, checksum, execution_time from _sqlx_migrations where version = {version}");
+    let newer = format!(
+        "insert into _sqlx_migrations select 900, 'newer', installed_on, success, checksum, execution_time from _sqlx_migrations where version = {version}"
+    );
     let older = format!("delete from _sqlx_migrations where version = {version}");
     for (change, words) in [
         (newer.as_str(), "run the newer program"),

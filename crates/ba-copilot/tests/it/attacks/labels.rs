@@ -48,15 +48,46 @@ fn hostile(server: &Server, round: usize) {
         add("GET", "/health", &format!("{word}.example"), "", "");
         add(&format!("{word}{long}"), &format!("/api/v1/projects/{word}"), &address, "", "");
         add("GET", &format!("/api/v1/diagrams/{word}/versions/{n}"), &address, "", "");
-        let message = json!({"message": "A customer places orders.", "provider": word, "model": word, "target": word}).to_string();
+        let message =
+            json!({"message": "A customer places orders.", "provider": word, "model": word, "target": word})
+                .to_string();
         add("POST", &format!("/api/v1/generate/{word}-diagram"), &address, "", &message);
-        add("POST", "/api/v1/generate/class-diagram", &address, &format!("x-ai-provider: {word}\r\nx-ai-model: {word}\r\n"), &message);
-        let call = |method: &str, params: serde_json::Value| json!({"jsonrpc": "2.0", "id": n, "method": method, "params": params}).to_string();
+        add(
+            "POST",
+            "/api/v1/generate/class-diagram",
+            &address,
+            &format!("x-ai-provider: {word}\r\nx-ai-model: {word}\r\n"),
+            &message,
+        );
+        let call = |method: &str, params: serde_json::Value| {
+            json!({"jsonrpc": "2.0", "id": n, "method": method, "params": params}).to_string()
+        };
         add("POST", "/mcp", &address, "", &call("tools/call", json!({"name": word, "arguments": {}})));
-        add("POST", "/mcp", &address, "", &call("tools/call", json!({"name": "explain_finding", "arguments": {"code": word}})));
+        add(
+            "POST",
+            "/mcp",
+            &address,
+            "",
+            &call("tools/call", json!({"name": "explain_finding", "arguments": {"code": word}})),
+        );
         add("POST", "/mcp", &address, "", &call(&word, json!({})));
-        add("POST", "/mcp", &address, "", &call("initialize", json!({"protocolVersion": word, "capabilities": {}, "clientInfo": {"name": word, "version": word}})));
-        add("POST", "/api/v1/repair", &address, "", &json!({"code": format!("flowchart LR\n {word}[a(b)] --> {word}[[")}).to_string());
+        add(
+            "POST",
+            "/mcp",
+            &address,
+            "",
+            &call(
+                "initialize",
+                json!({"protocolVersion": word, "capabilities": {}, "clientInfo": {"name": word, "version": word}}),
+            ),
+        );
+        add(
+            "POST",
+            "/api/v1/repair",
+            &address,
+            "",
+            &json!({"code": format!("flowchart LR\n {word}[a(b)] --> {word}[[")}).to_string(),
+        );
     }
     let message = json!({"message": format!("A customer places {round} orders.")}).to_string();
     add("POST", "/api/v1/generate/class-diagram", &address, "", &message);

@@ -300,9 +300,8 @@ fn tables_texts_and_styles_have_a_limit() {
         inner + &"</w:tc></w:tr></w:tbl>".repeat(depth)
     };
     let text = |bytes: usize| p(&"x".repeat(bytes));
-    let styles = |count: usize| {
-        (0..count).map(|n| format!("<w:style w:styleId=\"s{n}\"/>")).collect::<String>()
-    };
+    let styles =
+        |count: usize| (0..count).map(|n| format!("<w:style w:styleId=\"s{n}\"/>")).collect::<String>();
     // What is at the limit is read, and one more is refused with words that say which limit.
     for (at_limit, over, words) in [
         (cells(MAX_CELLS), cells(MAX_CELLS + 1), "50000 cells"),
