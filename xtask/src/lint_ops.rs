@@ -86,7 +86,11 @@ pub(crate) fn run() -> Done {
     if faults.is_empty() { Ok(()) } else { Err(format!("there are faults in {}", faults.join(", "))) }
 }
 
-fn install() -> Result<PathBuf, String> {
+/// Installs the tools, unless they are there.
+///
+/// # Errors
+/// Why they are not there.
+pub(crate) fn install() -> Result<PathBuf, String> {
     let pinned = root().join("xtask/lint");
     let files = ["requirements.txt", "package.json"].map(|file| pinned.join(file));
     let folder = tools::once("lint", "linters (npm, pip)", &files, |folder| {

@@ -4,6 +4,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool speaks on the terminal")]
 
+mod advisories;
 mod bench;
 mod bench_mcp;
 mod containers;
@@ -32,7 +33,7 @@ type Done = Result<(), String>;
 /// Its name, what it does, and how.
 type Row = (&'static str, &'static str, fn() -> Done);
 
-const COMMANDS: [Row; 12] = [
+const COMMANDS: [Row; 13] = [
     ("ci", "the whole gate: format, lints, layering, licences, tests", ci),
     ("lint", "format, lints, layering, licences, the files of operations", lint),
     (
@@ -40,6 +41,7 @@ const COMMANDS: [Row; 12] = [
         "the files of operations alone: containers, Compose, Helm, systemd, workflows",
         lint_ops::run,
     ),
+    ("advisories", "known vulnerabilities of crates and npm packages; asks on the internet", advisories::run),
     ("test", "install or start what the tests need, then run every test", test::run),
     ("containers", "the tests that need an engine for containers, alone", test::containers),
     ("bundle", "make the Mermaid bundle and the fonts that the binary embeds", bundle),

@@ -75,3 +75,17 @@ pub(crate) fn run(program: &str, arguments: &[&str], folder: &Path) -> Result<()
         }
     }
 }
+
+/// Runs a program that says on the terminal what it finds.
+pub(crate) fn run_aloud(program: &str, arguments: &[&str], folder: &Path) -> Result<(), String> {
+    let status = Command::new(program)
+        .args(arguments)
+        .current_dir(folder)
+        .status()
+        .map_err(|error| format!("{program} could not be started: {error}"))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("{program} {} failed ({status})", arguments.join(" ")))
+    }
+}

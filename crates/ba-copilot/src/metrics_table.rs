@@ -28,13 +28,59 @@ impl Kind {
     }
 }
 
-/// Which values a label has.
+/// Which values a label has: always those of a closed list, because each value is a series that stays in memory until the process ends.
+/// What callers write is never a value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Values {
     /// One of these.
     OneOf(&'static [&'static str]),
-    /// One of a set that is not written down here: what they are, in a few words.
-    Any(&'static str),
+    /// One of a list that another table has; `metric_labels.rs` knows it.
+    Of(Source),
+}
+
+/// Which table has the values of a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The version of the program.
+    Version,
+    /// The table of routes.
+    Routes,
+    /// The statuses that HTTP has.
+    Statuses,
+    /// The kinds of diagrams that are generated.
+    Kinds,
+    /// The built-in drafter and the providers of models.
+    Providers,
+    /// The rules that repair.
+    Rules,
+    /// The tools of the MCP server.
+    Tools,
+}
+
+impl Source {
+    /// What they are, in a few words.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Source::Version => "the version of the program",
+            Source::Routes => "a route as the API names it, or `none`",
+            Source::Statuses => "a status of HTTP, for example `200`",
+            Source::Kinds => "a kind of diagram, for example `class`",
+            Source::Providers => "`builtin`, or the name of a provider",
+            Source::Rules => "the code of a rule",
+            Source::Tools => "the name of a tool",
+        }
+    }
+}
+
+/// The value of a label for everything that is not in its list.
+pub const OTHER: &str = "other";
+/// The methods of HTTP that have a series of their own; each other text is [`OTHER`].
+pub const METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", OTHER];
+
+/// The value if the list has it, or else [`OTHER`]: no text that is not written down becomes a label.
+pub(crate) fn closed<'a>(mut list: impl Iterator<Item = &'a str>, value: &str) -> &'a str {
+    list.find(|known| *known == value).unwrap_or(OTHER)
 }
 
 /// One metric.
@@ -67,12 +113,12 @@ const CHECK_S: &[f64] =
     &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0];
 
 const YES_NO: Values = Values::OneOf(&["true", "false"]);
-const PROVIDER: (&str, Values) = ("provider", Values::Any("`builtin`, or the name of a provider"));
-const KIND: (&str, Values) = ("kind", Values::Any("a kind of diagram, for example `class`"));
+const PROVIDER: (&str, Values) = ("provider", Values::Of(Source::Providers));
+const KIND: (&str, Values) = ("kind", Values::Of(Source::Kinds));
 const OF: (&str, Values) = ("of", Values::OneOf(&["project", "user"]));
 const ENGINE: (&str, Values) = ("engine", Values::OneOf(&["mermaid", "fast"]));
-const ROUTE: (&str, Values) = ("route", Values::Any("a route as the API names it, or `none`"));
-const TOOL: (&str, Values) = ("tool", Values::Any("the name of a tool"));
+const ROUTE: (&str, Values) = ("route", Values::Of(Source::Routes));
+const TOOL: (&str, Values) = ("tool", Values::Of(Source::Tools));
 
 const NOTHING: Metric =
     Metric { name: "", kind: Kind::Counter, unit: "", labels: &[], meaning: "", change: "", only: "" };
@@ -83,7 +129,7 @@ pub const METRICS: &[Metric] = &[
     Metric {
         name: "ba_copilot_build_info",
         kind: Kind::Gauge,
-        labels: &[("version", Values::Any("the version of the program"))],
+        labels: &[("version", Values::Of(Source::Version))],
         meaning: "Always 1; says which version runs",
         change: "A deployment. Lay it over the other curves when something changed at the same time.",
         ..NOTHING
@@ -98,11 +144,7 @@ pub const METRICS: &[Metric] = &[
     },
     Metric {
         name: "ba_copilot_http_requests_total",
-        labels: &[
-            ROUTE,
-            ("method", Values::Any("a method of HTTP")),
-            ("status", Values::Any("a status of HTTP, for example `200`")),
-        ],
+        labels: &[ROUTE, ("method", Values::OneOf(METHODS)), ("status", Values::Of(Source::Statuses))],
         meaning: "HTTP requests by route, method and status",
         change: "More 5xx: a fault here, of the database or of a model. More 4xx: a caller that was changed. None: nobody gets through.",
         ..NOTHING
@@ -114,6 +156,16 @@ pub const METRICS: &[Metric] = &[
         labels: &[ROUTE],
         meaning: "Time until the answer to an HTTP request began, by route, in seconds",
         change: "All routes slower: the machine or the database. Those that generate alone: the model.",
+        ..NOTHING
+    },
+    Metric {
+        name: "ba_copilot_connections_closed_total",
+        labels: &[(
+            "reason",
+            Values::OneOf(&["header_timeout", "idle_timeout", "write_timeout", "too_many", "refused"]),
+        )],
+        meaning: "Connections that the server closed, by reason: headers, the next request or the reading of an answer took too long, the place was needed for another connection, or there was no place",
+        change: "header_timeout, too_many or refused: slow or many connections, by fault or as an attack. idle_timeout: nothing is wrong.",
         ..NOTHING
     },
     Metric {
@@ -241,7 +293,7 @@ pub const METRICS: &[Metric] = &[
     },
     Metric {
         name: "ba_copilot_repairs_total",
-        labels: &[("rule", Values::Any("the code of a rule"))],
+        labels: &[("rule", Values::Of(Source::Rules))],
         meaning: "Repairs by rule",
         change: "Which mistakes models and people make; a new one after a change of the model.",
         ..NOTHING
@@ -527,7 +579,7 @@ pub fn page() -> String {
                 Values::OneOf(values) => {
                     values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", ")
                 }
-                Values::Any(what) => (*what).to_owned(),
+                Values::Of(source) => source.meaning().to_owned(),
             };
             page.push_str(&format!("- `{label}`: {values}\n"));
         }

@@ -9,6 +9,8 @@ use std::{
 
 use metrics::gauge;
 
+use crate::process_limits;
+
 /// Ticks of the times in `/proc` in a second: what the kernel tells programs on every architecture that we are built for,
 /// whatever it counts in itself.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -60,9 +62,8 @@ fn kibibytes(file: &str, line: &str) -> Option<f64> {
 }
 
 fn max_files() -> Option<f64> {
-    let text = fs::read_to_string("/proc/self/limits").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-    line.split_whitespace().next()?.parse().ok()
+    let (soft, _) = process_limits::open_files()?;
+    (soft != u64::MAX).then_some(soft as f64)
 }
 
 /// The least that any control group above us allows, or else the memory of the machine.

@@ -61,6 +61,12 @@ pub enum StoreError {
         /// The newest migration in this program.
         known: i64,
     },
+    /// The database holds the tables of another program. Nothing was changed in it.
+    #[error(
+        "The database belongs to another program: it holds tables, and its history does not begin with a migration of this program. \
+         Nothing was changed in it. Set DATABASE_URL or data.dir to a database of this program, or to an empty one."
+    )]
+    ForeignDatabase,
     /// A person has to change the configuration or the database itself.
     #[error("{problem}")]
     Misconfigured {

@@ -28,6 +28,7 @@ mod jobs;
 mod json;
 mod members;
 mod migrate;
+mod ownership;
 mod page;
 mod pool;
 mod projects;

@@ -7,11 +7,12 @@
 
 use std::borrow::Cow;
 
+use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migrate, Migration, MigrationType};
-use sqlx::{PgConnection, SqlSafeStr, SqliteConnection};
 
 use crate::diagrams::SOME_DIAGRAMS;
 use crate::error::changed_migration;
+use crate::ownership::{History, postgres_history, sqlite_history};
 use crate::pool::Pool;
 use crate::projects::ENSURE_PROJECT;
 use crate::search::keep_words;
@@ -107,8 +108,8 @@ impl Store {
     /// Safe to call at every start and from several programs at once: they take turns.
     ///
     /// # Errors
-    /// [`StoreError::NewerSchema`] if a newer program was here, [`StoreError::Misconfigured`] if a migration was
-    /// applied in another form than ours.
+    /// [`StoreError::ForeignDatabase`] if it is another program's, [`StoreError::NewerSchema`] if a newer program was here,
+    /// [`StoreError::Misconfigured`] if a migration was applied in another form than ours. Nothing is changed then.
     pub async fn migrate(&self, at: TimeUs) -> Result<Migrated, StoreError> {
         let known = migrations(self.backend());
         let project = ProjectId::default_project();
@@ -178,27 +179,8 @@ async fn apply<C: Migrate>(db: &mut C, known: &[Migration], state: &SchemaState)
     Ok(())
 }
 
-/// Version, checksum and name of each migration that was applied, oldest first.
-type History = Vec<(i64, Vec<u8>, String)>;
-
 /// The driver's own table, so that its command-line tool can read it too; made with the first migration.
 const HISTORY_TABLE: &str = "_sqlx_migrations";
-const HISTORY: &str = "select version, checksum, description from _sqlx_migrations order by version";
-
-async fn sqlite_history(db: &mut SqliteConnection) -> Result<History, StoreError> {
-    // SQLite and PostgreSQL list their tables in different places.
-    let made: bool =
-        sqlx::query_scalar("select exists (select 1 from sqlite_schema where name = '_sqlx_migrations')")
-            .fetch_one(&mut *db)
-            .await?;
-    Ok(if made { sqlx::query_as(HISTORY).fetch_all(db).await? } else { Vec::new() })
-}
-
-async fn postgres_history(db: &mut PgConnection) -> Result<History, StoreError> {
-    let made: bool =
-        sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null").fetch_one(&mut *db).await?;
-    Ok(if made { sqlx::query_as(HISTORY).fetch_all(db).await? } else { Vec::new() })
-}
 
 fn compare(known: &[Migration], history: &History) -> Result<SchemaState, StoreError> {
     let newest_known = known.last().map_or(0, |migration| migration.version);
@@ -261,6 +243,7 @@ mod tests {
 
     #[test]
     fn versions_ascend_and_begin_the_name() {
+        assert_eq!((STEPS[0].version, STEPS[0].name), crate::ownership::FIRST_MIGRATION);
         for (index, step) in STEPS.iter().enumerate() {
             assert_eq!(step.version, i64::try_from(index).unwrap() + 1, "{}", step.name);
             assert!(step.name.starts_with(&format!("{:04}_", step.version)), "{}", step.name);

@@ -16,10 +16,11 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection, PgConnection, PgPool, SqlitePool};
+use sqlx::{Connection, PgConnection, PgPool, SqliteConnection, SqlitePool};
 use tokio::sync::watch;
 
 use crate::StoreError;
+use crate::ownership::sqlite_history;
 
 /// Runs one reading expression, with `$db` bound to the pool of whichever database this is.
 macro_rules! on_pool {
@@ -214,6 +215,14 @@ async fn open_sqlite(path: &Path, options: &ConnectOptions) -> Result<Pool, Stor
         .foreign_keys(true)
         // FULL: a commit is on disk before it is acknowledged, also when the power goes.
         .synchronous(SqliteSynchronous::Full);
+    if !options.look_only && std::fs::metadata(path).is_ok_and(|found| found.len() > 0) {
+        // Before the file is switched to the write-ahead log. A file that is locked now is looked at again by `Store::migrate`.
+        let looking = both.clone().pragma("query_only", "on");
+        match look_at_owner(&looking).await {
+            Ok(()) | Err(StoreError::Unavailable { .. }) => (),
+            Err(error) => return Err(error),
+        }
+    }
     // After a large write the log is cut back to this, so that it does not keep its largest size for ever.
     let writing = match options.look_only {
         true => both.clone().pragma("query_only", "on"),
@@ -266,6 +275,14 @@ async fn open_sqlite(path: &Path, options: &ConnectOptions) -> Result<Pool, Stor
         .test_before_acquire(false)
         .connect_lazy_with(reading);
     Ok(Pool::Sqlite { writer, readers, file, committed: watch::Sender::new(0) })
+}
+
+/// Refuses the file of another program.
+async fn look_at_owner(options: &SqliteConnectOptions) -> Result<(), StoreError> {
+    let mut connection = SqliteConnection::connect_with(options).await?;
+    let looked = sqlite_history(&mut connection).await;
+    connection.close().await?;
+    looked.map(|_| ())
 }
 
 async fn open_postgres(url: &str, options: &ConnectOptions) -> Result<Pool, StoreError> {

@@ -3,12 +3,7 @@
 use llm::SecretString;
 
 use super::{Ran, Verdict, block_on, print};
-use crate::{
-    app::App,
-    clock::Clock,
-    config::Config,
-    service::{Error, schema},
-};
+use crate::{app::App, clock::Clock, config::Config, service::schema};
 
 /// Flags of `db`.
 #[derive(Debug, clap::Args)]
@@ -32,14 +27,15 @@ enum Command {
 pub(super) fn run(arguments: Arguments, config: Config) -> Ran {
     let Command::Move { from, to } = arguments.command;
     block_on(async move {
-        let open = async |url: String| {
+        let at = |url: String| {
             let mut config = config.clone();
             config.data.database_url = SecretString::from(url);
-            let app = App::stateless(config, Clock::system())?.with_store_as_it_is().await?;
-            schema::migrate(&app).await?;
-            Ok::<App, Error>(app)
+            App::stateless(config, Clock::system())
         };
-        let (from, to) = (open(from).await?, open(to).await?);
+        // It stays as it is, so it must be current already.
+        let from = at(from)?.with_store_to_read().await?;
+        let to = at(to)?.with_store_as_it_is().await?;
+        schema::migrate(&to).await?;
         for (table, rows) in schema::copy(&from, &to).await? {
             print(&format!("{rows:>9}  {table}\n"));
         }

@@ -1,14 +1,14 @@
 //! Where a serving process listens: the socket that people reach, which it may have been handed, and a private one.
 
-use std::{net::SocketAddr, path::Path};
+use std::{io, net::SocketAddr, path::Path};
 
-use axum::serve::Listener;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use super::Failure;
 use crate::{
     hand_over::{self, Offer},
+    http::connections::Accept,
     standby::Standby,
 };
 
@@ -24,23 +24,16 @@ impl Gate {
     }
 }
 
-impl Listener for Gate {
-    type Io = TcpStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+impl Accept for Gate {
+    async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
         loop {
             self.standby.over().await;
             let mut standby = self.standby.clone();
             tokio::select! {
-                accepted = Listener::accept(&mut self.listener) => return accepted,
+                accepted = self.listener.accept() => return accepted,
                 () = standby.begun() => (),
             }
         }
-    }
-
-    fn local_addr(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
     }
 }
 
@@ -53,7 +46,7 @@ pub(super) async fn listen(
     if folder.as_os_str().is_empty() {
         return Ok((bind(address).await?, None));
     }
-    let cannot = |error: std::io::Error| {
+    let cannot = |error: io::Error| {
         Failure::Other(format!(
             "The folder {} of the setting server.hand_over_dir cannot be used: {error}.",
             folder.display()

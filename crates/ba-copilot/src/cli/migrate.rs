@@ -23,10 +23,11 @@ pub(super) fn run(arguments: Arguments, config: Config) -> Ran {
         if arguments.dry_run && missing {
             return Ok(say_pending(&schema::list_all()));
         }
-        let app = App::stateless(config, Clock::system())?.with_store_as_it_is().await?;
+        let app = App::stateless(config, Clock::system())?;
         if arguments.dry_run {
-            return Ok(say_pending(&schema::list_pending(&app).await?));
+            return Ok(say_pending(&schema::list_pending(&app.with_store_to_look_at().await?).await?));
         }
+        let app = app.with_store_as_it_is().await?;
         let applied = schema::migrate(&app).await?;
         match applied.is_empty() {
             true => print("The database is up to date.\n"),

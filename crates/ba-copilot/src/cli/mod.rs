@@ -143,7 +143,7 @@ impl Verdict {
 }
 
 /// Runs the command line.
-pub fn run(cli: Cli, environment: &Environment) -> ExitCode {
+pub fn run(cli: Cli, environment: Environment) -> ExitCode {
     match dispatch(cli, environment) {
         Ok(Verdict::Clean) => ExitCode::SUCCESS,
         Ok(Verdict::Findings) => ExitCode::from(1),
@@ -154,7 +154,57 @@ pub fn run(cli: Cli, environment: &Environment) -> ExitCode {
     }
 }
 
-fn dispatch(cli: Cli, environment: &Environment) -> Ran {
+/// Whether `.env` of the current folder counts: for commands that a person types to run a server. Commands that are given texts do not read
+/// it, because agents and editors start them in folders that somebody else filled: it could send texts, keys and files away.
+fn reads_dotenv(command: Option<&Command>) -> bool {
+    match command {
+        None
+        | Some(
+            Command::Serve(_)
+            | Command::Migrate(_)
+            | Command::Db(_)
+            | Command::Backup(_)
+            | Command::User(_)
+            | Command::Token(_)
+            | Command::Secrets(_)
+            | Command::Config(_)
+            | Command::Doctor(_)
+            | Command::Verify(_)
+            | Command::Healthcheck(_),
+        ) => true,
+        Some(
+            Command::Draft(_)
+            | Command::Check(_)
+            | Command::Repair(_)
+            | Command::Render(_)
+            | Command::Compare(_)
+            | Command::Explain(_)
+            | Command::Kinds(_)
+            | Command::Mcp
+            // Its settings are those of the file that it deploys with.
+            | Command::Deploy(_)
+            // It has no settings.
+            | Command::Monitor(_),
+        ) => false,
+    }
+}
+
+/// The variables of the process, and those of `.env` where the command reads it.
+fn with_dotenv(environment: Environment, command: Option<&Command>) -> Result<Environment, Failure> {
+    if !reads_dotenv(command) {
+        return Ok(environment);
+    }
+    let here = std::env::current_dir().map_err(|error| Failure::file(".", &error))?;
+    Ok(environment.with_dotenv(&here))
+}
+
+fn dispatch(cli: Cli, environment: Environment) -> Ran {
+    let serves = matches!(cli.command, None | Some(Command::Serve(_)));
+    let environment = &with_dotenv(environment, cli.command.as_ref())?;
+    let notice = environment.notice();
+    if let Some(notice) = notice.as_ref().filter(|_| !serves && !cli.quiet) {
+        say(&format!("{notice}."));
+    }
     // These look at a configuration that may not be usable, and install no log.
     match &cli.command {
         Some(Command::Config(arguments)) => {
@@ -168,7 +218,6 @@ fn dispatch(cli: Cli, environment: &Environment) -> Ran {
     }
     let mut config = Config::load(cli.config.as_deref(), environment)?;
     config.file.clone_from(&cli.config);
-    let serves = matches!(cli.command, None | Some(Command::Serve(_)));
     if cli.quiet {
         config.log.level = "error".to_owned();
     } else if !serves {
@@ -177,6 +226,9 @@ fn dispatch(cli: Cli, environment: &Environment) -> Ran {
     // Whoever types a command sees what fails.
     let reports = if serves { ErrorReports::of(&config).map_err(Failure::Other)? } else { None };
     telemetry::install_log(&config.log, environment.no_color(), reports.clone());
+    if let Some(notice) = notice.filter(|_| serves) {
+        tracing::info!("{notice}");
+    }
     let unused = cli.command.is_some() && cli.serve != serve::Arguments::default();
     if unused {
         return Err(Failure::Other(
@@ -187,7 +239,11 @@ fn dispatch(cli: Cli, environment: &Environment) -> Ran {
         Command::Serve(arguments) => {
             let (file, quiet) = (cli.config, cli.quiet);
             let read_log = Box::new(move || {
-                let mut log = Config::load(file.as_deref(), &Environment::of_process())?.log;
+                let environment = match std::env::current_dir() {
+                    Ok(here) => Environment::of_process().with_dotenv(&here),
+                    Err(_) => Environment::of_process(),
+                };
+                let mut log = Config::load(file.as_deref(), &environment)?.log;
                 if quiet {
                     log.level = "error".to_owned();
                 }
@@ -229,6 +285,11 @@ fn with_data(mut config: Config, data: Option<PathBuf>) -> Config {
         config.data.dir = data;
     }
     config
+}
+
+/// A product with everything that is kept, for a command that only reads: it creates no database and changes no table.
+async fn open_to_read(config: Config, data: Option<PathBuf>) -> Result<App, Failure> {
+    Ok(app(with_data(config, data))?.with_store_to_read().await?)
 }
 
 /// A product with everything that is kept.

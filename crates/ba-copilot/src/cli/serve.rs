@@ -2,7 +2,6 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use axum::serve::ListenerExt;
 use tokio::time::Instant;
 
 use super::{
@@ -15,9 +14,10 @@ use crate::{
     clock::Clock,
     config::{Config, Role},
     error_reports::ErrorReports,
-    http::{Limiter, Shared, router},
+    http::{Limiter, Shared, connections, router},
     jobs,
     ops::backup,
+    process_limits,
     service::{accounts::people, health::Probes, live},
     standby::Standby,
     telemetry,
@@ -91,6 +91,7 @@ async fn serve(
     manners: Manners,
     reports: Option<ErrorReports>,
 ) -> Ran {
+    process_limits::raise_open_files();
     let metrics = telemetry::install_metrics();
     let traces = telemetry::install_traces(&config).map_err(Failure::Other)?;
     let signals =
@@ -142,22 +143,17 @@ async fn serve(
     };
     tracing::info!(server.address = %address, version = env!("CARGO_PKG_VERSION"), "Serving http://{address}");
     let routes = router(shared);
+    let limits = connections::ConnectionLimits::of(&config);
     let private = private.map(|listener| {
         if let Ok(address) = listener.local_addr() {
             tracing::info!(server.private_address = %address, "Answering http://{address} in any state");
         }
-        let routes = routes.clone().into_make_service_with_connect_info::<SocketAddr>();
-        let ended = draining.clone().cancelled_owned();
-        tokio::spawn(async move { axum::serve(listener, routes).with_graceful_shutdown(ended).await })
+        let gate = Gate::new(listener, Standby::default());
+        tokio::spawn(connections::serve(gate, routes.clone(), limits, draining.clone()))
     });
     // With a socket of its own it must answer those who ask how it is; with a shared one, others let people in.
     let waits = if offered.is_some() { standby } else { Standby::default() };
-    let gate = Gate::new(listener, waits).tap_io(|stream| {
-        // Events are small and must not wait for each other.
-        let _ = stream.set_nodelay(true);
-    });
-    let server = axum::serve(gate, routes.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(draining.clone().cancelled_owned());
+    let server = connections::serve(Gate::new(listener, waits), routes, limits, draining.clone());
     manners.manager.ready(address);
     let manners = tokio::spawn(async move {
         tokio::join!(
@@ -165,12 +161,12 @@ async fn serve(
             manners.heed(signals, ending, &config.server)
         )
     });
-    let mut served = server.await;
+    server.await;
     drop(offered);
     if let Some(private) = private
-        && let Ok(Err(error)) = private.await
+        && let Err(error) = private.await
     {
-        served = Err(error);
+        tracing::error!("Work in the background ended early: {error}");
     }
     // What is under way ends or is put back before the database is closed.
     let unfinished = after_response.drain(AFTER_RESPONSES.min(time_to_end)).await;
@@ -196,7 +192,6 @@ async fn serve(
     let left = time_to_end.saturating_sub(spent + LEAVING);
     telemetry::end(traces, reports, left.min(LAST_WORDS)).await;
     manners.abort();
-    served.map_err(|error| Failure::Other(format!("The server ended: {error}.")))?;
     tracing::info!("Ended; all requests were answered");
     Ok(Verdict::Clean)
 }

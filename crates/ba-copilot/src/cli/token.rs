@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Ran, Verdict, block_on, open, print};
+use super::{Ran, Verdict, block_on, open, open_to_read, print};
 use crate::{
     app::App,
     config::Config,
@@ -62,7 +62,10 @@ enum Command {
 
 pub(super) fn run(arguments: Arguments, config: Config) -> Ran {
     block_on(async move {
-        let app = open(config, arguments.data).await?;
+        let app = match arguments.command {
+            Command::List { .. } => open_to_read(config, arguments.data).await?,
+            _ => open(config, arguments.data).await?,
+        };
         carry_out(&app, arguments.command).await?;
         Ok(Verdict::Clean)
     })?

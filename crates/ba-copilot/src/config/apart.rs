@@ -1,7 +1,8 @@
 //! Variables, told apart: those that anybody may see, and those that go where only the program looks.
 
 use super::{
-    merge::{ConfigError, Environment, key_of},
+    Environment,
+    merge::{ConfigError, key_of},
     show::is_secret,
 };
 

@@ -1,10 +1,9 @@
 //! Several sources made into one table, with an error that names the source and the nearest known setting.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fmt, fs,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use serde::de::DeserializeOwned;
@@ -13,7 +12,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::DEFAULT_TOML;
+use super::{DEFAULT_TOML, Environment};
 
 /// Variables that people know from elsewhere, and the settings they are.
 const ALIASES: [(&str, &str); 38] = [
@@ -111,6 +110,22 @@ pub enum ConfigError {
         /// What the system said.
         problem: String,
     },
+    /// A file that is there, and that somebody else may have written.
+    #[error("{path} is not read: {problem}.")]
+    Untrusted {
+        /// Which file.
+        path: String,
+        /// Why, and what to do.
+        problem: String,
+    },
+    /// A line of an environment file is no variable.
+    #[error("{path} cannot be used: {problem}.")]
+    Variables {
+        /// Which file.
+        path: String,
+        /// What is wrong, without a value.
+        problem: String,
+    },
     /// A file is not TOML.
     #[error("{path} is not TOML: {problem}")]
     Syntax {
@@ -137,148 +152,6 @@ pub enum ConfigError {
         /// What is wrong.
         problem: String,
     },
-}
-
-/// The variables of the process and of `.env`.
-#[derive(Clone, Default)]
-pub struct Environment {
-    variables: BTreeMap<String, String>,
-    /// The `.env` file, and which variables are only there.
-    file: Option<PathBuf>,
-    from_file: BTreeSet<String>,
-}
-
-impl fmt::Debug for Environment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.variables.keys()).finish()
-    }
-}
-
-impl Environment {
-    /// The process's variables; a `.env` file in the working folder, or in one above it, fills in what they do not say.
-    pub fn of_process() -> Self {
-        let own: BTreeMap<String, String> = std::env::vars().collect();
-        let mut variables = BTreeMap::new();
-        if let Ok(file) = dotenvy::from_filename_iter(".env") {
-            variables.extend(file.flatten());
-        }
-        let from_file = variables.keys().filter(|name| !own.contains_key(*name)).cloned().collect();
-        let file = (!variables.is_empty()).then(dotenv_path).flatten();
-        variables.extend(own);
-        // An empty variable is what compose files write for "not set".
-        variables.retain(|_, value| !value.is_empty());
-        Environment { variables, file, from_file }
-    }
-
-    /// The variables of a file alone, as `.env` files are written. Of the process's own only PATH and HOME count, by which programs are
-    /// found.
-    ///
-    /// # Errors
-    /// When it cannot be read, or a line of it is no `NAME=value`.
-    pub fn of_file(path: &Path) -> Result<Self, ConfigError> {
-        let name = path.display().to_string();
-        let lines = dotenvy::from_path_iter(path)
-            .map_err(|error| ConfigError::File { path: name.clone(), problem: without_values(&error) })?;
-        let mut variables = BTreeMap::new();
-        for line in lines {
-            let (variable, value) = line.map_err(|error| ConfigError::Syntax {
-                path: name.clone(),
-                problem: without_values(&error),
-            })?;
-            variables.insert(variable, value);
-        }
-        variables.retain(|_, value| !value.is_empty());
-        let from_file = variables.keys().cloned().collect();
-        for name in ["PATH", "HOME"] {
-            #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
-            let here = std::env::var(name);
-            if let (Ok(value), false) = (here, variables.contains_key(name)) {
-                variables.insert(name.to_owned(), value);
-            }
-        }
-        Ok(Environment { variables, file: Some(path.to_owned()), from_file })
-    }
-
-    /// Every variable and its value, secrets too: for a process that is to be started with them, and nothing else.
-    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()))
-    }
-
-    /// Just these variables.
-    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let variables = pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Environment { variables, ..Environment::default() }
-    }
-
-    /// The `.env` file that was read, if there is one.
-    pub(super) fn file(&self) -> Option<&Path> {
-        self.file.as_deref()
-    }
-
-    fn origin(&self, name: &str) -> Origin {
-        let name = match self.variables.contains_key(name) {
-            true => name.to_owned(),
-            false => format!("{name}_FILE"),
-        };
-        let file = self.file.clone().filter(|_| self.from_file.contains(&name));
-        Origin::Variable { name, file }
-    }
-
-    /// A variable, or what the file named by `NAME_FILE` holds.
-    pub(super) fn read(&self, name: &str) -> Result<Option<String>, ConfigError> {
-        if let Some(value) = self.variables.get(name) {
-            return Ok(Some(value.clone()));
-        }
-        let Some(path) = self.variables.get(&format!("{name}_FILE")) else { return Ok(None) };
-        match fs::read_to_string(path) {
-            Ok(value) => Ok(Some(value.trim_end_matches(['\r', '\n']).to_owned())),
-            Err(error) => Err(ConfigError::File {
-                path: format!("{path} (named by {name}_FILE)"),
-                problem: error.to_string(),
-            }),
-        }
-    }
-
-    /// Where the service manager that started this process listens (`NOTIFY_SOCKET`), if one did.
-    pub fn notify_socket(&self) -> Option<&str> {
-        self.variables.get("NOTIFY_SOCKET").map(String::as_str)
-    }
-
-    /// How often, at the least, the service manager wants to hear from this process (`WATCHDOG_USEC`), if it does.
-    pub fn watchdog(&self) -> Option<Duration> {
-        let for_others =
-            self.variables.get("WATCHDOG_PID").is_some_and(|pid| *pid != std::process::id().to_string());
-        let micros = self.variables.get("WATCHDOG_USEC").filter(|_| !for_others)?.parse().ok()?;
-        Some(Duration::from_micros(micros)).filter(|every| !every.is_zero())
-    }
-
-    /// Colours are not wanted.
-    pub fn no_color(&self) -> bool {
-        self.variables.contains_key("NO_COLOR")
-    }
-}
-
-/// What is wrong with a file of variables, without the line itself, which may be secret.
-fn without_values(error: &dotenvy::Error) -> String {
-    match error {
-        dotenvy::Error::Io(error) => error.to_string(),
-        dotenvy::Error::LineParse(line, at) => {
-            let name = line.split('=').next().unwrap_or_default().trim();
-            match name.len() < line.len() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-                true => {
-                    format!("the value of {name} cannot be read from character {at} on; put it in quotes")
-                }
-                false => "a line is not of the form NAME=value".to_owned(),
-            }
-        }
-        _ => "it cannot be read".to_owned(),
-    }
-}
-
-/// Where `dotenvy` found it: in the working folder or the nearest one above.
-fn dotenv_path() -> Option<PathBuf> {
-    let here = std::env::current_dir().ok()?;
-    here.ancestors().map(|folder| folder.join(".env")).find(|file| file.is_file())
 }
 
 /// The setting that a variable names after our prefix; none if it is not so named.
@@ -318,6 +191,7 @@ pub(super) fn merge(
     if let Some(path) = file {
         merged.add_file(path);
     }
+    merged.problems.extend(environment.problem().cloned());
     if let Some(value) = merged.read_variable(environment, "DEBUG")
         && matches!(value.as_str(), "1" | "true" | "yes")
     {
@@ -329,7 +203,7 @@ pub(super) fn merge(
             merged.set(&environment.origin(name), key, Value::String(value));
         }
     }
-    for name in environment.variables.keys().filter(|name| name.starts_with(PREFIX)) {
+    for name in environment.names().filter(|name| name.starts_with(PREFIX)) {
         let name = name.strip_suffix("_FILE").unwrap_or(name);
         let Some(key) = prefixed_key(name) else { continue };
         if let Some(value) = merged.read_variable(environment, name) {

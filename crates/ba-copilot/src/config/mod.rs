@@ -4,6 +4,7 @@
 //! Sources, the last one wins: `default.toml`, a file, the environment, flags. See `merge.rs` for how.
 
 mod apart;
+mod environment;
 mod merge;
 mod prices;
 mod s3;
@@ -23,7 +24,8 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 pub use apart::Apart;
-pub use merge::{ConfigError, Environment, Origin, variables};
+pub use environment::Environment;
+pub use merge::{ConfigError, Origin, variables};
 pub use s3::{Addressing, S3, S3_SCHEME, s3_address};
 pub use show::{Inspection, Problem, SECRETS, Setting, address};
 pub use traces::{Errors, Sampling, Traces};
@@ -102,6 +104,13 @@ pub struct Server {
     pub max_body_bytes: usize,
     pub drain_s: u64,
     pub shutdown_s: u64,
+    pub max_connections: usize,
+    pub max_connections_per_address: usize,
+    pub header_read_s: u64,
+    pub body_idle_s: u64,
+    pub body_total_s: u64,
+    pub keep_alive_s: u64,
+    pub write_idle_s: u64,
     pub allowed_hosts: String,
 }
 

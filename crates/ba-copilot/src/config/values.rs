@@ -98,6 +98,21 @@ impl Config {
         if self.server.drain_s > 600 {
             wrong("server.drain_s", "it must be 0 to 600".to_owned());
         }
+        let server = &self.server;
+        if !(16..=1_000_000).contains(&server.max_connections) {
+            wrong("server.max_connections", "it must be 16 to 1000000".to_owned());
+        }
+        for (key, seconds) in [
+            ("server.header_read_s", server.header_read_s),
+            ("server.body_idle_s", server.body_idle_s),
+            ("server.body_total_s", server.body_total_s),
+            ("server.keep_alive_s", server.keep_alive_s),
+            ("server.write_idle_s", server.write_idle_s),
+        ] {
+            if !(1..=86_400).contains(&seconds) {
+                wrong(key, "it must be 1 to 86400".to_owned());
+            }
+        }
         if self.server.proxies > 8 {
             wrong("server.proxies", "proxies are 0 to 8".to_owned());
         }

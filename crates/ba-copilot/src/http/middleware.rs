@@ -17,8 +17,9 @@ use http_body::{Frame, SizeHint};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::{Shared, error::Pending};
+use super::{Shared, connections::BodyWatch, error::Pending};
 use crate::{
+    metrics_table::{METHODS, OTHER},
     remote_generator::GENERATES_ELSEWHERE,
     trace::{Kind, Span, TraceContext},
 };
@@ -41,7 +42,7 @@ pub(super) async fn observe(mut request: Request, next: Next) -> Response {
     };
     let id = given.filter(fits).map_or_else(|| Uuid::now_v7().simple().to_string(), str::to_owned);
     request.extensions_mut().insert(RequestId(id.clone()));
-    let method = request.method().clone();
+    let method = known(request.method());
     // The route, not the address: addresses may hold what must not be logged, and there are endlessly many.
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let started = Instant::now();
@@ -53,7 +54,7 @@ pub(super) async fn observe(mut request: Request, next: Next) -> Response {
         true => Span::untold(parent),
         false => Span::begin(Kind::Server, parent, || match route.as_str() {
             "none" => "HTTP".to_owned(),
-            route => format!("{} {route}", known(&method)),
+            route => format!("{} {route}", conventional(method)),
         }),
     };
     let trace = told.context().map(|trace| trace.id()).unwrap_or_default();
@@ -69,7 +70,7 @@ pub(super) async fn observe(mut request: Request, next: Next) -> Response {
     };
     let took = started.elapsed();
     let status = response.status().as_u16();
-    metrics::counter!("ba_copilot_http_requests_total", "route" => route.clone(), "method" => method.to_string(), "status" => status.to_string()).increment(1);
+    metrics::counter!("ba_copilot_http_requests_total", "route" => route.clone(), "method" => method, "status" => status.to_string()).increment(1);
     metrics::histogram!("ba_copilot_http_request_seconds", "route" => route.clone())
         .record(took.as_secs_f64());
     let _entered = span.enter();
@@ -84,7 +85,7 @@ pub(super) async fn observe(mut request: Request, next: Next) -> Response {
         }
     }
     if told.is_told() {
-        told.set("http.request.method", known(&method));
+        told.set("http.request.method", conventional(method));
         told.set("http.response.status_code", i64::from(status));
         told.set("request.id", id);
         if route != "none" {
@@ -99,6 +100,10 @@ pub(super) async fn observe(mut request: Request, next: Next) -> Response {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    // What is no page has no need of scripts, styles or frames, whatever a browser takes it for.
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
     response
 }
 
@@ -112,10 +117,14 @@ pub(super) async fn send_elsewhere(State(shared): State<Shared>, request: Reques
     response
 }
 
-/// What the conventions for spans call the method: whoever calls may write anything there.
+/// The method from a closed list: callers may write anything there, at any length, and each text would be a series of metrics of its own.
 fn known(method: &Method) -> &'static str {
-    const KNOWN: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
-    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("_OTHER")
+    METHODS.iter().find(|known| **known == method.as_str()).copied().unwrap_or(OTHER)
+}
+
+/// What the conventions for spans call the method.
+fn conventional(known: &'static str) -> &'static str {
+    if known == OTHER { "_OTHER" } else { known }
 }
 
 /// The body of an answer whose span is over when all of it was sent, or nobody reads it any more.
@@ -157,6 +166,19 @@ pub(super) async fn refuse_circles(State(shared): State<Shared>, request: Reques
         return Pending::new(StatusCode::LOOP_DETECTED, "circle", why).into_response();
     }
     next.run(request).await
+}
+
+/// Answers a request whose body did not come in time, whatever its handler made of the part that came.
+pub(super) async fn answer_slow_bodies(request: Request, next: Next) -> Response {
+    let watch = request.extensions().get::<BodyWatch>().cloned().unwrap_or_default();
+    let response = next.run(request).await;
+    if !watch.timed_out() || response.status().is_success() {
+        return response;
+    }
+    let why = "The body of the request did not come in time. Send it without pauses, or send less at a time.";
+    let mut response = Pending::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", why).into_response();
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// Writes the request id into problems.

@@ -1,6 +1,7 @@
 //! The HTTP door: THE route table. Handlers parse, call one service function, and render.
 
 pub mod api;
+pub mod connections;
 pub mod error;
 pub mod identify;
 pub mod mcp;
@@ -55,6 +56,28 @@ pub fn router(shared: Shared) -> Router {
     router_with_mcp(shared, handler, config)
 }
 
+/// The routes of all roles, as metrics and logs name them, and the word for none.
+pub fn route_names() -> Vec<String> {
+    const OTHERS: [&str; 13] = [
+        "none",
+        "/health",
+        "/livez",
+        "/readyz",
+        "/startupz",
+        "/metrics",
+        "/openapi.json",
+        "/docs",
+        "/docs/",
+        "/docs/{*rest}",
+        "/mcp",
+        "/.well-known/oauth-protected-resource",
+        "/.well-known/oauth-protected-resource/mcp",
+    ];
+    let pages = web::pages().into_iter().map(|(path, _)| path);
+    let api = api::table().into_iter().map(|(path, _)| path);
+    OTHERS.into_iter().chain(["/assets/{file}"]).chain(pages).chain(api).map(str::to_owned).collect()
+}
+
 /// The same routes and the same guards around another MCP server.
 pub fn router_with_mcp<H>(shared: Shared, handler: H, config: StreamableHttpServerConfig) -> Router
 where
@@ -86,6 +109,7 @@ where
         .layer(DefaultBodyLimit::max(max_body))
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(error::answer_panic))
+        .layer(from_fn(middleware::answer_slow_bodies))
         .layer(from_fn(middleware::problem_bodies))
         .layer(from_fn_with_state(shared.clone(), middleware::check_host))
         .layer(from_fn(middleware::observe))

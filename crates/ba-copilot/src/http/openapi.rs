@@ -1,6 +1,11 @@
 //! The OpenAPI document and the page that shows it, both served from the binary.
 
-use axum::{Json, Router};
+use axum::{
+    Json, Router,
+    http::{HeaderValue, header},
+    middleware::map_response,
+    response::Response,
+};
 use utoipa::{
     Modify, OpenApi,
     openapi::{
@@ -205,7 +210,18 @@ pub(super) async fn find_openapi() -> Json<utoipa::openapi::OpenApi> {
     Json(document())
 }
 
+/// What the page may load: its own scripts and styles, the document and what is tried out, all from here, and pictures that its styles hold.
+const DOCS_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+);
+
 /// Swagger UI at `/docs`.
 pub(super) fn swagger_ui() -> Router<Shared> {
-    SwaggerUi::new("/docs").config(Config::from("/openapi.json").try_it_out_enabled(true)).into()
+    // Without the bar at the top, which loads other documents, and whose picture has a style of its own.
+    let config = Config::from("/openapi.json").try_it_out_enabled(true).use_base_layout();
+    let page: Router<Shared> = SwaggerUi::new("/docs").config(config).into();
+    page.layer(map_response(|mut response: Response| async {
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, DOCS_POLICY);
+        response
+    }))
 }

@@ -57,6 +57,11 @@ impl Mcp {
     }
 }
 
+/// The names of all tools, as metrics name them.
+pub(crate) fn tool_names() -> Vec<String> {
+    tools::table().iter().map(|row| row.tool.name.to_string()).collect()
+}
+
 /// The product and who asks it.
 #[derive(Clone)]
 struct Ask {

@@ -12,6 +12,7 @@ use super::Error;
 use crate::{
     app::App,
     cpu_pool::{Refused, Use},
+    metrics_table::closed,
     trace::{Kind, Span},
 };
 
@@ -166,7 +167,8 @@ pub async fn repair_code(app: &App, code: String) -> Result<Repaired, Error> {
     told.set("repair.class", class_word(&repaired));
     told.set("repair.valid", repaired.valid);
     for step in &repaired.steps {
-        metrics::counter!("ba_copilot_repairs_total", "rule" => step.rule.clone()).increment(1);
+        let rule = mermend::RULES.iter().map(|rule| rule.code);
+        metrics::counter!("ba_copilot_repairs_total", "rule" => closed(rule, &step.rule)).increment(1);
     }
     Ok(repaired)
 }

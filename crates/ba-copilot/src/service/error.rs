@@ -117,6 +117,7 @@ impl From<StoreError> for Error {
             StoreError::Invalid { what } => Error::invalid(what, error.to_string()),
             StoreError::Unavailable { .. }
             | StoreError::NewerSchema { .. }
+            | StoreError::ForeignDatabase
             | StoreError::Misconfigured { .. } => Error::Unavailable(error.to_string()),
             StoreError::Internal { .. } => Error::Internal(error.to_string()),
         }

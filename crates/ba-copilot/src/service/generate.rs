@@ -24,6 +24,7 @@ use crate::{
     app::App,
     config::provider_names,
     engine::{Outcome, Prompt, Session, Settings, Step, Written},
+    metrics_table::closed,
     trace::{Kind as About, Span},
 };
 
@@ -445,13 +446,17 @@ fn measure(
         Ok(_) => "succeeded",
         Err(_) => "failed",
     };
-    let (kind, provider) = (kind.row().id, provider.to_owned());
-    metrics::counter!("ba_copilot_generations_total", "kind" => kind, "provider" => provider.clone(), "outcome" => outcome).increment(1);
-    metrics::histogram!("ba_copilot_generation_seconds", "kind" => kind, "provider" => provider.clone())
+    let kind = kind.row().id;
+    let provider = match provider {
+        "builtin" => "builtin",
+        other => closed(llm::PROVIDERS.iter().map(|row| row.name), other),
+    };
+    metrics::counter!("ba_copilot_generations_total", "kind" => kind, "provider" => provider, "outcome" => outcome).increment(1);
+    metrics::histogram!("ba_copilot_generation_seconds", "kind" => kind, "provider" => provider)
         .record(duration.as_secs_f64());
-    metrics::counter!("ba_copilot_tokens_total", "provider" => provider.clone(), "direction" => "input")
+    metrics::counter!("ba_copilot_tokens_total", "provider" => provider, "direction" => "input")
         .increment(usage.input_tokens);
-    metrics::counter!("ba_copilot_tokens_total", "provider" => provider.clone(), "direction" => "output")
+    metrics::counter!("ba_copilot_tokens_total", "provider" => provider, "direction" => "output")
         .increment(usage.output_tokens);
     metrics::counter!("ba_copilot_cost_micro_usd_total", "provider" => provider)
         .increment(usage.cost_micro_usd.unwrap_or(0));

@@ -11,6 +11,27 @@ pub async fn list_pending(app: &App) -> Result<Vec<&'static str>, Error> {
     Ok(store(app)?.check_schema().await?.pending)
 }
 
+/// Sees that the tables are those of this program, and changes nothing.
+///
+/// # Errors
+/// When they are older, newer, or another program's.
+pub async fn require_current(app: &App) -> Result<(), Error> {
+    let state = store(app)?.check_schema().await?;
+    if state.is_current() {
+        return Ok(());
+    }
+    let found = match state.version {
+        0 => "The database is empty".to_owned(),
+        version => format!(
+            "The database has schema {version}, which is older than this program's: {} steps are to be applied",
+            state.pending.len()
+        ),
+    };
+    Err(Error::Unavailable(format!(
+        "{found}. This command changes no table. Make a backup, then run `ba-copilot migrate`, or start the server, which does it."
+    )))
+}
+
 /// Every step there is, for a database that does not exist yet.
 pub fn list_all() -> Vec<&'static str> {
     store::Store::migrations()

@@ -72,7 +72,8 @@ pub(crate) async fn browser(driver: &Driver, profile: &TempDir) -> fantoccini::C
     flags.push(format!("--user-data-dir={}", profile.path().display()));
     flags.push("--window-size=1400,1000".to_owned());
     flags.push("--allow-file-access-from-files".to_owned());
-    let capabilities = json!({"goog:chromeOptions": {"args": flags}});
+    let capabilities =
+        json!({"goog:chromeOptions": {"args": flags}, "goog:loggingPrefs": {"browser": "ALL"}});
     let Value::Object(capabilities) = capabilities else { unreachable!("an object") };
     ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new())
         .capabilities(capabilities)

@@ -38,12 +38,14 @@ impl Server {
         data: &Path,
         variables: &[(&str, &str)],
     ) -> Server {
-        let mut child = Command::new(command[0])
-            .args(&command[1..])
-            .arg("serve")
-            .args(arguments)
-            .arg("--data")
-            .arg(data)
+        let mut program = Command::new(command[0]);
+        program.args(&command[1..]).arg("serve").args(arguments).arg("--data").arg(data);
+        Server::run(program, data, variables)
+    }
+
+    /// A server that is started by this command.
+    pub(crate) fn run(mut program: Command, data: &Path, variables: &[(&str, &str)]) -> Server {
+        let mut child = program
             .current_dir(data)
             .env_clear()
             .envs(variables.iter().copied())

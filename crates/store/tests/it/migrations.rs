@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use sqlx::Row;
+use sqlx::{Connection, Row};
 use store::{ConnectOptions, DiagramFilter, ProjectId, Store, StoreError, VersionOf};
 
 use crate::databases::{NOON, PostgresDatabase, SqliteFile, a_diagram, a_generation, a_version, record};
@@ -152,6 +152,67 @@ async fn refuses_newer(store: &Store, known: i64) {
     assert_eq!(store.check_schema().await, Err(refusal.clone()));
     assert_eq!(store.migrate(NOON).await, Err(refusal.clone()));
     assert!(refusal.to_string().contains("run the newer program"), "{refusal}");
+}
+
+/// Databases of other programs, and ones that only look like it; the statements are the same for both databases.
+const OTHERS: [(&str, bool); 5] = [
+    ("create table theirs (id integer)", false),
+    ("create view theirs as select 1 as id", false),
+    ("create table _sqlx_migrations (id integer)", false),
+    (
+        "create table _sqlx_migrations (version bigint primary key, description text not null, checksum varchar(9) not null); \
+         insert into _sqlx_migrations values (20240101120000, 'create users', 'x'); create table users (name text)",
+        false,
+    ),
+    // Nothing is in it any more.
+    ("create table theirs (id integer); drop table theirs", true),
+];
+
+#[tokio::test]
+async fn a_sqlite_file_of_another_program_is_left_as_it_is() {
+    for (statements, ours) in OTHERS {
+        let file = SqliteFile::new();
+        std::fs::create_dir(file.folder.path().join("data")).unwrap();
+        let mut raw = sqlx::SqliteConnection::connect(&format!("{}?mode=rwc", file.url())).await.unwrap();
+        sqlx::raw_sql(statements).execute(&mut raw).await.unwrap();
+        raw.close().await.unwrap();
+        let before = std::fs::read(file.path()).unwrap();
+        let writing = Store::connect(&file.url(), &ConnectOptions::default()).await;
+        assert_eq!(writing.as_ref().err(), (!ours).then_some(&StoreError::ForeignDatabase), "{statements}");
+        let look = ConnectOptions { look_only: true, ..ConnectOptions::default() };
+        let looking = Store::connect(&file.url(), &look).await.unwrap();
+        assert_eq!(looking.check_schema().await.is_ok(), ours, "{statements}");
+        if !ours {
+            assert_eq!(std::fs::read(file.path()).unwrap(), before, "{statements}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_postgres_database_of_another_program_is_left_as_it_is() {
+    let schema = "create schema app; create table app.theirs (id integer)";
+    // An extension brings tables of its own, which are of no program.
+    let extension = "create extension pg_stat_statements";
+    for (at, (statements, ours)) in OTHERS.into_iter().chain([(schema, false), (extension, true)]).enumerate()
+    {
+        let Some(database) = PostgresDatabase::new(&format!("another_program_{at}")).await else {
+            return;
+        };
+        sqlx::raw_sql(statements).execute(&mut database.raw().await).await.unwrap();
+        let store = Store::connect(&database.url(), &ConnectOptions::default()).await.unwrap();
+        let looked = store.check_schema().await;
+        assert_eq!(looked.as_ref().err(), (!ours).then_some(&StoreError::ForeignDatabase), "{statements}");
+        let migrated = store.migrate(NOON).await;
+        assert_eq!(migrated.as_ref().err(), (!ours).then_some(&StoreError::ForeignDatabase), "{statements}");
+        store.close().await;
+        if statements == schema {
+            // A schema of our own in that database was chosen with its owner's knowledge.
+            sqlx::raw_sql("create schema ours").execute(&mut database.raw().await).await.unwrap();
+            let url = format!("{}?options=-c%20search_path%3Dours", database.url());
+            crate::databases::migrated(&url).await.close().await;
+        }
+        database.drop().await;
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
-use store::{Backend, ConnectOptions, Snapshot, SnapshotFacts, Store, TimeUs};
+use store::{Backend, ConnectOptions, Snapshot, SnapshotFacts, Store, StoreError, TimeUs};
 
 use super::{
     Error, Site, archive, blocking, folder, journal,
@@ -70,6 +70,10 @@ pub async fn create_backup(site: &Site, to: &Place, keep_days: u32) -> Result<Ma
         hold = Some(DataLock::share(&folder::of(&file))?);
     }
     let store = Store::connect(&site.config.database_url(), &ConnectOptions::default()).await?;
+    if let Err(error @ StoreError::ForeignDatabase) = store.check_schema().await {
+        store.close().await;
+        return Err(error.into());
+    }
     let made = create_from(site, &store, to, keep_days, None).await;
     store.close().await;
     drop(hold);

@@ -36,6 +36,10 @@ pub(super) async fn schema(bench: &Bench) -> Outcome {
             format!("schema {found} was written by a newer program; this one knows up to {known}"),
             "Run the newer program, or restore a backup made before the upgrade.",
         ),
+        Database::Open(Err(StoreError::ForeignDatabase)) => Outcome::problem(
+            "the tables are those of another program",
+            "Set DATABASE_URL or data.dir to a database of this program, or to an empty one. Nothing was changed in this one.",
+        ),
         Database::Open(Err(_)) if bench.is_kept_from_tables() => {
             Outcome::skipped("this user may not read the tables")
         }

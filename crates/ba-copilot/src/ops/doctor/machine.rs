@@ -6,10 +6,10 @@ use store::TimeUs;
 
 use super::Bench;
 use super::Outcome;
-use crate::clock::rfc3339;
+use crate::{clock::rfc3339, process_limits};
 
-/// Less than this and a busy server runs out of connections.
-const LEAST_FILES: u64 = 1024;
+/// What the connections of `server.max_connections` need, and some more.
+const LEAST_FILES: u64 = 4_352;
 /// 2026-01-01, when this program did not exist yet.
 const BEFORE_US: i64 = 1_767_225_600_000_000;
 /// Clocks differ by so much, in seconds, without harm.
@@ -29,26 +29,18 @@ pub(super) async fn temp_folder(_: &Bench) -> Outcome {
 }
 
 pub(super) async fn open_files(_: &Bench) -> Outcome {
-    // Only Linux tells it in this way.
-    let Ok(limits) = fs::read_to_string("/proc/self/limits") else {
-        return Outcome::skipped("this system does not say");
-    };
-    match soft_limit(&limits) {
-        Some(limit) if limit < LEAST_FILES => Outcome::warning(
+    // Only Linux tells it in this way. The server raises the soft limit to the hard one.
+    match process_limits::open_files() {
+        Some((_, limit)) if limit < LEAST_FILES => Outcome::warning(
             format!("{limit} files may be open at once, and each connection is one"),
             format!(
-                "Allow {LEAST_FILES} or more: LimitNOFILE= in systemd, ulimits in Compose, or ulimit -n."
+                "Allow {LEAST_FILES} or more: LimitNOFILE= in systemd, ulimits in Compose, or ulimit -Hn."
             ),
         ),
-        Some(limit) => Outcome::ok(format!("{limit} files may be open at once")),
-        None => Outcome::ok("any number of files may be open"),
+        Some((_, u64::MAX)) => Outcome::ok("any number of files may be open"),
+        Some((_, limit)) => Outcome::ok(format!("{limit} files may be open at once")),
+        None => Outcome::skipped("this system does not say"),
     }
-}
-
-/// None for no limit.
-fn soft_limit(limits: &str) -> Option<u64> {
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-    line.split_whitespace().next()?.parse().ok()
 }
 
 pub(super) async fn clock(bench: &Bench) -> Outcome {
@@ -76,17 +68,4 @@ pub(super) async fn clock(bench: &Bench) -> Outcome {
 
 fn is_later(newest: TimeUs, now: TimeUs) -> bool {
     newest > now.plus_seconds(TOLERATED_S)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_limit_is_the_soft_one() {
-        let table = "Limit                     Soft Limit           Hard Limit           Units\n\
-                     Max open files            256                  1048576              files\n";
-        assert_eq!(soft_limit(table), Some(256));
-        assert_eq!(soft_limit(&table.replace("256 ", "unlimited ")), None);
-    }
 }

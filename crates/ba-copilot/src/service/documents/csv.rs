@@ -1,6 +1,6 @@
 //! A table as spreadsheets write it: the column `requirement`, `text` or `description`, or its only one.
 
-use super::{COLUMNS, Error};
+use super::{COLUMNS, Error, MAX_FIELDS};
 
 pub(super) fn read(content: &str) -> Result<Vec<String>, Error> {
     let separator = match content.lines().next() {
@@ -8,6 +8,14 @@ pub(super) fn read(content: &str) -> Result<Vec<String>, Error> {
         Some(head) if !head.contains(',') && head.contains('\t') => b'\t',
         _ => b',',
     };
+    if content.bytes().filter(|byte| *byte == separator).count() > MAX_FIELDS {
+        return Err(Error::invalid(
+            "content",
+            format!(
+                "The table has more than {MAX_FIELDS} fields. Keep the column of requirements, or send fewer rows at a time."
+            ),
+        ));
+    }
     let mut reader =
         csv::ReaderBuilder::new().delimiter(separator).flexible(true).from_reader(content.as_bytes());
     let wrong = |error: csv::Error| {

@@ -6,10 +6,21 @@ mod docx;
 mod markdown;
 mod text;
 
+use tokio::sync::Semaphore;
+
 use super::Error;
 
 /// The columns of a table that requirements may stand in, the first one first.
 const COLUMNS: [&str; 3] = ["requirement", "text", "description"];
+
+/// Most lines of a document, and most fields of a table of lines. Each takes memory beside its text; a document within the limit of
+/// requirements has a hundredth of them.
+const MAX_LINES: usize = 100_000;
+const MAX_FIELDS: usize = 500_000;
+/// So many documents are read at once; each may take several times its own size.
+const AT_ONCE: usize = 2;
+
+static READING: Semaphore = Semaphore::const_new(AT_ONCE);
 
 /// In what form requirements come from elsewhere.
 #[derive(Debug)]
@@ -44,12 +55,28 @@ impl Form {
     /// # Errors
     /// When it is no such document.
     pub(super) async fn read(&'static self, content: String) -> Result<Vec<String>, Error> {
-        // What spreadsheets put in front.
-        let read = move || (self.read)(content.trim_start_matches('\u{feff}'));
+        // It is never closed.
+        let turn = READING.acquire().await.map_err(|error| Error::Internal(error.to_string()))?;
+        let read = move || {
+            // Held until the work is done, also when the caller has left.
+            let _turn = turn;
+            // What spreadsheets put in front.
+            read_within_limits(self, content.trim_start_matches('\u{feff}'))
+        };
         tokio::task::spawn_blocking(read)
             .await
             .map_err(|_| Error::Internal("the reader of a document panicked".to_owned()))?
     }
+}
+
+fn read_within_limits(form: &Form, content: &str) -> Result<Vec<String>, Error> {
+    if content.bytes().filter(|byte| *byte == b'\n').count() >= MAX_LINES {
+        return Err(Error::invalid(
+            "content",
+            format!("The document has more than {MAX_LINES} lines. Send one part of it at a time."),
+        ));
+    }
+    (form.read)(content)
 }
 
 #[cfg(test)]
@@ -93,6 +120,28 @@ mod tests {
         assert!(error.contains("`requirement`"), "{error}");
         // Not a list: a year, a word with a dash.
         check("markdown", "2024 was a year.\n-5 degrees", &["2024 was a year. -5 degrees"]);
+    }
+
+    #[tokio::test]
+    async fn lines_and_fields_have_a_limit() {
+        for (word, content, words) in [
+            ("text", "\n".repeat(MAX_LINES), "100000 lines"),
+            ("markdown", "- \n".repeat(MAX_LINES), "100000 lines"),
+            ("csv", "a\n".repeat(MAX_LINES), "100000 lines"),
+            // Fields of one line, of many, and in the first line.
+            ("csv", format!("text\n{}", ",".repeat(MAX_FIELDS + 1)), "500000 fields"),
+            (
+                "csv",
+                format!("text;x\n{}", "a;b;c;d;e;f;g;h;i;j;k\n".repeat(MAX_FIELDS / 10)),
+                "500000 fields",
+            ),
+            ("csv", ",".repeat(MAX_FIELDS + 1), "500000 fields"),
+        ] {
+            let error = Form::parse(word).unwrap().read(content).await.unwrap_err().to_string();
+            assert!(error.contains(words), "{word}: {error}");
+        }
+        let lines = "One.\n".repeat(MAX_LINES - 1);
+        assert_eq!(Form::parse("text").unwrap().read(lines).await.unwrap().len(), 1);
     }
 
     #[tokio::test]

@@ -5,6 +5,14 @@ use super::{COLUMNS, Element, Error, Language, Part, Step, styles::Styles, wrong
 /// Built-in blocks that are furniture: what they hold is gathered from elsewhere or written for the cover.
 const FURNITURE: [&str; 3] = ["Table of Contents", "Cover Pages", "Bibliographies"];
 
+/// Most rows and cells of all tables, tables within one another, and paragraphs and bytes of text. A document of a thousand requirements has
+/// a tenth of them; each takes memory beside its text.
+pub(super) const MAX_ROWS: usize = 10_000;
+pub(super) const MAX_CELLS: usize = 50_000;
+pub(super) const MAX_TABLE_DEPTH: usize = 8;
+pub(super) const MAX_PARAGRAPHS: usize = 50_000;
+pub(super) const MAX_TEXT_BYTES: usize = 4 << 20;
+
 /// An element that is open, as far as it matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Open {
@@ -138,6 +146,10 @@ struct Body<'a> {
     /// Of each block that is open, whether its content is furniture.
     blocks: Vec<bool>,
     widths: Vec<usize>,
+    rows: usize,
+    cells: usize,
+    texts: usize,
+    text_bytes: usize,
 }
 
 /// The requirements of a document.
@@ -152,6 +164,10 @@ pub(super) fn requirements(text: &str, styles: &Styles) -> Result<Vec<String>, E
         tables: Vec::new(),
         blocks: Vec::new(),
         widths: Vec::new(),
+        rows: 0,
+        cells: 0,
+        texts: 0,
+        text_bytes: 0,
     };
     let mut begun = false;
     loop {
@@ -163,10 +179,10 @@ pub(super) fn requirements(text: &str, styles: &Styles) -> Result<Vec<String>, E
                     ));
                 }
                 begun = true;
-                body.begin(language, &element);
+                body.begin(language, &element)?;
             }
             Step::End => body.end(),
-            Step::Text(text) => body.text(&text),
+            Step::Text(text) => body.text(&text)?,
             Step::Done if !begun => return Err(super::damaged()),
             Step::Done => break,
         }
@@ -176,16 +192,43 @@ pub(super) fn requirements(text: &str, styles: &Styles) -> Result<Vec<String>, E
     Ok(place.in_order())
 }
 
+fn within(count: usize, most: usize, what: &str) -> Result<(), Error> {
+    match count > most {
+        true => Err(wrong(format!("The document has more than {most} {what}. Send one chapter at a time."))),
+        false => Ok(()),
+    }
+}
+
 impl Body<'_> {
-    fn begin(&mut self, language: Language, element: &Element<'_>) {
+    fn begin(&mut self, language: Language, element: &Element<'_>) -> Result<(), Error> {
         if self.skipped > 0 {
             self.skipped += 1;
-            return;
+            return Ok(());
         }
         match self.opened(language, element) {
-            Some(open) => self.open.push(open),
+            Some(open) => {
+                self.count(open)?;
+                self.open.push(open);
+            }
             None => self.skipped = 1,
         }
+        Ok(())
+    }
+
+    /// Refuses what is more than a document of requirements has.
+    fn count(&mut self, open: Open) -> Result<(), Error> {
+        let (count, most, what) = match open {
+            Open::Row => (&mut self.rows, MAX_ROWS, "rows in tables"),
+            Open::Cell => (&mut self.cells, MAX_CELLS, "cells in tables"),
+            Open::Table if self.tables.len() > MAX_TABLE_DEPTH => {
+                return Err(wrong(format!(
+                    "In the document more than {MAX_TABLE_DEPTH} tables lie in one another. Take the inner ones out, and send that."
+                )));
+            }
+            _ => return Ok(()),
+        };
+        *count += 1;
+        within(*count, most, what)
     }
 
     /// What an element is; none if nothing of it is taken.
@@ -332,10 +375,17 @@ impl Body<'_> {
         }
     }
 
-    fn text(&mut self, text: &str) {
+    fn text(&mut self, text: &str) -> Result<(), Error> {
         if self.skipped == 0 && self.open.last() == Some(&Open::Text) {
+            self.text_bytes += text.len();
+            within(self.text_bytes, MAX_TEXT_BYTES, "bytes of text")?;
+            if self.paragraphs.last().is_some_and(|paragraph| paragraph.text.is_empty()) {
+                self.texts += 1;
+                within(self.texts, MAX_PARAGRAPHS, "paragraphs")?;
+            }
             self.in_paragraph(|paragraph| paragraph.text.push_str(text));
         }
+        Ok(())
     }
 
     fn in_paragraph(&mut self, change: impl FnOnce(&mut Paragraph)) {

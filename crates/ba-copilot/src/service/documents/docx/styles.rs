@@ -5,10 +5,12 @@
 
 use std::collections::HashMap;
 
-use super::{Error, Language, Part, Step};
+use super::{Error, Language, Part, Step, wrong};
 
 /// So many styles are based on one another at most.
 const MAX_BASES: usize = 32;
+/// So many styles a document has at most; Word's own are about 400.
+pub(super) const MAX_STYLES: usize = 10_000;
 /// Styles of what stands around the text, without their spaces.
 const FURNITURE: [&str; 7] =
     ["title", "subtitle", "caption", "header", "footer", "tableoffigures", "tableofauthorities"];
@@ -57,6 +59,11 @@ impl Styles {
                         && let Some((id, style)) = open.take()
                     {
                         styles.insert(id, style);
+                        if styles.len() > MAX_STYLES {
+                            return Err(wrong(format!(
+                                "The document has more than {MAX_STYLES} styles. Copy its text into a new document, and send that."
+                            )));
+                        }
                     }
                 }
                 Step::Text(_) => (),

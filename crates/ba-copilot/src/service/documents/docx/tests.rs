@@ -287,6 +287,41 @@ fn nothing_grows_without_bounds() {
     check_refused(&with_styles("<w:p><w:r><w:t>&secret;</w:t></w:r></w:p>", ""), "damaged");
 }
 
+#[test]
+fn tables_texts_and_styles_have_a_limit() {
+    use super::{
+        body::{MAX_CELLS, MAX_PARAGRAPHS, MAX_ROWS, MAX_TABLE_DEPTH, MAX_TEXT_BYTES},
+        styles::MAX_STYLES,
+    };
+    let table = |rows: &str| format!("<w:tbl>{rows}</w:tbl>");
+    let cells = |count: usize| table(&format!("<w:tr>{}</w:tr>", "<w:tc/>".repeat(count)));
+    let nested = |depth: usize| {
+        let inner = format!("{}{}", "<w:tbl><w:tr><w:tc>".repeat(depth), p("Inner."));
+        inner + &"</w:tc></w:tr></w:tbl>".repeat(depth)
+    };
+    let text = |bytes: usize| p(&"x".repeat(bytes));
+    let styles =
+        |count: usize| (0..count).map(|n| format!("<w:style w:styleId=\"s{n}\"/>")).collect::<String>();
+    // What is at the limit is read, and one more is refused with words that say which limit.
+    for (at_limit, over, words) in [
+        (cells(MAX_CELLS), cells(MAX_CELLS + 1), "50000 cells"),
+        (cells(MAX_CELLS), cells(1).repeat(MAX_CELLS + 1), "10000 rows"),
+        (table(&"<w:tr/>".repeat(MAX_ROWS)), table(&"<w:tr/>".repeat(MAX_ROWS + 1)), "10000 rows"),
+        (nested(MAX_TABLE_DEPTH), nested(MAX_TABLE_DEPTH + 1), "8 tables"),
+        (p("x").repeat(MAX_PARAGRAPHS), p("x").repeat(MAX_PARAGRAPHS + 1), "50000 paragraphs"),
+        (text(MAX_TEXT_BYTES), text(MAX_TEXT_BYTES + 1), "4194304 bytes of text"),
+    ] {
+        requirements(&with_styles(&at_limit, "")).unwrap();
+        check_refused(&with_styles(&over, ""), words);
+    }
+    requirements(&with_styles("", &styles(MAX_STYLES))).unwrap();
+    check_refused(&with_styles("", &styles(MAX_STYLES + 1)), "10000 styles");
+    // The attack: a small file whose cells took 470 MB.
+    let attack = with_styles(&table(&"<w:tr><w:tc/><w:tc/><w:tc/></w:tr>".repeat(800_000)), "");
+    assert!(attack.len() < 1_000_000, "{}", attack.len());
+    check_refused(&attack, "rows in tables");
+}
+
 /// A document with everything in it.
 fn everything() -> Vec<u8> {
     let table = format!(

@@ -1,0 +1,141 @@
+//! Bodies: of requests, with a time limit for what is awaited; of answers, to know when one was given.
+
+use std::{
+    error::Error,
+    fmt,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, ready},
+};
+
+use axum::body::{Body, Bytes};
+use http_body::{Frame, SizeHint};
+use hyper::body::{Body as HttpBody, Incoming};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::registry::Connection;
+
+/// The body of a request did not come in time.
+#[derive(Debug)]
+struct BodyTimeout;
+
+impl fmt::Display for BodyTimeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the body of the request did not come in time")
+    }
+}
+
+impl Error for BodyTimeout {}
+
+/// Whether the body of a request did not come in time: in the extensions of the request.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct BodyWatch(Arc<AtomicBool>);
+
+impl BodyWatch {
+    /// Whether it was given up.
+    pub(crate) fn timed_out(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// The body of a request.
+pub(super) struct Received {
+    body: Incoming,
+    connection: Arc<Connection>,
+    watch: BodyWatch,
+    /// While bytes are awaited.
+    waiting: Option<Pin<Box<Sleep>>>,
+    /// When all of it must be there, from when it was first awaited.
+    deadline: Option<Instant>,
+}
+
+impl Received {
+    pub(super) fn new(body: Incoming, connection: Arc<Connection>, watch: BodyWatch) -> Self {
+        Received { body, connection, watch, waiting: None, deadline: None }
+    }
+}
+
+impl Received {
+    fn give_up(&self) -> Poll<Option<Result<Frame<Bytes>, Box<dyn Error + Send + Sync>>>> {
+        self.watch.0.store(true, Ordering::Release);
+        Poll::Ready(Some(Err(BodyTimeout.into())))
+    }
+}
+
+impl HttpBody for Received {
+    type Data = Bytes;
+    type Error = Box<dyn Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let limits = self.connection.limits();
+        let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + limits.body_total);
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            self.waiting = None;
+            // Little by little is not in time either.
+            if matches!(frame, Some(Ok(_))) && Instant::now() >= deadline && !self.body.is_end_stream() {
+                return self.give_up();
+            }
+            if frame.is_none() || self.body.is_end_stream() {
+                self.connection.end_request();
+            }
+            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+        }
+        let waiting = self
+            .waiting
+            .get_or_insert_with(|| Box::pin(sleep_until(deadline.min(Instant::now() + limits.body_idle))));
+        ready!(waiting.as_mut().poll(context));
+        self.give_up()
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The body of an answer.
+pub(super) struct Answer {
+    body: Body,
+    connection: Arc<Connection>,
+}
+
+impl Answer {
+    pub(super) fn new(body: Body, connection: Arc<Connection>) -> Self {
+        Answer { body, connection }
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.connection.end_answer();
+    }
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
