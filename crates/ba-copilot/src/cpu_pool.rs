@@ -179,8 +179,8 @@ impl CpuPool {
     pub fn new(cores: NonZeroUsize, engine_threads: NonZeroUsize) -> Self {
         let cores = cores.get().min(16);
         CpuPool::with(Places {
-            all: cores * 4,
-            of_one: cores * 2,
+            all: cores * 2,
+            of_one: cores,
             heavy_checks: (engine_threads.get() - 1).max(1),
             heavy_others: cores,
         })

@@ -12,7 +12,7 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -25,8 +25,11 @@ use crate::{
 /// What the process may take, in MiB.
 const MEMORY_MIB: u64 = 400;
 /// Honest requests of each client.
-const HONEST: usize = 150;
+const HONEST: usize = 80;
 const HONEST_CLIENTS: usize = 3;
+
+/// Between two attacks of one client: the clients run on the same processors as the server.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Edges between boxes in no order: layout takes its time.
 fn tangled(boxes: usize, edges: usize) -> String {
@@ -114,6 +117,7 @@ fn honest_work_goes_on_beside_hostile_work() {
     let again = |attack: &dyn Fn(usize)| {
         while !over.load(Ordering::Relaxed) {
             attack(attacks.fetch_add(1, Ordering::Relaxed));
+            thread::sleep(PAUSE);
         }
     };
     let (again, hostile) = (&again, &hostile);
