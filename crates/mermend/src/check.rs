@@ -450,19 +450,12 @@ fn causes(
 ) -> Result<(), DeadlineExceeded> {
     let hits = crate::repair::hits(&Document::new(text, deadline))?;
     let near = |hit: &Hit, reach: usize| {
-        let (first, last) = (index.position(hit.start).0, index.position(hit.end).0);
+        let (first, last) = (index.line_of(hit.start), index.line_of(hit.end));
         first <= rejected.end_line + reach && last + reach >= rejected.line
     };
-    let mut reach = 1;
-    for (_, hit) in &hits {
-        deadline.spend(1)?;
-        if near(hit, 0) {
-            reach = 0;
-            break;
-        }
-    }
+    deadline.spend(2 * hits.len())?;
+    let reach = usize::from(!hits.iter().any(|(_, hit)| near(hit, 0)));
     for (rule, hit) in hits {
-        deadline.spend(1)?;
         if rule.unwraps || near(&hit, reach) {
             list.push_hit(rule, hit, index);
         }
@@ -473,7 +466,7 @@ fn causes(
 /// Both places are on the same line, or there is only one.
 fn near(a: Option<(usize, usize)>, b: Option<(usize, usize)>, index: &LineIndex<'_>) -> bool {
     match (a, b) {
-        (Some(a), Some(b)) => index.position(a.0).0 == index.position(b.0).0,
+        (Some(a), Some(b)) => index.line_of(a.0) == index.line_of(b.0),
         _ => true,
     }
 }

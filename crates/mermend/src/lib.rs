@@ -3,6 +3,10 @@
 //! Broken input is data, not an error: [`Checker::check`] cannot fail, never panics and has bounds on size, time and
 //! memory. Nothing here does I/O beyond its own threads. Read `engines/mod.rs` next, then `rules/mod.rs`.
 
+// The table of slow texts is the same for the tests in here and for those at the public interface.
+#[cfg(test)]
+extern crate self as mermend;
+
 mod check;
 mod compare;
 mod deadline;
@@ -10,6 +14,9 @@ mod diff;
 mod document;
 mod engines;
 mod explain_rejection;
+#[cfg(test)]
+#[path = "../tests/it/families.rs"]
+mod families;
 mod finding;
 mod finding_list;
 pub mod kinds;

@@ -99,7 +99,8 @@ pub fn outline_within(text: &str, deadline: &Deadline) -> Result<Option<Outline>
     deadline.spend(text.len())?;
     let parsed = match fast::parse(&hide_entities(text), deadline, Share::All) {
         Ok(Ok(parsed)) => parsed,
-        Err(Failure::TooSlow) => return Err(DeadlineExceeded),
+        // Too many readings whose time was over still go on: this one would not be in time either.
+        Err(Failure::TooSlow | Failure::Busy) => return Err(DeadlineExceeded),
         Ok(Err(_)) | Err(_) => return Ok(None),
     };
     let outline = match parsed.model {

@@ -2,7 +2,15 @@
 
 use proptest::prelude::*;
 
-use crate::{Finding, kinds::KINDS, rules::testing::checker};
+use crate::{
+    Finding,
+    document::Document,
+    families,
+    finding_list::{FindingList, MAX_FINDINGS},
+    kinds::KINDS,
+    rules::testing::checker,
+    text::LineIndex,
+};
 
 fn assert_on_boundaries(text: &str, findings: &[Finding]) {
     for finding in findings {
@@ -78,5 +86,23 @@ proptest! {
     #[test]
     fn a_harmed_diagram_is_never_made_worse(text in harmed()) {
         assert_repair_holds(&text);
+    }
+}
+
+/// Every rule by itself, and the findings of all of them: what they scan, and what they write.
+#[test]
+fn rules_and_repairs_take_work_in_proportion_to_the_text() {
+    for (header, unit) in families::families() {
+        families::assert_linear(&format!("{header} {unit:?}"), 16_000, |size, deadline| {
+            let text = families::text(header, &unit, size);
+            let document = Document::new(&text, deadline);
+            let index = LineIndex::within(&text, deadline);
+            let mut list = FindingList::new(Vec::new());
+            for (rule, hit) in crate::repair::hits(&document).unwrap() {
+                list.push_hit(rule, hit, &index);
+            }
+            assert!(list.finish().len() <= MAX_FINDINGS);
+            crate::repair::apply_each(&text, deadline).unwrap();
+        });
     }
 }

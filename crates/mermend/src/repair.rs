@@ -293,6 +293,14 @@ fn apply(
     Ok(Some(Candidate { text: text.into(), steps, kept }))
 }
 
+/// Applies each rule of the ladder to `text` by itself.
+#[cfg(test)]
+pub(crate) fn apply_each(text: &str, deadline: &Deadline) -> Result<(), DeadlineExceeded> {
+    let start = Candidate { text: text.into(), steps: Vec::new(), kept: Kept::ALL };
+    let document = Document::new(text, deadline);
+    ladder().try_for_each(|rule| apply(rule, &document, &start, usize::MAX).map(drop))
+}
+
 /// What of `before` is still in `after`. Words that are grammar to the rule may go; a rule that renames may say a word
 /// fewer times, but not never.
 fn compare(before: &str, after: &str, rule: &Rule) -> Kept {

@@ -53,9 +53,14 @@ impl<'a> LineIndex<'a> {
     /// Line and column, both 1-based, the column in characters.
     pub(crate) fn position(&self, offset: usize) -> (usize, usize) {
         let offset = self.floor(offset);
-        let line = self.starts.partition_point(|start| *start <= offset);
+        let line = self.line_of(offset);
         let start = self.starts.get(line - 1).copied().unwrap_or(0);
         (line, self.characters_before(offset) - self.characters_before(start) + 1)
+    }
+
+    /// The 1-based line of a byte.
+    pub(crate) fn line_of(&self, offset: usize) -> usize {
+        self.starts.partition_point(|start| *start <= offset.min(self.text.len()))
     }
 
     /// How many characters stand before a character boundary.

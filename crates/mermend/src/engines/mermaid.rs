@@ -423,6 +423,7 @@ fn original_lines(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::families::{assert_linear, repeated};
 
     /// Ends code of the engine at many moments; a fault in how it ends code ends the process, and this test with it.
     #[test]
@@ -476,6 +477,42 @@ mod tests {
                 // Finds what was freed twice.
                 machine._runtime.run_gc();
             }
+        }
+    }
+
+    fn lines(parsed: &str, text: &str) -> Vec<usize> {
+        let deadline = Deadline::none();
+        original_lines(parsed, &LineIndex::within(text, &deadline), &deadline).unwrap()
+    }
+
+    #[test]
+    fn lines_are_found_behind_what_was_removed() {
+        for (parsed, text, expected) in [
+            ("pie\na\nb", "---\nx: y\n---\npie\n%% c\n  a\nb\n", &[4, 6, 7][..]),
+            ("pie\na\na\na", "pie\na\n\na\na", &[1, 2, 4, 5]),
+            ("pie\na b", "pie\n  a b %%{x}%%", &[1, 2]),
+            ("pie\nunknown\nb", "pie\na\nb", &[1, 2, 3]),
+            ("a\na\na", "a", &[1, 1, 1]),
+            ("", "a", &[]),
+        ] {
+            assert_eq!(lines(parsed, text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn they_are_found_in_linear_work() {
+        for (parsed, text) in [
+            ("a{n}\n", "a{n}\n"),
+            ("b{n}\n", "a{n}\n"),
+            ("a\n", "a\n"),
+            ("a{n} \n", "a{n} %%{x}%%\n"),
+            ("\n", "a\n"),
+            ("aaaaaaaaab\n", "aaaaaaaaaa\n"),
+        ] {
+            assert_linear(&format!("{parsed:?} {text:?}"), 40_000, |size, deadline| {
+                let (parsed, text) = (repeated(parsed, size), repeated(text, size));
+                original_lines(&parsed, &LineIndex::within(&text, deadline), deadline).unwrap();
+            });
         }
     }
 }

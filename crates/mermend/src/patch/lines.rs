@@ -248,21 +248,18 @@ impl<'a> Lines<'a> {
             if tries.len() >= MOST_TRIES && bare.len() >= MOST_BARE {
                 break;
             }
-            match shaped(&line[behind..]) {
-                Some((open, close, length)) if open != "@{" && !(family == Family::Class && open == "{") => {
-                    if tries.len() < MOST_TRIES {
-                        let labelled = bracketed(open, label, close);
-                        let text = format!("{}{labelled}{}", &line[..behind], &line[behind + length..]);
-                        tries.push(self.with(at, &text));
-                    }
+            let shape = shaped(&line[behind..])
+                .filter(|(open, ..)| *open != "@{" && !(family == Family::Class && *open == "{"));
+            let may_have_one = family == Family::Flow || line.trim_start().starts_with("class ");
+            if let Some((open, close, length)) = shape {
+                if tries.len() < MOST_TRIES {
+                    let labelled = bracketed(open, label, close);
+                    let text = format!("{}{labelled}{}", &line[..behind], &line[behind + length..]);
+                    tries.push(self.with(at, &text));
                 }
-                _ if family == Family::Flow || line.trim_start().starts_with("class ") => {
-                    if bare.len() < MOST_BARE {
-                        let text = format!("{}[\"{label}\"]{}", &line[..behind], &line[behind..]);
-                        bare.push(self.with(at, &text));
-                    }
-                }
-                _ => {}
+            } else if may_have_one && bare.len() < MOST_BARE {
+                let text = format!("{}[\"{label}\"]{}", &line[..behind], &line[behind..]);
+                bare.push(self.with(at, &text));
             }
         }
         tries.append(&mut bare);

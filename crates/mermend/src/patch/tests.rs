@@ -4,7 +4,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::rules::testing::checker;
+use crate::{
+    families::{assert_linear, repeated},
+    rules::testing::checker,
+};
 
 fn operations(operations: &Value) -> Vec<Operation> {
     serde_json::from_value(operations.clone()).expect("operations")
@@ -202,5 +205,41 @@ proptest! {
             let patched = checker().patch(text, &ops);
             prop_assert!(patched.is_ok(), "{:?} {:?}", label, patched.err());
         }
+    }
+}
+
+/// Without the verdict of Mermaid's own parser, which takes long for texts of this size.
+#[test]
+fn every_operation_is_linear() {
+    let operation = |json: &str| serde_json::from_str::<Operation>(json).unwrap();
+    let star = "x --> a{n}[A{n}]\n";
+    let pairs = "a{n} --> b{n}\n";
+    for (header, unit, json) in [
+        ("flowchart TD\nx\n", pairs, r#"{"op":"add_node","id":"new"}"#),
+        ("flowchart TD\nx\n", pairs, r#"{"op":"remove_node","id":"x"}"#),
+        ("flowchart TD\n", star, r#"{"op":"remove_node","id":"x"}"#),
+        ("flowchart TD\n", star, r#"{"op":"rename_node","id":"x","to":"y"}"#),
+        ("flowchart TD\n", star, r#"{"op":"set_label","id":"x","label":"y"}"#),
+        ("flowchart TD\n", "x>", r#"{"op":"set_label","id":"x","label":"y"}"#),
+        ("flowchart TD\n", star, r#"{"op":"add_edge","from":"a1","to":"a2"}"#),
+        ("flowchart TD\n", star, r#"{"op":"remove_edge","from":"x","to":"a2"}"#),
+        ("flowchart TD\n", star, r#"{"op":"set_edge_label","from":"x","to":"a2","label":"y"}"#),
+        ("flowchart TD\n", "a --> b\n", r#"{"op":"remove_edge","from":"a","to":"b"}"#),
+        (
+            "classDiagram\nclass X\n",
+            "class A{n} {\n+x\n}\n",
+            r#"{"op":"remove_member","id":"A30","member":"+x"}"#,
+        ),
+        ("classDiagram\nclass X\n", "class A{n} {\n+x\n}\n", r#"{"op":"remove_node","id":"A30"}"#),
+        ("classDiagram\nclass X\n", "X : +x{n}\n", r#"{"op":"remove_member","id":"X","member":"+x30"}"#),
+        ("classDiagram\n", "X --> A{n}\n", r#"{"op":"remove_node","id":"X"}"#),
+    ] {
+        assert_linear(&format!("{header}{unit:?} {json}"), 10_000, |size, deadline| {
+            let text = format!("{header}{}\n", repeated(unit, size));
+            let Some(outline) = outline_within(&text, deadline).unwrap() else { return };
+            let family = if header.starts_with("flow") { Family::Flow } else { Family::Class };
+            let patch = Patch { family, size_bytes: usize::MAX, deadline };
+            drop(patch.apply(&State { text, outline }, &operation(json)));
+        });
     }
 }

@@ -1,6 +1,7 @@
 //! The checker from outside: both engines on every kind, its bounds, and its agreement with mermaid.js in a browser.
 
 mod bounds;
+mod families;
 mod growth;
 
 use std::{fs, num::NonZeroUsize, path::Path, time::Duration};

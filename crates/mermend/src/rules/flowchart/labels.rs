@@ -21,11 +21,17 @@ const FAST: usize = 8;
 pub(super) struct Lookahead<'d> {
     pub(super) deadline: &'d Deadline,
     left: Cell<usize>,
+    /// Where a closing bracket was looked for, and where it stands: between the two there is none.
+    next_close: Cell<(usize, usize)>,
 }
 
 impl<'d> Lookahead<'d> {
     pub(super) fn new(text: &str, deadline: &'d Deadline) -> Self {
-        Lookahead { deadline, left: Cell::new(LOOKS * text.len() + (64 << 10)) }
+        Lookahead {
+            deadline,
+            left: Cell::new(LOOKS * text.len() + (64 << 10)),
+            next_close: Cell::new((0, 0)),
+        }
     }
 
     /// Records that so many bytes were looked at.
@@ -50,6 +56,19 @@ impl<'d> Lookahead<'d> {
         let found = seen.find(mark);
         self.record(found.unwrap_or(seen.len()) / FAST + 1);
         found
+    }
+
+    /// Whether a closing bracket is near enough to close what begins at `at`, in a line that ends at `end`.
+    pub(super) fn can_be_closed(&self, text: &str, at: usize, end: usize) -> bool {
+        let (from, mut close) = self.next_close.get();
+        if !(from <= at && at < close && close <= end) {
+            let rest = &text[at..end];
+            let length = rest.find([']', ')', '}']).unwrap_or(rest.len());
+            self.record(length);
+            close = at + length;
+            self.next_close.set((at, close));
+        }
+        close < end && close - at <= self.reach() + 4
     }
 
     /// The length of `@{…}`.

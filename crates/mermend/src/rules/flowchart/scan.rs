@@ -184,7 +184,7 @@ fn scan_line(text: &str, start: usize, end: usize, ahead: &Lookahead<'_>, found:
             at = stop;
             continue;
         }
-        let mut scanner = Scanner { text, end, at, ahead, pieces: Vec::new(), barren: at, next_close: at };
+        let mut scanner = Scanner { text, end, at, ahead, pieces: Vec::new(), barren: at };
         scanner.chain();
         if ahead.deadline.spend(scanner.at.saturating_sub(from)).is_err() {
             return;
@@ -203,8 +203,6 @@ struct Scanner<'a> {
     pieces: Vec<Piece>,
     /// Up to here the end of `-- text -->` was looked for in vain.
     barren: usize,
-    /// Where a closing bracket stands; between it and the place where it was looked for there is none.
-    next_close: usize,
 }
 
 impl<'a> Scanner<'a> {
@@ -215,18 +213,6 @@ impl<'a> Scanner<'a> {
     fn skip_spaces(&mut self) {
         let rest = self.rest();
         self.at += rest.len() - rest.trim_start().len();
-    }
-
-    /// Whether a closing bracket is near enough to close what begins here.
-    fn can_be_closed(&mut self) -> bool {
-        // `next_close` itself may have been passed, and another one may stand directly behind it.
-        if self.next_close <= self.at {
-            let rest = self.rest();
-            let length = rest.find([']', ')', '}']).unwrap_or(rest.len());
-            self.ahead.record(length);
-            self.next_close = self.at + length;
-        }
-        self.next_close < self.end && self.next_close - self.at <= self.ahead.reach() + 4
     }
 
     /// Everything up to a semicolon or the end of the line. Ends early when the deadline is exceeded.
@@ -314,10 +300,10 @@ impl<'a> Scanner<'a> {
     fn shape(&mut self) -> Option<Shape> {
         let from = self.at;
         let rest = &self.text[from..self.end];
-        let can_be_closed = self.can_be_closed();
         let ahead = self.ahead;
         let mut openers = SHAPES.iter().filter(|(open, _)| rest.starts_with(open)).peekable();
         let (longest, longest_closers) = *openers.peek()?;
+        let can_be_closed = ahead.can_be_closed(self.text, from, self.end);
         let mut loose = None;
         for (open, closers) in openers {
             let inner = &rest[open.len()..];

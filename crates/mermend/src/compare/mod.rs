@@ -2,9 +2,13 @@
 //!
 //! Order, layout and comments do not count. Kinds of which there is no outline are compared by line.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
+
+mod unmatched;
+
+use unmatched::Unmatched;
 
 use crate::{
     deadline::{Deadline, DeadlineExceeded},
@@ -412,66 +416,6 @@ fn words(edge: &OutlineEdge) -> String {
 /// The id of a line.
 fn ends(edge: &OutlineEdge) -> String {
     format!("{} {}", edge.from, edge.to)
-}
-
-/// The old lines that are not matched yet, by what they are looked up with.
-struct Unmatched<'a> {
-    edges: &'a [OutlineEdge],
-    taken: Vec<bool>,
-    same: HashMap<&'a OutlineEdge, VecDeque<usize>>,
-    by_ends: HashMap<(&'a str, &'a str), VecDeque<usize>>,
-    by_words: HashMap<(&'a str, &'a str, &'a str), VecDeque<usize>>,
-}
-
-impl<'a> Unmatched<'a> {
-    fn of(edges: &'a [OutlineEdge]) -> Self {
-        let mut found = Unmatched {
-            edges,
-            taken: vec![false; edges.len()],
-            same: HashMap::new(),
-            by_ends: HashMap::new(),
-            by_words: HashMap::new(),
-        };
-        for (at, edge) in edges.iter().enumerate() {
-            found.same.entry(edge).or_default().push_back(at);
-            found.by_ends.entry((&edge.from, &edge.to)).or_default().push_back(at);
-            found.by_words.entry((&edge.from, &edge.to, &edge.label)).or_default().push_back(at);
-        }
-        found
-    }
-
-    /// The first of `places` that is not matched, which is matched now.
-    fn take(taken: &mut [bool], places: Option<&mut VecDeque<usize>>) -> Option<usize> {
-        let places = places?;
-        while let Some(at) = places.pop_front() {
-            if let Some(taken) = taken.get_mut(at)
-                && !*taken
-            {
-                *taken = true;
-                return Some(at);
-            }
-        }
-        None
-    }
-
-    /// Which of the old lines are matched.
-    fn into_taken(self) -> Vec<bool> {
-        self.taken
-    }
-
-    fn take_same(&mut self, edge: &OutlineEdge) -> bool {
-        Self::take(&mut self.taken, self.same.get_mut(edge)).is_some()
-    }
-
-    fn take_ends(&mut self, edge: &'a OutlineEdge) -> Option<&'a OutlineEdge> {
-        let places = self.by_ends.get_mut(&(edge.from.as_str(), edge.to.as_str()));
-        self.edges.get(Self::take(&mut self.taken, places)?)
-    }
-
-    fn take_turned(&mut self, edge: &'a OutlineEdge) -> Option<&'a OutlineEdge> {
-        let places = self.by_words.get_mut(&(edge.to.as_str(), edge.from.as_str(), edge.label.as_str()));
-        self.edges.get(Self::take(&mut self.taken, places)?)
-    }
 }
 
 /// Adds the changes of lines; gives back the old lines that are gone.
