@@ -19,9 +19,10 @@ const STATIC_TARGET: &str = "x86_64-unknown-linux-gnu";
 /// What needs the machine for itself: so many requests a second, and not one that fails.
 const ALONE: &str = "deployment::";
 /// The product through its router, which is what runs on both.
-const ON_BOTH: [&str; 16] = [
+const ON_BOTH: [&str; 17] = [
     "accounts::",
     "api::",
+    "attacks::",
     "audit_export::",
     "bad_input::",
     "budgets::",

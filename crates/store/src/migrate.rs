@@ -48,6 +48,7 @@ const STEPS: &[Step] = steps! {
     8 "0008_folders",
     9 "0009_single_sign_on",
     10 "0010_filters",
+    11 "0011_proven_addresses__since_0010",
 };
 
 /// What [`Store::migrate`] did.

@@ -12,6 +12,7 @@ mod accounts;
 mod alerts;
 mod api;
 mod app;
+mod attacks;
 mod audit_export;
 mod backup;
 mod backup_files;

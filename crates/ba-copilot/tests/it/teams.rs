@@ -131,6 +131,14 @@ async fn a_team_comes_together() {
         totp.generate(unix_now() + ahead_s).to_string()
     };
     ada.fill("#code", &code(0)).await;
+    ada.fill("#factor-password", "not the password").await;
+    ada.press("form:has(input[value=factor]) button").await;
+    // What the app holds already is not lost.
+    assert!(ada.text(".problem").await.contains("not your password"));
+    assert_eq!(ada.text("#factor").await, secret);
+    ada.looks_right().await;
+    ada.fill("#code", &code(0)).await;
+    ada.fill("#factor-password", PASSWORD).await;
     ada.press("form:has(input[value=factor]) button").await;
     assert!(ada.text(".good").await.contains("takes a code"));
     ada.press("nav form button").await;

@@ -1,5 +1,6 @@
 //! Accounts: how people prove who they are, and what they manage of themselves.
 
+pub mod confirm;
 pub mod email_address;
 pub mod oidc;
 mod passwords;
