@@ -3,7 +3,18 @@
 
 use ba_copilot::{
     clock::Clock,
-    service::{access::Caller, accounts::people::create_reset_link},
+    service::{
+        Error,
+        access::Caller,
+        accounts::{
+            confirm::Proof,
+            people::{change_password, create_reset_link, update_me},
+            recovery::create_recovery_codes,
+            second_factor,
+            sign_in::find_session,
+            tokens::{Wanted, create_token},
+        },
+    },
 };
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -11,6 +22,7 @@ use serde_json::{Value, json};
 use crate::{
     app::{NO_LIMITS, TestApp},
     people::{Browser, PASSWORD, add, code_of, id_of, invite, letter_to, set_up},
+    recovery::second_factor as set_second_factor,
 };
 
 const GRACE: &str = "grace@example.com";
@@ -167,6 +179,47 @@ fn an_event(app: &TestApp, action: &'static str, subject: &str) -> store::NewAud
         details: store::JsonText::parse("{}").expect("an object"),
         fence: None,
     }
+}
+
+/// A request of a session that was let in just now, before what happens next.
+async fn let_in(app: &TestApp, browser: &Browser) -> Caller {
+    let known = find_session(&app.app, &browser.cookies["bac_session"]).await.expect("an answer");
+    known.expect("a session").caller
+}
+
+#[tokio::test]
+async fn a_request_that_was_let_in_before_its_session_ended_makes_no_credential() {
+    let app = TestApp::builtin().await;
+    let mut ada = set_up(&app).await;
+    let mut grace = add(&app, &mut ada, GRACE).await;
+    set_second_factor(&app, &mut grace).await;
+    let caller = let_in(&app, &grace).await;
+    let link = create_reset_link(&app.app, &Caller::local(), GRACE).await.expect("a link");
+    // The same password as before, so that confirming with it is not what stops the request.
+    let body = json!({"code": code_of(&link), "password": PASSWORD});
+    assert_eq!(grace.send(&app, "POST", "/api/v1/password-resets/finish", body).await.status, 204);
+    let proof = || Proof { password: Some(PASSWORD.into()), code: None };
+    let wanted = Wanted { name: "late".to_owned(), scopes: vec!["read".to_owned()], days: None };
+    let late = [
+        create_token(&app.app, &caller, wanted).await.err(),
+        change_password(&app.app, &caller, &PASSWORD.into(), &OTHER_PASSWORD.into()).await.err(),
+        create_recovery_codes(&app.app, &caller, proof()).await.err(),
+        second_factor::delete(&app.app, &caller, &proof()).await.err(),
+    ];
+    for (which, error) in late.iter().enumerate() {
+        assert!(matches!(error, Some(Error::SignIn(_))), "{which}: {error:?}");
+    }
+    // And a change of the name neither lets a disabled person in again nor gives back what they may.
+    assert_eq!(grace.sign_in(&app, GRACE, PASSWORD).await.status, 202, "the second factor is still there");
+    let caller = let_in(&app, &ada).await;
+    let mut mary = add(&app, &mut ada, "mary@example.com").await;
+    let path = format!("/api/v1/users/{}", id_of(&app, &mut mary).await);
+    ada.send(&app, "PATCH", &path, json!({"admin": true})).await;
+    let ada_path = format!("/api/v1/users/{}", id_of(&app, &mut ada).await);
+    let demoted = mary.send(&app, "PATCH", &ada_path, json!({"admin": false, "disabled": true})).await;
+    assert_eq!(demoted.status, 200, "{}", demoted.text());
+    let renamed = update_me(&app.app, &caller, "Ada King").await.expect("a name");
+    assert!(renamed.disabled_at.is_some() && !renamed.admin);
 }
 
 #[tokio::test]
