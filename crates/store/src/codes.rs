@@ -59,6 +59,11 @@ impl Store {
     ) -> Result<(), StoreError> {
         check_text("e-mail address", code.email.as_deref().unwrap_or_default())?;
         in_transaction!(&self.pool, tx => {
+            if let Some(user) = &code.user_id {
+                // Of two links that are asked for at once, the second one waits here and then ends the first.
+                sqlx::query("update users set updated_at = updated_at where id = $1")
+                    .bind(user).execute(&mut *tx).await?;
+            }
             // Somebody may be signing in twice at once; a password is reset once.
             if purpose != CodePurpose::SecondFactor {
                 sqlx::query("delete from one_time_codes where purpose = $1 and user_id = $2")

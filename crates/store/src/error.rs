@@ -35,6 +35,19 @@ pub enum StoreError {
     /// Somebody could not sign in any more. Nothing was written.
     #[error("This is the only way in which you can sign in; choose a password first.")]
     LastWayIn,
+    /// The session has ended, or the account has changed since the person proved who they are. Nothing was written.
+    #[error("The session has ended, or the account has been changed meanwhile. Sign in again.")]
+    SignedOut,
+    /// There are as many as there may be. Nothing was written.
+    #[error(
+        "There are {most} {what} already, which is the limit. Delete one that is not needed, then try again."
+    )]
+    Full {
+        /// What there are so many of, in the plural.
+        what: &'static str,
+        /// How many there may be.
+        most: i64,
+    },
     /// What is to be taken away still holds something. Nothing was written.
     #[error("{}", not_empty(.0))]
     NotEmpty(FolderContents),

@@ -2,10 +2,12 @@
 //! believed, and keeps no token of one.
 
 use crate::audit::keep_audit;
+use crate::credentials::revoke_credentials;
 use crate::generations::check_text;
 use crate::pool::{in_transaction, on_pool};
 use crate::row::row;
-use crate::{NewAuditEvent, Store, StoreError, TimeUs, UserId};
+use crate::users::LOCK_USER;
+use crate::{CredentialEvents, NewAuditEvent, Store, StoreError, TimeUs, User, UserId};
 
 /// Who somebody is elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,27 +39,40 @@ pub(crate) fn check_identity(issuer: &str, subject: &str) -> Result<(), StoreErr
 }
 
 impl Store {
-    /// Lets somebody in who is known elsewhere. The e-mail address by which they were found is proven from now on.
+    /// Links an identity to the account that has this e-mail address, which is proven from now on. If it was not proven before, the
+    /// password, the second factor and every other credential of the account are removed: whoever made them did not show that the
+    /// address is theirs. Returns the account as it is then.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] on `identity` if it is somebody's already, [`StoreError::NotFound`] if there is no such
-    /// person.
+    /// [`StoreError::Conflict`] on `identity` if it is linked already, [`StoreError::NotFound`] if there is no such account with
+    /// this address, or it is disabled.
     pub async fn create_identity(
         &self,
         identity: &Identity,
-        audit: &NewAuditEvent,
-    ) -> Result<(), StoreError> {
+        email: &str,
+        events: CredentialEvents<'_>,
+    ) -> Result<User, StoreError> {
         check_identity(&identity.issuer, &identity.subject)?;
+        let at = identity.created_at;
         in_transaction!(&self.pool, tx => {
+            let account: Option<User> =
+                sqlx::query_as(LOCK_USER).bind(&identity.user_id).fetch_optional(&mut *tx).await?;
+            let account = account
+                .filter(|account| account.email == email && account.disabled_at.is_none())
+                .ok_or(StoreError::NotFound { what: "user" })?;
+            if account.verified_at.is_none() {
+                revoke_credentials!(tx, &identity.user_id, at);
+                sqlx::query("update users set password_hash = null, verified_at = $2, updated_at = $2 where id = $1")
+                    .bind(&identity.user_id).bind(at).execute(&mut *tx).await?;
+                keep_audit!(tx, events.verified);
+                keep_audit!(tx, events.revoked);
+            }
             sqlx::query(INSERT_IDENTITY)
-                .bind(&identity.issuer).bind(&identity.subject).bind(&identity.user_id).bind(identity.created_at)
-                .execute(&mut *tx).await
-                .map_err(crate::error::or_missing("user"))?;
-            sqlx::query("update users set verified_at = $2, updated_at = $2 where id = $1 and verified_at is null")
-                .bind(&identity.user_id).bind(identity.created_at).execute(&mut *tx).await?;
-            keep_audit!(tx, audit);
+                .bind(&identity.issuer).bind(&identity.subject).bind(&identity.user_id).bind(at)
+                .execute(&mut *tx).await?;
+            keep_audit!(tx, events.change);
         });
-        Ok(())
+        self.find_user(&identity.user_id).await
     }
 
     /// Whose identity it is.

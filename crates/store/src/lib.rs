@@ -16,6 +16,7 @@ mod audit;
 mod budgets;
 mod changes;
 mod codes;
+mod credentials;
 mod diagnosis;
 mod diagrams;
 mod error;
@@ -61,6 +62,7 @@ pub use budgets::{
 };
 pub use changes::Changes;
 pub use codes::{CodePurpose, OneTimeCode};
+pub use credentials::{CredentialEvents, SecondFactor};
 pub use diagnosis::{OpenWork, PostgresFacts};
 pub use diagrams::{Diagram, DiagramFilter, InFolder, NewDiagram};
 pub use error::{ERROR_REASONS, StoreError};
@@ -75,7 +77,7 @@ pub use ids::{
 };
 pub use jobs::{Job, JobCounts, JobEnd, JobKind, JobStatus};
 pub use json::JsonText;
-pub use members::{Invitation, Member, Role};
+pub use members::{Invitation, InvitationLink, Member, Role};
 pub use migrate::{Migrated, SchemaState};
 pub use page::{Cursor, MAX_PAGE_LIMIT, Page, PageRequest};
 pub use pool::{Backend, ConnectOptions};
@@ -92,9 +94,9 @@ pub use time::TimeUs;
 pub use tokens::Token;
 pub use transfer::Moved;
 pub use turn::Turn;
-pub use users::{NewUser, User};
+pub use users::{NewUser, User, UserUpdate};
 pub use versions::{NewVersion, Touched, Version, VersionOf, VersionSummary};
-pub use webhooks::{Delivery, Webhook};
+pub use webhooks::{Delivery, MAX_WEBHOOKS, Webhook};
 
 /// An open database. Cheap to clone: clones share the same connections.
 #[derive(Debug, Clone)]

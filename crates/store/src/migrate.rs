@@ -49,7 +49,8 @@ const STEPS: &[Step] = steps! {
     8 "0008_folders",
     9 "0009_single_sign_on",
     10 "0010_filters",
-    12 "0012_running_jobs",
+    11 "0011_proven_addresses__since_0010",
+    12 "0012_running_jobs__since_0010",
 };
 
 /// What [`Store::migrate`] did.

@@ -2,8 +2,9 @@
 //! along when a second factor comes or goes.
 
 use crate::audit::keep_audit;
+use crate::credentials::lock_account;
 use crate::pool::{in_transaction, on_pool};
-use crate::{NewAuditEvent, Store, StoreError, UserId};
+use crate::{NewAuditEvent, SessionId, Store, StoreError, UserId};
 
 pub(crate) const DELETE_RECOVERY_CODES: &str = "delete from recovery_codes where user_id = $1";
 pub(crate) const INSERT_RECOVERY_CODE: &str =
@@ -13,15 +14,16 @@ impl Store {
     /// Gives somebody who has a second factor these codes instead of those they have.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if they have no second factor.
+    /// [`StoreError::NotFound`] if they have no second factor, [`StoreError::SignedOut`] if the session has ended.
     pub async fn replace_recovery_codes(
         &self,
         user: &UserId,
         hashes: &[String],
+        session: Option<&SessionId>,
         audit: &NewAuditEvent,
     ) -> Result<(), StoreError> {
         in_transaction!(&self.pool, tx => {
-            // Locks the person, so that of two who ask at once nobody is left with the codes of both.
+            lock_account!(tx, user, session);
             let locked = sqlx::query("update users set updated_at = $2 where id = $1 and second_factor is not null")
                 .bind(user).bind(audit.at).execute(&mut *tx).await?;
             if locked.rows_affected() == 0 {

@@ -5,7 +5,8 @@ use crate::audit::keep_audit;
 use crate::generations::check_text;
 use crate::pool::{in_transaction, on_pool};
 use crate::row::row;
-use crate::{NewAuditEvent, SessionId, Store, StoreError, TimeUs, UserId};
+use crate::users::LOCK_USER;
+use crate::{NewAuditEvent, SessionId, Store, StoreError, TimeUs, User, UserId};
 
 /// One place where somebody is signed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,18 +50,29 @@ macro_rules! session_columns {
 }
 
 impl Store {
-    /// Begins a session, and knows the device from now on.
+    /// Begins a session, and knows the device from now on. The account must still have the password (its hash) that it had when the
+    /// person proved who they are.
     ///
     /// # Errors
-    /// [`StoreError::Invalid`] if the device's name cannot be kept.
+    /// [`StoreError::Invalid`] if the device's name cannot be kept, [`StoreError::SignedOut`] if the account has another
+    /// password meanwhile or is disabled.
     pub async fn create_session(
         &self,
         session: &Session,
         device_hash: &str,
+        password_hash: Option<&str>,
         audit: &NewAuditEvent,
     ) -> Result<(), StoreError> {
         check_text("device", &session.device)?;
         in_transaction!(&self.pool, tx => {
+            let account: Option<User> =
+                sqlx::query_as(LOCK_USER).bind(&session.user_id).fetch_optional(&mut *tx).await?;
+            let unchanged = account.is_some_and(|account| {
+                account.disabled_at.is_none() && account.password_hash.as_deref() == password_hash
+            });
+            if !unchanged {
+                return Err(StoreError::SignedOut);
+            }
             sqlx::query(concat!(
                 "insert into sessions (", session_columns!(), ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
             ))

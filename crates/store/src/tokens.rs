@@ -1,10 +1,11 @@
 //! Tokens: what programs call with. Knows hashes of secrets only.
 
 use crate::audit::keep_audit;
+use crate::credentials::lock_account;
 use crate::generations::check_text;
 use crate::pool::{in_transaction, on_pool};
 use crate::row::row;
-use crate::{NewAuditEvent, Page, PageRequest, Store, StoreError, TimeUs, TokenId, UserId};
+use crate::{NewAuditEvent, Page, PageRequest, SessionId, Store, StoreError, TimeUs, TokenId, UserId};
 
 /// A token.
 #[derive(Clone, PartialEq, Eq)]
@@ -48,10 +49,17 @@ impl Store {
     /// Writes a token.
     ///
     /// # Errors
-    /// [`StoreError::Invalid`] if the name cannot be kept.
-    pub async fn create_token(&self, token: &Token, audit: &NewAuditEvent) -> Result<(), StoreError> {
+    /// [`StoreError::Invalid`] if the name cannot be kept, [`StoreError::NotFound`] if there is no such account,
+    /// [`StoreError::SignedOut`] if the session with which the token is made has ended.
+    pub async fn create_token(
+        &self,
+        token: &Token,
+        session: Option<&SessionId>,
+        audit: &NewAuditEvent,
+    ) -> Result<(), StoreError> {
         check_text("name", &token.name)?;
         in_transaction!(&self.pool, tx => {
+            lock_account!(tx, &token.user_id, session);
             sqlx::query(concat!(
                 "insert into tokens (", token_columns!(), ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
             ))

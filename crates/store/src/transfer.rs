@@ -34,7 +34,7 @@ const TABLES: &[Table] = tables! {
     "users" (1) { id: Text, admin: Flag, created_at: Number, disabled_at: Number, email: Text, name: Text, password_hash: Text, second_factor: Text, second_factor_step: Number, updated_at: Number, verified_at: Number },
     "projects" (1) { id: Text, archived_at: Number, created_at: Number, name: Text, revision: Number, updated_at: Number },
     "memberships" (2) { project_id: Text, user_id: Text, created_at: Number, role: Text },
-    "invitations" (1) { id: Text, accepted_at: Number, created_at: Number, email: Text, expires_at: Number, invited_by: Text, project_id: Text, role: Text, secret_hash: Text },
+    "invitations" (1) { id: Text, accepted_at: Number, created_at: Number, email: Text, expires_at: Number, invited_by: Text, mailed_hash: Text, project_id: Text, role: Text, secret_hash: Text },
     "sessions" (1) { id: Text, created_at: Number, device: Text, expires_at: Number, previous_hash: Text, rotated_at: Number, secret_hash: Text, seen_at: Number, user_id: Text },
     "known_devices" (1) { secret_hash: Text, seen_at: Number, user_id: Text },
     "sign_in_failures" (1) { bucket: Text, failures: Number, since: Number },

@@ -1,14 +1,15 @@
 //! People: who may come in, and how they prove it. Never compares a password and never sends a message.
 
 use crate::audit::keep_audit;
+use crate::credentials::lock_account;
 use crate::generations::check_text;
-use crate::identities::{INSERT_IDENTITY, check_identity};
+use crate::identities::check_identity;
+use crate::members::{END_INVITATIONS_BY, LOCK_OPEN_INVITATIONS};
 use crate::pool::{in_transaction, on_pool};
 use crate::recovery_codes::{DELETE_RECOVERY_CODES, INSERT_RECOVERY_CODE};
 use crate::row::row;
 use crate::{
-    CodePurpose, NewAuditEvent, Page, PageRequest, ProjectId, Role, SessionId, Store, StoreError, TimeUs,
-    UserId,
+    NewAuditEvent, Page, PageRequest, ProjectId, SecondFactor, SessionId, Store, StoreError, TimeUs, UserId,
 };
 
 /// A person.
@@ -76,8 +77,21 @@ pub struct NewUser {
     pub project_name: String,
     /// Refuse if there is anybody already.
     pub must_be_first: bool,
+    /// Refuse if no open invitation waits for the e-mail address.
+    pub must_be_invited: bool,
     /// Who they are to an identity provider, if they come from one: issuer and subject.
     pub identity: Option<(String, String)>,
+}
+
+/// What to change of an account; what is none stays as it is in the database.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct UserUpdate<'a> {
+    /// The name.
+    pub name: Option<&'a str>,
+    /// Administrator of the server.
+    pub admin: Option<bool>,
+    /// Signing in is refused.
+    pub disabled: Option<bool>,
 }
 
 macro_rules! user_columns {
@@ -87,67 +101,108 @@ macro_rules! user_columns {
     };
 }
 
-const INSERT_USER: &str = concat!(
+pub(crate) const INSERT_USER: &str = concat!(
     "insert into users (id, email, name, password_hash, admin, verified_at, created_at, updated_at) ",
     "values ($1, $2, $3, $4, $5, $6, $7, $7) returning ",
     user_columns!()
 );
 
+/// Locks an account until the transaction ends, and returns it.
+pub(crate) const LOCK_USER: &str =
+    concat!("update users set updated_at = updated_at where id = $1 returning ", user_columns!());
+
 /// Projects that nobody is a member of are those made before there were people.
-const ADOPT_PROJECTS: &str = "insert into memberships (project_id, user_id, role, created_at) \
+pub(crate) const ADOPT_PROJECTS: &str = "insert into memberships (project_id, user_id, role, created_at) \
      select id, $1, 'owner', $2 from projects \
      where not exists (select 1 from memberships where memberships.project_id = projects.id)";
+
+/// Writes an account and a project of its own in the transaction `$tx`; the first account owns what was there before.
+macro_rules! insert_user {
+    ($tx:ident, $user:expr) => {{
+        let user: &$crate::NewUser = $user;
+        let at = user.created_at;
+        let made: $crate::User = sqlx::query_as($crate::users::INSERT_USER)
+            .bind(&user.id)
+            .bind(&user.email)
+            .bind(&user.name)
+            .bind(&user.password_hash)
+            .bind(user.admin)
+            .bind(user.verified_at)
+            .bind(at)
+            .fetch_one(&mut *$tx)
+            .await?;
+        let others: bool = sqlx::query_scalar("select exists (select 1 from users where id <> $1)")
+            .bind(&user.id)
+            .fetch_one(&mut *$tx)
+            .await?;
+        if others && user.must_be_first {
+            return Err($crate::StoreError::Stale { what: "list of people" });
+        }
+        if others {
+            sqlx::query("insert into projects (id, name, created_at, updated_at) values ($1, $2, $3, $3)")
+                .bind(&user.project_id)
+                .bind(&user.project_name)
+                .bind(at)
+                .execute(&mut *$tx)
+                .await?;
+            sqlx::query("insert into memberships (project_id, user_id, role, created_at) values ($1, $2, 'owner', $3)")
+                .bind(&user.project_id)
+                .bind(&user.id)
+                .bind(at)
+                .execute(&mut *$tx)
+                .await?;
+        } else {
+            sqlx::query($crate::users::ADOPT_PROJECTS).bind(&user.id).bind(at).execute(&mut *$tx).await?;
+        }
+        if let Some((issuer, subject)) = &user.identity {
+            sqlx::query($crate::identities::INSERT_IDENTITY)
+                .bind(issuer)
+                .bind(subject)
+                .bind(&user.id)
+                .bind(at)
+                .execute(&mut *$tx)
+                .await?;
+        }
+        made
+    }};
+}
+
+pub(crate) use insert_user;
+
+/// That what would be kept of a new account can be kept.
+pub(crate) fn check_user(user: &NewUser) -> Result<(), StoreError> {
+    check_text("e-mail address", &user.email)?;
+    check_text("name", &user.name)?;
+    check_text("project name", &user.project_name)?;
+    match &user.identity {
+        Some((issuer, subject)) => check_identity(issuer, subject),
+        None => Ok(()),
+    }
+}
 
 impl Store {
     /// Writes a person and a project of their own. The first person also becomes the owner of everything that was made
     /// before there were people.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] on `e-mail address` or `identity`.
+    /// [`StoreError::Conflict`] on `e-mail address` or `identity`, [`StoreError::NotFound`] if an invitation is needed and none is open.
     pub async fn create_user(&self, user: &NewUser, audit: &NewAuditEvent) -> Result<User, StoreError> {
-        check_text("e-mail address", &user.email)?;
-        check_text("name", &user.name)?;
-        check_text("project name", &user.project_name)?;
-        if let Some((issuer, subject)) = &user.identity {
-            check_identity(issuer, subject)?;
-        }
-        let at = user.created_at;
+        check_user(user)?;
         Ok(in_transaction!(&self.pool, tx => {
             if user.must_be_first {
                 // Of two who set up at once, the second waits here and then sees the first.
                 sqlx::query("update projects set updated_at = updated_at where id = $1")
                     .bind(ProjectId::default_project()).execute(&mut *tx).await?;
             }
-            let made: User = sqlx::query_as(INSERT_USER)
-                .bind(&user.id)
-                .bind(&user.email)
-                .bind(&user.name)
-                .bind(&user.password_hash)
-                .bind(user.admin)
-                .bind(user.verified_at)
-                .bind(at)
-                .fetch_one(&mut *tx)
-                .await?;
-            let others: bool = sqlx::query_scalar("select exists (select 1 from users where id <> $1)")
-                .bind(&user.id)
-                .fetch_one(&mut *tx)
-                .await?;
-            if others && user.must_be_first {
-                return Err(StoreError::Stale { what: "list of people" });
+            if user.must_be_invited {
+                // Locked, so that no invitation is withdrawn between this and the end.
+                let open = sqlx::query(LOCK_OPEN_INVITATIONS)
+                    .bind(&user.email).bind(user.created_at).execute(&mut *tx).await?;
+                if open.rows_affected() == 0 {
+                    return Err(StoreError::NotFound { what: "invitation" });
+                }
             }
-            if !others {
-                sqlx::query(ADOPT_PROJECTS).bind(&user.id).bind(at).execute(&mut *tx).await?;
-            } else {
-                sqlx::query("insert into projects (id, name, created_at, updated_at) values ($1, $2, $3, $3)")
-                    .bind(&user.project_id).bind(&user.project_name).bind(at).execute(&mut *tx).await?;
-                sqlx::query("insert into memberships (project_id, user_id, role, created_at) values ($1, $2, $3, $4)")
-                    .bind(&user.project_id).bind(&user.id).bind(Role::Owner.as_str()).bind(at)
-                    .execute(&mut *tx).await?;
-            }
-            if let Some((issuer, subject)) = &user.identity {
-                sqlx::query(INSERT_IDENTITY).bind(issuer).bind(subject).bind(&user.id).bind(at)
-                    .execute(&mut *tx).await?;
-            }
+            let made = insert_user!(tx, user);
             keep_audit!(tx, audit);
             made
         }))
@@ -204,123 +259,61 @@ impl Store {
         Ok(page.page(rows, |it| (it.created_at.as_micros(), it.id.as_str())))
     }
 
-    /// Changes what people see of somebody, and what they may do.
+    /// Changes an account: only what the update names, so that two changes of different things do not undo each other. An account
+    /// that is disabled is signed out, and its open invitations end.
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
     pub async fn update_user(
         &self,
         id: &UserId,
-        name: &str,
-        admin: bool,
-        disabled_at: Option<TimeUs>,
+        update: &UserUpdate<'_>,
         audit: &NewAuditEvent,
     ) -> Result<User, StoreError> {
-        check_text("name", name)?;
+        check_text("name", update.name.unwrap_or_default())?;
         Ok(in_transaction!(&self.pool, tx => {
-            let changed: Option<User> = sqlx::query_as(concat!(
+            let before: Option<User> = sqlx::query_as(LOCK_USER).bind(id).fetch_optional(&mut *tx).await?;
+            let before = before.ok_or(StoreError::NotFound { what: "user" })?;
+            let disabled_at = match update.disabled {
+                Some(true) => Some(before.disabled_at.unwrap_or(audit.at)),
+                Some(false) => None,
+                None => before.disabled_at,
+            };
+            let changed: User = sqlx::query_as(concat!(
                 "update users set name = $2, admin = $3, disabled_at = $4, updated_at = $5 where id = $1 returning ",
                 user_columns!()
             ))
-            .bind(id).bind(name).bind(admin).bind(disabled_at).bind(audit.at)
-            .fetch_optional(&mut *tx).await?;
-            let changed = changed.ok_or(StoreError::NotFound { what: "user" })?;
+            .bind(id).bind(update.name.unwrap_or(&before.name)).bind(update.admin.unwrap_or(before.admin))
+            .bind(disabled_at).bind(audit.at)
+            .fetch_one(&mut *tx).await?;
             if disabled_at.is_some() {
                 sqlx::query("delete from sessions where user_id = $1").bind(id).execute(&mut *tx).await?;
+                sqlx::query(END_INVITATIONS_BY).bind(id).execute(&mut *tx).await?;
             }
             keep_audit!(tx, audit);
             changed
         }))
     }
 
-    /// Gives somebody another password. Every other session of theirs ends, and every link that was sent to them.
+    /// Gives an account a second factor with these recovery codes (their hashes), or removes it. The codes from before do not work
+    /// any more.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`].
-    pub async fn set_password(
-        &self,
-        id: &UserId,
-        password_hash: &str,
-        keep: Option<&SessionId>,
-        audit: &NewAuditEvent,
-    ) -> Result<(), StoreError> {
-        in_transaction!(&self.pool, tx => {
-            let changed = sqlx::query("update users set password_hash = $2, updated_at = $3 where id = $1")
-                .bind(id).bind(password_hash).bind(audit.at)
-                .execute(&mut *tx).await?;
-            if changed.rows_affected() == 0 {
-                return Err(StoreError::NotFound { what: "user" });
-            }
-            sqlx::query("delete from sessions where user_id = $1 and id <> $2")
-                .bind(id).bind(keep.map_or("", SessionId::as_str)).execute(&mut *tx).await?;
-            sqlx::query("delete from one_time_codes where user_id = $1").bind(id).execute(&mut *tx).await?;
-            sqlx::query("delete from known_devices where user_id = $1").bind(id).execute(&mut *tx).await?;
-            keep_audit!(tx, audit);
-        });
-        Ok(())
-    }
-
-    /// Remembers that an e-mail address was proven.
-    ///
-    /// # Errors
-    /// Only those of the database.
-    pub async fn verify_email(&self, id: &UserId, audit: &NewAuditEvent) -> Result<(), StoreError> {
-        in_transaction!(&self.pool, tx => {
-            sqlx::query("update users set verified_at = $2, updated_at = $2 where id = $1 and verified_at is null")
-                .bind(id).bind(audit.at).execute(&mut *tx).await?;
-            keep_audit!(tx, audit);
-        });
-        Ok(())
-    }
-
-    /// Changes an e-mail address to one that was just proven. Links for a new password that went to the old one end.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] on `e-mail address` if it is somebody's, [`StoreError::NotFound`] if there is no such person
-    /// or they may not come in.
-    pub async fn change_email(
-        &self,
-        id: &UserId,
-        email: &str,
-        audit: &NewAuditEvent,
-    ) -> Result<(), StoreError> {
-        check_text("e-mail address", email)?;
-        in_transaction!(&self.pool, tx => {
-            let changed = sqlx::query(
-                "update users set email = $2, verified_at = $3, updated_at = $3 where id = $1 and disabled_at is null",
-            )
-            .bind(id).bind(email).bind(audit.at).execute(&mut *tx).await?;
-            if changed.rows_affected() == 0 {
-                return Err(StoreError::NotFound { what: "user" });
-            }
-            sqlx::query("delete from one_time_codes where user_id = $1 and purpose = $2")
-                .bind(id).bind(CodePurpose::ResetPassword.as_str()).execute(&mut *tx).await?;
-            keep_audit!(tx, audit);
-        });
-        Ok(())
-    }
-
-    /// Gives somebody a second factor (its sealed secret) with these recovery codes (their hashes), or takes it away. The
-    /// codes they had are not good any more.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`].
+    /// [`StoreError::NotFound`] if there is no such account, [`StoreError::SignedOut`] if the session has ended.
     pub async fn set_second_factor(
         &self,
         id: &UserId,
-        sealed: Option<&str>,
+        factor: Option<SecondFactor<'_>>,
         recovery_hashes: &[String],
+        session: Option<&SessionId>,
         audit: &NewAuditEvent,
     ) -> Result<(), StoreError> {
         in_transaction!(&self.pool, tx => {
-            let changed = sqlx::query(
-                "update users set second_factor = $2, second_factor_step = null, updated_at = $3 where id = $1",
-            )
-            .bind(id).bind(sealed).bind(audit.at)
-            .execute(&mut *tx).await?;
-            if changed.rows_affected() == 0 {
-                return Err(StoreError::NotFound { what: "user" });
-            }
+            lock_account!(tx, id, session);
+            sqlx::query("update users set second_factor = $2, second_factor_step = $3, updated_at = $4 where id = $1")
+                .bind(id).bind(factor.map(|factor| factor.sealed)).bind(factor.map(|factor| factor.step))
+                .bind(audit.at)
+                .execute(&mut *tx).await?;
             sqlx::query(DELETE_RECOVERY_CODES).bind(id).execute(&mut *tx).await?;
             for hash in recovery_hashes {
                 sqlx::query(INSERT_RECOVERY_CODE).bind(hash).bind(id).bind(audit.at).execute(&mut *tx).await?;
@@ -400,6 +393,7 @@ impl Store {
                 DELETE_RECOVERY_CODES,
                 "delete from budgets where user_id = $1",
                 "delete from invitations where email = (select email from users where id = $1)",
+                END_INVITATIONS_BY,
             ] {
                 sqlx::query(statement).bind(id).execute(&mut *tx).await?;
             }

@@ -4,6 +4,7 @@
 
 use crate::audit::keep_audit;
 use crate::error::or_missing;
+use crate::folders::lock_project;
 use crate::generations::check_text;
 use crate::pool::{in_transaction, on_pool};
 use crate::row::row;
@@ -11,6 +12,9 @@ use crate::{
     AuditEventId, DataKeyId, DeliveryId, NewAuditEvent, Page, PageRequest, ProjectId, Store, StoreError,
     TimeUs, UserId, WebhookId,
 };
+
+/// A project has at most so many webhooks.
+pub const MAX_WEBHOOKS: i64 = 20;
 
 /// Who is told.
 #[derive(Clone, PartialEq, Eq)]
@@ -92,10 +96,17 @@ impl Store {
     /// Keeps a webhook; it is told of what happens from now on.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if there is no such project.
+    /// [`StoreError::NotFound`] if there is no such project, [`StoreError::Full`] if it has [`MAX_WEBHOOKS`] already.
     pub async fn create_webhook(&self, webhook: &Webhook, audit: &NewAuditEvent) -> Result<(), StoreError> {
         check_text("url", &webhook.url)?;
         in_transaction!(&self.pool, tx => {
+            // Under the lock, so that webhooks that are made at once are counted one after the other.
+            lock_project!(tx, &webhook.project_id);
+            let count: i64 = sqlx::query_scalar("select count(*) from webhooks where project_id = $1")
+                .bind(&webhook.project_id).fetch_one(&mut *tx).await?;
+            if count >= MAX_WEBHOOKS {
+                return Err(StoreError::Full { what: "webhooks", most: MAX_WEBHOOKS });
+            }
             sqlx::query(concat!(
                 "insert into webhooks (", webhook_columns!(), ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
             ))

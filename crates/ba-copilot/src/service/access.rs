@@ -5,7 +5,7 @@
 use serde_json::Value;
 use store::{
     AuditEventId, Diagram, DiagramId, Fence, JsonText, NewAuditEvent, Project, ProjectId, Role, SessionId,
-    Store, TokenId, User, UserId,
+    Store, TimeUs, TokenId, User, UserId,
 };
 
 use super::Error;
@@ -49,8 +49,8 @@ impl Scope {
 #[derive(Debug, Clone)]
 pub struct Caller {
     who: Who,
-    /// The session, if they came with one.
-    session: Option<SessionId>,
+    /// The session, if they came with one, and when it began.
+    session: Option<(SessionId, TimeUs)>,
     /// The token and its scopes, if they came with one.
     token: Option<(TokenId, Vec<String>)>,
     /// What must hold for their changes to count, if they are to be made once.
@@ -83,8 +83,13 @@ impl Caller {
         Caller { who: Who::Person(Box::new(person)), session: None, token: None, fence: None }
     }
 
-    pub(super) fn by_session(person: User, session: SessionId) -> Self {
-        Caller { who: Who::Person(Box::new(person)), session: Some(session), token: None, fence: None }
+    pub(super) fn by_session(person: User, session: SessionId, began: TimeUs) -> Self {
+        Caller {
+            who: Who::Person(Box::new(person)),
+            session: Some((session, began)),
+            token: None,
+            fence: None,
+        }
     }
 
     pub(super) fn by_token(person: User, token: TokenId, scopes: &str) -> Self {
@@ -118,7 +123,12 @@ impl Caller {
 
     /// The session that they came with.
     pub fn session(&self) -> Option<&SessionId> {
-        self.session.as_ref()
+        self.session.as_ref().map(|(id, _)| id)
+    }
+
+    /// When the person signed in; none if they came with a token or from the command line.
+    pub fn signed_in_at(&self) -> Option<TimeUs> {
+        self.session.as_ref().map(|(_, began)| *began)
     }
 
     /// The token that they came with.
@@ -156,6 +166,30 @@ impl Caller {
                     .to_owned(),
             )
         })
+    }
+
+    /// The person, for what proves who they are: password, second factor, recovery codes, e-mail address, identities and tokens.
+    /// A token is not enough, or whoever has it for a day could make it last.
+    ///
+    /// # Errors
+    /// When there are no accounts, or the caller came with a token.
+    pub fn in_person(&self) -> Result<&User, Error> {
+        let person = self.account()?;
+        self.not_by_token("change how its owner signs in, or create tokens")?;
+        Ok(person)
+    }
+
+    /// Refuses callers who came with a token.
+    ///
+    /// # Errors
+    /// When the caller did; the message says what a token cannot do.
+    pub(super) fn not_by_token(&self, what: &str) -> Result<(), Error> {
+        match self.token {
+            None => Ok(()),
+            Some(_) => Err(Error::Forbidden(format!(
+                "A token cannot {what}, so that it never gives more, or for longer, than it was made for. Sign in and do this at /account, or use `ba-copilot user` and `ba-copilot token`."
+            ))),
+        }
     }
 
     /// For what only those who run the server may do.

@@ -112,7 +112,9 @@ impl From<StoreError> for Error {
             StoreError::Conflict { .. }
             | StoreError::LastOwner
             | StoreError::LastWayIn
+            | StoreError::Full { .. }
             | StoreError::NotEmpty(_) => Error::Conflict(error.to_string()),
+            StoreError::SignedOut => Error::SignIn(error.to_string()),
             StoreError::Stale { .. } => Error::Changed(error.to_string()),
             StoreError::Invalid { what } => Error::invalid(what, error.to_string()),
             StoreError::Unavailable { .. }

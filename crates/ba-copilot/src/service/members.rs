@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 use serde_json::json;
-use store::{Invitation, InvitationId, Member, Role, User, UserId};
+use store::{Invitation, InvitationId, InvitationLink, Member, NewAuditEvent, Role, User, UserId};
 
 use super::{
     Error,
@@ -86,13 +86,14 @@ pub async fn delete_member(app: &App, caller: &Caller, project: &str, user: &str
 pub struct Invited {
     /// The invitation.
     pub invitation: Invitation,
-    /// Where to follow it; shown once.
+    /// Where to follow it, for the person who invites to hand over; shown once. It is another link than the one in the message,
+    /// because following it proves no e-mail address.
     pub link: String,
     /// The message with the link was sent.
     pub sent: bool,
 }
 
-/// Asks somebody to come, by e-mail. The link is also returned, to hand over another way.
+/// Asks somebody to come, by e-mail. A link to hand over another way is returned.
 ///
 /// # Errors
 /// When the caller is no owner, or the input cannot be used.
@@ -115,7 +116,8 @@ pub async fn create_invitation(
     if let Some(user) = caller.user_id() {
         count_sender(app, MailKind::Invitation, Sender::Person(user)).await?;
     }
-    let secret = secrets::new_secret()?;
+    // Two links, so that whoever follows the one in the message has the address, and whoever is shown the other one has not.
+    let (shown, mailed) = (secrets::new_secret()?, secrets::new_secret()?);
     let invitation = Invitation {
         id: InvitationId::parse(app.clock.new_id("inv"))?,
         project_id: entered.project.id.clone(),
@@ -129,13 +131,14 @@ pub async fn create_invitation(
     let details = json!({"role": invitation.role.as_str()});
     let event =
         caller.did(app, "invitation.create", Some(&entered.project.id), invitation.id.as_str(), &details)?;
-    store(app)?.create_invitation(&invitation, &secrets::hash(&secret), &event).await?;
-    let link = link(app, "/invitation", &secret);
+    let hashes = [&shown, &mailed].map(|secret| secrets::hash(secret));
+    store(app)?.create_invitation(&invitation, &hashes[0], &hashes[1], &event).await?;
+    let [shown, mailed] = [shown, mailed].map(|secret| link(app, "/invitation", &secret));
     let letter = Letter {
         to: &invitation.email,
         subject: "You are invited to a project in BA Copilot".to_owned(),
         body: format!(
-            "{} invites you to the project {} in BA Copilot, as {}. The words in quotation marks are the sender's; this server has not checked them.\n\nTo join, open this link within {INVITATION_DAYS} days:\n{link}\n\nIf you did not expect this, do nothing.\n",
+            "{} invites you to the project {} in BA Copilot, as {}. The words in quotation marks are the sender's; this server has not checked them.\n\nTo join, open this link within {INVITATION_DAYS} days:\n{mailed}\n\nIf you did not expect this, do nothing.\n",
             caller.person().map_or_else(|| "Someone".to_owned(), |person| quoted(&person.name)),
             quoted(&entered.project.name),
             invitation.role.as_str(),
@@ -152,7 +155,7 @@ pub async fn create_invitation(
             }
         },
     };
-    Ok(Invited { invitation, link, sent })
+    Ok(Invited { invitation, link: shown, sent })
 }
 
 /// Who was asked and has not come yet.
@@ -191,6 +194,10 @@ pub struct Offer {
     pub email: String,
     /// They have an account already, and must sign in to come.
     pub has_account: bool,
+    /// An account can be made with this link.
+    pub makes_account: bool,
+    /// The link was sent by mail alone, so that following it proves the e-mail address.
+    mailed: bool,
 }
 
 fn gone() -> Error {
@@ -203,15 +210,30 @@ fn gone() -> Error {
 /// When it is not good any more.
 pub async fn find_offer(app: &App, code: &str) -> Result<Offer, Error> {
     let store = store(app)?;
-    let invitation =
-        store.find_invitation(&secrets::hash(code), app.clock.now_us()).await.map_err(|_| gone())?;
+    let found = store.find_invitation(&secrets::hash(code), app.clock.now_us()).await;
+    let (invitation, link) = found.map_err(|_| gone())?;
     let project = store.find_project(&invitation.project_id).await?;
     let has_account = match store.find_user_by_email(&invitation.email).await {
         Ok(_) => true,
         Err(store::StoreError::NotFound { .. }) => false,
         Err(other) => return Err(other.into()),
     };
-    Ok(Offer { project_name: project.name, role: invitation.role, email: invitation.email, has_account })
+    let mailed = link == InvitationLink::Mailed;
+    Ok(Offer {
+        project_name: project.name,
+        role: invitation.role,
+        makes_account: mailed || shown_link_makes_account(app, &invitation.email),
+        email: invitation.email,
+        has_account,
+        mailed,
+    })
+}
+
+/// Whether a link that was shown to the person who invites may make an account. It proves no address, so that what is asked of people
+/// who come without an invitation is asked here too; that is known where there is an identity provider.
+fn shown_link_makes_account(app: &App, address: &str) -> bool {
+    let signs_up = app.oidc.is_none() || app.config.oidc.sign_up;
+    signs_up && accounts::oidc::is_allowed_domain(app, address)
 }
 
 /// Follows an invitation as somebody who is signed in. The link is enough: whoever holds it was handed it.
@@ -226,7 +248,7 @@ pub async fn accept_invitation(app: &App, caller: &Caller, code: &str) -> Result
 /// Follows an invitation as somebody new, and signs them in.
 ///
 /// # Errors
-/// When it is not good any more, or there is an account of this e-mail address already.
+/// When it does not work any more, there is an account of this e-mail address already, or the link makes no account.
 pub async fn join(
     app: &App,
     code: &str,
@@ -240,29 +262,43 @@ pub async fn join(
             "You have an account already. Sign in, then open the link again.".to_owned(),
         ));
     }
+    if !offer.makes_account {
+        return Err(Error::Forbidden(format!(
+            "This link does not show that {} is your e-mail address, so no account is made with it. Open the link in the message that was sent there{}.",
+            offer.email,
+            match accounts::oidc::provider_name(app) {
+                Some(name) => format!(", or sign in with {name}"),
+                None => String::new(),
+            }
+        )));
+    }
+    let link_hash = secrets::hash(code);
+    let accepted = accepted(app, &Caller::local(), &link_hash).await?;
     let newcomer =
         Newcomer { email: offer.email, name: name.to_owned(), password: Some(password), admin: false };
-    let person = create_invited(app, newcomer).await?;
-    let session = accounts::sign_in::begin(app, person.clone(), from).await?;
-    accept(app, &Caller::local(), &person, code).await?;
-    Ok(session)
+    let invited = accounts::people::Invited { link_hash: &link_hash, mailed: offer.mailed, accepted };
+    // Withdrawn meanwhile, it makes no account.
+    let person = create_invited(app, newcomer, invited).await.map_err(|error| match error {
+        Error::NotFound(_) => gone(),
+        other => other,
+    })?;
+    accounts::sign_in::begin(app, person, from).await
 }
 
 async fn accept(app: &App, caller: &Caller, person: &User, code: &str) -> Result<Invitation, Error> {
-    let store = store(app)?;
     let hash = secrets::hash(code);
-    let invitation = store.find_invitation(&hash, app.clock.now_us()).await.map_err(|_| gone())?;
-    let details = json!({"role": invitation.role.as_str()});
-    let mut event = caller.did(
-        app,
-        "invitation.accept",
-        Some(&invitation.project_id),
-        invitation.id.as_str(),
-        &details,
-    )?;
+    let mut event = accepted(app, caller, &hash).await?;
     event.user_id = Some(person.id.clone());
-    match store.accept_invitation(&hash, &person.id, &event).await {
+    match store(app)?.accept_invitation(&hash, &person.id, &event).await {
         Err(store::StoreError::NotFound { .. }) => Err(gone()),
         other => Ok(other?),
     }
+}
+
+/// The event that an invitation is accepted.
+async fn accepted(app: &App, caller: &Caller, hash: &str) -> Result<NewAuditEvent, Error> {
+    let found = store(app)?.find_invitation(hash, app.clock.now_us()).await;
+    let (invitation, _) = found.map_err(|_| gone())?;
+    let details = json!({"role": invitation.role.as_str()});
+    caller.did(app, "invitation.accept", Some(&invitation.project_id), invitation.id.as_str(), &details)
 }

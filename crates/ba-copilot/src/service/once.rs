@@ -50,6 +50,8 @@ pub enum Begun {
 pub struct Attempt {
     key_hash: String,
     name: String,
+    /// The token that the caller came with; sessions of a person are all the same here.
+    credential: String,
 }
 
 /// Begins to carry out a request of the caller, with the key that they chose and everything that it asks for.
@@ -63,10 +65,14 @@ pub async fn begin(app: &App, caller: &Caller, key: &str, asked: &[&[u8]]) -> Re
             "An idempotency key is 1 to 255 visible characters, for example a UUID.",
         ));
     }
-    // Each person's keys are their own, whichever token they come with.
+    // Each person's keys are their own, whichever token they come with; an answer is given again to the credential alone that got
+    // it, because it may hold a secret which another token must not learn.
     let owner = caller.user_id().map_or_else(|| "local".to_owned(), ToString::to_string);
-    let attempt =
-        Attempt { key_hash: secrets::hash(&format!("{owner}\n{key}")), name: secrets::new_secret()? };
+    let attempt = Attempt {
+        key_hash: secrets::hash(&format!("{owner}\n{key}")),
+        name: secrets::new_secret()?,
+        credential: caller.token_id().map_or_else(|| "session".to_owned(), ToString::to_string),
+    };
     let now = app.clock.now_us();
     let fingerprint = secrets::hash_all(asked);
     let request = NewRequest {
@@ -86,8 +92,9 @@ pub async fn begin(app: &App, caller: &Caller, key: &str, asked: &[&[u8]]) -> Re
             "This key was used for another request. Choose a new one for each thing that you want done.",
         ));
     }
+    let is_answered = before.answer.is_some();
     if let Some(sealed) = before.answer {
-        let plain = app.sealer()?.open(&context(&attempt.key_hash), &sealed);
+        let plain = app.sealer()?.open(&attempt.context(), &sealed);
         let answer = plain.and_then(|plain| serde_json::from_slice(&plain).ok());
         if let Some(answer) = answer {
             metrics::counter!("ba_copilot_idempotent_replays_total").increment(1);
@@ -96,14 +103,14 @@ pub async fn begin(app: &App, caller: &Caller, key: &str, asked: &[&[u8]]) -> Re
     }
     match before.subject {
         // The answer is about to be kept, if its process is alive.
-        Some(_) | None if before.lease_until > now => Err(Error::TooEarly {
+        Some(_) | None if before.lease_until > now && !is_answered => Err(Error::TooEarly {
             message:
                 "A request with this key is being carried out. Send it again in a moment for its answer."
                     .to_owned(),
             wait_s: 1,
         }),
         Some(subject) => Err(Error::Conflict(format!(
-            "A request with this key was carried out, and its answer was lost. What it made or changed is {subject}; read that."
+            "A request with this key was carried out, and its answer was lost or belongs to another token. What it made or changed is {subject}; read that."
         ))),
         // Its lease ended between two looks.
         None => Err(Error::TooEarly {
@@ -113,11 +120,11 @@ pub async fn begin(app: &App, caller: &Caller, key: &str, asked: &[&[u8]]) -> Re
     }
 }
 
-fn context(key_hash: &str) -> String {
-    format!("answer to {key_hash}")
-}
-
 impl Attempt {
+    fn context(&self) -> String {
+        format!("answer to {} for {}", self.key_hash, self.credential)
+    }
+
     /// Says that the attempt is alive.
     ///
     /// # Errors
@@ -137,7 +144,7 @@ impl Attempt {
         let sealed = match answer.filter(|answer| answer.body.len() <= MAX_ANSWER_BYTES) {
             Some(answer) => {
                 let plain = serde_json::to_vec(answer).map_err(|error| Error::Internal(error.to_string()))?;
-                Some(app.sealer()?.seal(&context(&self.key_hash), &plain)?)
+                Some(app.sealer()?.seal(&self.context(), &plain)?)
             }
             None => None,
         };

@@ -27,8 +27,6 @@ use crate::{
     trace::{Kind, Span, TraceContext},
 };
 
-/// So many a project.
-const MAX_WEBHOOKS: usize = 20;
 const MAX_URL_CHARS: usize = 2000;
 /// How long to wait after each failure, in seconds; after the last one it is given up. Two days and a quarter in all.
 const PAUSES_S: [i64; 9] = [5, 60, 300, 1800, 7200, 14_400, 28_800, 57_600, 86_400];
@@ -99,12 +97,6 @@ pub async fn create_webhook(
     let entered = enter(app, caller, &project_id(project)?, Role::Owner).await?;
     caller.may(Scope::Account)?;
     let store = store(app)?;
-    let request = store::PageRequest::first(store::MAX_PAGE_LIMIT);
-    if store.list_webhooks(&entered.project.id, &request).await?.items.len() >= MAX_WEBHOOKS {
-        return Err(Error::Conflict(format!(
-            "A project has at most {MAX_WEBHOOKS} webhooks. Delete one that is not needed."
-        )));
-    }
     let id = WebhookId::parse(app.clock.new_id("whk"))?;
     let (data_key_id, sealed, secret) = new_secret(app, &id).await?;
     let now = app.clock.now_us();

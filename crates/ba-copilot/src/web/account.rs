@@ -16,11 +16,11 @@ use super::{
 use crate::{
     http::{Shared, identify::signed_out},
     service::{
-        Error,
+        Error, User,
         access::{Caller, SCOPES, Scope},
         accounts::{
-            email_address, oidc, people,
-            recovery::{self, Proof},
+            confirm::Proof,
+            email_address, oidc, people, recovery,
             second_factor::{self, Offered},
             sign_in,
             tokens::{self, Wanted},
@@ -50,6 +50,7 @@ pub struct Sent {
     days: String,
     secret: String,
     code: String,
+    current_code: String,
     scope_read: Option<String>,
     scope_write: Option<String>,
     scope_generate: Option<String>,
@@ -64,6 +65,12 @@ impl Sent {
             .flatten()
             .cloned()
             .collect()
+    }
+
+    /// What somebody confirms with who they are: a password, or this code.
+    fn proof(&self, code: &str) -> Proof {
+        let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        Proof { password: given(&self.password).map(SecretString::from), code: given(code) }
     }
 }
 
@@ -91,7 +98,14 @@ pub async fn submit_account(
 ) -> Response {
     match carry_out(&shared, &caller, &sent).await {
         Ok(response) => response,
-        Err(error) => page(&shared, &caller, &Asked::default(), None, Some(&error)).await,
+        Err(error) => {
+            // What an app holds already is offered again, so that a mistyped password does not cost it.
+            let once = match sent.action.as_str() {
+                "factor" => second_factor::offer_again(&caller, &sent.secret).ok().map(Once::SecondFactor),
+                _ => None,
+            };
+            page(&shared, &caller, &Asked::default(), once, Some(&error)).await
+        }
     }
 }
 
@@ -129,19 +143,19 @@ async fn carry_out(shared: &Shared, caller: &Caller, sent: &Sent) -> Result<Resp
             return Ok(page(shared, caller, &Asked::default(), Some(Once::SecondFactor(offered)), None).await);
         }
         "factor" => {
-            let codes = second_factor::set(app, caller, &sent.secret, &sent.code).await?;
+            let proof = sent.proof(&sent.current_code);
+            let codes = second_factor::set(app, caller, &sent.secret, &sent.code, &proof).await?;
             let once = Some(Once::RecoveryCodes(codes));
             return Ok(page(shared, caller, &Asked::default(), once, None).await);
         }
         "recovery-codes" => {
-            let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-            let proof =
-                Proof { password: given(&sent.password).map(SecretString::from), code: given(&sent.code) };
-            let codes = recovery::create_recovery_codes(app, caller, proof).await?;
+            let codes = recovery::create_recovery_codes(app, caller, sent.proof(&sent.code)).await?;
             let once = Some(Once::RecoveryCodes(codes));
             return Ok(page(shared, caller, &Asked::default(), once, None).await);
         }
-        "no-factor" => second_factor::delete(app, caller, &password()).await.map(|()| "no-factor")?,
+        "no-factor" => {
+            second_factor::delete(app, caller, &sent.proof(&sent.code)).await.map(|()| "no-factor")?
+        }
         "export" => {
             let all = people::export_me(app, caller).await?;
             let mut response = axum::Json(all).into_response();
@@ -162,18 +176,38 @@ async fn carry_out(shared: &Shared, caller: &Caller, sent: &Sent) -> Result<Resp
 
 const DONE: [(&str, &str); 9] = [
     ("name", "Your name is changed."),
-    ("password", "Your password is changed, and your other sessions have ended."),
+    (
+        "password",
+        "Your password is changed, and your other sessions have ended. Your tokens still work; end those that you do not need below.",
+    ),
     ("sent", "A link is on its way to your e-mail address."),
     ("verified", "Your e-mail address is confirmed."),
     ("token", "The token is not good any more."),
     ("session", "The session has ended."),
     (
         "email",
-        "A link is on its way to the new address, unless somebody has it. The address is yours when you open the link.",
+        "A link is on its way to the new address, unless somebody has it. The address is yours when you open the link where you are signed in.",
     ),
     ("unlinked", "You cannot sign in with it any more."),
     ("no-factor", "Signing in takes no code any more."),
 ];
+
+/// Fields with which somebody confirms who they are, as far as they have a password or a second factor.
+fn confirmation(person: &User, id: &str, code: &str) -> Markup {
+    let (password, factor) = (person.password_hash.is_some(), person.second_factor.is_some());
+    html! {
+        @if password {
+            label for={ (id) "-password" } { "Password" }
+            input id={ (id) "-password" } name="password" type="password" autocomplete="current-password" required[!factor];
+        }
+        @if factor {
+            label for={ (id) "-code" } { @if password { "or a code of your app" } @else { "A code of your app, unless you signed in just now" } }
+            input id={ (id) "-code" } name=(code) type="text" autocomplete="one-time-code";
+        } @else if !password {
+            p.soft { "You have no password here, so this works within 10 minutes after you signed in." }
+        }
+    }
+}
 
 fn button(action: &str, label: &str, inner: Markup) -> Markup {
     html! {
@@ -221,7 +255,7 @@ async fn page(
                 (button("name", "Change", field("name", "Name", "text", &person.name, "name")))
                 details {
                     summary { "Change the e-mail address" }
-                    p.soft { "You get a link at the new address; it is yours when you open the link." }
+                    p.soft { "You get a link at the new address; it is yours when you open the link where you are signed in." }
                     (button("email", "Send a link", html! {
                         (field("email", "New e-mail address", "email", "", "email"))
                         label for="email-password" { "Password" }
@@ -250,6 +284,7 @@ async fn page(
                         (button("factor", "Use it", html! {
                             input type="hidden" name="secret" value=(offered.secret);
                             (field("code", "Code", "text", "", "one-time-code"))
+                            (confirmation(&person, "factor", "current_code"))
                         }))
                     }
                     _ if person.second_factor.is_some() => {
@@ -261,22 +296,19 @@ async fn page(
                             p { "You have " (codes_left) " recovery codes left, for when your telephone is gone." }
                             details {
                                 summary { "Get ten new ones" }
-                                p.soft { "The old ones are not good any more. Type your password, or a code that is good now." }
-                                (button("recovery-codes", "Make new codes", html! {
-                                    label for="recovery-password" { "Password" }
-                                    input id="recovery-password" name="password" type="password" autocomplete="current-password";
-                                    label for="recovery-code" { "or a code" }
-                                    input id="recovery-code" name="code" type="text" autocomplete="one-time-code";
-                                }))
+                                p.soft { "The old ones do not work any more. Type your password, or a code of your app." }
+                                (button("recovery-codes", "Make new codes", confirmation(&person, "recovery", "code")))
                             }
                         }
                         details {
                             summary { "Turn it off" }
                             p.soft { "Your password alone is then enough to sign in, and the recovery codes are gone." }
-                            (button("no-factor", "Turn it off", html! {
-                                label for="factor-password" { "Password" }
-                                input id="factor-password" name="password" type="password" autocomplete="current-password" required;
-                            }))
+                            (button("no-factor", "Turn it off", confirmation(&person, "no-factor", "code")))
+                        }
+                        details {
+                            summary { "Use another app" }
+                            p.soft { "The app that you use now, and the recovery codes, work until the new one is set up." }
+                            (button("offer", "Set up another one", html! {}))
                         }
                     }
                     _ => {

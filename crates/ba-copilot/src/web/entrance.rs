@@ -162,9 +162,11 @@ pub(super) fn sign_in_page(
     error: Option<&Error>,
 ) -> Response {
     let known = [
-        ("reset", "Your password is changed. Sign in with the new one."),
+        (
+            "reset",
+            "Your password is changed. Every session and every token of the account has ended. Sign in with the new password.",
+        ),
         ("out", "You are signed out."),
-        ("verified", "Your e-mail address is confirmed."),
     ];
     narrow(
         None,
@@ -285,6 +287,7 @@ fn reset_page(shared: &Shared, code: &str, error: Option<&Error>) -> Response {
         "Choose a password",
         error,
         html! {
+            p.soft { "Whoever is signed in to this account is signed out then, and all of its tokens end." }
             form method="post" action="/reset-password" {
                 input type="hidden" name="code" value=(code);
                 (field("password", &format!("Password, at least {least} characters"), "password", "", "new-password"))
@@ -304,17 +307,31 @@ pub async fn submit_reset_password(State(shared): State<Shared>, Form(sent): For
 
 /// `GET /verify-email`: a button, because programs that look at mail open every link.
 pub async fn show_verify_email(Visitor(visitor): Visitor, Query(asked): Query<Asked>) -> Response {
+    let person = visitor.as_ref().and_then(Caller::person);
     narrow(
         visitor.as_ref(),
         "Confirm your e-mail address",
         None,
         html! {
-            form method="post" action="/verify-email" {
-                input type="hidden" name="code" value=(asked.code);
-                button type="submit" { "Confirm" }
+            @if let Some(person) = person {
+                p { "You are signed in as " strong { (person.name) } ", " (person.email) "." }
+                p.soft { "Confirm only if you asked for the link with this account." }
+                form method="post" action="/verify-email" {
+                    input type="hidden" name="code" value=(asked.code);
+                    button type="submit" { "Confirm" }
+                }
+            } @else {
+                p { "Sign in to the account with which you asked for this link." }
+                p.soft { "If you did not ask for it, do nothing: somebody else wrote your address by mistake, or on purpose." }
+                p { a."button" href=(verify_after_sign_in(&asked.code)) { "Sign in to confirm" } }
             }
         },
     )
+}
+
+/// Where to sign in, and come back to a link that confirms an e-mail address.
+fn verify_after_sign_in(code: &str) -> String {
+    format!("/sign-in?next={}", encoded(&format!("/verify-email?code={}", encoded(code))))
 }
 
 /// `POST /verify-email`
@@ -323,10 +340,10 @@ pub async fn submit_verify_email(
     Visitor(visitor): Visitor,
     Form(sent): Form<Sent>,
 ) -> Response {
-    match email_address::verify_email(&shared.app, &sent.code).await {
-        Ok(()) if visitor.is_some() => done("/account", "verified"),
-        Ok(()) => done("/sign-in", "verified"),
-        Err(error) => error_page(visitor.as_ref(), &error),
+    let Some(caller) = visitor else { return go(&verify_after_sign_in(&sent.code)) };
+    match email_address::verify_email(&shared.app, &caller, &sent.code).await {
+        Ok(()) => done("/account", "verified"),
+        Err(error) => error_page(Some(&caller), &error),
     }
 }
 
@@ -366,6 +383,11 @@ async fn invitation_page(
                 }
             } @else if offer.has_account {
                 p { a."button" href=(here) { "Sign in to join" } }
+            } @else if !offer.makes_account {
+                p { "To join with a new account, open the link in the message that was sent to " strong { (offer.email) } "." }
+                p.soft { "This link was shown to the person who invited you, so it does not show that the address is yours." }
+                (elsewhere(shared, &format!("/invitation?code={code}")))
+                p { a href=(here) { "Sign in to join with an account that you have" } }
             } @else {
                 (elsewhere(shared, &format!("/invitation?code={code}")))
                 form method="post" action="/invitation" {

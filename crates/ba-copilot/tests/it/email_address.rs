@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::{
     app::TestApp,
-    people::{Browser, PASSWORD, add, code_of, letters, set_up},
+    people::{Browser, PASSWORD, add, code_of, letters, percent, set_up},
 };
 
 const PATH: &str = "/api/v1/me/email";
@@ -62,11 +62,24 @@ async fn an_address_changes_when_the_link_is_opened() {
     };
     let reset = sent.iter().find(|letter| letter.contains("stays as it is")).expect("a link");
 
+    // Where she is not signed in, she signs in first.
     let mut anywhere = Browser::default();
-    assert_eq!(anywhere.form(&app, "/verify-email", &[("code", &code)]).await.status, 303);
+    let path = format!("/verify-email?code={code}");
+    assert!(anywhere.get(&app, &path).await.text().contains("Sign in to confirm"));
+    let sent = anywhere.form(&app, "/verify-email", &[("code", &code)]).await;
+    assert_eq!(
+        sent.headers["location"],
+        format!("/sign-in?next={}", percent(&path).replace("%2D", "-").replace("%5F", "_"))
+    );
+    assert_eq!(address(&app, &mut grace).await, "grace@example.com");
+    assert!(grace.get(&app, &path).await.text().contains("You are signed in as"));
+    assert_eq!(
+        grace.form(&app, "/verify-email", &[("code", &code)]).await.headers["location"],
+        "/account?done=verified"
+    );
     assert_eq!(address(&app, &mut grace).await, "new@example.com", "and she is still signed in");
     assert_eq!(grace.get(&app, "/api/v1/me").await.json()["verified"], true);
-    assert_eq!(anywhere.form(&app, "/verify-email", &[("code", &code)]).await.status, 422, "good once");
+    assert_eq!(grace.form(&app, "/verify-email", &[("code", &code)]).await.status, 422, "good once");
     let old = json!({"code": code_of(reset), "password": "a quite different sentence"});
     anywhere.send(&app, "POST", "/api/v1/password-resets/finish", old).await.problem(422, "invalid_input");
     anywhere.sign_in(&app, "grace@example.com", PASSWORD).await.problem(401, "sign_in");

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     app::{Reply, TestApp},
     oidc_provider::{FakeProvider, Grant, Signed, begin},
-    people::{Browser, PASSWORD, add, code_of, id_of, percent, set_up},
+    people::{Browser, PASSWORD, add, code_of, id_of, percent, set_up, verify},
     recovery::{code_now, second_factor},
 };
 
@@ -47,7 +47,7 @@ async fn somebody_with_an_account_is_known_by_a_confirmed_address_and_then_for_e
     let page = Browser::default().get(&app, "/sign-in?next=/projects").await;
     assert!(page.text().contains("href=\"/sign-in/oidc?next=%2Fprojects\""), "{}", page.text());
 
-    add(&app, &mut ada, "grace@example.com").await;
+    verify(&app, &mut add(&app, &mut ada, "grace@example.com").await).await;
     let mut grace = Browser::default();
     arrived(&provider.sign_in(&app, &mut grace, GRACE).await);
     let me = grace.get(&app, "/api/v1/me").await.json();
@@ -194,6 +194,7 @@ async fn the_second_factor_is_asked_for_all_the_same_and_who_is_disabled_stays_o
     let app = provider.product(&[]).await;
     let mut ada = set_up(&app).await;
     let mut grace = add(&app, &mut ada, "grace@example.com").await;
+    verify(&app, &mut grace).await;
     let (secret, _) = second_factor(&app, &mut grace).await;
     app.wait_s(30);
     let mut phone = Browser::default();

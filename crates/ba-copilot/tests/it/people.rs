@@ -145,6 +145,21 @@ pub(crate) async fn invite(
     assert_eq!(accepted.json()["project_id"], project);
 }
 
+/// Shows that the e-mail address of somebody is theirs, as they do: by the link that is mailed, where they are signed in.
+pub(crate) async fn verify(app: &TestApp, person: &mut Browser) {
+    assert_eq!(person.send(app, "POST", "/api/v1/me/verification", Value::Null).await.status, 202);
+    let me = person.get(app, "/api/v1/me").await.json();
+    let letter = letter_to(app, me["email"].as_str().expect("an address"));
+    let reply = person.form(app, "/verify-email", &[("code", &code_of(&letter))]).await;
+    assert_eq!(reply.headers["location"], "/account?done=verified", "{}", reply.text());
+}
+
+/// The newest message to an address.
+pub(crate) fn letter_to(app: &TestApp, address: &str) -> String {
+    let to = format!("To: {address}\r\n");
+    letters(app).into_iter().rfind(|letter| letter.contains(&to)).expect("a message")
+}
+
 /// What stands behind `code=` in a text.
 pub(crate) fn code_of(text: &str) -> String {
     let (_, code) = text.split_once("code=").expect("a link with a code");

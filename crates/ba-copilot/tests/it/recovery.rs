@@ -24,7 +24,7 @@ pub(crate) async fn second_factor(app: &TestApp, browser: &mut Browser) -> (Stri
     let path = "/api/v1/me/second-factor";
     let offered = browser.send(app, "POST", path, Value::Null).await.json();
     let secret = offered["secret"].as_str().expect("a secret").to_owned();
-    let body = json!({"secret": secret, "code": code_now(app, &secret)});
+    let body = json!({"secret": secret, "code": code_now(app, &secret), "password": PASSWORD});
     let set = browser.send(app, "PUT", path, body).await;
     assert_eq!(set.status, 200, "{}", set.text());
     (secret, codes_of(&set.json()))

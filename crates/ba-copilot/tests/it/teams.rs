@@ -55,7 +55,7 @@ impl Person {
         let faults = self
             .client
             .execute(
-                "const boxes = [...document.querySelectorAll('input:not([type=hidden]):not([type=radio]):not([type=checkbox]), button, select, textarea')].filter(b => b.offsetParent).map(b => [b, b.getBoundingClientRect()]); \
+                "const boxes = [...document.querySelectorAll('input:not([type=hidden]):not([type=radio]):not([type=checkbox]), button, select, textarea')].filter(b => b.offsetParent && b.checkVisibility()).map(b => [b, b.getBoundingClientRect()]); \
                  const faults = []; \
                  for (const [i, [a, r]] of boxes.entries()) for (const [b, s] of boxes.slice(i + 1)) \
                      if (r.left < s.right - 1 && s.left < r.right - 1 && r.top < s.bottom - 1 && s.top < r.bottom - 1) faults.push(a.outerHTML + ' over ' + b.outerHTML); \
@@ -131,8 +131,16 @@ async fn a_team_comes_together() {
         totp.generate(unix_now() + ahead_s).to_string()
     };
     ada.fill("#code", &code(0)).await;
+    ada.fill("#factor-password", "not the password").await;
     ada.press("form:has(input[value=factor]) button").await;
-    assert!(ada.text(".good").await.contains("takes a code"));
+    // What the app holds already is not lost.
+    assert!(ada.text(".problem").await.contains("not your password"));
+    assert_eq!(ada.text("#factor").await, secret);
+    ada.looks_right().await;
+    ada.fill("#code", &code(0)).await;
+    ada.fill("#factor-password", PASSWORD).await;
+    ada.press("form:has(input[value=factor]) button").await;
+    assert!(ada.text(".good").await.contains("your recovery codes"));
     ada.press("nav form button").await;
     ada.fill("#email", "ada@example.com").await;
     ada.fill("#password", PASSWORD).await;

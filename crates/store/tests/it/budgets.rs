@@ -68,6 +68,7 @@ async fn a_user(store: &Store, id: &str) -> UserId {
         project_id: ProjectId::parse(format!("p-{id}")).unwrap(),
         project_name: "Theirs".into(),
         must_be_first: false,
+        must_be_invited: false,
         identity: None,
     };
     store.create_user(&user, &an_event("user.create", id.as_str(), 0)).await.unwrap();

@@ -219,6 +219,7 @@ async fn events(store: &Store) {
         project_id: project(&format!("p-{id}")),
         project_name: id.to_owned(),
         must_be_first: false,
+        must_be_invited: false,
         identity: None,
     };
     for id in ["u-1", "u-2"] {

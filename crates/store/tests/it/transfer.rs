@@ -28,6 +28,7 @@ async fn fill(store: &Store) {
         project_id: project(&format!("p-{id}")),
         project_name: HARD_TEXT.to_owned(),
         must_be_first: false,
+        must_be_invited: false,
         identity: Some(("https://accounts.example.com".to_owned(), id.to_owned())),
     };
     store.create_user(&user("u-1", "one@example.com"), &an_event("user.create", "u-1", 1)).await.unwrap();
@@ -36,7 +37,12 @@ async fn fill(store: &Store) {
     assert_eq!(taken.unwrap_err(), StoreError::Conflict { constraint: "e-mail address" });
     let one = UserId::parse("u-1").unwrap();
     store
-        .set_member(&project("p-u-2"), &one, Role::Reviewer, &an_event("member.update", "u-1", 4))
+        .set_member(
+            &project("p-u-2"),
+            &UserId::parse("u-2").unwrap(),
+            Role::Owner,
+            &an_event("member.update", "u-2", 4),
+        )
         .await
         .unwrap();
     let session = Session {
@@ -50,7 +56,10 @@ async fn fill(store: &Store) {
         seen_at: at(2),
         expires_at: at(3),
     };
-    store.create_session(&session, "device", &an_event("session.create", "s-1", 5)).await.unwrap();
+    store
+        .create_session(&session, "device", Some("$argon2id$x"), &an_event("session.create", "s-1", 5))
+        .await
+        .unwrap();
     let token = Token {
         id: TokenId::parse("t-1").unwrap(),
         user_id: one.clone(),
@@ -62,7 +71,7 @@ async fn fill(store: &Store) {
         used_at: None,
         revoked_at: None,
     };
-    store.create_token(&token, &an_event("token.create", "t-1", 6)).await.unwrap();
+    store.create_token(&token, Some(&session.id), &an_event("token.create", "t-1", 6)).await.unwrap();
     let bucket = AttemptLimit { bucket: "bucket".to_owned(), max: 1 };
     store.reserve_attempts(&[bucket], NOON, NOON).await.unwrap();
     let code = OneTimeCode { user_id: Some(one.clone()), email: None, created_at: NOON, expires_at: at(9) };

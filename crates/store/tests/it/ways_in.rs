@@ -1,6 +1,9 @@
 //! How people come in besides a password: identities elsewhere and recovery codes; and a new e-mail address.
 
-use store::{CodePurpose, Identity, NewUser, OneTimeCode, Store, StoreError, TimeUs, User, UserId};
+use store::{
+    CodePurpose, CredentialEvents, Identity, NewUser, OneTimeCode, SecondFactor, Store, StoreError, TimeUs,
+    User, UserId, UserUpdate,
+};
 
 use crate::databases::{NOON, PostgresDatabase, SqliteFile, an_event, migrated, project};
 
@@ -50,6 +53,7 @@ async fn person(
         project_id: project(&format!("p-{name}")),
         project_name: name.to_owned(),
         must_be_first: false,
+        must_be_invited: false,
         identity: subject.map(|subject| (ISSUER.to_owned(), subject.to_owned())),
     };
     store.create_user(&new, &an_event("user.create", name, 0)).await
@@ -62,6 +66,13 @@ fn identity(subject: &str, user: &str, seconds: i64) -> Identity {
         user_id: id(user),
         created_at: TimeUs::from_micros(NOON.as_micros() + seconds),
     }
+}
+
+async fn link(store: &Store, subject: &str, user: &str, email: &str) -> Result<User, StoreError> {
+    let [change, verified, revoked] =
+        ["identity.create", "email.verify", "credentials.revoke"].map(|action| an_event(action, user, 1));
+    let events = CredentialEvents { change: &change, verified: &verified, revoked: &revoked };
+    store.create_identity(&identity(subject, user, 1), email, events).await
 }
 
 async fn subjects(store: &Store, user: &str) -> Vec<String> {
@@ -77,15 +88,31 @@ async fn identities_are_somebodys_once(store: &Store) {
     assert_eq!(taken, StoreError::Conflict { constraint: "identity" });
     assert_eq!(store.find_user(&id("eve")).await.unwrap_err(), StoreError::NotFound { what: "user" });
 
-    let event = |subject: &str| an_event("identity.create", subject, 1);
-    store.create_identity(&identity("S-ADA", "ada", 1), &event("S-ADA")).await.unwrap();
-    assert!(store.find_user(&id("ada")).await.unwrap().verified_at.is_some(), "the address is proven");
-    let taken = store.create_identity(&identity("s-grace", "ada", 2), &event("s-grace")).await;
-    assert_eq!(taken, Err(StoreError::Conflict { constraint: "identity" }));
-    let nobody = store.create_identity(&identity("s-eve", "eve", 2), &event("s-eve")).await;
-    assert_eq!(nobody, Err(StoreError::NotFound { what: "user" }));
-    let nul = store.create_identity(&identity("s\0", "ada", 2), &event("s")).await;
-    assert_eq!(nul, Err(StoreError::Invalid { what: "subject" }));
+    // Ada has a password and a factor of before her address was proven: both go, and nothing is written if the identity is taken.
+    let set = an_event("second_factor.set", "ada", 1);
+    let factor = SecondFactor { sealed: "sealed", step: 7 };
+    store.set_second_factor(&id("ada"), Some(factor), &["r".to_owned()], None, &set).await.unwrap();
+    let taken = link(store, "s-grace", "ada", "ada@example.com").await;
+    assert_eq!(taken.unwrap_err(), StoreError::Conflict { constraint: "identity" });
+    assert!(store.find_user(&id("ada")).await.unwrap().password_hash.is_some());
+    for (user, email) in [("eve", "eve@example.com"), ("ada", "grace@example.com")] {
+        let nobody = link(store, "s-eve", user, email).await;
+        assert_eq!(nobody.unwrap_err(), StoreError::NotFound { what: "user" }, "{user} {email}");
+    }
+    let nul = link(store, "s\0", "ada", "ada@example.com").await;
+    assert_eq!(nul.unwrap_err(), StoreError::Invalid { what: "subject" });
+    let linked = link(store, "S-ADA", "ada", "ada@example.com").await.unwrap();
+    assert!(linked.verified_at.is_some(), "the address is proven");
+    assert_eq!((linked.password_hash, linked.second_factor), (None, None));
+    assert_eq!(store.count_recovery_codes(&id("ada")).await.unwrap(), 0);
+    // A password of after that stays.
+    store
+        .change_password(&id("ada"), "$argon2id$y", None, &an_event("password.change", "ada", 2))
+        .await
+        .unwrap();
+    let linked = link(store, "S-ADA-2", "ada", "ada@example.com").await.unwrap();
+    assert_eq!(linked.password_hash.as_deref(), Some("$argon2id$y"));
+    store.delete_identity(&id("ada"), ISSUER, "S-ADA-2", &an_event("identity.delete", "x", 2)).await.unwrap();
     // Letter by letter, and only together with the issuer.
     for (issuer, subject) in [(ISSUER, "s-ada"), ("https://accounts.example.org", "S-ADA")] {
         let found = store.find_identity(issuer, subject).await;
@@ -100,10 +127,17 @@ async fn the_last_way_in_stays(store: &Store) {
     assert_eq!(gone("ada", "s-grace").await, Err(StoreError::NotFound { what: "identity" }));
     assert_eq!(gone("grace", "s-grace").await, Err(StoreError::LastWayIn));
     assert_eq!(subjects(store, "grace").await, ["s-grace"]);
-    store
-        .create_identity(&identity("s-grace-2", "grace", 3), &an_event("identity.create", "s-grace-2", 3))
-        .await
-        .unwrap();
+    // Proven by mail, so that nothing goes.
+    let event = an_event("email.verify", "grace", 3);
+    let code = OneTimeCode {
+        user_id: Some(id("grace")),
+        email: Some("grace@example.com".to_owned()),
+        created_at: NOON,
+        expires_at: TimeUs::from_micros(i64::MAX),
+    };
+    store.create_code("of grace", CodePurpose::VerifyEmail, &code).await.unwrap();
+    store.verify_email("of grace", &id("grace"), &event, &event).await.unwrap();
+    link(store, "s-grace-2", "grace", "grace@example.com").await.unwrap();
     // Both at once: one of them stays.
     let (one, two) = tokio::join!(gone("grace", "s-grace"), gone("grace", "s-grace-2"));
     assert_eq!([&one, &two].iter().filter(|it| it.is_ok()).count(), 1, "{one:?} {two:?}");
@@ -117,10 +151,13 @@ async fn recovery_codes_are_good_once(store: &Store) {
     let ada = id("ada");
     let hashes = |prefix: &str| (0..10).map(|n| format!("{prefix}-{n}")).collect::<Vec<_>>();
     let made = |n| an_event("recovery_codes.create", "ada", n);
-    let none = store.replace_recovery_codes(&ada, &hashes("a"), &made(4)).await;
+    let none = store.replace_recovery_codes(&ada, &hashes("a"), None, &made(4)).await;
     assert_eq!(none, Err(StoreError::NotFound { what: "second factor" }));
     let set = an_event("second_factor.set", "ada", 5);
-    store.set_second_factor(&ada, Some("sealed"), &hashes("a"), &set).await.unwrap();
+    store
+        .set_second_factor(&ada, Some(SecondFactor { sealed: "sealed", step: 7 }), &hashes("a"), None, &set)
+        .await
+        .unwrap();
     let uses = async |user: &str, hash: &str| {
         store.use_recovery_code(&id(user), hash, &an_event("recovery_code.use", user, 6)).await.unwrap()
     };
@@ -128,11 +165,14 @@ async fn recovery_codes_are_good_once(store: &Store) {
     let (one, two) = tokio::join!(uses("ada", "a-1"), uses("ada", "a-1"));
     assert!(one != two, "once, also of two at the same time");
     assert_eq!(store.count_recovery_codes(&ada).await.unwrap(), 9);
-    store.replace_recovery_codes(&ada, &hashes("b"), &made(7)).await.unwrap();
+    store.replace_recovery_codes(&ada, &hashes("b"), None, &made(7)).await.unwrap();
     assert!(!uses("ada", "a-2").await && uses("ada", "b-2").await);
     assert_eq!(store.count_recovery_codes(&ada).await.unwrap(), 9);
     // They go with the second factor.
-    store.set_second_factor(&ada, None, &[], &an_event("second_factor.delete", "ada", 8)).await.unwrap();
+    store
+        .set_second_factor(&ada, None, &[], None, &an_event("second_factor.delete", "ada", 8))
+        .await
+        .unwrap();
     assert_eq!(store.count_recovery_codes(&ada).await.unwrap(), 0);
 }
 
@@ -146,25 +186,46 @@ async fn an_address_changes_when_it_is_free(store: &Store) {
     };
     store.create_code("reset", CodePurpose::ResetPassword, &code("ada@example.com")).await.unwrap();
     store.create_code("verify", CodePurpose::VerifyEmail, &code("ada@example.org")).await.unwrap();
-    let event = || an_event("email.change", "ada", 9);
-    let taken = store.change_email(&ada, "grace@example.com", &event()).await;
-    assert_eq!(taken, Err(StoreError::Conflict { constraint: "e-mail address" }));
+    let [verified, changed] = ["email.verify", "email.change"].map(|action| an_event(action, "ada", 9));
+    let open =
+        async |secret: &str, user: &str| store.verify_email(secret, &id(user), &verified, &changed).await;
+    let missing = Err(StoreError::NotFound { what: "link" });
+    // A link is of one account, whoever is signed in.
+    assert_eq!(open("verify", "grace").await, missing);
+    store.create_code("taken", CodePurpose::VerifyEmail, &code("grace@example.com")).await.unwrap();
+    assert_eq!(open("verify", "ada").await, missing, "the newer one replaced it");
+    assert_eq!(open("taken", "ada").await, Err(StoreError::Conflict { constraint: "e-mail address" }));
     assert!(store.find_code("reset", CodePurpose::ResetPassword, NOON).await.is_ok(), "nothing was written");
-    store.change_email(&ada, "ada@example.org", &event()).await.unwrap();
+    store.create_code("verify", CodePurpose::VerifyEmail, &code("ada@example.org")).await.unwrap();
+    open("verify", "ada").await.unwrap();
+    assert_eq!(open("verify", "ada").await, missing, "good once");
     assert_eq!(store.find_user_by_email("ada@example.org").await.unwrap().id, ada);
-    // What went to the old address is not good any more.
+    // What went to the old address does not work any more.
     assert!(store.find_code("reset", CodePurpose::ResetPassword, NOON).await.is_err());
-    assert!(store.find_code("verify", CodePurpose::VerifyEmail, NOON).await.is_ok());
-    let disabled = an_event("user.update", "ada", 10);
-    store.update_user(&ada, "ada", false, Some(NOON), &disabled).await.unwrap();
-    let out = store.change_email(&ada, "ada@example.net", &event()).await;
-    assert_eq!(out, Err(StoreError::NotFound { what: "user" }));
+    store.create_code("late", CodePurpose::VerifyEmail, &code("ada@example.net")).await.unwrap();
+    let update = |disabled| UserUpdate { disabled: Some(disabled), ..UserUpdate::default() };
+    let event = an_event("user.update", "ada", 10);
+    store.update_user(&ada, &update(true), &event).await.unwrap();
+    assert_eq!(open("late", "ada").await, missing);
+    // A change of something else undoes none of it.
+    let named = UserUpdate { name: Some("Ada"), ..UserUpdate::default() };
+    let changed = store.update_user(&ada, &named, &an_event("user.update", "ada", 11)).await.unwrap();
+    assert_eq!((changed.name.as_str(), changed.disabled_at, changed.admin), ("Ada", Some(event.at), false));
 }
 
 async fn nothing_is_left_of_who_leaves(store: &Store) {
     let grace = id("grace");
     let set = an_event("second_factor.set", "grace", 11);
-    store.set_second_factor(&grace, Some("sealed"), &["c".to_owned()], &set).await.unwrap();
+    store
+        .set_second_factor(
+            &grace,
+            Some(SecondFactor { sealed: "sealed", step: 7 }),
+            &["c".to_owned()],
+            None,
+            &set,
+        )
+        .await
+        .unwrap();
     store.delete_user(&grace, &an_event("user.delete", "grace", 12)).await.unwrap();
     assert_eq!(subjects(store, "grace").await, [""; 0]);
     assert_eq!(store.count_recovery_codes(&grace).await.unwrap(), 0);

@@ -16,7 +16,7 @@ use crate::{
     service::{
         User,
         access::Caller,
-        accounts::{email_address, people, second_factor},
+        accounts::{confirm::Proof, email_address, people, second_factor},
     },
 };
 
@@ -122,7 +122,8 @@ pub struct ChangePasswordBody {
 
 /// Change your password
 ///
-/// Every other session of yours ends.
+/// Every other session of yours ends. Tokens do not end; end those that are not needed with `DELETE /api/v1/tokens/{token}`. Not possible
+/// with a token.
 #[utoipa::path(put, path = "/api/v1/me/password", operation_id = "update_password", tag = "accounts", request_body = ChangePasswordBody, responses((status = 204, description = "Changed"), Problems))]
 pub async fn update_password(
     State(shared): State<Shared>,
@@ -147,7 +148,8 @@ pub struct ChangeEmailBody {
 
 /// Change your e-mail address
 ///
-/// Sends a link to the new address. It is yours when the link is opened; until then nothing changes. The old address is told.
+/// Sends a link to the new address. It is yours when the link is opened where you are signed in; until then nothing changes. The old
+/// address is notified. Not possible with a token.
 #[utoipa::path(put, path = "/api/v1/me/email", operation_id = "update_email", tag = "accounts", request_body = ChangeEmailBody, responses((status = 202, description = "The link is on its way, if nobody has this address"), Problems))]
 pub async fn update_email(
     State(shared): State<Shared>,
@@ -196,28 +198,56 @@ pub struct SecondFactorBody {
     /// The code that your app shows now.
     #[schema(example = "123456")]
     code: String,
+    /// Your password.
+    #[schema(value_type = Option<String>, format = Password)]
+    password: Option<SecretString>,
+    /// Instead of the password, if you have a second factor already: a code of it, or a recovery code.
+    #[schema(example = "654321")]
+    current_code: Option<String>,
+}
+
+/// What shows that it is you: one of both.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProofBody {
+    /// Your password.
+    #[schema(value_type = Option<String>, format = Password)]
+    password: Option<SecretString>,
+    /// A code of your app, or a recovery code.
+    #[schema(example = "123456")]
+    code: Option<String>,
+}
+
+impl From<ProofBody> for Proof {
+    fn from(body: ProofBody) -> Self {
+        Proof { password: body.password, code: body.code }
+    }
 }
 
 /// Use a second factor from now on
 ///
-/// Answers with recovery codes, which are shown this once.
+/// Answers with recovery codes, which are shown this once. Takes your password, or a code of the second factor that it replaces; if you
+/// have no password, you must have signed in within the last 10 minutes. Not possible with a token.
 #[utoipa::path(put, path = "/api/v1/me/second-factor", operation_id = "set_second_factor", tag = "accounts", request_body = SecondFactorBody, responses((status = 200, description = "Signing in takes a code from now on", body = RecoveryCodesReply), Problems))]
 pub async fn set_second_factor(
     State(shared): State<Shared>,
     caller: Caller,
     Body(body): Body<SecondFactorBody>,
 ) -> Result<Json<RecoveryCodesReply>, Pending> {
-    let codes = second_factor::set(&shared.app, &caller, &body.secret, &body.code).await?;
+    let proof = Proof { password: body.password, code: body.current_code };
+    let codes = second_factor::set(&shared.app, &caller, &body.secret, &body.code, &proof).await?;
     Ok(RecoveryCodesReply::of(codes))
 }
 
 /// Use no second factor any more
-#[utoipa::path(delete, path = "/api/v1/me/second-factor", operation_id = "delete_second_factor", tag = "accounts", request_body = PasswordBody, responses((status = 204, description = "Signing in takes no code any more"), Problems))]
+///
+/// Takes your password or a code; if you have no password, you must have signed in within the last 10 minutes. Not possible with a token.
+#[utoipa::path(delete, path = "/api/v1/me/second-factor", operation_id = "delete_second_factor", tag = "accounts", request_body = ProofBody, responses((status = 204, description = "Signing in takes no code any more"), Problems))]
 pub async fn delete_second_factor(
     State(shared): State<Shared>,
     caller: Caller,
-    Body(body): Body<PasswordBody>,
+    Body(body): Body<ProofBody>,
 ) -> Result<StatusCode, Pending> {
-    second_factor::delete(&shared.app, &caller, &body.password).await?;
+    second_factor::delete(&shared.app, &caller, &body.into()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -60,7 +60,7 @@ pub async fn list_identities(
 
 /// Sign in with an identity provider no more
 ///
-/// Refused if it is all you can sign in with: choose a password first.
+/// Refused if it is all you can sign in with: choose a password first. Not possible with a token.
 #[utoipa::path(delete, path = "/api/v1/me/identities/{identity}", operation_id = "delete_identity", tag = "accounts", params(("identity" = String, Path, description = "Its id")), responses((status = 204, description = "Gone"), Problems))]
 pub async fn delete_identity(
     State(shared): State<Shared>,

@@ -137,7 +137,8 @@ pub struct NewInvitationReply {
     /// The invitation.
     #[serde(flatten)]
     invitation: InvitationReply,
-    /// Where to follow it, to hand over another way; shown this once.
+    /// Where to follow it, to hand over another way; shown this once. The message has another link, which alone proves the e-mail address: an
+    /// account made with this one is not verified, and none is made where `oidc.sign_up` or `oidc.email_domains` forbids it.
     link: String,
     /// The message with the link was sent.
     sent: bool,
@@ -156,6 +157,8 @@ pub async fn list_invitations(
 }
 
 /// Ask somebody to come
+///
+/// The invitation ends with your right to invite: when you are disabled, leave the project, or are no owner of it any more.
 #[utoipa::path(post, path = "/api/v1/projects/{project}/invitations", operation_id = "create_invitation", tag = "members", params(("project" = String, Path, description = "Its id")), request_body = InvitationBody, responses((status = 201, description = "Asked", body = NewInvitationReply), Problems))]
 pub async fn create_invitation(
     State(shared): State<Shared>,

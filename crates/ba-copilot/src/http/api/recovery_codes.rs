@@ -1,19 +1,16 @@
 //! `/api/v1/me/recovery-codes`: what is good once instead of a code of the second factor.
 
 use axum::{Json, extract::State, http::StatusCode};
-use llm::SecretString;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::account::ProofBody;
 use crate::{
     http::{
         Shared,
         error::{Body, Pending, Problems},
     },
-    service::{
-        access::Caller,
-        accounts::recovery::{self, Proof},
-    },
+    service::{access::Caller, accounts::recovery},
 };
 
 /// Your recovery codes. They are shown this once.
@@ -48,28 +45,16 @@ pub async fn count_recovery_codes(
     Ok(Json(RecoveryCodesLeftReply { left }))
 }
 
-/// What shows that it is you: one of both.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RecoveryCodesBody {
-    /// Your password.
-    #[schema(value_type = Option<String>, format = Password)]
-    password: Option<SecretString>,
-    /// A code of your app, or a recovery code.
-    #[schema(example = "123456")]
-    code: Option<String>,
-}
-
 /// Get ten new recovery codes
 ///
-/// Those of before are not good any more.
-#[utoipa::path(post, path = "/api/v1/me/recovery-codes", operation_id = "create_recovery_codes", tag = "accounts", request_body = RecoveryCodesBody, responses((status = 201, description = "The codes, shown this once", body = RecoveryCodesReply), Problems))]
+/// Those of before do not work any more. Takes your password or a code; if you have no password, you must have signed in within the last 10
+/// minutes. Not possible with a token.
+#[utoipa::path(post, path = "/api/v1/me/recovery-codes", operation_id = "create_recovery_codes", tag = "accounts", request_body = ProofBody, responses((status = 201, description = "The codes, shown this once", body = RecoveryCodesReply), Problems))]
 pub async fn create_recovery_codes(
     State(shared): State<Shared>,
     caller: Caller,
-    Body(body): Body<RecoveryCodesBody>,
+    Body(body): Body<ProofBody>,
 ) -> Result<(StatusCode, Json<RecoveryCodesReply>), Pending> {
-    let proof = Proof { password: body.password, code: body.code };
-    let codes = recovery::create_recovery_codes(&shared.app, &caller, proof).await?;
+    let codes = recovery::create_recovery_codes(&shared.app, &caller, body.into()).await?;
     Ok((StatusCode::CREATED, RecoveryCodesReply::of(codes)))
 }

@@ -201,7 +201,10 @@ pub struct FinishResetBody {
 }
 
 /// Choose a new password
-#[utoipa::path(post, path = "/api/v1/password-resets/finish", operation_id = "finish_password_reset", tag = "accounts", request_body = FinishResetBody, responses((status = 204, description = "It is the new password now; every session has ended"), Problems))]
+///
+/// Every session and every token of the account ends. If the link was mailed and the e-mail address was not proven before, its second
+/// factor, recovery codes, identities and keys of vendors are removed too.
+#[utoipa::path(post, path = "/api/v1/password-resets/finish", operation_id = "finish_password_reset", tag = "accounts", request_body = FinishResetBody, responses((status = 204, description = "It is the new password now; every session and every token of the account has ended"), Problems))]
 pub async fn finish_password_reset(
     State(shared): State<Shared>,
     Body(body): Body<FinishResetBody>,

@@ -98,6 +98,8 @@ pub async fn list_tokens(
 }
 
 /// Make a token
+///
+/// Not possible with a token: it would outlive the one that made it, or do more.
 #[utoipa::path(post, path = "/api/v1/tokens", operation_id = "create_token", tag = "accounts", request_body = TokenBody, responses((status = 201, description = "The token and its secret", body = NewTokenReply), Problems))]
 pub async fn create_token(
     State(shared): State<Shared>,

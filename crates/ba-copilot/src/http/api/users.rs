@@ -77,7 +77,7 @@ pub struct NewUserReply {
     /// Who.
     #[serde(flatten)]
     user: UserReply,
-    /// Where they choose their password; good for a day, shown this once.
+    /// Where they choose their password; good for a day, shown this once. Because it is shown, following it proves no e-mail address.
     #[serde(skip_serializing_if = "Option::is_none")]
     link: Option<String>,
 }
@@ -104,6 +104,8 @@ pub async fn list_users(
 }
 
 /// Add somebody
+///
+/// With a token, nobody is made an administrator.
 #[utoipa::path(post, path = "/api/v1/users", operation_id = "create_user", tag = "administration", request_body = UserBody, responses((status = 201, description = "They are here", body = NewUserReply), Problems))]
 pub async fn create_user(
     State(shared): State<Shared>,
@@ -117,6 +119,8 @@ pub async fn create_user(
 }
 
 /// Change what somebody may do
+///
+/// With a token, nobody is made an administrator.
 #[utoipa::path(patch, path = "/api/v1/users/{user}", operation_id = "update_user", tag = "administration", params(("user" = String, Path, description = "Their id")), request_body = UpdateUserBody, responses((status = 200, description = "Changed", body = UserReply), Problems))]
 pub async fn update_user(
     State(shared): State<Shared>,

@@ -1,5 +1,5 @@
 //! E-mail addresses: how people show that one is theirs, and how they change it. An address is never taken on anybody's
-//! word: it changes when the link that was sent to it is opened.
+//! word: it changes when the link that was sent to it is opened by whoever is signed in to the account.
 
 use secrecy::SecretString;
 use serde_json::json;
@@ -44,38 +44,32 @@ pub async fn request_verification(app: &App, caller: &Caller) -> Result<(), Erro
         to: &person.email,
         subject: "Your e-mail address for BA Copilot".to_owned(),
         body: format!(
-            "Show that this address is yours by opening this link within {LINK_H} hours:\n{link}\n"
+            "Show that this address is yours by opening this link within {LINK_H} hours, where you are signed in:\n{link}\n\nIf you have no account of BA Copilot, do nothing.\n"
         ),
     };
     send_counted(app, counted, letter).await
 }
 
-/// Remembers that the person of a link has the e-mail address that it was sent to; if it is another one than before, it is
-/// theirs from now on.
+/// Follows a link that was sent to an e-mail address: the caller's account has it from now on. The caller is signed in to the account
+/// that asked for the link: a link that another person asked for is followed by mistake, and would give their account a proven
+/// address that is not theirs.
 ///
 /// # Errors
-/// When the link is not good any more, or somebody else has the address meanwhile.
-pub async fn verify_email(app: &App, code: &str) -> Result<(), Error> {
-    let store = store(app)?;
-    let stale = || Error::invalid("code", "This link is not good, or not any more. Ask for another one.");
-    let taken = store
-        .take_code(&secrets::hash(code), CodePurpose::VerifyEmail, app.clock.now_us())
-        .await
-        .map_err(|_| stale())?;
-    let user = taken.user_id.ok_or_else(stale)?;
-    let person = store.find_user(&user).await?;
-    let Some(address) = taken.email.filter(|address| *address != person.email) else {
-        let event = Caller::local().did(app, "email.verify", None, user.as_str(), &json!({}))?;
-        return Ok(store.verify_email(&user, &event).await?);
-    };
-    let event = Caller::local().did(app, "email.change", None, user.as_str(), &json!({}))?;
-    match store.change_email(&user, &address, &event).await {
+/// When the link does not work (any more) or was asked for by another account, or another account has the address meanwhile.
+pub async fn verify_email(app: &App, caller: &Caller, code: &str) -> Result<(), Error> {
+    let person = caller.in_person()?;
+    let verified = caller.did(app, "email.verify", None, person.id.as_str(), &json!({}))?;
+    let changed = caller.did(app, "email.change", None, person.id.as_str(), &json!({}))?;
+    match store(app)?.verify_email(&secrets::hash(code), &person.id, &verified, &changed).await {
         // Whoever opened the link has the address, so that this tells nobody else.
         Err(StoreError::Conflict { .. }) => Err(Error::Conflict(
             "Another account has this e-mail address meanwhile. Sign in with that one, or choose another address."
                 .to_owned(),
         )),
-        Err(StoreError::NotFound { .. }) => Err(stale()),
+        Err(StoreError::NotFound { .. }) => Err(Error::invalid(
+            "code",
+            "This link does not work any more, or was sent for another account than the one that you are signed in to. Ask for another one at /account.",
+        )),
         other => Ok(other?),
     }
 }
@@ -91,7 +85,7 @@ pub async fn request_email_change(
     new: &str,
     password: &SecretString,
 ) -> Result<(), Error> {
-    let person = caller.account()?;
+    let person = caller.in_person()?;
     let address = email(new)?;
     passwords::prove(app, person, password).await?;
     if address == person.email {
@@ -119,7 +113,7 @@ async fn send_letters(app: &App, person: &User, address: &str) -> Result<(), Err
         to: &person.email,
         subject: "Your account of BA Copilot gets another e-mail address".to_owned(),
         body: format!(
-            "Somebody, probably you, wants to sign in to your account of BA Copilot with another e-mail address. It changes when the link that was sent to that address is opened.\n\nIf it was not you, choose a new password at {}/forgot-password now: the link is not good any more then, and everybody is signed out.\n",
+            "Somebody, probably you, wants to sign in to your account of BA Copilot with another e-mail address. It changes when the link that was sent to that address is opened.\n\nIf it was not you, choose a new password at {}/forgot-password now: the link does not work any more then, all tokens end, and everybody is signed out.\n",
             app.config.public_url()
         ),
     };
@@ -140,7 +134,7 @@ async fn send_change_link(app: &App, person: &User, address: &str) -> Result<(),
             let secret = keep_code(app, CodePurpose::VerifyEmail, Some(person), Some(address)).await?;
             let link = link(app, "/verify-email", &secret);
             format!(
-                "Somebody, probably you, wants to use this e-mail address for an account of BA Copilot.\n\nShow that it is yours by opening this link within {LINK_H} hours; you sign in with it from then on:\n{link}\n\nIf it was not you, do nothing.\n"
+                "Somebody, probably you, wants to use this e-mail address for an account of BA Copilot.\n\nShow that it is yours by opening this link within {LINK_H} hours, where you are signed in to that account; you sign in with it from then on:\n{link}\n\nIf it was not you, do nothing.\n"
             )
         }
         Err(other) => return Err(other.into()),

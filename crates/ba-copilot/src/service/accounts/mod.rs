@@ -1,6 +1,7 @@
 //! Accounts: how people prove who they are, and what they manage of themselves.
 
 pub(in crate::service) mod attempts;
+pub mod confirm;
 pub mod email_address;
 pub mod hashing;
 pub mod oidc;

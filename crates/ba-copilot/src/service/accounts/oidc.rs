@@ -5,7 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use store::{Identity, NewUser, ProjectId, StoreError, TimeUs, User, UserId};
+use store::{
+    CredentialEvents, Identity, NewAuditEvent, NewUser, ProjectId, StoreError, TimeUs, User, UserId,
+};
 
 use super::{
     email, name,
@@ -163,23 +165,26 @@ async fn come_back(
     Ok(signed_in)
 }
 
+/// Whether the setting oidc.email_domains admits an e-mail address.
+pub(in crate::service) fn is_allowed_domain(app: &App, address: &str) -> bool {
+    let mut domains = words(&app.config.oidc.email_domains).peekable();
+    let domain = address.rsplit_once('@').map(|(_, domain)| domain);
+    domains.peek().is_none()
+        || domain.is_some_and(|domain| domains.any(|allowed| allowed.eq_ignore_ascii_case(domain)))
+}
+
 /// Who it is here; none if somebody else wrote the same meanwhile, and it is to be looked for again.
 async fn find_person(app: &App, claims: &Claims) -> Result<Option<User>, Error> {
     let store = store(app)?;
-    let settings = &app.config.oidc;
     // What is no address of ours is none. Small letters of ASCII alone: others may become those of somebody else's address,
     // such as the sign of the kelvin.
     let small = |text: &str| email(text).ok().filter(|small| *small == text.trim().to_ascii_lowercase());
     let address = claims.verified_email.as_deref().and_then(small);
-    let mut domains = words(&settings.email_domains).peekable();
-    if domains.peek().is_some() {
-        let domain =
-            address.as_deref().and_then(|address| address.rsplit_once('@')).map(|(_, domain)| domain);
-        if !domain.is_some_and(|domain| domains.any(|allowed| allowed.eq_ignore_ascii_case(domain))) {
-            return Err(refused(
-                "People come in this way only with a confirmed e-mail address of certain domains, and yours is none of them. Ask whoever runs this server.",
-            ));
-        }
+    // No address is of no domain.
+    if !is_allowed_domain(app, address.as_deref().unwrap_or_default()) {
+        return Err(refused(
+            "People come in this way only with a confirmed e-mail address of certain domains, and yours is none of them. Ask whoever runs this server.",
+        ));
     }
     match store.find_identity(&claims.issuer, &claims.subject).await {
         Ok(identity) => return Ok(Some(store.find_user(&identity.user_id).await?)),
@@ -196,19 +201,14 @@ async fn find_person(app: &App, claims: &Claims) -> Result<Option<User>, Error> 
         // They get no other way in.
         Ok(person) if person.disabled_at.is_some() => Ok(Some(person)),
         Ok(person) => link(app, claims, person).await,
-        Err(StoreError::NotFound { .. }) => {
-            if !settings.sign_up && !store.has_open_invitation(&address, app.clock.now_us()).await? {
-                return Err(refused(
-                    "You have no account here, and nobody has invited your e-mail address. Ask whoever runs this server for an invitation.",
-                ));
-            }
-            create(app, claims, address).await
-        }
+        Err(StoreError::NotFound { .. }) => create(app, claims, address).await,
         Err(other) => Err(other.into()),
     }
 }
 
-/// Remembers who somebody is there who is here already.
+/// Links an identity to the account of its e-mail address. If the account has not proven the address by mail, the provider is the
+/// first to prove it, and what the account could be entered with before is removed: another person may have made it to wait for
+/// this one. (Refusing instead would let anyone lock people out who registers their addresses first.)
 async fn link(app: &App, claims: &Claims, person: User) -> Result<Option<User>, Error> {
     let identity = Identity {
         issuer: claims.issuer.clone(),
@@ -216,10 +216,21 @@ async fn link(app: &App, claims: &Claims, person: User) -> Result<Option<User>, 
         user_id: person.id.clone(),
         created_at: app.clock.now_us(),
     };
-    let mut event = Caller::local().did(app, "identity.create", None, &public_id(&identity), &json!({}))?;
-    event.user_id = Some(person.id.clone());
-    match store(app)?.create_identity(&identity, &event).await {
-        Ok(()) => Ok(Some(person)),
+    let event = |action, subject: &str| {
+        let event = Caller::local().did(app, action, None, subject, &json!({"single_sign_on": true}))?;
+        Ok::<_, Error>(NewAuditEvent { user_id: Some(person.id.clone()), ..event })
+    };
+    let change = event("identity.create", &public_id(&identity))?;
+    let verified = event("email.verify", person.id.as_str())?;
+    let revoked = event("credentials.revoke", person.id.as_str())?;
+    let events = CredentialEvents { change: &change, verified: &verified, revoked: &revoked };
+    match store(app)?.create_identity(&identity, &person.email, events).await {
+        Ok(linked) => {
+            if person.verified_at.is_none() {
+                tracing::info!(user.id = %person.id, "An account was linked whose address was not proven; its credentials are removed");
+            }
+            Ok(Some(linked))
+        }
         Err(StoreError::Conflict { .. } | StoreError::NotFound { .. }) => Ok(None),
         Err(other) => Err(other.into()),
     }
@@ -244,6 +255,7 @@ async fn create(app: &App, claims: &Claims, address: String) -> Result<Option<Us
         created_at: now,
         project_id: ProjectId::parse(app.clock.new_id("prj"))?,
         must_be_first: false,
+        must_be_invited: !app.config.oidc.sign_up,
         identity: Some((claims.issuer.clone(), claims.subject.clone())),
     };
     let details = json!({"admin": false, "single_sign_on": true});
@@ -251,6 +263,9 @@ async fn create(app: &App, claims: &Claims, address: String) -> Result<Option<Us
     match store(app)?.create_user(&user, &event).await {
         Ok(person) => Ok(Some(person)),
         Err(StoreError::Conflict { .. }) => Ok(None),
+        Err(StoreError::NotFound { .. }) => Err(refused(
+            "You have no account here, and nobody has invited your e-mail address. Ask whoever runs this server for an invitation.",
+        )),
         Err(other) => Err(other.into()),
     }
 }
@@ -362,7 +377,7 @@ pub async fn list_identities(app: &App, caller: &Caller) -> Result<Vec<Listed>, 
 /// # Errors
 /// When there is no such identity of theirs, or they could not sign in any more.
 pub async fn delete_identity(app: &App, caller: &Caller, id: &str) -> Result<(), Error> {
-    let person = caller.account()?;
+    let person = caller.in_person()?;
     let store = store(app)?;
     let identities = store.list_identities(&person.id).await?;
     let identity =

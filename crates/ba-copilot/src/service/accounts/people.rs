@@ -2,7 +2,10 @@
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use store::{AuditFilter, AuditOf, CodePurpose, NewUser, OneTimeCode, ProjectId, StoreError, User, UserId};
+use store::{
+    AuditFilter, AuditOf, CodePurpose, CredentialEvents, NewAuditEvent, NewUser, OneTimeCode, ProjectId,
+    StoreError, User, UserId, UserUpdate,
+};
 
 use super::{
     HOUR_S, email, is_local, name, passwords,
@@ -74,7 +77,8 @@ pub async fn set_up(
         })?;
     }
     let newcomer = Newcomer { admin: true, ..newcomer };
-    let person = write(app, &Caller::local(), newcomer, true, true).await?;
+    // Whoever runs the server wrote the address; nothing has shown yet that it is theirs.
+    let person = write(app, &Caller::local(), newcomer, true).await?;
     begin(app, person, from).await
 }
 
@@ -117,49 +121,74 @@ pub async fn create_user(app: &App, caller: &Caller, newcomer: Newcomer) -> Resu
         passwords::check_new(app, password, &address).await?;
     }
     let newcomer = Newcomer { admin: newcomer.admin || first, ..newcomer };
+    if newcomer.admin {
+        caller.not_by_token("make anyone an administrator")?;
+    }
     let has_password = newcomer.password.is_some();
-    let person = write(app, caller, newcomer, first, false).await?;
-    let link = if has_password { None } else { Some(create_password_link(app, &person).await?) };
+    let person = write(app, caller, newcomer, first).await?;
+    let link = if has_password { None } else { Some(create_shown_link(app, &person).await?) };
     Ok(Added { person, link })
 }
 
-/// Makes somebody who proved the e-mail address by following a link that was sent there.
-pub(in crate::service) async fn create_invited(app: &App, newcomer: Newcomer) -> Result<User, Error> {
+/// An account that is made by following an invitation.
+pub(in crate::service) struct Invited<'a> {
+    /// The hash of the link.
+    pub(in crate::service) link_hash: &'a str,
+    /// The link was sent by mail alone, so that following it proves the e-mail address.
+    pub(in crate::service) mailed: bool,
+    /// The event that the invitation is accepted; the account becomes its author.
+    pub(in crate::service) accepted: NewAuditEvent,
+}
+
+/// Makes an account for somebody who follows an invitation, which is used up: both or nothing.
+pub(in crate::service) async fn create_invited(
+    app: &App,
+    newcomer: Newcomer,
+    invited: Invited<'_>,
+) -> Result<User, Error> {
     let address = email(&newcomer.email)?;
     let password =
         newcomer.password.as_ref().ok_or_else(|| Error::invalid("password", "Choose a password."))?;
     passwords::check_new(app, password, &address).await?;
-    write(app, &Caller::local(), newcomer, false, true).await
+    let mut user = new_user(app, newcomer).await?;
+    user.verified_at = invited.mailed.then_some(user.created_at);
+    let created =
+        Caller::local().did(app, "user.create", None, user.id.as_str(), &json!({"admin": false}))?;
+    let accepted = NewAuditEvent { user_id: Some(user.id.clone()), ..invited.accepted };
+    made(app, store(app)?.create_invited_user(&user, invited.link_hash, &created, &accepted).await)
 }
 
-async fn write(
-    app: &App,
-    caller: &Caller,
-    newcomer: Newcomer,
-    must_be_first: bool,
-    verified: bool,
-) -> Result<User, Error> {
-    let now = app.clock.now_us();
+async fn write(app: &App, caller: &Caller, newcomer: Newcomer, must_be_first: bool) -> Result<User, Error> {
+    let user = NewUser { must_be_first, ..new_user(app, newcomer).await? };
+    let event = caller.did(app, "user.create", None, user.id.as_str(), &json!({"admin": user.admin}))?;
+    made(app, store(app)?.create_user(&user, &event).await)
+}
+
+/// What is written of a new account. Its e-mail address is not proven.
+async fn new_user(app: &App, newcomer: Newcomer) -> Result<NewUser, Error> {
     let person_name = name("name", &newcomer.name)?;
     let password_hash = match &newcomer.password {
         Some(password) => Some(passwords::hash(app, password).await?),
         None => None,
     };
-    let user = NewUser {
+    Ok(NewUser {
         id: UserId::parse(app.clock.new_id("usr"))?,
         email: email(&newcomer.email)?,
         project_name: format!("{person_name}'s project"),
         name: person_name,
         password_hash,
         admin: newcomer.admin,
-        verified_at: verified.then_some(now),
-        created_at: now,
+        verified_at: None,
+        created_at: app.clock.now_us(),
         project_id: ProjectId::parse(app.clock.new_id("prj"))?,
-        must_be_first,
+        must_be_first: false,
+        must_be_invited: false,
         identity: None,
-    };
-    let event = caller.did(app, "user.create", None, user.id.as_str(), &json!({"admin": user.admin}))?;
-    match store(app)?.create_user(&user, &event).await {
+    })
+}
+
+fn made(app: &App, result: Result<User, StoreError>) -> Result<User, Error> {
+    match result {
         Err(StoreError::Conflict { constraint: "e-mail address" }) => {
             Err(Error::Conflict("Somebody has this e-mail address already.".to_owned()))
         }
@@ -196,6 +225,9 @@ pub struct UserChanges {
 pub async fn update_user(app: &App, caller: &Caller, id: &str, changes: &UserChanges) -> Result<User, Error> {
     caller.admin()?;
     let id = UserId::parse(id).map_err(|_| Error::NotFound("user"))?;
+    if changes.admin == Some(true) {
+        caller.not_by_token("make anyone an administrator")?;
+    }
     if caller.user_id() == Some(&id) {
         return Err(Error::Conflict(
             "You cannot change your own rights, or nobody might be left who can. Ask another administrator."
@@ -204,15 +236,13 @@ pub async fn update_user(app: &App, caller: &Caller, id: &str, changes: &UserCha
     }
     let store = store(app)?;
     let person = store.find_user(&id).await?;
-    let admin = changes.admin.unwrap_or(person.admin);
-    let disabled_at = match changes.disabled {
-        Some(true) => Some(person.disabled_at.unwrap_or_else(|| app.clock.now_us())),
-        Some(false) => None,
-        None => person.disabled_at,
-    };
-    let details = json!({"admin": admin, "disabled": disabled_at.is_some()});
+    let details = json!({
+        "admin": changes.admin.unwrap_or(person.admin),
+        "disabled": changes.disabled.unwrap_or(person.disabled_at.is_some()),
+    });
     let event = caller.did(app, "user.update", None, id.as_str(), &details)?;
-    Ok(store.update_user(&id, &person.name, admin, disabled_at, &event).await?)
+    let update = UserUpdate { name: None, admin: changes.admin, disabled: changes.disabled };
+    Ok(store.update_user(&id, &update, &event).await?)
 }
 
 /// Somebody, by their e-mail address; for those who run the server.
@@ -239,16 +269,17 @@ pub async fn act_for(app: &App, caller: &Caller, address: &str) -> Result<Caller
 pub async fn reset_second_factor(app: &App, caller: &Caller, address: &str) -> Result<(), Error> {
     let person = find_user(app, caller, address).await?;
     let event = caller.did(app, "second_factor.delete", None, person.id.as_str(), &json!({}))?;
-    Ok(store(app)?.set_second_factor(&person.id, None, &[], &event).await?)
+    Ok(store(app)?.set_second_factor(&person.id, None, &[], None, &event).await?)
 }
 
-/// A link with which somebody can choose a password, to hand to them; for those who run the server.
+/// A link with which somebody can choose a password, to hand to them; for those who run the server. Following it proves no e-mail
+/// address, because it is shown here.
 ///
 /// # Errors
 /// When there is no such person.
 pub async fn create_reset_link(app: &App, caller: &Caller, address: &str) -> Result<String, Error> {
     let person = find_user(app, caller, address).await?;
-    create_password_link(app, &person).await
+    create_shown_link(app, &person).await
 }
 
 /// The caller as they are now.
@@ -267,10 +298,12 @@ pub async fn update_me(app: &App, caller: &Caller, new_name: &str) -> Result<Use
     let person = caller.account()?;
     let event = caller.did(app, "user.update", None, person.id.as_str(), &json!({}))?;
     let new_name = name("name", new_name)?;
-    Ok(store(app)?.update_user(&person.id, &new_name, person.admin, person.disabled_at, &event).await?)
+    let update = UserUpdate { name: Some(&new_name), ..UserUpdate::default() };
+    Ok(store(app)?.update_user(&person.id, &update, &event).await?)
 }
 
-/// Changes the caller's password; every other session of theirs ends.
+/// Changes the caller's password; every other session of theirs ends. Tokens go on: programs use them, and the person who knows the
+/// old password can see and end them.
 ///
 /// # Errors
 /// When the old one is wrong, or the new one is not good enough.
@@ -280,12 +313,12 @@ pub async fn change_password(
     old: &SecretString,
     new: &SecretString,
 ) -> Result<(), Error> {
-    let person = caller.account()?;
+    let person = caller.in_person()?;
     passwords::prove(app, person, old).await?;
     passwords::check_new(app, new, &person.email).await?;
     let hash = passwords::hash(app, new).await?;
     let event = caller.did(app, "password.change", None, person.id.as_str(), &json!({}))?;
-    Ok(store(app)?.set_password(&person.id, &hash, caller.session(), &event).await?)
+    Ok(store(app)?.change_password(&person.id, &hash, caller.session(), &event).await?)
 }
 
 /// Sends a link to choose a new password, if there is such a person. Whether there is, neither the answer nor its time says:
@@ -320,12 +353,12 @@ async fn send_reset(app: &App, address: &str, network: &Network) -> Result<(), E
     };
     // Before the link is made, which ends the one before it: of those that were sent, the newest stays good.
     let Some(counted) = count_recipient(app, MailKind::PasswordReset, address).await? else { return Ok(()) };
-    let link = create_password_link(app, &person).await?;
+    let link = create_mailed_link(app, &person).await?;
     let letter = Letter {
         to: address,
         subject: "Choose a new password for BA Copilot".to_owned(),
         body: format!(
-            "Somebody, probably you, asked for a new password for BA Copilot.\n\nChoose one here within {LINK_H} hours:\n{link}\n\nIf it was not you, do nothing: your password stays as it is.\n"
+            "Somebody, probably you, asked for a new password for BA Copilot.\n\nChoose one here within {LINK_H} hours:\n{link}\n\nWith the new password, everybody who is signed in to your account is signed out, and all of its tokens end.\n\nIf it was not you, do nothing: your password stays as it is.\n"
         ),
     };
     let sent = app.mailer.send(letter).await;
@@ -335,7 +368,9 @@ async fn send_reset(app: &App, address: &str, network: &Network) -> Result<(), E
     sent
 }
 
-/// Gives the person of a link the password that they chose. Every session of theirs ends.
+/// Gives the person of a link the password that they chose. Every session and every token of theirs ends: who asks for a new password
+/// may do so because a stranger is in. A link that was mailed also proves the e-mail address; if it was not proven before, the second
+/// factor and everything else that the account could be entered with is removed as well.
 ///
 /// # Errors
 /// When the link is not good any more, or the password not good enough.
@@ -354,12 +389,17 @@ pub async fn reset_password(app: &App, code: &str, password: &SecretString) -> R
     // Before the link is used up, so that a weak password does not cost it.
     passwords::check_new(app, password, &person.email).await?;
     let new_hash = passwords::hash(app, password).await?;
-    store.take_code(&hash, CodePurpose::ResetPassword, now).await.map_err(|_| stale())?;
-    let event = Caller::local().did(app, "password.reset", None, person.id.as_str(), &json!({}))?;
-    store.set_password(&person.id, &new_hash, None, &event).await?;
-    // Whoever follows a link that was sent to an address has it.
-    let event = Caller::local().did(app, "email.verify", None, person.id.as_str(), &json!({}))?;
-    Ok(store.verify_email(&person.id, &event).await?)
+    let event = |action| {
+        let event = Caller::local().did(app, action, None, person.id.as_str(), &json!({}))?;
+        Ok::<_, Error>(NewAuditEvent { user_id: Some(person.id.clone()), ..event })
+    };
+    let (change, verified, revoked) =
+        (event("password.reset")?, event("email.verify")?, event("credentials.revoke")?);
+    let events = CredentialEvents { change: &change, verified: &verified, revoked: &revoked };
+    match store.reset_password(&hash, &person.id, &new_hash, events).await {
+        Err(StoreError::NotFound { .. }) => Err(stale()),
+        other => Ok(other?),
+    }
 }
 
 /// Everything that is kept about the caller, but for what others may not see either: hashes and secrets.
@@ -411,12 +451,19 @@ pub async fn delete_me(app: &App, caller: &Caller, password: &SecretString) -> R
     Ok(store(app)?.delete_user(&person.id, &event).await?)
 }
 
-async fn create_password_link(app: &App, person: &User) -> Result<String, Error> {
+/// A link for a new password that only the mailbox of the person gets to see.
+async fn create_mailed_link(app: &App, person: &User) -> Result<String, Error> {
     let secret = keep_code(app, CodePurpose::ResetPassword, Some(person), Some(&person.email)).await?;
     Ok(link(app, "/reset-password", &secret))
 }
 
-/// Keeps a link for a while that is sent to an address; what stands behind `code=` in it.
+/// A link for a new password that somebody else sees: it names no address, so that following it proves none.
+async fn create_shown_link(app: &App, person: &User) -> Result<String, Error> {
+    let secret = keep_code(app, CodePurpose::ResetPassword, Some(person), None).await?;
+    Ok(link(app, "/reset-password", &secret))
+}
+
+/// Keeps a link for a while; what stands behind `code=` in it. With an address, the link is sent there and shown to no one.
 pub(super) async fn keep_code(
     app: &App,
     purpose: CodePurpose,

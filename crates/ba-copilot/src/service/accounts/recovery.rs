@@ -1,11 +1,10 @@
 //! Recovery codes: ten, each good once instead of a code of the second factor, for those whose telephone is gone. Shown
 //! once; only hashes are kept.
 
-use secrecy::SecretString;
 use serde_json::json;
 use store::User;
 
-use super::{passwords, second_factor};
+use super::confirm::{Proof, confirm};
 use crate::{
     app::App,
     service::{
@@ -61,36 +60,21 @@ pub(super) async fn use_up(app: &App, person: &User, code: &str) -> Result<bool,
     Ok(store(app)?.use_recovery_code(&person.id, &hash(person, code), &event).await?)
 }
 
-/// What somebody shows who wants new codes: one of both.
-#[derive(Default)]
-pub struct Proof {
-    /// Their password.
-    pub password: Option<SecretString>,
-    /// A code of their app, or a recovery code.
-    pub code: Option<String>,
-}
-
 /// Makes ten new codes for the caller; the old ones are not good any more.
 ///
 /// # Errors
 /// When the caller has no second factor, or neither the password nor the code is right.
 pub async fn create_recovery_codes(app: &App, caller: &Caller, proof: Proof) -> Result<Vec<String>, Error> {
-    let person = caller.account()?;
+    let person = caller.in_person()?;
     if person.second_factor.is_none() {
         return Err(Error::Conflict(
             "You have no second factor, so there is nothing to recover. Set one up first.".to_owned(),
         ));
     }
-    match (&proof.password, &proof.code) {
-        (Some(password), _) => passwords::prove(app, person, password).await?,
-        (None, Some(code)) => second_factor::prove(app, person, code).await?,
-        (None, None) => {
-            return Err(Error::invalid("password", "Send your password, or a code that is good now."));
-        }
-    }
+    confirm(app, caller, &proof).await?;
     let codes = new_codes(person)?;
     let event = caller.did(app, "recovery_codes.create", None, person.id.as_str(), &json!({}))?;
-    store(app)?.replace_recovery_codes(&person.id, &codes.hashes, &event).await?;
+    store(app)?.replace_recovery_codes(&person.id, &codes.hashes, caller.session(), &event).await?;
     Ok(codes.shown)
 }
 

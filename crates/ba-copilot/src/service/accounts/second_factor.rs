@@ -1,12 +1,13 @@
 //! The second factor: a code of six digits from an app, new every half minute (RFC 6238), good once.
 
-use secrecy::SecretString;
 use serde_json::json;
-use store::{AttemptLimit, User};
+use store::{AttemptLimit, SecondFactor, User};
 use totp_rs::{Builder, Secret, Totp};
 
 use super::{
-    attempts, passwords, recovery,
+    attempts,
+    confirm::{Proof, confirm},
+    recovery,
     sign_in::{MAX_FAILURES, WINDOW_S, too_many_proofs},
 };
 use crate::{
@@ -34,7 +35,11 @@ fn totp(person: &User, secret: Secret) -> Result<Totp, Error> {
         .with_account_name(account)
         .with_issuer(Some("BA Copilot"))
         .build()
-        .map_err(|_| Error::invalid("secret", "This is not a secret that this server made. Begin again."))
+        .map_err(|_| no_secret())
+}
+
+fn no_secret() -> Error {
+    Error::invalid("secret", "This is not a secret that this server made. Begin again.")
 }
 
 fn context(person: &User) -> String {
@@ -44,21 +49,38 @@ fn context(person: &User) -> String {
 /// A new secret for the caller's app.
 ///
 /// # Errors
-/// When the caller has no account.
+/// When the caller has no account, or came with a token.
 pub fn offer(caller: &Caller) -> Result<Offered, Error> {
-    let person = caller.account()?;
+    caller.in_person()?;
     let secret = Secret::from(secrets::random::<20>()?.as_slice());
+    offer_again(caller, &secret.to_base32())
+}
+
+/// The same secret once more, after something else that came with it was wrong.
+///
+/// # Errors
+/// When it is none, or the caller has no account.
+pub fn offer_again(caller: &Caller, secret: &str) -> Result<Offered, Error> {
+    let person = caller.in_person()?;
+    let secret = Secret::try_from_base32(secret.trim()).map_err(|_| no_secret())?;
     let text = secret.to_base32();
     let url = totp(person, secret)?.to_url().map_err(|_| Error::Internal("no link for an app".to_owned()))?;
     Ok(Offered { secret: text, url })
 }
 
-/// Keeps the secret, now that the caller's app shows the right code. Returns the recovery codes, which are shown this once.
+/// Keeps the secret, now that the caller's app shows the right code, in place of the one before. Returns the recovery codes, which
+/// are shown this once.
 ///
 /// # Errors
-/// When the code is not the secret's.
-pub async fn set(app: &App, caller: &Caller, secret: &str, code: &str) -> Result<Vec<String>, Error> {
-    let person = caller.account()?;
+/// When the code is not the secret's, or the caller did not confirm who they are.
+pub async fn set(
+    app: &App,
+    caller: &Caller,
+    secret: &str,
+    code: &str,
+    proof: &Proof,
+) -> Result<Vec<String>, Error> {
+    let person = caller.in_person()?;
     let wrong =
         || Error::invalid("code", "This is not the code that the app shows now. Type the newest one.");
     let parsed = Secret::try_from_base32(secret.trim()).map_err(|_| wrong())?;
@@ -67,24 +89,25 @@ pub async fn set(app: &App, caller: &Caller, secret: &str, code: &str) -> Result
         return Err(wrong());
     }
     let step = totp(person, parsed)?.check(code.trim(), unix_seconds(app)).ok_or_else(wrong)?;
+    // After the code, so that a mistyped one does not use up a recovery code.
+    confirm(app, caller, proof).await?;
     let sealed = app.sealer()?.seal(&context(person), &bytes)?;
+    let factor = SecondFactor { sealed: &sealed, step: i64::try_from(step).unwrap_or(i64::MAX) };
     let event = caller.did(app, "second_factor.set", None, person.id.as_str(), &json!({}))?;
-    let store = store(app)?;
     let codes = recovery::new_codes(person)?;
-    store.set_second_factor(&person.id, Some(&sealed), &codes.hashes, &event).await?;
-    store.use_second_factor_step(&person.id, i64::try_from(step).unwrap_or(i64::MAX)).await?;
+    store(app)?.set_second_factor(&person.id, Some(factor), &codes.hashes, caller.session(), &event).await?;
     Ok(codes.shown)
 }
 
 /// Takes the caller's second factor away.
 ///
 /// # Errors
-/// When the password is wrong.
-pub async fn delete(app: &App, caller: &Caller, password: &SecretString) -> Result<(), Error> {
-    let person = caller.account()?;
-    passwords::prove(app, person, password).await?;
+/// When the caller did not confirm who they are.
+pub async fn delete(app: &App, caller: &Caller, proof: &Proof) -> Result<(), Error> {
+    let person = caller.in_person()?;
+    confirm(app, caller, proof).await?;
     let event = caller.did(app, "second_factor.delete", None, person.id.as_str(), &json!({}))?;
-    Ok(store(app)?.set_second_factor(&person.id, None, &[], &event).await?)
+    Ok(store(app)?.set_second_factor(&person.id, None, &[], caller.session(), &event).await?)
 }
 
 /// Seals the second factor of somebody anew.

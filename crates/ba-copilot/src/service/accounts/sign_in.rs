@@ -185,9 +185,11 @@ pub(in crate::service) async fn begin(app: &App, person: User, from: &From) -> R
         seen_at: now,
         expires_at: now.plus_seconds(max_age_s),
     };
-    let caller = Caller::by_session(person.clone(), session.id.clone());
+    let caller = Caller::by_session(person.clone(), session.id.clone(), now);
     let event = caller.did(app, "session.create", None, session.id.as_str(), &json!({}))?;
-    store.create_session(&session, &secrets::hash(&device), &event).await?;
+    // Refused if the password that was proven is not that of the account any more.
+    let proven = person.password_hash.as_deref();
+    store.create_session(&session, &secrets::hash(&device), proven, &event).await?;
     let attempts_before = now.plus_seconds(-WINDOW_S.max(mail_limits::WINDOW_S));
     store.forget_expired(now, attempts_before, now.plus_seconds(-DEVICE_S)).await?;
     Ok(NewSession { secret, device, person, max_age_s })
@@ -237,7 +239,7 @@ pub async fn find_session(app: &App, secret: &str) -> Result<Option<Known>, Erro
     } else if session.seen_at <= now.plus_seconds(-TOUCH_S) {
         store.touch_session(&session.id, now).await?;
     }
-    Ok(Some(Known { caller: Caller::by_session(person, session.id), new_secret }))
+    Ok(Some(Known { caller: Caller::by_session(person, session.id, session.created_at), new_secret }))
 }
 
 /// The caller behind a token; none if it is not good, or not any more.

@@ -29,12 +29,12 @@ pub struct Wanted {
     pub days: Option<u32>,
 }
 
-/// Makes a token. The secret is returned once and never again.
+/// Makes a token. The secret is returned once and never again. A token makes none: one that was stolen would outlive its end.
 ///
 /// # Errors
-/// When the caller has no account, or the input cannot be used.
+/// When the caller has no account or came with a token, or the input cannot be used.
 pub async fn create_token(app: &App, caller: &Caller, wanted: Wanted) -> Result<(Token, String), Error> {
-    let person = caller.account()?;
+    let person = caller.in_person()?;
     let known: Vec<&str> = SCOPES.iter().map(|(_, word, _)| *word).collect();
     let unknown = wanted.scopes.iter().find(|scope| !known.contains(&scope.as_str()));
     if unknown.is_some() || wanted.scopes.is_empty() {
@@ -62,7 +62,7 @@ pub async fn create_token(app: &App, caller: &Caller, wanted: Wanted) -> Result<
         revoked_at: None,
     };
     let event = caller.did(app, "token.create", None, token.id.as_str(), &json!({"scopes": token.scopes}))?;
-    store(app)?.create_token(&token, &event).await?;
+    store(app)?.create_token(&token, caller.session(), &event).await?;
     Ok((token, secret))
 }
 

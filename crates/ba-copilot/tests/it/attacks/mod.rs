@@ -3,12 +3,15 @@
 mod addresses;
 mod connections;
 mod cookies;
+mod credentials;
 mod docs_page;
 mod documents;
 mod env;
 mod files;
 mod guessing;
+mod invitations;
 mod labels;
 mod load;
 mod mail;
+mod races;
 mod redirects;

@@ -1,0 +1,331 @@
+//! Links that are followed by another person than the one whose e-mail address they name: invitations, links for a new password, links
+//! that confirm an address. Only a link that was mailed and shown to no one proves an address.
+
+use ba_copilot::service::{
+    access::Caller,
+    accounts::people::{create_reset_link, create_user},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    app::{Reply, TestApp, eventually},
+    oidc::arrived,
+    oidc_provider::FakeProvider,
+    people::{Browser, PASSWORD, add, code_of, id_of, invite, letter_to, letters, set_up, verify},
+    recovery::second_factor,
+};
+
+const GRACE: &str = "grace@example.com";
+const SUBJECT: &str = "subject-of-grace";
+const OTHER_PASSWORD: &str = "a quite different sentence";
+
+/// The project that somebody owns.
+async fn own_project(app: &TestApp, owner: &mut Browser) -> String {
+    let made = owner.send(app, "POST", "/api/v1/projects", json!({"name": "Shared"})).await.json();
+    made["id"].as_str().expect("an id").to_owned()
+}
+
+/// Both links of an invitation: the one that is shown, and the one that is mailed.
+async fn links(app: &TestApp, owner: &mut Browser, project: &str, email: &str) -> [String; 2] {
+    let path = format!("/api/v1/projects/{project}/invitations");
+    let invited = owner.send(app, "POST", &path, json!({"email": email, "role": "editor"})).await;
+    assert_eq!(invited.status, 201, "{}", invited.text());
+    let shown = code_of(invited.json()["link"].as_str().expect("a link"));
+    let mailed = code_of(&letter_to(app, email));
+    assert!(!invited.text().contains(&mailed), "the mailed link is shown");
+    [shown, mailed]
+}
+
+async fn join(app: &TestApp, browser: &mut Browser, code: &str) -> Reply {
+    browser.form(app, "/invitation", &[("code", code), ("name", "Grace"), ("password", PASSWORD)]).await
+}
+
+async fn status_with(app: &TestApp, token: &str) -> u16 {
+    let bearer = format!("Bearer {token}");
+    let headers = [("authorization", bearer.as_str())];
+    let reply = Browser::default().send_with(app, "GET", "/api/v1/projects", Value::Null, &headers).await;
+    reply.status.as_u16()
+}
+
+async fn actions(app: &TestApp, admin: &mut Browser) -> Vec<String> {
+    let events = admin.get(app, "/api/v1/audit-events?limit=200").await.json();
+    let actions = events["items"].as_array().expect("events").iter().map(|it| it["action"].as_str());
+    actions.map(|action| action.expect("an action").to_owned()).collect()
+}
+
+/// What somebody leaves in an account who made it to wait for its owner.
+struct Planted {
+    browser: Browser,
+    token: String,
+    invited: String,
+}
+
+async fn plant(app: &TestApp, mut browser: Browser) -> Planted {
+    let token = browser.token(app, &["read", "write", "account"]).await;
+    second_factor(app, &mut browser).await;
+    let key = json!({"key": "sk-or-0123456789"});
+    let kept = browser.send(app, "PUT", "/api/v1/me/provider-keys/openrouter", key).await;
+    assert_eq!(kept.status, 204, "{}", kept.text());
+    let project = own_project(app, &mut browser).await;
+    let [invited, _] = links(app, &mut browser, &project, "later@example.com").await;
+    Planted { browser, token, invited }
+}
+
+/// Nothing of it works any more, and the owner is in.
+async fn nothing_is_left(app: &TestApp, mut planted: Planted, admin: &mut Browser, owner: &mut Browser) {
+    planted.browser.get(app, "/api/v1/me").await.problem(401, "sign_in");
+    planted.browser.sign_in(app, GRACE, PASSWORD).await.problem(401, "sign_in");
+    assert_eq!(status_with(app, &planted.token).await, 401);
+    let invitation = Browser::default().get(app, &format!("/invitation?code={}", planted.invited)).await;
+    assert_eq!(invitation.status, 422);
+    let me = owner.get(app, "/api/v1/me").await.json();
+    assert_eq!((&me["verified"], &me["second_factor"]), (&json!(true), &json!(false)), "{me}");
+    assert_eq!(owner.get(app, "/api/v1/me/recovery-codes").await.json()["left"], 0);
+    assert_eq!(owner.get(app, "/api/v1/me/provider-keys").await.json(), json!([]));
+    let actions = actions(app, admin).await;
+    assert_eq!(actions.iter().filter(|action| *action == "credentials.revoke").count(), 1, "{actions:?}");
+    let export = owner.get(app, "/api/v1/me/export").await;
+    assert!(export.text().contains("credentials.revoke"), "its owner can read what happened");
+}
+
+#[tokio::test]
+async fn an_account_made_by_another_person_is_of_no_use_once_its_owner_signs_in_elsewhere() {
+    let provider = FakeProvider::start().await;
+    let app = provider.product(&[("BA_COPILOT__OIDC__SIGN_UP", "true")]).await;
+    let mut ada = set_up(&app).await;
+    let mut eve = add(&app, &mut ada, "eve@example.com").await;
+    let project = own_project(&app, &mut eve).await;
+    let [shown, _] = links(&app, &mut eve, &project, GRACE).await;
+    let mut squatter = Browser::default();
+    assert_eq!(join(&app, &mut squatter, &shown).await.status, 303);
+    assert_eq!(squatter.get(&app, "/api/v1/me").await.json()["verified"], false);
+    let planted = plant(&app, squatter).await;
+
+    let mut grace = Browser::default();
+    arrived(&provider.sign_in(&app, &mut grace, (SUBJECT, GRACE)).await);
+    nothing_is_left(&app, planted, &mut ada, &mut grace).await;
+    // It is the same account: what others gave it is there.
+    assert_eq!(grace.get(&app, &format!("/api/v1/projects/{project}")).await.json()["role"], "editor");
+    // Once proven, nothing is removed again.
+    let token = grace.token(&app, &["read"]).await;
+    arrived(&provider.sign_in(&app, &mut Browser::default(), ("another subject", GRACE)).await);
+    assert_eq!(status_with(&app, &token).await, 200);
+}
+
+#[tokio::test]
+async fn an_account_made_by_another_person_is_of_no_use_once_its_owner_asks_for_a_password() {
+    let app = TestApp::builtin().await;
+    let mut ada = set_up(&app).await;
+    let mut eve = add(&app, &mut ada, "eve@example.com").await;
+    let project = own_project(&app, &mut eve).await;
+    let [shown, _] = links(&app, &mut eve, &project, GRACE).await;
+    let mut squatter = Browser::default();
+    assert_eq!(join(&app, &mut squatter, &shown).await.status, 303);
+    let planted = plant(&app, squatter).await;
+
+    let mut grace = Browser::default();
+    let code = reset_code(&app, &mut grace).await;
+    let body = json!({"code": code, "password": OTHER_PASSWORD});
+    assert_eq!(grace.send(&app, "POST", "/api/v1/password-resets/finish", body).await.status, 204);
+    // No code of the other person's app is asked for.
+    assert_eq!(grace.sign_in(&app, GRACE, OTHER_PASSWORD).await.status, 200);
+    nothing_is_left(&app, planted, &mut ada, &mut grace).await;
+}
+
+/// The code of the link for a new password that is mailed.
+async fn reset_code(app: &TestApp, browser: &mut Browser) -> String {
+    let asked = browser.send(app, "POST", "/api/v1/password-resets", json!({"email": GRACE})).await;
+    assert_eq!(asked.status, 202);
+    let letter = eventually("a message", async || {
+        letters(app).into_iter().find(|letter| letter.contains("stays as it is"))
+    });
+    code_of(&letter.await)
+}
+
+#[tokio::test]
+async fn a_link_that_was_shown_makes_no_verified_account_and_follows_the_settings() {
+    let provider = FakeProvider::start().await;
+    let signs_up = ("BA_COPILOT__OIDC__SIGN_UP", "true");
+    let domains = ("BA_COPILOT__OIDC__EMAIL_DOMAINS", "example.com");
+    let other = "grace@example.net";
+    // With a provider or without, settings, who is invited; of the shown link and the mailed one, whether an account is made.
+    let cases: [(bool, &[(&str, &str)], &str, [bool; 2]); 7] = [
+        (false, &[], GRACE, [true, true]),
+        (false, &[domains], GRACE, [true, true]),
+        (false, &[domains], other, [false, true]),
+        (true, &[], GRACE, [false, true]),
+        (true, &[signs_up], GRACE, [true, true]),
+        (true, &[signs_up, domains], GRACE, [true, true]),
+        (true, &[signs_up, domains], other, [false, true]),
+    ];
+    for (with_provider, settings, email, made) in cases {
+        for (which, made) in made.into_iter().enumerate() {
+            let case = format!("{with_provider} {settings:?} {email} {which}");
+            let app = match with_provider {
+                true => provider.product(settings).await,
+                false => TestApp::start(None, settings).await,
+            };
+            let mut ada = set_up(&app).await;
+            let project = own_project(&app, &mut ada).await;
+            let code = &links(&app, &mut ada, &project, email).await[which];
+            let mut grace = Browser::default();
+            let page = grace.get(&app, &format!("/invitation?code={code}")).await;
+            assert_eq!(page.text().contains("id=\"password\""), made, "{case}: {}", page.text());
+            let reply = join(&app, &mut grace, code).await;
+            if made {
+                assert_eq!(reply.status, 303, "{case}: {}", reply.text());
+                let me = grace.get(&app, "/api/v1/me").await.json();
+                assert_eq!((&me["email"], &me["verified"]), (&json!(email), &json!(which == 1)), "{case}");
+            } else {
+                assert_eq!(reply.status, 403, "{case}: {}", reply.text());
+                assert!(reply.text().contains("the message that was sent"), "{case}: {}", reply.text());
+                let people = ada.get(&app, "/api/v1/users").await;
+                assert!(!people.text().contains(email) && grace.cookies.is_empty(), "{case}");
+                // The invitation waits for its owner.
+                assert_eq!(
+                    join(&app, &mut grace, &links(&app, &mut ada, &project, email).await[1]).await.status,
+                    303
+                );
+            }
+        }
+    }
+}
+
+/// What takes the right to invite away, or closes the project; and what gives it back.
+type Change = (&'static str, &'static str, Value, &'static str, Value);
+
+#[tokio::test]
+async fn an_invitation_ends_with_the_right_of_the_person_who_invites() {
+    let provider = FakeProvider::start().await;
+    let user = "/api/v1/users/{eve}";
+    let member = "/api/v1/projects/{project}/members/{eve}";
+    let cases: [Change; 4] = [
+        (user, "PATCH", json!({"disabled": true}), "PATCH", json!({"disabled": false})),
+        (member, "PUT", json!({"role": "editor"}), "PUT", json!({"role": "owner"})),
+        (member, "DELETE", Value::Null, "", Value::Null),
+        ("/api/v1/me", "DELETE", json!({"password": PASSWORD}), "", Value::Null),
+    ];
+    for (path, method, change, back, undo) in cases {
+        let app = provider.product(&[]).await;
+        let mut ada = set_up(&app).await;
+        let mut eve = add(&app, &mut ada, "eve@example.com").await;
+        let project = own_project(&app, &mut eve).await;
+        invite(&app, &mut eve, &project, &mut ada, "ada@example.com", "owner").await;
+        let codes = links(&app, &mut eve, &project, GRACE).await;
+        for code in &codes {
+            let page = Browser::default().get(&app, &format!("/invitation?code={code}")).await;
+            assert_eq!(page.status, 200, "{path}: {}", page.text());
+        }
+        let path = path.replace("{project}", &project).replace("{eve}", &id_of(&app, &mut eve).await);
+        let by = if path == "/api/v1/me" { &mut eve } else { &mut ada };
+        let changed = by.send(&app, method, &path, change.clone()).await;
+        assert!(changed.status.is_success(), "{path}: {}", changed.text());
+        none_works(&app, &mut ada, &codes, &path).await;
+        let uninvited = provider.sign_in(&app, &mut Browser::default(), (SUBJECT, GRACE)).await;
+        assert_eq!(uninvited.status, 403, "{path}: an invitation that ended lets nobody in");
+        let listed = ada.get(&app, &format!("/api/v1/projects/{project}/invitations")).await.json();
+        assert_eq!(listed["items"], json!([]), "{path}");
+        // It does not come back with the right.
+        if !back.is_empty() {
+            let undone = ada.send(&app, back, &path, undo.clone()).await;
+            assert!(undone.status.is_success(), "{path}: {}", undone.text());
+            none_works(&app, &mut ada, &codes, &path).await;
+        }
+    }
+
+    // Into a project that is archived nobody comes, until it is in use again.
+    let app = provider.product(&[]).await;
+    let mut ada = set_up(&app).await;
+    let project = own_project(&app, &mut ada).await;
+    let codes = links(&app, &mut ada, &project, GRACE).await;
+    let path = format!("/api/v1/projects/{project}");
+    let any = [("if-match", "*")];
+    let archived = ada.send_with(&app, "PATCH", &path, json!({"archived": true}), &any).await;
+    assert_eq!(archived.status, 200, "{}", archived.text());
+    none_works(&app, &mut ada, &codes, "archived").await;
+    ada.send_with(&app, "PATCH", &path, json!({"archived": false}), &any).await;
+    assert_eq!(join(&app, &mut Browser::default(), &codes[1]).await.status, 303);
+}
+
+/// Neither link of an invitation does anything, for somebody new or for somebody who is signed in.
+async fn none_works(app: &TestApp, signed_in: &mut Browser, codes: &[String; 2], case: &str) {
+    for code in codes {
+        let mut grace = Browser::default();
+        let page = grace.get(app, &format!("/invitation?code={code}")).await;
+        assert_eq!(page.status, 422, "{case}: {}", page.text());
+        let joined = join(app, &mut grace, code).await;
+        assert_eq!((joined.status.as_u16(), grace.cookies.len()), (422, 0), "{case}: {}", joined.text());
+        let accept = json!({"code": code});
+        let accepted = signed_in.send(app, "POST", "/api/v1/invitations/accept", accept).await;
+        accepted.problem(422, "invalid_input");
+    }
+}
+
+#[tokio::test]
+async fn a_link_for_a_password_that_an_operator_was_shown_proves_no_address() {
+    let app = TestApp::builtin().await;
+    let mut ada = set_up(&app).await;
+    let verified =
+        async |browser: &mut Browser| browser.get(&app, "/api/v1/me").await.json()["verified"].clone();
+    assert_eq!(verified(&mut ada).await, false, "the first address was only typed");
+    let finish = async |link: &str, password: &str| {
+        let body = json!({"code": code_of(link), "password": password});
+        let mut grace = Browser::default();
+        let reply = grace.send(&app, "POST", "/api/v1/password-resets/finish", body).await;
+        assert_eq!(reply.status, 204, "{}", reply.text());
+        assert_eq!(grace.sign_in(&app, GRACE, password).await.status, 200);
+        grace
+    };
+    // Shown to an administrator, and printed on the command line.
+    let made = ada.send(&app, "POST", "/api/v1/users", json!({"email": GRACE, "name": "Grace"})).await.json();
+    let mut grace = finish(made["link"].as_str().expect("a link"), PASSWORD).await;
+    assert_eq!(verified(&mut grace).await, false);
+    let printed = create_reset_link(&app.app, &Caller::local(), GRACE).await.expect("a link");
+    let mut grace = finish(&printed, OTHER_PASSWORD).await;
+    assert_eq!(verified(&mut grace).await, false);
+    // Mailed, it does; and what was proven stays so, whatever link follows.
+    let code = reset_code(&app, &mut Browser::default()).await;
+    let mut grace = finish(&format!("code={code}"), PASSWORD).await;
+    assert_eq!(verified(&mut grace).await, true);
+    let printed = create_reset_link(&app.app, &Caller::local(), GRACE).await.expect("a link");
+    assert_eq!(verified(&mut finish(&printed, OTHER_PASSWORD).await).await, true);
+    // The first account of the command line is no exception.
+    let app = TestApp::builtin().await;
+    let newcomer = ba_copilot::service::accounts::people::Newcomer {
+        email: GRACE.to_owned(),
+        name: "Grace".to_owned(),
+        password: Some(PASSWORD.into()),
+        admin: true,
+    };
+    let added = create_user(&app.app, &Caller::local(), newcomer).await.expect("Grace");
+    assert!(added.person.verified_at.is_none());
+}
+
+#[tokio::test]
+async fn a_link_that_confirms_an_address_works_only_for_the_account_that_asked_for_it() {
+    let app = TestApp::builtin().await;
+    let mut ada = set_up(&app).await;
+    let mut eve = add(&app, &mut ada, "eve@example.com").await;
+    let mut mary = add(&app, &mut ada, "mary@example.com").await;
+    // Eve wants an address that is not hers, and its owner opens the link: without an account, with another one, with a token.
+    let asked = json!({"email": GRACE, "password": PASSWORD});
+    assert_eq!(eve.send(&app, "PUT", "/api/v1/me/email", asked).await.status, 202);
+    let letter = eventually("a message", async || {
+        letters(&app).into_iter().find(|it| it.contains(GRACE) && it.contains("do nothing."))
+    });
+    let code = code_of(&letter.await);
+    let address = async |browser: &mut Browser| browser.get(&app, "/api/v1/me").await.json()["email"].clone();
+    let stranger = Browser::default().form(&app, "/verify-email", &[("code", &code)]).await;
+    assert_eq!(stranger.status, 303, "to sign in");
+    let other = mary.form(&app, "/verify-email", &[("code", &code)]).await;
+    assert!(other.status == 422 && other.text().contains("another account"), "{}", other.text());
+    assert_eq!(
+        (address(&mut eve).await, address(&mut mary).await),
+        (json!("eve@example.com"), json!("mary@example.com"))
+    );
+    // It was not used up by those.
+    assert_eq!(eve.form(&app, "/verify-email", &[("code", &code)]).await.status, 303);
+    assert_eq!(address(&mut eve).await, GRACE);
+    verify(&app, &mut mary).await;
+    assert_eq!(mary.get(&app, "/api/v1/me").await.json()["verified"], true);
+}
