@@ -324,6 +324,7 @@ impl Run<'_> {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(self.app.config.model.total_s);
         let mut failure: Option<Error> = None;
         let mut validator = None;
+        let mut limit = None;
         let (mut session, mut step) = Session::start(settings, message);
         loop {
             step = match step {
@@ -350,6 +351,7 @@ impl Run<'_> {
                     watch(self.watcher, Event::Status("checking"));
                     let Judged { checked, by } = check::check_code(self.app, text, Engine::Mermaid).await?;
                     validator = Some(by);
+                    limit = checked.failure();
                     self.show_findings(&checked);
                     session.checked(checked)
                 }
@@ -370,6 +372,13 @@ impl Run<'_> {
                 Step::GiveUp(problems) => {
                     return Err(match failure {
                         Some(error) => error,
+                        None if limit.is_some() => Error::invalid(
+                            "message",
+                            format!(
+                                "The diagram of this text is too large: Mermaid did not finish reading it within the limits of time ({} s) and size. Send one chapter at a time.",
+                                self.app.config.check.time_s
+                            ),
+                        ),
                         // What the drafter writes is valid by construction; if not, that is a fault of ours.
                         None if self.endpoint.is_none() => {
                             Error::Internal("Mermaid did not accept the built-in draft".to_owned())

@@ -317,3 +317,22 @@ async fn programs_and_people_find_their_front_page_and_the_documentation() {
     }
     assert!(tried >= 10, "{tried}");
 }
+
+/// A long text has a large diagram, which is told as what it is: no fault of the server, and something to do about it.
+#[tokio::test]
+async fn a_text_whose_diagram_is_too_large_is_told_so() {
+    let app = TestApp::builtin().await;
+    let another = app.another(|config| config.check.max_text_bytes = 2_000).await;
+    let message: String = (0..200)
+        .map(|number| {
+            format!("The clerk checks form {number}. If it is late, the clerk rejects form {number}. ")
+        })
+        .collect();
+    let reply = another.post("/api/v1/generate/activity-diagram", json!({"message": message})).await;
+    let problem = reply.problem(422, "invalid_input");
+    assert_eq!(problem["errors"][0]["path"], "message");
+    assert!(
+        problem["detail"].as_str().is_some_and(|detail| detail.contains("one chapter at a time")),
+        "{problem}"
+    );
+}

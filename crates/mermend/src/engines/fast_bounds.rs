@@ -22,7 +22,7 @@ const OPENERS: [&str; 12] = [
 ///
 /// # Errors
 /// [`Failure::TooDeep`].
-pub(super) fn admit(text: &str) -> Result<(), Failure> {
+pub(crate) fn admit(text: &str) -> Result<(), Failure> {
     // The levels that each open bracket opened.
     let mut brackets: Vec<usize> = Vec::new();
     let mut depth = 0_usize;

@@ -4,7 +4,7 @@
 //! one that we put our name to.
 
 pub(crate) mod fast;
-mod fast_bounds;
+pub(crate) mod fast_bounds;
 #[cfg(feature = "mermaid")]
 pub(crate) mod mermaid;
 #[cfg(feature = "mermaid")]

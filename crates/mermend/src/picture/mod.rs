@@ -18,7 +18,7 @@ use merman::{
 };
 use resvg::usvg;
 
-use crate::deadline::Deadline;
+use crate::{deadline::Deadline, engines::fast_bounds};
 use clean::Place;
 
 pub use fonts::{Font, web_fonts};
@@ -220,6 +220,9 @@ fn render(text: &str, options: &PictureOptions, deadline: &Deadline) -> Result<S
             "the text has {} bytes, at most {MAX_TEXT_BYTES} are drawn",
             text.len()
         )));
+    }
+    if fast_bounds::admit(text).is_err() {
+        return Err(PictureError::TooLarge("a line is too long, or it nests too deep".to_owned()));
     }
     let renderer = renderer(options.theme);
     let request = SvgRequest {

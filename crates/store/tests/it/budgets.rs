@@ -14,7 +14,7 @@ use crate::databases::{NOON, PostgresDatabase, SqliteFile, an_event, migrated, p
 const DAY_US: i64 = 86_400_000_000;
 
 /// Runs a test on every database that there is, each empty but for its tables.
-async fn on_both(name: &str, test: impl AsyncFn(Store, &str)) {
+pub(crate) async fn on_both(name: &str, test: impl AsyncFn(Store, &str)) {
     let file = SqliteFile::new();
     test(file.migrated().await, &file.url()).await;
     if let Some(database) = PostgresDatabase::new(name).await {
@@ -55,7 +55,7 @@ async fn make(
     Ok(budget)
 }
 
-async fn a_user(store: &Store, id: &str) -> UserId {
+pub(crate) async fn a_user(store: &Store, id: &str) -> UserId {
     let id = UserId::parse(id).unwrap();
     let user = NewUser {
         id: id.clone(),

@@ -23,6 +23,8 @@ mod filters;
 #[cfg(test)]
 mod folders;
 #[cfg(test)]
+mod jobs;
+#[cfg(test)]
 mod migrations;
 #[cfg(test)]
 mod snapshot;

@@ -1,0 +1,37 @@
+//! Jobs of several people: none of them takes every place.
+
+use store::{JobEnd, JobId, JobKind, NewAuditEvent, UserId};
+
+use crate::{
+    budgets::{a_user, on_both},
+    databases::{NOON, an_event},
+};
+
+#[tokio::test]
+async fn one_person_leaves_room_for_the_others() {
+    on_both("jobs_of_people", async |store, _| {
+        let (busy, other) = (a_user(&store, "usr-busy").await, a_user(&store, "usr-other").await);
+        let jobs: [(&str, &UserId); 5] =
+            [("b1", &busy), ("b2", &busy), ("b3", &busy), ("b4", &busy), ("o1", &other)];
+        for (seconds, (id, person)) in (0..).zip(jobs) {
+            let event =
+                NewAuditEvent { user_id: Some(person.clone()), ..an_event("job.create", id, seconds) };
+            let id = JobId::parse(id).unwrap();
+            store.create_job(&id, JobKind::Generate, None, "x", &event).await.unwrap();
+        }
+        let now = NOON.plus_seconds(60);
+        let take = async |worker: &str, now| {
+            let taken = store.take_job(worker, now, NOON.plus_seconds(120), 2).await.unwrap();
+            taken.map(|job| job.id.to_string())
+        };
+        assert_eq!(take("w1", now).await.as_deref(), Some("b1"));
+        assert_eq!(take("w2", now).await.as_deref(), Some("b2"));
+        assert_eq!(take("w3", now).await.as_deref(), Some("o1"), "it passes two that wait longer");
+        assert_eq!(take("w4", now).await, None, "two of one person run");
+        let done = JobEnd::Done("done".to_owned());
+        assert!(store.end_job(&JobId::parse("b1").unwrap(), "w1", now, &done).await.unwrap());
+        assert_eq!(take("w5", now).await.as_deref(), Some("b3"));
+        assert!(take("w6", NOON.plus_seconds(121)).await.is_some(), "holds that are over do not count");
+    })
+    .await;
+}
