@@ -59,9 +59,9 @@ impl Received {
 }
 
 impl Received {
-    fn give_up(&self) -> Poll<Option<Result<Frame<Bytes>, Box<dyn Error + Send + Sync>>>> {
+    fn give_up(&self) -> Box<dyn Error + Send + Sync> {
         self.watch.0.store(true, Ordering::Release);
-        Poll::Ready(Some(Err(BodyTimeout.into())))
+        BodyTimeout.into()
     }
 }
 
@@ -79,7 +79,7 @@ impl HttpBody for Received {
             self.waiting = None;
             // Little by little is not in time either.
             if matches!(frame, Some(Ok(_))) && Instant::now() >= deadline && !self.body.is_end_stream() {
-                return self.give_up();
+                return Poll::Ready(Some(Err(self.give_up())));
             }
             if frame.is_none() || self.body.is_end_stream() {
                 self.connection.end_request();
@@ -90,7 +90,7 @@ impl HttpBody for Received {
             .waiting
             .get_or_insert_with(|| Box::pin(sleep_until(deadline.min(Instant::now() + limits.body_idle))));
         ready!(waiting.as_mut().poll(context));
-        self.give_up()
+        Poll::Ready(Some(Err(self.give_up())))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,6 +1,7 @@
 //! Slow and many connections: they are closed, and meanwhile everybody else is answered.
 
 use std::{
+    fs,
     io::{ErrorKind, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     process::Command,
@@ -9,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -136,6 +137,30 @@ fn where_files_are_few_those_that_wait_make_room() {
     assert!(closed(&server, "too_many") > 1_000, "{}", closed(&server, "too_many"));
     assert_eq!(closed(&server, "refused"), 0);
     drop(held);
+    honest(&server);
+}
+
+#[test]
+fn where_no_file_is_left_connections_that_wait_make_room() {
+    allow_connections();
+    let data = TempDir::new().expect("a folder");
+    let server = server_with("-n 4096", &data, &[("BA_COPILOT__SERVER__HEADER_READ_S", "600")]);
+    honest(&server);
+    // Fewer files than the limit of connections supposed, as when something else in the process uses them up.
+    let files = fs::read_dir(format!("/proc/{}/fd", server.process_id())).expect("files").count() as u64 + 20;
+    let process = i32::try_from(server.process_id()).ok().and_then(Pid::from_raw);
+    let limit = Rlimit { current: Some(files), maximum: Some(4096) };
+    prlimit(process, Resource::Nofile, limit).expect("allowed");
+    let half = format!("GET /livez HTTP/1.1\r\nhost: {}\r\nx-slow: ", server.address);
+    let mut held = Vec::new();
+    for _ in 0..5 {
+        held.extend((0..40).map(|_| sent(&server, &half)));
+        assert_eq!(server.request("GET", "/livez", "").expect("an answer").0, 200);
+    }
+    assert!(closed(&server, "too_many") > 0);
+    drop(held);
+    // It was told, and not once for every connection.
+    assert_eq!(server.told().matches("A connection could not be accepted").count(), 1, "{}", server.told());
     honest(&server);
 }
 
