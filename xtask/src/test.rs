@@ -17,12 +17,16 @@ const DOCKER_HOST: &str = "BA_COPILOT_TEST_DOCKER_HOST";
 /// Where a program can be linked statically, which is what goes into containers: what is tested is then what is deployed.
 const STATIC_TARGET: &str = "x86_64-unknown-linux-gnu";
 /// What needs the machine for itself: so many requests a second, and not one that fails.
-const ALONE: &str = "deployment::";
+const ALONE: [&str; 2] = ["deployment::", "attacks::load"];
 /// The product through its router, which is what runs on both.
-const ON_BOTH: [&str; 17] = [
+const ON_BOTH: [&str; 21] = [
     "accounts::",
     "api::",
-    "attacks::",
+    "attacks::credentials",
+    "attacks::guessing",
+    "attacks::invitations",
+    "attacks::mail",
+    "attacks::races",
     "audit_export::",
     "bad_input::",
     "budgets::",
@@ -55,9 +59,9 @@ pub(crate) fn run() -> Done {
     let server = provide_postgres();
     let url = server.as_ref().map(|server| server.url.as_str());
     let variables: Vec<(&str, &str)> = url.map(|url| (POSTGRES_URL, url)).into_iter().collect();
-    let apart = ["--skip", ALONE];
+    let apart = ALONE.map(|filter| ["--skip", filter]).concat();
     let mut counts = cargo_test(&[&["--workspace", "--"], &apart[..]].concat(), &variables, false)?;
-    let alone = ["-p", "ba-copilot", "--test", "it", "--", "--test-threads", "1", ALONE];
+    let alone = [&["-p", "ba-copilot", "--test", "it", "--", "--test-threads", "1"][..], &ALONE].concat();
     counts.add(&cargo_test(&alone, &variables, false)?);
     if let Some(url) = url {
         let filters: Vec<&str> =

@@ -528,7 +528,7 @@ mod tests {
         assert_eq!(pool.state().waiting, 0, "it waits no more");
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread")]
     async fn work_is_cancelled_when_its_caller_is_gone() {
         let pool = pool();
         let (tell, told) = mpsc::channel();
