@@ -7,6 +7,7 @@ use std::{
     os::unix::{fs::symlink, net::UnixDatagram},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -36,6 +37,8 @@ pub(crate) struct Booted {
     /// Its first process.
     first: String,
     told: UnixDatagram,
+    /// Gone when the machine is.
+    alive: Arc<()>,
     network: Network,
     with: Vec<PathBuf>,
     folder: TempDir,
@@ -67,7 +70,8 @@ impl Booted {
         let socket = folder.path().join("told");
         let told = UnixDatagram::bind(&socket).expect("a socket");
         told.set_read_timeout(Some(Duration::from_millis(100))).expect("set");
-        let mut booted = Booted { container: None, first: String::new(), told, network, with, folder };
+        let alive = Arc::new(());
+        let mut booted = Booted { container: None, first: String::new(), told, alive, network, with, folder };
         let started = grow(&booted.path("/")).and_then(|()| booted.turn_on());
         if let Err(problem) = started {
             eprintln!(
@@ -112,6 +116,7 @@ impl Booted {
                 first.clone_into(&mut self.first);
             }
             if text.lines().any(|line| line == "READY=1") {
+                self.go_on_reading();
                 return Ok(());
             }
             if begun.elapsed() > PATIENCE || self.has_ended() {
@@ -119,6 +124,17 @@ impl Booted {
                 return Err(format!("it does not start: {}", said.trim()));
             }
         }
+    }
+
+    /// Reads what else it says of itself: the first process waits until that is read, and the machine stands still.
+    fn go_on_reading(&self) {
+        let (told, alive) = (self.told.try_clone().expect("a socket"), Arc::downgrade(&self.alive));
+        thread::spawn(move || {
+            while alive.strong_count() > 0 {
+                // Nothing within the time limit of the socket is no failure.
+                let _ = told.recv(&mut [0; 4096]);
+            }
+        });
     }
 
     /// What is called so in it, as this machine finds it.
