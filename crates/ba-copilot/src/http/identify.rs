@@ -138,11 +138,9 @@ pub(super) async fn identify(State(shared): State<Shared>, mut request: Request,
     );
     let connected = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
     let network = network_of(&shared, request.headers(), connected);
-    if !free {
-        if let Some(wait) = shared.limiter.count_request(caller.as_ref(), &network).await {
-            let why = format!("These are too many requests for now. Wait {wait} s.");
-            return Pending::new(StatusCode::TOO_MANY_REQUESTS, "too_many", why).after(wait).into_response();
-        }
+    if !free && let Some(wait) = shared.limiter.count_request(caller.as_ref(), &network).await {
+        let why = format!("These are too many requests for now. Wait {wait} s.");
+        return Pending::new(StatusCode::TOO_MANY_REQUESTS, "too_many", why).after(wait).into_response();
     }
     if !open && caller.is_none() {
         return refuse(&request);

@@ -66,10 +66,15 @@ fn limits_end_a_check_and_the_next_one_works() {
         ..Limits::default()
     });
     assert_eq!(codes(&slow, &large)[0], "MMD005");
-    let small =
-        Checker::new(Limits { memory_bytes: 48 << 20, threads: NonZeroUsize::MIN, ..Limits::default() });
+    let small = Checker::new(Limits {
+        memory_bytes: 48 << 20,
+        time: Duration::from_secs(5),
+        threads: NonZeroUsize::MIN,
+        ..Limits::default()
+    });
+    let larger: String = (0..12_000).map(|n| format!("  n{n}[\"x\"] --> n{}\n", n + 1)).collect();
     // With hardly any room left, the collector may run until the time is over.
-    let ended = codes(&small, &large);
+    let ended = codes(&small, &format!("flowchart LR\n{larger}"));
     assert!(["MMD005", "MMD006"].contains(&ended[0].as_str()), "{ended:?}");
     assert!(small.check("flowchart LR\n  a --> b").validated());
     let short = Checker::new(Limits { size_bytes: 100, ..Limits::default() });

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
@@ -13,7 +13,7 @@ use std::{
 use hyper::body::{Body as _, Incoming};
 use tokio::{sync::Notify, time::Instant};
 
-use crate::{config::Config, process_limits};
+use crate::{config::Config, network::Network, process_limits};
 
 /// Files that the database, the log and calls of others may need while all connections are in use.
 const RESERVED_FILES: u64 = 256;
@@ -118,7 +118,7 @@ impl Closing {
 /// One connection.
 pub(super) struct Connection {
     id: u64,
-    network: Option<IpAddr>,
+    network: Option<Network>,
     registry: Weak<Registry>,
     limits: ConnectionLimits,
     now_ms: Now,
@@ -231,7 +231,7 @@ pub(super) struct Registry {
 struct All {
     next: u64,
     connections: HashMap<u64, Arc<Connection>>,
-    of_networks: HashMap<IpAddr, usize>,
+    of_networks: HashMap<Network, usize>,
 }
 
 impl All {
@@ -239,21 +239,21 @@ impl All {
         if self.connections.remove(&connection.id).is_none() {
             return;
         }
-        let Some(network) = connection.network else { return };
-        if let Some(count) = self.of_networks.get_mut(&network) {
+        let Some(network) = &connection.network else { return };
+        if let Some(count) = self.of_networks.get_mut(network) {
             *count -= 1;
             if *count == 0 {
-                self.of_networks.remove(&network);
+                self.of_networks.remove(network);
             }
         }
     }
 
     /// Closes those that have waited longest, of one network or of all; whether there was one.
-    fn close_longest_waiting(&mut self, network: Option<IpAddr>) -> bool {
+    fn close_longest_waiting(&mut self, network: Option<&Network>) -> bool {
         let mut waiting: Vec<(u64, u64, Arc<Connection>)> = self
             .connections
             .values()
-            .filter(|connection| network.is_none() || connection.network == network)
+            .filter(|connection| network.is_none() || connection.network.as_ref() == network)
             .filter_map(|connection| {
                 let (phase, since, seen) = connection.state();
                 phase.waits().then(|| (since, seen, Arc::clone(connection)))
@@ -294,8 +294,8 @@ impl Registry {
     pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Arc<Connection>> {
         let network = network_of(address).filter(|_| self.limits.most_of_network.is_some());
         let mut all = self.lock();
-        if let (Some(network), Some(most)) = (network, self.limits.most_of_network)
-            && all.of_networks.get(&network).is_some_and(|count| *count >= most)
+        if let (Some(network), Some(most)) = (&network, self.limits.most_of_network)
+            && all.of_networks.get(network).is_some_and(|count| *count >= most)
             && !all.close_longest_waiting(Some(network))
         {
             return None;
@@ -306,7 +306,7 @@ impl Registry {
         all.next += 1;
         let connection = Connection {
             id: all.next,
-            network,
+            network: network.clone(),
             registry: Arc::downgrade(self),
             limits: self.limits,
             now_ms: Arc::clone(&self.now_ms),
@@ -347,17 +347,9 @@ impl Registry {
     }
 }
 
-/// What counts as one address: an IPv4 address, or the network of an IPv6 address that one customer has. None for this machine, where
-/// proxies and other processes of the installation are.
-fn network_of(address: IpAddr) -> Option<IpAddr> {
-    let address = address.to_canonical();
-    if address.is_loopback() {
-        return None;
-    }
-    Some(match address {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
-    })
+/// The network of a connection; none for this machine, where proxies and other processes of the installation are.
+fn network_of(address: IpAddr) -> Option<Network> {
+    (!address.to_canonical().is_loopback()).then(|| Network::of(address))
 }
 
 #[cfg(test)]
@@ -391,13 +383,13 @@ mod tests {
         for (address, network) in [
             ("192.0.2.7", Some("192.0.2.7")),
             ("::ffff:192.0.2.7", Some("192.0.2.7")),
-            ("2001:db8:1:2:3:4:5:6", Some("2001:db8:1:2::")),
+            ("2001:db8:1:2:3:4:5:6", Some("2001:db8:1:2::/64")),
             ("127.0.0.1", None),
             ("::ffff:127.0.0.1", None),
             ("::1", None),
         ] {
-            let network = network.map(|network| network.parse::<IpAddr>().unwrap());
-            assert_eq!(network_of(address.parse().unwrap()), network, "{address}");
+            let found = network_of(address.parse().unwrap());
+            assert_eq!(found.as_ref().map(Network::as_str), network, "{address}");
         }
     }
 
