@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Arc,
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -37,8 +37,8 @@ pub(crate) struct Booted {
     /// Its first process.
     first: String,
     told: UnixDatagram,
-    /// Gone when the machine is.
-    alive: Arc<()>,
+    /// Reads what it says once it is up, for as long as the other part is there.
+    reader: Option<(Arc<()>, JoinHandle<()>)>,
     network: Network,
     with: Vec<PathBuf>,
     folder: TempDir,
@@ -70,8 +70,8 @@ impl Booted {
         let socket = folder.path().join("told");
         let told = UnixDatagram::bind(&socket).expect("a socket");
         told.set_read_timeout(Some(Duration::from_millis(100))).expect("set");
-        let alive = Arc::new(());
-        let mut booted = Booted { container: None, first: String::new(), told, alive, network, with, folder };
+        let mut booted =
+            Booted { container: None, first: String::new(), told, reader: None, network, with, folder };
         let started = grow(&booted.path("/")).and_then(|()| booted.turn_on());
         if let Err(problem) = started {
             eprintln!(
@@ -83,6 +83,10 @@ impl Booted {
     }
 
     fn turn_on(&mut self) -> Result<(), String> {
+        if let Some((wanted, reader)) = self.reader.take() {
+            drop(wanted);
+            reader.join().expect("no panic");
+        }
         let place = |name: &str| self.folder.path().join(name);
         let errors = fs::File::create(place("errors")).expect("a file");
         // As no other one that runs now.
@@ -127,14 +131,16 @@ impl Booted {
     }
 
     /// Reads what else it says of itself: the first process waits until that is read, and the machine stands still.
-    fn go_on_reading(&self) {
-        let (told, alive) = (self.told.try_clone().expect("a socket"), Arc::downgrade(&self.alive));
-        thread::spawn(move || {
-            while alive.strong_count() > 0 {
+    fn go_on_reading(&mut self) {
+        let (told, wanted) = (self.told.try_clone().expect("a socket"), Arc::new(()));
+        let still = Arc::downgrade(&wanted);
+        let reader = thread::spawn(move || {
+            while still.strong_count() > 0 {
                 // Nothing within the time limit of the socket is no failure.
                 let _ = told.recv(&mut [0; 4096]);
             }
         });
+        self.reader = Some((wanted, reader));
     }
 
     /// What is called so in it, as this machine finds it.
