@@ -4,6 +4,7 @@
 //! Sources, the last one wins: `default.toml`, a file, the environment, flags. See `merge.rs` for how.
 
 mod apart;
+mod check;
 mod environment;
 mod merge;
 mod prices;
@@ -24,6 +25,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 pub use apart::Apart;
+pub use check::{Check, Picture};
 pub use environment::Environment;
 pub use merge::{ConfigError, Origin, variables};
 pub use s3::{Addressing, S3, S3_SCHEME, s3_address};
@@ -238,25 +240,6 @@ pub enum LogFormat {
     Text,
     /// For machines.
     Json,
-}
-
-/// `[check]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "default.toml documents each setting")]
-pub struct Check {
-    pub threads: usize,
-    pub time_s: u64,
-    pub max_text_bytes: usize,
-    pub cache_entries: usize,
-}
-
-/// `[picture]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "default.toml documents each setting")]
-pub struct Picture {
-    pub time_s: u64,
 }
 
 /// `[verify]`
@@ -500,29 +483,6 @@ impl Config {
             true => self.data.dir.join("backups"),
             false => self.backup.dir.clone(),
         }
-    }
-
-    /// Bounds of a check.
-    pub fn check_limits(&self) -> mermend::Limits {
-        let defaults = mermend::Limits::default();
-        mermend::Limits {
-            threads: std::num::NonZeroUsize::new(self.check.threads).unwrap_or(defaults.threads),
-            time: Duration::from_secs(self.check.time_s),
-            size_bytes: self.check.max_text_bytes,
-            cache_entries: std::num::NonZeroUsize::new(self.check.cache_entries)
-                .unwrap_or(defaults.cache_entries),
-            ..defaults
-        }
-    }
-
-    /// The time for one check, repair, comparison or patch, waiting included.
-    pub fn check_time(&self) -> Duration {
-        Duration::from_secs(self.check.time_s)
-    }
-
-    /// The time for one picture, waiting included.
-    pub fn picture_time(&self) -> Duration {
-        Duration::from_secs(self.picture.time_s)
     }
 
     /// Bounds of one question to a model.
