@@ -13,8 +13,6 @@ use crate::service::Error;
 const MAX_QUEUED: usize = 256;
 /// The most that run at once. Most of them wait for a mail server.
 const MAX_RUNNING: u32 = 8;
-/// When to try again, in seconds, if there is no room.
-const RETRY_AFTER_S: u64 = 2;
 
 /// The queue. A clone is the same queue.
 #[derive(Clone)]
@@ -41,12 +39,9 @@ impl AfterResponse {
     /// [`Error::Busy`] when the queue is full; nothing is done then.
     pub fn run(&self, work: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            return Err(Error::Busy {
-                message: format!(
-                    "The server has too much to do at the moment, so this was not begun. Try again in {RETRY_AFTER_S} s."
-                ),
-                wait_s: RETRY_AFTER_S,
-            });
+            return Err(Error::busy(
+                "The server has too much to do at the moment, so this was not begun. Try again",
+            ));
         };
         let running = Arc::clone(&self.running);
         // The log lines of the work name the request that it belongs to.
@@ -99,7 +94,7 @@ mod tests {
         for _ in 0..MAX_QUEUED {
             queue.run(count()).unwrap();
         }
-        assert!(matches!(queue.run(count()), Err(Error::Busy { wait_s: RETRY_AFTER_S, .. })));
+        assert!(matches!(queue.run(count()), Err(Error::Busy { wait_s: 2, .. })));
         assert_eq!((queue.queued(), done.load(Ordering::Relaxed)), (MAX_QUEUED, 0));
         assert_eq!(queue.drain(Duration::ZERO).await, MAX_QUEUED, "held back");
         drop(held);

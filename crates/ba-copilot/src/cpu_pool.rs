@@ -2,10 +2,9 @@
 //! person, each with a deadline that includes waiting, and dropped when its caller is gone.
 //!
 //! Waiting costs no thread, so that any number of callers who wait never take the threads that hash passwords or read files.
-//! Work of large texts has fewer places than there are threads of the engine: whatever runs long, a small text finds a thread.
+//! Large texts have fewer places than the engine has threads, if it has more than one: a small text finds a thread.
 
 use std::{
-    cell::Cell,
     collections::{HashMap, VecDeque},
     num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -14,14 +13,14 @@ use std::{
 use mermend::Deadline;
 use tokio::{sync::oneshot, time::timeout};
 
+use crate::service::{Error, RETRY_AFTER_S};
+
 /// Texts up to this many bytes are light.
 const LIGHT_BYTES: usize = 4 << 10;
 /// The most that may wait, of everyone.
 const MAX_WAITING: usize = 512;
 /// The most that may wait of one person.
 const MAX_WAITING_OF_ONE: usize = 64;
-/// When to try again, in seconds, where there is no better guess.
-const TRY_AGAIN_S: u64 = 2;
 
 tokio::task_local! {
     static PERSON: Arc<str>;
@@ -46,15 +45,9 @@ fn person() -> Arc<str> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
     /// Too much is waiting, or it waited until its deadline.
-    Busy {
-        /// When to try again, in seconds.
-        wait_s: u64,
-    },
+    Busy,
     /// Too much of this very person is waiting.
-    TooManyOfOne {
-        /// When to try again, in seconds.
-        wait_s: u64,
-    },
+    TooManyOfOne,
     /// The process is ending.
     Closed,
     /// The work ended by a fault of ours.
@@ -90,12 +83,22 @@ struct Places {
 }
 
 impl Places {
-    fn of(self, class: Class) -> usize {
-        match class {
-            Class::Light => self.all,
-            Class::HeavyCheck => self.heavy_checks,
-            Class::HeavyOther => self.heavy_others,
+    /// Whether one more of this class may run for this person beside what runs. Of heavy work, each person has one place.
+    fn allow<'a>(self, running: impl Iterator<Item = &'a Running>, person: &Arc<str>, class: Class) -> bool {
+        let (mut all, mut own, mut of_class, mut own_of_class) = (0, 0, 0, 0);
+        for other in running {
+            let (is_own, is_of_class) = (other.person == *person, other.class == class);
+            all += 1;
+            own += usize::from(is_own);
+            of_class += usize::from(is_of_class);
+            own_of_class += usize::from(is_own && is_of_class);
         }
+        let (most, most_of_one) = match class {
+            Class::Light => (self.all, self.of_one),
+            Class::HeavyCheck => (self.heavy_checks, 1),
+            Class::HeavyOther => (self.heavy_others, 1),
+        };
+        all < self.all && own < self.of_one && of_class < most && own_of_class < most_of_one
     }
 }
 
@@ -113,53 +116,42 @@ struct Shared {
 #[derive(Default)]
 struct State {
     closed: bool,
-    running: HashMap<Class, usize>,
-    people: HashMap<Arc<str>, Person>,
-    /// Who waits, in turn.
-    turns: VecDeque<Arc<str>>,
-    waiting: usize,
     next_id: u64,
-    deadlines: HashMap<u64, Deadline>,
+    running: HashMap<u64, Running>,
+    /// Who waits, in turn, each with the work that waits, oldest first.
+    queue: VecDeque<(Arc<str>, VecDeque<Waiting>)>,
 }
 
-#[derive(Default)]
-struct Person {
-    running: HashMap<Class, usize>,
-    waiting: VecDeque<Waiting>,
+/// Work that has a place.
+struct Running {
+    person: Arc<str>,
+    class: Class,
+    deadline: Deadline,
 }
 
+/// Work that waits for a place. One whose caller is gone is skipped, and removed when the room is needed.
 struct Waiting {
     class: Class,
     deadline: Deadline,
     place: oneshot::Sender<Place>,
 }
 
+impl Waiting {
+    fn is_wanted(&self) -> bool {
+        !self.place.is_closed()
+    }
+}
+
 /// A place of the pool, until it is dropped.
 struct Place {
     pool: CpuPool,
-    person: Arc<str>,
-    class: Class,
     id: u64,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.pool.give_back(self);
-    }
-}
-
-/// A caller that waits, until this is dropped.
-struct Waits<'a> {
-    pool: &'a CpuPool,
-    person: Arc<str>,
-    placed: Cell<bool>,
-}
-
-impl Drop for Waits<'_> {
-    fn drop(&mut self) {
-        if !self.placed.get() {
-            self.pool.forget_gone(&self.person);
-        }
+        self.pool.state().running.remove(&self.id);
+        self.pool.dispatch();
     }
 }
 
@@ -222,113 +214,42 @@ impl CpuPool {
     }
 
     async fn place(&self, class: Class, deadline: &Deadline) -> Result<Place, Refused> {
-        let person = person();
-        let wait = {
-            let mut state = self.state();
-            if state.closed {
-                return Err(Refused::Closed);
-            }
-            if state.waiting >= MAX_WAITING {
-                return Err(Refused::Busy { wait_s: TRY_AGAIN_S });
-            }
-            let known = state.people.entry(Arc::clone(&person)).or_default();
-            if known.waiting.len() >= MAX_WAITING_OF_ONE {
-                return Err(Refused::TooManyOfOne { wait_s: TRY_AGAIN_S });
-            }
-            let (place, wait) = oneshot::channel();
-            known.waiting.push_back(Waiting { class, deadline: deadline.clone(), place });
-            if known.waiting.len() == 1 {
-                state.turns.push_back(Arc::clone(&person));
-            }
-            state.waiting += 1;
-            wait
-        };
-        let waits = Waits { pool: self, person, placed: Cell::new(false) };
+        let (place, wait) = oneshot::channel();
+        self.state().push(person(), Waiting { class, deadline: deadline.clone(), place })?;
         self.dispatch();
-        let placed = match deadline.remaining() {
-            Some(left) => timeout(left, wait).await.map_err(|_| Refused::Busy { wait_s: TRY_AGAIN_S })?,
-            None => wait.await,
-        };
-        waits.placed.set(placed.is_ok());
-        placed.map_err(|_| Refused::Closed)
-    }
-
-    /// Removes the waiting of this person whose callers are gone.
-    fn forget_gone(&self, person: &Arc<str>) {
-        let mut gone = Vec::new();
-        self.state().forget_gone(person, &mut gone);
-        drop(gone);
+        within(deadline, wait).await?.map_err(|_| Refused::Closed)
     }
 
     /// Gives places to those who wait, in turn, as long as there are any.
     fn dispatch(&self) {
-        let mut refused = Vec::new();
         let mut placed = Vec::new();
-        {
-            let mut state = self.state();
-            let mut skipped = 0;
-            while skipped < state.turns.len() {
-                let Some(person) = state.turns.pop_front() else { break };
-                match state.next_of(&person, self.shared.places, &mut refused) {
-                    Some(waiting) => {
-                        skipped = 0;
-                        let id = state.next_id;
-                        state.next_id += 1;
-                        state.deadlines.insert(id, waiting.deadline);
-                        let place = Place {
-                            pool: self.clone(),
-                            person: Arc::clone(&person),
-                            class: waiting.class,
-                            id,
-                        };
-                        placed.push((waiting.place, place));
-                    }
-                    None => skipped += 1,
-                }
-                if state.people.get(&person).is_some_and(|known| !known.waiting.is_empty()) {
-                    state.turns.push_back(person);
-                }
-            }
+        let mut state = self.state();
+        while let Some((person, waiting)) = state.next(self.shared.places) {
+            let id = state.next_id;
+            state.next_id += 1;
+            let Waiting { class, deadline, place: caller } = waiting;
+            state.running.insert(id, Running { person, class, deadline });
+            placed.push((caller, Place { pool: self.clone(), id }));
         }
+        drop(state);
         // Outside the lock: a place that finds its caller gone is dropped, which takes the lock.
-        drop(refused);
         for (caller, place) in placed {
             drop(caller.send(place));
         }
     }
 
-    fn give_back(&self, place: &Place) {
-        {
-            let mut state = self.state();
-            state.deadlines.remove(&place.id);
-            decrease(&mut state.running, place.class);
-            if let Some(known) = state.people.get_mut(&place.person) {
-                decrease(&mut known.running, place.class);
-                if known.running.is_empty() && known.waiting.is_empty() {
-                    state.people.remove(&place.person);
-                }
-            }
-        }
-        self.dispatch();
-    }
-
     /// How much runs, and how much waits.
     pub fn counts(&self) -> (usize, usize) {
         let state = self.state();
-        (state.running.values().sum(), state.waiting)
+        (state.running.len(), state.waiting())
     }
 
     /// Takes no more work, and cancels what is waiting and what is under way.
     pub fn close(&self) {
-        let waiting: Vec<Waiting> = {
-            let mut state = self.state();
-            state.closed = true;
-            state.waiting = 0;
-            state.turns.clear();
-            state.deadlines.values().for_each(Deadline::cancel);
-            state.people.values_mut().flat_map(|person| person.waiting.drain(..)).collect()
-        };
-        drop(waiting);
+        let mut state = self.state();
+        state.closed = true;
+        state.queue.clear();
+        state.running.values().for_each(|running| running.deadline.cancel());
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -338,88 +259,80 @@ impl CpuPool {
 }
 
 impl State {
-    /// The next of this person that may run now, already counted as running; `None` if there is none.
-    fn next_of(&mut self, person: &Arc<str>, places: Places, gone: &mut Vec<Waiting>) -> Option<Waiting> {
-        self.forget_gone(person, gone);
-        let State { running, people, waiting, .. } = self;
-        let known = people.get_mut(person)?;
-        let all: usize = running.values().sum();
-        let own: usize = known.running.values().sum();
-        let fits = |class: Class| {
-            let of_class = running.get(&class).copied().unwrap_or_default();
-            let own_of_class = known.running.get(&class).copied().unwrap_or_default();
-            all < places.all
-                && own < places.of_one
-                && of_class < places.of(class)
-                && (class == Class::Light || own_of_class == 0)
-        };
-        let at = known.waiting.iter().position(|one| fits(one.class));
-        let next = at.and_then(|at| known.waiting.remove(at));
-        if let Some(next) = &next {
-            *waiting = waiting.saturating_sub(1);
-            *running.entry(next.class).or_default() += 1;
-            *known.running.entry(next.class).or_default() += 1;
+    /// How much waits whose caller is still there.
+    fn waiting(&self) -> usize {
+        let wanted =
+            |(_, waiting): &(_, VecDeque<Waiting>)| waiting.iter().filter(|one| one.is_wanted()).count();
+        self.queue.iter().map(wanted).sum()
+    }
+
+    /// Lets work wait.
+    fn push(&mut self, person: Arc<str>, work: Waiting) -> Result<(), Refused> {
+        if self.closed {
+            return Err(Refused::Closed);
         }
-        if known.running.is_empty() && known.waiting.is_empty() {
-            people.remove(person);
+        self.queue.retain_mut(|(_, waiting)| {
+            waiting.retain(Waiting::is_wanted);
+            !waiting.is_empty()
+        });
+        if self.waiting() >= MAX_WAITING {
+            return Err(Refused::Busy);
         }
-        next
+        match self.queue.iter_mut().find(|(known, _)| *known == person) {
+            Some((_, waiting)) if waiting.len() >= MAX_WAITING_OF_ONE => return Err(Refused::TooManyOfOne),
+            Some((_, waiting)) => waiting.push_back(work),
+            None => self.queue.push_back((person, VecDeque::from([work]))),
+        }
+        Ok(())
+    }
+
+    /// The next work that may run now, and whose it is; that person's next turn is the last.
+    fn next(&mut self, places: Places) -> Option<(Arc<str>, Waiting)> {
+        let State { running, queue, .. } = self;
+        let (turn, at) = queue.iter().enumerate().find_map(|(turn, (person, waiting))| {
+            let fits = |one: &Waiting| one.is_wanted() && places.allow(running.values(), person, one.class);
+            Some((turn, waiting.iter().position(fits)?))
+        })?;
+        let (person, mut waiting) = queue.remove(turn)?;
+        let work = waiting.remove(at)?;
+        if !waiting.is_empty() {
+            queue.push_back((Arc::clone(&person), waiting));
+        }
+        Some((person, work))
     }
 }
 
-impl State {
-    fn forget_gone(&mut self, person: &Arc<str>, gone: &mut Vec<Waiting>) {
-        let Some(known) = self.people.get_mut(person) else { return };
-        let before = known.waiting.len();
-        let (kept, left) = known.waiting.drain(..).partition(|one| !one.place.is_closed());
-        known.waiting = kept;
-        gone.extend::<VecDeque<Waiting>>(left);
-        self.waiting = self.waiting.saturating_sub(before - known.waiting.len());
-        if known.running.is_empty() && known.waiting.is_empty() {
-            self.people.remove(person);
-        }
+/// Waits for something, no longer than until the deadline.
+pub(crate) async fn within<T>(deadline: &Deadline, wait: impl Future<Output = T>) -> Result<T, Refused> {
+    match deadline.remaining() {
+        Some(left) => timeout(left, wait).await.map_err(|_| Refused::Busy),
+        None => Ok(wait.await),
     }
 }
 
-fn decrease(counts: &mut HashMap<Class, usize>, class: Class) {
-    if let Some(count) = counts.get_mut(&class) {
-        *count -= 1;
-        if *count == 0 {
-            counts.remove(&class);
-        }
-    }
-}
-
-impl From<Refused> for crate::service::Error {
+impl From<Refused> for Error {
     fn from(refused: Refused) -> Self {
-        use crate::service::Error;
-        let reason = match refused {
-            Refused::Busy { .. } => "busy",
-            Refused::TooManyOfOne { .. } => "too_many_of_one",
-            Refused::Closed => "closed",
-            Refused::Failed => "failed",
+        let (reason, error) = match refused {
+            Refused::Busy => (
+                "busy",
+                Error::busy("The server is busy with other diagrams. Nothing was changed; try again"),
+            ),
+            Refused::TooManyOfOne => (
+                "too_many_of_one",
+                Error::TooMany {
+                    message: format!(
+                        "{MAX_WAITING_OF_ONE} of your requests are waiting already. Send fewer at a time; try again in {RETRY_AFTER_S} s."
+                    ),
+                    wait_s: RETRY_AFTER_S,
+                },
+            ),
+            Refused::Closed => {
+                ("closed", Error::busy("The server is shutting down. Nothing was changed; try again"))
+            }
+            Refused::Failed => ("failed", Error::Internal("a worker thread ended early".to_owned())),
         };
         metrics::counter!("ba_copilot_work_refused_total", "reason" => reason).increment(1);
-        match refused {
-            Refused::Busy { wait_s } => Error::Busy {
-                message: format!(
-                    "The server is busy with other diagrams. Nothing was changed; try again in {wait_s} s."
-                ),
-                wait_s,
-            },
-            Refused::TooManyOfOne { wait_s } => Error::TooMany {
-                message: format!(
-                    "{MAX_WAITING_OF_ONE} of your requests are waiting already. Send fewer at a time; try again in {wait_s} s."
-                ),
-                wait_s,
-            },
-            Refused::Closed => Error::Busy {
-                message: "The server is shutting down. Nothing was changed; try again in a few seconds."
-                    .to_owned(),
-                wait_s: TRY_AGAIN_S,
-            },
-            Refused::Failed => Error::Internal("a worker thread ended early".to_owned()),
-        }
+        error
     }
 }
 
@@ -507,7 +420,7 @@ mod tests {
             };
             tasks.push(tokio::spawn(on_behalf_of(person.into(), work)));
             let waiting = tasks.len();
-            while pool.state().waiting < waiting {
+            while pool.counts().1 < waiting {
                 tokio::task::yield_now().await;
             }
         }
@@ -524,8 +437,8 @@ mod tests {
         let mut first = hold(&pool, "a", Use::Processor, 1);
         assert!(begins(&mut first).await);
         let late = pool.run(Use::Processor, 1, Deadline::after(Duration::from_millis(20)), |_| ());
-        assert_eq!(late.await, Err(Refused::Busy { wait_s: TRY_AGAIN_S }));
-        assert_eq!(pool.state().waiting, 0, "it waits no more");
+        assert_eq!(late.await, Err(Refused::Busy));
+        assert_eq!(pool.counts().1, 0, "it waits no more");
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -558,7 +471,7 @@ mod tests {
         let mut waiting = Vec::new();
         for number in 0..MAX_WAITING {
             let held = hold(&pool, &format!("p{}", number / MAX_WAITING_OF_ONE), Use::Processor, 1);
-            while pool.state().waiting <= number {
+            while pool.counts().1 <= number {
                 tokio::task::yield_now().await;
             }
             waiting.push(held);
@@ -568,13 +481,13 @@ mod tests {
             let work = async move { pool.run(Use::Processor, 1, Deadline::none(), |_| ()).await };
             on_behalf_of(person.into(), work)
         };
-        assert_eq!(more("someone").await, Err(Refused::Busy { wait_s: TRY_AGAIN_S }));
+        assert_eq!(more("someone").await, Err(Refused::Busy));
         let gone = waiting.pop().expect("one");
         gone.task.abort();
-        while pool.state().waiting == MAX_WAITING {
+        while pool.counts().1 == MAX_WAITING {
             tokio::task::yield_now().await;
         }
-        assert_eq!(more("p0").await, Err(Refused::TooManyOfOne { wait_s: TRY_AGAIN_S }));
+        assert_eq!(more("p0").await, Err(Refused::TooManyOfOne));
         pool.close();
         for held in waiting {
             assert_eq!(held.task.await.expect("no panic"), Err(Refused::Closed));
@@ -591,6 +504,6 @@ mod tests {
             assert_eq!(failed.await, Err::<(), _>(Refused::Failed));
         }
         assert_eq!(pool.run(Use::Processor, 1, Deadline::none(), |_| 7).await, Ok(7));
-        assert!(pool.state().people.is_empty() && pool.state().running.is_empty());
+        assert_eq!(pool.counts(), (0, 0));
     }
 }

@@ -27,7 +27,11 @@ mod token;
 mod user;
 mod verify;
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use clap::{Parser, Subcommand};
 
@@ -189,18 +193,19 @@ fn reads_dotenv(command: Option<&Command>) -> bool {
     }
 }
 
-/// The variables of the process, and those of `.env` where the command reads it.
-fn with_dotenv(environment: Environment, command: Option<&Command>) -> Result<Environment, Failure> {
-    if !reads_dotenv(command) {
-        return Ok(environment);
+/// The variables of the process, and those of `.env` in this folder, if there is one that counts.
+fn with_dotenv(environment: Environment, folder: Option<&Path>) -> Environment {
+    match folder {
+        Some(folder) => environment.with_dotenv(folder),
+        None => environment,
     }
-    let here = std::env::current_dir().map_err(|error| Failure::file(".", &error))?;
-    Ok(environment.with_dotenv(&here))
 }
 
 fn dispatch(cli: Cli, environment: Environment) -> Ran {
     let serves = matches!(cli.command, None | Some(Command::Serve(_)));
-    let environment = &with_dotenv(environment, cli.command.as_ref())?;
+    let folder = reads_dotenv(cli.command.as_ref()).then(std::env::current_dir).transpose();
+    let folder = folder.map_err(|error| Failure::file(".", &error))?;
+    let environment = &with_dotenv(environment, folder.as_deref());
     let notice = environment.notice();
     if let Some(notice) = notice.as_ref().filter(|_| !serves && !cli.quiet) {
         say(&format!("{notice}."));
@@ -239,10 +244,7 @@ fn dispatch(cli: Cli, environment: Environment) -> Ran {
         Command::Serve(arguments) => {
             let (file, quiet) = (cli.config, cli.quiet);
             let read_log = Box::new(move || {
-                let environment = match std::env::current_dir() {
-                    Ok(here) => Environment::of_process().with_dotenv(&here),
-                    Err(_) => Environment::of_process(),
-                };
+                let environment = with_dotenv(Environment::of_process(), folder.as_deref());
                 let mut log = Config::load(file.as_deref(), &environment)?.log;
                 if quiet {
                     log.level = "error".to_owned();

@@ -1,23 +1,18 @@
 //! What happens around every request: its id, its log line and its counters, the body of its errors, its host.
 
-use std::{
-    pin::Pin,
-    task::{self, Poll},
-    time::Instant,
-};
+use std::time::Instant;
 
 use axum::{
-    body::{Body, Bytes, HttpBody},
+    body::Body,
     extract::{MatchedPath, Request, State},
     http::{HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use http_body::{Frame, SizeHint};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::{Shared, connections::BodyWatch, error::Pending};
+use super::{Shared, connections::BodyWatch, error::Pending, guarded_body::GuardedBody};
 use crate::{
     metrics_table::{METHODS, OTHER},
     remote_generator::GENERATES_ELSEWHERE,
@@ -94,7 +89,7 @@ pub(super) async fn observe(mut request: Request, next: Next) -> Response {
         if status >= 500 {
             told.fail(i64::from(status));
         }
-        response = response.map(|body| Body::new(Told { body, _span: told }));
+        response = response.map(|body| Body::new(GuardedBody::new(body, told)));
     }
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -125,32 +120,6 @@ fn known(method: &Method) -> &'static str {
 /// What the conventions for spans call the method.
 fn conventional(known: &'static str) -> &'static str {
     if known == OTHER { "_OTHER" } else { known }
-}
-
-/// The body of an answer whose span is over when all of it was sent, or nobody reads it any more.
-struct Told {
-    body: Body,
-    _span: Span,
-}
-
-impl HttpBody for Told {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut task::Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }
 
 /// Refuses what another process passes on to this one while this one passes it on too: that may be a circle, and pays for each round.

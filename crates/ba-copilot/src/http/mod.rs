@@ -3,6 +3,7 @@
 pub mod api;
 pub mod connections;
 pub mod error;
+mod guarded_body;
 pub mod identify;
 pub mod mcp;
 mod middleware;

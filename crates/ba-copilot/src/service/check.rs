@@ -137,7 +137,7 @@ async fn work(app: &App, code: String, engine: Engine) -> Result<(String, Checke
     };
     let (code, checked) = app.cpu.run(uses, size_bytes, deadline, check).await?;
     match checked.mermaid.as_ref().map(|verdict| &verdict.outcome) {
-        Some(Outcome::Failed(Failure::Busy)) => Err(Refused::Busy { wait_s: 2 }.into()),
+        Some(Outcome::Failed(Failure::Busy)) => Err(Refused::Busy.into()),
         _ => Ok((code, checked)),
     }
 }
@@ -203,7 +203,7 @@ pub async fn patch_code(app: &App, code: String, operations: Vec<Operation>) -> 
     let (size_bytes, deadline) = (code.len(), Deadline::after(app.config.check_time()));
     let patch = move |deadline: &Deadline| checker.patch_within(&code, &operations, deadline);
     app.cpu.run(Use::Engine, size_bytes, deadline, patch).await?.map_err(|error| match error.kind {
-        PatchErrorKind::Failed(Failure::Busy) => Refused::Busy { wait_s: 2 }.into(),
+        PatchErrorKind::Failed(Failure::Busy) => Refused::Busy.into(),
         PatchErrorKind::Failed(Failure::TooSlow) => {
             too_slow(app, "operations", "The operations were not carried out")
         }

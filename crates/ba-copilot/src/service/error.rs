@@ -5,6 +5,9 @@ use llm::LlmError;
 use mermend::picture::PictureError;
 use store::StoreError;
 
+/// When to try again what the server had no room for, in seconds.
+pub const RETRY_AFTER_S: u64 = 2;
+
 /// Variants are named by what the caller is told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -83,6 +86,11 @@ impl Error {
     /// The input cannot be used.
     pub fn invalid(path: &str, message: impl Into<String>) -> Self {
         Error::Invalid { path: path.to_owned(), message: message.into() }
+    }
+
+    /// The server has too much to do. `what` says what there is too much of, and ends with `Try again` or the like.
+    pub(crate) fn busy(what: &str) -> Self {
+        Error::Busy { message: format!("{what} in {RETRY_AFTER_S} s."), wait_s: RETRY_AFTER_S }
     }
 
     /// A stable name for programs.

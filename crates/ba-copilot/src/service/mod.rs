@@ -39,7 +39,7 @@ mod spans;
 pub mod verdicts;
 pub mod webhooks;
 
-pub use error::Error;
+pub use error::{Error, RETRY_AFTER_S};
 /// What use-cases hand to doors, which never ask the store themselves.
 pub use store::{
     Approval, AuditEvent, Baseline, BaselineItem, Comment, Delivery, Diagram, Folder, Invitation, JsonText,

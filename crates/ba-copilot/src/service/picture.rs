@@ -9,15 +9,12 @@ use mermend::{
 
 use std::sync::Arc;
 
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
-};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Error;
+use crate::app::App;
 #[cfg(feature = "mermaid")]
-use crate::cpu_pool::Use;
-use crate::{app::App, cpu_pool::Refused};
+use crate::cpu_pool::{Refused, Use, within};
 
 /// A form that is wanted of a picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -116,12 +113,8 @@ impl PixelBudget {
     #[cfg(feature = "mermaid")]
     async fn reserve(&self, pixels: u32, deadline: &Deadline) -> Result<OwnedSemaphorePermit, Refused> {
         let blocks = pixels.div_ceil(BLOCK_PIXELS);
-        let left = deadline.remaining().unwrap_or_default();
-        match timeout(left, Arc::clone(&self.0).acquire_many_owned(blocks)).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) => Err(Refused::Closed),
-            Err(_) => Err(Refused::Busy { wait_s: 2 }),
-        }
+        let reserved = within(deadline, Arc::clone(&self.0).acquire_many_owned(blocks)).await?;
+        reserved.map_err(|_| Refused::Closed)
     }
 }
 

@@ -5,42 +5,23 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::Path,
-    process::{Command, Stdio},
 };
 
 use ba_copilot::config::{Config, DEFAULT_TOML, Environment, SECRETS, variables};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::process::BINARY;
-
-struct Ran {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
+use crate::cli::{Ran, run_in};
 
 fn run(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
-    let output = Command::new(BINARY)
-        .args(arguments)
-        .current_dir(folder)
-        .env_clear()
-        .envs(variables.iter().copied())
-        .stdin(Stdio::null())
-        .output()
-        .expect("it runs");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-    Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    run_in(folder, arguments, b"", variables)
 }
 
 #[test]
 fn config_check_says_everything_at_once() {
     let folder = TempDir::new().expect("a folder");
     let good = run(folder.path(), &["config", "check"], &[]);
-    assert_eq!(
-        (good.code, good.out.as_str(), good.err.as_str()),
-        (Some(0), "The settings can be used.\n", "")
-    );
+    assert_eq!((good.code, good.out.as_str(), good.err.as_str()), (0, "The settings can be used.\n", ""));
     fs::write(
         folder.path().join("ba.toml"),
         "[server]\nproxy = 1\nproxies = \"one\"\n\n[log]\nformat = \"xml\"\n[jobs]\nat_once = 100\n",
@@ -60,7 +41,7 @@ fn config_check_says_everything_at_once() {
             ("BA_COPILOT__SERVER__LISTENS", "geheim"),
         ],
     );
-    assert_eq!(bad.code, Some(1), "{}", bad.err);
+    assert_eq!(bad.code, 1, "{}", bad.err);
     for expected in [
         "ba.toml:2 sets `server.proxy`, which does not exist. Did you mean `server.proxies`?",
         "The setting `server.proxies` cannot be used: ba.toml:3 must give a whole number.",
@@ -82,7 +63,7 @@ fn config_check_says_everything_at_once() {
     assert!(!bad.out.contains("geheim") && !bad.err.contains("geheim"), "{}{}", bad.out, bad.err);
     // A server says the first of it.
     let served = run(folder.path(), &["--config", "ba.toml", "kinds"], &[]);
-    assert_eq!(served.code, Some(2));
+    assert_eq!(served.code, 2);
     assert!(served.err.contains("ba.toml:"), "{}", served.err);
     fs::write(folder.path().join("ba.toml"), "[server]\n\nlisten = \n").expect("written");
     let broken = run(folder.path(), &["--config", "ba.toml", "config", "check"], &[]);
@@ -105,7 +86,7 @@ fn config_show_says_who_set_what_and_no_secret() {
         ("BA_COPILOT__OIDC__SIGN_UP", "true"),
     ];
     let shown = run(folder.path(), &arguments, &variables);
-    assert_eq!(shown.code, Some(0));
+    assert_eq!(shown.code, 0);
     // The process's own MCP_TIMEOUT counts more.
     assert!(shown.err.ends_with("/.env: MODEL.\n") && shown.err.lines().count() == 1, "{}", shown.err);
     assert!(!shown.out.contains("geheim"), "{}", shown.out);
@@ -170,7 +151,7 @@ fn secrets_are_made_anew_and_never_written_over() {
     let folder = TempDir::new().expect("a folder");
     let printed = run(folder.path(), &["secrets", "generate"], &[]);
     let written = run(folder.path(), &["secrets", "generate", "--write", "secrets.env"], &[]);
-    assert_eq!((written.code, written.out.as_str(), written.err.as_str()), (Some(0), "", ""));
+    assert_eq!((written.code, written.out.as_str(), written.err.as_str()), (0, "", ""));
     let file = folder.path().join("secrets.env");
     let text = fs::read_to_string(&file).expect("text");
     assert_eq!(fs::metadata(&file).expect("there").permissions().mode() & 0o777, 0o600);
@@ -189,7 +170,7 @@ fn secrets_are_made_anew_and_never_written_over() {
     }
     assert_eq!(all.len(), 14, "each secret is another one");
     let again = run(folder.path(), &["secrets", "generate", "--write", "secrets.env"], &[]);
-    assert_eq!((again.code, again.out.as_str()), (Some(2), ""));
+    assert_eq!((again.code, again.out.as_str()), (2, ""));
     assert!(again.err.contains("is there already and stays as it is"), "{}", again.err);
     assert_eq!(fs::read_to_string(&file).expect("text"), text);
 }

@@ -177,6 +177,16 @@ fn gap_length(text: &str) -> usize {
     }
 }
 
+/// The length of the string, comment or escape that a text begins with: what is in it is neither a bracket nor a semicolon.
+fn unit_length(text: &str) -> Option<usize> {
+    match text.chars().next()? {
+        '"' | '\'' => Some(string_length(text)),
+        '/' if text.starts_with("/*") => Some(comment_length(text)),
+        '\\' => Some(escape(text).1),
+        _ => None,
+    }
+}
+
 fn comment_length(text: &str) -> usize {
     text[2..].find("*/").map_or(text.len(), |end| 2 + end + 2)
 }
@@ -204,21 +214,13 @@ fn arguments_length(text: &str, address: bool) -> usize {
     let mut depth = 0_usize;
     let mut at = 0;
     while let Some(c) = text[at..].chars().next() {
+        if let Some(length) = unit_length(&text[at..]).filter(|_| !plain || c == '\\') {
+            at += length;
+            continue;
+        }
         match c {
             '(' if !plain || at == 0 => depth += 1,
             ')' => depth -= 1,
-            '"' | '\'' if !plain => {
-                at += string_length(&text[at..]);
-                continue;
-            }
-            '/' if !plain && text[at..].starts_with("/*") => {
-                at += comment_length(&text[at..]);
-                continue;
-            }
-            '\\' => {
-                at += escape(&text[at..]).1;
-                continue;
-            }
             _ => {}
         }
         at += c.len_utf8();
@@ -249,23 +251,15 @@ fn at_rule_length(text: &str) -> usize {
     let mut depth = 0_usize;
     let mut at = 0;
     while let Some(c) = text[at..].chars().next() {
+        if let Some(length) = unit_length(&text[at..]) {
+            at += length;
+            continue;
+        }
         match c {
             '{' => depth += 1,
             '}' if depth <= 1 => return if depth == 0 { at } else { at + 1 },
             '}' => depth -= 1,
             ';' if depth == 0 => return at + 1,
-            '"' | '\'' => {
-                at += string_length(&text[at..]);
-                continue;
-            }
-            '/' if text[at..].starts_with("/*") => {
-                at += comment_length(&text[at..]);
-                continue;
-            }
-            '\\' => {
-                at += escape(&text[at..]).1;
-                continue;
-            }
             _ => {}
         }
         at += c.len_utf8();

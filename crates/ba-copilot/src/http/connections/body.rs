@@ -1,4 +1,4 @@
-//! Bodies: of requests, with a time limit for what is awaited; of answers, to know when one was given.
+//! Bodies of requests, with a time limit for what is awaited; and the end of the body of an answer.
 
 use std::{
     error::Error,
@@ -11,7 +11,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use http_body::{Frame, SizeHint};
 use hyper::body::{Body as HttpBody, Incoming};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -102,40 +102,11 @@ impl HttpBody for Received {
     }
 }
 
-/// The body of an answer.
-pub(super) struct Answer {
-    body: Body,
-    connection: Arc<Connection>,
-}
+/// Says that an answer is over when it is dropped.
+pub(super) struct EndAnswer(pub(super) Arc<Connection>);
 
-impl Answer {
-    pub(super) fn new(body: Body, connection: Arc<Connection>) -> Self {
-        Answer { body, connection }
-    }
-}
-
-impl Drop for Answer {
+impl Drop for EndAnswer {
     fn drop(&mut self) {
-        self.connection.end_answer();
-    }
-}
-
-impl HttpBody for Answer {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.0.end_answer();
     }
 }

@@ -35,6 +35,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use super::guarded_body::GuardedBody;
 pub use registry::ConnectionLimits;
 use registry::{Connection, Registry};
 
@@ -164,7 +165,8 @@ async fn serve_one(
                 // It was closed at this very moment: nothing is carried out whose answer cannot be sent.
                 std::future::pending::<()>().await;
             }
-            answering.await.map(|response| response.map(|body| body::Answer::new(body, connection)))
+            let guarded = |body| GuardedBody::new(body, body::EndAnswer(connection));
+            answering.await.map(|response| response.map(guarded))
         }
     });
     let mut builder = http1::Builder::new();

@@ -24,8 +24,6 @@ use crate::service::Error;
 const WAITING_PER_PLACE: usize = 64;
 /// The longest wait for a place.
 const MAX_WAIT: Duration = Duration::from_secs(5);
-/// When to try again, in seconds.
-const RETRY_AFTER_S: u64 = 2;
 
 /// The pool. A clone is the same pool.
 #[derive(Clone)]
@@ -129,12 +127,9 @@ impl HashingPool {
 }
 
 fn busy() -> Error {
-    Error::Busy {
-        message: format!(
-            "Too many passwords are being checked at the moment, so this one was not looked at. Try again in {RETRY_AFTER_S} s."
-        ),
-        wait_s: RETRY_AFTER_S,
-    }
+    Error::busy(
+        "Too many passwords are being checked at the moment, so this one was not looked at. Try again",
+    )
 }
 
 #[cfg(test)]
@@ -146,7 +141,7 @@ mod tests {
     use super::*;
 
     fn is_busy<T>(result: &Result<T, Error>) -> bool {
-        matches!(result, Err(Error::Busy { wait_s: RETRY_AFTER_S, .. }))
+        matches!(result, Err(Error::Busy { wait_s: 2, .. }))
     }
 
     #[tokio::test]

@@ -2,11 +2,9 @@
 
 use std::{
     fs,
-    io::Write as _,
     net::TcpListener,
     os::unix::fs::{PermissionsExt as _, symlink},
     path::Path,
-    process::{Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -18,30 +16,13 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 use tempfile::TempDir;
 
-use crate::process::{BINARY, Server};
-
-struct Ran {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
+use crate::{
+    cli::{Ran, run_in},
+    process::Server,
+};
 
 fn run(folder: &Path, arguments: &[&str], variables: &[(&str, &str)], input: &str) -> Ran {
-    let mut child = Command::new(BINARY)
-        .args(arguments)
-        .current_dir(folder)
-        .env_clear()
-        .envs(variables.iter().copied())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    // A command that reads no input may be gone by now.
-    let _ = child.stdin.take().expect("an input").write_all(input.as_bytes());
-    let output = child.wait_with_output().expect("it ends");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-    Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    run_in(folder, arguments, input.as_bytes(), variables)
 }
 
 fn dotenv(folder: &Path, text: &str) {
@@ -109,7 +90,7 @@ fn commands_that_are_given_texts_read_no_dotenv() {
     for (arguments, input, expected) in commands {
         for folder in [here, &below] {
             let ran = run(folder, arguments, &[], input);
-            assert_eq!(ran.code, Some(0), "{arguments:?}: {}", ran.err);
+            assert_eq!(ran.code, 0, "{arguments:?}: {}", ran.err);
             assert!(ran.out.contains(expected), "{arguments:?}: {}", ran.out);
             assert!(!ran.err.contains(".env") && !ran.err.contains("geheim"), "{arguments:?}: {}", ran.err);
         }
@@ -144,7 +125,7 @@ fn commands_of_operators_read_the_dotenv_of_this_folder_and_say_so() {
         &["config", "check"],
     ] {
         let ran = run(here, arguments, &[], "");
-        assert_eq!(ran.code, Some(0), "{arguments:?}: {}", ran.err);
+        assert_eq!(ran.code, 0, "{arguments:?}: {}", ran.err);
         assert!(ran.err.contains(&said) && !ran.err.contains("geheim"), "{arguments:?}: {}", ran.err);
         let quiet = run(here, &[arguments, &["--quiet"]].concat(), &[], "");
         assert!(!quiet.err.contains(".env"), "{arguments:?}: {}", quiet.err);
@@ -199,15 +180,15 @@ fn a_dotenv_that_somebody_else_may_have_written_is_refused() {
             &["secrets", "rotate"],
         ] {
             let ran = run(here, arguments, &[], "");
-            assert_eq!(ran.code, Some(2), "{arguments:?}: {}", ran.err);
+            assert_eq!(ran.code, 2, "{arguments:?}: {}", ran.err);
             assert!(ran.err.contains(words) && ran.err.contains("/.env"), "{arguments:?}: {}", ran.err);
             assert!(!ran.err.contains("geheim"), "{}", ran.err);
         }
         assert!(!here.join("data").exists(), "something was made");
         let checked = run(here, &["config", "check"], &[], "");
-        assert!(checked.code == Some(1) && checked.out.contains(words), "{}{}", checked.out, checked.err);
+        assert!(checked.code == 1 && checked.out.contains(words), "{}{}", checked.out, checked.err);
         // What reads no such file goes on.
-        assert_eq!(run(here, &["kinds"], &[], "").code, Some(0));
+        assert_eq!(run(here, &["kinds"], &[], "").code, 0);
     }
 }
 
@@ -263,16 +244,16 @@ async fn the_database_of_another_program_is_left_as_it_is() {
             if arguments[0] == "db" {
                 let _ = fs::remove_file(here.join("new.db"));
                 let made = run(here, &["migrate"], &[("DATABASE_URL", "sqlite:new.db")], "");
-                assert_eq!(made.code, Some(0), "{}", made.err);
+                assert_eq!(made.code, 0, "{}", made.err);
             }
             let ran = run(here, arguments, &[], "");
-            assert_eq!(ran.code, Some(2), "{arguments:?}: {}", ran.err);
+            assert_eq!(ran.code, 2, "{arguments:?}: {}", ran.err);
             assert!(ran.err.contains("belongs to another program"), "{arguments:?}: {}", ran.err);
             assert_eq!(fs::read(here.join("theirs/app.db")).expect("a file"), before, "{arguments:?}");
             assert_eq!(names(&here.join("theirs")), ["app.db"], "{arguments:?}");
         }
         let doctor = run(here, &["doctor"], &[], "");
-        assert!(doctor.code == Some(1) && doctor.out.contains("another program"), "{}", doctor.out);
+        assert!(doctor.code == 1 && doctor.out.contains("another program"), "{}", doctor.out);
         assert_eq!(fs::read(here.join("theirs/app.db")).expect("a file"), before);
     }
 }
@@ -284,14 +265,14 @@ async fn commands_that_only_read_change_no_database() {
     let reading: [&[&str]; 2] = [&["user", "list"], &["token", "list", "--user", "ada@example.com"]];
     for arguments in reading {
         let ran = run(here, arguments, &[], "");
-        assert_eq!(ran.code, Some(2), "{arguments:?}: {}", ran.err);
+        assert_eq!(ran.code, 2, "{arguments:?}: {}", ran.err);
         assert!(ran.err.contains("There is no database at"), "{arguments:?}: {}", ran.err);
     }
     let dry = run(here, &["migrate", "--dry-run"], &[], "");
-    assert!(dry.code == Some(1) && dry.out.contains("would apply 0001_"), "{}{}", dry.out, dry.err);
+    assert!(dry.code == 1 && dry.out.contains("would apply 0001_"), "{}{}", dry.out, dry.err);
     assert!(!here.join("data").exists(), "something was made");
 
-    assert_eq!(run(here, &["user", "add", "ada@example.com"], &[], "").code, Some(0));
+    assert_eq!(run(here, &["user", "add", "ada@example.com"], &[], "").code, 0);
     let file = here.join("data/ba-copilot.db");
     let version = "(select max(version) from _sqlx_migrations)";
     let newer = format!(
@@ -308,7 +289,7 @@ async fn commands_that_only_read_change_no_database() {
         let before = fs::read(&file).expect("a file");
         for arguments in reading {
             let ran = run(here, arguments, &[], "");
-            assert_eq!(ran.code, Some(if words.is_empty() { 0 } else { 2 }), "{arguments:?}: {}", ran.err);
+            assert_eq!(ran.code, if words.is_empty() { 0 } else { 2 }, "{arguments:?}: {}", ran.err);
             assert!(ran.err.contains(words), "{arguments:?}: {}", ran.err);
             assert_eq!(fs::read(&file).expect("a file"), before, "{arguments:?}");
         }

@@ -6,7 +6,7 @@ use std::{
     fs,
     io::{Read, Write},
     net::TcpStream,
-    process::Command,
+    path::Path,
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -18,8 +18,9 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    ledger::Call,
-    process::{BINARY, Server},
+    cli::run_in,
+    ledger::{Call, wait_for},
+    process::Server,
 };
 
 /// What the process may take, in MiB.
@@ -43,23 +44,14 @@ fn states(number: usize) -> String {
     format!("stateDiagram-v2\n{}", (0..number).map(step).collect::<String>())
 }
 
-fn program(folder: &std::path::Path, arguments: &[&str], input: &str) -> String {
-    let mut child = Command::new(BINARY)
-        .args(arguments)
-        .args(["--data", "."])
-        .current_dir(folder)
-        .env_clear()
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .expect("it runs");
-    child.stdin.take().expect("an input").write_all(input.as_bytes()).expect("written");
-    let output = child.wait_with_output().expect("an end");
-    assert!(output.status.success(), "{arguments:?}");
-    String::from_utf8(output.stdout).expect("text")
+fn program(folder: &Path, arguments: &[&str], input: &str) -> String {
+    let arguments = [arguments, &["--data", "."]].concat();
+    let ran = run_in(folder, &arguments, input.as_bytes(), &[]);
+    assert_eq!(ran.code, 0, "{arguments:?}: {}", ran.err);
+    ran.out
 }
 
-fn token(folder: &std::path::Path, person: &str) -> String {
+fn token(folder: &Path, person: &str) -> String {
     program(folder, &["user", "add", person, "--password-stdin"], "correct horse battery 9\n");
     let made = program(
         folder,
@@ -260,11 +252,11 @@ fn a_process_that_is_asked_to_end_leaves_abandoned_work() {
     };
     let drawing = json!({"code": states(3_000), "format": "svg"});
     let held = send(&server.address, &post("", "/api/v1/render", &drawing)).expect("sent");
-    crate::ledger::wait_for("the drawing to begin", || running("ba_copilot_work_running") > 0.0);
+    wait_for("the drawing to begin", || running("ba_copilot_work_running") > 0.0);
     drop(held);
-    crate::ledger::wait_for("the drawing to be cancelled", || running("ba_copilot_work_running") == 0.0);
+    wait_for("the drawing to be cancelled", || running("ba_copilot_work_running") == 0.0);
     let held = send(&server.address, &post("", "/api/v1/render", &drawing)).expect("sent");
-    crate::ledger::wait_for("the drawing to begin", || running("ba_copilot_work_running") > 0.0);
+    wait_for("the drawing to begin", || running("ba_copilot_work_running") > 0.0);
     drop(held);
     server.signal("-TERM");
     let (status, log) = server.wait();
