@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
-use ba_copilot::{cli, config::Environment};
+use ba_copilot::cli;
 use clap::Parser;
+use config::Environment;
 
 fn main() -> ExitCode {
     // Vendors are asked over TLS by a library that leaves the choice of cryptography to the program.

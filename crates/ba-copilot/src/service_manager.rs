@@ -12,7 +12,7 @@ use std::{
 use rustix::time::{ClockId, clock_gettime};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Environment;
+use config::Environment;
 
 /// The way to the service manager, if there is one.
 #[derive(Debug, Default)]

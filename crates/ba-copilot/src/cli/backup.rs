@@ -5,12 +5,10 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::{Ran, Verdict, block_on, print, say, with_data};
-use crate::{
-    clock::{Clock, minute, rfc3339},
-    config::Config,
-    ops::backup::{
-        Error, Found, Made, Place, Site, Verified, create_backup, list_backups, restore_backup, verify_backup,
-    },
+use application::clock::{Clock, minute, rfc3339};
+use config::Config;
+use operations::backup::{
+    Error, Found, Made, Place, Site, Verified, create_backup, list_backups, restore_backup, verify_backup,
 };
 
 /// Flags of `backup`.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Failure, Ran, Verdict, files, print, say};
-use crate::app::App;
+use application::app::App;
 
 /// Flags of `check`.
 #[derive(Debug, clap::Args)]

@@ -1,7 +1,7 @@
 //! `compare`: what changed between two diagrams, by element.
 
 use super::{Failure, Ran, Verdict, block_on, files, print};
-use crate::{app::App, service::check};
+use application::{app::App, check};
 
 /// Flags of `compare`.
 #[derive(Debug, clap::Args)]

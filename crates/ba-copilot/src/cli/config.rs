@@ -5,11 +5,9 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::{Ran, Verdict, print, say};
-use crate::{
-    clock::Clock,
-    config::{Config, Environment, Inspection, Origin, Setting},
-    ops::doctor::problems_of_parts,
-};
+use application::clock::Clock;
+pub use config::{Config, Environment, Inspection, Origin, Setting};
+use operations::doctor::problems_of_parts;
 
 /// Flags of `config`.
 #[derive(Debug, clap::Args)]

@@ -3,7 +3,8 @@
 use llm::SecretString;
 
 use super::{Ran, Verdict, block_on, print};
-use crate::{app::App, clock::Clock, config::Config, service::schema};
+use application::{app::App, clock::Clock, schema};
+use config::Config;
 
 /// Flags of `db`.
 #[derive(Debug, clap::Args)]

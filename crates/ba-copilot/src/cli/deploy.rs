@@ -6,11 +6,9 @@ use std::{
 };
 
 use super::{Failure, Ran, Verdict, block_on, print, say};
-use crate::{
-    clock::Clock,
-    config::{Config, Environment},
-    ops::deploy::{Error, Instead, Order, Told, deploy, run_command},
-};
+use application::clock::Clock;
+use config::{Config, Environment};
+use operations::deploy::{Error, Instead, Order, Told, deploy, run_command};
 
 /// Flags of `deploy`.
 #[derive(Debug, clap::Args)]

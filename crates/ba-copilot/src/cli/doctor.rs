@@ -6,11 +6,9 @@ use std::{
 };
 
 use super::{Ran, Verdict, block_on, config::inspect, print};
-use crate::{
-    clock::Clock,
-    config::Environment,
-    ops::doctor::{Bench, Report, Status, examine},
-};
+use application::clock::Clock;
+use config::Environment;
+use operations::doctor::{Bench, Report, Status, examine};
 
 /// Flags of `doctor`.
 #[derive(Debug, clap::Args)]

@@ -5,13 +5,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Failure, Ran, Verdict, block_on, files, print, say};
-use crate::{
+use application::{
+    access::Caller,
     app::App,
-    service::{
-        access::Caller,
-        generate::{self, Generated, Request},
-        picture::{self, Form},
-    },
+    generate::{self, Generated, Request},
+    picture::{self, Form},
 };
 
 /// Flags of `draft`.

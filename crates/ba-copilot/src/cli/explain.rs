@@ -1,7 +1,7 @@
 //! `explain`: what a finding means and what to do about it.
 
 use super::{Failure, Ran, Verdict, print};
-use crate::service::knowledge;
+use application::reference_docs;
 
 /// Flags of `explain`.
 #[derive(Debug, clap::Args)]
@@ -11,13 +11,13 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Ran {
-    match knowledge::explain(&arguments.code) {
+    match reference_docs::explain(&arguments.code) {
         Some(explained) => {
             print(&explained.markdown());
             Ok(Verdict::Clean)
         }
         None => {
-            let known = knowledge::codes().join(", ");
+            let known = reference_docs::codes().join(", ");
             Err(Failure::Other(format!("There is no rule `{}`. There are {known}.", arguments.code)))
         }
     }

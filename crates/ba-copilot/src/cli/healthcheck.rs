@@ -3,10 +3,8 @@
 use std::{net::Ipv4Addr, time::Duration};
 
 use super::{Failure, Ran, Verdict, block_on, print, say};
-use crate::{
-    config::{Config, Role},
-    ops::target::{Question, Target},
-};
+use config::{Config, Role};
+use operations::target::{Question, Target};
 
 /// An orchestrator asks again soon.
 const PATIENCE: Duration = Duration::from_secs(3);

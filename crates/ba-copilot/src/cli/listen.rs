@@ -6,11 +6,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use super::Failure;
-use crate::{
-    hand_over::{self, Offer},
-    http::connections::Accept,
-    standby::Standby,
-};
+use crate::socket_handoff::{self, Offer};
+use application::standby::Standby;
+use server::http::connections::Accept;
 
 /// The socket that people reach; nobody is let in while the process stands by, and whoever waits is let in by another process or later.
 pub(super) struct Gate {
@@ -53,7 +51,7 @@ pub(super) async fn listen(
         ))
     };
     let place = folder.to_owned();
-    let taken = tokio::task::spawn_blocking(move || hand_over::take(&place, address)).await;
+    let taken = tokio::task::spawn_blocking(move || socket_handoff::take(&place, address)).await;
     let taken = taken.map_err(|error| Failure::Other(error.to_string()))?.map_err(cannot)?;
     let listener = match taken {
         Some(socket) => {
@@ -63,7 +61,7 @@ pub(super) async fn listen(
         None => bind(address).await?,
     };
     let socket = listener.into_std().map_err(cannot)?;
-    let offer = hand_over::offer(folder, &socket, ending).map_err(cannot)?;
+    let offer = socket_handoff::offer(folder, &socket, ending).map_err(cannot)?;
     Ok((TcpListener::from_std(socket).map_err(cannot)?, Some(offer)))
 }
 

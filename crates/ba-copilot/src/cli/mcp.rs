@@ -3,7 +3,8 @@
 use rmcp::{ServiceExt, service::ServerInitializeError, transport::stdio};
 
 use super::{Failure, Ran, Verdict, block_on};
-use crate::{app::App, mcp::Mcp, service::access::Caller};
+use application::{access::Caller, app::App};
+use server::mcp::Mcp;
 
 pub(super) fn run(app: App) -> Ran {
     block_on(async {

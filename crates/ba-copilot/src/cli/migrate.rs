@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::{Ran, Verdict, block_on, print, with_data};
-use crate::{app::App, clock::Clock, config::Config, service::schema};
+use application::{app::App, clock::Clock, schema};
+use config::Config;
 
 /// Flags of `migrate`.
 #[derive(Debug, clap::Args)]

@@ -14,8 +14,8 @@ mod explain;
 mod files;
 mod healthcheck;
 mod kinds;
+mod lifecycle;
 mod listen;
-mod manners;
 mod mcp;
 mod migrate;
 mod monitor;
@@ -35,15 +35,10 @@ use std::{
 
 use clap::{Parser, Subcommand};
 
-use crate::{
-    app::App,
-    clock::Clock,
-    config::{Config, ConfigError, Environment},
-    error_reports::ErrorReports,
-    ops, service,
-    service_manager::ServiceManager,
-    telemetry,
-};
+use crate::service_manager::ServiceManager;
+pub use ::config::{Config, ConfigError, Environment};
+use application::{app::App, clock::Clock};
+use telemetry::{self, error_reports::ErrorReports};
 
 /// Turns requirement text into validated diagrams.
 ///
@@ -115,9 +110,9 @@ enum Failure {
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
-    Service(#[from] service::Error),
+    Service(#[from] application::Error),
     #[error(transparent)]
-    Backup(#[from] ops::backup::Error),
+    Backup(#[from] operations::backup::Error),
     #[error("{0}")]
     Other(String),
 }
@@ -253,7 +248,7 @@ fn dispatch(cli: Cli, environment: Environment) -> Ran {
             });
             let manager = ServiceManager::of(environment);
             telemetry::log_panics();
-            serve::run(arguments, config, manners::Manners { read_log, manager }, reports)
+            serve::run(arguments, config, lifecycle::Manners { read_log, manager }, reports)
         }
         Command::Draft(arguments) => draft::run(arguments, &app(config)?),
         Command::Check(arguments) => check::run(arguments, &app(config)?),

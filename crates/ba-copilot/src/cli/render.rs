@@ -6,9 +6,9 @@ use std::{
 };
 
 use super::{Failure, Ran, Verdict, block_on, files, say};
-use crate::{
+use application::{
     app::App,
-    service::picture::{self, Form},
+    picture::{self, Form},
 };
 
 /// Flags of `render`.

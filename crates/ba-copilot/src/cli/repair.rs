@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Ran, Verdict, files, print, say};
-use crate::{app::App, service::check};
+use application::{app::App, check};
 
 /// Flags of `repair`.
 #[derive(Debug, clap::Args)]

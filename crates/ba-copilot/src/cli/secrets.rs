@@ -6,11 +6,8 @@ use std::{
 };
 
 use super::{Failure, Ran, Verdict, block_on, open, print};
-use crate::{
-    config::Config,
-    private_files,
-    service::{access::Caller, provider_keys, secrets},
-};
+use application::{access::Caller, private_files, provider_keys, secrets};
+use config::Config;
 
 /// What is made. Each is letters, digits, `-` and `_`, which mean themselves in addresses and in environment files.
 const GENERATED: [&str; 7] = [

@@ -6,22 +6,16 @@ use tokio::time::Instant;
 
 use super::{
     Failure, Ran, Verdict, block_on,
+    lifecycle::{Ending, Manners, Signals},
     listen::{Gate, bind, listen},
-    manners::{Ending, Manners, Signals},
 };
-use crate::{
-    app::App,
-    clock::Clock,
-    config::{Config, Role},
-    error_reports::ErrorReports,
-    http::{Limiter, Shared, connections, router},
-    jobs,
-    ops::backup,
-    process_limits,
-    service::{accounts::people, health::Probes, live},
-    standby::Standby,
-    telemetry,
+use application::{
+    accounts::users, app::App, clock::Clock, event_stream, health::Probes, job_worker, standby::Standby,
 };
+use config::{Config, Role};
+use operations::backup;
+use server::{Limiter, Shared, http::connections, router};
+use telemetry::{self, error_reports::ErrorReports, process_limits};
 
 /// How long the last spans and errors may take on their way, once all requests are answered.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -73,7 +67,7 @@ async fn may_be_reached(role: Role, listen: SocketAddr, app: &App) -> Result<(),
         Role::Mcp => Err(Failure::Other(format!(
             "{listen} can be reached by others, so callers need a token. Set MCP_TOKEN here and in the processes that call it, or listen on 127.0.0.1."
         ))),
-        Role::All | Role::Web | Role::Api if people::is_set_up(app).await? => Ok(()),
+        Role::All | Role::Web | Role::Api if users::is_set_up(app).await? => Ok(()),
         Role::All | Role::Web | Role::Api => Err(Failure::Other(format!(
             "{listen} can be reached by others, and there are no accounts yet, so anyone could use it. Make the first one with `ba-copilot user add EMAIL`, or make a link for it with `ba-copilot user setup-link`; or listen on 127.0.0.1."
         ))),
@@ -124,9 +118,9 @@ async fn serve(
     }
     let (store, cpu) = (app.store.clone(), app.cpu.clone());
     let after_response = app.after_response.clone();
-    let mut background = vec![tokio::spawn(live::follow(app.clone(), draining.clone()))];
+    let mut background = vec![tokio::spawn(event_stream::follow(app.clone(), draining.clone()))];
     if role.works() {
-        background.push(tokio::spawn(jobs::run(app.clone(), standby.clone(), leaving.clone())));
+        background.push(tokio::spawn(job_worker::run(app.clone(), standby.clone(), leaving.clone())));
         background.push(tokio::spawn(backup::schedule::run(app.clone(), standby.clone(), draining.clone())));
     }
     let limiter = Limiter::new(&app);

@@ -3,19 +3,17 @@
 use std::path::PathBuf;
 
 use super::{Ran, Verdict, block_on, open, open_to_read, print};
-use crate::{
-    app::App,
-    config::Config,
-    service::{
-        Error,
-        access::Caller,
-        accounts::{
-            people,
-            tokens::{self, Wanted},
-        },
-        page::Listing,
+use application::{
+    Error,
+    access::Caller,
+    accounts::{
+        tokens::{self, Wanted},
+        users,
     },
+    app::App,
+    page::Listing,
 };
+use config::Config;
 
 /// Flags of `token`.
 #[derive(Debug, clap::Args)]
@@ -75,13 +73,13 @@ async fn carry_out(app: &App, command: Command) -> Result<(), Error> {
     let me = Caller::local();
     match command {
         Command::Create { user, name, scope, days } => {
-            let caller = people::act_for(app, &me, &user).await?;
+            let caller = users::act_for(app, &me, &user).await?;
             let (_, secret) =
                 tokens::create_token(app, &caller, Wanted { name, scopes: scope, days }).await?;
             print(&format!("{secret}\n"));
         }
         Command::List { user } => {
-            let caller = people::act_for(app, &me, &user).await?;
+            let caller = users::act_for(app, &me, &user).await?;
             let mut listing = Listing { after: None, limit: Some(200) };
             loop {
                 let page = tokens::list_tokens(app, &caller, &listing).await?;
@@ -94,7 +92,7 @@ async fn carry_out(app: &App, command: Command) -> Result<(), Error> {
             }
         }
         Command::Revoke { user, id } => {
-            let caller = people::act_for(app, &me, &user).await?;
+            let caller = users::act_for(app, &me, &user).await?;
             tokens::delete_token(app, &caller, &id).await?;
             print("It is not good any more.\n");
         }

@@ -5,16 +5,14 @@ use std::{io::BufRead, path::PathBuf};
 use llm::SecretString;
 
 use super::{Failure, Ran, Verdict, block_on, open, open_to_read, print};
-use crate::{
+use application::{
+    User,
+    access::Caller,
+    accounts::users::{self, Newcomer, UserChanges},
     app::App,
-    config::Config,
-    service::{
-        User,
-        access::Caller,
-        accounts::people::{self, Newcomer, UserChanges},
-        page::Listing,
-    },
+    page::Listing,
 };
+use config::Config;
 
 /// Flags of `user`.
 #[derive(Debug, clap::Args)]
@@ -86,7 +84,7 @@ async fn carry_out(app: &App, command: Command) -> Result<(), Failure> {
         Command::Add { email, name, admin, password_stdin } => {
             let password = if password_stdin { Some(read_password()?) } else { None };
             let name = name.unwrap_or_else(|| email.split('@').next().unwrap_or_default().to_owned());
-            let added = people::create_user(app, &me, Newcomer { email, name, password, admin }).await?;
+            let added = users::create_user(app, &me, Newcomer { email, name, password, admin }).await?;
             print(&format!("Added {}.\n", added.person.email));
             if let Some(link) = added.link {
                 print(&format!("They choose a password here within a day:\n{link}\n"));
@@ -95,7 +93,7 @@ async fn carry_out(app: &App, command: Command) -> Result<(), Failure> {
         Command::List => {
             let mut listing = Listing { after: None, limit: Some(200) };
             loop {
-                let page = people::list_users(app, &me, &listing).await?;
+                let page = users::list_users(app, &me, &listing).await?;
                 page.items.iter().for_each(|user| print(&line(user)));
                 let Some(next) = page.next else { break };
                 listing.after = Some(next);
@@ -104,15 +102,15 @@ async fn carry_out(app: &App, command: Command) -> Result<(), Failure> {
         Command::Disable { email } => disable(app, &email, true).await?,
         Command::Enable { email } => disable(app, &email, false).await?,
         Command::ResetLink { email } => {
-            let link = people::create_reset_link(app, &me, &email).await?;
+            let link = users::create_reset_link(app, &me, &email).await?;
             print(&format!("They choose a password here within a day:\n{link}\n"));
         }
         Command::ResetSecondFactor { email } => {
-            people::reset_second_factor(app, &me, &email).await?;
+            users::reset_second_factor(app, &me, &email).await?;
             print("They sign in with their password alone now.\n");
         }
         Command::SetupLink => {
-            let link = people::create_set_up_link(app).await?;
+            let link = users::create_set_up_link(app).await?;
             print(&format!("Set up the first person here within a day:\n{link}\n"));
         }
     }
@@ -121,9 +119,9 @@ async fn carry_out(app: &App, command: Command) -> Result<(), Failure> {
 
 async fn disable(app: &App, email: &str, disabled: bool) -> Result<(), Failure> {
     let me = Caller::local();
-    let person = people::find_user(app, &me, email).await?;
+    let person = users::find_user(app, &me, email).await?;
     let changes = UserChanges { admin: None, disabled: Some(disabled) };
-    people::update_user(app, &me, person.id.as_str(), &changes).await?;
+    users::update_user(app, &me, person.id.as_str(), &changes).await?;
     print(if disabled { "They cannot come in any more.\n" } else { "They can come in again.\n" });
     Ok(())
 }

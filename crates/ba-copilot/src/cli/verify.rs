@@ -5,13 +5,11 @@ use std::{io::IsTerminal, path::PathBuf, time::Duration};
 use llm::SecretString;
 
 use super::{Failure, Ran, Verdict, block_on, print, say};
-use crate::{
-    clock::Clock,
-    config::Config,
-    ops::{
-        target::Target,
-        verify::{Done, Options, Outcome, junit, verify_server},
-    },
+use application::clock::Clock;
+use config::Config;
+use operations::{
+    target::Target,
+    verify::{Done, Options, Outcome, junit, verify_server},
 };
 
 /// Flags of `verify`.

@@ -463,9 +463,9 @@ async fn too_many_requests_are_told_when_to_come_back() {
 
 #[tokio::test]
 async fn an_account_of_another_process_is_seen_also_when_the_clock_goes_back() {
-    use ba_copilot::service::{
+    use application::{
         access::Caller,
-        accounts::people::{self, Newcomer},
+        accounts::users::{self, Newcomer},
     };
     let app = TestApp::builtin().await;
     assert_eq!(app.get("/api/v1/projects").await.status, 200);
@@ -475,7 +475,7 @@ async fn an_account_of_another_process_is_seen_also_when_the_clock_goes_back() {
     other.accounts_seen = std::sync::Arc::default();
     let newcomer =
         Newcomer { email: "ada@example.com".into(), name: "Ada".into(), password: None, admin: true };
-    people::create_user(&other, &Caller::local(), newcomer).await.expect("Ada");
+    users::create_user(&other, &Caller::local(), newcomer).await.expect("Ada");
     app.get("/api/v1/projects").await.problem(401, "sign_in");
     // Agents are told where a token is asked for, and that address answers.
     let refused = app.post("/mcp", json!({})).await;

@@ -3,7 +3,7 @@
 use llm::{BadReply, LlmError, Scripted, Usage};
 use serde_json::{Value, json};
 
-use ba_copilot::service::picture;
+use application::picture;
 
 use crate::app::TestApp;
 

@@ -11,26 +11,21 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
+use application::{app::App, clock::Clock, event_stream, health::Probes, job_worker};
 use axum::{
     Router,
     body::Body,
     http::{HeaderMap, Request, StatusCode},
     response::Response,
 };
-use ba_copilot::{
-    app::App,
-    clock::Clock,
-    config::{Config, Environment, Role},
-    http::{Limiter, Shared, router},
-    jobs,
-    service::{health::Probes, live},
-    telemetry,
-};
+use config::{Config, Environment, Role};
 use http_body_util::BodyExt;
 use llm::{Script, Scripted};
 use serde_json::Value;
+use server::{Limiter, Shared, router};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use store::PageRequest;
+use telemetry;
 use tempfile::TempDir;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tower::ServiceExt;
@@ -161,8 +156,8 @@ impl TestApp {
     /// Does what a process does beside answering, until the guard goes.
     pub(crate) fn work(&self) -> DropGuard {
         let ending = CancellationToken::new();
-        tokio::spawn(live::follow(self.app.clone(), ending.clone()));
-        tokio::spawn(jobs::run(self.app.clone(), Default::default(), ending.clone()));
+        tokio::spawn(event_stream::follow(self.app.clone(), ending.clone()));
+        tokio::spawn(job_worker::run(self.app.clone(), Default::default(), ending.clone()));
         ending.drop_guard()
     }
 

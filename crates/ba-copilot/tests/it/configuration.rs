@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use ba_copilot::config::{Config, DEFAULT_TOML, Environment, SECRETS, variables};
+use config::{Config, DEFAULT_TOML, Environment, SECRETS, variables};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

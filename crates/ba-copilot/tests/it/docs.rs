@@ -84,21 +84,21 @@ fn docs_of_the_rules_are_current() {
 
 #[test]
 fn docs_of_the_metrics_are_current() {
-    check("docs/metrics.md", &ba_copilot::metrics_table::page());
+    check("docs/metrics.md", &telemetry::metrics_table::page());
 }
 
 #[test]
 fn docs_of_the_settings_are_current() {
     let page = format!(
         "# Settings\n\nMade by `cargo xtask codegen`; do not edit.\n\n```toml\n{}```\n",
-        ba_copilot::config::DEFAULT_TOML
+        config::DEFAULT_TOML
     );
     check("docs/config.md", &page);
 }
 
 #[test]
 fn docs_of_the_api_are_current() {
-    let document = serde_json::to_string_pretty(&ba_copilot::http::openapi_document()).expect("JSON");
+    let document = serde_json::to_string_pretty(&server::openapi_document()).expect("JSON");
     check("docs/openapi.json", &format!("{document}\n"));
 }
 

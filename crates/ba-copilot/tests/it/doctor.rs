@@ -12,13 +12,15 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use ba_copilot::{
+use application::{
+    access::Caller,
+    accounts::users::create_set_up_link,
     app::App,
     clock::{Clock, rfc3339},
-    config::{Config, Environment},
-    ops::doctor::{Bench, CHECKS, Report, Status, examine},
-    service::{access::Caller, accounts::people::create_set_up_link, webhooks::create_webhook},
+    webhooks::create_webhook,
 };
+use config::{Config, Environment};
+use operations::doctor::{Bench, CHECKS, Report, Status, examine};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;

@@ -7,13 +7,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ba_copilot::{
-    config::{Config, Environment},
-    error_reports::{ErrorReports, MESSAGES},
-    telemetry,
-};
+use config::{Config, Environment};
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
+use telemetry::{
+    self,
+    error_reports::{ErrorReports, MESSAGES},
+};
 use tempfile::TempDir;
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -82,7 +82,7 @@ fn a_failure_inside_is_told_with_what_is_needed_and_nothing_else() {
     assert_eq!(event["message"], "A request failed inside", "{event:#}");
     assert_eq!(
         (&event["release"], &event["environment"], &event["logger"]),
-        (&json!("ba-copilot@1.2.3-abc"), &json!("test"), &json!("ba_copilot::http::error")),
+        (&json!("ba-copilot@1.2.3-abc"), &json!("test"), &json!("server::http::error")),
         "{event:#}"
     );
     assert!(event["culprit"].as_str().is_some_and(|place| place.contains("http/error.rs:")), "{event:#}");

@@ -6,15 +6,11 @@ use std::{
     process::{Command, Output},
 };
 
+use application::{app::App, clock::Clock, health::Probes};
 use axum::{body::Body, http::Request};
-use ba_copilot::{
-    app::App,
-    clock::Clock,
-    config::{Config, Environment, Role},
-    http::{Limiter, Shared, mcp, router_with_mcp},
-    service::health::Probes,
-};
+use config::{Config, Environment, Role};
 use serde_json::{Value, json};
+use server::{Limiter, Shared, mcp::http, router_with_mcp};
 use tempfile::TempDir;
 
 use crate::{
@@ -450,7 +446,7 @@ async fn fixture_server() -> SocketAddr {
         standby: Default::default(),
         draining: Default::default(),
     };
-    let config = mcp::config(&shared).with_legacy_session_mode(true).with_json_response(false);
+    let config = http::config(&shared).with_legacy_session_mode(true).with_json_response(false);
     let router = router_with_mcp(shared, Fixtures, config);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");

@@ -6,8 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ba_copilot::metrics_table::{Kind, METRICS, Metric, Values};
 use serde_json::{Value, json};
+use telemetry::metrics_table::{Kind, METRICS, Metric, Values};
 
 use crate::app::TestApp;
 

@@ -417,7 +417,7 @@ async fn what_is_not_in_the_token_is_asked_for_and_belongs_to_the_same_person() 
 
 #[test]
 fn settings_that_would_not_be_safe_are_refused() {
-    use ba_copilot::config::{Config, Environment};
+    use config::{Config, Environment};
     let good = [("OIDC_ISSUER", "https://accounts.example.com"), ("OIDC_CLIENT_ID", "ba-copilot")];
     assert!(Config::load(None, &Environment::from_pairs(good)).is_ok());
     for (name, value, word) in [

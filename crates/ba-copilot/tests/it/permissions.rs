@@ -6,12 +6,9 @@ use axum::{
     body::Body,
     http::{Method, Request},
 };
-use ba_copilot::{
-    http::{api, identify::OPEN, openapi_document},
-    web,
-};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use server::{api, http::identify::OPEN, openapi_document, pages};
 
 use crate::{
     app::{Reply, TestApp},
@@ -297,7 +294,7 @@ fn every_route_is_in_the_table() {
         paths.keys().filter(|path| path.starts_with("/api/")).map(|path| shape(path)).collect();
     assert_eq!(served, documented);
     let pages: BTreeSet<String> =
-        web::pages().iter().map(|(path, _)| *path).filter(|path| !OPEN.contains(path)).map(shape).collect();
+        pages::pages().iter().map(|(path, _)| *path).filter(|path| !OPEN.contains(path)).map(shape).collect();
     let known: BTreeSet<String> = tested
         .iter()
         .map(|(_, path)| path.clone())

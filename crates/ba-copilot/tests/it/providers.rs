@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use ba_copilot::service::provider_keys;
+use application::provider_keys;
 use serde_json::json;
 use store::GenerationStatus;
 
@@ -284,11 +284,11 @@ async fn brought_keys_pay_and_are_never_shown() {
     let secrets = ["an old key that is long enough to be one", "a new key that is long enough to be one"];
     let with = |list: String| {
         let mut app = app.app.clone();
-        app.sealer = Some(ba_copilot::service::secrets::Sealer::new(&list).expect("a sealer"));
+        app.sealer = Some(application::secrets::Sealer::new(&list).expect("a sealer"));
         app
     };
     let both = with(format!("{},{}", secrets[1], secrets[0]));
-    let caller = ba_copilot::service::access::Caller::local();
+    let caller = application::access::Caller::local();
     let rotated = provider_keys::rotate(&both, &caller).await.expect("sealed anew");
     assert_eq!((rotated.keys, rotated.second_factors), (2, 0));
     let text =

@@ -13,7 +13,7 @@ use std::{
 };
 
 use axum::{body::Body, http::Request};
-use ba_copilot::config::Config;
+use config::Config;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

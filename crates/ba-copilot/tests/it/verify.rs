@@ -15,7 +15,7 @@ use axum::{
     extract::State,
     http::{HeaderMap, Method, Uri},
 };
-use ba_copilot::ops::verify::list_checks;
+use operations::verify::list_checks;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;

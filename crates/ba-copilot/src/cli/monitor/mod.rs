@@ -6,7 +6,7 @@ mod text;
 use std::{io::IsTerminal, time::Duration};
 
 use super::{Failure, Ran, Verdict, block_on, print};
-use crate::ops::{
+use operations::{
     monitor::{Reading, State, Watch},
     target::Target,
 };

@@ -12,7 +12,7 @@ use ratatui::{
 };
 
 use super::{Failure, text};
-use crate::ops::monitor::{Reading, State, Watch};
+use operations::monitor::{Reading, State, Watch};
 
 /// How many looks are shown as a curve.
 const KEPT: usize = 240;
@@ -137,7 +137,7 @@ mod tests {
     use ratatui::{Terminal, backend::TestBackend};
 
     use super::*;
-    use crate::ops::target::Target;
+    use operations::target::Target;
 
     #[tokio::test]
     async fn servers_that_are_away_are_shown_too() {

@@ -1,6 +1,6 @@
 //! How a server is, in lines of text.
 
-use crate::ops::monitor::Reading;
+use operations::monitor::Reading;
 
 /// A server as a heading and lines below it.
 pub(super) fn block(reading: &Reading) -> String {

@@ -251,7 +251,7 @@ async fn a_reset_ends_every_token_and_a_change_says_that_it_ends_none() {
     let listed = ada.get(&app, "/api/v1/tokens").await.json();
     assert!(listed["items"][0]["revoked_at"].is_string(), "{listed}");
     // What is documented is what happens.
-    let document = serde_json::to_value(ba_copilot::http::openapi_document()).expect("a document");
+    let document = serde_json::to_value(server::openapi_document()).expect("a document");
     let said = |path: &str, method: &str| document["paths"][path][method]["description"].to_string();
     assert!(said("/api/v1/me/password", "put").contains("Tokens do not end"));
     assert!(said("/api/v1/password-resets/finish", "post").contains("every token"));

@@ -1,9 +1,9 @@
 //! Links that are followed by another person than the one whose e-mail address they name: invitations, links for a new password, links
 //! that confirm an address. Only a link that was mailed and shown to no one proves an address.
 
-use ba_copilot::service::{
+use application::{
     access::Caller,
-    accounts::people::{create_reset_link, create_user},
+    accounts::users::{create_reset_link, create_user},
 };
 use serde_json::{Value, json};
 
@@ -291,7 +291,7 @@ async fn a_link_for_a_password_that_an_operator_was_shown_proves_no_address() {
     assert_eq!(verified(&mut finish(&printed, OTHER_PASSWORD).await).await, true);
     // The first account of the command line is no exception.
     let app = TestApp::builtin().await;
-    let newcomer = ba_copilot::service::accounts::people::Newcomer {
+    let newcomer = application::accounts::users::Newcomer {
         email: GRACE.to_owned(),
         name: "Grace".to_owned(),
         password: Some(PASSWORD.into()),

@@ -6,12 +6,12 @@ use std::{
     net::TcpStream,
 };
 
-use ba_copilot::{
-    http::route_names,
-    metric_labels::{most_series_of_all, values_of},
-    metrics_table::{Kind, METRICS},
-};
 use serde_json::json;
+use server::{
+    metric_labels::{most_series_of_all, values_of},
+    route_names,
+};
+use telemetry::metrics_table::{Kind, METRICS};
 use tempfile::TempDir;
 
 use crate::process::Server;

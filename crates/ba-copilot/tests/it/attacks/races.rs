@@ -1,20 +1,18 @@
 //! Two requests at once, the second of which changes what the first has just looked at. What is looked at and what is written are one
 //! transaction, so that one of both comes first and the other one sees it.
 
-use ba_copilot::{
-    clock::Clock,
-    service::{
-        Error,
-        access::Caller,
-        accounts::{
-            confirm::Proof,
-            people::{change_password, create_reset_link, update_me},
-            recovery::create_recovery_codes,
-            second_factor,
-            sign_in::find_session,
-            tokens::{Wanted, create_token},
-        },
+use application::{
+    Error,
+    access::Caller,
+    accounts::{
+        confirm::Proof,
+        recovery::create_recovery_codes,
+        second_factor,
+        sign_in::find_session,
+        tokens::{Wanted, create_token},
+        users::{change_password, create_reset_link, update_me},
     },
+    clock::Clock,
 };
 use futures_util::future::join_all;
 use serde_json::{Value, json};

@@ -1,0 +1,151 @@
+//! E-mail addresses: how people show that one is theirs, and how they change it. An address is never taken on anybody's
+//! word: it changes when the link that was sent to it is opened by whoever is signed in to the account.
+
+use secrecy::SecretString;
+use serde_json::json;
+use store::{CodePurpose, StoreError, User};
+
+use super::{
+    attempts::Reserved,
+    email, passwords,
+    users::{LINK_H, keep_code, link},
+};
+use crate::{
+    Error,
+    access::{Caller, store},
+    app::App,
+    mail::Letter,
+    mail_limits::{MailKind, Sender, count_recipient, count_sender},
+    secrets,
+};
+
+/// Sends the caller a link that proves their e-mail address.
+///
+/// # Errors
+/// When the message cannot be sent.
+pub async fn request_verification(app: &App, caller: &Caller) -> Result<(), Error> {
+    let person = caller.account()?;
+    if person.verified_at.is_some() {
+        return Ok(());
+    }
+    count_sender(app, MailKind::Verification, Sender::Person(&person.id)).await?;
+    let Some(counted) = count_recipient(app, MailKind::Verification, &person.email).await? else {
+        return Err(Error::TooMany {
+            message: "Several links were sent to this address within an hour. Use the newest one, or try again in an hour."
+                .to_owned(),
+            wait_s: 3600,
+        });
+    };
+    let secret = keep_code(app, CodePurpose::VerifyEmail, Some(person), Some(&person.email)).await?;
+    let link = link(app, "/verify-email", &secret);
+    let letter = Letter {
+        to: &person.email,
+        subject: "Your e-mail address for BA Copilot".to_owned(),
+        body: format!(
+            "Show that this address is yours by opening this link within {LINK_H} hours, where you are signed in:\n{link}\n\nIf you have no account of BA Copilot, do nothing.\n"
+        ),
+    };
+    send_counted(app, counted, letter).await
+}
+
+/// Follows a link that was sent to an e-mail address: the caller's account has it from now on. The caller is signed in to the account
+/// that asked for the link: a link that another person asked for is followed by mistake, and would give their account a proven
+/// address that is not theirs.
+///
+/// # Errors
+/// When the link does not work (any more) or was asked for by another account, or another account has the address meanwhile.
+pub async fn verify_email(app: &App, caller: &Caller, code: &str) -> Result<(), Error> {
+    let person = caller.in_person()?;
+    let verified = caller.did(app, "email.verify", None, person.id.as_str(), &json!({}))?;
+    let changed = caller.did(app, "email.change", None, person.id.as_str(), &json!({}))?;
+    match store(app)?.verify_email(&secrets::hash(code), &person.id, &verified, &changed).await {
+        // Whoever opened the link has the address, so that this tells nobody else.
+        Err(StoreError::Conflict { .. }) => Err(Error::Conflict(
+            "Another account has this e-mail address meanwhile. Sign in with that one, or choose another address."
+                .to_owned(),
+        )),
+        Err(StoreError::NotFound { .. }) => Err(Error::invalid(
+            "code",
+            "This link does not work any more, or was sent for another account than the one that you are signed in to. Ask for another one at /account.",
+        )),
+        other => Ok(other?),
+    }
+}
+
+/// Sends a link to the address that the caller wants to have, and tells the one that they have. Whether the new one is
+/// somebody's, neither the answer nor its time says.
+///
+/// # Errors
+/// When the password is wrong, or the address is none.
+pub async fn request_email_change(
+    app: &App,
+    caller: &Caller,
+    new: &str,
+    password: &SecretString,
+) -> Result<(), Error> {
+    let person = caller.in_person()?;
+    let address = email(new)?;
+    passwords::prove(app, person, password).await?;
+    if address == person.email {
+        return Err(Error::invalid("email", "This is your e-mail address already."));
+    }
+    count_sender(app, MailKind::EmailChange, Sender::Person(&person.id)).await?;
+    let event = caller.did(app, "email.request", None, person.id.as_str(), &json!({}))?;
+    store(app)?.record_audit_event(&event).await?;
+    let queue = app.after_response.clone();
+    let (app, person) = (app.clone(), person.clone());
+    queue.run(async move {
+        if let Err(error) = send_letters(&app, &person, &address).await {
+            tracing::error!(
+                error.code = error.code(),
+                "A message about a new e-mail address was not sent: {error}"
+            );
+        }
+    })
+}
+
+/// One to the new address, and one to the old. Each is sent whatever becomes of the other one.
+async fn send_letters(app: &App, person: &User, address: &str) -> Result<(), Error> {
+    let one = send_change_link(app, person, address).await;
+    let notice = Letter {
+        to: &person.email,
+        subject: "Your account of BA Copilot gets another e-mail address".to_owned(),
+        body: format!(
+            "Somebody, probably you, wants to sign in to your account of BA Copilot with another e-mail address. It changes when the link that was sent to that address is opened.\n\nIf it was not you, choose a new password at {}/forgot-password now: the link does not work any more then, all tokens end, and everybody is signed out.\n",
+            app.config.public_url()
+        ),
+    };
+    let other = match count_recipient(app, MailKind::EmailChange, &person.email).await? {
+        Some(counted) => send_counted(app, counted, notice).await,
+        None => Ok(()),
+    };
+    one.and(other)
+}
+
+/// A link to the new address; or, if there is an account with it, word of that.
+async fn send_change_link(app: &App, person: &User, address: &str) -> Result<(), Error> {
+    // Before the link is made, which ends the one before it: of those that were sent, the newest stays good.
+    let Some(counted) = count_recipient(app, MailKind::EmailChange, address).await? else { return Ok(()) };
+    let body = match store(app)?.find_user_by_email(address).await {
+        Ok(_) => "Somebody, probably you, wants to use this e-mail address for an account of BA Copilot. You have an account with it already, so nothing was changed. Sign in with that one.\n".to_owned(),
+        Err(StoreError::NotFound { .. }) => {
+            let secret = keep_code(app, CodePurpose::VerifyEmail, Some(person), Some(address)).await?;
+            let link = link(app, "/verify-email", &secret);
+            format!(
+                "Somebody, probably you, wants to use this e-mail address for an account of BA Copilot.\n\nShow that it is yours by opening this link within {LINK_H} hours, where you are signed in to that account; you sign in with it from then on:\n{link}\n\nIf it was not you, do nothing.\n"
+            )
+        }
+        Err(other) => return Err(other.into()),
+    };
+    let letter = Letter { to: address, subject: "Your e-mail address for BA Copilot".to_owned(), body };
+    send_counted(app, counted, letter).await
+}
+
+/// Sends a message that was counted; one that is not sent does not count.
+async fn send_counted(app: &App, counted: Reserved, letter: Letter<'_>) -> Result<(), Error> {
+    let sent = app.mailer.send(letter).await;
+    if sent.is_err() {
+        counted.give_back(app).await?;
+    }
+    sent
+}

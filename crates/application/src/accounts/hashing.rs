@@ -1,0 +1,196 @@
+//! Where passwords are hashed: a bounded number at a time, on threads of their own, with a bounded queue and a deadline.
+//!
+//! One hash takes 19 MiB and a core for some 20 ms, and anyone may ask for one. The pool is apart from every other pool, so that no
+//! other work keeps people from signing in, and from the runtime's blocking threads, which files and lookups may all have taken.
+
+use std::{
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
+    time::timeout,
+};
+
+use crate::Error;
+
+/// Callers who may wait, for each place: with some 20 ms a hash, a second or two.
+const WAITING_PER_PLACE: usize = 64;
+/// The longest wait for a place.
+const MAX_WAIT: Duration = Duration::from_secs(5);
+
+/// The pool. A clone is the same pool.
+#[derive(Clone)]
+pub struct HashingPool(Arc<Inner>);
+
+struct Inner {
+    places: Arc<Semaphore>,
+    max_waiting: usize,
+    max_wait: Duration,
+    waiting: AtomicUsize,
+    begun: AtomicU64,
+}
+
+/// A caller who waits, until this is dropped: also when the caller leaves.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl HashingPool {
+    /// A pool for a machine of so many cores.
+    pub fn new(cores: NonZeroUsize) -> Self {
+        let places = cores.get().min(16);
+        HashingPool::with(places, places * WAITING_PER_PLACE, MAX_WAIT)
+    }
+
+    fn with(places: usize, max_waiting: usize, max_wait: Duration) -> Self {
+        HashingPool(Arc::new(Inner {
+            places: Arc::new(Semaphore::new(places)),
+            max_waiting,
+            max_wait,
+            waiting: AtomicUsize::new(0),
+            begun: AtomicU64::new(0),
+        }))
+    }
+
+    /// Does `work` on a thread of its own. A caller who leaves while waiting gives up the place in the queue; one who leaves later
+    /// keeps the thread until the work is done.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when the queue is full or the wait takes too long; the work is not begun then.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let place = self.place().await?;
+        self.0.begun.fetch_add(1, Ordering::AcqRel);
+        let (done, result) = oneshot::channel();
+        let work = move || {
+            // Given back when the work has ended, also if the caller has left.
+            let _place = place;
+            // The caller may have left.
+            drop(done.send(work()));
+        };
+        thread::Builder::new().name("hashing".to_owned()).spawn(work).map_err(|_| busy())?;
+        result.await.map_err(|_| Error::Internal("hashing a password ended early".to_owned()))
+    }
+
+    /// A place, until it is dropped.
+    ///
+    /// # Errors
+    /// As for [`HashingPool::run`].
+    pub async fn place(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let Inner { places, max_waiting, max_wait, waiting, .. } = &*self.0;
+        if let Ok(place) = Arc::clone(places).try_acquire_owned() {
+            return Ok(place);
+        }
+        let before = waiting.fetch_add(1, Ordering::AcqRel);
+        let _waiting = Waiting(waiting);
+        if before >= *max_waiting {
+            return Err(busy());
+        }
+        match timeout(*max_wait, Arc::clone(places).acquire_owned()).await {
+            Ok(place) => place.map_err(|_| Error::Internal("the hashing pool is closed".to_owned())),
+            Err(_) => Err(busy()),
+        }
+    }
+
+    /// How many places are free.
+    pub fn free(&self) -> usize {
+        self.0.places.available_permits()
+    }
+
+    /// How many callers wait for a place.
+    pub fn waiting(&self) -> usize {
+        self.0.waiting.load(Ordering::Acquire)
+    }
+
+    /// The most callers that may wait.
+    pub fn max_waiting(&self) -> usize {
+        self.0.max_waiting
+    }
+
+    /// How often work was begun.
+    pub fn begun(&self) -> u64 {
+        self.0.begun.load(Ordering::Acquire)
+    }
+}
+
+fn busy() -> Error {
+    Error::busy(
+        "Too many passwords are being checked at the moment, so this one was not looked at. Try again",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{pin::pin, task::Poll};
+
+    use futures_util::poll;
+
+    use super::*;
+
+    fn is_busy<T>(result: &Result<T, Error>) -> bool {
+        matches!(result, Err(Error::Busy { wait_s: 2, .. }))
+    }
+
+    #[tokio::test]
+    async fn the_queue_is_bounded_and_who_leaves_leaves_it() {
+        let pool = HashingPool::with(1, 2, Duration::from_secs(60));
+        let place = pool.place().await.unwrap();
+        {
+            let (mut one, mut two, mut three) =
+                (pin!(pool.run(|| 1)), pin!(pool.run(|| 2)), pin!(pool.run(|| 3)));
+            assert!(poll!(&mut one).is_pending() && poll!(&mut two).is_pending());
+            match poll!(&mut three) {
+                Poll::Ready(result) => assert!(is_busy(&result)),
+                Poll::Pending => panic!("a third caller waits"),
+            }
+            assert_eq!(pool.waiting(), 2);
+        }
+        assert_eq!((pool.waiting(), pool.begun()), (0, 0), "their work was never begun");
+        drop(place);
+        assert_eq!(pool.run(|| 4).await, Ok(4));
+    }
+
+    #[tokio::test]
+    async fn a_wait_has_an_end() {
+        let pool = HashingPool::with(1, 2, Duration::ZERO);
+        let place = pool.place().await.unwrap();
+        assert!(is_busy(&pool.run(|| 1).await));
+        assert_eq!((pool.waiting(), pool.begun()), (0, 0));
+        drop(place);
+        assert_eq!(pool.run(|| 1).await, Ok(1));
+    }
+
+    #[tokio::test]
+    async fn a_thread_keeps_its_place_until_its_work_is_done() {
+        let pool = HashingPool::with(1, 2, Duration::from_secs(60));
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        {
+            let mut left = pin!(pool.run(move || wait.recv().is_ok()));
+            assert!(poll!(&mut left).is_pending());
+        }
+        assert_eq!((pool.free(), pool.begun()), (0, 1));
+        go.send(()).unwrap();
+        assert_eq!(pool.run(|| 2).await, Ok(2));
+    }
+
+    #[tokio::test]
+    async fn a_panic_costs_no_place() {
+        let pool = HashingPool::with(1, 2, Duration::from_secs(60));
+        let failed = pool.run(|| -> u8 { panic!("a fault") }).await;
+        assert!(matches!(failed, Err(Error::Internal(_))), "{failed:?}");
+        assert_eq!(pool.run(|| 2).await, Ok(2));
+    }
+}

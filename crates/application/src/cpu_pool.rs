@@ -1,0 +1,509 @@
+//! Work that takes a processor for a while (checks, repairs, comparisons, pictures): a bounded number at a time, in turn by
+//! person, each with a deadline that includes waiting, and dropped when its caller is gone.
+//!
+//! Waiting costs no thread, so that any number of callers who wait never take the threads that hash passwords or read files.
+//! Large texts have fewer places than the engine has threads, if it has more than one: a small text finds a thread.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use mermend::Deadline;
+use tokio::{sync::oneshot, time::timeout};
+
+use crate::{Error, RETRY_AFTER_S};
+
+/// Texts up to this many bytes are light.
+const LIGHT_BYTES: usize = 4 << 10;
+/// The most that may wait, of everyone.
+const MAX_WAITING: usize = 512;
+/// The most that may wait of one person.
+const MAX_WAITING_OF_ONE: usize = 64;
+
+tokio::task_local! {
+    static PERSON: Arc<str>;
+}
+
+/// Runs `work` on behalf of the person of this name: their work takes turns with that of others.
+pub fn on_behalf_of<T>(person: Arc<str>, work: impl Future<Output = T>) -> impl Future<Output = T> {
+    PERSON.scope(person, work)
+}
+
+/// Carries the person of the current task over to another task that does `work`.
+pub fn on_same_behalf<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
+    on_behalf_of(person(), work)
+}
+
+/// On whose behalf the current task works; empty for the program itself.
+fn person() -> Arc<str> {
+    PERSON.try_with(Arc::clone).unwrap_or_default()
+}
+
+/// Why work was not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// Too much is waiting, or it waited until its deadline.
+    Busy,
+    /// Too much of this very person is waiting.
+    TooManyOfOne,
+    /// The process is ending.
+    Closed,
+    /// The work ended by a fault of ours.
+    Failed,
+}
+
+/// How heavy work is, and which resource it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Class {
+    Light,
+    /// A check of a large text, which takes a thread of the engine.
+    HeavyCheck,
+    /// Other work on a large text.
+    HeavyOther,
+}
+
+/// What work is about to use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// The engine that checks.
+    Engine,
+    /// A processor alone.
+    Processor,
+}
+
+/// Places at once, by class.
+#[derive(Debug, Clone, Copy)]
+struct Places {
+    all: usize,
+    of_one: usize,
+    heavy_checks: usize,
+    heavy_others: usize,
+}
+
+impl Places {
+    /// Whether one more of this class may run for this person beside what runs. Of heavy work, each person has one place.
+    fn allow<'a>(self, running: impl Iterator<Item = &'a Running>, person: &Arc<str>, class: Class) -> bool {
+        let (mut all, mut own, mut of_class, mut own_of_class) = (0, 0, 0, 0);
+        for other in running {
+            let (is_own, is_of_class) = (other.person == *person, other.class == class);
+            all += 1;
+            own += usize::from(is_own);
+            of_class += usize::from(is_of_class);
+            own_of_class += usize::from(is_own && is_of_class);
+        }
+        let (most, most_of_one) = match class {
+            Class::Light => (self.all, self.of_one),
+            Class::HeavyCheck => (self.heavy_checks, 1),
+            Class::HeavyOther => (self.heavy_others, 1),
+        };
+        all < self.all && own < self.of_one && of_class < most && own_of_class < most_of_one
+    }
+}
+
+/// The pool. A clone is the same pool.
+#[derive(Clone)]
+pub struct CpuPool {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    places: Places,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    closed: bool,
+    next_id: u64,
+    running: HashMap<u64, Running>,
+    /// Who waits, in turn, each with the work that waits, oldest first.
+    queue: VecDeque<(Arc<str>, VecDeque<Waiting>)>,
+}
+
+/// Work that has a place.
+struct Running {
+    person: Arc<str>,
+    class: Class,
+    deadline: Deadline,
+}
+
+/// Work that waits for a place. One whose caller is gone is skipped, and removed when the room is needed.
+struct Waiting {
+    class: Class,
+    deadline: Deadline,
+    place: oneshot::Sender<Place>,
+}
+
+impl Waiting {
+    fn is_wanted(&self) -> bool {
+        !self.place.is_closed()
+    }
+}
+
+/// A place of the pool, until it is dropped.
+struct Place {
+    pool: CpuPool,
+    id: u64,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.pool.state().running.remove(&self.id);
+        self.pool.dispatch();
+    }
+}
+
+/// Ends the work when its caller is gone.
+struct CancelOnDrop(Option<Deadline>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        if let Some(deadline) = &self.0 {
+            deadline.cancel();
+        }
+    }
+}
+
+impl CpuPool {
+    /// A pool for a machine of so many cores and an engine of so many threads.
+    pub fn new(cores: NonZeroUsize, engine_threads: NonZeroUsize) -> Self {
+        let cores = cores.get().min(16);
+        CpuPool::with(Places {
+            all: cores * 2,
+            of_one: cores,
+            heavy_checks: (engine_threads.get() - 1).max(1),
+            heavy_others: cores,
+        })
+    }
+
+    fn with(places: Places) -> Self {
+        CpuPool { shared: Arc::new(Shared { places, state: Mutex::default() }) }
+    }
+
+    /// Does `work` on a text of `size_bytes` on behalf of the person of this task, until its deadline is over.
+    ///
+    /// Work that is under way when its caller goes away is cancelled through the deadline.
+    ///
+    /// # Errors
+    /// When there is no place for it in time.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        uses: Use,
+        size_bytes: usize,
+        deadline: Deadline,
+        work: impl FnOnce(&Deadline) -> T + Send + 'static,
+    ) -> Result<T, Refused> {
+        let mut cancel = CancelOnDrop(Some(deadline.clone()));
+        let class = match (size_bytes <= LIGHT_BYTES, uses) {
+            (true, _) => Class::Light,
+            (false, Use::Engine) => Class::HeavyCheck,
+            (false, Use::Processor) => Class::HeavyOther,
+        };
+        let place = self.place(class, &deadline).await?;
+        let work = move || {
+            // Given back when the work has ended, however that was and whoever waits for it.
+            let _place = place;
+            work(&deadline)
+        };
+        let done = tokio::task::spawn_blocking(work).await.map_err(|_| Refused::Failed);
+        // The same deadline may go on to the next step.
+        cancel.0 = None;
+        done
+    }
+
+    async fn place(&self, class: Class, deadline: &Deadline) -> Result<Place, Refused> {
+        let (place, wait) = oneshot::channel();
+        self.state().push(person(), Waiting { class, deadline: deadline.clone(), place })?;
+        self.dispatch();
+        within(deadline, wait).await?.map_err(|_| Refused::Closed)
+    }
+
+    /// Gives places to those who wait, in turn, as long as there are any.
+    fn dispatch(&self) {
+        let mut placed = Vec::new();
+        let mut state = self.state();
+        while let Some((person, waiting)) = state.next(self.shared.places) {
+            let id = state.next_id;
+            state.next_id += 1;
+            let Waiting { class, deadline, place: caller } = waiting;
+            state.running.insert(id, Running { person, class, deadline });
+            placed.push((caller, Place { pool: self.clone(), id }));
+        }
+        drop(state);
+        // Outside the lock: a place that finds its caller gone is dropped, which takes the lock.
+        for (caller, place) in placed {
+            drop(caller.send(place));
+        }
+    }
+
+    /// How much runs, and how much waits.
+    pub fn counts(&self) -> (usize, usize) {
+        let state = self.state();
+        (state.running.len(), state.waiting())
+    }
+
+    /// Takes no more work, and cancels what is waiting and what is under way.
+    pub fn close(&self) {
+        let mut state = self.state();
+        state.closed = true;
+        state.queue.clear();
+        state.running.values().for_each(|running| running.deadline.cancel());
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing in here panics; counts stay right even if something did.
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// How much waits whose caller is still there.
+    fn waiting(&self) -> usize {
+        let wanted =
+            |(_, waiting): &(_, VecDeque<Waiting>)| waiting.iter().filter(|one| one.is_wanted()).count();
+        self.queue.iter().map(wanted).sum()
+    }
+
+    /// Lets work wait.
+    fn push(&mut self, person: Arc<str>, work: Waiting) -> Result<(), Refused> {
+        if self.closed {
+            return Err(Refused::Closed);
+        }
+        self.queue.retain_mut(|(_, waiting)| {
+            waiting.retain(Waiting::is_wanted);
+            !waiting.is_empty()
+        });
+        if self.waiting() >= MAX_WAITING {
+            return Err(Refused::Busy);
+        }
+        match self.queue.iter_mut().find(|(known, _)| *known == person) {
+            Some((_, waiting)) if waiting.len() >= MAX_WAITING_OF_ONE => return Err(Refused::TooManyOfOne),
+            Some((_, waiting)) => waiting.push_back(work),
+            None => self.queue.push_back((person, VecDeque::from([work]))),
+        }
+        Ok(())
+    }
+
+    /// The next work that may run now, and whose it is; that person's next turn is the last.
+    fn next(&mut self, places: Places) -> Option<(Arc<str>, Waiting)> {
+        let State { running, queue, .. } = self;
+        let (turn, at) = queue.iter().enumerate().find_map(|(turn, (person, waiting))| {
+            let fits = |one: &Waiting| one.is_wanted() && places.allow(running.values(), person, one.class);
+            Some((turn, waiting.iter().position(fits)?))
+        })?;
+        let (person, mut waiting) = queue.remove(turn)?;
+        let work = waiting.remove(at)?;
+        if !waiting.is_empty() {
+            queue.push_back((Arc::clone(&person), waiting));
+        }
+        Some((person, work))
+    }
+}
+
+/// Waits for something, no longer than until the deadline.
+pub(crate) async fn within<T>(deadline: &Deadline, wait: impl Future<Output = T>) -> Result<T, Refused> {
+    match deadline.remaining() {
+        Some(left) => timeout(left, wait).await.map_err(|_| Refused::Busy),
+        None => Ok(wait.await),
+    }
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        let (reason, error) = match refused {
+            Refused::Busy => (
+                "busy",
+                Error::busy("The server is busy with other diagrams. Nothing was changed; try again"),
+            ),
+            Refused::TooManyOfOne => (
+                "too_many_of_one",
+                Error::TooMany {
+                    message: format!(
+                        "{MAX_WAITING_OF_ONE} of your requests are waiting already. Send fewer at a time; try again in {RETRY_AFTER_S} s."
+                    ),
+                    wait_s: RETRY_AFTER_S,
+                },
+            ),
+            Refused::Closed => {
+                ("closed", Error::busy("The server is shutting down. Nothing was changed; try again"))
+            }
+            Refused::Failed => ("failed", Error::Internal("a worker thread ended early".to_owned())),
+        };
+        metrics::counter!("ba_copilot_work_refused_total", "reason" => reason).increment(1);
+        error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, time::Duration};
+
+    use super::*;
+
+    const HEAVY: usize = LIGHT_BYTES + 1;
+
+    fn pool() -> CpuPool {
+        CpuPool::with(Places { all: 4, of_one: 3, heavy_checks: 2, heavy_others: 2 })
+    }
+
+    /// Work that runs until it is released or cancelled, and says when it has begun.
+    struct Held {
+        task: tokio::task::JoinHandle<Result<bool, Refused>>,
+        release: mpsc::Sender<()>,
+        begun: oneshot::Receiver<()>,
+    }
+
+    fn hold(pool: &CpuPool, person: &str, uses: Use, size_bytes: usize) -> Held {
+        let (release, released) = mpsc::channel();
+        let (begins, begun) = oneshot::channel();
+        let pool = pool.clone();
+        let work = async move {
+            pool.run(uses, size_bytes, Deadline::none(), move |deadline| {
+                begins.send(()).expect("the test listens");
+                while !deadline.exceeded() {
+                    match released.recv_timeout(Duration::from_millis(1)) {
+                        Ok(()) => return true,
+                        Err(mpsc::RecvTimeoutError::Timeout) => {}
+                        Err(mpsc::RecvTimeoutError::Disconnected) => return false,
+                    }
+                }
+                false
+            })
+            .await
+        };
+        Held { task: tokio::spawn(on_behalf_of(person.into(), work)), release, begun }
+    }
+
+    /// Whether work begins while everything else stays as it is.
+    async fn begins(held: &mut Held) -> bool {
+        // What could begin has begun when tasks that were ready have run; a thread tells of it at once.
+        timeout(Duration::from_millis(300), &mut held.begun).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn places_are_given_by_person_and_by_weight() {
+        let pool = pool();
+        let mut large = hold(&pool, "a", Use::Engine, HEAVY);
+        assert!(begins(&mut large).await);
+        let mut second = hold(&pool, "a", Use::Engine, HEAVY);
+        assert!(!begins(&mut second).await, "one large text of a person at a time");
+        let mut small = hold(&pool, "a", Use::Engine, 1);
+        assert!(begins(&mut small).await, "a small one passes it");
+        let mut other = hold(&pool, "b", Use::Engine, HEAVY);
+        assert!(begins(&mut other).await);
+        let mut third = hold(&pool, "c", Use::Engine, HEAVY);
+        assert!(!begins(&mut third).await, "as many large ones as there are places for them");
+        let mut honest = hold(&pool, "d", Use::Engine, 1);
+        assert!(begins(&mut honest).await, "a small one finds a place");
+        large.release.send(()).expect("it runs");
+        assert_eq!(large.task.await.expect("no panic"), Ok(true));
+        assert!(begins(&mut third).await || begins(&mut second).await);
+    }
+
+    #[tokio::test]
+    async fn people_take_turns() {
+        let pool = CpuPool::with(Places { all: 1, of_one: 1, heavy_checks: 1, heavy_others: 1 });
+        let mut first = hold(&pool, "a", Use::Processor, 1);
+        assert!(begins(&mut first).await);
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let mut tasks = Vec::new();
+        for person in ["a", "a", "a", "b"] {
+            let (inner, order) = (pool.clone(), Arc::clone(&order));
+            let work = async move {
+                inner
+                    .run(Use::Processor, 1, Deadline::none(), move |_| {
+                        order.lock().expect("held").push(person)
+                    })
+                    .await
+            };
+            tasks.push(tokio::spawn(on_behalf_of(person.into(), work)));
+            let waiting = tasks.len();
+            while pool.counts().1 < waiting {
+                tokio::task::yield_now().await;
+            }
+        }
+        first.release.send(()).expect("it runs");
+        for task in tasks {
+            task.await.expect("no panic").expect("done");
+        }
+        assert_eq!(*order.lock().expect("held"), ["a", "b", "a", "a"]);
+    }
+
+    #[tokio::test]
+    async fn a_deadline_includes_waiting() {
+        let pool = CpuPool::with(Places { all: 1, of_one: 1, heavy_checks: 1, heavy_others: 1 });
+        let mut first = hold(&pool, "a", Use::Processor, 1);
+        assert!(begins(&mut first).await);
+        let late = pool.run(Use::Processor, 1, Deadline::after(Duration::from_millis(20)), |_| ());
+        assert_eq!(late.await, Err(Refused::Busy));
+        assert_eq!(pool.counts().1, 0, "it waits no more");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn work_is_cancelled_when_its_caller_is_gone() {
+        let pool = pool();
+        let (tell, told) = mpsc::channel();
+        let (begins, begun) = oneshot::channel();
+        let inner = pool.clone();
+        let task = tokio::spawn(async move {
+            inner
+                .run(Use::Processor, 1, Deadline::none(), move |deadline| {
+                    begins.send(()).expect("the test listens");
+                    while !deadline.exceeded() {
+                        std::thread::yield_now();
+                    }
+                    tell.send(()).expect("the test listens");
+                })
+                .await
+        });
+        begun.await.expect("it began");
+        task.abort();
+        told.recv_timeout(Duration::from_secs(20)).expect("it noticed");
+    }
+
+    #[tokio::test]
+    async fn those_who_wait_are_counted_and_forgotten() {
+        let pool = CpuPool::with(Places { all: 1, of_one: 1, heavy_checks: 1, heavy_others: 1 });
+        let mut first = hold(&pool, "a", Use::Processor, 1);
+        assert!(begins(&mut first).await);
+        let mut waiting = Vec::new();
+        for number in 0..MAX_WAITING {
+            let held = hold(&pool, &format!("p{}", number / MAX_WAITING_OF_ONE), Use::Processor, 1);
+            while pool.counts().1 <= number {
+                tokio::task::yield_now().await;
+            }
+            waiting.push(held);
+        }
+        let more = |person: &str| {
+            let pool = pool.clone();
+            let work = async move { pool.run(Use::Processor, 1, Deadline::none(), |_| ()).await };
+            on_behalf_of(person.into(), work)
+        };
+        assert_eq!(more("someone").await, Err(Refused::Busy));
+        let gone = waiting.pop().expect("one");
+        gone.task.abort();
+        while pool.counts().1 == MAX_WAITING {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(more("p0").await, Err(Refused::TooManyOfOne));
+        pool.close();
+        for held in waiting {
+            assert_eq!(held.task.await.expect("no panic"), Err(Refused::Closed));
+        }
+        assert_eq!(first.task.await.expect("no panic"), Ok(false), "what runs is cancelled");
+        assert_eq!(more("someone").await, Err(Refused::Closed));
+    }
+
+    #[tokio::test]
+    async fn a_panic_gives_its_place_back() {
+        let pool = CpuPool::with(Places { all: 1, of_one: 1, heavy_checks: 1, heavy_others: 1 });
+        for _ in 0..2 {
+            let failed = pool.run(Use::Processor, 1, Deadline::none(), |_| panic!("on purpose"));
+            assert_eq!(failed.await, Err::<(), _>(Refused::Failed));
+        }
+        assert_eq!(pool.run(Use::Processor, 1, Deadline::none(), |_| 7).await, Ok(7));
+        assert_eq!(pool.counts(), (0, 0));
+    }
+}

@@ -1,0 +1,61 @@
+//! Use-cases: one file each. Doors parse, call one function here, and render what it returns.
+//!
+//! Never names axum, clap or HTML. Permissions and limits belong here; `access.rs` decides them.
+
+pub mod access;
+pub mod accounts;
+pub mod after_response;
+pub mod app;
+pub mod audit;
+pub mod budgets;
+pub mod check;
+pub mod circuit_breaker;
+pub mod clock;
+pub mod cpu_pool;
+pub mod data_keys;
+pub mod data_lock;
+pub mod diagrams;
+pub mod documents;
+mod error;
+pub mod event_stream;
+pub mod folders;
+pub mod generate;
+pub mod health;
+pub mod idempotency;
+pub mod job_worker;
+pub mod jobs;
+pub mod list_filters;
+pub mod log_level;
+pub mod mail;
+mod mail_limits;
+pub mod members;
+pub mod network;
+pub mod oidc_client;
+pub mod page;
+pub mod picture;
+pub mod private_files;
+pub mod projects;
+pub mod provider_keys;
+pub mod quota;
+pub mod rate_limits;
+pub mod reference_docs;
+pub mod remote;
+pub mod requirements;
+pub mod reviews;
+pub mod runtime_metrics;
+pub mod safe_http;
+pub mod schema;
+pub mod secrets;
+pub mod session;
+pub mod shared_memory;
+pub mod standby;
+pub mod verdicts;
+pub mod webhooks;
+
+pub use error::{Error, RETRY_AFTER_S};
+/// What use-cases hand to doors, which never ask the store themselves.
+pub use store::{
+    Approval, AuditEvent, Baseline, BaselineItem, Comment, Delivery, Diagram, Folder, Invitation, JsonText,
+    Member, Requirement, RequirementVersion, Role, Term, TimeUs, Token, TraceLink, User, Version,
+    VersionSummary, Webhook,
+};

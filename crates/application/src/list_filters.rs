@@ -1,0 +1,170 @@
+//! What lists are narrowed by, as callers write it. Read here, so that a word which nobody knows is refused and not
+//! quietly ignored. Never decides who may see what.
+
+use store::{
+    AuditFilter, CommentFilter, DiagramFilter, FolderId, InFolder, LinkFilter, ProjectId, RequirementFilter,
+    StoreError, UserId,
+};
+
+use super::{Error, TimeUs, access::store};
+use crate::{app::App, clock};
+
+/// The longest of what can be looked for.
+const MAX_CHARS: usize = 200;
+/// The kind of a diagram that the checker does not know.
+const UNKNOWN_KIND: &str = "unknown";
+
+/// Which diagrams are asked for.
+#[derive(Debug, Clone, Default)]
+pub struct DiagramsAsked {
+    /// A word for a kind.
+    pub kind: Option<String>,
+    /// A folder, or `none`.
+    pub folder: Option<String>,
+    /// `true` or `false`; `false` if not said.
+    pub archived: Option<String>,
+}
+
+impl DiagramsAsked {
+    pub(super) async fn read(&self, app: &App, project: &ProjectId) -> Result<DiagramFilter, Error> {
+        let known = |kind: &str| kind == UNKNOWN_KIND || super::reference_docs::kind_names().contains(&kind);
+        if self.kind.as_deref().is_some_and(|kind| !known(kind)) {
+            return Err(Error::invalid(
+                "kind",
+                "There is no such kind of diagram; it is a word such as `class`, as diagrams carry it.",
+            ));
+        }
+        let folder = match self.folder.as_deref() {
+            None => None,
+            Some("none") => Some(InFolder::NoFolder),
+            Some(id) => Some(InFolder::This(folder_of(app, project, id).await?)),
+        };
+        let archived = flag("archived", self.archived.as_deref())?.unwrap_or(false);
+        Ok(DiagramFilter { kind: self.kind.clone(), folder, archived })
+    }
+}
+
+/// A folder of the project; of those of other projects nobody learns whether they exist.
+async fn folder_of(app: &App, project: &ProjectId, id: &str) -> Result<FolderId, Error> {
+    let missing = || {
+        Error::invalid("folder", "The project has no such folder. Write the id of one of its own, or `none`.")
+    };
+    let id = FolderId::parse(id).map_err(|_| missing())?;
+    match store(app)?.find_folder(&id).await {
+        Ok(folder) if folder.project_id == *project => Ok(id),
+        Ok(_) | Err(StoreError::NotFound { .. }) => Err(missing()),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// Which requirements are asked for.
+#[derive(Debug, Clone, Default)]
+pub struct RequirementsAsked {
+    /// Words, or beginnings of words, of the text.
+    pub q: Option<String>,
+    /// `true` or `false`; `false` if not said.
+    pub archived: Option<String>,
+}
+
+impl RequirementsAsked {
+    pub(super) fn read(&self) -> Result<RequirementFilter, Error> {
+        let archived = flag("archived", self.archived.as_deref())?.unwrap_or(false);
+        Ok(RequirementFilter { archived, words: text("q", self.q.as_deref())? })
+    }
+}
+
+/// Which comments are asked for.
+#[derive(Debug, Clone, Default)]
+pub struct CommentsAsked {
+    /// `true` or `false`; both if not said.
+    pub resolved: Option<String>,
+    /// The id of an element.
+    pub element: Option<String>,
+}
+
+impl CommentsAsked {
+    pub(super) fn read(&self) -> Result<CommentFilter, Error> {
+        let resolved = flag("resolved", self.resolved.as_deref())?;
+        Ok(CommentFilter { resolved, element: text("element", self.element.as_deref())? })
+    }
+}
+
+/// Which trace links are asked for.
+#[derive(Debug, Clone, Default)]
+pub struct LinksAsked {
+    /// `true` or `false`; both if not said.
+    pub suspect: Option<String>,
+    /// The id of an element.
+    pub element: Option<String>,
+}
+
+impl LinksAsked {
+    pub(super) fn read(&self) -> Result<LinkFilter, Error> {
+        let suspect = flag("suspect", self.suspect.as_deref())?;
+        Ok(LinkFilter { suspect, element: text("element", self.element.as_deref())? })
+    }
+}
+
+/// Which audit events are asked for.
+#[derive(Debug, Clone, Default)]
+pub struct EventsAsked {
+    /// An action, or what several begin with: `diagram.`.
+    pub action: Option<String>,
+    /// The id of who did it.
+    pub user: Option<String>,
+    /// A moment, RFC 3339: events of it and later ones.
+    pub from: Option<String>,
+    /// A moment, RFC 3339: events before it.
+    pub to: Option<String>,
+}
+
+impl EventsAsked {
+    pub(super) fn read(&self) -> Result<AuditFilter, Error> {
+        let action = text("action", self.action.as_deref())?;
+        let fits = |action: &String| {
+            action.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'.')
+        };
+        if action.as_ref().is_some_and(|action| !fits(action)) {
+            return Err(Error::invalid(
+                "action",
+                "An action is written as `diagram.create`, and all those of diagrams as `diagram.` with the point.",
+            ));
+        }
+        let user = self.user.as_deref().map(UserId::parse).transpose();
+        let user =
+            user.map_err(|_| Error::invalid("user", "This is no id of a person; it begins with `usr_`."))?;
+        let (from, to) = (moment("from", self.from.as_deref())?, moment("to", self.to.as_deref())?);
+        if from.zip(to).is_some_and(|(from, to)| from > to) {
+            return Err(Error::invalid("to", "`to` comes before `from`, so there can be nothing between."));
+        }
+        Ok(AuditFilter { action, user, from, to })
+    }
+}
+
+/// Yes or no.
+fn flag(path: &str, word: Option<&str>) -> Result<Option<bool>, Error> {
+    match word {
+        None => Ok(None),
+        Some("true") => Ok(Some(true)),
+        Some("false") => Ok(Some(false)),
+        Some(_) => Err(Error::invalid(path, format!("`{path}` is `true` or `false`."))),
+    }
+}
+
+/// Something that can be looked for; nothing at all looks for nothing.
+fn text(path: &str, text: Option<&str>) -> Result<Option<String>, Error> {
+    let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
+    if text.chars().count() > MAX_CHARS || text.contains('\0') {
+        return Err(Error::invalid(path, format!("`{path}` has at most {MAX_CHARS} characters.")));
+    }
+    Ok(Some(text.to_owned()))
+}
+
+fn moment(path: &str, text: Option<&str>) -> Result<Option<TimeUs>, Error> {
+    let Some(text) = text else { return Ok(None) };
+    // In an address a plus means a space.
+    let read = clock::read_rfc3339(text).or_else(|| clock::read_rfc3339(&text.replace(' ', "+")));
+    read.map(Some).ok_or_else(|| {
+        Error::invalid(path, format!("`{path}` is a moment such as `2026-01-31T08:00:00Z` (RFC 3339)."))
+    })
+}

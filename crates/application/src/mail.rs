@@ -1,0 +1,185 @@
+//! Messages to people: through SMTP, or, where none is configured, into files in the data folder.
+//!
+//! Never logs an address or a word of a message.
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use lettre::{
+    AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
+    message::{Mailbox, header::ContentType},
+};
+use secrecy::ExposeSecret;
+
+use uuid::Uuid;
+
+use super::Error;
+use crate::private_files;
+use config::Config;
+
+/// The way to people.
+#[derive(Clone)]
+pub struct Mailer {
+    from: Mailbox,
+    way: Way,
+}
+
+#[derive(Clone)]
+enum Way {
+    Smtp(AsyncSmtpTransport<Tokio1Executor>),
+    Files(PathBuf),
+}
+
+impl std::fmt::Debug for Mailer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Mailer")
+    }
+}
+
+/// A message.
+pub struct Letter<'a> {
+    /// To whom.
+    pub to: &'a str,
+    /// About what.
+    pub subject: String,
+    /// What it says; plain text.
+    pub body: String,
+}
+
+impl Mailer {
+    /// The way that the configuration names.
+    ///
+    /// # Errors
+    /// When the URL or the sender cannot be used.
+    pub fn new(config: &Config) -> Result<Self, Error> {
+        let settings = &config.mail;
+        let from = settings.from.parse().map_err(|_| {
+            Error::Unavailable(
+                "The setting mail.from is no sender; write one such as BA Copilot <ba-copilot@example.com>."
+                    .to_owned(),
+            )
+        })?;
+        let way = match settings.smtp_url.expose_secret() {
+            "" => Way::Files(config.data.dir.join("mail")),
+            url => Way::Smtp(
+                AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
+                    .map_err(|_| {
+                        // The URL holds a password, so it is not repeated.
+                        Error::Unavailable(
+                            "The setting mail.smtp_url (SMTP_URL) cannot be used; write smtps://user:password@host:465 or smtp://user:password@host:587?tls=required."
+                                .to_owned(),
+                        )
+                    })?
+                    .build(),
+            ),
+        };
+        Ok(Mailer { from, way })
+    }
+
+    /// Sends a message.
+    ///
+    /// # Errors
+    /// When it cannot be handed over.
+    pub async fn send(&self, letter: Letter<'_>) -> Result<(), Error> {
+        let to = letter.to.parse().map_err(|_| Error::Internal("a message has no address".to_owned()))?;
+        let message = Message::builder()
+            .from(self.from.clone())
+            .to(to)
+            .subject(letter.subject)
+            .header(ContentType::TEXT_PLAIN)
+            .body(letter.body)
+            .map_err(|_| Error::Internal("a message could not be written".to_owned()))?;
+        let sent = match &self.way {
+            Way::Smtp(smtp) => smtp.send(message).await.map(|_| ()).map_err(|error| smtp_problem(&error)),
+            Way::Files(folder) => {
+                let (folder, text) = (folder.clone(), message.formatted());
+                let written = tokio::task::spawn_blocking(move || write_letter(&folder, &text)).await;
+                match written {
+                    Ok(Ok(())) => Ok(()),
+                    Ok(Err(_)) | Err(_) => Err("the folder `mail` in the data folder cannot be written"),
+                }
+            }
+        };
+        metrics::counter!("ba_copilot_mails_total", "sent" => sent.is_ok().to_string()).increment(1);
+        sent.map_err(|why| {
+            Error::Unavailable(format!("The message could not be sent: {why}. Try again later."))
+        })
+    }
+}
+
+/// The server's own words may repeat the address.
+fn smtp_problem(error: &lettre::transport::smtp::Error) -> &'static str {
+    match () {
+        () if error.is_timeout() => "the mail server did not answer in time",
+        () if error.is_permanent() => "the mail server refused it",
+        () if error.is_transient() => "the mail server cannot take it now",
+        () if error.is_tls() => "the connection to the mail server is not safe",
+        () => "the mail server cannot be reached",
+    }
+}
+
+/// Keeps a message as a file that its owner alone may read: it may hold a link with which someone signs in.
+fn write_letter(folder: &Path, text: &[u8]) -> io::Result<()> {
+    // Earlier versions let others look into it.
+    private_files::own_folder(folder)?;
+    private_files::create_file(&folder.join(format!("{}.eml", Uuid::now_v7())))?.write_all(text)
+}
+
+/// The most characters of a quoted name.
+const MAX_QUOTED: usize = 60;
+
+/// A name that a person chose, for a message to someone else: in quotation marks that it cannot contain, short, on one line, and
+/// without the characters that make a link, a markup or an address of it.
+pub(super) fn quoted(name: &str) -> String {
+    let mut plain = String::new();
+    let mut chars = name.chars().peekable();
+    while let Some(c) = chars.next() {
+        // A full stop that ends a word, as in "Dr. Ada", makes no address of a site.
+        let ends_word = c == '.' && chars.peek().is_none_or(|next| next.is_whitespace());
+        plain.push(if ends_word || is_plain(c) { c } else { ' ' });
+    }
+    let plain = plain.split_whitespace().collect::<Vec<_>>().join(" ");
+    match plain.char_indices().nth(MAX_QUOTED) {
+        Some((end, _)) => format!("\"{}…\"", plain[..end].trim_end()),
+        None => format!("\"{plain}\""),
+    }
+}
+
+/// Letters and digits of any script, the marks that some scripts write their vowels with, and punctuation that means nothing to
+/// programs that look for links.
+fn is_plain(c: char) -> bool {
+    c.is_alphanumeric()
+        || matches!(c, '-' | '\'' | '’' | ',' | '(' | ')' | '&' | '+' | '!' | '–' | '—')
+        || matches!(c, '\u{300}'..='\u{36f}' | '\u{591}'..='\u{5c7}' | '\u{64b}'..='\u{65f}' | '\u{900}'..='\u{dff}' | '\u{e31}'..='\u{e4e}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_in_a_message_is_quoted_short_and_no_link() {
+        for (name, expected) in [
+            ("Ada Lovelace", "\"Ada Lovelace\""),
+            ("Dr. Ada K. Lovelace", "\"Dr. Ada K. Lovelace\""),
+            ("Jean-Luc O’Neill (ops) & co.", "\"Jean-Luc O’Neill (ops) & co.\""),
+            ("Zoë Müller", "\"Zoë Müller\""),
+            ("Орлов 田中 अनिता", "\"Орлов 田中 अनिता\""),
+            ("https://evil.example/a?b=c", "\"https evil example a b c\""),
+            ("www.evil.example", "\"www evil example\""),
+            ("evil.example. Now", "\"evil example. Now\""),
+            ("mail me@evil.example", "\"mail me evil example\""),
+            ("evil。example evil．example evil｡example", "\"evil example evil example evil example\""),
+            ("<a href=x>b</a> **b** [b](c)", "\"a href x b a b b (c)\""),
+            ("\" in BA Copilot. \"", "\"in BA Copilot.\""),
+            ("two\r\nlines\tand\u{202e}more\u{200b}", "\"two lines and more\""),
+            ("", "\"\""),
+        ] {
+            assert_eq!(quoted(name), expected, "{name}");
+        }
+        let long = quoted(&"ä".repeat(200));
+        assert_eq!((long.chars().count(), long.ends_with("ä…\"")), (MAX_QUOTED + 3, true));
+    }
+}

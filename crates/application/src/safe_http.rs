@@ -1,0 +1,190 @@
+//! Requests to addresses that people typed in: where webhooks are told. The one way out to the network besides vendors of models
+//! and the server that checks.
+//!
+//! An address that people type in must not lead into our own network, also not by a name that changes what it means between
+//! two looks: names are resolved here and only public addresses are connected to. No redirect is followed, no proxy is used, and no
+//! answer is read.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use reqwest::{
+    Client, Url,
+    dns::{Addrs, Name, Resolve, Resolving},
+};
+
+use crate::network::is_public;
+use config::Webhooks;
+
+/// The way to addresses that people typed in. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Outbound {
+    client: Client,
+    /// Our own network is allowed too.
+    private: bool,
+}
+
+/// Why nobody was told; safe to show and to keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OutboundError {
+    /// The address leads into our own network.
+    #[error("the address leads into the server's own network")]
+    Private,
+    /// No connection, or it broke.
+    #[error("the address cannot be reached")]
+    Unreachable,
+    /// It took too long.
+    #[error("there was no answer in time")]
+    TimedOut,
+}
+
+impl OutboundError {
+    /// In a word, for those who count.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            OutboundError::Private => "private",
+            OutboundError::Unreachable => "unreachable",
+            OutboundError::TimedOut => "timed_out",
+        }
+    }
+}
+
+impl Outbound {
+    /// The way that the configuration allows.
+    ///
+    /// # Errors
+    /// When the HTTPS client cannot be built.
+    pub fn new(settings: &Webhooks) -> Result<Self, String> {
+        let mut client = Client::builder()
+            .tls_backend_preconfigured(llm::tls_config().map_err(|_| "TLS cannot be set up".to_owned())?)
+            .user_agent(concat!("ba-copilot/", env!("CARGO_PKG_VERSION")))
+            .timeout(Duration::from_secs(settings.timeout_s))
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            // Who is told is rarely told twice in a row, and an address may have moved.
+            .pool_max_idle_per_host(0);
+        if !settings.allow_private {
+            client = client.dns_resolver(Arc::new(PublicOnly));
+        }
+        let client = client.build().map_err(|_| "the HTTPS client cannot be built".to_owned())?;
+        Ok(Outbound { client, private: settings.allow_private })
+    }
+
+    /// Why an address cannot be one, in words for whoever typed it in; none if it can.
+    pub fn refuse(&self, text: &str) -> Result<Url, &'static str> {
+        let url = Url::parse(text)
+            .map_err(|_| "This is no address. Write one such as https://example.com/hook.")?;
+        if !(url.scheme() == "https" || url.scheme() == "http" && self.private) {
+            return Err("The address must begin with https://, so that nobody reads along.");
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("The address must not hold a user name or a password: it is shown to others.");
+        }
+        if !self.private && own_network(&url) {
+            return Err("The address leads into the server's own network. Use one that everybody can reach.");
+        }
+        Ok(url)
+    }
+
+    /// Posts JSON, and says which status came back.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn post(
+        &self,
+        url: &Url,
+        headers: &[(&'static str, String)],
+        body: String,
+    ) -> Result<u16, OutboundError> {
+        if !self.private && own_network(url) {
+            return Err(OutboundError::Private);
+        }
+        let mut request = self.client.post(url.clone()).header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        match request.body(body).send().await {
+            Ok(answer) => Ok(answer.status().as_u16()),
+            Err(error) if error.is_timeout() => Err(OutboundError::TimedOut),
+            Err(error) if is_private(&error) => Err(OutboundError::Private),
+            Err(_) => Err(OutboundError::Unreachable),
+        }
+    }
+}
+
+/// Whether the address names a machine of our own network by number, or by a name that only such networks have.
+fn own_network(url: &Url) -> bool {
+    // Brackets stand around IPv6.
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).trim_end_matches('.');
+    match host.parse::<IpAddr>() {
+        Ok(address) => !is_public(address),
+        Err(_) => {
+            !host.contains('.')
+                || [".localhost", ".local", ".internal", ".home.arpa"].iter().any(|end| host.ends_with(end))
+        }
+    }
+}
+
+fn is_private(error: &reqwest::Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        if error.downcast_ref::<OutboundError>() == Some(&OutboundError::Private) {
+            return true;
+        }
+        source = error.source();
+    }
+    false
+}
+
+/// Resolves names to public addresses only.
+struct PublicOnly;
+
+impl Resolve for PublicOnly {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let public: Vec<SocketAddr> = found.filter(|address| is_public(address.ip())).collect();
+            match public.is_empty() {
+                true => Err(OutboundError::Private.into()),
+                false => Ok(Box::new(public.into_iter()) as Addrs),
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_refused_with_a_reason() {
+        let outside = Outbound::new(&Webhooks { allow_private: false, timeout_s: 1 });
+        let inside = Outbound::new(&Webhooks { allow_private: true, timeout_s: 1 });
+        let (Ok(outside), Ok(inside)) = (outside, inside) else { return };
+        for (url, from_outside, from_inside) in [
+            ("https://example.com/hook", true, true),
+            ("http://example.com/hook", false, true),
+            ("https://127.0.0.1/hook", false, true),
+            ("https://2130706433/hook", false, true),
+            ("https://0x7f.1/hook", false, true),
+            ("https://[::1]/hook", false, true),
+            ("https://[::ffff:10.0.0.1]/", false, true),
+            ("https://[64:ff9b::10.0.0.1]/", false, true),
+            ("https://[3fff::1]/", false, true),
+            ("https://192.88.99.1/", false, true),
+            ("https://localhost/hook", false, true),
+            ("https://localhost./hook", false, true),
+            ("https://db.internal/", false, true),
+            ("https://user:secret@example.com/", false, false),
+            ("ftp://example.com/", false, false),
+            ("example.com", false, false),
+            ("", false, false),
+        ] {
+            assert_eq!(outside.refuse(url).is_ok(), from_outside, "{url}");
+            assert_eq!(inside.refuse(url).is_ok(), from_inside, "{url}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! `Idempotency-Key`: a POST that is carried out once, however often it is sent.
+
+use axum::{
+    body::{Body, Bytes, to_bytes},
+    extract::{Request, State},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::{
+    Shared,
+    http::{error::Pending, identify::Visitor},
+};
+use application::cpu_pool;
+use application::{
+    Error,
+    idempotency::{self, Answer, Attempt, BEAT, Begun},
+};
+
+const KEY: &str = "idempotency-key";
+/// Says that an answer is that of a request before.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// Headers that belong to an answer and not to how it was sent.
+const KEPT: [HeaderName; 4] =
+    [header::CONTENT_TYPE, header::ETAG, header::LOCATION, HeaderName::from_static("preference-applied")];
+
+/// Carries a POST with a key out once, for callers who are known.
+pub async fn carry_out_once(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let key = request.headers().get(KEY).cloned();
+    let caller = request.extensions().get::<Visitor>().and_then(|visitor| visitor.0.clone());
+    let of_api = request.uri().path().starts_with("/api/v1/");
+    let (Some(key), Some(caller), true) = (key, caller, of_api && request.method() == Method::POST) else {
+        return next.run(request).await;
+    };
+    let (mut parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, shared.app.config.server.max_body_bytes).await else {
+        return Pending::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too_large",
+            "The request body is larger than this server reads. Send less at a time.",
+        )
+        .into_response();
+    };
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let key = key.to_str().unwrap_or_default();
+    let begun = idempotency::begin(&shared.app, &caller, key, &[path.as_bytes(), &body]).await;
+    let (caller, attempt) = match begun {
+        Ok(Begun::First(caller, attempt)) => (*caller, attempt),
+        Ok(Begun::Again(answer)) => return replay(answer),
+        Err(error) => return Pending::from(error).into_response(),
+    };
+    parts.extensions.insert(Visitor(Some(caller)));
+    let request = Request::from_parts(parts, Body::from(body));
+    // Goes on when the caller goes away: whoever asks again is to find what was done.
+    let carried_out =
+        tokio::spawn(cpu_pool::on_same_behalf(carry_out(shared, next.run(request), attempt))).await;
+    carried_out.unwrap_or_else(|_| {
+        Pending::from(Error::Internal("a request ended early".to_owned())).into_response()
+    })
+}
+
+async fn carry_out(shared: Shared, run: impl Future<Output = Response>, attempt: Attempt) -> Response {
+    let app = &shared.app;
+    let beat = async {
+        let mut beat = interval(BEAT);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        beat.tick().await;
+        loop {
+            beat.tick().await;
+            // A database that is away for a moment takes the request from nobody; the change itself sees to it.
+            if let Err(error) = attempt.beat(app).await {
+                tracing::debug!("A request could not be held: {error}");
+            }
+        }
+    };
+    let response = tokio::select! {
+        response = run => response,
+        () = beat => return Pending::from(Error::Internal("a request was not carried out".to_owned())).into_response(),
+    };
+    let (response, answer) = read(response).await;
+    if let Err(error) = attempt.end(app, answer.as_ref()).await {
+        // The change is there, and says so to whoever asks again.
+        tracing::warn!("The answer to a request could not be kept: {error}");
+    }
+    response
+}
+
+/// The answer, as it can be given again; none of a stream, nor of a problem, which is written later and may go away.
+async fn read(response: Response) -> (Response, Option<Answer>) {
+    let streams = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .is_some_and(|kind| kind.starts_with("text/event-stream"));
+    if streams || !response.status().is_success() {
+        return (response, None);
+    }
+    let (parts, body) = response.into_parts();
+    let bytes: Bytes = match to_bytes(body, usize::MAX).await {
+        Ok(bytes) => bytes,
+        Err(_) => {
+            let broken = Pending::from(Error::Internal("an answer broke off".to_owned())).into_response();
+            return (broken, None);
+        }
+    };
+    let answer = std::str::from_utf8(&bytes).ok().map(|body| Answer {
+        status: parts.status.as_u16(),
+        headers: KEPT
+            .iter()
+            .filter_map(|name| Some((name.to_string(), parts.headers.get(name)?.to_str().ok()?.to_owned())))
+            .collect(),
+        body: body.to_owned(),
+    });
+    (Response::from_parts(parts, Body::from(bytes)), answer)
+}
+
+fn replay(answer: Answer) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    let mut response = (status, answer.body).into_response();
+    response.headers_mut().remove(header::CONTENT_TYPE);
+    for (name, value) in &answer.headers {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    response
+}

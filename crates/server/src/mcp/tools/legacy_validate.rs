@@ -1,0 +1,58 @@
+//! `validateMermaid`: the tool of an older validator, so that its clients work unchanged.
+//!
+//! Names, words and the order of the contents are those of `@rtuin/mcp-mermaid-validator`.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use mermend::Engine;
+use rmcp::{
+    model::ContentBlock,
+    schemars::{self, JsonSchema},
+};
+use serde::Deserialize;
+
+use super::{
+    About, Row, text,
+    validate::{Output, finding_lines},
+};
+use crate::mcp::{Ask, quote::as_data};
+use application::{
+    Error, check,
+    picture::{self, Form},
+};
+
+#[derive(Deserialize, JsonSchema)]
+struct Input {
+    /// The Mermaid text.
+    diagram: String,
+    /// `png` (the default) or `svg`.
+    format: Option<String>,
+}
+
+pub(super) fn row() -> Row {
+    super::row(
+        About {
+            name: "validateMermaid",
+            title: "Check and draw a Mermaid diagram (older name)",
+            description: "Validates a Mermaid diagram and returns the rendered image (PNG or SVG) if valid. Kept for clients of an \
+                older validator; validate_mermaid and render_mermaid tell more.",
+            writes: false,
+            viewer: false,
+        },
+        run,
+    )
+}
+
+async fn run(Ask { app, .. }: Ask, input: Input) -> Result<(Output, Vec<ContentBlock>), Error> {
+    let form = Form::parse(input.format.as_deref().unwrap_or("png"), 2.0)?;
+    let judged = check::check_here(&app, input.diagram.clone(), Engine::Mermaid).await?;
+    let output = Output::of(judged, None);
+    if !output.valid {
+        let main = "Mermaid's parser does not accept the diagram.";
+        let details = format!("Detailed error output:\n{}", as_data(&finding_lines(&output.findings)));
+        return Ok((output, vec![text("Mermaid diagram is invalid"), text(main), text(details)]));
+    }
+    let request = picture::Request { code: input.diagram, theme: "light".to_owned(), elements: Vec::new() };
+    let picture = picture::draw_one(&app, request, form).await?;
+    let image = ContentBlock::image(STANDARD.encode(picture.bytes), form.media_type());
+    Ok((output, vec![text("Mermaid diagram is valid"), image]))
+}

@@ -1,0 +1,94 @@
+//! `render_mermaid`: the picture of a diagram.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use mermend::{Engine, Finding};
+use rmcp::{
+    model::ContentBlock,
+    schemars::{self, JsonSchema},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{About, Row, text, validate};
+use crate::mcp::Ask;
+use application::{
+    Error, check,
+    picture::{self, Form},
+};
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    /// The Mermaid text, without a code fence around it.
+    #[serde(alias = "diagram")]
+    code: String,
+    /// `svg` (the default) or `png`.
+    format: Option<String>,
+    /// `light` (the default) or `dark`.
+    theme: Option<String>,
+    /// Pixels for each unit of a PNG, 1 to 4; 2 if not said.
+    scale: Option<f32>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Output {
+    /// Mermaid accepts the text; only then is there a picture.
+    valid: bool,
+    /// What kind of diagram it is.
+    kind: Option<&'static str>,
+    /// What is wrong and where.
+    findings: Vec<Finding>,
+    /// Who gave the verdict.
+    validator: validate::ValidatorReply,
+    /// The text that was drawn.
+    code: String,
+    /// Media type of the picture; null when there is none.
+    media_type: Option<&'static str>,
+    /// The picture, for `svg`. A PNG comes as an image of the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    svg: Option<String>,
+}
+
+pub(super) fn row() -> Row {
+    super::row(
+        About {
+            name: "render_mermaid",
+            title: "Draw a Mermaid diagram",
+            description: "Draws a Mermaid diagram as SVG (for files and pages; it carries its fonts) or PNG (to look at). Checks \
+                it first: when it is not valid there is no picture but the findings. Nothing is written to a file and nothing \
+                is fetched.",
+            writes: false,
+            viewer: true,
+        },
+        run,
+    )
+}
+
+async fn run(Ask { app, .. }: Ask, input: Input) -> Result<(Output, Vec<ContentBlock>), Error> {
+    let form = Form::parse(input.format.as_deref().unwrap_or("svg"), input.scale.unwrap_or(2.0))?;
+    let judged = check::check_here(&app, input.code.clone(), Engine::Mermaid).await?;
+    let mut content = vec![text(validate::verdict_text(&judged))];
+    let verdict = validate::Output::of(judged, None);
+    let mut output = Output {
+        valid: verdict.valid,
+        kind: verdict.kind,
+        findings: verdict.findings,
+        validator: verdict.validator,
+        code: input.code,
+        media_type: None,
+        svg: None,
+    };
+    if output.valid {
+        let theme = input.theme.unwrap_or_else(|| "light".to_owned());
+        let request = picture::Request { code: output.code.clone(), theme, elements: Vec::new() };
+        let picture = picture::draw_one(&app, request, form).await?;
+        content.extend(picture.note().map(text));
+        let bytes = picture.bytes;
+        output.media_type = Some(form.media_type());
+        match form {
+            Form::Png(_) => content.push(ContentBlock::image(STANDARD.encode(bytes), form.media_type())),
+            // A model has no use for the text of an SVG, which is long; programs find it in the structured form.
+            Form::Svg | Form::SvgForPage => output.svg = String::from_utf8(bytes).ok(),
+        }
+    }
+    Ok((output, content))
+}

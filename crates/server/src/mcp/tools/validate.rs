@@ -1,0 +1,140 @@
+//! `validate_mermaid`: is it Mermaid, and if not, where and why not.
+
+use mermend::{Engine, Finding, Severity};
+use rmcp::schemars::{self, JsonSchema};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{About, Row, text};
+use crate::mcp::{Ask, quote::as_data};
+use application::{
+    Error,
+    check::{self, Judged},
+};
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Input {
+    /// The Mermaid text, without a code fence around it.
+    code: Option<String>,
+    /// Another name of `code`.
+    diagram: Option<String>,
+    /// The viewer that must show it. This version checks against one version of Mermaid, and says so.
+    target: Option<String>,
+    /// `mermaid` (the default): Mermaid's own parser. `fast`: a parser in Rust that is ten times faster and right nearly
+    /// always.
+    engine: Option<EngineName>,
+}
+
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum EngineName {
+    Mermaid,
+    Fast,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Output {
+    /// The parser accepts exactly this text.
+    pub(super) valid: bool,
+    /// What kind of diagram it is, for example `flowchart`; null if that could not be told.
+    pub(super) kind: Option<&'static str>,
+    /// What is wrong and where; also remarks on valid diagrams.
+    pub(super) findings: Vec<Finding>,
+    /// Who gave the verdict.
+    pub(super) validator: ValidatorReply,
+    /// What is known about the viewer that was asked for.
+    #[schemars(with = "Map<String, Value>")]
+    pub(super) targets: Value,
+    /// The text had been checked before.
+    pub(super) cached: bool,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ValidatorReply {
+    /// `mermaid` or `fast`.
+    engine: &'static str,
+    /// Version of Mermaid; null for the fast parser.
+    version: Option<String>,
+}
+
+impl Output {
+    pub(super) fn of(judged: Judged, target: Option<&str>) -> Self {
+        let Judged { checked, by } = judged;
+        Output {
+            valid: checked.valid,
+            kind: checked.kind.map(|kind| kind.id),
+            cached: checked.mermaid.as_ref().or(checked.fast.as_ref()).is_some_and(|verdict| verdict.cached),
+            findings: checked.findings,
+            validator: ValidatorReply { engine: by.engine, version: by.version },
+            targets: check::targets(target),
+        }
+    }
+}
+
+pub(super) fn row() -> Row {
+    super::row(
+        About {
+            name: "validate_mermaid",
+            title: "Check a Mermaid diagram",
+            description: "Checks a Mermaid diagram with Mermaid's own parser (no browser, some milliseconds). Use it on every \
+                diagram before you show it or write it to a file. Answers valid true or false and, for each problem, a code, \
+                line and column, a plain message and a hint. An invalid diagram is a normal answer; mend it by the findings \
+                or with repair_mermaid, then check again.",
+            writes: false,
+            viewer: true,
+        },
+        run,
+    )
+}
+
+async fn run(Ask { app, .. }: Ask, input: Input) -> Result<(Output, Vec<rmcp::model::ContentBlock>), Error> {
+    let engine = match input.engine {
+        None | Some(EngineName::Mermaid) => Engine::Mermaid,
+        Some(EngineName::Fast) => Engine::Fast,
+    };
+    let code = input
+        .code
+        .or(input.diagram)
+        .ok_or_else(|| Error::invalid("code", "`code` is missing: send the Mermaid text."))?;
+    let judged = check::check_here(&app, code, engine).await?;
+    let words = text(verdict_text(&judged));
+    Ok((Output::of(judged, input.target.as_deref()), vec![words]))
+}
+
+/// The verdict in words: ours first, then those that quote the diagram.
+pub(in crate::mcp) fn verdict_text(judged: &Judged) -> String {
+    let Judged { checked, by } = judged;
+    let who = match &by.version {
+        Some(version) => format!("Mermaid {version}"),
+        None => "The fast parser".to_owned(),
+    };
+    let what = checked.kind.map_or("text", |kind| kind.name).to_lowercase();
+    let mut out = match checked.valid {
+        true => format!("Valid. {who} accepts this {what}."),
+        false => format!("Not valid. {who} does not accept this {what}."),
+    };
+    if !checked.findings.is_empty() {
+        out.push_str(&format!(" Findings: {}.\n", checked.findings.len()));
+        out.push_str(&as_data(&finding_lines(&checked.findings)));
+    }
+    out
+}
+
+/// One line for each finding, and its hint.
+pub(super) fn finding_lines(findings: &[Finding]) -> String {
+    let line = |finding: &Finding| {
+        let severity = match finding.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Info => "info",
+        };
+        let span = finding.span;
+        let hint = finding.hint.as_ref().map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
+        format!(
+            "{severity} {} line {} column {}: {}{hint}\n",
+            finding.code, span.line, span.column, finding.message
+        )
+    };
+    findings.iter().map(line).collect()
+}

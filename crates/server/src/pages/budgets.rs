@@ -1,0 +1,35 @@
+//! The line that pages have about a budget, for those who may see it.
+
+use maud::{Markup, html};
+
+use super::layout::when;
+use crate::Shared;
+use application::{
+    Error,
+    access::Caller,
+    budgets::{self, Owner, Standing, dollars},
+};
+
+/// What is used of a budget; nothing if there is none, or none that the caller may see.
+pub(super) async fn line(shared: &Shared, caller: &Caller, owner: &Owner) -> Markup {
+    match budgets::find_budget(&shared.app, caller, owner).await {
+        Ok(standing) => show(&standing),
+        Err(Error::NotFound(_) | Error::Forbidden(_)) => html! {},
+        Err(_) => html! { p.soft #budget { "The budget cannot be shown now." } },
+    }
+}
+
+fn show(standing: &Standing) -> Markup {
+    let limits = &standing.budget.limits;
+    let tokens = limits.max_tokens.map(|limit| format!("{} of {limit} tokens", standing.used.tokens));
+    let money = limits
+        .max_micro_usd
+        .map(|limit| format!("{} of {}", dollars(standing.used.micro_usd), dollars(limit)));
+    let used: Vec<String> = tokens.into_iter().chain(money).collect();
+    html! {
+        p.soft #budget {
+            "Budget of models: " (used.join(" and ")) " used or reserved since " (when(standing.since)) "."
+            @if let Some(renews_at) = standing.renews_at { " Full again on " (when(renews_at)) "." }
+        }
+    }
+}
