@@ -4,17 +4,13 @@ use blueprint::Element;
 #[cfg(feature = "mermaid")]
 use mermend::{
     Deadline,
-    picture::{Drawing, MAX_PIXELS, Mark, Part, PictureError, PictureOptions, Theme},
+    picture::{Drawing, Mark, Part, PictureError, PictureOptions, Theme},
 };
 
-use std::sync::Arc;
-
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
 use super::Error;
-use crate::app::App;
 #[cfg(feature = "mermaid")]
-use crate::cpu_pool::{Refused, Use, within};
+use crate::cpu_pool::Use;
+use crate::{app::App, pixel_budget::MEGAPIXELS};
 
 /// A form that is wanted of a picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -88,33 +84,6 @@ impl Picture {
             "The picture has {scale:.2} pixels for each unit, fewer than asked for, because a PNG has at most {} megapixels. Use svg, or split the diagram.",
             MEGAPIXELS
         ))
-    }
-}
-
-#[cfg(feature = "mermaid")]
-const MEGAPIXELS: u32 = MAX_PIXELS >> 20;
-#[cfg(not(feature = "mermaid"))]
-const MEGAPIXELS: u32 = 16;
-
-/// The pixels that may be painted at once, of all pictures together: as many as the largest picture has.
-#[derive(Debug, Clone)]
-pub struct PixelBudget(Arc<Semaphore>);
-
-/// Pixels are counted in blocks.
-const BLOCK_PIXELS: u32 = 1 << 16;
-
-impl Default for PixelBudget {
-    fn default() -> Self {
-        PixelBudget(Arc::new(Semaphore::new((MEGAPIXELS << 4) as usize)))
-    }
-}
-
-impl PixelBudget {
-    #[cfg(feature = "mermaid")]
-    async fn reserve(&self, pixels: u32, deadline: &Deadline) -> Result<OwnedSemaphorePermit, Refused> {
-        let blocks = pixels.div_ceil(BLOCK_PIXELS);
-        let reserved = within(deadline, Arc::clone(&self.0).acquire_many_owned(blocks)).await?;
-        reserved.map_err(|_| Refused::Closed)
     }
 }
 

@@ -192,7 +192,7 @@ fn made(app: &App, result: Result<User, StoreError>) -> Result<User, Error> {
         }
         other => {
             let person = other?;
-            app.accounts_seen.some();
+            app.account_presence.set_present();
             Ok(person)
         }
     }

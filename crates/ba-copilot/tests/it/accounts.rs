@@ -472,7 +472,7 @@ async fn an_account_of_another_process_is_seen_also_when_the_clock_goes_back() {
     app.get("/.well-known/oauth-protected-resource/mcp").await.problem(404, "no_such_route");
     app.clock_s.fetch_sub(HOUR_S, std::sync::atomic::Ordering::Relaxed);
     let mut other = app.app.clone();
-    other.accounts_seen = std::sync::Arc::default();
+    other.account_presence = std::sync::Arc::default();
     let newcomer =
         Newcomer { email: "ada@example.com".into(), name: "Ada".into(), password: None, admin: true };
     users::create_user(&other, &Caller::local(), newcomer).await.expect("Ada");

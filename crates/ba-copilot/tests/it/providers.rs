@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use application::provider_keys;
+use application::encryption;
 use serde_json::json;
 use store::GenerationStatus;
 
@@ -289,15 +289,12 @@ async fn brought_keys_pay_and_are_never_shown() {
     };
     let both = with(format!("{},{}", secrets[1], secrets[0]));
     let caller = application::access::Caller::local();
-    let rotated = provider_keys::rotate(&both, &caller).await.expect("sealed anew");
+    let rotated = encryption::rotate(&both, &caller).await.expect("sealed anew");
     assert_eq!((rotated.keys, rotated.second_factors), (2, 0));
     let text =
         ada.send(&app, "POST", "/api/v1/generate/class-diagram", json!({"message": "A customer."})).await;
     text.problem(503, "unavailable");
-    assert_eq!(
-        provider_keys::rotate(&with(secrets[1].to_owned()), &caller).await.expect("sealed anew").keys,
-        2
-    );
+    assert_eq!(encryption::rotate(&with(secrets[1].to_owned()), &caller).await.expect("sealed anew").keys, 2);
 
     // No key is anywhere in the clear.
     let mut kept = String::new();

@@ -154,7 +154,7 @@ async fn who_fails_is_told_again_and_who_is_off_is_not() {
     for (number, seconds) in [(2, 6), (3, 61)] {
         waiting(&app).await;
         app.wait_s(seconds);
-        app.app.live.wake();
+        app.app.events.wake_workers();
         receiver.wait_for(number).await;
     }
     let told = deliveries(&app, &webhook, 3).await;

@@ -20,7 +20,7 @@ use super::{
     staging::Staging,
     storage::Storage,
 };
-use application::{accounts::second_factor, clock::rfc3339, data_keys, secrets::Sealer};
+use application::{accounts::totp, clock::rfc3339, data_keys, secrets::Sealer};
 
 /// What came back of a backup that is good.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -233,7 +233,7 @@ async fn open_sealed(
     let mut page = PageRequest::first(200);
     loop {
         let people = store.list_users(&page).await?;
-        tried.extend(people.items.iter().filter_map(|person| second_factor::opens(&sealer, person)));
+        tried.extend(people.items.iter().filter_map(|person| totp::opens(&sealer, person)));
         match people.next {
             Some(next) => page = PageRequest { after: Some(next), ..page },
             None => break,

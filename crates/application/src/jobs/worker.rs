@@ -41,7 +41,7 @@ pub async fn run(app: App, mut standby: Standby, ending: CancellationToken) {
             () = standby.over() => (),
             () = ending.cancelled() => break,
         }
-        let woken = app.live.woken();
+        let woken = app.events.work_signal();
         let slot = tokio::select! {
             slot = Arc::clone(&slots).acquire_owned() => slot,
             () = ending.cancelled() => break,

@@ -3,16 +3,12 @@
 //! `jobs.rs` at the top takes jobs up one after another; here is what is done with one. A diagram is written at most once for
 //! a job, whoever is killed or thought dead meanwhile: its transaction ends the job, and only while the job is still held.
 
+pub mod outcome;
+pub mod worker;
+
 use std::collections::HashMap;
 
-use serde::{Deserialize, Serialize};
-use serde_json::json;
-use store::{
-    Fence, Generation, GenerationId, GenerationStatus, Job, JobEnd, JobId, JobKind, JobStatus, Role,
-};
-use tracing::Instrument;
-
-use super::{
+use crate::{
     Error,
     access::{Caller, enter, enter_for, project_id, store},
     generate::{self, Request},
@@ -20,7 +16,13 @@ use super::{
     webhooks,
 };
 use crate::{app::App, cpu_pool};
-use telemetry::trace::{self, Span, TraceContext};
+use outcome::{Outcome, follow_job};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use store::{
+    Fence, Generation, GenerationId, GenerationStatus, Job, JobEnd, JobId, JobKind, JobStatus, Role,
+};
+use telemetry::trace::{self, TraceContext};
 
 /// How long a job that nobody speaks of any more is held.
 pub const LEASE_S: i64 = 30;
@@ -28,24 +30,6 @@ pub const LEASE_S: i64 = 30;
 const MAX_ATTEMPTS: u32 = 5;
 /// How long jobs that ended are shown.
 const KEPT_S: i64 = 7 * 24 * 3600;
-
-/// What came of working on a job.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// The change itself has ended it.
-    Ended,
-    /// It is done.
-    Done(String),
-    /// It is given up.
-    Failed(String),
-    /// It is to be tried again.
-    Again {
-        /// In how many seconds.
-        after_s: i64,
-        /// Why.
-        why: String,
-    },
-}
 
 /// What is kept of a request until it is carried out. A key that was sent with the request never is.
 #[derive(Debug, Serialize, Deserialize)]
@@ -125,7 +109,7 @@ pub async fn create_job(app: &App, caller: &Caller, request: &Request) -> Result
     let details = json!({"kind": kept.kind});
     let event = caller.did(app, "job.create", Some(&project), id.as_str(), &details)?;
     let job = store.create_job(&id, JobKind::Generate, Some(&project), &payload, &event).await?;
-    app.live.wake();
+    app.events.wake_workers();
     Ok(Generating { job, generation: None })
 }
 
@@ -243,7 +227,7 @@ async fn generate(app: &App, job: &Job, worker: &str) -> Result<Outcome, Error> 
     let asked = kept.trace.as_deref().and_then(TraceContext::parse);
     let person = job.created_by.as_ref().map_or_else(Default::default, |user| user.as_str().into());
     let work = cpu_pool::on_behalf_of(person, generate::generate_diagram(app, &caller, request, None));
-    match following(asked, job, work).await {
+    match follow_job(asked, job, work).await {
         Ok(_) => Ok(Outcome::Ended),
         // What failed with its model is remembered, which has ended the job.
         Err(error) => match store(app)?.find_job(&job.id).await?.status {
@@ -251,25 +235,6 @@ async fn generate(app: &App, job: &Job, worker: &str) -> Result<Outcome, Error> 
             _ => Err(error),
         },
     }
-}
-
-/// Carries the work of a job out as a trace of its own, which points to the one in which it was asked for: that may be long over.
-pub(super) async fn following<T>(
-    asked: Option<TraceContext>,
-    job: &Job,
-    work: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Error> {
-    let mut told = Span::follow(asked, || format!("job {}", job.kind.as_str()));
-    told.set("job.kind", job.kind.as_str());
-    told.set("job.id", job.id.to_string());
-    told.set("job.attempts", i64::from(job.attempts));
-    let trace = told.context().map(|trace| trace.id()).unwrap_or_default();
-    let span = tracing::info_span!("job", job.id = %job.id, job.kind = job.kind.as_str(), trace.id = %trace);
-    let result = told.around(work).instrument(span).await;
-    if let Err(error) = &result {
-        told.fail(error.code());
-    }
-    result
 }
 
 /// Puts a job back, for others to take up at once: this process is ending.
