@@ -1,4 +1,6 @@
 //! Accounts and teams, as people and programs use them.
+//!
+//! Runs on both databases.
 
 use axum::http::Request;
 use serde_json::{Value, json};

@@ -1,4 +1,6 @@
 //! The API, one use-case after the other.
+//!
+//! Runs on both databases.
 
 use llm::{BadReply, LlmError, Scripted, Usage};
 use serde_json::{Value, json};

@@ -1,4 +1,6 @@
 //! Audit events as a file: all of them, in either form, and visibly broken off where it does not come to its end.
+//!
+//! Runs on both databases.
 
 use std::{
     io::{Read, Write},

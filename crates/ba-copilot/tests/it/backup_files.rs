@@ -9,6 +9,7 @@ use std::{
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sqlx::{Connection, Executor, SqliteConnection};
+use test_support::skip;
 
 use crate::backup::{PASSPHRASE, Place, block_on};
 
@@ -242,7 +243,7 @@ fn age_opens_what_this_program_encrypted() {
     let there = Command::new("age").arg("--version").output().is_ok_and(|output| output.status.success());
     let script = Command::new("script").arg("--version").output().is_ok_and(|output| output.status.success());
     if !there || !script {
-        eprintln!("*** SKIPPED: age is not installed, so nobody looked whether it opens our files ***");
+        skip("age or script(1) is not installed (packages age and bsdutils)");
         return;
     }
     let place = Place::new(&[("BACKUP_PASSPHRASE", PASSPHRASE)]);

@@ -6,6 +6,7 @@ use std::{fs, path::Path, process::Command};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use sqlx::{Connection, PgConnection};
+use test_support::skip;
 
 use crate::{
     backup::{PASSPHRASE, Place, Ran, block_on},
@@ -61,9 +62,7 @@ fn tools_that_are_missing_or_too_old_are_named() {
             (vec!["backup", "restore", made, "--replace"], "pg_restore"),
         ] {
             let Some(ran) = with_tools(&place, &tools, &arguments) else {
-                eprintln!(
-                    "*** SKIPPED: PostgreSQL's tools cannot be hidden here (unshare needs root), so nobody looked at what is said when they are missing ***"
-                );
+                skip("PostgreSQL's tools cannot be hidden: unshare needs root");
                 return;
             };
             let said = match old {

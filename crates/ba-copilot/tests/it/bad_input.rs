@@ -1,4 +1,6 @@
 //! Bad input gets a clear answer and changes nothing.
+//!
+//! Runs on both databases.
 
 use serde_json::json;
 

@@ -13,6 +13,7 @@ use std::{
 };
 
 use tempfile::TempDir;
+use test_support::skip;
 
 use crate::ledger::wait_for;
 
@@ -74,9 +75,9 @@ impl Booted {
             Booted { container: None, first: String::new(), told, reader: None, network, with, folder };
         let started = grow(&booted.path("/")).and_then(|()| booted.turn_on());
         if let Err(problem) = started {
-            eprintln!(
-                "*** SKIPPED: no machine with systemd can be started here ({problem}), so nobody deployed to one; it takes root and systemd-container ***"
-            );
+            skip(format!(
+                "no machine with systemd can be started (needs root and systemd-container): {problem}"
+            ));
             return None;
         }
         Some(booted)

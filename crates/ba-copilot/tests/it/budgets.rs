@@ -1,5 +1,7 @@
 //! Budgets as those see them who spend them: how much may be asked at once, what counts, who pays, and what is said when
 //! nothing is left.
+//!
+//! Runs on both databases.
 
 use std::{
     collections::BTreeMap,

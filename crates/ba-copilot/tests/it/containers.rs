@@ -13,6 +13,7 @@ use std::{
 
 use serde_json::Value;
 use tempfile::TempDir;
+use test_support::skip;
 
 use crate::{constant_load::Crowd, ledger::wait_for, people::PASSWORD, process::BINARY};
 
@@ -59,16 +60,12 @@ impl Machine {
     fn new() -> Option<Machine> {
         #[expect(clippy::disallowed_methods, reason = "the runner says where the engine is")]
         let Ok(engine) = std::env::var(ENGINE) else {
-            eprintln!(
-                "SKIPPED: no engine for containers; `cargo xtask containers` starts one as root where dockerd can be had, and runs this alone"
-            );
+            skip("no container engine; `cargo xtask containers` starts one and runs these tests");
             return None;
         };
         let headers = Command::new("readelf").args(["--program-headers", BINARY]).output().expect("readelf");
         if String::from_utf8_lossy(&headers.stdout).contains("INTERP") {
-            eprintln!(
-                "SKIPPED: the program is not linked statically: RUSTFLAGS='-C target-feature=+crt-static'"
-            );
+            skip("the program is not linked statically: RUSTFLAGS='-C target-feature=+crt-static'");
             return None;
         }
         let ports: Vec<TcpListener> =

@@ -1,4 +1,6 @@
 //! Changing an e-mail address: nothing happens before the link that went there is opened.
+//!
+//! Runs on both databases.
 
 use serde_json::json;
 

@@ -1,4 +1,6 @@
 //! What happens in a project, told as it happens, to those who may know.
+//!
+//! Runs on both databases.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,6 @@
 //! What lists are narrowed by, behind the question mark.
+//!
+//! Runs on both databases.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,6 @@
 //! Folders through the API and the page of a project.
+//!
+//! Runs on both databases.
 
 use serde_json::{Value, json};
 

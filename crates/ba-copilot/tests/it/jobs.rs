@@ -1,4 +1,6 @@
 //! Diagrams that nobody waits for: written once, whoever works on them and whoever dies.
+//!
+//! Runs on both databases.
 
 use std::collections::BTreeSet;
 

@@ -9,10 +9,11 @@ use std::{
         Mutex, RwLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use serde_json::Value;
+pub(crate) use test_support::wait_for;
 
 /// Longer than any wait of the program.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -244,14 +245,5 @@ impl Site {
         if answer.status != 200 || holds.as_object().is_some_and(|holds| holds.iter().any(differs)) {
             self.fault(format!("{path} is {} {}, and it was {holds}", answer.status, answer.json));
         }
-    }
-}
-
-/// Waits for something that has to come.
-pub(crate) fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < PATIENCE, "still not: {what}");
-        std::thread::yield_now();
     }
 }

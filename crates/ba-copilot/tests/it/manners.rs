@@ -4,22 +4,14 @@ use std::{
     io::{Read, Write},
     net::TcpStream,
     os::unix::net::UnixDatagram,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use test_support::wait_for;
 
 use crate::{cli::run_in, process::Server};
-
-/// Looks until it is so; a minute is longer than any wait of the program.
-fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "still not: {what}");
-        std::thread::yield_now();
-    }
-}
 
 fn status(server: &Server, path: &str) -> Option<u16> {
     server.request("GET", path, "").ok().map(|(status, _)| status)

@@ -1,4 +1,6 @@
 //! The MCP server as agents meet it: its tools, who may call, and the official suites and clients.
+//!
+//! Runs on SQLite only: MCP keeps nothing of its own.
 
 use std::{
     net::SocketAddr,
@@ -16,6 +18,7 @@ use ba_copilot::{
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use test_support::skip;
 
 use crate::{
     app::{Reply, TestApp},
@@ -383,13 +386,13 @@ async fn callers_are_looked_at() {
     assert_eq!(closed.get("/health").await.status, 200);
 }
 
-/// Where `cargo xtask test` put the official tools, if it could.
+/// The official tools, installed by `cargo xtask test`; `None`, counted as a skip, where they are missing.
 fn tools() -> Option<(PathBuf, PathBuf)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/mcp-tools");
     let node = std::fs::read_to_string(folder.join("node")).ok();
     let Some(node) = node.map(|node| PathBuf::from(node.trim())).filter(|node| node.exists()) else {
-        eprintln!(
-            "SKIPPED: the official MCP tools are not there; `cargo xtask test` installs them where it may"
+        skip(
+            "the official MCP tools are not installed; `cargo xtask test` installs them into target/mcp-tools",
         );
         return None;
     };

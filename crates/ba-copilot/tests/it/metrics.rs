@@ -1,4 +1,6 @@
 //! Metrics are what their table says: in the sources, in `/metrics`, and in every dashboard and rule.
+//!
+//! Runs on SQLite only: metrics are the same on both.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

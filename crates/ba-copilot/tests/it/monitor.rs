@@ -13,6 +13,7 @@ use std::{
 
 use serde_json::Value;
 use tempfile::TempDir;
+use test_support::skip;
 
 use crate::{
     cli::run_in,
@@ -84,7 +85,7 @@ fn on_a_terminal_it_is_a_screen_until_q() {
     {
         Ok(child) => child,
         Err(error) => {
-            eprintln!("SKIPPED: a terminal takes script(1): {error}");
+            skip(format!("script(1) cannot be started (package bsdutils): {error}"));
             return;
         }
     };

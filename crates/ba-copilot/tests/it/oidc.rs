@@ -1,4 +1,6 @@
 //! Signing in with an identity provider that says what the test wants, also lies. A certified one is in `oidc_for_real.rs`.
+//!
+//! Runs on both databases.
 
 use std::{collections::BTreeMap, sync::atomic::Ordering};
 

@@ -1,5 +1,7 @@
 //! Signing in with an identity provider as it really is: with a certified provider in another process, and through the real
 //! program, whose log is read.
+//!
+//! Runs on SQLite only: `oidc.rs` runs the same steps on both.
 
 use std::{
     collections::BTreeMap,
@@ -11,6 +13,7 @@ use std::{
 };
 
 use serde_json::json;
+use test_support::skip;
 
 use crate::{
     app::TestApp,
@@ -36,15 +39,13 @@ impl Drop for RealProvider {
 }
 
 impl RealProvider {
-    /// None, said loudly, where `cargo xtask test` could not install it.
+    /// `None`, counted as a skip, where it is not installed.
     fn start() -> Option<RealProvider> {
         let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
         let packages = tests.join("../../target/oidc-provider");
         let node = std::fs::read_to_string(packages.join("node")).ok();
         let Some(node) = node.map(|node| PathBuf::from(node.trim())).filter(|node| node.exists()) else {
-            eprintln!(
-                "*** SKIPPED: oidc-provider is not there, so nobody signed in with a certified provider; `cargo xtask test` installs it where it may ***"
-            );
+            skip("oidc-provider is not installed; `cargo xtask test` installs it into target/oidc-provider");
             return None;
         };
         let mut child = Command::new(node)

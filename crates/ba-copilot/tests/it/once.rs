@@ -1,4 +1,6 @@
 //! Requests with an idempotency key: carried out once, whatever happens to the answer.
+//!
+//! Runs on both databases.
 
 use axum::{body::Body, http::Request};
 use serde_json::{Value, json};

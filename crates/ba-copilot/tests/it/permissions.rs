@@ -1,4 +1,6 @@
 //! Who may call what: every route, and everybody who might call it. A route that is not in the table fails the test.
+//!
+//! Runs on both databases.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,6 @@
 //! What people keep in a project: versions that nobody overwrites, requirements and links, reviews.
+//!
+//! Runs on both databases.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,7 @@
 //! Vendors that misbehave, over real connections: each ends within its limit, in the built-in draft with a warning or in
 //! a clear problem, and is remembered.
+//!
+//! Runs on both databases.
 
 use std::{
     io::{Read, Write},

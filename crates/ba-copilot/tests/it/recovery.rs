@@ -1,4 +1,6 @@
 //! Getting back in without the telephone: recovery codes.
+//!
+//! Runs on both databases.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,7 @@
 //! Several processes with one Redis: limits and checks are shared while it is there, and nothing but that is lost when it is
 //! killed, stopped, full of lies, or back again.
+//!
+//! Runs on SQLite only: limits and verdicts are not in the database.
 
 use std::{
     io::{Read, Write},
@@ -9,16 +11,17 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use axum::{body::Body, http::Request};
 use ba_copilot::config::Config;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use test_support::skip;
 
 use crate::{
-    app::{Reply, TestApp},
+    app::{Reply, TestApp, eventually},
     people::set_up,
 };
 
@@ -33,12 +36,10 @@ pub(crate) struct Redis {
 }
 
 impl Redis {
-    /// Starts one; none, and a loud word, where it is not installed.
+    /// Starts a server; `None`, counted as a skip, where Redis is not installed.
     pub(crate) fn start() -> Option<Redis> {
         if !Command::new(PROGRAM).arg("--version").output().is_ok_and(|output| output.status.success()) {
-            eprintln!(
-                "*** SKIPPED: {PROGRAM} is not installed, so nobody looked at what processes share ***"
-            );
+            skip(format!("{PROGRAM} is not installed"));
             return None;
         }
         let folder = TempDir::new().expect("a folder");
@@ -131,13 +132,8 @@ fn spawn(port: u16, folder: &TempDir) -> Child {
         .expect("redis-server starts")
 }
 
-/// Waits for something that has to come; a minute is longer than any wait of the program.
-async fn wait_for<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    let begun = Instant::now();
-    while !holds().await {
-        assert!(begun.elapsed() < Duration::from_secs(60), "still not: {what}");
-        tokio::task::yield_now().await;
-    }
+async fn wait_for(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    eventually(what, async || holds().await.then_some(())).await;
 }
 
 /// Limits that nothing reaches, so that a test lowers the one it is about.

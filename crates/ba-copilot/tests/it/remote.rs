@@ -4,11 +4,11 @@ use std::{
     io::{Read, Write},
     net::TcpListener,
     path::Path,
-    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use test_support::wait_for;
 
 use crate::process::Server;
 
@@ -28,15 +28,6 @@ fn validator(server: &Server) -> Value {
 fn health(server: &Server) -> (u16, Value) {
     let (status, body) = server.request("GET", "/health", "").expect("health");
     (status, serde_json::from_str(&body).expect("JSON"))
-}
-
-/// Asks until the answer fits; a minute is longer than any wait of the program.
-fn wait_for(what: &str, mut fits: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !fits() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "still not: {what}");
-        std::thread::yield_now();
-    }
 }
 
 fn metric(server: &Server, line: &str) -> bool {

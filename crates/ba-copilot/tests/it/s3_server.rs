@@ -10,6 +10,7 @@ use std::{
 };
 
 use serde_json::Value;
+use test_support::skip;
 
 /// The server, ended with its input.
 pub(crate) struct Moto {
@@ -27,15 +28,13 @@ impl Drop for Moto {
 }
 
 impl Moto {
-    /// None, said loudly, where `cargo xtask test` could not install it.
+    /// `None`, counted as a skip, where moto is not installed.
     pub(crate) fn start() -> Option<Moto> {
         let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
         let folder = tests.join("../../target/s3-server");
         let python = folder.join("venv/bin/python");
         if !folder.join("stamp").exists() {
-            eprintln!(
-                "*** SKIPPED: moto is not there, so nobody kept backups in S3-compatible storage; `cargo xtask test` installs it where it may ***"
-            );
+            skip("moto is not installed; `cargo xtask test` installs it into target/s3-server");
             return None;
         }
         let mut child = Command::new(python)

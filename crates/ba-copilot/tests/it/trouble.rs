@@ -1,9 +1,12 @@
 //! A disk that is full, and a clock that jumps.
+//!
+//! Runs on SQLite only: a full disk is a fault of a file.
 
 use std::{fs, path::Path, process::Command, sync::atomic::Ordering};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use test_support::skip;
 
 use crate::{
     app::{NO_LIMITS, TestApp, eventually},
@@ -17,7 +20,7 @@ const DAY_S: u64 = 24 * 3600;
 pub(crate) struct SmallDisk(pub(crate) TempDir);
 
 impl SmallDisk {
-    /// None, and a loud word, where none can be made.
+    /// `None`, counted as a skip, where no file system can be mounted.
     pub(crate) fn new(size: &str) -> Option<SmallDisk> {
         let folder = TempDir::new().expect("a folder");
         let mounted = Command::new("mount")
@@ -27,9 +30,7 @@ impl SmallDisk {
         if mounted.is_ok_and(|output| output.status.success()) {
             return Some(SmallDisk(folder));
         }
-        eprintln!(
-            "*** SKIPPED: no small disk can be mounted here, so nobody looked at what a full one does ***"
-        );
+        skip("no tmpfs can be mounted: this needs root");
         None
     }
 }

@@ -1,4 +1,6 @@
 //! The viewer that agents show beside a result, in a real browser, in a frame that may do nothing but run scripts.
+//!
+//! Runs on SQLite only: the viewer keeps nothing.
 
 use fantoccini::Locator;
 use serde_json::{Value, json};

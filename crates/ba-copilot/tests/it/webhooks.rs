@@ -1,4 +1,6 @@
 //! Webhooks, told to a real server on loopback.
+//!
+//! Runs on both databases.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,4 +1,6 @@
 //! Addresses: one customer with many of them is one, whatever counts by address; and none that people type in leads inside.
+//!
+//! Runs on both databases.
 
 use axum::{body::Body, http::Request};
 use serde_json::json;

@@ -1,4 +1,6 @@
 //! Cookies that another site of the same domain sets: over HTTPS ours have names that browsers take from this host alone.
+//!
+//! Runs on both databases.
 
 use serde_json::Value;
 

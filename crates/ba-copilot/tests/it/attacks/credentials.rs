@@ -1,4 +1,6 @@
 //! What a stolen token or a browser that was left open can be made into: a stronger token, another second factor, an administrator.
+//!
+//! Runs on both databases.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,6 @@
 //! The page of the API runs no script and no style that is not a file of this server.
+//!
+//! Runs on SQLite only: the page reads nothing from the database.
 
 use axum::http::Method;
 use fantoccini::{Locator, wd::WebDriverCompatibleCommand};

@@ -1,4 +1,6 @@
 //! Small documents that would take much memory.
+//!
+//! Runs on both databases.
 
 use std::io::{Cursor, Write as _};
 

@@ -1,4 +1,6 @@
 //! Guessing passwords and codes: in parallel, through several processes, with a session, and by looking at what work is done.
+//!
+//! Runs on both databases.
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -1,5 +1,7 @@
 //! Links that are followed by another person than the one whose e-mail address they name: invitations, links for a new password, links
 //! that confirm an address. Only a link that was mailed and shown to no one proves an address.
+//!
+//! Runs on both databases.
 
 use ba_copilot::service::{
     access::Caller,

@@ -1,6 +1,8 @@
 //! Hostile work beside honest work: slow diagrams, callers that hang up, half requests, invented methods and parallel guesses,
 //! while one honest person goes on working. Nothing honest fails, and memory stays bounded. How fast honest answers are is
 //! printed, and not asserted.
+//!
+//! Runs alone.
 
 use std::{
     fs,

@@ -1,4 +1,6 @@
 //! Mail as a weapon: many messages to one address, many from one sender, and words of the sender that look like ours.
+//!
+//! Runs on both databases.
 
 use std::{collections::BTreeMap, sync::Arc};
 

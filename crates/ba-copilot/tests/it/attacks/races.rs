@@ -1,5 +1,7 @@
 //! Two requests at once, the second of which changes what the first has just looked at. What is looked at and what is written are one
 //! transaction, so that one of both comes first and the other one sees it.
+//!
+//! Runs on both databases.
 
 use ba_copilot::{
     clock::Clock,

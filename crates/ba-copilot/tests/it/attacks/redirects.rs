@@ -1,5 +1,7 @@
 //! Links that would send people to a page of another server after signing in here. What a browser makes of a `Location` is asked of the
 //! parser that browsers agree on.
+//!
+//! Runs on both databases.
 
 use axum::{
     body::Body,

@@ -1,5 +1,7 @@
 //! `deploy` under load, with real processes: nothing is lost while one version follows another, a bad one never gets in, and a swap
 //! without it fails the same test.
+//!
+//! Runs alone.
 
 mod systemd;
 
