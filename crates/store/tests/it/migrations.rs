@@ -192,8 +192,7 @@ async fn a_postgres_database_of_another_program_is_left_as_it_is() {
     let schema = "create schema app; create table app.theirs (id integer)";
     // An extension brings tables of its own, which are of no program.
     let extension = "create extension pg_stat_statements";
-    for (at, (statements, ours)) in OTHERS.into_iter().chain([(schema, false), (extension, true)]).enumerate()
-    {
+    for (statements, ours) in OTHERS.into_iter().chain([(schema, false), (extension, true)]) {
         let Some(database) = PostgresDatabase::new().await else {
             return;
         };
