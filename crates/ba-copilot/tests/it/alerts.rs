@@ -1,5 +1,5 @@
-//! Alerts, run by Prometheus itself: its own tests of the rules, and real servers that are really broken, each of which must set
-//! off exactly its alert.
+//! Alerts, run by Prometheus itself: its own tests of the rules, and real servers that are really broken, each of
+//! which must set off exactly its alert.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,10 +15,10 @@ use tempfile::TempDir;
 use test_support::{skip, wait_for};
 
 use crate::{
+    faults::{SmallDisk, fill},
     metrics::{dashboards, root},
     process::Server,
     providers::{read_request, respond, vendor},
-    trouble::{SmallDisk, fill},
 };
 
 /// Whether a program is installed; counted as a skip if not.
@@ -53,7 +53,7 @@ fn values<'a>(rules: &'a str, key: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn rules_and_configurations_are_what_prometheus_takes() {
+fn prometheus_accepts_rules_and_configuration() {
     if !has("promtool") {
         return;
     }
@@ -73,7 +73,7 @@ fn rules_and_configurations_are_what_prometheus_takes() {
 }
 
 #[test]
-fn each_alert_has_its_tests_and_its_section() {
+fn each_alert_has_a_test_and_a_runbook_section() {
     let (rules, root) = (rules(), root());
     let tests = fs::read_to_string(root.join("ops/prometheus/rules_test.yml")).expect("tests");
     let alerts = values(&rules, "alert:");
@@ -90,7 +90,7 @@ fn each_alert_has_its_tests_and_its_section() {
 }
 
 #[test]
-fn the_example_of_alertmanager_is_what_it_takes() {
+fn alertmanager_accepts_its_example() {
     if !has("amtool") {
         return;
     }
@@ -299,7 +299,7 @@ fn completion(content: &str, tokens: u64) -> String {
 const BLUEPRINT: &str = r#"{"classes": [{"name": "Customer"}, {"name": "Order"}], "relationships": []}"#;
 
 #[test]
-fn what_is_broken_sets_off_its_alert_and_no_other() {
+fn each_fault_fires_exactly_its_alert() {
     if !has("prometheus") {
         return;
     }

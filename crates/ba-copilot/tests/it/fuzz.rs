@@ -1,5 +1,5 @@
-//! What schemathesis makes of the OpenAPI document, against the real program: thousands of requests, and no answer that the
-//! document does not promise.
+//! What schemathesis makes of the OpenAPI document, against the real program: thousands of requests, and no answer
+//! that the document does not promise.
 //!
 //! `cargo xtask test` installs schemathesis.
 
@@ -14,7 +14,7 @@ use test_support::skip;
 use crate::process::Server;
 
 #[test]
-fn every_answer_is_as_the_document_says() {
+fn every_response_conforms_to_the_openapi_document() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let program = root.join("../../target/mcp-tools/venv/bin/schemathesis");
     if !program.is_file() {

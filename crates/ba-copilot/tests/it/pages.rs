@@ -84,7 +84,7 @@ pub(crate) async fn browser(driver: &Driver, profile: &TempDir) -> fantoccini::C
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_first_page_does_the_main_job() {
+async fn home_page_generates_a_diagram() {
     if !installed("chromium") || !installed("chromedriver") {
         return;
     }
@@ -294,7 +294,7 @@ document.fonts.ready.then(async () => {
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_label_is_cut_overlaps_another_or_leaves_its_shape() {
+async fn no_label_is_cut_overlaps_or_leaves_its_shape() {
     if !installed("chromium") || !installed("chromedriver") {
         return;
     }

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::{
     app::{Reply, TestApp},
-    people::{add, code_of, id_of, invite, set_up},
+    users::{add, code_of, id_of, invite, set_up},
 };
 
 /// Everybody who might call, in the order of the columns. The last one is the owner through a token without the scope.
@@ -338,7 +338,7 @@ async fn read(body: Body) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn everybody_may_do_what_they_may_and_nothing_else() {
+async fn each_role_has_exactly_its_permissions() {
     let app = TestApp::builtin().await;
     let mut admin = set_up(&app).await;
     let all = ["read", "write", "generate", "mcp", "account"];

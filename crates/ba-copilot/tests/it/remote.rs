@@ -37,7 +37,7 @@ fn metric(server: &Server, line: &str) -> bool {
 }
 
 #[test]
-fn a_checker_in_another_process_may_come_and_go() {
+fn remote_checker_may_stop_and_return() {
     let folder = TempDir::new().expect("a folder");
     let token = [("MCP_TOKEN", "a-token-for-this-test")];
     let checker = Server::start_with(&["--role", "mcp", "--listen", "127.0.0.1:0"], folder.path(), &token);
@@ -97,7 +97,7 @@ fn a_checker_in_another_process_may_come_and_go() {
 }
 
 #[test]
-fn a_wrong_token_is_named_and_nothing_is_returned_unchecked() {
+fn wrong_checker_token_is_reported_and_nothing_is_returned_unchecked() {
     let folder = TempDir::new().expect("a folder");
     let checker = Server::start_with(
         &["--role", "mcp", "--listen", "127.0.0.1:0"],
@@ -130,7 +130,7 @@ fn odd_server(answer: Option<&'static str>) -> String {
 }
 
 #[test]
-fn silence_and_nonsense_are_not_verdicts() {
+fn timeouts_and_invalid_answers_are_not_verdicts() {
     let folder = TempDir::new().expect("a folder");
     for answer in [
         None,
@@ -152,7 +152,7 @@ fn silence_and_nonsense_are_not_verdicts() {
 
 /// A server that says that everything is valid, but not by Mermaid's own parser.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_verdict_of_another_parser_does_not_count() {
+async fn verdict_of_another_parser_is_ignored() {
     use axum::{Json, Router, routing::post};
     let answer = |Json(request): Json<Value>| async move {
         let result = match request["method"].as_str() {
@@ -178,7 +178,7 @@ async fn a_verdict_of_another_parser_does_not_count() {
 }
 
 #[test]
-fn the_checker_needs_a_token_beyond_this_machine() {
+fn remote_checker_requires_a_token_beyond_loopback() {
     let folder = TempDir::new().expect("a folder");
     for (role, variables, words) in [
         ("mcp", &[][..], "Set MCP_TOKEN"),

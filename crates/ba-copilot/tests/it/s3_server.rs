@@ -1,4 +1,5 @@
-//! Moto, an S3 server that others wrote and that looks at signatures, for the tests of `s3.rs`; and a way to it on which things go wrong.
+//! Moto, an S3 server that others wrote and that looks at signatures, for the tests of `s3.rs`; and a way to it on
+//! which things go wrong.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -101,7 +102,8 @@ pub(crate) enum Fate {
     HalfAnswered,
 }
 
-/// A way to the server; who decides is asked for each request, with its method, its address, and how many like it came before.
+/// A way to the server; who decides is asked for each request, with its method, its address, and how many like it
+/// came before.
 pub(crate) fn way(to: &str, decide: impl Fn(&str, &str) -> Fate + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = format!("http://{}", listener.local_addr().expect("an address"));

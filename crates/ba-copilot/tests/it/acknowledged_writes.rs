@@ -1,5 +1,5 @@
-//! Clients of several processes, and the ledger of what they were told: every acknowledged write is a fact that stays true,
-//! whichever process is asked, whatever happens to it meanwhile.
+//! Clients of several processes, and the ledger of what they were told: every acknowledged write is a fact that stays
+//! true, whichever process is asked, whatever happens to it meanwhile.
 
 use std::{
     collections::BTreeMap,
@@ -138,8 +138,8 @@ impl Site {
         self.over.load(Ordering::SeqCst)
     }
 
-    /// Asks the next process. `None` if it did not answer or said cleanly that it cannot now; then it is not known what was
-    /// done.
+    /// Asks the next process. `None` if it did not answer or said cleanly that it cannot now; then it is not known
+    /// what was done.
     pub(crate) fn ask(&self, call: &Call<'_>) -> Option<Answer> {
         let calm = self.calm.load(Ordering::SeqCst);
         let addresses = self.addresses();

@@ -1,5 +1,5 @@
-//! A machine that starts as real ones do, with systemd as its first process: a container of the kernel, whose programs are those of the
-//! machine that tests run on, and which has everything else to itself.
+//! A machine that starts as real ones do, with systemd as its first process: a container of the kernel, whose
+//! programs are those of the machine that tests run on, and which has everything else to itself.
 
 use std::{
     ffi::OsStr,
@@ -15,7 +15,7 @@ use std::{
 use tempfile::TempDir;
 use test_support::skip;
 
-use crate::ledger::wait_for;
+use crate::acknowledged_writes::wait_for;
 
 const CONTAINER: &str = "systemd-nspawn";
 /// How long it may take to start.
@@ -166,7 +166,7 @@ impl Booted {
     }
 
     /// What a command in it prints; it has to end well.
-    pub(crate) fn said(&self, words: &[&str]) -> String {
+    pub(crate) fn output_of(&self, words: &[&str]) -> String {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
         let ask = || self.command("/", words).output().expect("nsenter");
         let mut output = ask();
@@ -183,7 +183,7 @@ impl Booted {
 
     /// Stops it as machines stop, and starts it again.
     pub(crate) fn reboot(&mut self) {
-        self.said(&["systemctl", "poweroff"]);
+        self.output_of(&["systemctl", "poweroff"]);
         wait_for("it to be off", || self.has_ended());
         self.turn_on().unwrap_or_else(|problem| panic!("{problem}"));
     }

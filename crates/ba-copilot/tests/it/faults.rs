@@ -10,8 +10,8 @@ use test_support::skip;
 
 use crate::{
     app::{NO_LIMITS, TestApp, eventually},
-    people::{PASSWORD, set_up},
     process::Server,
+    users::{PASSWORD, set_up},
 };
 
 const DAY_S: u64 = 24 * 3600;
@@ -63,7 +63,7 @@ pub(crate) fn fill(folder: &Path) {
 }
 
 #[test]
-fn a_full_disk_loses_nothing_and_says_so() {
+fn full_disk_is_reported_and_loses_nothing() {
     let Some(disk) = SmallDisk::new("24m") else { return };
     let data = disk.0.path().join("data");
     fs::create_dir(&data).expect("a folder");
@@ -117,7 +117,7 @@ fn a_full_disk_loses_nothing_and_says_so() {
 }
 
 #[tokio::test]
-async fn a_clock_that_jumps_shuts_nobody_out_and_stops_nothing() {
+async fn clock_jump_locks_no_user_out_and_stops_nothing() {
     let app = TestApp::start(None, &NO_LIMITS).await;
     let _work = app.work();
     let mut ada = set_up(&app).await;
