@@ -57,15 +57,16 @@ impl fmt::Display for Skip {
 /// Records that the running test is skipped, or a part of it; the caller then returns.
 ///
 /// # Panics
-/// Where no file for skips is named: `cargo test` alone has no word for a skip, and it must not look like a pass.
+/// Elsewhere than on the thread of the test, whose name is that of the test. Where no file for skips is named: `cargo test` alone has no word for a skip, and it must not look like a pass.
 pub fn skip(reason: impl Into<String>) {
     let thread = thread::current();
-    let skip = Skip {
-        package: environment("CARGO_PKG_NAME").unwrap_or_default(),
-        // The harness runs each test on a thread of its name.
-        test: thread.name().unwrap_or("a thread without a name").to_owned(),
-        reason: reason.into(),
+    let test = match thread.name() {
+        None | Some("main") => panic!("skip is called on a thread that no test has"),
+        Some(name) if name.starts_with("tokio-") => panic!("skip is called on a thread of the runtime"),
+        Some(test) => test.to_owned(),
     };
+    let package = environment("CARGO_PKG_NAME").unwrap_or_default();
+    let skip = Skip { package, test, reason: reason.into() };
     let Some(file) = environment(SKIPS) else {
         panic!(
             "skipped: {}. A skip fails unless it is counted: run `cargo xtask test`, or set {SKIPS} to a file that skips \

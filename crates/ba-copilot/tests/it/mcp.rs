@@ -408,8 +408,7 @@ fn run(command: &mut Command) -> (String, Output) {
 
 /// The suite's verdict on the server at `url`: on what the revision required when it was released, or, with a baseline,
 /// on everything the suite knows of it but for what the baseline names.
-fn conformance(url: &str, revision: &str, baseline: Option<&Path>) {
-    let Some((node, folder)) = tools() else { return };
+fn conformance((node, folder): &(PathBuf, PathBuf), url: &str, revision: &str, baseline: Option<&Path>) {
     let out = TempDir::new().expect("a folder");
     let mut command = Command::new(node);
     command
@@ -430,12 +429,13 @@ fn conformance(url: &str, revision: &str, baseline: Option<&Path>) {
 
 #[test]
 fn server_conforms_except_where_fixtures_are_needed() {
+    let Some(tools) = tools() else { return };
     let folder = TempDir::new().expect("a folder");
     let server = Server::start(folder.path(), &[]);
     let baselines = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mcp");
     for revision in ["2025-11-25", "2026-07-28"] {
         let baseline = baselines.join(format!("baseline-{revision}.yml"));
-        conformance(&format!("http://{}/mcp", server.address), revision, Some(&baseline));
+        conformance(&tools, &format!("http://{}/mcp", server.address), revision, Some(&baseline));
     }
 }
 
@@ -463,10 +463,13 @@ async fn fixture_server() -> SocketAddr {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn transport_conforms_with_fixtures() {
+    let Some(tools) = tools() else { return };
     let url = format!("http://{}/mcp", fixture_server().await);
     for revision in ["2025-11-25", "2026-07-28"] {
-        let url = url.clone();
-        tokio::task::spawn_blocking(move || conformance(&url, revision, None)).await.expect("a verdict");
+        let (tools, url) = (tools.clone(), url.clone());
+        tokio::task::spawn_blocking(move || conformance(&tools, &url, revision, None))
+            .await
+            .expect("a verdict");
     }
 }
 
