@@ -18,7 +18,7 @@ const MAX_LINES: usize = 600;
 /// Columns of a line of Rust, attributes and comments included.
 const MAX_WIDTH: usize = 120;
 /// Lines that are still wider. It only goes down; at 0, both this and its check go.
-const WIDER_LINES: usize = 1154;
+const WIDER_LINES: usize = 1080;
 const MAX_ARCHITECTURE_LINES: usize = 250;
 
 /// Folder and what its code must not name. The standard library is a dependency that no manifest shows.
