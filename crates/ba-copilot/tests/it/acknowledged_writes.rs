@@ -1,5 +1,5 @@
-//! Clients of several processes, and the ledger of what they were told: every acknowledged write is a fact that stays
-//! true, whichever process is asked, whatever happens to it meanwhile.
+//! Clients of several processes, and a record of every acknowledged write: it must be readable unchanged at every
+//! process, whatever fails meanwhile.
 
 use std::{
     collections::BTreeMap,

@@ -1,5 +1,5 @@
-//! Backups where something around them is not as it should be: PostgreSQL's tools, the secret key. Nothing is written
-//! then, and nothing written over.
+//! Backups with a fault around them: PostgreSQL's tools are missing, the secret key cannot be read. Nothing is
+//! written then.
 
 use std::{fs, path::Path, process::Command};
 

@@ -1,6 +1,5 @@
-//! Three processes on one PostgreSQL and one Redis, with clients of all three, while one process is killed, the
-//! database is restarted and Redis goes away: no wrong answer, nothing lost that was acknowledged, and everything
-//! mends itself.
+//! Three processes on one PostgreSQL and one Redis under load, while a process is killed, the database restarts and
+//! Redis stops: no wrong answer, no acknowledged write lost, and recovery without intervention.
 
 use std::{
     io::Write,

@@ -1,5 +1,4 @@
-//! Whoever is told of spans and errors: a server on loopback that takes whatever comes, keeps it, and answers as it
-//! is told.
+//! A collector of spans and errors: a server on loopback that stores every request and sends a configured response.
 
 use std::{
     io::{Read, Write},

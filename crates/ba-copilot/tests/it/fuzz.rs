@@ -1,7 +1,5 @@
-//! What schemathesis makes of the OpenAPI document, against the real program: thousands of requests, and no answer
-//! that the document does not promise.
-//!
-//! `cargo xtask test` installs schemathesis.
+//! Schemathesis against the real program: thousands of requests from the OpenAPI document, and no response that it
+//! does not document. `cargo xtask test` installs schemathesis.
 
 use std::{
     path::Path,

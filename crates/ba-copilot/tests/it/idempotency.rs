@@ -1,4 +1,4 @@
-//! Requests with an idempotency key: carried out once, whatever happens to the answer.
+//! Idempotency keys: a request runs once, even if its response was lost.
 //!
 //! Runs on both databases.
 

@@ -1,4 +1,4 @@
-//! Diagrams that nobody waits for: written once, whoever works on them and whoever dies.
+//! Background jobs: each diagram is created once, whichever worker runs it or fails.
 //!
 //! Runs on both databases.
 

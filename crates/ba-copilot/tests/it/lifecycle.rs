@@ -1,5 +1,5 @@
-//! The manners of the real process: how it ends, what it reads again, what it tells the service manager, which trace
-//! a line belongs to.
+//! The life cycle of the process: shutdown, reload on SIGHUP, notifications to the service manager, trace context,
+//! and the health check of containers.
 
 use std::{
     io::{Read, Write},

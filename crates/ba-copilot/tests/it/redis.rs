@@ -1,5 +1,5 @@
-//! Several processes with one Redis: limits and checks are shared while it is there, and nothing but that is lost
-//! when it is killed, stopped, full of lies, or back again.
+//! Several processes with one Redis: limits and verdicts are shared while it is available. Losing it (killed,
+//! stopped, hanging, with forged content) loses nothing else.
 //!
 //! Runs on SQLite only: limits and verdicts are not in the database.
 

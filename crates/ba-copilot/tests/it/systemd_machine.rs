@@ -1,5 +1,5 @@
-//! A machine that starts as real ones do, with systemd as its first process: a container of the kernel, whose
-//! programs are those of the machine that tests run on, and which has everything else to itself.
+//! A machine with systemd as its first process: a container of the kernel, whose programs are those of the machine
+//! that the tests run on.
 
 use std::{
     ffi::OsStr,

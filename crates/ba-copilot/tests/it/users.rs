@@ -1,4 +1,4 @@
-//! People to test with: how they come in and what they send to say who they are.
+//! Users for tests: how they sign in, and what they send.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Webhooks, told to a real server on loopback.
+//! Webhooks, delivered to a real server on loopback.
 //!
 //! Runs on both databases.
 
