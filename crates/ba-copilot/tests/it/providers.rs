@@ -1,5 +1,7 @@
-//! Vendors that misbehave, over real connections: each ends within its limit, in the built-in draft with a warning or in
-//! a clear problem, and is remembered.
+//! Vendors that misbehave, over real connections: each ends within its limit, in the built-in draft with a warning or
+//! in a clear problem, and is remembered.
+//!
+//! Runs on both databases.
 
 use std::{
     io::{Read, Write},
@@ -14,7 +16,7 @@ use store::GenerationStatus;
 
 use crate::{
     app::TestApp,
-    people::{Browser, set_up},
+    users::{Browser, set_up},
 };
 
 /// A vendor on a port of its own: one closure answers every connection. It ends when the listener's owner does.
@@ -231,7 +233,7 @@ async fn a_local_server_writes_the_diagram_with_the_key_of_the_request() {
 }
 
 #[tokio::test]
-async fn brought_keys_pay_and_are_never_shown() {
+async fn user_provider_keys_are_used_and_never_shown() {
     let (sender, asked) = mpsc::channel::<String>();
     let (url, _open) = vendor(move |mut stream, _| {
         let request = read_request(&mut stream);

@@ -15,7 +15,7 @@ async fn attempts_on_sqlite() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn attempts_on_postgres() {
-    let Some(database) = PostgresDatabase::new("attempts_on_postgres").await else { return };
+    let Some(database) = PostgresDatabase::new().await else { return };
     let (one, other) = (migrated(&database.url()).await, migrated(&database.url()).await);
     check(&one, &other).await;
     one.close().await;

@@ -14,10 +14,10 @@ use crate::databases::{NOON, PostgresDatabase, SqliteFile, an_event, migrated, p
 const DAY_US: i64 = 86_400_000_000;
 
 /// Runs a test on every database that there is, each empty but for its tables.
-pub(crate) async fn on_both(name: &str, test: impl AsyncFn(Store, &str)) {
+pub(crate) async fn on_both(test: impl AsyncFn(Store, &str)) {
     let file = SqliteFile::new();
     test(file.migrated().await, &file.url()).await;
-    if let Some(database) = PostgresDatabase::new(name).await {
+    if let Some(database) = PostgresDatabase::new().await {
         test(migrated(&database.url()).await, &database.url()).await;
         database.drop().await;
     }
@@ -81,7 +81,7 @@ async fn used(store: &Store, of: BudgetOf<'_>, now: Calendar) -> Spending {
 
 #[tokio::test]
 async fn a_budget_is_made_changed_and_taken_away() {
-    on_both("budgets_change", async |store, _| {
+    on_both(async |store, _| {
         let project = ProjectId::default_project();
         let of = BudgetOf::Project(&project);
         let missing = Err(StoreError::NotFound { what: "budget" });
@@ -127,7 +127,7 @@ async fn a_budget_is_made_changed_and_taken_away() {
 
 #[tokio::test]
 async fn all_budgets_give_or_none_does() {
-    on_both("budgets_all_or_none", async |store, _| {
+    on_both(async |store, _| {
         let project = ProjectId::default_project();
         let user = a_user(&store, "usr-ada").await;
         let of = [BudgetOf::User(&user), BudgetOf::Project(&project)];
@@ -185,7 +185,7 @@ async fn all_budgets_give_or_none_does() {
 /// 200 at once, from two programs: as many as there is room for, to the last token, and not one more.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_budget_is_never_overspent() {
-    on_both("budgets_race", async |store, url| {
+    on_both(async |store, url| {
         const ASKED: i64 = 200;
         let project = ProjectId::default_project();
         let user = a_user(&store, "usr-ada").await;
@@ -246,7 +246,7 @@ async fn a_budget_is_never_overspent() {
 /// Reserving, settling and changing, with budgets that go and come meanwhile, stands never still for ever.
 #[tokio::test(flavor = "multi_thread")]
 async fn reserving_settling_and_deleting_go_on_together() {
-    on_both("budgets_together", async |store, url| {
+    on_both(async |store, url| {
         let project = ProjectId::default_project();
         let user = a_user(&store, "usr-ada").await;
         let other = Store::connect(url, &ConnectOptions::default()).await.unwrap();
@@ -323,7 +323,7 @@ fn a_budget_is_what_its_questions_say() {
     let mut runner = TestRunner::default();
     let acts = prop::collection::vec(an_act(), 1..60);
     let drawn: Vec<Vec<Act>> = (0..12).map(|_| acts.new_tree(&mut runner).unwrap().current()).collect();
-    runtime.block_on(on_both("budgets_model", async |store, _| {
+    runtime.block_on(on_both(async |store, _| {
         for (case, acts) in drawn.iter().enumerate() {
             let project = project(&format!("p-{case}"));
             store.ensure_project(&project, "P", NOON).await.unwrap();

@@ -21,7 +21,7 @@ async fn diagnosis_on_sqlite() {
 
 #[tokio::test]
 async fn diagnosis_on_postgres() {
-    if let Some(database) = PostgresDatabase::new("diagnosis_on_postgres").await {
+    if let Some(database) = PostgresDatabase::new().await {
         migrated(&database.url()).await.close().await;
         tell(&database.url(), Backend::Postgres).await;
         database.drop().await;

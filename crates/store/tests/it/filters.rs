@@ -17,7 +17,7 @@ async fn filters_on_sqlite() {
 
 #[tokio::test]
 async fn filters_on_postgres() {
-    if let Some(database) = PostgresDatabase::new("filters_on_postgres").await {
+    if let Some(database) = PostgresDatabase::new().await {
         let store = migrated(&database.url()).await;
         tell(&store).await;
         store.close().await;

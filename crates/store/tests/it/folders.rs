@@ -16,7 +16,7 @@ async fn folders_on_sqlite() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn folders_on_postgres() {
-    if let Some(database) = PostgresDatabase::new("folders_on_postgres").await {
+    if let Some(database) = PostgresDatabase::new().await {
         let store = migrated(&database.url()).await;
         tell(&store).await;
         store.close().await;

@@ -63,7 +63,7 @@ async fn sqlite_has_the_agreed_columns() {
 
 #[tokio::test]
 async fn postgres_has_the_agreed_columns() {
-    let Some(database) = PostgresDatabase::new("postgres_has_the_agreed_columns").await else {
+    let Some(database) = PostgresDatabase::new().await else {
         return;
     };
     let store = crate::databases::migrated(&database.url()).await;
@@ -98,8 +98,7 @@ async fn many_programs_migrate_one_sqlite_file_at_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_programs_migrate_one_postgres_database_at_once() {
-    let test = "many_programs_migrate_one_postgres_database_at_once";
-    let Some(database) = PostgresDatabase::new(test).await else {
+    let Some(database) = PostgresDatabase::new().await else {
         return;
     };
     migrate_at_once(&database.url()).await;
@@ -133,7 +132,7 @@ async fn a_newer_sqlite_schema_is_left_alone() {
 
 #[tokio::test]
 async fn a_newer_postgres_schema_is_left_alone() {
-    let Some(database) = PostgresDatabase::new("a_newer_postgres_schema_is_left_alone").await else {
+    let Some(database) = PostgresDatabase::new().await else {
         return;
     };
     let store = crate::databases::migrated(&database.url()).await;
@@ -193,9 +192,8 @@ async fn a_postgres_database_of_another_program_is_left_as_it_is() {
     let schema = "create schema app; create table app.theirs (id integer)";
     // An extension brings tables of its own, which are of no program.
     let extension = "create extension pg_stat_statements";
-    for (at, (statements, ours)) in OTHERS.into_iter().chain([(schema, false), (extension, true)]).enumerate()
-    {
-        let Some(database) = PostgresDatabase::new(&format!("another_program_{at}")).await else {
+    for (statements, ours) in OTHERS.into_iter().chain([(schema, false), (extension, true)]) {
+        let Some(database) = PostgresDatabase::new().await else {
             return;
         };
         sqlx::raw_sql(statements).execute(&mut database.raw().await).await.unwrap();
@@ -225,8 +223,7 @@ async fn a_newer_sqlite_schema_that_leaves_us_what_we_need_is_worked_with() {
 
 #[tokio::test]
 async fn a_newer_postgres_schema_that_leaves_us_what_we_need_is_worked_with() {
-    let test = "a_newer_postgres_schema_that_leaves_us_what_we_need_is_worked_with";
-    let Some(database) = PostgresDatabase::new(test).await else {
+    let Some(database) = PostgresDatabase::new().await else {
         return;
     };
     let store = crate::databases::migrated(&database.url()).await;
@@ -260,7 +257,7 @@ async fn versions_never_change_in_sqlite() {
 
 #[tokio::test]
 async fn versions_never_change_in_postgres() {
-    let Some(database) = PostgresDatabase::new("versions_never_change_in_postgres").await else {
+    let Some(database) = PostgresDatabase::new().await else {
         return;
     };
     let store = crate::databases::migrated(&database.url()).await;

@@ -68,7 +68,7 @@ async fn a_moment_of_sqlite() {
 
 #[tokio::test]
 async fn a_moment_of_postgres() {
-    let Some(database) = PostgresDatabase::new("a_moment_of_postgres").await else { return };
+    let Some(database) = PostgresDatabase::new().await else { return };
     let store = migrated(&database.url()).await;
     holds_the_moment(&store).await;
     // Equal contents give equal lines, whichever database they are in.

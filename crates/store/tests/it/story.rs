@@ -24,7 +24,7 @@ async fn story_on_sqlite() {
 
 #[tokio::test]
 async fn story_on_postgres() {
-    if let Some(database) = PostgresDatabase::new("story_on_postgres").await {
+    if let Some(database) = PostgresDatabase::new().await {
         tell(&database.url(), Backend::Postgres).await;
         database.drop().await;
     }

@@ -143,7 +143,7 @@ async fn sqlite_to_sqlite_and_back() {
 
 #[tokio::test]
 async fn sqlite_to_postgres_and_back() {
-    let Some(database) = PostgresDatabase::new("sqlite_to_postgres_and_back").await else { return };
+    let Some(database) = PostgresDatabase::new().await else { return };
     let (one, three) = (SqliteFile::new(), SqliteFile::new());
     let (from, to) = (one.migrated().await, migrated(&database.url()).await);
     fill(&from).await;

@@ -17,7 +17,7 @@ async fn ways_in_on_sqlite() {
 
 #[tokio::test]
 async fn ways_in_on_postgres() {
-    let Some(database) = PostgresDatabase::new("ways_in_on_postgres").await else { return };
+    let Some(database) = PostgresDatabase::new().await else { return };
     let store = migrated(&database.url()).await;
     tell(&store).await;
     store.close().await;

@@ -1,16 +1,17 @@
-//! Backups where something around them is not as it should be: PostgreSQL's tools, the secret key. Nothing is written then, and nothing
-//! written over.
+//! Backups with a fault around them: PostgreSQL's tools are missing, the secret key cannot be read. Nothing is
+//! written then.
 
 use std::{fs, path::Path, process::Command};
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use sqlx::{Connection, PgConnection};
+use test_support::skip;
 
 use crate::{
+    acknowledged_writes::Call,
     backup::{PASSPHRASE, Place, Ran, block_on},
     backup_files::{put_together, take_apart},
-    ledger::Call,
     postgres::Postgres,
     process::BINARY,
 };
@@ -35,10 +36,10 @@ fn with_tools(place: &Place, tools: &Path, arguments: &[&str]) -> Option<Ran> {
 }
 
 #[test]
-fn tools_that_are_missing_or_too_old_are_named() {
+fn missing_or_old_postgres_tools_are_named() {
     let Some(postgres) = Postgres::start() else { return };
     let place = Place::new(&[("DATABASE_URL", &postgres.url())]);
-    place.good(&["user", "add", "ada@example.com"]);
+    place.run_ok(&["user", "add", "ada@example.com"]);
     let made = place.create();
     let made = made.to_str().expect("a path");
     let before = place.dump();
@@ -61,9 +62,7 @@ fn tools_that_are_missing_or_too_old_are_named() {
             (vec!["backup", "restore", made, "--replace"], "pg_restore"),
         ] {
             let Some(ran) = with_tools(&place, &tools, &arguments) else {
-                eprintln!(
-                    "*** SKIPPED: PostgreSQL's tools cannot be hidden here (unshare needs root), so nobody looked at what is said when they are missing ***"
-                );
+                skip("PostgreSQL's tools cannot be hidden: unshare needs root");
                 return;
             };
             let said = match old {
@@ -93,7 +92,8 @@ fn scratch_databases(postgres: &Postgres) -> i64 {
     })
 }
 
-/// A key that cannot be read may be all that opens what is sealed: nothing is put in its place, and nothing else happens.
+/// A key that cannot be read may be all that opens what is sealed: nothing is put in its place, and nothing else
+/// happens.
 fn keeps_a_key_that_cannot_be_read(place: &Place) {
     let token = place.token();
     seal(place, &token, "sk-or-mine-0123456789");
@@ -114,7 +114,7 @@ fn keeps_a_key_that_cannot_be_read(place: &Place) {
 }
 
 #[test]
-fn a_secret_key_that_cannot_be_read_is_not_written_over() {
+fn unreadable_secret_key_is_not_overwritten() {
     keeps_a_key_that_cannot_be_read(&Place::new(&[("BACKUP_PASSPHRASE", PASSPHRASE)]));
     let Some(postgres) = Postgres::start() else { return };
     let url = postgres.url();
@@ -137,7 +137,7 @@ fn seal(place: &Place, token: &str, key: &str) {
 }
 
 #[test]
-fn a_key_from_elsewhere_comes_before_the_one_that_is_there() {
+fn restored_secret_key_precedes_the_existing_one() {
     let theirs = Place::new(&[("BACKUP_PASSPHRASE", PASSPHRASE)]);
     let token = theirs.token();
     seal(&theirs, &token, "sk-or-theirs-0123456789");
@@ -161,7 +161,7 @@ fn a_key_from_elsewhere_comes_before_the_one_that_is_there() {
 }
 
 #[test]
-fn a_backup_with_another_key_than_the_one_that_sealed_is_no_good() {
+fn backup_with_a_wrong_secret_key_is_rejected() {
     let place = Place::new(&[]);
     let token = place.token();
     seal(&place, &token, "sk-or-mine-0123456789");
@@ -184,22 +184,22 @@ fn a_backup_with_another_key_than_the_one_that_sealed_is_no_good() {
 
 /// What is done with backups is written down where it was done, and where it was brought back.
 #[test]
-fn what_is_done_with_backups_is_in_the_audit_log() {
+fn backup_commands_are_in_the_audit_log() {
     let place = Place::new(&[("BACKUP_PASSPHRASE", PASSPHRASE)]);
-    place.good(&["user", "add", "ada@example.com"]);
+    place.run_ok(&["user", "add", "ada@example.com"]);
     let made = place.create();
     let name = made.file_name().expect("a name").to_string_lossy().into_owned();
     let made = made.to_str().expect("a path");
-    place.good(&["backup", "verify", made]);
+    place.run_ok(&["backup", "verify", made]);
     let events = place.dump_events().join("\n");
     for said in ["backup.create", "backup.verify", &name, "\\\"good\\\":true", "\\\"encrypted\\\":true"] {
         assert!(events.contains(said), "{said}: {events}");
     }
     place.destroy();
     // There is nothing to write into, and nothing is made for it.
-    place.good(&["backup", "verify", made]);
+    place.run_ok(&["backup", "verify", made]);
     assert!(!place.database().exists());
-    place.good(&["backup", "restore", made]);
+    place.run_ok(&["backup", "restore", made]);
     let events = place.dump_events();
     assert!(
         events.len() == 1 && events[0].contains("backup.restore") && events[0].contains(&name),

@@ -1,32 +1,25 @@
-//! The manners of the real process: how it ends, what it reads again, what it tells the service manager, which trace a line belongs to.
+//! The life cycle of the process: shutdown, reload on SIGHUP, notifications to the service manager, trace context,
+//! and the health check of containers.
 
 use std::{
     io::{Read, Write},
     net::TcpStream,
     os::unix::net::UnixDatagram,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use test_support::wait_for;
 
 use crate::{cli::run_in, process::Server};
-
-/// Looks until it is so; a minute is longer than any wait of the program.
-fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "still not: {what}");
-        std::thread::yield_now();
-    }
-}
 
 fn status(server: &Server, path: &str) -> Option<u16> {
     server.request("GET", path, "").ok().map(|(status, _)| status)
 }
 
 #[test]
-fn it_says_that_it_leaves_and_answers_on() {
+fn shutdown_is_announced_while_requests_are_answered() {
     let folder = TempDir::new().expect("a folder");
     let server = Server::start(folder.path(), &[("BA_COPILOT__SERVER__DRAIN_S", "5")]);
     assert_eq!(status(&server, "/readyz"), Some(200));
@@ -40,7 +33,7 @@ fn it_says_that_it_leaves_and_answers_on() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn second_signal_stops_immediately() {
     let folder = TempDir::new().expect("a folder");
     for (variable, readyz) in
         [("BA_COPILOT__SERVER__DRAIN_S", Some(503)), ("BA_COPILOT__SERVER__SHUTDOWN_S", None)]
@@ -58,7 +51,7 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
-fn what_does_not_end_is_cut_and_that_is_no_success() {
+fn shutdown_timeout_cuts_requests_and_exits_with_an_error() {
     let folder = TempDir::new().expect("a folder");
     let server = Server::start(folder.path(), &[("BA_COPILOT__SERVER__SHUTDOWN_S", "1")]);
     let held = hold(&server);
@@ -84,14 +77,14 @@ fn hold(server: &Server) -> TcpStream {
 }
 
 #[test]
-fn sighup_reads_the_level_of_the_log_again() {
+fn sighup_reloads_the_log_level() {
     let folder = TempDir::new().expect("a folder");
     let file = folder.path().join("settings.toml");
     let write = |text: &str| std::fs::write(&file, text).expect("written");
     write("[log]\nlevel = \"info\"\n");
     let config = file.display().to_string();
     let server = Server::start_with(&["--listen", "127.0.0.1:0", "--config", &config], folder.path(), &[]);
-    let answered = |server: &Server| server.told().contains("Answered GET /livez");
+    let answered = |server: &Server| server.logged().contains("Answered GET /livez");
     assert_eq!(status(&server, "/livez"), Some(200));
     assert!(!answered(&server));
     for (text, told) in [
@@ -102,7 +95,7 @@ fn sighup_reads_the_level_of_the_log_again() {
         assert!(!answered(&server));
         write(text);
         server.signal("-HUP");
-        wait_for(told, || server.told().contains(told));
+        wait_for(told, || server.logged().contains(told));
         assert_eq!(status(&server, "/livez"), Some(200));
     }
     wait_for("a line of the level debug", || answered(&server));
@@ -112,7 +105,7 @@ fn sighup_reads_the_level_of_the_log_again() {
 }
 
 #[test]
-fn the_level_of_the_log_is_changed_at_run_time() {
+fn log_level_changes_at_run_time() {
     let folder = TempDir::new().expect("a folder");
     let server = Server::start(folder.path(), &[]);
     let level = |method: &str, body: &str| {
@@ -127,7 +120,7 @@ fn the_level_of_the_log_is_changed_at_run_time() {
     assert_eq!(level("GET", ""), (200, json!({"level": "info"})));
     assert_eq!(level("PUT", r#"{"level":"debug"}"#), (200, json!({"level": "debug"})));
     assert_eq!(status(&server, "/livez"), Some(200));
-    wait_for("a line of the level debug", || server.told().contains("Answered GET /livez"));
+    wait_for("a line of the level debug", || server.logged().contains("Answered GET /livez"));
     assert_eq!(level("PUT", r#"{"level":"error"}"#), (200, json!({"level": "error"})));
     assert_eq!(level("GET", ""), (200, json!({"level": "error"})));
     let (_, events) = server.request("GET", "/api/v1/audit-events?action=log_level.", "").expect("events");
@@ -138,7 +131,7 @@ fn the_level_of_the_log_is_changed_at_run_time() {
 }
 
 #[test]
-fn the_service_manager_is_told() {
+fn service_manager_is_notified() {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("notify").display().to_string();
     let socket = UnixDatagram::bind(&path).expect("a socket");
@@ -173,7 +166,7 @@ fn the_service_manager_is_told() {
 }
 
 #[test]
-fn a_trace_goes_through_to_the_checker() {
+fn trace_context_is_propagated_to_the_checker() {
     let folder = TempDir::new().expect("a folder");
     let start = |role: &str, variables: &[(&str, &str)]| {
         Server::start_with(&["--role", role, "--listen", "127.0.0.1:0"], folder.path(), variables)
@@ -193,7 +186,7 @@ fn a_trace_goes_through_to_the_checker() {
     stream.read_to_string(&mut answer).expect("an answer");
     assert!(answer.contains("\"mode\":\"remote\""), "{answer}");
     let tells = |server: &Server, message: &str| {
-        server.told().lines().any(|line| line.contains(message) && line.contains(id))
+        server.logged().lines().any(|line| line.contains(message) && line.contains(id))
     };
     wait_for("the trace in the log", || tells(&server, "Answered POST /api/v1/validate"));
     wait_for("the trace in the log of the checker", || {
@@ -202,7 +195,7 @@ fn a_trace_goes_through_to_the_checker() {
     // A request that belongs to none gets one of its own.
     assert_eq!(status(&server, "/api/v1/nothing"), Some(404));
     wait_for("another trace", || {
-        let log = server.told();
+        let log = server.logged();
         let line = log.lines().find(|line| line.contains("with 404")).map(str::to_owned);
         line.and_then(|line| serde_json::from_str::<Value>(&line).ok()).is_some_and(|line| {
             line["span"]["trace.id"].as_str().is_some_and(|trace| trace.len() == 32 && trace != id)
@@ -211,7 +204,7 @@ fn a_trace_goes_through_to_the_checker() {
 }
 
 #[test]
-fn containers_ask_whether_it_works() {
+fn healthcheck_command_reports_health() {
     let folder = TempDir::new().expect("a folder");
     let server = Server::start(folder.path(), &[]);
     let port = server.address.rsplit(':').next().expect("a port").to_owned();

@@ -1,11 +1,13 @@
-//! Requests with an idempotency key: carried out once, whatever happens to the answer.
+//! Idempotency keys: a request runs once, even if its response was lost.
+//!
+//! Runs on both databases.
 
 use axum::{body::Body, http::Request};
 use serde_json::{Value, json};
 
 use crate::{
     app::{Reply, TestApp},
-    people::{add, set_up},
+    users::{add, set_up},
 };
 
 const PATH: &str = "/api/v1/projects/default/diagrams";
@@ -27,7 +29,7 @@ async fn count(app: &TestApp) -> usize {
 }
 
 #[tokio::test]
-async fn the_same_request_is_carried_out_once_and_answered_again() {
+async fn repeated_request_runs_once_and_gets_the_same_response() {
     let app = TestApp::builtin().await;
     let first = post(&app, PATH, "one", &diagram("Orders")).await;
     assert_eq!(first.status, 201, "{}", first.text());
@@ -53,7 +55,7 @@ async fn the_same_request_is_carried_out_once_and_answered_again() {
 }
 
 #[tokio::test]
-async fn what_changed_nothing_may_be_sent_again() {
+async fn request_without_effect_can_be_repeated() {
     let app = TestApp::builtin().await;
     post(&app, PATH, "key", &json!({"title": ""})).await.problem(422, "invalid_input");
     assert_eq!(post(&app, PATH, "key", &diagram("Orders")).await.status, 201);
@@ -76,7 +78,7 @@ async fn what_changed_nothing_may_be_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_many_at_once_one_is_carried_out() {
+async fn concurrent_requests_with_one_key_run_once() {
     let app = TestApp::builtin().await;
     let asked = (0..24).map(|_| async {
         let body = json!({"message": "A customer places orders."});
@@ -99,7 +101,7 @@ async fn of_many_at_once_one_is_carried_out() {
 }
 
 #[tokio::test]
-async fn keys_belong_to_people_and_secrets_in_answers_are_sealed() {
+async fn keys_belong_to_users_and_secrets_in_responses_are_encrypted() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     let mut grace = add(&app, &mut ada, "grace@example.com").await;
@@ -122,7 +124,7 @@ async fn keys_belong_to_people_and_secrets_in_answers_are_sealed() {
 }
 
 #[tokio::test]
-async fn an_answer_that_was_lost_is_not_made_twice() {
+async fn lost_response_is_not_created_twice() {
     let app = TestApp::builtin().await;
     let first = post(&app, PATH, "lost", &diagram("Orders")).await;
     let id = first.json()["id"].as_str().expect("an id").to_owned();

@@ -1,5 +1,5 @@
-//! Clients of several processes, and the ledger of what they were told: every acknowledged write is a fact that stays true,
-//! whichever process is asked, whatever happens to it meanwhile.
+//! Clients of several processes, and a record of every acknowledged write: it must be readable unchanged at every
+//! process, whatever fails meanwhile.
 
 use std::{
     collections::BTreeMap,
@@ -9,10 +9,11 @@ use std::{
         Mutex, RwLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use serde_json::Value;
+pub(crate) use test_support::wait_for;
 
 /// Longer than any wait of the program.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -137,8 +138,8 @@ impl Site {
         self.over.load(Ordering::SeqCst)
     }
 
-    /// Asks the next process. `None` if it did not answer or said cleanly that it cannot now; then it is not known what was
-    /// done.
+    /// Asks the next process. `None` if it did not answer or said cleanly that it cannot now; then it is not known
+    /// what was done.
     pub(crate) fn ask(&self, call: &Call<'_>) -> Option<Answer> {
         let calm = self.calm.load(Ordering::SeqCst);
         let addresses = self.addresses();
@@ -244,14 +245,5 @@ impl Site {
         if answer.status != 200 || holds.as_object().is_some_and(|holds| holds.iter().any(differs)) {
             self.fault(format!("{path} is {} {}, and it was {holds}", answer.status, answer.json));
         }
-    }
-}
-
-/// Waits for something that has to come.
-pub(crate) fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < PATIENCE, "still not: {what}");
-        std::thread::yield_now();
     }
 }

@@ -1,5 +1,7 @@
-//! Signing in with an identity provider as it really is: with a certified provider in another process, and through the real
-//! program, whose log is read.
+//! Signing in with an identity provider as it really is: with a certified provider in another process, and through
+//! the real program, whose log is read.
+//!
+//! Runs on SQLite only: `oidc.rs` runs the same steps on both.
 
 use std::{
     collections::BTreeMap,
@@ -11,13 +13,14 @@ use std::{
 };
 
 use serde_json::json;
+use test_support::skip;
 
 use crate::{
     app::TestApp,
-    oidc::{arrived, people},
+    oidc::{assert_signed_in, people},
     oidc_provider::{CALLBACK, CLIENT, FakeProvider, Grant, SECRET, Sent, Signed},
-    people::{Browser, PASSWORD, letters, percent, set_up},
     process::Server,
+    users::{Browser, PASSWORD, letters, percent, set_up},
 };
 
 /// The certified provider, ended by its own process id.
@@ -36,15 +39,13 @@ impl Drop for RealProvider {
 }
 
 impl RealProvider {
-    /// None, said loudly, where `cargo xtask test` could not install it.
+    /// `None`, counted as a skip, where it is not installed.
     fn start() -> Option<RealProvider> {
         let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
         let packages = tests.join("../../target/oidc-provider");
         let node = std::fs::read_to_string(packages.join("node")).ok();
         let Some(node) = node.map(|node| PathBuf::from(node.trim())).filter(|node| node.exists()) else {
-            eprintln!(
-                "*** SKIPPED: oidc-provider is not there, so nobody signed in with a certified provider; `cargo xtask test` installs it where it may ***"
-            );
+            skip("oidc-provider is not installed; `cargo xtask test` installs it into target/oidc-provider");
             return None;
         };
         let mut child = Command::new(node)
@@ -110,7 +111,7 @@ impl RealProvider {
 /// The whole way, with a provider that the OpenID Foundation has certified.
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "the other process lives by the clock of this machine")]
-async fn people_sign_in_with_a_certified_provider() {
+async fn users_sign_in_with_a_certified_provider() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let Some(provider) = RealProvider::start() else { return };
     let settings = [
@@ -136,7 +137,7 @@ async fn people_sign_in_with_a_certified_provider() {
         let reply = browser.get(&app, path).await;
         assert_eq!(reply.status, status, "{login}: {}", reply.text());
         if status == 303 {
-            arrived(&reply);
+            assert_signed_in(&reply);
             let me = browser.get(&app, "/api/v1/me").await.json();
             assert_eq!(me["email"], login);
             // What worked once does not work again.
@@ -144,7 +145,8 @@ async fn people_sign_in_with_a_certified_provider() {
             assert_eq!(again.status, 401);
         }
         if login == "ada@example.com" {
-            // The provider proved her address, which nothing had before: what she could be entered with until then has ended.
+            // The provider proved her address, which nothing had before: what she could be entered with until then
+            // has ended.
             assert_eq!(ada.get(&app, "/api/v1/me").await.status, 401);
             ada = browser;
         }
@@ -153,11 +155,11 @@ async fn people_sign_in_with_a_certified_provider() {
     assert!(letters(&app).is_empty(), "nobody needs a message for this");
 }
 
-/// The real program, asked over a connection: its log tells that somebody was not signed in and why, and nothing that they or
-/// the provider said.
+/// The real program, asked over a connection: its log tells that somebody was not signed in and why, and nothing that
+/// they or the provider said.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[expect(clippy::disallowed_methods, reason = "the other process lives by the clock of this machine")]
-async fn the_log_holds_nothing_that_a_provider_said() {
+async fn log_has_no_provider_content() {
     let provider = FakeProvider::start().await;
     // That it is away stops no server from starting.
     provider.set_down(true);

@@ -1,4 +1,4 @@
-//! People to test with: how they come in and what they send to say who they are.
+//! Users for tests: how they sign in, and what they send.
 
 use std::collections::BTreeMap;
 
@@ -145,7 +145,8 @@ pub(crate) async fn invite(
     assert_eq!(accepted.json()["project_id"], project);
 }
 
-/// Shows that the e-mail address of somebody is theirs, as they do: by the link that is mailed, where they are signed in.
+/// Shows that the e-mail address of somebody is theirs, as they do: by the link that is mailed, where they are signed
+/// in.
 pub(crate) async fn verify(app: &TestApp, person: &mut Browser) {
     assert_eq!(person.send(app, "POST", "/api/v1/me/verification", Value::Null).await.status, 202);
     let me = person.get(app, "/api/v1/me").await.json();

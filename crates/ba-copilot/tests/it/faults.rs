@@ -1,14 +1,17 @@
 //! A disk that is full, and a clock that jumps.
+//!
+//! Runs on SQLite only: a full disk is a fault of a file.
 
 use std::{fs, path::Path, process::Command, sync::atomic::Ordering};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use test_support::skip;
 
 use crate::{
     app::{NO_LIMITS, TestApp, eventually},
-    people::{PASSWORD, set_up},
     process::Server,
+    users::{PASSWORD, set_up},
 };
 
 const DAY_S: u64 = 24 * 3600;
@@ -17,7 +20,7 @@ const DAY_S: u64 = 24 * 3600;
 pub(crate) struct SmallDisk(pub(crate) TempDir);
 
 impl SmallDisk {
-    /// None, and a loud word, where none can be made.
+    /// `None`, counted as a skip, where no file system can be mounted.
     pub(crate) fn new(size: &str) -> Option<SmallDisk> {
         let folder = TempDir::new().expect("a folder");
         let mounted = Command::new("mount")
@@ -27,9 +30,7 @@ impl SmallDisk {
         if mounted.is_ok_and(|output| output.status.success()) {
             return Some(SmallDisk(folder));
         }
-        eprintln!(
-            "*** SKIPPED: no small disk can be mounted here, so nobody looked at what a full one does ***"
-        );
+        skip("no tmpfs can be mounted: this needs root");
         None
     }
 }
@@ -62,7 +63,7 @@ pub(crate) fn fill(folder: &Path) {
 }
 
 #[test]
-fn a_full_disk_loses_nothing_and_says_so() {
+fn full_disk_is_reported_and_loses_nothing() {
     let Some(disk) = SmallDisk::new("24m") else { return };
     let data = disk.0.path().join("data");
     fs::create_dir(&data).expect("a folder");
@@ -116,7 +117,7 @@ fn a_full_disk_loses_nothing_and_says_so() {
 }
 
 #[tokio::test]
-async fn a_clock_that_jumps_shuts_nobody_out_and_stops_nothing() {
+async fn clock_jump_locks_no_user_out_and_stops_nothing() {
     let app = TestApp::start(None, &NO_LIMITS).await;
     let _work = app.work();
     let mut ada = set_up(&app).await;

@@ -1,4 +1,5 @@
-//! What budgets count where another process generates: what that one asked its models, once, and nothing that nobody was asked.
+//! What budgets count where another process generates: what that one asked its models, once, and nothing that nobody
+//! was asked.
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -6,7 +7,7 @@ use tempfile::TempDir;
 use crate::{
     process::Server,
     providers::{read_request, respond, vendor},
-    roles::{GENERATE, TEXT, health, pretender, raw, start, written},
+    roles::{GENERATE, TEXT, fake_generator, health, raw, start, written},
 };
 
 const BUDGET: &str = "/api/v1/projects/default/budget";
@@ -56,13 +57,13 @@ fn result(written: &str, input: u64, output: u64) -> (&'static str, Value) {
 }
 
 #[test]
-fn what_the_other_process_tells_is_booked() {
+fn remote_usage_is_charged() {
     let asking = || ("status", json!({"stage": "asking"}));
     let error = || ("error", json!({"code": "llm_busy", "detail": "The vendor is busy."}));
     let status =
         |status: &str| format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
     let take = |answer: String| {
-        let (address, _) = pretender(answer);
+        let (address, _) = fake_generator(answer);
         let data = TempDir::new().expect("a folder");
         taken(&with_budget(&data, &format!("http://{address}"), &[NOBODY]))
     };
@@ -93,8 +94,8 @@ fn what_the_other_process_tells_is_booked() {
 }
 
 #[test]
-fn while_it_is_away_nobody_pays_for_it() {
-    let (address, heard) = pretender(stream(&[("status", json!({"stage": "asking"}))]));
+fn unavailable_generator_charges_nothing() {
+    let (address, heard) = fake_generator(stream(&[("status", json!({"stage": "asking"}))]));
     let data = TempDir::new().expect("a folder");
     let all = with_budget(&data, &format!("http://{address}"), &[NOBODY]);
     let asked = || heard.lock().expect("heard").iter().filter(|head| head.starts_with("POST")).count();
@@ -105,7 +106,7 @@ fn while_it_is_away_nobody_pays_for_it() {
 
 /// The real thing, with a vendor behind it: it comes to what it comes to where one process does all.
 #[test]
-fn a_budget_is_the_same_in_one_process_and_in_two() {
+fn budget_is_the_same_in_one_process_and_in_two() {
     let blueprint =
         json!({"classes": [{"name": "Customer"}, {"name": "Order"}], "relationships": []}).to_string();
     let usage = json!({"prompt_tokens": 300, "completion_tokens": 200, "total_tokens": 500});

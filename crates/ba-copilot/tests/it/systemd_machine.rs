@@ -1,5 +1,5 @@
-//! A machine that starts as real ones do, with systemd as its first process: a container of the kernel, whose programs are those of the
-//! machine that tests run on, and which has everything else to itself.
+//! A machine with systemd as its first process: a container of the kernel, whose programs are those of the machine
+//! that the tests run on.
 
 use std::{
     ffi::OsStr,
@@ -13,8 +13,9 @@ use std::{
 };
 
 use tempfile::TempDir;
+use test_support::skip;
 
-use crate::ledger::wait_for;
+use crate::acknowledged_writes::wait_for;
 
 const CONTAINER: &str = "systemd-nspawn";
 /// How long it may take to start.
@@ -74,9 +75,9 @@ impl Booted {
             Booted { container: None, first: String::new(), told, reader: None, network, with, folder };
         let started = grow(&booted.path("/")).and_then(|()| booted.turn_on());
         if let Err(problem) = started {
-            eprintln!(
-                "*** SKIPPED: no machine with systemd can be started here ({problem}), so nobody deployed to one; it takes root and systemd-container ***"
-            );
+            skip(format!(
+                "no machine with systemd can be started (needs root and systemd-container): {problem}"
+            ));
             return None;
         }
         Some(booted)
@@ -165,7 +166,7 @@ impl Booted {
     }
 
     /// What a command in it prints; it has to end well.
-    pub(crate) fn said(&self, words: &[&str]) -> String {
+    pub(crate) fn output_of(&self, words: &[&str]) -> String {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
         let ask = || self.command("/", words).output().expect("nsenter");
         let mut output = ask();
@@ -182,7 +183,7 @@ impl Booted {
 
     /// Stops it as machines stop, and starts it again.
     pub(crate) fn reboot(&mut self) {
-        self.said(&["systemctl", "poweroff"]);
+        self.output_of(&["systemctl", "poweroff"]);
         wait_for("it to be off", || self.has_ended());
         self.turn_on().unwrap_or_else(|problem| panic!("{problem}"));
     }
