@@ -8,7 +8,12 @@ use std::{
 use crate::{Done, root};
 
 /// Folder (or file), and what its code must not name. Tests are not code of the folder.
-const FORBIDDEN: [(&str, &[&str], &str); 13] = [
+const FORBIDDEN: [(&str, &[&str], &str); 14] = [
+    (
+        "crates/diagram/src",
+        &["std::fs", "std::net", "std::time", "mermend::", "blueprint::"],
+        "diagram is data only",
+    ),
     (
         "crates/mermend/src",
         &["tokio::", "sqlx::", "axum::", "reqwest::", "std::net", "async fn"],

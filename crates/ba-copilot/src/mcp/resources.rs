@@ -100,7 +100,7 @@ pub(super) async fn read(ask: &Ask, uri: &str) -> Result<ReadResourceResult, Err
             let meta = meta.as_object().cloned().unwrap_or_default();
             ResourceContents::text(page, uri).with_mime_type(APP_MIME_TYPE).with_meta(MetaObject(meta))
         }
-        Some((RULES, code)) => markdown(knowledge::explain(code).ok_or(missing)?.markdown()),
+        Some((RULES, code)) => markdown(knowledge::explain(code).ok_or(missing)?.page()),
         Some((KINDS, kind)) => markdown(knowledge::syntax_card(kind).ok_or(missing)?),
         Some((DIAGRAMS, id)) => {
             let stored = diagrams::find(&ask.app, &ask.caller, id).await?;

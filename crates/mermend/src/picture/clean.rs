@@ -11,7 +11,10 @@ use quick_xml::{
     events::{BytesEnd, BytesStart, BytesText, Event, attributes::Attribute},
 };
 
-use super::{Part, PictureOptions, css, fonts};
+use super::{
+    css, fonts,
+    options::{Part, PictureOptions},
+};
 
 const ELEMENTS: [&str; 37] = [
     "svg",

@@ -9,10 +9,9 @@
 
 use std::collections::HashMap;
 
-use super::{Actor, UseCaseLink, UseCaseLinkKind, UseCaseModel};
+use super::model::{Actor, UseCaseLink, UseCaseLinkKind, UseCaseModel};
 use crate::{
-    Compiled, Target,
-    compile::{Element, ElementKind, Ids, Pairs, Writer, ascii_word},
+    compile::{Compiled, Element, ElementKind, Ids, Pairs, Target, Writer, ascii_word},
     escape,
 };
 
@@ -36,7 +35,7 @@ struct Ends<'a> {
 }
 
 impl Ends<'_> {
-    fn of(&self, link: &UseCaseLink) -> Option<(&End, &End)> {
+    fn resolve(&self, link: &UseCaseLink) -> Option<(&End, &End)> {
         let actor = |name: &str| self.actors.get(name);
         let use_case = |name: &str| self.use_cases.get(name);
         let (from, to) = (link.from.as_str(), link.to.as_str());
@@ -64,7 +63,7 @@ pub(super) fn compile(model: &UseCaseModel, target: Target) -> Compiled {
     let mut ends = Ends::default();
     let mut id = |prefix: &str, name: &str| {
         let word = ascii_word(name);
-        ids.take(&format!("{prefix}_{}", if word.is_empty() { "1" } else { &word }))
+        ids.unique(&format!("{prefix}_{}", if word.is_empty() { "1" } else { &word }))
     };
     let actors: Vec<String> = model.actors.iter().map(|actor| id("actor", &actor.name)).collect();
     let use_cases: Vec<String> = model.use_cases.iter().map(|use_case| id("uc", &use_case.name)).collect();
@@ -120,8 +119,8 @@ pub(super) fn compile(model: &UseCaseModel, target: Target) -> Compiled {
     }
     let mut pairs = Pairs::default();
     for link in &model.links {
-        let Some((from, to)) = ends.of(link) else { continue };
-        // Mermaid 12 refuses what is not UML; a flowchart draws it, so that its author sees it. `lint` tells of both.
+        let Some((from, to)) = ends.resolve(link) else { continue };
+        // Mermaid 12 refuses what is not UML; a flowchart draws it, so that its author sees it. `lint` reports both.
         if target == Target::Mermaid12 && !is_sound(link.kind, from, to) {
             continue;
         }
