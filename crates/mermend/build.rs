@@ -5,7 +5,10 @@
 //! `web/dist`, both ignored by git.
 
 #![expect(clippy::print_stderr, reason = "cargo shows the output of build scripts")]
-#![expect(clippy::disallowed_methods, reason = "cargo passes the arguments of build scripts in the environment")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "cargo passes the arguments of build scripts in the environment"
+)]
 
 use std::{
     env, fs,
