@@ -28,8 +28,8 @@ pub use parse::{MOST_BYTES, Problem};
 /// The JSON Schema of a kind's model (without the `kind` tag), for structured output of language models.
 ///
 /// Closed objects, every property required, optional ones nullable, no references, and only keywords that every
-/// vendor takes; bounds are written in the descriptions and enforced by [`parse`]. `sources` is not asked for: spans are
-/// computed.
+/// vendor takes; bounds are written in the descriptions and enforced by [`parse`]. `sources` is not asked for: spans
+/// are computed.
 pub fn schema(kind: Kind) -> serde_json::Value {
     schema::strict(&(kind.row().bounded_schema)())
 }

@@ -2,7 +2,7 @@
 //!
 //! Tolerant of what does not matter (prose and fences around the JSON, `null`, a number for a string, unknown fields,
 //! another spelling of a field, one thing where a list is wanted), strict on what does (bounds, choices). The bounded
-//! schema of the kind leads the way, so a new field needs nothing here. Never panics; reads at most [`MOST_BYTES`].
+//! schema of the kind decides, so a new field needs no change here. Never panics; reads at most [`MOST_BYTES`].
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -9,7 +9,7 @@ pub struct Span {
     pub end: usize,
 }
 
-/// A [`Span`] with its lines and columns. Both are 1-based; columns count characters.
+/// A half-open range of the text. Offsets are UTF-8 bytes; lines and columns are 1-based, columns in characters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(rename = "Span"))]

@@ -105,6 +105,26 @@ impl Analysis {
         self.parsed.get(sentence)?.phrases.get(phrase)
     }
 
+    /// The parentheticals of a sentence: their place, and the token there that they follow.
+    pub(crate) fn parentheticals(&self, sentence: usize) -> impl Iterator<Item = (usize, usize, &Parsed)> {
+        // They stand directly behind their sentence.
+        self.parsed.iter().enumerate().skip(sentence + 1).map_while(move |(place, parsed)| {
+            work::step();
+            parsed
+                .parenthetical_of
+                .filter(|(parent, _)| *parent == sentence)
+                .map(|(_, after)| (place, after, parsed))
+        })
+    }
+
+    /// The first term that fits.
+    pub(crate) fn find_term(&self, fits: impl Fn(&Term) -> bool) -> Option<TermId> {
+        self.terms.iter().position(|term| {
+            work::step();
+            fits(term)
+        })
+    }
+
     /// Makes a term of every noun phrase that has a usable name.
     fn collect_terms(&mut self) {
         let mut known: BTreeMap<String, TermId> = BTreeMap::new();
@@ -172,9 +192,8 @@ impl Analysis {
                 if let Some((_, name)) = words.split_last().filter(|(_, name)| !name.is_empty() && capital) {
                     aliases.insert(name.to_vec());
                 }
-                let parentheticals =
-                    self.parsed.iter().filter(|p| p.parenthetical_of == Some((sentence, phrase.end)));
-                for parenthetical in parentheticals.filter(|p| p.tokens.len() <= 2) {
+                let behind = self.parentheticals(sentence).filter(|(_, after, _)| *after == phrase.end);
+                for parenthetical in behind.map(|(.., p)| p).filter(|p| p.tokens.len() <= 2) {
                     aliases.extend(parenthetical.phrases.iter().map(|p| parenthetical.name_words(p)));
                 }
             }

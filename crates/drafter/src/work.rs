@@ -1,4 +1,4 @@
-//! How much work a draft takes, counted in looks at a word or a term; only tests of growth read the count.
+//! How much work a draft takes, counted in words and terms that are looked up; only tests of growth read the count.
 
 /// Counts one step.
 #[inline]
@@ -31,7 +31,6 @@ mod tests {
             for (half, whole) in hostile::texts(20_000).iter().zip(hostile::texts(40_000)) {
                 let (once, twice) = (steps(row.kind, half), steps(row.kind, &whole));
                 let begin: String = whole.chars().take(20).collect();
-                eprintln!("{} {begin:?}: {once} {twice}", row.id);
                 assert!(twice <= 3 * once + 50_000, "{} of {begin:?}…: {once} steps, then {twice}", row.id);
             }
         }

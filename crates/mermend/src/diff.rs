@@ -1,7 +1,7 @@
 //! The change of a text as a unified diff.
 //!
-//! `similar` bounds its search as Git does, so that the time grows little faster than the text: the diff of long texts is
-//! right, but may be longer than the smallest.
+//! `similar` bounds its search as Git does, so that the time grows little faster than the text: the diff of long
+//! texts is right, but may be longer than the smallest.
 
 use similar::TextDiff;
 

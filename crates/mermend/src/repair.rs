@@ -1,8 +1,8 @@
 //! Repairs: rule after rule, until Mermaid accepts the text, or none at all.
 //!
 //! A text that is valid is never touched, and a text that cannot be repaired is returned unchanged. A step that would
-//! lose a word is not taken, unless the rule says that it drops something. There is a bounded number of steps and
-//! stops when an engine reaches a limit. The rules are in `rules/mod.rs`.
+//! lose a word is not taken, unless the rule says that it drops something. The number of steps is bounded,
+//! and a repair ends when an engine reaches a limit. The rules are in `rules/mod.rs`.
 
 use std::{collections::HashMap, sync::Arc};
 

@@ -1,6 +1,6 @@
 //! Sentences to steps: actions in the order of the text, choices, things at the same time, ways back.
 //!
-//! Never makes a step of what merely is: states, purposes and remarks are left out.
+//! Never makes a step of a state, a purpose or a remark.
 
 use crate::activities::conditions;
 use crate::activities::reader::Reader;

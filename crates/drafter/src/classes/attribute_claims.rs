@@ -391,21 +391,13 @@ impl Finder<'_> {
                     .flatten()
             };
             let Some(owner) = owner else { continue };
-            let parenthetical = (sentence + 1..self.analysis.parsed.len())
-                .map_while(|at| {
-                    self.analysis
-                        .parsed
-                        .get(at)
-                        .and_then(|p| p.parenthetical_of)
-                        .filter(|(parent, _)| *parent == sentence)
-                        .map(|(_, after)| (at, after))
-                })
-                .find(|(_, after)| *after == end || *after == phrase.end)
-                .map(|(at, _)| at);
+            let parenthetical = self
+                .analysis
+                .parentheticals(sentence)
+                .find(|(_, after, _)| *after == end || *after == phrase.end);
             let Some((list_sentence, first)) =
                 list_start(parsed, end).map(|first| (sentence, first)).or_else(|| {
-                    parenthetical
-                        .and_then(|at| Some((at, parenthetical_start(self.analysis.parsed.get(at)?)?)))
+                    parenthetical.and_then(|(at, _, inside)| Some((at, parenthetical_start(inside)?)))
                 })
             else {
                 continue;
@@ -431,7 +423,7 @@ impl Finder<'_> {
         if lexicon::is_weak_attribute_head(head) && !ANNOUNCING.contains(&head.as_str()) {
             return None;
         }
-        self.analysis.terms.iter().position(|t| !modifiers.is_empty() && t.words == modifiers)
+        self.analysis.find_term(|t| !modifiers.is_empty() && t.words == modifiers)
     }
 
     /// Whether a phrase names a property by its head.

@@ -1,6 +1,6 @@
 //! Value lists: `the status can be open, paid or cancelled`.
 //!
-//! Never takes kinds of things for values; `inheritance.rs` reads those.
+//! Never reads kinds of things as values; `inheritance.rs` reads those.
 
 use blueprint::Span;
 

@@ -272,8 +272,7 @@ fn compound_lines(analysis: &Analysis, is_class: &[bool], out: &mut Vec<Line>) {
             let Some((_, modifiers)) = variant.split_last() else {
                 continue;
             };
-            let modifier =
-                analysis.terms.iter().position(|t| t.words == modifiers || t.variants.contains(modifiers));
+            let modifier = analysis.find_term(|t| t.words == modifiers || t.variants.contains(modifiers));
             let Some(modifier) = modifier.filter(|m| known(is_class, *m) && *m != id) else {
                 continue;
             };

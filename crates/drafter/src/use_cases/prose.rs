@@ -1,6 +1,6 @@
 //! Use cases in running text: `The clerk can register a parcel`, `The system sends a receipt to the customer`.
 //!
-//! Never takes what a person merely has or is for a goal.
+//! Never makes a goal of what a person only has or is.
 
 use blueprint::UseCaseLinkKind;
 

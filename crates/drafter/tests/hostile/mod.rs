@@ -15,8 +15,11 @@ pub(crate) fn texts(size: usize) -> Vec<String> {
         "order and ",
         "The Fleet System (FMS) checks the order (a, b). ",
     ];
-    let numbered: String =
-        (0..size).map_while(|n| (n * 12 < size).then(|| format!("word{n} has a thing{n}. "))).collect();
+    let sentences: [fn(usize) -> String; 2] = [
+        |n| format!("word{n} has a thing{n}. "),
+        |n| format!("Each zorb{n} part belongs to a zorb{n}, and the zorb{n} details are stored (a, b). "),
+    ];
+    let numbered = sentences.map(|sentence| (0..size / 12).map(sentence).collect::<String>());
     let repeated = units.iter().map(|unit| unit.repeat(size / unit.len() + 1));
-    repeated.chain([numbered]).map(|text| text.chars().take(size).collect()).collect()
+    repeated.chain(numbered).map(|text| text.chars().take(size).collect()).collect()
 }

@@ -1,9 +1,9 @@
 //! Mermaid's own parser, run in QuickJS on its own threads.
 //!
 //! Each thread owns one JavaScript runtime with a memory limit, a stack limit and a deadline for each text. A runtime
-//! that reached a limit is thrown away, so that one text never spoils the verdict on the next. Texts wait for a
+//! that reached a limit is replaced, so that one text never affects the verdict on the next. Texts wait for a
 //! thread in a bounded queue (`queue.rs`); the time in the queue counts, and a text whose deadline is exceeded is not
-//! run at all. Nothing else in the crate knows JavaScript. The bundle is made by `web/bundle.mjs`.
+//! run at all. The bundle is made by `web/bundle.mjs`.
 
 use std::{
     cell::RefCell,

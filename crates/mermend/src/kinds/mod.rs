@@ -1,7 +1,7 @@
 //! THE table of Mermaid's diagram kinds.
 //!
-//! `types` are Mermaid's own names; `header` is the word a diagram of the kind begins with. Samples are what a person
-//! who has never seen the kind needs to see; every sample is valid and drawn in the tests.
+//! `types` are Mermaid's own names; `header` is the word a diagram of the kind begins with. Each kind has a sample,
+//! which is valid and drawn in the tests.
 
 /// One kind of diagram.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! How boxes and lines are written, with labels that mean nothing but themselves.
+//! How boxes and lines are written, with escaped labels.
 
 use diagram::OutlineEdge;
 

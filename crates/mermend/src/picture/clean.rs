@@ -1,7 +1,7 @@
 //! The last pass over an SVG: only known elements and attributes stay, nothing points outside, and each part is marked
 //! with its blueprint element.
 //!
-//! merman has cleaned it before; this list does not trust that.
+//! merman has cleaned it before; this pass does not rely on that.
 
 use std::{borrow::Cow, collections::HashMap};
 

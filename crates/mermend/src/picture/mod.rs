@@ -184,7 +184,7 @@ fn renderer(theme: Theme) -> &'static Renderer {
     cell.get_or_init(|| {
         let [primary, border, text, line, secondary, tertiary, behind_labels, cluster, cluster_border] = variables;
         let site = SourcePresentationConfig::from_value(serde_json::json!({
-            // What a diagram may not change: text is measured with the shipped fonts only, and styles may not name addresses.
+            // What a diagram may not change: text is measured with the shipped fonts, and no style names an address.
             "secure": ["secure", "securityLevel", "startOnLoad", "maxTextSize", "suppressErrorRendering", "maxEdges",
                        "fontFamily", "altFontFamily", "themeCSS", "layout", "look", "dompurifyConfig"],
             "theme": "base", "look": "classic", "layout": "dagre", "fontFamily": fonts::STACK, "htmlLabels": true,

@@ -1,6 +1,6 @@
 //! Painting: the finished SVG made into pixels, with the shipped fonts.
 //!
-//! PNG is painted from the very SVG that is handed out, so that both show the same. Never reads a file or an address.
+//! PNG is painted from the same SVG that is returned, so that both show the same. Never reads a file or an address.
 
 use std::sync::{Arc, LazyLock};
 

@@ -1,9 +1,9 @@
 //! A use-case diagram as Mermaid text.
 //!
-//! Mermaid 12 has its own notation (`usecase-beta`). Everybody else gets a flowchart in the notation that UML allows
+//! Mermaid 12 has its own notation (`usecase-beta`). All other targets get a flowchart in the notation that UML allows
 //! besides stick figures: an actor is a box with the keyword `«actor»` (or `«system»`), a use case a rounded shape
 //! inside the boundary. Only letters that every text font has are used. A flowchart has no hollow triangle, so a
-//! generalization is a plain arrow with the words `is a`, which also reads right to who does not know UML.
+//! generalization is a plain arrow with the words `is a`, which readers without UML understand too.
 //!
 //! Every id has a prefix: none can be a word of the grammar, nor begin with the `o` or `x` that ends an arrow.
 
