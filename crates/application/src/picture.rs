@@ -104,7 +104,7 @@ pub async fn draw(app: &App, request: Request, forms: Vec<Form>) -> Result<Vec<P
     let size_bytes = request.code.len();
     let lay_out = move |deadline: &Deadline| {
         let options = PictureOptions { theme, marks: marks(&request.elements), ..PictureOptions::default() };
-        Drawing::of(&request.code, options, deadline)
+        Drawing::new(&request.code, options, deadline)
     };
     let mut drawing = app.cpu.run(Use::Processor, size_bytes, deadline.clone(), lay_out).await??;
     let mut pictures = Vec::with_capacity(forms.len());

@@ -228,6 +228,5 @@ fn read_blueprint(order: &Order<'_>, said: Value, text: &str) -> Option<Blueprin
     {
         return Some(said.clone());
     }
-    let outline = mermend::outline(text).and_then(|outline| serde_json::to_value(outline).ok())?;
-    blueprint::read(kind, &serde_json::from_value(outline).ok()?)
+    blueprint::read(kind, &mermend::outline(text)?)
 }

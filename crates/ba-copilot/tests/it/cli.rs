@@ -138,7 +138,7 @@ fn repair_and_render_and_explain_and_kinds() {
         assert_eq!(drawn.code, 0, "{}", drawn.err);
         assert!(std::fs::read(folder.path().join(name)).expect("a picture").starts_with(begins));
     }
-    for rule in mermend::RULES {
+    for rule in application::reference_docs::RULES.iter() {
         let explained = run(&["explain", rule.code], "");
         assert!(explained.code == 0 && explained.out.contains(rule.name), "{}", rule.code);
     }

@@ -61,24 +61,7 @@ fn docs_of_rules_are_current() {
     let mut page = String::from(
         "# Rules\n\nMade by `cargo xtask codegen`; do not edit. `ba-copilot explain CODE` shows one.\n",
     );
-    for rule in mermend::RULES {
-        page.push_str(&format!(
-            "\n<a id=\"{}\"></a>\n\n# {} {}\n\n{}\n",
-            rule.code.to_lowercase(),
-            rule.code,
-            rule.name,
-            rule.docs().trim()
-        ));
-    }
-    for row in blueprint::LINTS {
-        page.push_str(&format!(
-            "\n<a id=\"{}\"></a>\n\n# {} {}\n\n{}\n",
-            row.code.to_lowercase(),
-            row.code,
-            row.name,
-            row.doc.trim()
-        ));
-    }
+    page.push_str(&application::reference_docs::RULES.pages());
     check("docs/rules.md", &page);
 }
 

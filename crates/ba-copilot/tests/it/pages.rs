@@ -314,7 +314,7 @@ async fn no_label_is_cut_overlaps_or_leaves_its_shape() {
     for (number, (name, code)) in all.iter().enumerate() {
         let id = format!("p{number}");
         let options = PictureOptions { id, ..PictureOptions::default() };
-        let drawing = Drawing::of(code, options, &Deadline::none())
+        let drawing = Drawing::new(code, options, &Deadline::none())
             .unwrap_or_else(|error| panic!("{name}: {error}\n{code}"));
         let inline = drawing.svg_for_page().expect("an SVG");
         let alone = drawing.svg().expect("an SVG");

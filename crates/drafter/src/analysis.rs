@@ -1,4 +1,4 @@
-//! What the text talks about: every noun term with how often and in which roles it appears.
+//! The analysis of a text: its sentences, clauses, and noun terms with their roles.
 //!
 //! Never decides what becomes a class; `choose.rs` does, with the counts from here.
 
@@ -11,11 +11,12 @@ use crate::lexicon;
 use crate::phrases::{Parsed, Phrase};
 use crate::quantity::Quantity;
 use crate::tag::Tag;
+use crate::work;
 
 /// Counts one role of a term.
 type Count = fn(&mut Term);
 
-/// A place in [`Survey::terms`].
+/// A place in [`Analysis::terms`].
 pub(crate) type TermId = usize;
 
 /// A term and the roles it plays.
@@ -58,6 +59,7 @@ pub(crate) struct Term {
 impl Term {
     /// The head noun.
     pub(crate) fn head(&self) -> &str {
+        work::step();
         self.words.last().map_or("", String::as_str)
     }
 
@@ -67,40 +69,60 @@ impl Term {
     }
 }
 
-/// The whole text, read once.
+/// A whole text, read once.
 #[derive(Debug, Default)]
-pub(crate) struct Survey {
+pub(crate) struct Analysis {
     /// The sentences.
     pub(crate) parsed: Vec<Parsed>,
     /// The clauses of each sentence.
     pub(crate) clauses: Vec<Vec<Clause>>,
-    /// The terms.
     pub(crate) terms: Vec<Term>,
     /// For each sentence and phrase: its term.
     term_of: Vec<Vec<Option<TermId>>>,
 }
 
-impl Survey {
+impl Analysis {
     /// Reads a text.
     pub(crate) fn new(text: &str) -> Self {
         let parsed = crate::phrases::parse(text);
         let clauses: Vec<Vec<Clause>> = parsed.iter().map(clauses).collect();
-        let mut survey = Self { parsed, clauses, ..Self::default() };
-        survey.collect_terms();
-        survey.resolve_pronouns();
-        survey.count_roles();
-        survey.mark_aliases();
-        survey
+        let mut analysis = Self { parsed, clauses, ..Self::default() };
+        analysis.collect_terms();
+        analysis.resolve_pronouns();
+        analysis.count_roles();
+        analysis.mark_aliases();
+        analysis
     }
 
     /// The term of a phrase; for a pronoun, the term it stands for.
     pub(crate) fn term(&self, sentence: usize, phrase: usize) -> Option<TermId> {
+        work::step();
         self.term_of.get(sentence)?.get(phrase).copied().flatten()
     }
 
     /// A phrase of a sentence.
     pub(crate) fn phrase(&self, sentence: usize, phrase: usize) -> Option<&Phrase> {
         self.parsed.get(sentence)?.phrases.get(phrase)
+    }
+
+    /// The parentheticals of a sentence: their place, and the token there that they follow.
+    pub(crate) fn parentheticals(&self, sentence: usize) -> impl Iterator<Item = (usize, usize, &Parsed)> {
+        // They stand directly behind their sentence.
+        self.parsed.iter().enumerate().skip(sentence + 1).map_while(move |(place, parsed)| {
+            work::step();
+            parsed
+                .parenthetical_of
+                .filter(|(parent, _)| *parent == sentence)
+                .map(|(_, after)| (place, after, parsed))
+        })
+    }
+
+    /// The first term that fits.
+    pub(crate) fn find_term(&self, fits: impl Fn(&Term) -> bool) -> Option<TermId> {
+        self.terms.iter().position(|term| {
+            work::step();
+            fits(term)
+        })
     }
 
     /// Makes a term of every noun phrase that has a usable name.
@@ -170,9 +192,9 @@ impl Survey {
                 if let Some((_, name)) = words.split_last().filter(|(_, name)| !name.is_empty() && capital) {
                     aliases.insert(name.to_vec());
                 }
-                let asides = self.parsed.iter().filter(|p| p.aside_of == Some((sentence, phrase.end)));
-                for aside in asides.filter(|p| p.tokens.len() <= 2) {
-                    aliases.extend(aside.phrases.iter().map(|p| aside.name_words(p)));
+                let behind = self.parentheticals(sentence).filter(|(_, after, _)| *after == phrase.end);
+                for parenthetical in behind.map(|(.., p)| p).filter(|p| p.tokens.len() <= 2) {
+                    aliases.extend(parenthetical.phrases.iter().map(|p| parenthetical.name_words(p)));
                 }
             }
         }
@@ -275,8 +297,8 @@ impl Survey {
                 last = subjects.iter().rev().map(|(_, id)| *id).collect();
             }
             for (place, id) in resolved {
-                if let Some(slot) = self.term_of.get_mut(sentence).and_then(|r| r.get_mut(place)) {
-                    *slot = Some(id);
+                if let Some(entry) = self.term_of.get_mut(sentence).and_then(|r| r.get_mut(place)) {
+                    *entry = Some(id);
                 }
             }
         }
@@ -403,7 +425,7 @@ impl Survey {
 fn in_example(parsed: &Parsed, phrase: &Phrase) -> bool {
     let from = phrase.start.saturating_sub(14);
     let mut example = false;
-    if parsed.aside_of.is_some() {
+    if parsed.parenthetical_of.is_some() {
         return matches!(parsed.word(0), "e.g." | "e.g" | "i.e." | "i.e") || parsed.word(1) == "example";
     }
     for at in from..phrase.start {

@@ -1,13 +1,18 @@
 //! What a diagram means after an operation, and which operations its elements do not allow.
 
+use diagram::{Outline, OutlineEdge, OutlineNode};
+
 use super::{
-    Family, Operation, plain, short,
+    operation::{Family, Operation, plain, short},
     write::{SHAPES, arrows, spaced},
 };
-use crate::outline::{Outline, OutlineEdge, OutlineNode};
 
-/// What the diagram should mean afterwards.
-pub(super) fn wanted(family: Family, now: &Outline, operation: &Operation) -> Result<Outline, String> {
+/// The outline after the operation.
+pub(super) fn expected_outline(
+    family: Family,
+    now: &Outline,
+    operation: &Operation,
+) -> Result<Outline, String> {
     let mut next = now.clone();
     let there = |id: &str| {
         let ids: Vec<String> = now.nodes.iter().map(|node| short(&node.id)).take(20).collect();

@@ -1,4 +1,4 @@
-//! What is mended without asking, and what is said about it.
+//! Normalization: what is corrected, and its notes.
 
 use blueprint::*;
 use serde_json::{Value, json};
@@ -22,11 +22,12 @@ fn samples_need_nothing() {
 }
 
 #[test]
-fn mends_class_diagrams() {
+fn normalizes_class_diagrams() {
     check(
         Kind::Class,
         json!({"classes": [
-            {"name": " Order\n", "attributes": [{"name": "total: Money"}, {"name": "total", "type": "money"}, {"name": ""}]},
+            {"name": " Order\n", "attributes": [{"name": "total: \
+            Money"}, {"name": "total", "type": "money"}, {"name": ""}]},
             {"name": "order", "kind": "abstract", "methods": [{"name": "pay()", "returns": "void"}]},
             {"name": "Loan Item"}, {"name": ""}],
          "relationships": [
@@ -56,12 +57,13 @@ fn mends_class_diagrams() {
 }
 
 #[test]
-fn mends_use_case_diagrams() {
+fn normalizes_use_case_diagrams() {
     check(
         Kind::UseCase,
         json!({"system": "Shop ", "actors": ["Customer", "customer"], "use_cases": ["Pay", ""],
          "links": [{"from": "pay", "to": "customers"}, {"from": "Customer", "to": "Pay"}]}),
-        json!({"system": "Shop", "actors": ["Customer"], "use_cases": ["Pay"], "links": [{"from": "Customer", "to": "Pay"}]}),
+        json!({"system": "Shop", "actors": ["Customer"], "use_cases": ["Pay"],
+            "links": [{"from": "Customer", "to": "Pay"}]}),
         &[
             "Removed stray white space and characters that cannot be drawn from texts.",
             "Dropped 1 use case without a name.",
@@ -75,18 +77,20 @@ fn mends_use_case_diagrams() {
 }
 
 #[test]
-fn mends_activity_diagrams() {
+fn normalizes_activity_diagrams() {
     check(
         Kind::Activity,
         json!({"nodes": [
             {"id": "1", "kind": "start"}, {"id": "check stock", "label": "Check stock", "lane": "Shop"},
-            {"id": "check_stock", "kind": "decision", "label": "In stock?", "lane": "shop"}, {"id": "e", "kind": "end"}],
+            {"id": "check_stock", "kind": "decision", "label": "In \
+            stock?", "lane": "shop"}, {"id": "e", "kind": "end"}],
          "edges": [
             {"from": "1", "to": "check stock"}, {"from": "Check Stock", "to": "In stock"},
             {"from": "check_stock", "to": "E", "guard": "[yes]"}]}),
         json!({"nodes": [
             {"id": "step_1", "kind": "start"}, {"id": "check_stock_2", "label": "Check stock", "lane": "Shop"},
-            {"id": "check_stock", "kind": "decision", "label": "In stock?", "lane": "Shop"}, {"id": "e", "kind": "end"}],
+            {"id": "check_stock", "kind": "decision", "label": "In \
+            stock?", "lane": "Shop"}, {"id": "e", "kind": "end"}],
          "edges": [
             {"from": "step_1", "to": "check_stock_2"}, {"from": "check_stock_2", "to": "check_stock"},
             {"from": "check_stock", "to": "e", "guard": "yes"}]}),
@@ -117,12 +121,14 @@ fn summaries() {
         (Kind::Class, "6 classes, 4 relationships: Customer, Order, OrderStatus, OrderLine, Product, Book"),
         (
             Kind::UseCase,
-            "Library system: 4 actors, 6 use cases, 8 relationships: Member, Student member, Librarian, Payment service; \
+            "Library system: 4 actors, 6 use cases, 8 relationships: Member, Student member, Librarian, Payment \
+            service; \
              Borrow a book, Check account, Renew a loan, Pay a fine, Add a book to the catalogue, Reserve a study room",
         ),
         (
             Kind::Activity,
-            "6 actions, 1 decision, 12 arrows, 3 lanes: Place an order, Check stock, Tell the customer, Pack the goods, \
+            "6 actions, 1 decision, 12 arrows, 3 lanes: Place an order, Check stock, Tell the customer, Pack the \
+            goods, \
              Write the invoice, Ship the parcel",
         ),
     ] {

@@ -2,18 +2,18 @@
 //!
 //! Never decides whether the property becomes an attribute or a part; that follows from which terms become classes.
 
+use crate::analysis::{Analysis, TermId};
 use crate::clauses::{Clause, coordinated_after, end_with_of};
 use crate::lexicon;
 use crate::phrases::{Parsed, Phrase};
 use crate::quantity::Quantity;
-use crate::survey::{Survey, TermId};
 use crate::tag::Tag;
 
-/// How the text says it.
+/// The kind of statement that a claim comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Manner {
-    /// Said in passing: `the price of the product`, `the customer's address`.
-    Passing,
+pub(crate) enum Evidence {
+    /// Only mentioned: `the price of the product`, `the customer's address`.
+    Mentioned,
     /// `has`, `with`.
     Has,
     /// `is described by`, `is stored for`: properties, not things.
@@ -22,15 +22,15 @@ pub(crate) enum Manner {
 
 /// One claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Slot {
+pub(crate) struct AttributeClaim {
     /// Whose property.
     pub(crate) owner: TermId,
     /// The sentence of the property.
     pub(crate) sentence: usize,
     /// The phrase of the property.
     pub(crate) phrase: usize,
-    /// How it is said.
-    pub(crate) manner: Manner,
+    /// What the claim is based on.
+    pub(crate) evidence: Evidence,
     /// The clause says `may` or `optionally`.
     pub(crate) optional: bool,
     /// How many owners the sentence speaks of; for multiplicities.
@@ -57,7 +57,7 @@ const IDENTIFIED: &[&str] = &[
     "know",
 ];
 
-/// Verbs of keeping: their objects are properties of somebody named nearby.
+/// Verbs of keeping: their objects are properties of a person named nearby.
 const KEEP: &[&str] = &[
     "store", "record", "register", "keep", "save", "know", "note", "log", "capture", "enter", "provide",
     "specify", "indicate", "give", "track", "collect", "document", "maintain", "include", "need", "ask",
@@ -85,10 +85,10 @@ const ANNOUNCING: &[&str] = &[
 ];
 
 /// Finds all claims of a text.
-pub(crate) fn slots(survey: &Survey) -> Vec<Slot> {
-    let mut out = Finder { survey, slots: Vec::new() };
-    for sentence in 0..survey.parsed.len() {
-        let Some(row) = survey.clauses.get(sentence) else {
+pub(crate) fn attribute_claims(analysis: &Analysis) -> Vec<AttributeClaim> {
+    let mut out = Finder { analysis, claims: Vec::new() };
+    for sentence in 0..analysis.parsed.len() {
+        let Some(row) = analysis.clauses.get(sentence) else {
             continue;
         };
         for clause in row {
@@ -100,42 +100,42 @@ pub(crate) fn slots(survey: &Survey) -> Vec<Slot> {
         out.with(sentence);
         out.announced(sentence);
     }
-    out.slots
+    out.claims
 }
 
 struct Finder<'s> {
-    survey: &'s Survey,
-    slots: Vec<Slot>,
+    analysis: &'s Analysis,
+    claims: Vec<AttributeClaim>,
 }
 
 impl Finder<'_> {
-    /// Notes one claim; a stronger manner replaces a weaker one.
+    /// Notes one claim; a stronger evidence replaces a weaker one.
     fn claim(
         &mut self,
         owner: TermId,
         sentence: usize,
         phrase: usize,
-        manner: Manner,
+        evidence: Evidence,
         clause: Option<&Clause>,
     ) {
-        let Some(mine) = self.survey.phrase(sentence, phrase) else {
+        let Some(mine) = self.analysis.phrase(sentence, phrase) else {
             return;
         };
-        if mine.pronoun || self.survey.term(sentence, phrase) == Some(owner) {
+        if mine.pronoun || self.analysis.term(sentence, phrase) == Some(owner) {
             return;
         }
         let owner_quantity = clause
             .and_then(|c| c.subjects.first())
-            .and_then(|s| self.survey.phrase(sentence, *s))
+            .and_then(|s| self.analysis.phrase(sentence, *s))
             .map_or((Quantity::Unsaid, false), |p| (p.quantity, p.plural));
         let optional = clause.is_some_and(|c| matches!(c.modal.as_str(), "may" | "can" | "could" | "might"));
-        if let Some(known) = self.slots.iter_mut().find(|s| s.sentence == sentence && s.phrase == phrase) {
-            if manner > known.manner {
-                (known.owner, known.manner) = (owner, manner);
+        if let Some(known) = self.claims.iter_mut().find(|s| s.sentence == sentence && s.phrase == phrase) {
+            if evidence > known.evidence {
+                (known.owner, known.evidence) = (owner, evidence);
             }
             return;
         }
-        self.slots.push(Slot { owner, sentence, phrase, manner, optional, owner_quantity });
+        self.claims.push(AttributeClaim { owner, sentence, phrase, evidence, optional, owner_quantity });
     }
 
     /// `A customer has a name and an address.`
@@ -159,11 +159,11 @@ impl Finder<'_> {
         };
         // Every member of `ferries and tugs have a length` has one.
         for subject in &clause.subjects {
-            let Some(owner) = self.survey.term(sentence, *subject) else {
+            let Some(owner) = self.analysis.term(sentence, *subject) else {
                 continue;
             };
             for object in &parts {
-                self.claim(owner, sentence, *object, Manner::Has, Some(clause));
+                self.claim(owner, sentence, *object, Evidence::Has, Some(clause));
             }
         }
     }
@@ -173,14 +173,14 @@ impl Finder<'_> {
         if !clause.passive || !IDENTIFIED.contains(&clause.lemma.as_str()) {
             return;
         }
-        let Some(owner) = clause.subjects.first().and_then(|s| self.survey.term(sentence, *s)) else {
+        let Some(owner) = clause.subjects.first().and_then(|s| self.analysis.term(sentence, *s)) else {
             return;
         };
         for (preposition, list) in &clause.complements {
             if matches!(preposition.as_str(), "by" | "with" | "through") {
                 for phrase in list {
                     if self.is_property(sentence, *phrase) {
-                        self.claim(owner, sentence, *phrase, Manner::Listed, Some(clause));
+                        self.claim(owner, sentence, *phrase, Evidence::Listed, Some(clause));
                     }
                 }
             }
@@ -202,10 +202,10 @@ impl Finder<'_> {
             return;
         }
         for phrase in list {
-            if self.survey.term(sentence, *phrase).is_some() || self.is_property(sentence, *phrase) {
+            if self.analysis.term(sentence, *phrase).is_some() || self.is_property(sentence, *phrase) {
                 let owner = self.own_owner(sentence, *phrase).or(common);
                 if let Some(owner) = owner {
-                    self.claim(owner, sentence, *phrase, Manner::Listed, None);
+                    self.claim(owner, sentence, *phrase, Evidence::Listed, None);
                 }
             }
         }
@@ -213,10 +213,10 @@ impl Finder<'_> {
 
     /// The owner that a property names itself: `its name`, `the name of the customer`.
     fn own_owner(&self, sentence: usize, phrase: usize) -> Option<TermId> {
-        if let Some(owner) = self.survey.possessor(sentence, phrase) {
+        if let Some(owner) = self.analysis.possessor(sentence, phrase) {
             return Some(owner);
         }
-        let parsed = self.survey.parsed.get(sentence)?;
+        let parsed = self.analysis.parsed.get(sentence)?;
         let mine = parsed.phrases.get(phrase)?;
         let of = mine.of?;
         let other = parsed.phrases.get(of)?;
@@ -224,7 +224,7 @@ impl Finder<'_> {
             return None;
         }
         let owner = self.thing(sentence, of)?;
-        self.survey.terms.get(owner).is_some_and(|t| t.mentions() > 1).then_some(owner)
+        self.analysis.terms.get(owner).is_some_and(|t| t.mentions() > 1).then_some(owner)
     }
 
     /// Whose properties a verb of keeping speaks of, and whether the words `for` or `of` say so.
@@ -237,7 +237,7 @@ impl Finder<'_> {
 
     /// `for each X`, `of which`.
     fn named_owner(&self, sentence: usize, clause: &Clause, list: &[usize]) -> Option<TermId> {
-        let parsed = self.survey.parsed.get(sentence)?;
+        let parsed = self.analysis.parsed.get(sentence)?;
         // `… are stored for clinics`.
         let after = clause
             .complements
@@ -282,8 +282,8 @@ impl Finder<'_> {
 
     /// The owner of the last property, or who gives it.
     fn implied_owner(&self, sentence: usize, clause: &Clause, list: &[usize]) -> Option<TermId> {
-        let survey = self.survey;
-        let parsed = survey.parsed.get(sentence)?;
+        let analysis = self.analysis;
+        let parsed = analysis.parsed.get(sentence)?;
         // `the name and price of the product`: the last one speaks for all.
         if let Some(owner) = list.iter().rev().find_map(|p| self.own_owner(sentence, *p)) {
             return Some(owner);
@@ -291,12 +291,12 @@ impl Finder<'_> {
         // Who provides properties has them.
         if !clause.passive && GIVE.contains(&clause.lemma.as_str()) {
             let subject = clause.subjects.first()?;
-            let owner = survey.term(sentence, *subject)?;
+            let owner = analysis.term(sentence, *subject)?;
             let keeper = parsed
                 .phrases
                 .get(*subject)
                 .is_some_and(|p| p.pronoun && matches!(parsed.word(p.start), "we" | "i" | "you"));
-            let system = survey.terms.get(owner).is_some_and(|t| lexicon::is_system_head(t.head()));
+            let system = analysis.terms.get(owner).is_some_and(|t| lexicon::is_system_head(t.head()));
             return (!keeper && !system).then_some(owner);
         }
         None
@@ -304,7 +304,7 @@ impl Finder<'_> {
 
     /// `the customer's name`, `the price of a product`.
     fn passing(&mut self, sentence: usize) {
-        let Some(parsed) = self.survey.parsed.get(sentence) else {
+        let Some(parsed) = self.analysis.parsed.get(sentence) else {
             return;
         };
         for (place, phrase) in parsed.phrases.iter().enumerate() {
@@ -312,16 +312,16 @@ impl Finder<'_> {
                 continue;
             }
             if let Some(owner) = self.modifier_owner(parsed, phrase) {
-                self.claim(owner, sentence, place, Manner::Passing, None);
+                self.claim(owner, sentence, place, Evidence::Mentioned, None);
             }
             if phrase.owner.is_some() || phrase.possessive.is_some() {
-                if let Some(owner) = self.survey.possessor(sentence, place) {
+                if let Some(owner) = self.analysis.possessor(sentence, place) {
                     let (list, _) = coordinated_after(parsed, place);
                     for item in list {
                         let own =
                             parsed.phrases.get(item).is_some_and(|p| p.owner.is_some_and(|o| o > place));
                         if self.is_property(sentence, item) && (item == place || !own) {
-                            self.claim(owner, sentence, item, Manner::Passing, None);
+                            self.claim(owner, sentence, item, Evidence::Mentioned, None);
                         }
                     }
                 }
@@ -330,13 +330,13 @@ impl Finder<'_> {
                 && !(parsed.head(phrase) == "number" && parsed.phrases.get(of).is_some_and(|p| p.plural))
                 && !parsed.phrases.get(of).is_some_and(is_bare)
             {
-                self.claim(owner, sentence, place, Manner::Passing, None);
+                self.claim(owner, sentence, place, Evidence::Mentioned, None);
                 // `the name, address and price of a product`.
                 for item in before_in_list(parsed, place) {
                     if self.is_property(sentence, item)
                         && parsed.phrases.get(item).is_some_and(|p| p.of.is_none() && p.owner.is_none())
                     {
-                        self.claim(owner, sentence, item, Manner::Passing, None);
+                        self.claim(owner, sentence, item, Evidence::Mentioned, None);
                     }
                 }
             }
@@ -345,7 +345,7 @@ impl Finder<'_> {
 
     /// `nurses with first and last names`.
     fn with(&mut self, sentence: usize) {
-        let Some(parsed) = self.survey.parsed.get(sentence) else {
+        let Some(parsed) = self.analysis.parsed.get(sentence) else {
             return;
         };
         for at in 1..parsed.tokens.len() {
@@ -363,7 +363,7 @@ impl Finder<'_> {
             let (list, _) = coordinated_after(parsed, first);
             for phrase in list {
                 if self.is_property(sentence, phrase) {
-                    self.claim(owner, sentence, phrase, Manner::Has, None);
+                    self.claim(owner, sentence, phrase, Evidence::Has, None);
                 }
             }
         }
@@ -371,7 +371,7 @@ impl Finder<'_> {
 
     /// `details of customers (name, address)`, `supplier (name and address are known)`, `Customer: name, address`.
     fn announced(&mut self, sentence: usize) {
-        let Some(parsed) = self.survey.parsed.get(sentence) else {
+        let Some(parsed) = self.analysis.parsed.get(sentence) else {
             return;
         };
         for (place, phrase) in parsed.phrases.iter().enumerate() {
@@ -381,34 +381,28 @@ impl Finder<'_> {
                 let by_word = phrase
                     .of
                     .and_then(|of| self.thing(sentence, of))
-                    .or_else(|| self.survey.possessor(sentence, place));
+                    .or_else(|| self.analysis.possessor(sentence, place));
                 by_word.or_else(|| self.modifier_owner(parsed, phrase))
             } else {
-                self.survey
+                self.analysis
                     .possessor(sentence, place)
                     .is_none()
                     .then(|| self.thing(sentence, place))
                     .flatten()
             };
             let Some(owner) = owner else { continue };
-            let aside = (sentence + 1..self.survey.parsed.len())
-                .map_while(|at| {
-                    self.survey
-                        .parsed
-                        .get(at)
-                        .and_then(|p| p.aside_of)
-                        .filter(|(parent, _)| *parent == sentence)
-                        .map(|(_, after)| (at, after))
+            let parenthetical = self
+                .analysis
+                .parentheticals(sentence)
+                .find(|(_, after, _)| *after == end || *after == phrase.end);
+            let Some((list_sentence, first)) =
+                list_start(parsed, end).map(|first| (sentence, first)).or_else(|| {
+                    parenthetical.and_then(|(at, _, inside)| Some((at, parenthetical_start(inside)?)))
                 })
-                .find(|(_, after)| *after == end || *after == phrase.end)
-                .map(|(at, _)| at);
-            let Some((list_sentence, first)) = list_start(parsed, end)
-                .map(|first| (sentence, first))
-                .or_else(|| aside.and_then(|at| Some((at, aside_start(self.survey.parsed.get(at)?)?))))
             else {
                 continue;
             };
-            let Some(list_parsed) = self.survey.parsed.get(list_sentence) else {
+            let Some(list_parsed) = self.analysis.parsed.get(list_sentence) else {
                 continue;
             };
             let (list, _) = coordinated_after(list_parsed, first);
@@ -417,7 +411,7 @@ impl Finder<'_> {
                 continue;
             }
             for item in list {
-                self.claim(owner, list_sentence, item, Manner::Listed, None);
+                self.claim(owner, list_sentence, item, Evidence::Listed, None);
             }
         }
     }
@@ -429,12 +423,12 @@ impl Finder<'_> {
         if lexicon::is_weak_attribute_head(head) && !ANNOUNCING.contains(&head.as_str()) {
             return None;
         }
-        self.survey.terms.iter().position(|t| !modifiers.is_empty() && t.words == modifiers)
+        self.analysis.find_term(|t| !modifiers.is_empty() && t.words == modifiers)
     }
 
     /// Whether a phrase names a property by its head.
     fn is_property(&self, sentence: usize, phrase: usize) -> bool {
-        let Some(parsed) = self.survey.parsed.get(sentence) else {
+        let Some(parsed) = self.analysis.parsed.get(sentence) else {
             return false;
         };
         let Some(mine) = parsed.phrases.get(phrase) else {
@@ -445,11 +439,11 @@ impl Finder<'_> {
 
     /// The term of a phrase if it can own something.
     fn thing(&self, sentence: usize, phrase: usize) -> Option<TermId> {
-        let id = self.survey.term(sentence, phrase)?;
-        let term = self.survey.terms.get(id)?;
+        let id = self.analysis.term(sentence, phrase)?;
+        let term = self.analysis.terms.get(id)?;
         if lexicon::is_generic_noun(term.head()) && term.words.len() == 1 {
             // `each use of the service` is about the service.
-            let of = self.survey.phrase(sentence, phrase)?.of.filter(|of| *of > phrase)?;
+            let of = self.analysis.phrase(sentence, phrase)?.of.filter(|of| *of > phrase)?;
             return self.thing(sentence, of);
         }
         Some(id)
@@ -457,7 +451,7 @@ impl Finder<'_> {
 }
 
 /// Where the list starts in words in brackets.
-fn aside_start(parsed: &Parsed) -> Option<usize> {
+fn parenthetical_start(parsed: &Parsed) -> Option<usize> {
     let mut at = 0;
     while matches!(
         parsed.word(at),

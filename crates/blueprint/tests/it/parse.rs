@@ -37,7 +37,8 @@ fn takes_what_models_write() {
         (r#"{"class_diagram": {"classes": [{"name": "A"}]}}"#, &["A"], 0),
         (r#"[{"classes": [{"name": "A"}]}]"#, &["A"], 0),
         (
-            r#"{"classes": [{"name": "A", "evidence": null, "literals": null, "more": {"x": 1}}], "relationships": null}"#,
+            r#"{"classes": [{"name": "A", "evidence": null, "literals": null, "more": {"x": 1}}], "relationships":
+            null}"#,
             &["A"],
             0,
         ),
@@ -45,7 +46,8 @@ fn takes_what_models_write() {
         (r#"{"classes": {"name": "A"}}"#, &["A"], 0),
         (r#"{"classes": [{"name": "A",},], "relationships": [],}"#, &["A"], 0),
         (
-            r#"{"Classes": [{"name": "A"}], "relationships": [{"source": "A", "target": "A", "kind": "Generalization", "multiplicityFrom": 1}]}"#,
+            r#"{"Classes": [{"name": "A"}], "relationships": [{"source": "A", "target": "A", "kind":
+            "Generalization", "multiplicityFrom": 1}]}"#,
             &["A"],
             1,
         ),
@@ -175,7 +177,8 @@ proptest! {
     fn never_panics_on_odd_shapes(
         field in prop::sample::select(vec!["classes", "relationships", "actors", "links", "nodes", "edges", "system"]),
         inner in prop::sample::select(vec!["name", "kind", "from", "attributes", "literals", "external_system", "id"]),
-        odd in prop::sample::select(vec!["null", "true", "-1e300", "\"x\"", "[]", "{}", "[[1]]", "{\"name\":{}}", "[null]"]),
+        odd in prop::sample::select(vec![
+            "null", "true", "-1e300", "\"x\"", "[]", "{}", "[[1]]", "{\"name\":{}}", "[null]"]),
     ) {
         for row in KINDS {
             let _ = parse(row.kind, &format!("{{\"{field}\":{odd}}}"));

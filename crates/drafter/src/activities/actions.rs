@@ -2,8 +2,8 @@
 //!
 //! Never makes a step of a state, a purpose or a remark.
 
-use crate::activities::steps::Reader;
-use crate::activities::{Action, Choice, Step};
+use crate::activities::reader::Reader;
+use crate::activities::step::{Action, Choice, Step};
 use crate::clauses::Clause;
 use crate::labels;
 use crate::lexicon;
@@ -11,7 +11,7 @@ use crate::names;
 use crate::phrases::Parsed;
 use crate::tag::Tag;
 
-/// Verbs that tell how things are.
+/// Verbs of states.
 const STATES: &[&str] = &[
     "be",
     "have",
@@ -49,7 +49,7 @@ const STATES: &[&str] = &[
     "follow",
 ];
 
-/// Gerunds after a comma that do not tell a step.
+/// Gerunds after a comma that are not steps.
 const REMARKS: &[&str] = &[
     "include", "consider", "ensure", "use", "base", "allow", "depend", "follow", "regard", "involve",
     "contain", "accord", "make", "conclude", "extend", "concern", "spend",
@@ -59,7 +59,7 @@ const REMARKS: &[&str] = &[
 const PROCESS: &[&str] = &["process", "workflow", "procedure", "flow", "case", "activity"];
 
 impl Reader<'_> {
-    /// `The process concludes with the handover of the keys`: a noun tells the step.
+    /// `The process concludes with the handover of the keys`: a noun names the step.
     pub(super) fn outcome(&self, parsed: &Parsed, row: &[Clause]) -> Option<Step> {
         let clause = row.iter().find(|c| {
             matches!(c.lemma.as_str(), "conclude" | "end" | "finish" | "start" | "begin")
@@ -98,12 +98,12 @@ impl Reader<'_> {
     }
 
     /// Whether a time clause only speaks again of a step that is there.
-    pub(super) fn told_already(&self, step: &Step, marker: &str, clause: &Clause) -> bool {
+    pub(super) fn is_repeated(&self, step: &Step, marker: &str, clause: &Clause) -> bool {
         let Step::Action(action) = step else { return false };
         if !matches!(marker, "when" | "once" | "after" | "upon" | "as" | "whenever" | "since") {
             return false;
         }
-        // `once the order is placed` names a state; a step of its own only if nobody has told it.
+        // `once the order is placed` names a state; a step of its own only if the text has not named it before.
         let known = all_actions(&self.steps).iter().any(|old| old.verb == action.verb);
         known || clause.relative
     }
@@ -146,14 +146,14 @@ impl Reader<'_> {
                 .chain(row.get(place + 1).filter(|n| n.gerund).map(|n| n.lemma.clone()))
                 .collect();
             let next = row.get(place + 1).filter(|n| n.infinitive && n.start <= clause.end + 2);
-            let deed = next
+            let next_words = next
                 .into_iter()
                 .flat_map(|n| n.objects.iter())
                 .filter_map(|p| parsed.phrases.get(*p))
                 .flat_map(|p| parsed.name_words(p))
                 .chain(next.map(|n| n.lemma.clone()));
             let used = 1 + usize::from(next.is_some());
-            let words: Vec<String> = words.into_iter().chain(deed).collect();
+            let words: Vec<String> = words.into_iter().chain(next_words).collect();
             if !words.is_empty() {
                 return (Some(Step::Back(words)), used);
             }
@@ -219,12 +219,12 @@ impl Reader<'_> {
                 return (None, 1);
             }
         }
-        let Some(label) = labels::of_clause(self.text, self.survey, sentence, place) else {
+        let Some(label) = labels::clause_label(self.text, self.analysis, sentence, place) else {
             return (None, 1);
         };
         let lane = self.lane(sentence, parsed, clause);
-        let told = lane.is_empty() && !clause.passive && !clause.infinitive && !clause.gerund;
-        let text = if told { self.whole(parsed, clause, &label) } else { label.text };
+        let keeps_subject = lane.is_empty() && !clause.passive && !clause.infinitive && !clause.gerund;
+        let text = if keeps_subject { self.whole(parsed, clause, &label) } else { label.text };
         if text.split(' ').count() < 2
             && clause.subjects.is_empty()
             && clause.objects.is_empty()
@@ -246,7 +246,7 @@ impl Reader<'_> {
         (Some(Step::Action(action)), label.clauses)
     }
 
-    /// The doer of a clause, if it is somebody.
+    /// The actor of a clause, if it has one.
     fn lane(&self, sentence: usize, parsed: &Parsed, clause: &Clause) -> String {
         let doer = if clause.passive {
             clause
@@ -262,7 +262,7 @@ impl Reader<'_> {
             return String::new();
         };
         if phrase.pronoun {
-            let term = self.survey.term(sentence, doer).and_then(|id| self.survey.terms.get(id));
+            let term = self.analysis.term(sentence, doer).and_then(|id| self.analysis.terms.get(id));
             return term
                 .filter(|t| acts(t.head(), false, clause))
                 .map(|t| names::capitalised(&t.words.join(" ")))
@@ -291,7 +291,7 @@ impl Reader<'_> {
     }
 }
 
-/// Whether a noun can do what the clause says: persons, systems and whoever is known by capitals (`IT`).
+/// Whether a noun can do what the clause says: persons, systems and names in capitals (`IT`).
 fn acts(head: &str, shouted: bool, clause: &Clause) -> bool {
     lexicon::is_person(head)
         || lexicon::is_system_head(head)
