@@ -1,5 +1,7 @@
 //! `draft`: requirement text in, a diagram out.
 
+use std::sync::LazyLock;
+
 use blueprint::{Blueprint, Kind};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -7,12 +9,19 @@ use serde_json::{Value, json};
 use super::{Failure, Ran, Verdict, block_on, files, print, say};
 use crate::{
     app::App,
+    config::provider_values,
     service::{
         access::Caller,
         generate::{self, Generated, Request},
         picture::{self, Form},
     },
 };
+
+fn provider_help() -> &'static str {
+    static HELP: LazyLock<String> =
+        LazyLock::new(|| format!("Provider that writes the diagram: {}", provider_values()));
+    &HELP
+}
 
 /// Flags of `draft`.
 #[derive(Debug, clap::Args)]
@@ -23,8 +32,7 @@ pub(super) struct Arguments {
     /// class, usecase or activity.
     #[arg(long, default_value = "class")]
     kind: String,
-    /// Who writes: builtin, or a model's provider (openrouter, openai, anthropic, gemini, compatible).
-    #[arg(long, default_value = "builtin")]
+    #[arg(long, default_value = "builtin", help = provider_help())]
     provider: String,
     /// The model's name at that provider.
     #[arg(long)]

@@ -91,7 +91,7 @@ fn docs_of_the_metrics_are_current() {
 fn docs_of_the_settings_are_current() {
     let page = format!(
         "# Settings\n\nMade by `cargo xtask codegen`; do not edit.\n\n```toml\n{}```\n",
-        ba_copilot::config::DEFAULT_TOML
+        *ba_copilot::config::DEFAULT_TOML
     );
     check("docs/config.md", &page);
 }
