@@ -164,7 +164,9 @@ impl Place {
         block_on(async {
             let store = Store::connect(&self.url(), &ConnectOptions::default()).await.expect("the store");
             let mut lines = Vec::new();
-            store.dump(|line| lines.push(line.to_owned())).await.expect("a dump");
+            let mut snapshot = store.begin_snapshot().await.expect("a moment");
+            snapshot.list_rows(|line| lines.push(line.to_owned())).await.expect("all rows");
+            drop(snapshot);
             store.close().await;
             lines
         })

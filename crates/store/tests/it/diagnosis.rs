@@ -16,19 +16,19 @@ const LOOK: ConnectOptions = ConnectOptions {
 async fn diagnosis_on_sqlite() {
     let file = SqliteFile::new();
     file.migrated().await.close().await;
-    tell(&file.url(), Backend::Sqlite).await;
+    check_all(&file.url(), Backend::Sqlite).await;
 }
 
 #[tokio::test]
 async fn diagnosis_on_postgres() {
     if let Some(database) = PostgresDatabase::new("diagnosis_on_postgres").await {
         migrated(&database.url()).await.close().await;
-        tell(&database.url(), Backend::Postgres).await;
+        check_all(&database.url(), Backend::Postgres).await;
         database.drop().await;
     }
 }
 
-async fn tell(url: &str, backend: Backend) {
+async fn check_all(url: &str, backend: Backend) {
     let store = Store::connect(url, &LOOK).await.unwrap();
     assert!(store.check_schema().await.unwrap().is_current());
     assert_eq!(store.find_damage().await, Ok(vec![]));
@@ -65,7 +65,7 @@ async fn tell(url: &str, backend: Backend) {
 }
 
 #[tokio::test]
-async fn looking_makes_no_file_and_sets_no_mode() {
+async fn read_only_connection_creates_no_file_and_sets_no_mode() {
     let file = SqliteFile::new();
     assert!(Store::connect(&file.url(), &LOOK).await.is_err());
     assert!(!std::path::Path::new(&file.path()).exists());
