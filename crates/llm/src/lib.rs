@@ -45,7 +45,7 @@ pub use error::{BadReply, Limit, LlmError, Misconfigured, Outage, Refusal};
 pub use price::{Price, list_price};
 pub use providers::{PROVIDERS, Protocol, ProviderId, ProviderRow, Setting, UnknownProvider};
 pub use question::{Answer, Limits, Question, Role, Schema, Turn, Usage};
-pub use retry_policy::{Payer, Unlimited};
+pub use retry_policy::{AlwaysRetry, RetryPolicy};
 pub use scripted::{Script, Scripted};
 /// For [`Endpoint::key`].
 pub use secrecy::SecretString;
@@ -100,7 +100,7 @@ impl Llm {
     /// # Errors
     /// See [`LlmError`]. Busy or failing vendors and lost connections are retried within [`Limits`]; nothing else is.
     pub async fn ask(&self, endpoint: &Endpoint, question: &Question) -> Result<Answer, LlmError> {
-        self.ask_with(endpoint, question, Listener::none(), &mut Unlimited).await
+        self.ask_with(endpoint, question, Listener::none(), &mut AlwaysRetry).await
     }
 
     /// Asks, and passes text deltas to `on_delta` as they arrive. [`Answer::text`] is what counts: with a schema it
@@ -114,7 +114,7 @@ impl Llm {
         question: &Question,
         mut on_delta: impl FnMut(&str) + Send,
     ) -> Result<Answer, LlmError> {
-        self.ask_with(endpoint, question, Listener::new(&mut on_delta), &mut Unlimited).await
+        self.ask_with(endpoint, question, Listener::new(&mut on_delta), &mut AlwaysRetry).await
     }
 
     /// Asks under a retry policy: after an attempt that may have cost something, the question is sent again only if
@@ -122,15 +122,15 @@ impl Llm {
     ///
     /// # Errors
     /// As [`ask_streaming`](Self::ask_streaming); where the policy refused, the error of the last attempt.
-    pub async fn ask_paying(
+    pub async fn ask_with_policy(
         &self,
         endpoint: &Endpoint,
         question: &Question,
         on_delta: Option<&mut (dyn FnMut(&str) + Send)>,
-        payer: &mut impl Payer,
+        policy: &mut impl RetryPolicy,
     ) -> Result<Answer, LlmError> {
         let listener = on_delta.map_or_else(Listener::none, Listener::new);
-        self.ask_with(endpoint, question, listener, payer).await
+        self.ask_with(endpoint, question, listener, policy).await
     }
 
     async fn ask_with(
@@ -138,13 +138,13 @@ impl Llm {
         endpoint: &Endpoint,
         question: &Question,
         mut listener: Listener<'_>,
-        payer: &mut impl Payer,
+        policy: &mut impl RetryPolicy,
     ) -> Result<Answer, LlmError> {
         let started = Instant::now();
         let mut progress = Progress::default();
         let result = match timeout_at(
             started + self.limits.total,
-            self.attempt(endpoint, question, &mut listener, payer, &mut progress),
+            self.attempt(endpoint, question, &mut listener, policy, &mut progress),
         )
         .await
         {
@@ -170,7 +170,7 @@ impl Llm {
         endpoint: &Endpoint,
         question: &Question,
         listener: &mut Listener<'_>,
-        payer: &mut impl Payer,
+        policy: &mut impl RetryPolicy,
         progress: &mut Progress,
     ) -> Result<Reply, LlmError> {
         if question.turns.last().is_none_or(|turn| turn.role != Role::User) {
@@ -215,7 +215,7 @@ impl Llm {
                     _ => return Err(error),
                 }
             }
-            if error.may_have_cost() && !payer.pays_again().await {
+            if error.may_have_cost() && !policy.allow_retry().await {
                 return Err(error);
             }
         }

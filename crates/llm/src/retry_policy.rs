@@ -3,17 +3,17 @@
 /// Called before a question is sent again after an attempt that may have cost something (see
 /// [`LlmError::may_have_cost`](crate::LlmError::may_have_cost)): a lost connection, a failed server, an unusable
 /// reply. The cost of earlier attempts stays unknown; only the last one reports its tokens.
-pub trait Payer: Send {
+pub trait RetryPolicy: Send {
     /// True if the question may be sent once more. The time this takes counts in
     /// [`Limits::total`](crate::Limits::total).
-    fn pays_again(&mut self) -> impl Future<Output = bool> + Send;
+    fn allow_retry(&mut self) -> impl Future<Output = bool> + Send;
 }
 
 #[derive(Debug, Clone, Copy)]
-pub struct Unlimited;
+pub struct AlwaysRetry;
 
-impl Payer for Unlimited {
-    async fn pays_again(&mut self) -> bool {
+impl RetryPolicy for AlwaysRetry {
+    async fn allow_retry(&mut self) -> bool {
         true
     }
 }

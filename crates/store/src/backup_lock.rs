@@ -11,14 +11,16 @@ const BACKUP: i64 = 4_207_849_484_712;
 
 /// A held lock. It belongs to the connection, so that the server releases it when a process is killed.
 #[derive(Debug)]
-pub struct Turn(#[expect(dead_code, reason = "open for as long as the turn is held")] Option<PgConnection>);
+pub struct BackupLock(
+    #[expect(dead_code, reason = "open for as long as the turn is held")] Option<PgConnection>,
+);
 
 impl Store {
     /// Waits for the lock of backups. Returns at once on SQLite.
-    pub async fn wait_for_turn(&self) -> Result<Turn, StoreError> {
-        let Pool::Postgres(pool) = &self.pool else { return Ok(Turn(None)) };
+    pub async fn lock_backups(&self) -> Result<BackupLock, StoreError> {
+        let Pool::Postgres(pool) = &self.pool else { return Ok(BackupLock(None)) };
         let mut own = pool.acquire().await?.detach();
         sqlx::query("select pg_advisory_lock($1)").bind(BACKUP).execute(&mut own).await?;
-        Ok(Turn(Some(own)))
+        Ok(BackupLock(Some(own)))
     }
 }

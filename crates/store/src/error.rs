@@ -26,7 +26,7 @@ pub enum StoreError {
     LastOwner,
     /// The account would be left without a way to sign in.
     #[error("This is the only way in which you can sign in; choose a password first.")]
-    LastWayIn,
+    LastCredential,
     /// The session has ended, or the account has changed since the user authenticated.
     #[error("The session has ended, or the account has been changed meanwhile. Sign in again.")]
     SignedOut,

@@ -6,7 +6,7 @@ use crate::row::row;
 use crate::{Store, StoreError, TimeUs};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OnceRequest {
+pub struct IdempotentRequest {
     /// A hash of the request: the same key with another request is an error.
     pub fingerprint: String,
     /// The attempt that carries it out.
@@ -19,7 +19,7 @@ pub struct OnceRequest {
     pub answer: Option<String>,
 }
 
-row!(OnceRequest { fingerprint, attempt, lease_until, subject, answer });
+row!(IdempotentRequest { fingerprint, attempt, lease_until, subject, answer });
 
 #[derive(Debug, Clone, Copy)]
 pub struct NewRequest<'a> {
@@ -42,7 +42,7 @@ impl Store {
         &self,
         request: &NewRequest<'_>,
         now: TimeUs,
-    ) -> Result<Option<OnceRequest>, StoreError> {
+    ) -> Result<Option<IdempotentRequest>, StoreError> {
         Ok(in_transaction!(&self.pool, tx => {
             let begun = sqlx::query(
                 "insert into idempotent_requests \
@@ -72,7 +72,7 @@ impl Store {
     }
 
     /// Renews the lease of an attempt. False if another one has taken over.
-    pub async fn hold_request(
+    pub async fn renew_request_lease(
         &self,
         key_hash: &str,
         attempt: &str,
@@ -103,7 +103,7 @@ impl Store {
     }
 
     /// Deletes a batch of expired requests.
-    pub async fn forget_requests(&self, now: TimeUs) -> Result<(), StoreError> {
+    pub async fn delete_expired_requests(&self, now: TimeUs) -> Result<(), StoreError> {
         in_transaction!(&self.pool, tx => {
             sqlx::query(
                 "delete from idempotent_requests where key_hash in (select key_hash from idempotent_requests \

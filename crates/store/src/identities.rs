@@ -80,7 +80,7 @@ impl Store {
     /// Unlinks an identity of a user.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], or [`StoreError::LastWayIn`] if the user could not sign in without it.
+    /// [`StoreError::NotFound`], or [`StoreError::LastCredential`] if the user could not sign in without it.
     pub async fn delete_identity(
         &self,
         user: &UserId,
@@ -104,7 +104,7 @@ impl Store {
             )
             .bind(user).fetch_one(&mut *tx).await?;
             if !can_sign_in {
-                return Err(StoreError::LastWayIn);
+                return Err(StoreError::LastCredential);
             }
             record_audit!(tx, audit);
         });

@@ -8,7 +8,7 @@ use crate::{Store, StoreError};
 
 /// A failed check.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct IntegrityFault {
     /// A few words, for example `diagrams whose versions are not all there`.
     pub what: &'static str,
     pub count: i64,
@@ -75,11 +75,11 @@ const GUARDS: [&str; 5] = [
 
 impl Store {
     /// All failed checks. Reads every row, and needs this program's schema.
-    pub async fn list_faults(&self) -> Result<Vec<Fault>, StoreError> {
+    pub async fn find_integrity_faults(&self) -> Result<Vec<IntegrityFault>, StoreError> {
         let mut faults = Vec::new();
         let mut add = |what, count| {
             if count > 0 {
-                faults.push(Fault { what, count });
+                faults.push(IntegrityFault { what, count });
             }
         };
         let guards: Vec<String> = match &self.pool {

@@ -1,6 +1,6 @@
 //! A job queue in a table, shared by all processes. Does not execute jobs.
 //!
-//! A worker leases a job until `run_at` and renews the lease ([`Store::hold_job`]); an expired lease is taken over. A
+//! A worker leases a job until `run_at` and renews the lease ([`Store::renew_job_lease`]); an expired lease is taken over. A
 //! worker name is unique per lease, so that a replaced worker can neither continue nor end the job.
 
 use crate::audit::record_audit;
@@ -213,7 +213,7 @@ impl Store {
     }
 
     /// Renews a lease. False if the worker no longer holds it: stop working.
-    pub async fn hold_job(&self, id: &JobId, worker: &str, until: TimeUs) -> Result<bool, StoreError> {
+    pub async fn renew_job_lease(&self, id: &JobId, worker: &str, until: TimeUs) -> Result<bool, StoreError> {
         let held = in_transaction!(&self.pool, tx => {
             sqlx::query("update jobs set run_at = $3 where id = $1 and worker = $2 and status = 'running'")
                 .bind(id).bind(worker).bind(until).execute(&mut *tx).await?.rows_affected()

@@ -62,7 +62,7 @@ mod words;
 
 pub use attempts::{AttemptDecision, AttemptLimit};
 pub use audit::{AuditEvent, AuditFilter, AuditOf, NewAuditEvent};
-pub use backup_lock::Turn;
+pub use backup_lock::BackupLock;
 pub use budgets::{
     Budget, BudgetLimits, BudgetOf, BudgetPeriod, BudgetState, Calendar, MAX_SPENDING, Reservation, Reserved,
     Spending,
@@ -75,19 +75,19 @@ pub use fence::Fence;
 pub use folders::{Folder, MAX_FOLDER_DEPTH, MAX_FOLDERS};
 pub use generations::{Generation, GenerationStatus, NewGeneration, Recorded};
 pub use glossary::Term;
-pub use idempotency::{NewRequest, OnceRequest};
+pub use idempotency::{IdempotentRequest, NewRequest};
 pub use identities::Identity;
 pub use ids::{
     ApprovalId, AuditEventId, BaselineId, BudgetId, CommentId, DataKeyId, DeliveryId, DiagramId, FolderId,
     GenerationId, InvitationId, JobId, ProjectId, ProviderKeyId, RequirementId, SessionId, TermId, TokenId,
     TraceLinkId, UserId, VersionId, WebhookId,
 };
-pub use integrity::Fault;
+pub use integrity::IntegrityFault;
 pub use jobs::{Job, JobCounts, JobEnd, JobKind, JobStatus};
 pub use json::JsonText;
 pub use members::{Invitation, InvitationLink, Member, Role};
 pub use migrate::{Migrated, SchemaState};
-pub use notifications::Changes;
+pub use notifications::Notifications;
 pub use one_time_tokens::{CodePurpose, OneTimeCode};
 pub use page::{Cursor, MAX_PAGE_LIMIT, Page, PageRequest};
 pub use pool::{Backend, ConnectOptions};
@@ -99,7 +99,7 @@ pub use sessions::Session;
 pub use snapshot::{Snapshot, SnapshotFacts};
 pub use store::Store;
 pub use subject::{Constraint, Field, Resource};
-pub use temp_database::Scratch;
+pub use temp_database::TempDatabase;
 pub use time::TimeUs;
 pub use tokens::Token;
 pub use transfer::Moved;

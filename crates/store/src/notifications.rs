@@ -15,7 +15,7 @@ const CHANNEL: &str = "ba_copilot";
 
 /// Waits for notifications.
 #[derive(Debug)]
-pub struct Changes(Way);
+pub struct Notifications(Way);
 
 #[derive(Debug)]
 enum Way {
@@ -28,8 +28,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] if the server does not answer now.
-    pub async fn listen(&self) -> Result<Changes, StoreError> {
-        Ok(Changes(match &self.pool {
+    pub async fn listen(&self) -> Result<Notifications, StoreError> {
+        Ok(Notifications(match &self.pool {
             Pool::Sqlite { committed, .. } => Way::Here(committed.subscribe()),
             Pool::Postgres(pool) => {
                 let mut listener = PgListener::connect_with(pool).await?;
@@ -40,7 +40,7 @@ impl Store {
     }
 }
 
-impl Changes {
+impl Notifications {
     /// Waits until something may have changed since the last call.
     ///
     /// # Errors

@@ -65,7 +65,7 @@ pub struct ConnectOptions {
     /// SQLite only: how long to wait for another process's write.
     pub busy_timeout: Duration,
     /// Read-only: no file is created, no journal mode is set, and SQLite refuses to write.
-    pub look_only: bool,
+    pub read_only: bool,
 }
 
 impl Default for ConnectOptions {
@@ -74,7 +74,7 @@ impl Default for ConnectOptions {
             max_connections: 8,
             acquire_timeout: Duration::from_secs(10),
             busy_timeout: Duration::from_secs(5),
-            look_only: false,
+            read_only: false,
         }
     }
 }
@@ -198,7 +198,7 @@ fn sqlite_path(url: &str) -> Result<PathBuf, StoreError> {
 }
 
 async fn open_sqlite(path: &Path, options: &ConnectOptions) -> Result<Pool, StoreError> {
-    if !options.look_only {
+    if !options.read_only {
         create_private_file(path).map_err(|error| {
             let path = path.display();
             StoreError::misconfigured(format!(
@@ -215,7 +215,7 @@ async fn open_sqlite(path: &Path, options: &ConnectOptions) -> Result<Pool, Stor
         .foreign_keys(true)
         // FULL: a commit is on disk before it is acknowledged, also when the power goes.
         .synchronous(SqliteSynchronous::Full);
-    if !options.look_only && std::fs::metadata(path).is_ok_and(|found| found.len() > 0) {
+    if !options.read_only && std::fs::metadata(path).is_ok_and(|found| found.len() > 0) {
         // Before the file is switched to the write-ahead log. `Store::migrate` checks a file again that is locked
         // now.
         let looking = both.clone().pragma("query_only", "on");
@@ -225,7 +225,7 @@ async fn open_sqlite(path: &Path, options: &ConnectOptions) -> Result<Pool, Stor
         }
     }
     // Limits the size of the log after a large write.
-    let writing = match options.look_only {
+    let writing = match options.read_only {
         true => both.clone().pragma("query_only", "on"),
         false => both.clone().journal_mode(SqliteJournalMode::Wal).pragma("journal_size_limit", "67108864"),
     };
@@ -262,7 +262,7 @@ async fn open_sqlite(path: &Path, options: &ConnectOptions) -> Result<Pool, Stor
     .map_err(|_| StoreError::unavailable("another process is holding the file"))??;
 
     let journal_mode: String = sqlx::query_scalar("pragma journal_mode").fetch_one(&writer).await?;
-    if journal_mode != "wal" && !options.look_only {
+    if journal_mode != "wal" && !options.read_only {
         let path = path.display();
         return Err(StoreError::misconfigured(format!(
             "SQLite cannot keep a write-ahead log beside {path}; use a folder on a local disk, not on a network share."

@@ -69,7 +69,7 @@ impl Store {
     }
 
     /// Deletes unused data keys, except the newest.
-    pub async fn forget_data_keys(&self) -> Result<(), StoreError> {
+    pub async fn delete_unused_data_keys(&self) -> Result<(), StoreError> {
         in_transaction!(&self.pool, tx => {
             sqlx::query(
                 "delete from data_keys where not exists \

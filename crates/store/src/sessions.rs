@@ -164,7 +164,7 @@ impl Store {
 
     /// Deletes what has expired: sessions, one-time tokens, attempts counted before `attempts_before`, and devices
     /// not seen since `devices_before`.
-    pub async fn forget_expired(
+    pub async fn delete_expired_credentials(
         &self,
         now: TimeUs,
         attempts_before: TimeUs,

@@ -15,17 +15,17 @@ const PREFIX: &str = "ba_copilot_scratch_";
 const MAX_NAME: usize = 63;
 
 /// An empty database on the server of a URL, with the same encoding and collation.
-pub struct Scratch {
+pub struct TempDatabase {
     beside: PgConnectOptions,
     name: String,
 }
 
-impl Scratch {
+impl TempDatabase {
     /// Creates one on the server of `url`. Deletes those older than a day, which killed programs left behind.
     ///
     /// # Errors
     /// [`StoreError::Misconfigured`] if the user may not create databases.
-    pub async fn create(url: &str, now_s: i64, unique: &str) -> Result<Scratch, StoreError> {
+    pub async fn create(url: &str, now_s: i64, unique: &str) -> Result<TempDatabase, StoreError> {
         let beside = Self::named(url, "")?.beside;
         let mut admin = PgConnection::connect_with(&beside).await?;
         let left: Vec<String> =
@@ -53,17 +53,17 @@ impl Scratch {
             _ => error.into(),
         })?;
         admin.close().await?;
-        Ok(Scratch { beside, name })
+        Ok(TempDatabase { beside, name })
     }
 
     /// An existing one, to be dropped.
     ///
     /// # Errors
     /// [`StoreError::Misconfigured`] if the URL cannot be parsed.
-    pub fn named(url: &str, name: &str) -> Result<Scratch, StoreError> {
+    pub fn named(url: &str, name: &str) -> Result<TempDatabase, StoreError> {
         let beside = PgConnectOptions::from_str(url)
             .map_err(|_| StoreError::misconfigured("The PostgreSQL URL cannot be read."))?;
-        Ok(Scratch { beside, name: name.to_owned() })
+        Ok(TempDatabase { beside, name: name.to_owned() })
     }
 
     #[must_use]
@@ -86,7 +86,7 @@ impl Scratch {
     /// # Errors
     /// [`StoreError::Unavailable`] if either has connections, [`StoreError::Misconfigured`] if the user does not own
     /// the database.
-    pub async fn take_place(self, suffix: &str) -> Result<String, StoreError> {
+    pub async fn replace_original(self, suffix: &str) -> Result<String, StoreError> {
         let place = self.beside.get_database().unwrap_or(self.beside.get_username()).to_owned();
         let mut base = place.clone();
         while base.len() + suffix.len() > MAX_NAME {
@@ -155,7 +155,7 @@ impl Store {
     }
 
     /// True if the database has no table of any program.
-    pub async fn is_blank(&self) -> Result<bool, StoreError> {
+    pub async fn has_no_tables(&self) -> Result<bool, StoreError> {
         let question = match &self.pool {
             Pool::Sqlite { .. } => "select count(*) from sqlite_schema",
             Pool::Postgres(_) => {

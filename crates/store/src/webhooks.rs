@@ -222,7 +222,7 @@ impl Store {
     }
 
     /// Deletes a batch of attempts from before a time.
-    pub async fn forget_deliveries(&self, before: TimeUs) -> Result<(), StoreError> {
+    pub async fn delete_old_deliveries(&self, before: TimeUs) -> Result<(), StoreError> {
         in_transaction!(&self.pool, tx => {
             sqlx::query(
                 "delete from webhook_deliveries where id in \

@@ -120,7 +120,7 @@ impl From<StoreError> for Error {
             StoreError::Conflict { .. }
             | StoreError::FenceLost
             | StoreError::LastOwner
-            | StoreError::LastWayIn
+            | StoreError::LastCredential
             | StoreError::Full { .. }
             | StoreError::NotEmpty(_) => Error::Conflict(error.to_string()),
             StoreError::SignedOut => Error::SignIn(error.to_string()),

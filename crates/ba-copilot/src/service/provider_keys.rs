@@ -228,7 +228,7 @@ pub async fn rotate(app: &App, caller: &Caller) -> Result<Rotated, Error> {
             rotated.keys += 1;
         }
     }
-    store.forget_data_keys().await?;
+    store.delete_unused_data_keys().await?;
     for person in every(|page| async move { store.list_users(&page).await }).await? {
         if person.second_factor.is_some() {
             second_factor::reseal(app, &person).await?;

@@ -223,8 +223,8 @@ impl Held<'_> {
     }
 }
 
-impl llm::Payer for Held<'_> {
-    async fn pays_again(&mut self) -> bool {
+impl llm::RetryPolicy for Held<'_> {
+    async fn allow_retry(&mut self) -> bool {
         let pays = self.reserve().await.is_ok();
         // Where it does not, that attempt was the last one.
         self.lost = self.lost.saturating_add(u32::from(pays));

@@ -3,7 +3,7 @@
 //! Waits and their ends are in `time.rs`.
 
 use llm::ProviderId::{Anthropic, Compatible, Gemini, OpenAi, OpenRouter};
-use llm::{Llm, Payer};
+use llm::{Llm, RetryPolicy};
 
 use crate::check::{check, check_both, endpoint, limits, plain, stopped, with_text};
 use crate::recorded::*;
@@ -214,8 +214,8 @@ struct Careful {
     asked: u32,
 }
 
-impl Payer for Careful {
-    async fn pays_again(&mut self) -> bool {
+impl RetryPolicy for Careful {
+    async fn allow_retry(&mut self) -> bool {
         self.asked += 1;
         self.left = self.left.saturating_sub(1);
         self.left > 0
@@ -231,7 +231,7 @@ fn check_payer(acts: &[Act], expected: (u32, usize, bool)) {
         let llm = Llm::new(limits()).expect("client");
         let server = Server::start(acts.to_vec()).await;
         let mut payer = Careful { left: 2, asked: 0 };
-        let result = llm.ask_paying(&endpoint(OpenAi, &server), &plain(), None, &mut payer).await;
+        let result = llm.ask_with_policy(&endpoint(OpenAi, &server), &plain(), None, &mut payer).await;
         (payer.asked, server.requests().len(), result.is_ok())
     });
     assert_eq!(found, expected);

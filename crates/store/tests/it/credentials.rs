@@ -126,7 +126,7 @@ async fn last_credential_is_not_deleted(store: &Store) {
         store.delete_identity(&id(user), ISSUER, subject, &an_event("identity.delete", subject, 2)).await
     };
     assert_eq!(gone("ada", "s-grace").await, Err(StoreError::NotFound { what: Resource::Identity }));
-    assert_eq!(gone("grace", "s-grace").await, Err(StoreError::LastWayIn));
+    assert_eq!(gone("grace", "s-grace").await, Err(StoreError::LastCredential));
     assert_eq!(subjects(store, "grace").await, ["s-grace"]);
     // Proven by mail, so that nothing goes.
     let event = an_event("email.verify", "grace", 3);

@@ -9,7 +9,7 @@ const LOOK: ConnectOptions = ConnectOptions {
     max_connections: 2,
     acquire_timeout: std::time::Duration::from_secs(10),
     busy_timeout: std::time::Duration::from_secs(5),
-    look_only: true,
+    read_only: true,
 };
 
 #[tokio::test]

@@ -181,7 +181,7 @@ async fn foreign_sqlite_file_is_not_changed() {
         let before = std::fs::read(file.path()).unwrap();
         let writing = Store::connect(&file.url(), &ConnectOptions::default()).await;
         assert_eq!(writing.as_ref().err(), (!ours).then_some(&StoreError::ForeignDatabase), "{statements}");
-        let look = ConnectOptions { look_only: true, ..ConnectOptions::default() };
+        let look = ConnectOptions { read_only: true, ..ConnectOptions::default() };
         let looking = Store::connect(&file.url(), &look).await.unwrap();
         assert_eq!(looking.check_schema().await.is_ok(), ours, "{statements}");
         if !ours {

@@ -1,6 +1,6 @@
 //! One moment of everything, and what must hold together, on both databases.
 
-use store::{Fault, Snapshot, Store, VersionOf};
+use store::{IntegrityFault, Snapshot, Store, VersionOf};
 
 use crate::databases::{PostgresDatabase, SqliteFile, a_diagram, a_generation, a_version, migrated, record};
 
@@ -32,7 +32,7 @@ async fn snapshot_is_consistent(store: &Store) {
     assert_eq!(read(store.begin_snapshot().await.unwrap()).await.0, 500);
     add(store, 501).await;
     assert_eq!(read(store.begin_snapshot().await.unwrap()).await.0, 501);
-    assert_eq!(store.list_faults().await.unwrap(), Vec::<Fault>::new());
+    assert_eq!(store.find_integrity_faults().await.unwrap(), Vec::<IntegrityFault>::new());
 }
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn snapshot_of_sqlite() {
         .execute(&mut file.raw().await)
         .await
         .unwrap();
-    let faults = store.list_faults().await.unwrap();
+    let faults = store.find_integrity_faults().await.unwrap();
     let found: Vec<_> = faults.iter().map(|fault| (fault.what, fault.count)).collect();
     assert_eq!(
         found,
@@ -77,7 +77,7 @@ async fn snapshot_of_postgres() {
         .execute(&mut database.raw().await)
         .await
         .unwrap();
-    assert_eq!(store.list_faults().await.unwrap().len(), 1);
+    assert_eq!(store.find_integrity_faults().await.unwrap().len(), 1);
     store.close().await;
     database.drop().await;
 }
