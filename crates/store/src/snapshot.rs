@@ -86,6 +86,14 @@ impl Store {
         }))
     }
 
+    /// Every row as a line of JSON, see [`Snapshot::list_rows`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn dump(&self, line: impl FnMut(&str)) -> Result<(), StoreError> {
+        self.begin_snapshot().await?.list_rows(line).await.map(drop)
+    }
+
     /// Writes a snapshot into a new SQLite file, without blocking writers. SQLite only.
     ///
     /// # Errors

@@ -107,8 +107,7 @@ async fn fill(store: &Store) {
 
 async fn lines(store: &Store) -> Vec<String> {
     let mut lines = Vec::new();
-    let mut snapshot = store.begin_snapshot().await.unwrap();
-    snapshot.list_rows(|line| lines.push(line.to_owned())).await.unwrap();
+    store.dump(|line| lines.push(line.to_owned())).await.unwrap();
     lines
 }
 
