@@ -38,7 +38,7 @@ pub enum StoreError {
     NotEmpty(FolderContents),
     #[error("A folder cannot lie in itself or in one of its subfolders.")]
     FolderCycle,
-    #[error("Folders are nested at most {most} deep. Choose an outer folder.")]
+    #[error("At most {most} folders can be nested. Choose an outer folder.")]
     FolderTooDeep { most: i64 },
     #[error("The generation is of another diagram than its version.")]
     OtherDiagram,
