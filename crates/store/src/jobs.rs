@@ -1,7 +1,7 @@
 //! A job queue in a table, shared by all processes. Does not execute jobs.
 //!
-//! A worker leases a job until `run_at` and renews the lease ([`Store::renew_job_lease`]); an expired lease is taken over. A
-//! worker name is unique per lease, so that a replaced worker can neither continue nor end the job.
+//! A worker leases a job until `run_at` and renews the lease ([`Store::renew_job_lease`]); an expired lease is taken
+//! over. A worker name is unique per lease, so that a replaced worker can neither continue nor end the job.
 
 use crate::audit::record_audit;
 use crate::fence::END_JOB;

@@ -6,7 +6,8 @@
 //! [`StoreError::Misconfigured`], [`StoreError::Internal`]); `# Errors` lists others.
 //!
 //! Guarantees: a call that returned `Ok` is on disk (SQLite: write-ahead log, `synchronous=FULL`), so a process killed
-//! right afterwards loses nothing; a generation and its version are written together or not at all; a version is immutable.
+//! right afterwards loses nothing; a generation and its version are written together or not at all; a version is
+//! immutable.
 //!
 //! Read next: `pool.rs` (one SQL text for two databases), `generations.rs` (the central write), `migrate.rs`.
 

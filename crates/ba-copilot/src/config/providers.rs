@@ -1,4 +1,5 @@
-//! `[providers]`: keys and addresses of model providers. Fields, documentation and secrets come from [`llm::PROVIDERS`].
+//! `[providers]`: keys and addresses of model providers. Settings, documentation and secrets come from
+//! [`llm::PROVIDERS`].
 
 use std::{collections::BTreeMap, fmt::Write as _, sync::LazyLock};
 

@@ -113,9 +113,10 @@ impl Config {
 impl Inspection {
     /// Whether a setting whose name begins like this is known to be wrong.
     pub fn is_wrong_in(&self, section: &str) -> bool {
-        self.problems.iter().any(
-            |problem| matches!(&problem.error, ConfigError::Value { key, .. } | ConfigError::Type { key, .. } if key.starts_with(section)),
-        )
+        self.problems.iter().any(|problem| match &problem.error {
+            ConfigError::Value { key, .. } | ConfigError::Type { key, .. } => key.starts_with(section),
+            _ => false,
+        })
     }
 
     /// A setting by its name, also one that this part of the program has no field for.
