@@ -38,7 +38,7 @@ pub async fn rotate(app: &App, caller: &Caller) -> Result<Rotated, Error> {
     let webhooks = webhooks::reseal(app, &id, &sealer).await?;
     let keys = provider_keys::reseal(app, &id, &sealer).await?;
     let mut rotated = Rotated { keys, webhooks, second_factors: 0 };
-    store.forget_data_keys().await?;
+    store.delete_unused_data_keys().await?;
     for person in every(|page| async move { store.list_users(&page).await }).await? {
         if person.second_factor.is_some() {
             totp::reseal(app, &person).await?;

@@ -40,7 +40,7 @@ impl App {
     /// # Errors
     /// When it cannot be opened.
     pub async fn with_store_to_look_at(self) -> Result<App, Error> {
-        self.with_store_by(&ConnectOptions { look_only: true, ..ConnectOptions::default() }).await
+        self.with_store_by(&ConnectOptions { read_only: true, ..ConnectOptions::default() }).await
     }
 
     /// The same as [`App::with_store`], without making it current and without what seals: for those who look at the tables alone.

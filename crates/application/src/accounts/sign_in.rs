@@ -185,7 +185,7 @@ pub(crate) async fn begin(app: &App, person: User, from: &From) -> Result<NewSes
     let proven = person.password_hash.as_deref();
     store.create_session(&session, &secrets::hash(&device), proven, &event).await?;
     let attempts_before = now.plus_seconds(-WINDOW_S.max(mail_limits::WINDOW_S));
-    store.forget_expired(now, attempts_before, now.plus_seconds(-DEVICE_S)).await?;
+    store.delete_expired_credentials(now, attempts_before, now.plus_seconds(-DEVICE_S)).await?;
     Ok(NewSession { secret, device, person, max_age_s })
 }
 

@@ -187,7 +187,7 @@ async fn new_user(app: &App, newcomer: Newcomer) -> Result<NewUser, Error> {
 
 fn made(app: &App, result: Result<User, StoreError>) -> Result<User, Error> {
     match result {
-        Err(StoreError::Conflict { constraint: "e-mail address" }) => {
+        Err(StoreError::Conflict { constraint: store::Constraint::EmailAddress }) => {
             Err(Error::Conflict("Somebody has this e-mail address already.".to_owned()))
         }
         other => {

@@ -220,8 +220,8 @@ impl Reservation<'_> {
     }
 }
 
-impl llm::Payer for Reservation<'_> {
-    async fn pays_again(&mut self) -> bool {
+impl llm::RetryPolicy for Reservation<'_> {
+    async fn allow_retry(&mut self) -> bool {
         let pays = self.reserve().await.is_ok();
         // Where it does not, that attempt was the last one.
         self.lost = self.lost.saturating_add(u32::from(pays));

@@ -144,7 +144,7 @@ impl Run<'_> {
             let mut tell = |delta: &str| watch(self.watcher, Event::Delta(delta.to_owned()));
             let tell: Option<&mut (dyn FnMut(&str) + Send)> =
                 if self.watcher.is_some() { Some(&mut tell) } else { None };
-            self.app.llm.ask_paying(&endpoint, &question, tell, &mut held).await
+            self.app.llm.ask_with_policy(&endpoint, &question, tell, &mut held).await
         };
         // All questions of one diagram share one time, or four slow answers would take four times as long as promised.
         let answer = told.around(tokio::time::timeout_at(deadline, asked)).await;

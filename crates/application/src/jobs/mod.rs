@@ -255,7 +255,7 @@ pub async fn put_back(app: &App, job: &Job, worker: &str) -> Result<(), Error> {
 pub async fn forget_old(app: &App) -> Result<(), Error> {
     let (store, now) = (store(app)?, app.clock.now_us());
     store.forget_ended_jobs(now.plus_seconds(-KEPT_S)).await?;
-    store.forget_deliveries(now.plus_seconds(-webhooks::KEPT_S)).await?;
-    store.forget_requests(now).await?;
+    store.delete_old_deliveries(now.plus_seconds(-webhooks::KEPT_S)).await?;
+    store.delete_expired_requests(now).await?;
     Ok(())
 }

@@ -118,7 +118,7 @@ async fn keep_holding(app: &App, job: &Job, worker: &str) {
         beat.tick().await;
         let until = app.clock.now_us().plus_seconds(jobs::LEASE_S);
         // A database that is away for a moment takes the job from nobody.
-        if let Ok(false) = store.hold_job(&job.id, worker, until).await {
+        if let Ok(false) = store.renew_job_lease(&job.id, worker, until).await {
             return;
         }
     }

@@ -74,7 +74,7 @@ fn docs_of_metrics_are_current() {
 fn docs_of_settings_are_current() {
     let page = format!(
         "# Settings\n\nMade by `cargo xtask codegen`; do not edit.\n\n```toml\n{}```\n",
-        config::DEFAULT_TOML
+        *config::DEFAULT_TOML
     );
     check("docs/config.md", &page);
 }

@@ -144,7 +144,7 @@ async fn expired_worker_loses_its_job_and_cannot_complete_it() {
     let done = ended(&app, &job).await;
     assert_eq!((&done["status"], &done["attempts"]), (&json!("done"), &json!(2)), "{done}");
     // The dead one wakes up, and whatever it does counts for nothing.
-    assert!(!store.hold_job(&held.id, "dead", now.plus_seconds(900)).await.expect("asked"));
+    assert!(!store.renew_job_lease(&held.id, "dead", now.plus_seconds(900)).await.expect("asked"));
     let end = JobEnd::Failed("x: y".to_owned());
     assert!(!store.end_job(&held.id, "dead", now, &end).await.expect("asked"));
     let late = application::jobs::carry_out(&app.app, &held, "dead").await.expect("carried out");

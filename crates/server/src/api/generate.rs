@@ -17,7 +17,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 use tracing::Instrument;
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::schema::{Object, ObjectBuilder, SchemaType, Type},
+};
 
 use super::jobs::JobReply;
 use crate::{
@@ -34,6 +37,16 @@ use application::{
     session::{TraceEntry, Written},
 };
 use telemetry::trace;
+
+/// The providers are a table, so the description is not a comment.
+#[expect(deprecated, reason = "every other field has one `example`")]
+fn provider_schema() -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .description(Some(format!("Provider: {}. Default: the configured one.", config::provider_values())))
+        .example(Some("builtin".into()))
+        .build()
+}
 
 /// What to draw, and who writes it.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -56,8 +69,7 @@ pub struct GenerateBody {
     /// Kept for later: the viewer that must show the diagram.
     #[expect(dead_code, reason = "part of the contract")]
     target: Option<String>,
-    /// `builtin`, `openrouter`, `openai`, `anthropic`, `gemini` or `compatible`; the configuration decides if not said.
-    #[schema(example = "builtin")]
+    #[schema(schema_with = provider_schema)]
     provider: Option<String>,
     /// The model's name at that provider.
     model: Option<String>,

@@ -96,7 +96,7 @@ pub enum Changes {
 /// One wrong part of the input.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct FieldProblem {
-    /// Which part.
+    /// Name of the field, query parameter or header; `requirements[3]` for an item of a list.
     #[schema(example = "message")]
     pub path: String,
     /// What is wrong.

@@ -57,7 +57,7 @@ impl PostgresDatabase {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("ba_copilot_test_{}_{count}", std::process::id());
         let mut admin = PgConnection::connect(&server).await.unwrap();
-        // Sorting as people do (small letters beside capitals), so that a forgotten `collate "C"` shows.
+        // A natural-language collation, so that a forgotten `collate "C"` shows.
         let sql = format!(
             "create database {name} template template0 encoding 'UTF8' locale 'C' locale_provider icu icu_locale 'und'"
         );
@@ -164,7 +164,7 @@ pub(crate) fn a_version(id: &str, of: VersionOf) -> NewVersion {
     }
 }
 
-/// Something that nobody in particular did to `subject`, some seconds after noon.
+/// An event on `subject` without a user, some seconds after noon.
 pub(crate) fn an_event(action: &'static str, subject: &str, seconds: i64) -> NewAuditEvent {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);

@@ -1,8 +1,8 @@
-//! How people come in besides a password: identities elsewhere and recovery codes; and a new e-mail address.
+//! Credentials besides the password: external identities, recovery codes, and a change of the e-mail address.
 
 use store::{
-    CodePurpose, CredentialEvents, Identity, NewUser, OneTimeCode, SecondFactor, Store, StoreError, TimeUs,
-    User, UserId, UserUpdate,
+    CodePurpose, Constraint, CredentialEvents, Field, Identity, NewUser, OneTimeCode, Resource, SecondFactor,
+    Store, StoreError, TimeUs, User, UserId, UserUpdate,
 };
 
 use crate::databases::{NOON, PostgresDatabase, SqliteFile, an_event, migrated, project};
@@ -10,26 +10,26 @@ use crate::databases::{NOON, PostgresDatabase, SqliteFile, an_event, migrated, p
 const ISSUER: &str = "https://accounts.example.com";
 
 #[tokio::test]
-async fn ways_in_on_sqlite() {
+async fn credentials_on_sqlite() {
     let file = SqliteFile::new();
-    tell(&file.migrated().await).await;
+    check_all(&file.migrated().await).await;
 }
 
 #[tokio::test]
-async fn ways_in_on_postgres() {
+async fn credentials_on_postgres() {
     let Some(database) = PostgresDatabase::new().await else { return };
     let store = migrated(&database.url()).await;
-    tell(&store).await;
+    check_all(&store).await;
     store.close().await;
     database.drop().await;
 }
 
-async fn tell(store: &Store) {
-    identities_are_somebodys_once(store).await;
-    the_last_way_in_stays(store).await;
-    recovery_codes_are_good_once(store).await;
-    an_address_changes_when_it_is_free(store).await;
-    nothing_is_left_of_who_leaves(store).await;
+async fn check_all(store: &Store) {
+    identity_belongs_to_one_user(store).await;
+    last_credential_is_not_deleted(store).await;
+    recovery_code_is_accepted_once(store).await;
+    email_changes_to_an_unused_address(store).await;
+    deleted_user_leaves_no_personal_data(store).await;
 }
 
 fn id(text: &str) -> UserId {
@@ -79,28 +79,29 @@ async fn subjects(store: &Store, user: &str) -> Vec<String> {
     store.list_identities(&id(user)).await.unwrap().into_iter().map(|it| it.subject).collect()
 }
 
-async fn identities_are_somebodys_once(store: &Store) {
+async fn identity_belongs_to_one_user(store: &Store) {
     person(store, "ada", true, None).await.unwrap();
     person(store, "grace", false, Some("s-grace")).await.unwrap();
     assert_eq!(store.find_identity(ISSUER, "s-grace").await.unwrap().user_id, id("grace"));
     // A person whose identity is taken is not made by half.
     let taken = person(store, "eve", false, Some("s-grace")).await.unwrap_err();
-    assert_eq!(taken, StoreError::Conflict { constraint: "identity" });
-    assert_eq!(store.find_user(&id("eve")).await.unwrap_err(), StoreError::NotFound { what: "user" });
+    assert_eq!(taken, StoreError::Conflict { constraint: Constraint::Identity });
+    assert_eq!(store.find_user(&id("eve")).await.unwrap_err(), StoreError::NotFound { what: Resource::User });
 
-    // Ada has a password and a factor of before her address was proven: both go, and nothing is written if the identity is taken.
+    // Ada has a password and a factor from before her address was verified: both are revoked, unless the identity is
+    // taken: then nothing is written.
     let set = an_event("second_factor.set", "ada", 1);
     let factor = SecondFactor { sealed: "sealed", step: 7 };
     store.set_second_factor(&id("ada"), Some(factor), &["r".to_owned()], None, &set).await.unwrap();
     let taken = link(store, "s-grace", "ada", "ada@example.com").await;
-    assert_eq!(taken.unwrap_err(), StoreError::Conflict { constraint: "identity" });
+    assert_eq!(taken.unwrap_err(), StoreError::Conflict { constraint: Constraint::Identity });
     assert!(store.find_user(&id("ada")).await.unwrap().password_hash.is_some());
     for (user, email) in [("eve", "eve@example.com"), ("ada", "grace@example.com")] {
-        let nobody = link(store, "s-eve", user, email).await;
-        assert_eq!(nobody.unwrap_err(), StoreError::NotFound { what: "user" }, "{user} {email}");
+        let missing = link(store, "s-eve", user, email).await;
+        assert_eq!(missing.unwrap_err(), StoreError::NotFound { what: Resource::User }, "{user} {email}");
     }
     let nul = link(store, "s\0", "ada", "ada@example.com").await;
-    assert_eq!(nul.unwrap_err(), StoreError::Invalid { what: "subject" });
+    assert_eq!(nul.unwrap_err(), StoreError::Invalid { what: Field::Subject });
     let linked = link(store, "S-ADA", "ada", "ada@example.com").await.unwrap();
     assert!(linked.verified_at.is_some(), "the address is proven");
     assert_eq!((linked.password_hash, linked.second_factor), (None, None));
@@ -116,16 +117,16 @@ async fn identities_are_somebodys_once(store: &Store) {
     // Letter by letter, and only together with the issuer.
     for (issuer, subject) in [(ISSUER, "s-ada"), ("https://accounts.example.org", "S-ADA")] {
         let found = store.find_identity(issuer, subject).await;
-        assert_eq!(found, Err(StoreError::NotFound { what: "identity" }), "{issuer} {subject}");
+        assert_eq!(found, Err(StoreError::NotFound { what: Resource::Identity }), "{issuer} {subject}");
     }
 }
 
-async fn the_last_way_in_stays(store: &Store) {
+async fn last_credential_is_not_deleted(store: &Store) {
     let gone = async |user: &str, subject: &str| {
         store.delete_identity(&id(user), ISSUER, subject, &an_event("identity.delete", subject, 2)).await
     };
-    assert_eq!(gone("ada", "s-grace").await, Err(StoreError::NotFound { what: "identity" }));
-    assert_eq!(gone("grace", "s-grace").await, Err(StoreError::LastWayIn));
+    assert_eq!(gone("ada", "s-grace").await, Err(StoreError::NotFound { what: Resource::Identity }));
+    assert_eq!(gone("grace", "s-grace").await, Err(StoreError::LastCredential));
     assert_eq!(subjects(store, "grace").await, ["s-grace"]);
     // Proven by mail, so that nothing goes.
     let event = an_event("email.verify", "grace", 3);
@@ -138,21 +139,21 @@ async fn the_last_way_in_stays(store: &Store) {
     store.create_code("of grace", CodePurpose::VerifyEmail, &code).await.unwrap();
     store.verify_email("of grace", &id("grace"), &event, &event).await.unwrap();
     link(store, "s-grace-2", "grace", "grace@example.com").await.unwrap();
-    // Both at once: one of them stays.
+    // Concurrently: one of them stays.
     let (one, two) = tokio::join!(gone("grace", "s-grace"), gone("grace", "s-grace-2"));
     assert_eq!([&one, &two].iter().filter(|it| it.is_ok()).count(), 1, "{one:?} {two:?}");
     assert_eq!(subjects(store, "grace").await.len(), 1);
-    // Whoever has a password needs none.
+    // With a password, none is needed.
     gone("ada", "S-ADA").await.unwrap();
     assert_eq!(subjects(store, "ada").await, [""; 0]);
 }
 
-async fn recovery_codes_are_good_once(store: &Store) {
+async fn recovery_code_is_accepted_once(store: &Store) {
     let ada = id("ada");
     let hashes = |prefix: &str| (0..10).map(|n| format!("{prefix}-{n}")).collect::<Vec<_>>();
     let made = |n| an_event("recovery_codes.create", "ada", n);
     let none = store.replace_recovery_codes(&ada, &hashes("a"), None, &made(4)).await;
-    assert_eq!(none, Err(StoreError::NotFound { what: "second factor" }));
+    assert_eq!(none, Err(StoreError::NotFound { what: Resource::SecondFactor }));
     let set = an_event("second_factor.set", "ada", 5);
     store
         .set_second_factor(&ada, Some(SecondFactor { sealed: "sealed", step: 7 }), &hashes("a"), None, &set)
@@ -161,9 +162,9 @@ async fn recovery_codes_are_good_once(store: &Store) {
     let uses = async |user: &str, hash: &str| {
         store.use_recovery_code(&id(user), hash, &an_event("recovery_code.use", user, 6)).await.unwrap()
     };
-    assert!(!uses("grace", "a-1").await, "somebody else's");
+    assert!(!uses("grace", "a-1").await, "a code of another user");
     let (one, two) = tokio::join!(uses("ada", "a-1"), uses("ada", "a-1"));
-    assert!(one != two, "once, also of two at the same time");
+    assert!(one != two, "accepted once, also concurrently");
     assert_eq!(store.count_recovery_codes(&ada).await.unwrap(), 9);
     store.replace_recovery_codes(&ada, &hashes("b"), None, &made(7)).await.unwrap();
     assert!(!uses("ada", "a-2").await && uses("ada", "b-2").await);
@@ -176,7 +177,7 @@ async fn recovery_codes_are_good_once(store: &Store) {
     assert_eq!(store.count_recovery_codes(&ada).await.unwrap(), 0);
 }
 
-async fn an_address_changes_when_it_is_free(store: &Store) {
+async fn email_changes_to_an_unused_address(store: &Store) {
     let ada = id("ada");
     let code = |email: &str| OneTimeCode {
         user_id: Some(id("ada")),
@@ -189,16 +190,19 @@ async fn an_address_changes_when_it_is_free(store: &Store) {
     let [verified, changed] = ["email.verify", "email.change"].map(|action| an_event(action, "ada", 9));
     let open =
         async |secret: &str, user: &str| store.verify_email(secret, &id(user), &verified, &changed).await;
-    let missing = Err(StoreError::NotFound { what: "link" });
-    // A link is of one account, whoever is signed in.
+    let missing = Err(StoreError::NotFound { what: Resource::Link });
+    // A token belongs to one account, whichever is signed in.
     assert_eq!(open("verify", "grace").await, missing);
     store.create_code("taken", CodePurpose::VerifyEmail, &code("grace@example.com")).await.unwrap();
     assert_eq!(open("verify", "ada").await, missing, "the newer one replaced it");
-    assert_eq!(open("taken", "ada").await, Err(StoreError::Conflict { constraint: "e-mail address" }));
+    assert_eq!(
+        open("taken", "ada").await,
+        Err(StoreError::Conflict { constraint: Constraint::EmailAddress })
+    );
     assert!(store.find_code("reset", CodePurpose::ResetPassword, NOON).await.is_ok(), "nothing was written");
     store.create_code("verify", CodePurpose::VerifyEmail, &code("ada@example.org")).await.unwrap();
     open("verify", "ada").await.unwrap();
-    assert_eq!(open("verify", "ada").await, missing, "good once");
+    assert_eq!(open("verify", "ada").await, missing, "accepted once");
     assert_eq!(store.find_user_by_email("ada@example.org").await.unwrap().id, ada);
     // What went to the old address does not work any more.
     assert!(store.find_code("reset", CodePurpose::ResetPassword, NOON).await.is_err());
@@ -213,7 +217,7 @@ async fn an_address_changes_when_it_is_free(store: &Store) {
     assert_eq!((changed.name.as_str(), changed.disabled_at, changed.admin), ("Ada", Some(event.at), false));
 }
 
-async fn nothing_is_left_of_who_leaves(store: &Store) {
+async fn deleted_user_leaves_no_personal_data(store: &Store) {
     let grace = id("grace");
     let set = an_event("second_factor.set", "grace", 11);
     store

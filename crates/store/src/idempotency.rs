@@ -1,58 +1,48 @@
-//! Requests that are carried out once, however often they are sent: what became of each, by the hash of the key that its
-//! caller chose. Never sees the key, and never opens an answer.
+//! Idempotent requests: the outcome of each, by the hash of its idempotency key. Never sees the key, and never
+//! decrypts an answer.
 
 use crate::pool::in_transaction;
 use crate::row::row;
 use crate::{Store, StoreError, TimeUs};
 
-/// A request that is to be carried out once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OnceRequest {
-    /// A hash of what it asks for: the same key for something else is a mistake.
+pub struct IdempotentRequest {
+    /// A hash of the request: the same key with another request is an error.
     pub fingerprint: String,
-    /// Which attempt carries it out.
+    /// The attempt that carries it out.
     pub attempt: String,
     /// Until when that attempt is believed to be alive.
     pub lease_until: TimeUs,
-    /// The id of what it changed, once it has.
+    /// The id of the changed resource, if any yet.
     pub subject: Option<String>,
-    /// What was answered, sealed; none until then.
+    /// The encrypted answer, when there is one.
     pub answer: Option<String>,
 }
 
-row!(OnceRequest { fingerprint, attempt, lease_until, subject, answer });
+row!(IdempotentRequest { fingerprint, attempt, lease_until, subject, answer });
 
-/// A request that comes in.
 #[derive(Debug, Clone, Copy)]
 pub struct NewRequest<'a> {
-    /// The hash of the key.
     pub key_hash: &'a str,
-    /// A hash of what it asks for.
+    /// A hash of the request.
     pub fingerprint: &'a str,
-    /// A name for this attempt, never used before.
+    /// A unique name of this attempt.
     pub attempt: &'a str,
-    /// Until when this attempt is to be believed alive.
+    /// Until when this attempt is believed to be alive.
     pub lease_until: TimeUs,
-    /// Until when the key is remembered.
+    /// How long the key is stored.
     pub expires_at: TimeUs,
 }
 
-/// Notes in the transaction of a change that it was made for this request. Nothing, if another attempt has taken over.
-pub(crate) const MARK_REQUEST: &str = "\
-    update idempotent_requests set subject = coalesce(subject, $3) where key_hash = $1 and attempt = $2";
-
 impl Store {
-    /// Begins to carry out a request. None if this attempt is to do so; otherwise what is known of the one before.
+    /// Starts a request. `None` if this attempt carries it out; else the state of the earlier one.
     ///
-    /// An attempt that is not believed alive any more and has changed nothing is replaced by this one.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// Replaces an attempt whose lease has expired and that has changed nothing.
     pub async fn begin_request(
         &self,
         request: &NewRequest<'_>,
         now: TimeUs,
-    ) -> Result<Option<OnceRequest>, StoreError> {
+    ) -> Result<Option<IdempotentRequest>, StoreError> {
         Ok(in_transaction!(&self.pool, tx => {
             let begun = sqlx::query(
                 "insert into idempotent_requests \
@@ -81,11 +71,8 @@ impl Store {
         }))
     }
 
-    /// This attempt is still alive. False if another one has taken over.
-    ///
-    /// # Errors
-    /// Only those of the database.
-    pub async fn hold_request(
+    /// Renews the lease of an attempt. False if another one has taken over.
+    pub async fn renew_request_lease(
         &self,
         key_hash: &str,
         attempt: &str,
@@ -98,11 +85,8 @@ impl Store {
         Ok(held > 0)
     }
 
-    /// Keeps the answer of a request that changed something. One that changed nothing is forgotten, so that it may be sent
-    /// again.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// Stores the answer of a request that changed something. A request that changed nothing is deleted, so that it
+    /// can be sent again.
     pub async fn end_request(
         &self,
         key_hash: &str,
@@ -118,11 +102,8 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets requests whose time is over, some at a time.
-    ///
-    /// # Errors
-    /// Only those of the database.
-    pub async fn forget_requests(&self, now: TimeUs) -> Result<(), StoreError> {
+    /// Deletes a batch of expired requests.
+    pub async fn delete_expired_requests(&self, now: TimeUs) -> Result<(), StoreError> {
         in_transaction!(&self.pool, tx => {
             sqlx::query(
                 "delete from idempotent_requests where key_hash in (select key_hash from idempotent_requests \

@@ -1,8 +1,8 @@
-//! The thread on which requests run, apart from the caller's: no reply can hold up anyone's clock.
+//! The thread that runs requests, apart from the caller's, so that no reply can delay the caller's time limits.
 //!
-//! The transport reads for as long as bytes are at hand. With the connection served by another thread, a server that
-//! floods would keep it reading past every time limit; here both share one thread and take turns, and the caller's own
-//! limits run elsewhere. Nor does anything log here: the transport's messages contain bodies, at `error` even.
+//! The transport reads while bytes are available. If another thread served the connection, a flooding server would
+//! keep it reading past every limit; here both share one thread and alternate, and the limits run on the caller's
+//! thread. Nothing logs here: the transport's messages contain bodies, even at `error`.
 
 use std::future::Future;
 use std::io;
@@ -14,27 +14,27 @@ use tokio::task::JoinHandle;
 use tracing::dispatcher::Dispatch;
 use tracing::instrument::WithSubscriber;
 
-/// Where a request says its words, if anyone listens.
-pub(crate) type Words = Option<mpsc::UnboundedSender<String>>;
+/// Where a request sends text deltas, if there is a listener.
+pub(crate) type Deltas = Option<mpsc::UnboundedSender<String>>;
 
-/// Whom the words are told, and whether anything was told yet: what was said cannot be unsaid.
+/// The receiver of text deltas, and whether it got any: delivered text cannot be taken back.
 pub(crate) struct Listener<'a> {
     on_delta: Option<&'a mut (dyn FnMut(&str) + Send)>,
-    pub(crate) told: bool,
+    pub(crate) delivered: bool,
 }
 
 impl<'a> Listener<'a> {
     pub(crate) fn none() -> Self {
-        Self { on_delta: None, told: false }
+        Self { on_delta: None, delivered: false }
     }
 
     pub(crate) fn new(on_delta: &'a mut (dyn FnMut(&str) + Send)) -> Self {
-        Self { on_delta: Some(on_delta), told: false }
+        Self { on_delta: Some(on_delta), delivered: false }
     }
 
-    pub(crate) fn tell(&mut self, text: &str) {
+    pub(crate) fn deliver(&mut self, text: &str) {
         if let Some(on_delta) = self.on_delta.as_mut() {
-            self.told = true;
+            self.delivered = true;
             on_delta(text);
         }
     }
@@ -42,12 +42,12 @@ impl<'a> Listener<'a> {
 
 /// The thread ends with the last clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Lane {
+pub(crate) struct Executor {
     handle: Handle,
     _end: Arc<oneshot::Sender<()>>,
 }
 
-impl Lane {
+impl Executor {
     pub(crate) fn start() -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
@@ -58,25 +58,25 @@ impl Lane {
 
     /// Runs one request to its end, or until this future is dropped. `None` if the request panicked.
     ///
-    /// The way for words has no bound of its own: a reply has one.
+    /// The channel is unbounded because the reply is bounded.
     pub(crate) async fn run<F>(
         &self,
         listener: &mut Listener<'_>,
-        request: impl FnOnce(Words) -> F,
+        request: impl FnOnce(Deltas) -> F,
     ) -> Option<F::Output>
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        let (say, mut said) = mpsc::unbounded_channel();
-        let words = listener.on_delta.is_some().then_some(say);
-        let mut running = Running(self.handle.spawn(request(words).with_subscriber(Dispatch::none())));
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let deltas = listener.on_delta.is_some().then_some(sender);
+        let mut running = Running(self.handle.spawn(request(deltas).with_subscriber(Dispatch::none())));
         loop {
             tokio::select! {
                 biased;
-                Some(word) = said.recv() => listener.tell(&word),
+                Some(delta) = receiver.recv() => listener.deliver(&delta),
                 result = &mut running.0 => {
-                    while let Ok(word) = said.try_recv() {
-                        listener.tell(&word);
+                    while let Ok(delta) = receiver.try_recv() {
+                        listener.deliver(&delta);
                     }
                     return result.ok();
                 }
@@ -85,7 +85,7 @@ impl Lane {
     }
 }
 
-/// A request that ends when nobody waits for it any more.
+/// Aborts the request when it is dropped.
 struct Running<T>(JoinHandle<T>);
 
 impl<T> Drop for Running<T> {

@@ -1,25 +1,22 @@
-//! Links that are good once: to set up, to prove an e-mail address, to choose a new password, to finish signing in.
+//! One-time tokens: for setup, e-mail verification, password reset and the second step of signing in.
 
-use crate::generations::check_text;
 use crate::pool::{in_transaction, on_pool};
 use crate::row::row;
-use crate::{Store, StoreError, TimeUs, UserId};
+use crate::text::check_text;
+use crate::{Field, Resource, Store, StoreError, TimeUs, UserId};
 
-/// What a link is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CodePurpose {
-    /// Make the first person.
+    /// Create the first user.
     SetUp,
-    /// Prove that an e-mail address is theirs.
+    /// Verify an e-mail address.
     VerifyEmail,
-    /// Choose a new password.
     ResetPassword,
-    /// The password was right; the second factor is to come.
+    /// The password was accepted; the second factor is missing.
     SecondFactor,
 }
 
 impl CodePurpose {
-    /// The word in the database.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -31,40 +28,36 @@ impl CodePurpose {
     }
 }
 
-/// A link that waits to be used.
+/// An unused one-time token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OneTimeCode {
-    /// Whose it is, if anybody's.
     pub user_id: Option<UserId>,
-    /// The e-mail address that it was sent to, if to one.
     pub email: Option<String>,
-    /// When it was made.
     pub created_at: TimeUs,
-    /// Until when it is good.
     pub expires_at: TimeUs,
 }
 
 row!(OneTimeCode { user_id, email, created_at, expires_at });
 
 impl Store {
-    /// Keeps a code, by the hash of its secret. Earlier codes of the same person for the same purpose end.
+    /// Stores a token by the hash of its secret. Earlier tokens of the same user and purpose are deleted.
     ///
     /// # Errors
-    /// [`StoreError::Invalid`] if the e-mail address cannot be kept.
+    /// [`StoreError::Invalid`] if the e-mail address holds U+0000.
     pub async fn create_code(
         &self,
         secret_hash: &str,
         purpose: CodePurpose,
         code: &OneTimeCode,
     ) -> Result<(), StoreError> {
-        check_text("e-mail address", code.email.as_deref().unwrap_or_default())?;
+        check_text(Field::EmailAddress, code.email.as_deref().unwrap_or_default())?;
         in_transaction!(&self.pool, tx => {
             if let Some(user) = &code.user_id {
-                // Of two links that are asked for at once, the second one waits here and then ends the first.
+                // Serializes concurrent requests: the second waits here and then deletes the first token.
                 sqlx::query("update users set updated_at = updated_at where id = $1")
                     .bind(user).execute(&mut *tx).await?;
             }
-            // Somebody may be signing in twice at once; a password is reset once.
+            // Several sign-ins may be in progress at once; a password reset may not.
             if purpose != CodePurpose::SecondFactor {
                 sqlx::query("delete from one_time_codes where purpose = $1 and user_id = $2")
                     .bind(purpose.as_str()).bind(&code.user_id).execute(&mut *tx).await?;
@@ -80,10 +73,10 @@ impl Store {
         Ok(())
     }
 
-    /// A code that is still good, without using it up.
+    /// A valid token, without using it.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if it is not, or not any more.
+    /// [`StoreError::NotFound`] if it is unknown, used or expired.
     pub async fn find_code(
         &self,
         secret_hash: &str,
@@ -97,13 +90,10 @@ impl Store {
             )
             .bind(secret_hash).bind(purpose.as_str()).bind(now).fetch_optional(db).await
         })?
-        .ok_or(StoreError::NotFound { what: "link" })
+        .ok_or(StoreError::NotFound { what: Resource::Link })
     }
 
-    /// Whether any code waits for this purpose.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// True if an unused token for this purpose exists.
     pub async fn has_code(&self, purpose: CodePurpose, now: TimeUs) -> Result<bool, StoreError> {
         Ok(on_pool!(&self.pool, db => {
             sqlx::query_scalar("select exists (select 1 from one_time_codes where purpose = $1 and expires_at > $2)")
@@ -111,10 +101,10 @@ impl Store {
         })?)
     }
 
-    /// Uses up a code: of two who try, one gets it.
+    /// Uses a token: of concurrent callers, one succeeds.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if it is not good, or not any more.
+    /// [`StoreError::NotFound`] if it is unknown, used or expired.
     pub async fn take_code(
         &self,
         secret_hash: &str,
@@ -128,6 +118,6 @@ impl Store {
             )
             .bind(secret_hash).bind(purpose.as_str()).bind(now).fetch_optional(&mut *tx).await?
         });
-        taken.ok_or(StoreError::NotFound { what: "link" })
+        taken.ok_or(StoreError::NotFound { what: Resource::Link })
     }
 }

@@ -1,20 +1,20 @@
-//! What must be true of everything that is kept, beyond what the tables themselves demand. Only looks.
+//! Integrity checks beyond the constraints of the tables. Read-only.
 //!
-//! A copied file may be whole to SQLite and yet tell of half a transaction; so a restored backup is asked what the program relies on.
+//! A copied file may be intact for SQLite and hold half a transaction, so a restored backup is checked for what the
+//! program relies on.
 
 use crate::pool::{Pool, on_pool};
 use crate::{Store, StoreError};
 
-/// Something that does not hold together.
+/// A failed check.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// What is wrong, in a few words, for example `diagrams whose versions are not all there`.
+pub struct IntegrityFault {
+    /// A few words, for example `diagrams whose versions are not all there`.
     pub what: &'static str,
-    /// How many of them.
     pub count: i64,
 }
 
-/// What is wrong, and how many there are of it.
+/// Each check: what is wrong, and a query that counts it.
 const INVARIANTS: [(&str, &str); 8] = [
     (
         "diagrams whose versions are not all there",
@@ -64,7 +64,7 @@ const INVARIANTS: [(&str, &str); 8] = [
     ),
 ];
 
-/// What keeps what was signed, and the audit trail, from being changed.
+/// Triggers that make versions and the audit log immutable.
 const GUARDS: [&str; 5] = [
     "approvals_never_change",
     "audit_events_never_change",
@@ -74,15 +74,12 @@ const GUARDS: [&str; 5] = [
 ];
 
 impl Store {
-    /// Everything that does not hold together; nothing if all is well. Reads everything, and needs this program's schema.
-    ///
-    /// # Errors
-    /// Only those of the database.
-    pub async fn list_faults(&self) -> Result<Vec<Fault>, StoreError> {
+    /// All failed checks. Reads every row, and needs this program's schema.
+    pub async fn find_integrity_faults(&self) -> Result<Vec<IntegrityFault>, StoreError> {
         let mut faults = Vec::new();
         let mut add = |what, count| {
             if count > 0 {
-                faults.push(Fault { what, count });
+                faults.push(IntegrityFault { what, count });
             }
         };
         let guards: Vec<String> = match &self.pool {
@@ -99,7 +96,7 @@ impl Store {
                     .fetch_all(readers)
                     .await?
             }
-            // Foreign keys are checked by the server when it makes them, which is after the rows are there.
+            // PostgreSQL checks foreign keys when a restore creates them, after the rows.
             Pool::Postgres(pool) => {
                 let unchecked = "select count(*) from pg_constraint where not convalidated";
                 add(

@@ -1,8 +1,8 @@
-//! Hearing that something has changed, instead of asking again and again. Never says what: whoever hears reads.
+//! Change notifications, instead of polling. A notification says that something changed, not what.
 //!
-//! On PostgreSQL the server tells every process that listens (triggers on `audit_events` and `jobs`); a SQLite file is served
-//! by one process, which tells itself. What another program writes to the file is not heard, so listeners also look from time
-//! to time.
+//! On PostgreSQL, triggers on `audit_events` and `jobs` notify every listening process. A SQLite file is served by
+//! one process, which notifies itself; changes by other programs are missed, so listeners also poll at long
+//! intervals.
 
 use sqlx::postgres::PgListener;
 use tokio::sync::watch;
@@ -10,12 +10,12 @@ use tokio::sync::watch;
 use crate::pool::Pool;
 use crate::{Store, StoreError};
 
-/// What the triggers call.
+/// The channel of the triggers.
 const CHANNEL: &str = "ba_copilot";
 
-/// Hears that something has changed.
+/// Waits for notifications.
 #[derive(Debug)]
-pub struct Changes(Way);
+pub struct Notifications(Way);
 
 #[derive(Debug)]
 enum Way {
@@ -24,12 +24,12 @@ enum Way {
 }
 
 impl Store {
-    /// Begins to listen. On PostgreSQL this takes a connection until it is dropped.
+    /// Starts to listen. On PostgreSQL this holds a connection until it is dropped.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] if the server does not answer now.
-    pub async fn listen(&self) -> Result<Changes, StoreError> {
-        Ok(Changes(match &self.pool {
+    pub async fn listen(&self) -> Result<Notifications, StoreError> {
+        Ok(Notifications(match &self.pool {
             Pool::Sqlite { committed, .. } => Way::Here(committed.subscribe()),
             Pool::Postgres(pool) => {
                 let mut listener = PgListener::connect_with(pool).await?;
@@ -40,18 +40,19 @@ impl Store {
     }
 }
 
-impl Changes {
-    /// Waits until something may have changed since the last call, however often.
+impl Notifications {
+    /// Waits until something may have changed since the last call.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] if the connection broke and could not be made again: listen anew, and look meanwhile.
+    /// [`StoreError::Unavailable`] if the connection broke and could not be restored: listen again, and read
+    /// meanwhile.
     pub async fn next(&mut self) -> Result<(), StoreError> {
         match &mut self.0 {
             Way::Here(committed) => {
                 committed.changed().await.map_err(|_| StoreError::unavailable("the store is closed"))
             }
             Way::Server(listener) => {
-                // None is a connection that was made again: something may have been missed.
+                // `None` is a restored connection: notifications may have been lost.
                 let _ = listener.try_recv().await?;
                 while listener.next_buffered().is_some() {}
                 Ok(())

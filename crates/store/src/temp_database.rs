@@ -1,6 +1,5 @@
-//! Whole databases of a PostgreSQL server: one to try a backup in, and putting it in the place of another.
-//!
-//! Never touches what is in them. SQLite has files instead, and nothing here to ask.
+//! Databases of a PostgreSQL server: a temporary one to restore a backup into, and replacing another one by it. Does
+//! not read their contents. SQLite uses files instead.
 
 use std::str::FromStr;
 
@@ -10,23 +9,23 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use crate::pool::Pool;
 use crate::{Store, StoreError};
 
-/// All names of databases to try something in begin so; the second when they were made follows.
+/// Prefix of temporary databases; the second of their creation follows.
 const PREFIX: &str = "ba_copilot_scratch_";
-/// The server's longest name, in bytes.
+/// PostgreSQL's limit on names, in bytes.
 const MAX_NAME: usize = 63;
 
-/// A database beside the one of a URL, made as that one was and still empty.
-pub struct Scratch {
+/// An empty database on the server of a URL, with the same encoding and collation.
+pub struct TempDatabase {
     beside: PgConnectOptions,
     name: String,
 }
 
-impl Scratch {
-    /// Makes one on the server of `url`. Of those that programs left behind when they were killed, the ones older than a day go.
+impl TempDatabase {
+    /// Creates one on the server of `url`. Deletes those older than a day, which killed programs left behind.
     ///
     /// # Errors
     /// [`StoreError::Misconfigured`] if the user may not create databases.
-    pub async fn create(url: &str, now_s: i64, unique: &str) -> Result<Scratch, StoreError> {
+    pub async fn create(url: &str, now_s: i64, unique: &str) -> Result<TempDatabase, StoreError> {
         let beside = Self::named(url, "")?.beside;
         let mut admin = PgConnection::connect_with(&beside).await?;
         let left: Vec<String> =
@@ -38,7 +37,7 @@ impl Scratch {
             let made =
                 name.trim_start_matches(PREFIX).split('_').next().and_then(|it| it.parse::<i64>().ok());
             if made.is_some_and(|made| made < now_s - 86_400) {
-                // Somebody else's, or still in use: then it stays.
+                // Owned by another user, or in use: left alone.
                 let drop = format!("drop database if exists {}", quoted(&name));
                 let _ = sqlx::query(AssertSqlSafe(drop)).execute(&mut admin).await;
             }
@@ -54,29 +53,25 @@ impl Scratch {
             _ => error.into(),
         })?;
         admin.close().await?;
-        Ok(Scratch { beside, name })
+        Ok(TempDatabase { beside, name })
     }
 
-    /// One that is there, to be dropped.
+    /// An existing one, to be dropped.
     ///
     /// # Errors
-    /// When the URL cannot be read.
-    pub fn named(url: &str, name: &str) -> Result<Scratch, StoreError> {
+    /// [`StoreError::Misconfigured`] if the URL cannot be parsed.
+    pub fn named(url: &str, name: &str) -> Result<TempDatabase, StoreError> {
         let beside = PgConnectOptions::from_str(url)
             .map_err(|_| StoreError::misconfigured("The PostgreSQL URL cannot be read."))?;
-        Ok(Scratch { beside, name: name.to_owned() })
+        Ok(TempDatabase { beside, name: name.to_owned() })
     }
 
-    /// Its name on the server.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Away with it, whoever is connected.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// Drops it and its connections.
     pub async fn drop(self) -> Result<(), StoreError> {
         let mut admin = PgConnection::connect_with(&self.beside).await?;
         let drop = format!("drop database if exists {} with (force)", quoted(&self.name));
@@ -85,19 +80,20 @@ impl Scratch {
         Ok(())
     }
 
-    /// Puts it in the place of the database of the URL, which is called `kept` afterwards, or rather what this returns; both or
-    /// neither. Nobody may be connected to either.
+    /// Renames the database of the URL to the returned name, which ends with `suffix`, and this one to its name; both
+    /// or neither.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] if somebody is connected, [`StoreError::Misconfigured`] if the user does not own the database.
-    pub async fn take_place(self, suffix: &str) -> Result<String, StoreError> {
+    /// [`StoreError::Unavailable`] if either has connections, [`StoreError::Misconfigured`] if the user does not own
+    /// the database.
+    pub async fn replace_original(self, suffix: &str) -> Result<String, StoreError> {
         let place = self.beside.get_database().unwrap_or(self.beside.get_username()).to_owned();
         let mut base = place.clone();
         while base.len() + suffix.len() > MAX_NAME {
             base.pop();
         }
         let kept = format!("{base}{suffix}");
-        // Not even the one who renames may be connected to it.
+        // This connection must not be to either database.
         let mut admin = PgConnection::connect_with(&self.beside.clone().database("postgres")).await?;
         let mut tx = admin.begin().await?;
         for (from, to) in [(&place, &kept), (&self.name, &place)] {
@@ -108,7 +104,7 @@ impl Scratch {
                      `alter database … owner to …`.",
                 ),
                 sqlx::Error::Database(it) if it.code().as_deref() == Some("55006") => {
-                    StoreError::unavailable("somebody is connected to the database that is to be replaced")
+                    StoreError::unavailable("the database to be replaced has other connections")
                 }
                 _ => error.into(),
             })?;
@@ -119,9 +115,9 @@ impl Scratch {
     }
 }
 
-/// What to say so that a new database sorts and writes as this one.
+/// Options that give a new database the same encoding and collation.
 async fn like_this_one(db: &mut PgConnection) -> Result<String, StoreError> {
-    // Columns came and went with versions of the server, so the row is read as JSON.
+    // The columns differ between versions of the server, so the row is read as JSON.
     let row: (String, String, Option<String>, String, String) = sqlx::query_as(
         "select pg_encoding_to_char(d.encoding)::text, coalesce(j.it ->> 'datlocprovider', 'c'), \
          coalesce(j.it ->> 'datlocale', j.it ->> 'daticulocale'), d.datcollate::text, d.datctype::text \
@@ -152,20 +148,14 @@ fn literal(text: &str) -> String {
 
 impl Store {
     /// The major version of the server, such as 15; none on SQLite.
-    ///
-    /// # Errors
-    /// Only those of the database.
     pub async fn server_major(&self) -> Result<Option<u32>, StoreError> {
         let Pool::Postgres(pool) = &self.pool else { return Ok(None) };
         let number: String = sqlx::query_scalar("show server_version_num").fetch_one(pool).await?;
         Ok(number.parse::<u32>().ok().map(|number| number / 10_000))
     }
 
-    /// Whether there is no table in it, of anybody.
-    ///
-    /// # Errors
-    /// Only those of the database.
-    pub async fn is_blank(&self) -> Result<bool, StoreError> {
+    /// True if the database has no table of any program.
+    pub async fn has_no_tables(&self) -> Result<bool, StoreError> {
         let question = match &self.pool {
             Pool::Sqlite { .. } => "select count(*) from sqlite_schema",
             Pool::Postgres(_) => {
@@ -178,10 +168,8 @@ impl Store {
         Ok(count == 0)
     }
 
-    /// How many others are connected to this database; 0 on SQLite, which cannot tell. This store must hold one connection at most.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// The number of other connections to this database; 0 on SQLite, where it is unknown. This store must hold at
+    /// most one connection.
     pub async fn count_other_clients(&self) -> Result<i64, StoreError> {
         let Pool::Postgres(pool) = &self.pool else { return Ok(0) };
         let others = "select count(*) from pg_stat_activity where datname = current_database() \
