@@ -49,7 +49,7 @@ impl Scope {
 /// Who is calling.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    who: Who,
+    principal: Principal,
     /// The session, if they came with one, and when it began.
     session: Option<(SessionId, TimeUs)>,
     /// The token and its scopes, if they came with one.
@@ -59,7 +59,7 @@ pub struct Caller {
 }
 
 #[derive(Debug, Clone)]
-enum Who {
+enum Principal {
     /// The one owner of a server that has no accounts.
     Local,
     /// Another process of the same installation, which checks and sees nothing that is kept.
@@ -71,32 +71,32 @@ enum Who {
 impl Caller {
     /// The one owner of a server that only this machine reaches and that has no accounts; also the command line.
     pub fn local() -> Self {
-        Caller { who: Who::Local, session: None, token: None, fence: None }
+        Caller { principal: Principal::Local, session: None, token: None, fence: None }
     }
 
     /// Another process of the same installation, which may check and sees nothing that is kept.
     pub fn service() -> Self {
-        Caller { who: Who::Service, session: None, token: None, fence: None }
+        Caller { principal: Principal::Service, session: None, token: None, fence: None }
     }
 
     /// Somebody in whose name the command line acts.
-    pub(super) fn in_the_name_of(person: User) -> Self {
-        Caller { who: Who::Person(Box::new(person)), session: None, token: None, fence: None }
+    pub(super) fn as_user(person: User) -> Self {
+        Caller { principal: Principal::Person(Box::new(person)), session: None, token: None, fence: None }
     }
 
-    pub(super) fn by_session(person: User, session: SessionId, began: TimeUs) -> Self {
+    pub(super) fn from_session(person: User, session: SessionId, began: TimeUs) -> Self {
         Caller {
-            who: Who::Person(Box::new(person)),
+            principal: Principal::Person(Box::new(person)),
             session: Some((session, began)),
             token: None,
             fence: None,
         }
     }
 
-    pub(super) fn by_token(person: User, token: TokenId, scopes: &str) -> Self {
+    pub(super) fn from_token(person: User, token: TokenId, scopes: &str) -> Self {
         let scopes = scopes.split_whitespace().map(str::to_owned).collect();
         Caller {
-            who: Who::Person(Box::new(person)),
+            principal: Principal::Person(Box::new(person)),
             session: None,
             token: Some((token, scopes)),
             fence: None,
@@ -104,16 +104,16 @@ impl Caller {
     }
 
     /// The same caller, whose changes count only while the fence holds.
-    pub(super) fn fenced(mut self, fence: Fence) -> Self {
+    pub(super) fn with_fence(mut self, fence: Fence) -> Self {
         self.fence = Some(fence);
         self
     }
 
     /// The person; none where nobody has to say who they are.
     pub fn person(&self) -> Option<&User> {
-        match &self.who {
-            Who::Person(person) => Some(person),
-            Who::Local | Who::Service => None,
+        match &self.principal {
+            Principal::Person(person) => Some(person),
+            Principal::Local | Principal::Service => None,
         }
     }
 
@@ -139,13 +139,10 @@ impl Caller {
 
     /// Nobody has to say who they are.
     pub fn is_local(&self) -> bool {
-        matches!(self.who, Who::Local)
+        matches!(self.principal, Principal::Local)
     }
 
     /// Whether the token, if they came with one, allows this.
-    ///
-    /// # Errors
-    /// When it does not.
     pub fn may(&self, scope: Scope) -> Result<(), Error> {
         match &self.token {
             Some((_, scopes)) if !scopes.iter().any(|word| word == scope.word()) => Err(Error::Forbidden(
@@ -156,9 +153,6 @@ impl Caller {
     }
 
     /// The person, for what only people with an account can do.
-    ///
-    /// # Errors
-    /// When there are no accounts, or the token does not allow it.
     pub fn account(&self) -> Result<&User, Error> {
         self.may(Scope::Account)?;
         self.person().ok_or_else(|| {
@@ -171,20 +165,14 @@ impl Caller {
 
     /// The person, for what proves who they are: password, second factor, recovery codes, e-mail address, identities and tokens.
     /// A token is not enough, or whoever has it for a day could make it last.
-    ///
-    /// # Errors
-    /// When there are no accounts, or the caller came with a token.
     pub fn in_person(&self) -> Result<&User, Error> {
         let person = self.account()?;
-        self.not_by_token("change how its owner signs in, or create tokens")?;
+        self.reject_token("change how its owner signs in, or create tokens")?;
         Ok(person)
     }
 
     /// Refuses callers who came with a token.
-    ///
-    /// # Errors
-    /// When the caller did; the message says what a token cannot do.
-    pub(super) fn not_by_token(&self, what: &str) -> Result<(), Error> {
+    pub(super) fn reject_token(&self, what: &str) -> Result<(), Error> {
         match self.token {
             None => Ok(()),
             Some(_) => Err(Error::Forbidden(format!(
@@ -194,22 +182,19 @@ impl Caller {
     }
 
     /// For what only those who run the server may do.
-    ///
-    /// # Errors
-    /// When the caller does not.
     pub fn admin(&self) -> Result<(), Error> {
         self.may(Scope::Account)?;
-        match &self.who {
-            Who::Local => Ok(()),
-            Who::Person(person) if person.admin => Ok(()),
-            Who::Person(_) | Who::Service => {
+        match &self.principal {
+            Principal::Local => Ok(()),
+            Principal::Person(person) if person.admin => Ok(()),
+            Principal::Person(_) | Principal::Service => {
                 Err(Error::Forbidden("Only an administrator of this server may do this. Ask one.".to_owned()))
             }
         }
     }
 
     /// The event that says that this caller did something now.
-    pub(super) fn did(
+    pub(super) fn audit_event(
         &self,
         app: &App,
         action: &'static str,
@@ -241,9 +226,6 @@ impl Caller {
 }
 
 /// The store of a process that keeps things.
-///
-/// # Errors
-/// When this process keeps nothing.
 pub(super) fn store(app: &App) -> Result<&Store, Error> {
     app.store.as_ref().ok_or_else(|| {
         Error::Unavailable(
@@ -254,7 +236,7 @@ pub(super) fn store(app: &App) -> Result<&Store, Error> {
 
 /// A project that the caller may enter.
 #[derive(Debug, Clone)]
-pub struct Entered {
+pub struct ProjectAccess {
     /// The project.
     pub project: Project,
     /// What the caller is in it.
@@ -262,37 +244,33 @@ pub struct Entered {
 }
 
 /// Lets the caller into a project as at least `need`.
-///
-/// # Errors
-/// Not found if they are no member; forbidden if they are less than `need` or their token does not allow it; a conflict
-/// if something is to be changed in a project that is put away.
-pub(super) async fn enter(
+pub(super) async fn authorize_project(
     app: &App,
     caller: &Caller,
     project: &ProjectId,
     need: Role,
-) -> Result<Entered, Error> {
-    let entered = enter_any(app, caller, project, need).await?;
-    if need > Role::Viewer && entered.project.archived_at.is_some() {
+) -> Result<ProjectAccess, Error> {
+    let access = authorize_project_any_state(app, caller, project, need).await?;
+    if need > Role::Viewer && access.project.archived_at.is_some() {
         return Err(Error::Conflict(
             "This project is archived, so nothing in it changes. Restore it first.".to_owned(),
         ));
     }
-    Ok(entered)
+    Ok(access)
 }
 
 /// The same, also into a project that is put away.
-pub(super) async fn enter_any(
+pub(super) async fn authorize_project_any_state(
     app: &App,
     caller: &Caller,
     project: &ProjectId,
     need: Role,
-) -> Result<Entered, Error> {
+) -> Result<ProjectAccess, Error> {
     let store = store(app)?;
-    let role = match &caller.who {
-        Who::Local => Some(Role::Owner),
-        Who::Service => None,
-        Who::Person(person) => store.find_role(project, &person.id).await?,
+    let role = match &caller.principal {
+        Principal::Local => Some(Role::Owner),
+        Principal::Service => None,
+        Principal::Person(person) => store.find_role(project, &person.id).await?,
     };
     let role = role.ok_or(Error::NotFound("project"))?;
     caller.may(if need == Role::Viewer { Scope::Read } else { Scope::Write })?;
@@ -305,43 +283,46 @@ pub(super) async fn enter_any(
             need.as_str()
         )));
     }
-    Ok(Entered { project, role })
+    Ok(ProjectAccess { project, role })
 }
 
 /// Lets the caller at a diagram, as at least `need` in its project.
-pub(super) async fn enter_diagram(
+pub(super) async fn authorize_diagram(
     app: &App,
     caller: &Caller,
     diagram: &str,
     need: Role,
-) -> Result<(Diagram, Entered), Error> {
+) -> Result<(Diagram, ProjectAccess), Error> {
     let id = DiagramId::parse(diagram).map_err(|_| Error::NotFound("diagram"))?;
     let diagram = store(app)?.find_diagram(&id).await?;
-    let entered = enter_for("diagram", app, caller, &diagram.project_id, need).await?;
-    Ok((diagram, entered))
+    let access = authorize_resource("diagram", app, caller, &diagram.project_id, need).await?;
+    Ok((diagram, access))
 }
 
 /// Lets the caller into the project of a thing that they asked for. Where they may not, there is no such thing: that it
 /// is somewhere is nobody else's business.
-pub(super) async fn enter_for(
+pub(super) async fn authorize_resource(
     what: &'static str,
     app: &App,
     caller: &Caller,
     project: &ProjectId,
     need: Role,
-) -> Result<Entered, Error> {
-    enter(app, caller, project, need).await.map_err(|error| match error {
+) -> Result<ProjectAccess, Error> {
+    authorize_project(app, caller, project, need).await.map_err(|error| match error {
         Error::NotFound(_) => Error::NotFound(what),
         other => other,
     })
 }
 
 /// So often a change is tried that is made whatever is there now.
-const TRIES: u32 = 50;
+const MAX_TRIES: u32 = 50;
 
 /// Makes a change of what the caller has seen; or, if they say that it may be anything, of what is there: again, if somebody else
 /// changes it between the look and the change.
-pub(super) async fn unless_seen<T, F>(seen: Option<i64>, mut change: impl FnMut() -> F) -> Result<T, Error>
+pub(super) async fn retry_on_conflict<T, F>(
+    expected_revision: Option<i64>,
+    mut change: impl FnMut() -> F,
+) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
 {
@@ -349,7 +330,7 @@ where
     loop {
         tries += 1;
         match change().await {
-            Err(Error::Changed(_)) if seen.is_none() && tries < TRIES => (),
+            Err(Error::Changed(_)) if expected_revision.is_none() && tries < MAX_TRIES => (),
             done => return done,
         }
     }

@@ -77,18 +77,12 @@ pub struct App {
 
 impl App {
     /// A product without memory.
-    ///
-    /// # Errors
-    /// When the HTTPS client cannot be built.
     pub fn stateless(config: Config, clock: Clock) -> Result<App, Error> {
         let llm = Llm::new(config.llm_limits()).map_err(|error| Error::Unavailable(error.to_string()))?;
         App::with_llm(config, clock, llm, false)
     }
 
     /// A product without memory whose model follows a script; for tests of everything but vendors.
-    ///
-    /// # Errors
-    /// When the configuration of messages cannot be used.
     pub fn scripted(config: Config, clock: Clock, script: Script) -> Result<App, Error> {
         let llm = Llm::scripted(script, config.llm_limits());
         App::with_llm(config, clock, llm, true)
@@ -99,8 +93,9 @@ impl App {
         let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let cpu = CpuPool::new(cores, checker.limits().threads);
         let remote = config.mcp_server_url().map(|url| RemoteChecker::new(url, &config.mcp));
-        let generator = RemoteGenerator::of(&config).map_err(Error::Unavailable)?;
-        let oidc = Provider::of(&config, &clock).map_err(|error| Error::Unavailable(error.to_string()))?;
+        let generator = RemoteGenerator::from_config(&config).map_err(Error::Unavailable)?;
+        let oidc =
+            Provider::from_config(&config, &clock).map_err(|error| Error::Unavailable(error.to_string()))?;
         let shared_memory =
             SharedMemory::new(&config.redis).map_err(|error| Error::Unavailable(error.to_string()))?;
         let verdicts = match &shared_memory {
@@ -140,9 +135,6 @@ impl App {
     }
 
     /// Seals what must be read again.
-    ///
-    /// # Errors
-    /// Where nothing is kept.
     pub fn sealer(&self) -> Result<&Sealer, Error> {
         self.sealer.as_ref().ok_or_else(|| {
             Error::Unavailable(

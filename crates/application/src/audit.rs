@@ -6,7 +6,7 @@ use store::{AuditEvent, AuditFilter, AuditOf, Cursor, PageRequest, ProjectId, Ro
 
 use super::{
     Error,
-    access::{Caller, enter_any, project_id, store},
+    access::{Caller, authorize_project_any_state, project_id, store},
     list_filters::EventsAsked,
 };
 use crate::app::App;
@@ -25,9 +25,6 @@ pub enum ExportForm {
 
 impl ExportForm {
     /// The form of a word.
-    ///
-    /// # Errors
-    /// When there is no such form.
     pub fn parse(word: &str) -> Result<Self, Error> {
         match word {
             "jsonl" => Ok(ExportForm::Jsonl),
@@ -56,9 +53,6 @@ pub struct Export {
 
 impl Export {
     /// The next events, newest first; none at the end. There may be no event among them although more follow.
-    ///
-    /// # Errors
-    /// When the database does not answer.
     pub async fn next_events(&mut self) -> Result<Option<Vec<AuditEvent>>, Error> {
         let Some(request) = self.next.take() else { return Ok(None) };
         let of = self.project.as_ref().map_or(AuditOf::Everyone, AuditOf::Project);
@@ -75,9 +69,6 @@ impl Export {
 
 /// Carries away what happened in a project, of what is asked for. That somebody does is an event itself, and the first
 /// that goes out.
-///
-/// # Errors
-/// When the caller is no owner of it, or nobody knows what is asked for.
 pub async fn export_project_events(
     app: &App,
     caller: &Caller,
@@ -85,14 +76,11 @@ pub async fn export_project_events(
     asked: &EventsAsked,
     form: ExportForm,
 ) -> Result<Export, Error> {
-    let entered = enter_any(app, caller, &project_id(id)?, Role::Owner).await?;
-    begin(app, caller, Some(entered.project.id), asked, form).await
+    let access = authorize_project_any_state(app, caller, &project_id(id)?, Role::Owner).await?;
+    begin(app, caller, Some(access.project.id), asked, form).await
 }
 
 /// Carries away what happened on the server, of what is asked for.
-///
-/// # Errors
-/// When the caller does not run it, or nobody knows what is asked for.
 pub async fn export_events(
     app: &App,
     caller: &Caller,
@@ -113,7 +101,7 @@ async fn begin(
     let filter = asked.read()?;
     let subject = project.as_ref().map_or(SERVER, ProjectId::as_str);
     let details = json!({"format": form.word()});
-    let event = caller.did(app, "audit.export", project.as_ref(), subject, &details)?;
+    let event = caller.audit_event(app, "audit.export", project.as_ref(), subject, &details)?;
     // Before the first of them goes out: nobody carries anything away unseen.
     store(app)?.record_audit_event(&event).await?;
     let next = Some(PageRequest::first(store::MAX_PAGE_LIMIT));

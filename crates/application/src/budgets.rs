@@ -12,7 +12,7 @@ use store::{
 
 use super::{
     Error,
-    access::{Caller, Scope, enter, enter_any, project_id, store},
+    access::{Caller, Scope, authorize_project, authorize_project_any_state, project_id, store},
 };
 use crate::app::App;
 
@@ -61,7 +61,7 @@ pub struct Standing {
 }
 
 impl Standing {
-    fn of(state: BudgetState, now: TimeUs) -> Self {
+    fn from_state(state: BudgetState, now: TimeUs) -> Self {
         let BudgetState { budget, used } = state;
         let since = match budget.limits.period {
             // Nothing was counted before it was there.
@@ -116,73 +116,71 @@ pub fn dollars(micro_usd: i64) -> String {
     format!("${whole}{}", small.trim_end_matches('0'))
 }
 
-enum Entered {
+enum AuthorizedOwner {
     User(UserId),
     Project(ProjectId),
 }
 
-impl Entered {
-    fn of(&self) -> BudgetOf<'_> {
+impl AuthorizedOwner {
+    fn as_ref(&self) -> BudgetOf<'_> {
         match self {
-            Entered::User(user) => BudgetOf::User(user),
-            Entered::Project(project) => BudgetOf::Project(project),
+            AuthorizedOwner::User(user) => BudgetOf::User(user),
+            AuthorizedOwner::Project(project) => BudgetOf::Project(project),
         }
     }
 
     fn project(&self) -> Option<&ProjectId> {
         match self {
-            Entered::User(_) => None,
-            Entered::Project(project) => Some(project),
+            AuthorizedOwner::User(_) => None,
+            AuthorizedOwner::Project(project) => Some(project),
         }
     }
 
     fn user(&self) -> Option<&UserId> {
         match self {
-            Entered::User(user) => Some(user),
-            Entered::Project(_) => None,
+            AuthorizedOwner::User(user) => Some(user),
+            AuthorizedOwner::Project(_) => None,
         }
     }
 }
 
-async fn find_user(app: &App, caller: &Caller, id: &str) -> Result<Entered, Error> {
+async fn find_user(app: &App, caller: &Caller, id: &str) -> Result<AuthorizedOwner, Error> {
     caller.admin()?;
     let id = UserId::parse(id).map_err(|_| Error::NotFound("user"))?;
-    Ok(Entered::User(store(app)?.find_user(&id).await?.id))
+    Ok(AuthorizedOwner::User(store(app)?.find_user(&id).await?.id))
 }
 
 /// Lets in who may see a budget.
-async fn enter_to_see(app: &App, caller: &Caller, owner: &Owner) -> Result<Entered, Error> {
+async fn authorize_read(app: &App, caller: &Caller, owner: &Owner) -> Result<AuthorizedOwner, Error> {
     match owner {
-        Owner::Me => Ok(Entered::User(caller.account()?.id.clone())),
+        Owner::Me => Ok(AuthorizedOwner::User(caller.account()?.id.clone())),
         Owner::User(user) => find_user(app, caller, user).await,
         Owner::Project(project) => {
-            let entered = enter_any(app, caller, &project_id(project)?, Role::Editor).await?;
-            Ok(Entered::Project(entered.project.id))
+            let access =
+                authorize_project_any_state(app, caller, &project_id(project)?, Role::Editor).await?;
+            Ok(AuthorizedOwner::Project(access.project.id))
         }
     }
 }
 
 /// Lets in who decides on a budget.
-async fn enter_to_decide(app: &App, caller: &Caller, owner: &Owner) -> Result<Entered, Error> {
+async fn authorize_update(app: &App, caller: &Caller, owner: &Owner) -> Result<AuthorizedOwner, Error> {
     caller.may(Scope::Account)?;
     match owner {
         Owner::Me => find_user(app, caller, caller.account()?.id.as_str()).await,
         Owner::User(user) => find_user(app, caller, user).await,
         Owner::Project(project) => {
-            let entered = enter(app, caller, &project_id(project)?, Role::Owner).await?;
-            Ok(Entered::Project(entered.project.id))
+            let access = authorize_project(app, caller, &project_id(project)?, Role::Owner).await?;
+            Ok(AuthorizedOwner::Project(access.project.id))
         }
     }
 }
 
 /// A budget and what is used of it.
-///
-/// # Errors
-/// When there is none, or the caller may not see it.
 pub async fn find_budget(app: &App, caller: &Caller, owner: &Owner) -> Result<Standing, Error> {
-    let entered = enter_to_see(app, caller, owner).await?;
+    let access = authorize_read(app, caller, owner).await?;
     let now = app.clock.now_us();
-    Ok(Standing::of(store(app)?.find_budget(entered.of(), calendar(now)).await?, now))
+    Ok(Standing::from_state(store(app)?.find_budget(access.as_ref(), calendar(now)).await?, now))
 }
 
 fn limits(wanted: &Wanted) -> Result<BudgetLimits, Error> {
@@ -208,9 +206,6 @@ fn limits(wanted: &Wanted) -> Result<BudgetLimits, Error> {
 
 /// Makes a budget, or changes its limits if it is still the one that the caller knows. What was used stays used. Says
 /// whether it is new.
-///
-/// # Errors
-/// When it is not, when the caller may not decide on it, or when the limits cannot be kept.
 pub async fn set_budget(
     app: &App,
     caller: &Caller,
@@ -218,29 +213,30 @@ pub async fn set_budget(
     wanted: &Wanted,
     known: Known,
 ) -> Result<(Standing, bool), Error> {
-    let entered = enter_to_decide(app, caller, owner).await?;
+    let access = authorize_update(app, caller, owner).await?;
     let limits = limits(wanted)?;
     let store = store(app)?;
     let now = app.clock.now_us();
     let details = json!({
-        "user": entered.user().map(UserId::as_str),
+        "user": access.user().map(UserId::as_str),
         "period": limits.period.as_str(),
         "max_tokens": limits.max_tokens,
         "max_micro_usd": limits.max_micro_usd,
     });
-    let did = |id: &BudgetId| caller.did(app, "budget.set", entered.project(), id.as_str(), &details);
+    let audit_event =
+        |id: &BudgetId| caller.audit_event(app, "budget.set", access.project(), id.as_str(), &details);
     match known {
         Known::None => {
             let budget = Budget {
                 id: BudgetId::parse(app.clock.new_id("bud"))?,
-                project_id: entered.project().cloned(),
-                user_id: entered.user().cloned(),
+                project_id: access.project().cloned(),
+                user_id: access.user().cloned(),
                 limits,
                 revision: 1,
                 created_at: now,
                 updated_at: now,
             };
-            store.create_budget(&budget, &did(&budget.id)?).await.map_err(|error| match error {
+            store.create_budget(&budget, &audit_event(&budget.id)?).await.map_err(|error| match error {
                 StoreError::Conflict { .. } => Error::Changed(
                     "There is a budget already. Read it, then change it with its `ETag` as `If-Match`."
                         .to_owned(),
@@ -248,32 +244,37 @@ pub async fn set_budget(
                 other => other.into(),
             })?;
         }
-        Known::Some(seen) => {
-            let old = store.find_budget(entered.of(), calendar(now)).await.map_err(|error| match error {
-                StoreError::NotFound { .. } => Error::Changed(
-                    "There is no budget to change. Leave `If-Match` out to make one.".to_owned(),
-                ),
-                other => other.into(),
-            })?;
+        Known::Some(expected_revision) => {
+            let old =
+                store.find_budget(access.as_ref(), calendar(now)).await.map_err(|error| match error {
+                    StoreError::NotFound { .. } => Error::Changed(
+                        "There is no budget to change. Leave `If-Match` out to make one.".to_owned(),
+                    ),
+                    other => other.into(),
+                })?;
             let old = old.budget;
-            store.update_budget(&old.id, seen.unwrap_or(old.revision), &limits, &did(&old.id)?).await?;
+            store
+                .update_budget(
+                    &old.id,
+                    expected_revision.unwrap_or(old.revision),
+                    &limits,
+                    &audit_event(&old.id)?,
+                )
+                .await?;
         }
     }
-    let state = store.find_budget(entered.of(), calendar(now)).await?;
-    Ok((Standing::of(state, now), known == Known::None))
+    let state = store.find_budget(access.as_ref(), calendar(now)).await?;
+    Ok((Standing::from_state(state, now), known == Known::None))
 }
 
 /// Takes a budget away, and with it what was used: nothing limits what is spent from then on.
-///
-/// # Errors
-/// When there is none, or the caller may not decide on it.
 pub async fn delete_budget(app: &App, caller: &Caller, owner: &Owner) -> Result<(), Error> {
-    let entered = enter_to_decide(app, caller, owner).await?;
+    let access = authorize_update(app, caller, owner).await?;
     let store = store(app)?;
-    let state = store.find_budget(entered.of(), calendar(app.clock.now_us())).await?;
+    let state = store.find_budget(access.as_ref(), calendar(app.clock.now_us())).await?;
     let id = state.budget.id;
-    let details = json!({"user": entered.user().map(UserId::as_str)});
-    let event = caller.did(app, "budget.delete", entered.project(), id.as_str(), &details)?;
+    let details = json!({"user": access.user().map(UserId::as_str)});
+    let event = caller.audit_event(app, "budget.delete", access.project(), id.as_str(), &details)?;
     Ok(store.delete_budget(&id, &event).await?)
 }
 

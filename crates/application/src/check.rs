@@ -63,9 +63,6 @@ pub struct Judged {
 }
 
 /// Checks `code`: by the server of MCP_SERVER_URL if there is one and it answers, else in this process.
-///
-/// # Errors
-/// When the text is empty.
 pub async fn check_code(app: &App, code: String, engine: Engine) -> Result<Judged, Error> {
     not_empty(&code)?;
     let mut note = None;
@@ -93,39 +90,36 @@ pub async fn check_code(app: &App, code: String, engine: Engine) -> Result<Judge
 }
 
 /// Checks `code` in this process, whoever is configured to check. An empty text is a diagram that is not valid.
-///
-/// # Errors
-/// Only faults of ours.
 pub async fn check_here(app: &App, code: String, engine: Engine) -> Result<Judged, Error> {
-    let mut told = Span::part(Kind::Inside, "check");
+    let mut span = Span::part(Kind::Inside, "check");
     let known = app.checker.known(&code, engine);
-    told.set("check.remembered", known.is_some());
+    span.set("check.remembered", known.is_some());
     let checked = match known {
         Some(known) => known,
-        None => told.around(check_anew(app, code, engine)).await?,
+        None => span.around(check_uncached(app, code, engine)).await?,
     };
-    told.set("check.engine", if checked.mermaid.is_some() { "mermaid" } else { "fast" });
-    told.set("check.valid", checked.valid);
+    span.set("check.engine", if checked.mermaid.is_some() { "mermaid" } else { "fast" });
+    span.set("check.valid", checked.valid);
     count(&checked);
     Ok(Judged { by: Validator::here(&checked), checked })
 }
 
 /// Asks the other processes, then the engine.
-async fn check_anew(app: &App, code: String, engine: Engine) -> Result<Checked, Error> {
+async fn check_uncached(app: &App, code: String, engine: Engine) -> Result<Checked, Error> {
     let checker = Arc::clone(&app.checker);
     let shared = app.verdicts.as_ref().filter(|_| engine == Engine::Mermaid);
-    let Some(shared) = shared else { return work(app, code, engine).await.map(|(_, checked)| checked) };
+    let Some(shared) = shared else { return run_check(app, code, engine).await.map(|(_, checked)| checked) };
     if let Some(known) = shared.find(&code, checker.limits()).await {
         checker.remember(&code, engine, &known);
         return Ok(known);
     }
-    let (code, checked) = work(app, code, engine).await?;
-    shared.keep(&code, &checked).await;
+    let (code, checked) = run_check(app, code, engine).await?;
+    shared.store_verdict(&code, &checked).await;
     Ok(checked)
 }
 
 /// Asks the engine, and hands the text back.
-async fn work(app: &App, code: String, engine: Engine) -> Result<(String, Checked), Error> {
+async fn run_check(app: &App, code: String, engine: Engine) -> Result<(String, Checked), Error> {
     let checker = Arc::clone(&app.checker);
     let deadline = Deadline::after(app.config.check_time());
     let uses = match engine {
@@ -156,18 +150,15 @@ pub fn targets(target: Option<&str>) -> Value {
 }
 
 /// Repairs `code`.
-///
-/// # Errors
-/// When the text is empty.
 pub async fn repair_code(app: &App, code: String) -> Result<Repaired, Error> {
     not_empty(&code)?;
     let checker = app.checker.clone();
-    let mut told = Span::part(Kind::Inside, "repair");
+    let mut span = Span::part(Kind::Inside, "repair");
     let (size_bytes, deadline) = (code.len(), Deadline::after(app.config.check_time()));
     let repair = move |deadline: &Deadline| checker.repair_within(&code, deadline);
-    let repaired = told.around(app.cpu.run(Use::Engine, size_bytes, deadline, repair)).await?;
-    told.set("repair.class", class_word(&repaired));
-    told.set("repair.valid", repaired.valid);
+    let repaired = span.around(app.cpu.run(Use::Engine, size_bytes, deadline, repair)).await?;
+    span.set("repair.class", class_word(&repaired));
+    span.set("repair.valid", repaired.valid);
     for step in &repaired.steps {
         let rule = mermend::RULES.iter().map(|rule| rule.code);
         metrics::counter!("ba_copilot_repairs_total", "rule" => closed(rule, &step.rule)).increment(1);
@@ -176,9 +167,6 @@ pub async fn repair_code(app: &App, code: String) -> Result<Repaired, Error> {
 }
 
 /// What changed between two diagrams.
-///
-/// # Errors
-/// When a text is larger than what is compared, or both are not compared in time.
 pub async fn compare_code(app: &App, old: String, new: String) -> Result<Comparison, Error> {
     let most = app.checker.limits().size_bytes;
     for (path, text) in [("old", &old), ("new", &new)] {
@@ -196,9 +184,6 @@ pub async fn compare_code(app: &App, old: String, new: String) -> Result<Compari
 }
 
 /// Carries out typed changes, all or none.
-///
-/// # Errors
-/// When one of them cannot be carried out; the message names it.
 pub async fn patch_code(app: &App, code: String, operations: Vec<Operation>) -> Result<Patched, Error> {
     not_empty(&code)?;
     let checker = app.checker.clone();

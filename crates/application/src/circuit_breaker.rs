@@ -11,7 +11,7 @@ use std::{
 use reqwest::Url;
 
 /// Whether a way is open, and why it is not.
-pub(crate) struct Circuit<E> {
+pub(crate) struct CircuitBreaker<E> {
     /// Failures in a row that close it.
     most: u32,
     state: Mutex<State<E>>,
@@ -22,24 +22,24 @@ struct State<E> {
     closed: Option<E>,
 }
 
-impl<E: Clone> Circuit<E> {
+impl<E: Clone> CircuitBreaker<E> {
     /// An open way, which so many failures in a row close.
     pub(crate) fn new(most: u32) -> Self {
-        Circuit { most, state: Mutex::new(State { failures: 0, closed: None }) }
+        CircuitBreaker { most, state: Mutex::new(State { failures: 0, closed: None }) }
     }
 
     /// Why nobody is to be asked; `None` while the way is open.
-    pub(crate) fn why_closed(&self) -> Option<E> {
+    pub(crate) fn blocking_error(&self) -> Option<E> {
         self.with(|state| state.closed.clone())
     }
 
     /// There was an answer.
-    pub(crate) fn succeeded(&self) {
+    pub(crate) fn record_success(&self) {
         self.with(|state| state.failures = 0);
     }
 
     /// There was none. True if this closed the way: then the task that opens it again has to be started.
-    pub(crate) fn failed(&self, error: &E) -> bool {
+    pub(crate) fn record_failure(&self, error: &E) -> bool {
         self.with(|state| {
             state.failures += 1;
             if state.failures < self.most || state.closed.is_some() {
@@ -51,12 +51,12 @@ impl<E: Clone> Circuit<E> {
     }
 
     /// There is still none, for this reason.
-    pub(crate) fn still_closed(&self, error: E) {
+    pub(crate) fn update_error(&self, error: E) {
         self.with(|state| state.closed = Some(error));
     }
 
     /// It is back.
-    pub(crate) fn open(&self) {
+    pub(crate) fn reset(&self) {
         self.with(|state| *state = State { failures: 0, closed: None });
     }
 
@@ -78,8 +78,10 @@ pub fn shown(url: &Url) -> String {
 
 /// Asks until there is an answer, seldomer each time between the two waits; ends as soon as `ask` gives nothing to wait for,
 /// because nobody needs the way any more.
-pub(crate) async fn until_back<F>((first, most): (Duration, Duration), mut ask: impl FnMut() -> Option<F>)
-where
+pub(crate) async fn retry_with_backoff<F>(
+    (first, most): (Duration, Duration),
+    mut ask: impl FnMut() -> Option<F>,
+) where
     F: Future<Output = bool>,
 {
     let mut wait = first;

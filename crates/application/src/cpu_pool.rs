@@ -16,7 +16,7 @@ use tokio::{sync::oneshot, time::timeout};
 use crate::{Error, RETRY_AFTER_S};
 
 /// Texts up to this many bytes are light.
-const LIGHT_BYTES: usize = 4 << 10;
+const MAX_LIGHT_BYTES: usize = 4 << 10;
 /// The most that may wait, of everyone.
 const MAX_WAITING: usize = 512;
 /// The most that may wait of one person.
@@ -75,14 +75,14 @@ pub enum Use {
 
 /// Places at once, by class.
 #[derive(Debug, Clone, Copy)]
-struct Places {
+struct Slots {
     all: usize,
     of_one: usize,
     heavy_checks: usize,
     heavy_others: usize,
 }
 
-impl Places {
+impl Slots {
     /// Whether one more of this class may run for this person beside what runs. Of heavy work, each person has one place.
     fn allow<'a>(self, running: impl Iterator<Item = &'a Running>, person: &Arc<str>, class: Class) -> bool {
         let (mut all, mut own, mut of_class, mut own_of_class) = (0, 0, 0, 0);
@@ -109,7 +109,7 @@ pub struct CpuPool {
 }
 
 struct Shared {
-    places: Places,
+    slots: Slots,
     state: Mutex<State>,
 }
 
@@ -133,22 +133,22 @@ struct Running {
 struct Waiting {
     class: Class,
     deadline: Deadline,
-    place: oneshot::Sender<Place>,
+    slot: oneshot::Sender<Slot>,
 }
 
 impl Waiting {
     fn is_wanted(&self) -> bool {
-        !self.place.is_closed()
+        !self.slot.is_closed()
     }
 }
 
 /// A place of the pool, until it is dropped.
-struct Place {
+struct Slot {
     pool: CpuPool,
     id: u64,
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         self.pool.state().running.remove(&self.id);
         self.pool.dispatch();
@@ -170,7 +170,7 @@ impl CpuPool {
     /// A pool for a machine of so many cores and an engine of so many threads.
     pub fn new(cores: NonZeroUsize, engine_threads: NonZeroUsize) -> Self {
         let cores = cores.get().min(16);
-        CpuPool::with(Places {
+        CpuPool::with(Slots {
             all: cores * 2,
             of_one: cores,
             heavy_checks: (engine_threads.get() - 1).max(1),
@@ -178,16 +178,13 @@ impl CpuPool {
         })
     }
 
-    fn with(places: Places) -> Self {
-        CpuPool { shared: Arc::new(Shared { places, state: Mutex::default() }) }
+    fn with(slots: Slots) -> Self {
+        CpuPool { shared: Arc::new(Shared { slots, state: Mutex::default() }) }
     }
 
     /// Does `work` on a text of `size_bytes` on behalf of the person of this task, until its deadline is over.
     ///
     /// Work that is under way when its caller goes away is cancelled through the deadline.
-    ///
-    /// # Errors
-    /// When there is no place for it in time.
     pub async fn run<T: Send + 'static>(
         &self,
         uses: Use,
@@ -196,15 +193,15 @@ impl CpuPool {
         work: impl FnOnce(&Deadline) -> T + Send + 'static,
     ) -> Result<T, Refused> {
         let mut cancel = CancelOnDrop(Some(deadline.clone()));
-        let class = match (size_bytes <= LIGHT_BYTES, uses) {
+        let class = match (size_bytes <= MAX_LIGHT_BYTES, uses) {
             (true, _) => Class::Light,
             (false, Use::Engine) => Class::HeavyCheck,
             (false, Use::Processor) => Class::HeavyOther,
         };
-        let place = self.place(class, &deadline).await?;
+        let slot = self.slot(class, &deadline).await?;
         let work = move || {
             // Given back when the work has ended, however that was and whoever waits for it.
-            let _place = place;
+            let _slot = slot;
             work(&deadline)
         };
         let done = tokio::task::spawn_blocking(work).await.map_err(|_| Refused::Failed);
@@ -213,9 +210,9 @@ impl CpuPool {
         done
     }
 
-    async fn place(&self, class: Class, deadline: &Deadline) -> Result<Place, Refused> {
-        let (place, wait) = oneshot::channel();
-        self.state().push(person(), Waiting { class, deadline: deadline.clone(), place })?;
+    async fn slot(&self, class: Class, deadline: &Deadline) -> Result<Slot, Refused> {
+        let (slot, wait) = oneshot::channel();
+        self.state().push(person(), Waiting { class, deadline: deadline.clone(), slot })?;
         self.dispatch();
         within(deadline, wait).await?.map_err(|_| Refused::Closed)
     }
@@ -224,17 +221,17 @@ impl CpuPool {
     fn dispatch(&self) {
         let mut placed = Vec::new();
         let mut state = self.state();
-        while let Some((person, waiting)) = state.next(self.shared.places) {
+        while let Some((person, waiting)) = state.next(self.shared.slots) {
             let id = state.next_id;
             state.next_id += 1;
-            let Waiting { class, deadline, place: caller } = waiting;
+            let Waiting { class, deadline, slot: caller } = waiting;
             state.running.insert(id, Running { person, class, deadline });
-            placed.push((caller, Place { pool: self.clone(), id }));
+            placed.push((caller, Slot { pool: self.clone(), id }));
         }
         drop(state);
         // Outside the lock: a place that finds its caller gone is dropped, which takes the lock.
-        for (caller, place) in placed {
-            drop(caller.send(place));
+        for (caller, slot) in placed {
+            drop(caller.send(slot));
         }
     }
 
@@ -287,10 +284,10 @@ impl State {
     }
 
     /// The next work that may run now, and whose it is; that person's next turn is the last.
-    fn next(&mut self, places: Places) -> Option<(Arc<str>, Waiting)> {
+    fn next(&mut self, slots: Slots) -> Option<(Arc<str>, Waiting)> {
         let State { running, queue, .. } = self;
         let (turn, at) = queue.iter().enumerate().find_map(|(turn, (person, waiting))| {
-            let fits = |one: &Waiting| one.is_wanted() && places.allow(running.values(), person, one.class);
+            let fits = |one: &Waiting| one.is_wanted() && slots.allow(running.values(), person, one.class);
             Some((turn, waiting.iter().position(fits)?))
         })?;
         let (person, mut waiting) = queue.remove(turn)?;
@@ -342,10 +339,10 @@ mod tests {
 
     use super::*;
 
-    const HEAVY: usize = LIGHT_BYTES + 1;
+    const HEAVY: usize = MAX_LIGHT_BYTES + 1;
 
     fn pool() -> CpuPool {
-        CpuPool::with(Places { all: 4, of_one: 3, heavy_checks: 2, heavy_others: 2 })
+        CpuPool::with(Slots { all: 4, of_one: 3, heavy_checks: 2, heavy_others: 2 })
     }
 
     /// Work that runs until it is released or cancelled, and says when it has begun.
@@ -404,7 +401,7 @@ mod tests {
 
     #[tokio::test]
     async fn people_take_turns() {
-        let pool = CpuPool::with(Places { all: 1, of_one: 1, heavy_checks: 1, heavy_others: 1 });
+        let pool = CpuPool::with(Slots { all: 1, of_one: 1, heavy_checks: 1, heavy_others: 1 });
         let mut first = hold(&pool, "a", Use::Processor, 1);
         assert!(begins(&mut first).await);
         let order = Arc::new(Mutex::new(Vec::new()));
@@ -433,7 +430,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_deadline_includes_waiting() {
-        let pool = CpuPool::with(Places { all: 1, of_one: 1, heavy_checks: 1, heavy_others: 1 });
+        let pool = CpuPool::with(Slots { all: 1, of_one: 1, heavy_checks: 1, heavy_others: 1 });
         let mut first = hold(&pool, "a", Use::Processor, 1);
         assert!(begins(&mut first).await);
         let late = pool.run(Use::Processor, 1, Deadline::after(Duration::from_millis(20)), |_| ());
@@ -444,7 +441,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn work_is_cancelled_when_its_caller_is_gone() {
         let pool = pool();
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         let (begins, begun) = oneshot::channel();
         let inner = pool.clone();
         let task = tokio::spawn(async move {
@@ -454,18 +451,18 @@ mod tests {
                     while !deadline.exceeded() {
                         std::thread::yield_now();
                     }
-                    tell.send(()).expect("the test listens");
+                    sender.send(()).expect("the test listens");
                 })
                 .await
         });
         begun.await.expect("it began");
         task.abort();
-        told.recv_timeout(Duration::from_secs(20)).expect("it noticed");
+        receiver.recv_timeout(Duration::from_secs(20)).expect("it noticed");
     }
 
     #[tokio::test]
     async fn those_who_wait_are_counted_and_forgotten() {
-        let pool = CpuPool::with(Places { all: 1, of_one: 1, heavy_checks: 1, heavy_others: 1 });
+        let pool = CpuPool::with(Slots { all: 1, of_one: 1, heavy_checks: 1, heavy_others: 1 });
         let mut first = hold(&pool, "a", Use::Processor, 1);
         assert!(begins(&mut first).await);
         let mut waiting = Vec::new();
@@ -498,7 +495,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_gives_its_place_back() {
-        let pool = CpuPool::with(Places { all: 1, of_one: 1, heavy_checks: 1, heavy_others: 1 });
+        let pool = CpuPool::with(Slots { all: 1, of_one: 1, heavy_checks: 1, heavy_others: 1 });
         for _ in 0..2 {
             let failed = pool.run(Use::Processor, 1, Deadline::none(), |_| panic!("on purpose"));
             assert_eq!(failed.await, Err::<(), _>(Refused::Failed));

@@ -77,9 +77,6 @@ impl DataLock {
 
     /// Alone among those who make backups in a folder, when whoever does so is done. A file in it is locked, and not the folder: backups
     /// may lie in the data folder, which the one who makes them shares.
-    ///
-    /// # Errors
-    /// When the file cannot be made, or the file system knows no locks.
     pub fn wait_for(folder: &Path) -> Result<Self, DataLockError> {
         drop(open(folder)?);
         let path = folder.join(".ba-copilot.lock");

@@ -9,7 +9,7 @@ use store::{
 
 use super::{
     Error,
-    access::{Caller, Scope, enter, enter_diagram, project_id, store, unless_seen},
+    access::{Caller, Scope, authorize_diagram, authorize_project, project_id, retry_on_conflict, store},
     check::{self, Judged},
     list_filters::DiagramsAsked,
     page::{Listing, Page},
@@ -17,7 +17,7 @@ use super::{
 use crate::{app::App, clock::rfc3339};
 
 /// How many are listed where nobody turns pages.
-const LISTED: u32 = 50;
+const RECENT_LIMIT: u32 = 50;
 /// The longest title and the longest note.
 const MAX_TITLE_CHARS: usize = 200;
 const MAX_NOTE_CHARS: usize = 2_000;
@@ -25,21 +25,15 @@ const MAX_NOTE_CHARS: usize = 2_000;
 const MAX_REQUIREMENT_CHARS: usize = super::generate::MAX_MESSAGE_CHARS;
 
 /// The diagrams made last that the caller may see; none where nothing is kept.
-///
-/// # Errors
-/// When the database does not answer.
 pub async fn list_recent(app: &App, caller: &Caller) -> Result<Vec<Diagram>, Error> {
     let Some(store) = &app.store else { return Ok(Vec::new()) };
     if caller.may(Scope::Read).is_err() || (caller.person().is_none() && !caller.is_local()) {
         return Ok(Vec::new());
     }
-    Ok(store.list_diagrams_of(caller.user_id(), &PageRequest::first(LISTED)).await?.items)
+    Ok(store.list_diagrams_of(caller.user_id(), &PageRequest::first(RECENT_LIMIT)).await?.items)
 }
 
 /// The newest version of a diagram, with its requirements and trace.
-///
-/// # Errors
-/// When there is no such diagram, or the caller may not see it.
 pub async fn find(app: &App, caller: &Caller, id: &str) -> Result<Value, Error> {
     if app.store.is_none() {
         return Err(Error::NotFound("diagram"));
@@ -61,9 +55,6 @@ pub async fn find(app: &App, caller: &Caller, id: &str) -> Result<Value, Error> 
 }
 
 /// The diagrams of a project, of those that are asked for.
-///
-/// # Errors
-/// When the caller may not enter it, or nobody knows what is asked for.
 pub async fn list_diagrams(
     app: &App,
     caller: &Caller,
@@ -71,17 +62,14 @@ pub async fn list_diagrams(
     asked: &DiagramsAsked,
     listing: &Listing,
 ) -> Result<Page<Diagram>, Error> {
-    let entered = enter(app, caller, &project_id(project)?, Role::Viewer).await?;
+    let access = authorize_project(app, caller, &project_id(project)?, Role::Viewer).await?;
     let request = listing.request()?;
-    let filter = asked.read(app, &entered.project.id).await?;
-    Ok(store(app)?.list_diagrams(&entered.project.id, &filter, &request).await?.into())
+    let filter = asked.read(app, &access.project.id).await?;
+    Ok(store(app)?.list_diagrams(&access.project.id, &filter, &request).await?.into())
 }
 
 /// The diagrams of a project, of those that are asked for, whose titles have words that begin with all the words of `words`,
 /// last made first; not more than fit on a page.
-///
-/// # Errors
-/// When the caller may not enter it, or nobody knows what is asked for.
 pub async fn search_diagrams(
     app: &App,
     caller: &Caller,
@@ -90,20 +78,17 @@ pub async fn search_diagrams(
     asked: &DiagramsAsked,
     listing: &Listing,
 ) -> Result<Page<Diagram>, Error> {
-    let entered = enter(app, caller, &project_id(project)?, Role::Viewer).await?;
+    let access = authorize_project(app, caller, &project_id(project)?, Role::Viewer).await?;
     listing.request()?;
-    let limit = listing.limit.unwrap_or(LISTED);
-    let filter = asked.read(app, &entered.project.id).await?;
-    let items = store(app)?.search_diagrams(&entered.project.id, words, &filter, limit).await?;
+    let limit = listing.limit.unwrap_or(RECENT_LIMIT);
+    let filter = asked.read(app, &access.project.id).await?;
+    let items = store(app)?.search_diagrams(&access.project.id, words, &filter, limit).await?;
     Ok(Page { items, next: None })
 }
 
 /// A diagram and its newest version.
-///
-/// # Errors
-/// When there is no such diagram, or the caller may not see it.
 pub async fn find_diagram(app: &App, caller: &Caller, id: &str) -> Result<(Diagram, Version), Error> {
-    let (diagram, _) = enter_diagram(app, caller, id, Role::Viewer).await?;
+    let (diagram, _) = authorize_diagram(app, caller, id, Role::Viewer).await?;
     let version = store(app)?.find_version_number(&diagram.id, diagram.head_version).await?;
     Ok((diagram, version))
 }
@@ -120,9 +105,6 @@ pub struct Written {
 }
 
 /// Begins a diagram that a person wrote. It may be wrong: that is said with it.
-///
-/// # Errors
-/// When the caller may not write there, or the input cannot be used.
 pub async fn create_diagram(
     app: &App,
     caller: &Caller,
@@ -131,50 +113,48 @@ pub async fn create_diagram(
     folder: Option<&str>,
     written: Written,
 ) -> Result<(Diagram, Version), Error> {
-    let entered = enter(app, caller, &project_id(project)?, Role::Editor).await?;
-    let title = one_line("title", title)?;
-    let folder_id = folder.map(FolderId::parse).transpose().map_err(|_| no_such_folder())?;
+    let access = authorize_project(app, caller, &project_id(project)?, Role::Editor).await?;
+    let title = parse_title("title", title)?;
+    let folder_id = folder.map(FolderId::parse).transpose().map_err(|_| unknown_folder())?;
     let id = DiagramId::parse(app.clock.new_id("dia"))?;
-    let (version, kind) = judge(app, caller, VersionOf::Existing(id.clone()), written, None).await?;
-    let new = NewDiagram { id: id.clone(), project_id: entered.project.id.clone(), kind, title, folder_id };
+    let (version, kind) = validate_input(app, caller, VersionOf::Existing(id.clone()), written, None).await?;
+    let new = NewDiagram { id: id.clone(), project_id: access.project.id.clone(), kind, title, folder_id };
     let version = NewVersion { of: VersionOf::New(new), ..version };
-    let event = caller.did(app, "diagram.create", Some(&entered.project.id), id.as_str(), &json!({}))?;
+    let event =
+        caller.audit_event(app, "diagram.create", Some(&access.project.id), id.as_str(), &json!({}))?;
     let made = store(app)?.record_version(&version, None, &Touched::Elements(Vec::new()), &event).await;
-    made.map_err(in_its_project)
+    made.map_err(map_folder_error)
 }
 
 /// Writes the next version, if the diagram is still the one that the caller has seen. What is not said stays as it was.
-///
-/// # Errors
-/// When it is not, the caller may not write there, or the input cannot be used.
 pub async fn create_version(
     app: &App,
     caller: &Caller,
     id: &str,
-    seen: Option<i64>,
+    expected_revision: Option<i64>,
     written: Written,
 ) -> Result<(Diagram, Version), Error> {
-    unless_seen(seen, || async {
-        let (diagram, entered) = enter_diagram(app, caller, id, Role::Editor).await?;
-        not_archived(&diagram)?;
+    retry_on_conflict(expected_revision, || async {
+        let (diagram, access) = authorize_diagram(app, caller, id, Role::Editor).await?;
+        reject_archived(&diagram)?;
         let store = store(app)?;
         let before = store.find_version_number(&diagram.id, diagram.head_version).await?;
-        let seen = seen.unwrap_or(diagram.revision);
+        let expected_revision = expected_revision.unwrap_or(diagram.revision);
         let of = VersionOf::Existing(diagram.id.clone());
-        let (version, _) = judge(app, caller, of, written.clone(), Some(before.requirement)).await?;
+        let (version, _) = validate_input(app, caller, of, written.clone(), Some(before.requirement)).await?;
         let compared = check::compare_code(app, before.mermaid, version.mermaid.clone()).await?;
         let touched = match compared.by_element || compared.same {
             true => Touched::Elements(compared.changes.into_iter().map(|change| change.id).collect()),
             false => Touched::Everything,
         };
-        let event = caller.did(
+        let event = caller.audit_event(
             app,
             "version.create",
-            Some(&entered.project.id),
+            Some(&access.project.id),
             diagram.id.as_str(),
             &json!({"validated": version.validated}),
         )?;
-        Ok(store.record_version(&version, Some(seen), &touched, &event).await?)
+        Ok(store.record_version(&version, Some(expected_revision), &touched, &event).await?)
     })
     .await
 }
@@ -191,20 +171,17 @@ pub struct DiagramChanges {
 }
 
 /// Changes a diagram, if it is still the one that the caller has seen.
-///
-/// # Errors
-/// When it is not, the caller may not write there, or its project has no such folder.
 pub async fn update_diagram(
     app: &App,
     caller: &Caller,
     id: &str,
-    seen: Option<i64>,
+    expected_revision: Option<i64>,
     changes: &DiagramChanges,
 ) -> Result<Diagram, Error> {
-    unless_seen(seen, || async {
-        let (diagram, entered) = enter_diagram(app, caller, id, Role::Editor).await?;
+    retry_on_conflict(expected_revision, || async {
+        let (diagram, access) = authorize_diagram(app, caller, id, Role::Editor).await?;
         let title = match &changes.title {
-            Some(title) => one_line("title", title)?,
+            Some(title) => parse_title("title", title)?,
             None => diagram.title.clone(),
         };
         let archived_at = match changes.archived {
@@ -214,58 +191,58 @@ pub async fn update_diagram(
         };
         let folder = match &changes.folder_id {
             Some(folder) => {
-                folder.as_deref().map(FolderId::parse).transpose().map_err(|_| no_such_folder())?
+                folder.as_deref().map(FolderId::parse).transpose().map_err(|_| unknown_folder())?
             }
             None => diagram.folder_id.clone(),
         };
         let (renamed, moved) = (title != diagram.title, folder != diagram.folder_id);
         let details = json!({"archived": archived_at.is_some(), "renamed": renamed, "moved": moved});
-        let event =
-            caller.did(app, "diagram.update", Some(&entered.project.id), diagram.id.as_str(), &details)?;
-        let seen = seen.unwrap_or(diagram.revision);
-        let changed =
-            store(app)?.update_diagram(&diagram, seen, &title, archived_at, folder.as_ref(), &event).await;
-        changed.map_err(in_its_project)
+        let event = caller.audit_event(
+            app,
+            "diagram.update",
+            Some(&access.project.id),
+            diagram.id.as_str(),
+            &details,
+        )?;
+        let expected_revision = expected_revision.unwrap_or(diagram.revision);
+        let changed = store(app)?
+            .update_diagram(&diagram, expected_revision, &title, archived_at, folder.as_ref(), &event)
+            .await;
+        changed.map_err(map_folder_error)
     })
     .await
 }
 
-fn no_such_folder() -> Error {
+fn unknown_folder() -> Error {
     Error::invalid("folder_id", "The project of the diagram has no such folder to put it in.")
 }
 
 /// Of folders of other projects nobody learns whether they exist.
-fn in_its_project(error: StoreError) -> Error {
+fn map_folder_error(error: StoreError) -> Error {
     match error {
-        StoreError::NotFound { what: "folder" } => no_such_folder(),
+        StoreError::NotFound { what: "folder" } => unknown_folder(),
         other => other.into(),
     }
 }
 
 /// The versions of a diagram, newest first.
-///
-/// # Errors
-/// When the caller may not see it.
 pub async fn list_versions(
     app: &App,
     caller: &Caller,
     id: &str,
     listing: &Listing,
 ) -> Result<Page<VersionSummary>, Error> {
-    let (diagram, _) = enter_diagram(app, caller, id, Role::Viewer).await?;
+    let (diagram, _) = authorize_diagram(app, caller, id, Role::Viewer).await?;
     Ok(store(app)?.list_versions(&diagram.id, &listing.request()?).await?.into())
 }
 
 /// One version of a diagram.
-///
-/// # Errors
-/// When there is none, or the caller may not see it.
 pub async fn find_version(app: &App, caller: &Caller, id: &str, number: u32) -> Result<Version, Error> {
-    let (diagram, _) = enter_diagram(app, caller, id, Role::Viewer).await?;
+    let (diagram, _) = authorize_diagram(app, caller, id, Role::Viewer).await?;
     Ok(store(app)?.find_version_number(&diagram.id, number).await?)
 }
 
-fn not_archived(diagram: &Diagram) -> Result<(), Error> {
+fn reject_archived(diagram: &Diagram) -> Result<(), Error> {
     match diagram.archived_at {
         None => Ok(()),
         Some(_) => Err(Error::Conflict(
@@ -275,7 +252,7 @@ fn not_archived(diagram: &Diagram) -> Result<(), Error> {
 }
 
 /// What a person wrote, with the verdict of Mermaid's own parser.
-async fn judge(
+async fn validate_input(
     app: &App,
     caller: &Caller,
     of: VersionOf,
@@ -323,7 +300,7 @@ async fn judge(
     Ok((version, kind))
 }
 
-fn one_line(path: &str, text: &str) -> Result<String, Error> {
+fn parse_title(path: &str, text: &str) -> Result<String, Error> {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.is_empty() || line.chars().count() > MAX_TITLE_CHARS || line.chars().any(char::is_control) {
         return Err(Error::invalid(

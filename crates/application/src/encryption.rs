@@ -11,7 +11,7 @@ use crate::{
     accounts::totp,
     app::App,
     data_keys,
-    page::every,
+    page::fetch_all,
     provider_keys, webhooks,
 };
 
@@ -28,9 +28,6 @@ pub struct Rotated {
 
 /// Seals everything again: provider keys and webhook secrets with a new data key; the data key and the second factors with
 /// the first key of SECRET_KEY. Servers may run meanwhile.
-///
-/// # Errors
-/// When a value cannot be opened with any key of SECRET_KEY; values that were sealed again by then stay so.
 pub async fn rotate(app: &App, caller: &Caller) -> Result<Rotated, Error> {
     caller.admin()?;
     let store = store(app)?;
@@ -39,7 +36,7 @@ pub async fn rotate(app: &App, caller: &Caller) -> Result<Rotated, Error> {
     let keys = provider_keys::reseal(app, &id, &sealer).await?;
     let mut rotated = Rotated { keys, webhooks, second_factors: 0 };
     store.forget_data_keys().await?;
-    for person in every(|page| async move { store.list_users(&page).await }).await? {
+    for person in fetch_all(|page| async move { store.list_users(&page).await }).await? {
         if person.second_factor.is_some() {
             totp::reseal(app, &person).await?;
             rotated.second_factors += 1;
@@ -47,7 +44,7 @@ pub async fn rotate(app: &App, caller: &Caller) -> Result<Rotated, Error> {
     }
     let details =
         json!({"keys": rotated.keys, "webhooks": rotated.webhooks, "second_factors": rotated.second_factors});
-    let event = caller.did(app, "secrets.rotate", None, id.as_str(), &details)?;
+    let event = caller.audit_event(app, "secrets.rotate", None, id.as_str(), &details)?;
     store.record_audit_event(&event).await?;
     Ok(rotated)
 }
@@ -63,9 +60,6 @@ pub struct Sealed {
 }
 
 /// Tries to open every encrypted value; returns none of them.
-///
-/// # Errors
-/// Only those of the database.
 pub async fn find_sealed(app: &App) -> Result<Sealed, Error> {
     let store = store(app)?;
     let mut opened = data_keys::list_readable(app).await?;
@@ -73,7 +67,7 @@ pub async fn find_sealed(app: &App) -> Result<Sealed, Error> {
     let unused = DataKeyId::parse("dek_none")?;
     opened.extend(provider_keys::list_readable(app, &unused).await?);
     opened.extend(webhooks::list_readable(app, &unused).await?);
-    for person in every(|page| async move { store.list_users(&page).await }).await? {
+    for person in fetch_all(|page| async move { store.list_users(&page).await }).await? {
         opened.extend(totp::is_readable(app, &person));
     }
     Ok(Sealed { count: opened.len(), unreadable: opened.iter().filter(|readable| !**readable).count() })

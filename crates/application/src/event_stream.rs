@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Error,
-    access::{Caller, enter, enter_any, project_id, store},
+    access::{Caller, authorize_project, authorize_project_any_state, project_id, store},
     accounts,
 };
 use crate::app::App;
@@ -37,13 +37,13 @@ const FOR_OWNERS: [&str; 4] = ["invitation.", "provider_key.", "webhook.", "budg
 
 /// Events that were seen, as far back as they may come again.
 #[derive(Debug, Default)]
-struct Recent {
+struct RecentEvents {
     ids: HashSet<AuditEventId>,
     order: VecDeque<(TimeUs, AuditEventId)>,
     newest: Option<TimeUs>,
 }
 
-impl Recent {
+impl RecentEvents {
     /// Whether the event is a new one.
     fn add(&mut self, event: &AuditEvent) -> bool {
         let new = self.ids.insert(event.id.clone());
@@ -74,7 +74,7 @@ pub async fn follow(app: App, ending: CancellationToken) {
     let Some(store) = app.store.clone() else { return };
     let mut changes = None;
     let mut away = false;
-    let mut recent = Recent::default();
+    let mut recent = RecentEvents::default();
     while !ending.is_cancelled() {
         if changes.is_none() {
             match store.listen().await {
@@ -107,18 +107,18 @@ pub async fn follow(app: App, ending: CancellationToken) {
         }
         app.events.wake_workers();
         if !app.events.has_subscribers() {
-            recent = Recent::default();
+            recent = RecentEvents::default();
             continue;
         }
         // What cannot be read now is read the next time.
-        if let Err(error) = tell(&app, &mut recent).await {
+        if let Err(error) = publish_new_events(&app, &mut recent).await {
             tracing::debug!("What happened cannot be read now: {error}");
         }
         sleep(PAUSE).await;
     }
 }
 
-async fn tell(app: &App, recent: &mut Recent) -> Result<(), Error> {
+async fn publish_new_events(app: &App, recent: &mut RecentEvents) -> Result<(), Error> {
     let store = store(app)?;
     let begin = recent.from(app.clock.now_us());
     let (mut at, mut after) = (begin, String::new());
@@ -155,34 +155,31 @@ pub struct Following {
     project: ProjectId,
     caller: Caller,
     owner: bool,
-    sent: Recent,
+    sent: RecentEvents,
     missed: VecDeque<Arc<AuditEvent>>,
     events: broadcast::Receiver<Arc<AuditEvent>>,
 }
 
 /// Begins to follow a project: with what happened since the place of `after`, or with what happens from now on.
-///
-/// # Errors
-/// When the caller may not enter it, or the place is none, or so much happened since that it is better read anew.
 pub async fn follow_project(
     app: &App,
     caller: &Caller,
     project: &str,
     after: Option<&str>,
 ) -> Result<Following, Error> {
-    let entered = enter_any(app, caller, &project_id(project)?, Role::Viewer).await?;
+    let access = authorize_project_any_state(app, caller, &project_id(project)?, Role::Viewer).await?;
     // Listened for before anything is read, so that nothing falls between the two.
     let mut following = Following {
-        project: entered.project.id,
+        project: access.project.id,
         caller: caller.clone(),
-        owner: entered.role == Role::Owner,
-        sent: Recent::default(),
+        owner: access.role == Role::Owner,
+        sent: RecentEvents::default(),
         missed: VecDeque::new(),
         events: app.events.subscribe(),
     };
     let place = match after {
         None => None,
-        Some(text) => Some(place_of(text).ok_or_else(|| {
+        Some(text) => Some(parse_cursor(text).ok_or_else(|| {
             Error::invalid(
                 "Last-Event-ID",
                 "This is not the id of an event of this stream. Leave it out to begin now.",
@@ -214,7 +211,7 @@ pub async fn follow_project(
     Ok(following)
 }
 
-fn place_of(text: &str) -> Option<TimeUs> {
+fn parse_cursor(text: &str) -> Option<TimeUs> {
     let (at, id) = text.split_once('~')?;
     AuditEventId::parse(id).ok()?;
     Some(TimeUs::from_micros(at.parse().ok()?))
@@ -239,13 +236,10 @@ impl Following {
     }
 
     /// Whether the caller may still follow: they are a member, and whatever they came with is still good.
-    ///
-    /// # Errors
-    /// When they may not.
     pub async fn check(&mut self, app: &App) -> Result<(), Error> {
-        accounts::sign_in::still_good(app, &self.caller).await?;
-        let entered = enter(app, &self.caller, &self.project, Role::Viewer).await?;
-        self.owner = entered.role == Role::Owner;
+        accounts::sign_in::verify_credentials(app, &self.caller).await?;
+        let access = authorize_project(app, &self.caller, &self.project, Role::Viewer).await?;
+        self.owner = access.role == Role::Owner;
         Ok(())
     }
 }

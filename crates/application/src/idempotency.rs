@@ -17,7 +17,7 @@ use super::{
 use crate::app::App;
 
 /// How long a key is remembered.
-const REMEMBERED_S: i64 = 24 * 3600;
+const KEY_TTL_S: i64 = 24 * 3600;
 /// How long an attempt that says nothing is believed alive, and how often it says something.
 const LEASE_S: i64 = 15;
 /// How often an attempt says that it is alive.
@@ -55,9 +55,6 @@ pub struct Attempt {
 }
 
 /// Begins to carry out a request of the caller, with the key that they chose and everything that it asks for.
-///
-/// # Errors
-/// When the key is none, was used for something else, or another attempt is under way.
 pub async fn begin(app: &App, caller: &Caller, key: &str, asked: &[&[u8]]) -> Result<Begun, Error> {
     if !(1..=255).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Error::invalid(
@@ -80,11 +77,11 @@ pub async fn begin(app: &App, caller: &Caller, key: &str, asked: &[&[u8]]) -> Re
         fingerprint: &fingerprint,
         attempt: &attempt.name,
         lease_until: now.plus_seconds(LEASE_S),
-        expires_at: now.plus_seconds(REMEMBERED_S),
+        expires_at: now.plus_seconds(KEY_TTL_S),
     };
     let Some(before) = store(app)?.begin_request(&request, now).await? else {
         let fence = Fence::Request { key_hash: attempt.key_hash.clone(), attempt: attempt.name.clone() };
-        return Ok(Begun::First(Box::new(caller.clone().fenced(fence)), attempt));
+        return Ok(Begun::First(Box::new(caller.clone().with_fence(fence)), attempt));
     };
     if before.fingerprint != fingerprint {
         return Err(Error::invalid(
@@ -126,9 +123,6 @@ impl Attempt {
     }
 
     /// Says that the attempt is alive.
-    ///
-    /// # Errors
-    /// When the database does not answer.
     pub async fn beat(&self, app: &App) -> Result<(), Error> {
         let until = app.clock.now_us().plus_seconds(LEASE_S);
         store(app)?.hold_request(&self.key_hash, &self.name, until).await?;
@@ -136,9 +130,6 @@ impl Attempt {
     }
 
     /// Keeps the answer, if something was changed; none for an answer that cannot be given again.
-    ///
-    /// # Errors
-    /// When the database does not answer.
     pub async fn end(&self, app: &App, answer: Option<&Answer>) -> Result<(), Error> {
         let store = store(app)?;
         let sealed = match answer.filter(|answer| answer.body.len() <= MAX_ANSWER_BYTES) {

@@ -37,15 +37,15 @@ impl DiagramsAsked {
         let folder = match self.folder.as_deref() {
             None => None,
             Some("none") => Some(InFolder::NoFolder),
-            Some(id) => Some(InFolder::This(folder_of(app, project, id).await?)),
+            Some(id) => Some(InFolder::This(parse_folder(app, project, id).await?)),
         };
-        let archived = flag("archived", self.archived.as_deref())?.unwrap_or(false);
+        let archived = parse_bool("archived", self.archived.as_deref())?.unwrap_or(false);
         Ok(DiagramFilter { kind: self.kind.clone(), folder, archived })
     }
 }
 
 /// A folder of the project; of those of other projects nobody learns whether they exist.
-async fn folder_of(app: &App, project: &ProjectId, id: &str) -> Result<FolderId, Error> {
+async fn parse_folder(app: &App, project: &ProjectId, id: &str) -> Result<FolderId, Error> {
     let missing = || {
         Error::invalid("folder", "The project has no such folder. Write the id of one of its own, or `none`.")
     };
@@ -68,8 +68,8 @@ pub struct RequirementsAsked {
 
 impl RequirementsAsked {
     pub(super) fn read(&self) -> Result<RequirementFilter, Error> {
-        let archived = flag("archived", self.archived.as_deref())?.unwrap_or(false);
-        Ok(RequirementFilter { archived, words: text("q", self.q.as_deref())? })
+        let archived = parse_bool("archived", self.archived.as_deref())?.unwrap_or(false);
+        Ok(RequirementFilter { archived, words: parse_text("q", self.q.as_deref())? })
     }
 }
 
@@ -84,8 +84,8 @@ pub struct CommentsAsked {
 
 impl CommentsAsked {
     pub(super) fn read(&self) -> Result<CommentFilter, Error> {
-        let resolved = flag("resolved", self.resolved.as_deref())?;
-        Ok(CommentFilter { resolved, element: text("element", self.element.as_deref())? })
+        let resolved = parse_bool("resolved", self.resolved.as_deref())?;
+        Ok(CommentFilter { resolved, element: parse_text("element", self.element.as_deref())? })
     }
 }
 
@@ -100,8 +100,8 @@ pub struct LinksAsked {
 
 impl LinksAsked {
     pub(super) fn read(&self) -> Result<LinkFilter, Error> {
-        let suspect = flag("suspect", self.suspect.as_deref())?;
-        Ok(LinkFilter { suspect, element: text("element", self.element.as_deref())? })
+        let suspect = parse_bool("suspect", self.suspect.as_deref())?;
+        Ok(LinkFilter { suspect, element: parse_text("element", self.element.as_deref())? })
     }
 }
 
@@ -120,7 +120,7 @@ pub struct EventsAsked {
 
 impl EventsAsked {
     pub(super) fn read(&self) -> Result<AuditFilter, Error> {
-        let action = text("action", self.action.as_deref())?;
+        let action = parse_text("action", self.action.as_deref())?;
         let fits = |action: &String| {
             action.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'.')
         };
@@ -133,7 +133,8 @@ impl EventsAsked {
         let user = self.user.as_deref().map(UserId::parse).transpose();
         let user =
             user.map_err(|_| Error::invalid("user", "This is no id of a person; it begins with `usr_`."))?;
-        let (from, to) = (moment("from", self.from.as_deref())?, moment("to", self.to.as_deref())?);
+        let (from, to) =
+            (parse_timestamp("from", self.from.as_deref())?, parse_timestamp("to", self.to.as_deref())?);
         if from.zip(to).is_some_and(|(from, to)| from > to) {
             return Err(Error::invalid("to", "`to` comes before `from`, so there can be nothing between."));
         }
@@ -142,7 +143,7 @@ impl EventsAsked {
 }
 
 /// Yes or no.
-fn flag(path: &str, word: Option<&str>) -> Result<Option<bool>, Error> {
+fn parse_bool(path: &str, word: Option<&str>) -> Result<Option<bool>, Error> {
     match word {
         None => Ok(None),
         Some("true") => Ok(Some(true)),
@@ -152,7 +153,7 @@ fn flag(path: &str, word: Option<&str>) -> Result<Option<bool>, Error> {
 }
 
 /// Something that can be looked for; nothing at all looks for nothing.
-fn text(path: &str, text: Option<&str>) -> Result<Option<String>, Error> {
+fn parse_text(path: &str, text: Option<&str>) -> Result<Option<String>, Error> {
     let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
     if text.chars().count() > MAX_CHARS || text.contains('\0') {
         return Err(Error::invalid(path, format!("`{path}` has at most {MAX_CHARS} characters.")));
@@ -160,7 +161,7 @@ fn text(path: &str, text: Option<&str>) -> Result<Option<String>, Error> {
     Ok(Some(text.to_owned()))
 }
 
-fn moment(path: &str, text: Option<&str>) -> Result<Option<TimeUs>, Error> {
+fn parse_timestamp(path: &str, text: Option<&str>) -> Result<Option<TimeUs>, Error> {
     let Some(text) = text else { return Ok(None) };
     // In an address a plus means a space.
     let read = clock::read_rfc3339(text).or_else(|| clock::read_rfc3339(&text.replace(' ', "+")));

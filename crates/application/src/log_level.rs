@@ -10,18 +10,12 @@ use crate::app::App;
 use telemetry::{self, LEVELS, LevelError};
 
 /// The level now; for those who run the server.
-///
-/// # Errors
-/// When the caller does not run the server, or there is no log.
 pub fn find_log_level(caller: &Caller) -> Result<String, Error> {
     caller.admin()?;
     telemetry::level().ok_or_else(|| Error::Unavailable(LevelError::Fixed.to_string()))
 }
 
 /// Sets the level of this process, until it is set again, the configuration is read again, or the process ends.
-///
-/// # Errors
-/// When the caller does not run the server, there is no such level, or it could not be written down.
 pub async fn update_log_level(app: &App, caller: &Caller, level: &str) -> Result<String, Error> {
     caller.admin()?;
     if !LEVELS.contains(&level) {
@@ -30,7 +24,8 @@ pub async fn update_log_level(app: &App, caller: &Caller, level: &str) -> Result
     let old = find_log_level(caller)?;
     // Written down first: somebody may make the log silent, and that must not be silent.
     if let Some(store) = &app.store {
-        let event = caller.did(app, "log_level.update", None, "log", &json!({"from": old, "to": level}))?;
+        let event =
+            caller.audit_event(app, "log_level.update", None, "log", &json!({"from": old, "to": level}))?;
         store.record_audit_event(&event).await?;
     }
     telemetry::set_level(level).map_err(|error| Error::Unavailable(error.to_string()))?;

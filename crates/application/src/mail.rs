@@ -23,11 +23,11 @@ use config::Config;
 #[derive(Clone)]
 pub struct Mailer {
     from: Mailbox,
-    way: Way,
+    transport: Transport,
 }
 
 #[derive(Clone)]
-enum Way {
+enum Transport {
     Smtp(AsyncSmtpTransport<Tokio1Executor>),
     Files(PathBuf),
 }
@@ -39,7 +39,7 @@ impl std::fmt::Debug for Mailer {
 }
 
 /// A message.
-pub struct Letter<'a> {
+pub struct MailMessage<'a> {
     /// To whom.
     pub to: &'a str,
     /// About what.
@@ -50,9 +50,6 @@ pub struct Letter<'a> {
 
 impl Mailer {
     /// The way that the configuration names.
-    ///
-    /// # Errors
-    /// When the URL or the sender cannot be used.
     pub fn new(config: &Config) -> Result<Self, Error> {
         let settings = &config.mail;
         let from = settings.from.parse().map_err(|_| {
@@ -61,9 +58,9 @@ impl Mailer {
                     .to_owned(),
             )
         })?;
-        let way = match settings.smtp_url.expose_secret() {
-            "" => Way::Files(config.data.dir.join("mail")),
-            url => Way::Smtp(
+        let transport = match settings.smtp_url.expose_secret() {
+            "" => Transport::Files(config.data.dir.join("mail")),
+            url => Transport::Smtp(
                 AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
                     .map_err(|_| {
                         // The URL holds a password, so it is not repeated.
@@ -75,27 +72,26 @@ impl Mailer {
                     .build(),
             ),
         };
-        Ok(Mailer { from, way })
+        Ok(Mailer { from, transport })
     }
 
     /// Sends a message.
-    ///
-    /// # Errors
-    /// When it cannot be handed over.
-    pub async fn send(&self, letter: Letter<'_>) -> Result<(), Error> {
-        let to = letter.to.parse().map_err(|_| Error::Internal("a message has no address".to_owned()))?;
+    pub async fn send(&self, message: MailMessage<'_>) -> Result<(), Error> {
+        let to = message.to.parse().map_err(|_| Error::Internal("a message has no address".to_owned()))?;
         let message = Message::builder()
             .from(self.from.clone())
             .to(to)
-            .subject(letter.subject)
+            .subject(message.subject)
             .header(ContentType::TEXT_PLAIN)
-            .body(letter.body)
+            .body(message.body)
             .map_err(|_| Error::Internal("a message could not be written".to_owned()))?;
-        let sent = match &self.way {
-            Way::Smtp(smtp) => smtp.send(message).await.map(|_| ()).map_err(|error| smtp_problem(&error)),
-            Way::Files(folder) => {
+        let sent = match &self.transport {
+            Transport::Smtp(smtp) => {
+                smtp.send(message).await.map(|_| ()).map_err(|error| smtp_problem(&error))
+            }
+            Transport::Files(folder) => {
                 let (folder, text) = (folder.clone(), message.formatted());
-                let written = tokio::task::spawn_blocking(move || write_letter(&folder, &text)).await;
+                let written = tokio::task::spawn_blocking(move || write_message_file(&folder, &text)).await;
                 match written {
                     Ok(Ok(())) => Ok(()),
                     Ok(Err(_)) | Err(_) => Err("the folder `mail` in the data folder cannot be written"),
@@ -121,7 +117,7 @@ fn smtp_problem(error: &lettre::transport::smtp::Error) -> &'static str {
 }
 
 /// Keeps a message as a file that its owner alone may read: it may hold a link with which someone signs in.
-fn write_letter(folder: &Path, text: &[u8]) -> io::Result<()> {
+fn write_message_file(folder: &Path, text: &[u8]) -> io::Result<()> {
     // Earlier versions let others look into it.
     private_files::own_folder(folder)?;
     private_files::create_file(&folder.join(format!("{}.eml", Uuid::now_v7())))?.write_all(text)

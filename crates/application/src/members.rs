@@ -6,13 +6,13 @@ use store::{Invitation, InvitationId, InvitationLink, Member, NewAuditEvent, Rol
 
 use super::{
     Error,
-    access::{Caller, Scope, enter, enter_any, project_id, store},
+    access::{Caller, Scope, authorize_project, authorize_project_any_state, project_id, store},
     accounts::{
         self,
         sign_in::{From, NewSession},
         users::{Newcomer, create_invited, link},
     },
-    mail::{Letter, quoted},
+    mail::{MailMessage, quoted},
     mail_limits::{MailKind, Sender, count_recipient, count_sender},
     page::{Listing, Page},
     secrets,
@@ -23,7 +23,7 @@ use crate::app::App;
 const INVITATION_DAYS: i64 = 7;
 
 /// A role, as callers write it.
-fn role(word: &str) -> Result<Role, Error> {
+fn parse_role(word: &str) -> Result<Role, Error> {
     Role::parse(word).ok_or_else(|| {
         let known: Vec<&str> = Role::ALL.iter().map(|role| role.as_str()).collect();
         Error::invalid("role", format!("A role is one of {}.", known.join(", ")))
@@ -31,23 +31,17 @@ fn role(word: &str) -> Result<Role, Error> {
 }
 
 /// Who is in a project.
-///
-/// # Errors
-/// When the caller may not enter it.
 pub async fn list_members(
     app: &App,
     caller: &Caller,
     project: &str,
     listing: &Listing,
 ) -> Result<Page<Member>, Error> {
-    let entered = enter(app, caller, &project_id(project)?, Role::Viewer).await?;
-    Ok(store(app)?.list_members(&entered.project.id, &listing.request()?).await?.into())
+    let access = authorize_project(app, caller, &project_id(project)?, Role::Viewer).await?;
+    Ok(store(app)?.list_members(&access.project.id, &listing.request()?).await?.into())
 }
 
 /// Changes what a member is.
-///
-/// # Errors
-/// When the caller is no owner, there is no such member, or nobody would own the project any more.
 pub async fn update_member(
     app: &App,
     caller: &Caller,
@@ -56,30 +50,29 @@ pub async fn update_member(
     new_role: &str,
 ) -> Result<(), Error> {
     caller.may(Scope::Account)?;
-    let entered = enter(app, caller, &project_id(project)?, Role::Owner).await?;
+    let access = authorize_project(app, caller, &project_id(project)?, Role::Owner).await?;
     let missing = || Error::NotFound("member");
     let user = UserId::parse(user).map_err(|_| missing())?;
-    let new_role = role(new_role)?;
+    let new_role = parse_role(new_role)?;
     let store = store(app)?;
     // Who is not there is asked, not taken: that would tell who has an account.
-    store.find_role(&entered.project.id, &user).await?.ok_or_else(missing)?;
+    store.find_role(&access.project.id, &user).await?.ok_or_else(missing)?;
     let details = json!({"role": new_role.as_str()});
-    let event = caller.did(app, "member.update", Some(&entered.project.id), user.as_str(), &details)?;
-    Ok(store.set_member(&entered.project.id, &user, new_role, &event).await?)
+    let event =
+        caller.audit_event(app, "member.update", Some(&access.project.id), user.as_str(), &details)?;
+    Ok(store.set_member(&access.project.id, &user, new_role, &event).await?)
 }
 
 /// Lets a member in no more; members may leave by themselves.
-///
-/// # Errors
-/// When the caller is neither an owner nor the member, or nobody would own the project any more.
 pub async fn delete_member(app: &App, caller: &Caller, project: &str, user: &str) -> Result<(), Error> {
     caller.may(Scope::Account)?;
     let user = UserId::parse(user).map_err(|_| Error::NotFound("member"))?;
     let leaves = caller.user_id() == Some(&user);
     let need = if leaves { Role::Viewer } else { Role::Owner };
-    let entered = enter_any(app, caller, &project_id(project)?, need).await?;
-    let event = caller.did(app, "member.delete", Some(&entered.project.id), user.as_str(), &json!({}))?;
-    Ok(store(app)?.delete_member(&entered.project.id, &user, &event).await?)
+    let access = authorize_project_any_state(app, caller, &project_id(project)?, need).await?;
+    let event =
+        caller.audit_event(app, "member.delete", Some(&access.project.id), user.as_str(), &json!({}))?;
+    Ok(store(app)?.delete_member(&access.project.id, &user, &event).await?)
 }
 
 /// An invitation, and where to follow it.
@@ -94,9 +87,6 @@ pub struct Invited {
 }
 
 /// Asks somebody to come, by e-mail. A link to hand over another way is returned.
-///
-/// # Errors
-/// When the caller is no owner, or the input cannot be used.
 pub async fn create_invitation(
     app: &App,
     caller: &Caller,
@@ -111,8 +101,8 @@ pub async fn create_invitation(
                 .to_owned(),
         ));
     }
-    let entered = enter(app, caller, &project_id(project)?, Role::Owner).await?;
-    let (address, new_role) = (accounts::email(email)?, role(word)?);
+    let access = authorize_project(app, caller, &project_id(project)?, Role::Owner).await?;
+    let (address, new_role) = (accounts::email(email)?, parse_role(word)?);
     if let Some(user) = caller.user_id() {
         count_sender(app, MailKind::Invitation, Sender::Person(user)).await?;
     }
@@ -120,7 +110,7 @@ pub async fn create_invitation(
     let (shown, mailed) = (secrets::new_secret()?, secrets::new_secret()?);
     let invitation = Invitation {
         id: InvitationId::parse(app.clock.new_id("inv"))?,
-        project_id: entered.project.id.clone(),
+        project_id: access.project.id.clone(),
         email: address,
         role: new_role,
         invited_by: caller.user_id().cloned(),
@@ -129,28 +119,33 @@ pub async fn create_invitation(
         accepted_at: None,
     };
     let details = json!({"role": invitation.role.as_str()});
-    let event =
-        caller.did(app, "invitation.create", Some(&entered.project.id), invitation.id.as_str(), &details)?;
+    let event = caller.audit_event(
+        app,
+        "invitation.create",
+        Some(&access.project.id),
+        invitation.id.as_str(),
+        &details,
+    )?;
     let hashes = [&shown, &mailed].map(|secret| secrets::hash(secret));
     store(app)?.create_invitation(&invitation, &hashes[0], &hashes[1], &event).await?;
     let [shown, mailed] = [shown, mailed].map(|secret| link(app, "/invitation", &secret));
-    let letter = Letter {
+    let message = MailMessage {
         to: &invitation.email,
         subject: "You are invited to a project in BA Copilot".to_owned(),
         body: format!(
             "{} invites you to the project {} in BA Copilot, as {}. The words in quotation marks are the sender's; this server has not checked them.\n\nTo join, open this link within {INVITATION_DAYS} days:\n{mailed}\n\nIf you did not expect this, do nothing.\n",
             caller.person().map_or_else(|| "Someone".to_owned(), |person| quoted(&person.name)),
-            quoted(&entered.project.name),
+            quoted(&access.project.name),
             invitation.role.as_str(),
         ),
     };
     let sent = match count_recipient(app, MailKind::Invitation, &invitation.email).await? {
         None => false,
-        Some(counted) => match app.mailer.send(letter).await {
+        Some(counted) => match app.mailer.send(message).await {
             Ok(()) => true,
             Err(error) => {
                 tracing::warn!(error.code = error.code(), "An invitation was not sent: {error}");
-                counted.give_back(app).await?;
+                counted.release(app).await?;
                 false
             }
         },
@@ -159,29 +154,24 @@ pub async fn create_invitation(
 }
 
 /// Who was asked and has not come yet.
-///
-/// # Errors
-/// When the caller is no owner.
 pub async fn list_invitations(
     app: &App,
     caller: &Caller,
     project: &str,
     listing: &Listing,
 ) -> Result<Page<Invitation>, Error> {
-    let entered = enter(app, caller, &project_id(project)?, Role::Owner).await?;
-    Ok(store(app)?.list_invitations(&entered.project.id, &listing.request()?).await?.into())
+    let access = authorize_project(app, caller, &project_id(project)?, Role::Owner).await?;
+    Ok(store(app)?.list_invitations(&access.project.id, &listing.request()?).await?.into())
 }
 
 /// Takes an invitation back.
-///
-/// # Errors
-/// When the caller is no owner, or there is no such invitation.
 pub async fn delete_invitation(app: &App, caller: &Caller, project: &str, id: &str) -> Result<(), Error> {
     caller.may(Scope::Account)?;
-    let entered = enter(app, caller, &project_id(project)?, Role::Owner).await?;
+    let access = authorize_project(app, caller, &project_id(project)?, Role::Owner).await?;
     let id = InvitationId::parse(id).map_err(|_| Error::NotFound("invitation"))?;
-    let event = caller.did(app, "invitation.delete", Some(&entered.project.id), id.as_str(), &json!({}))?;
-    Ok(store(app)?.delete_invitation(&entered.project.id, &id, &event).await?)
+    let event =
+        caller.audit_event(app, "invitation.delete", Some(&access.project.id), id.as_str(), &json!({}))?;
+    Ok(store(app)?.delete_invitation(&access.project.id, &id, &event).await?)
 }
 
 /// What somebody sees who opens the link of an invitation.
@@ -200,18 +190,15 @@ pub struct Offer {
     mailed: bool,
 }
 
-fn gone() -> Error {
+fn invalid_invitation() -> Error {
     Error::invalid("code", "This invitation is not good, or not any more. Ask for another one.")
 }
 
 /// What an invitation is to.
-///
-/// # Errors
-/// When it is not good any more.
 pub async fn find_offer(app: &App, code: &str) -> Result<Offer, Error> {
     let store = store(app)?;
     let found = store.find_invitation(&secrets::hash(code), app.clock.now_us()).await;
-    let (invitation, link) = found.map_err(|_| gone())?;
+    let (invitation, link) = found.map_err(|_| invalid_invitation())?;
     let project = store.find_project(&invitation.project_id).await?;
     let has_account = match store.find_user_by_email(&invitation.email).await {
         Ok(_) => true,
@@ -222,7 +209,7 @@ pub async fn find_offer(app: &App, code: &str) -> Result<Offer, Error> {
     Ok(Offer {
         project_name: project.name,
         role: invitation.role,
-        makes_account: mailed || shown_link_makes_account(app, &invitation.email),
+        makes_account: mailed || displayed_link_creates_account(app, &invitation.email),
         email: invitation.email,
         has_account,
         mailed,
@@ -231,24 +218,18 @@ pub async fn find_offer(app: &App, code: &str) -> Result<Offer, Error> {
 
 /// Whether a link that was shown to the person who invites may make an account. It proves no address, so that what is asked of people
 /// who come without an invitation is asked here too; that is known where there is an identity provider.
-fn shown_link_makes_account(app: &App, address: &str) -> bool {
+fn displayed_link_creates_account(app: &App, address: &str) -> bool {
     let signs_up = app.oidc.is_none() || app.config.oidc.sign_up;
     signs_up && accounts::oidc::is_allowed_domain(app, address)
 }
 
 /// Follows an invitation as somebody who is signed in. The link is enough: whoever holds it was handed it.
-///
-/// # Errors
-/// When it is not good any more.
 pub async fn accept_invitation(app: &App, caller: &Caller, code: &str) -> Result<Invitation, Error> {
     let person = caller.account()?;
     accept(app, caller, person, code).await
 }
 
 /// Follows an invitation as somebody new, and signs them in.
-///
-/// # Errors
-/// When it does not work any more, there is an account of this e-mail address already, or the link makes no account.
 pub async fn join(
     app: &App,
     code: &str,
@@ -279,7 +260,7 @@ pub async fn join(
     let invited = accounts::users::Invited { link_hash: &link_hash, mailed: offer.mailed, accepted };
     // Withdrawn meanwhile, it makes no account.
     let person = create_invited(app, newcomer, invited).await.map_err(|error| match error {
-        Error::NotFound(_) => gone(),
+        Error::NotFound(_) => invalid_invitation(),
         other => other,
     })?;
     accounts::sign_in::begin(app, person, from).await
@@ -290,7 +271,7 @@ async fn accept(app: &App, caller: &Caller, person: &User, code: &str) -> Result
     let mut event = accepted(app, caller, &hash).await?;
     event.user_id = Some(person.id.clone());
     match store(app)?.accept_invitation(&hash, &person.id, &event).await {
-        Err(store::StoreError::NotFound { .. }) => Err(gone()),
+        Err(store::StoreError::NotFound { .. }) => Err(invalid_invitation()),
         other => Ok(other?),
     }
 }
@@ -298,7 +279,13 @@ async fn accept(app: &App, caller: &Caller, person: &User, code: &str) -> Result
 /// The event that an invitation is accepted.
 async fn accepted(app: &App, caller: &Caller, hash: &str) -> Result<NewAuditEvent, Error> {
     let found = store(app)?.find_invitation(hash, app.clock.now_us()).await;
-    let (invitation, _) = found.map_err(|_| gone())?;
+    let (invitation, _) = found.map_err(|_| invalid_invitation())?;
     let details = json!({"role": invitation.role.as_str()});
-    caller.did(app, "invitation.accept", Some(&invitation.project_id), invitation.id.as_str(), &details)
+    caller.audit_event(
+        app,
+        "invitation.accept",
+        Some(&invitation.project_id),
+        invitation.id.as_str(),
+        &details,
+    )
 }

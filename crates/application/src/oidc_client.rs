@@ -31,7 +31,7 @@ const FAILED_S: i64 = 5;
 /// Longest time for one of its answers.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Longer answers are not read.
-const LARGEST_ANSWER: usize = 1 << 20;
+const MAX_ANSWER_BYTES: usize = 1 << 20;
 
 /// Signatures that anybody can check and only the provider can make.
 const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
@@ -81,7 +81,7 @@ pub struct Claims {
 
 /// What is chosen anew for each sign-in: random texts of 43 characters.
 #[derive(Clone)]
-pub struct Chosen {
+pub struct SignInSecrets {
     /// Comes back with the browser.
     pub state: String,
     /// Comes back in the token.
@@ -124,10 +124,7 @@ type Client = CoreClient<
 
 impl Provider {
     /// The provider of the configuration, if it names one; nothing is sent yet.
-    ///
-    /// # Errors
-    /// When no HTTPS client can be built.
-    pub fn of(config: &Config, clock: &Clock) -> Result<Option<Provider>, OidcError> {
+    pub fn from_config(config: &Config, clock: &Clock) -> Result<Option<Provider>, OidcError> {
         let settings = &config.oidc;
         if settings.issuer.is_empty() {
             return Ok(None);
@@ -161,18 +158,12 @@ impl Provider {
     }
 
     /// Whether the provider says of itself what is needed.
-    ///
-    /// # Errors
-    /// Why it cannot be used now.
     pub async fn probe(&self) -> Result<(), OidcError> {
         self.metadata().await.map(|_| ())
     }
 
     /// Where to send a browser, so that it comes back with a code.
-    ///
-    /// # Errors
-    /// When the provider cannot be used now.
-    pub async fn authorization_url(&self, chosen: &Chosen) -> Result<String, OidcError> {
+    pub async fn authorization_url(&self, chosen: &SignInSecrets) -> Result<String, OidcError> {
         let verifier = PkceCodeVerifier::new(chosen.verifier.clone());
         let (state, nonce) = (chosen.state.clone(), chosen.nonce.clone());
         let client = self.client(&*self.metadata().await?)?;
@@ -189,10 +180,7 @@ impl Provider {
     }
 
     /// Exchanges the code that the browser brought back for who it is.
-    ///
-    /// # Errors
-    /// When the provider does not take the code, or its token cannot be believed.
-    pub async fn redeem(&self, code: &str, chosen: &Chosen) -> Result<Claims, OidcError> {
+    pub async fn redeem(&self, code: &str, chosen: &SignInSecrets) -> Result<Claims, OidcError> {
         let metadata = self.metadata().await?;
         let client = self.client(&metadata)?;
         let reply = client
@@ -204,7 +192,7 @@ impl Provider {
             .map_err(exchange_problem)?;
         let token = reply.id_token().ok_or(OidcError::Token("there is none"))?;
         let nonce = Nonce::new(chosen.nonce.clone());
-        let claims = match self.verify(&client, token, &nonce, reply.access_token()) {
+        let signed = match self.verify(&client, token, &nonce, reply.access_token()) {
             // The provider may have changed its keys since we asked for them.
             Err(error) if is_about_keys(&error) => {
                 let client = self.client(&*self.refresh_keys(&metadata).await?)?;
@@ -212,31 +200,31 @@ impl Provider {
             }
             other => other.map_err(token_problem)?,
         };
-        let mut who = Claims {
+        let mut claims = Claims {
             issuer: self.0.issuer.clone(),
-            subject: claims.subject().to_string(),
-            verified_email: claims
+            subject: signed.subject().to_string(),
+            verified_email: signed
                 .email()
-                .filter(|_| claims.email_verified() == Some(true))
+                .filter(|_| signed.email_verified() == Some(true))
                 .map(|email| email.to_string()),
-            name: claims.name().and_then(|name| name.get(None)).map(|name| name.to_string()),
+            name: signed.name().and_then(|name| name.get(None)).map(|name| name.to_string()),
         };
-        if who.subject.is_empty() || who.subject.len() > 255 || who.subject.contains('\0') {
+        if claims.subject.is_empty() || claims.subject.len() > 255 || claims.subject.contains('\0') {
             return Err(OidcError::Token("it names nobody"));
         }
         // By the letter of the standard, what comes with an access token need not be in the token as well.
-        if claims.email().is_none() && metadata.userinfo_endpoint().is_some() {
-            self.ask_more(&client, reply.access_token(), claims.subject(), &mut who).await?;
+        if signed.email().is_none() && metadata.userinfo_endpoint().is_some() {
+            self.fetch_user_info(&client, reply.access_token(), signed.subject(), &mut claims).await?;
         }
-        Ok(who)
+        Ok(claims)
     }
 
-    async fn ask_more(
+    async fn fetch_user_info(
         &self,
         client: &Client,
         token: &AccessToken,
         subject: &SubjectIdentifier,
-        who: &mut Claims,
+        claims: &mut Claims,
     ) -> Result<(), OidcError> {
         let more: CoreUserInfoClaims = client
             .user_info(token.clone(), Some(subject.clone()))
@@ -244,10 +232,10 @@ impl Provider {
             .request_async(&self.0.http)
             .await
             .map_err(|_| OidcError::Strange)?;
-        who.verified_email =
+        claims.verified_email =
             more.email().filter(|_| more.email_verified() == Some(true)).map(|email| email.to_string());
-        if who.name.is_none() {
-            who.name = more.name().and_then(|name| name.get(None)).map(|name| name.to_string());
+        if claims.name.is_none() {
+            claims.name = more.name().and_then(|name| name.get(None)).map(|name| name.to_string());
         }
         Ok(())
     }
@@ -455,7 +443,7 @@ impl<'c> AsyncHttpClient<'c> for Http {
             *answer.status_mut() = reply.status();
             *answer.headers_mut() = reply.headers().clone();
             while let Some(chunk) = reply.chunk().await.map_err(|_| HttpError::Failed)? {
-                if answer.body().len() + chunk.len() > LARGEST_ANSWER {
+                if answer.body().len() + chunk.len() > MAX_ANSWER_BYTES {
                     return Err(HttpError::TooLong);
                 }
                 answer.body_mut().extend_from_slice(&chunk);

@@ -8,9 +8,6 @@ use crate::{Error, app::App, data_lock::DataLock, schema, secrets::Sealer};
 
 impl App {
     /// Opens the database of the configuration, makes it current and remembers from now on.
-    ///
-    /// # Errors
-    /// When the database cannot be opened or was written by a newer program.
     pub async fn with_store(self) -> Result<App, Error> {
         let mut app = self.with_store_as_it_is().await?;
         schema::migrate(&app).await?;
@@ -19,10 +16,6 @@ impl App {
     }
 
     /// Opens the database of the configuration to read from it: creates no file, changes no table, and makes no key.
-    ///
-    /// # Errors
-    /// When there is no database, when it cannot be opened, or when its tables are not those of this program: older, newer, or another
-    /// program's.
     pub async fn with_store_to_read(self) -> Result<App, Error> {
         if let Some(file) = self.config.sqlite_file().filter(|file| !file.exists()) {
             return Err(Error::Unavailable(format!(
@@ -36,17 +29,11 @@ impl App {
     }
 
     /// Opens the database of the configuration, whatever its tables are, and changes nothing in it.
-    ///
-    /// # Errors
-    /// When it cannot be opened.
     pub async fn with_store_to_look_at(self) -> Result<App, Error> {
         self.with_store_by(&ConnectOptions { look_only: true, ..ConnectOptions::default() }).await
     }
 
     /// The same as [`App::with_store`], without making it current and without what seals: for those who look at the tables alone.
-    ///
-    /// # Errors
-    /// When the database cannot be opened.
     pub async fn with_store_as_it_is(self) -> Result<App, Error> {
         self.with_store_by(&ConnectOptions::default()).await
     }

@@ -14,11 +14,11 @@ pub struct Listing {
 }
 
 /// How many there are on a page if nobody says.
-const USUAL: u32 = 50;
+const DEFAULT_LIMIT: u32 = 50;
 
 impl Listing {
     pub(super) fn request(&self) -> Result<PageRequest, Error> {
-        let limit = self.limit.unwrap_or(USUAL);
+        let limit = self.limit.unwrap_or(DEFAULT_LIMIT);
         if !(1..=store::MAX_PAGE_LIMIT).contains(&limit) {
             return Err(Error::invalid(
                 "limit",
@@ -36,7 +36,7 @@ impl Listing {
 }
 
 /// Everything that a list has, page by page.
-pub(super) async fn every<T, F>(mut fetch: impl FnMut(PageRequest) -> F) -> Result<Vec<T>, Error>
+pub(super) async fn fetch_all<T, F>(mut fetch: impl FnMut(PageRequest) -> F) -> Result<Vec<T>, Error>
 where
     F: Future<Output = Result<store::Page<T>, StoreError>>,
 {

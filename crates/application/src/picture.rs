@@ -25,9 +25,6 @@ pub enum Form {
 
 impl Form {
     /// The form of this name; `scale` is for pixels.
-    ///
-    /// # Errors
-    /// When there is no such form, or the scale is out of bounds.
     pub fn parse(name: &str, scale: f32) -> Result<Self, Error> {
         if !(1.0..=4.0).contains(&scale) {
             return Err(Error::invalid("scale", format!("A scale of {scale} cannot be drawn; use 1 to 4.")));
@@ -88,9 +85,6 @@ impl Picture {
 }
 
 /// Draws a picture once, in each of these forms.
-///
-/// # Errors
-/// When the text is no diagram, too large to draw, or not drawn in time.
 #[cfg(feature = "mermaid")]
 pub async fn draw(app: &App, request: Request, forms: Vec<Form>) -> Result<Vec<Picture>, Error> {
     let theme = Theme::parse(&request.theme).ok_or_else(|| {
@@ -115,7 +109,7 @@ pub async fn draw(app: &App, request: Request, forms: Vec<Form>) -> Result<Vec<P
             Form::Svg | Form::SvgForPage => None,
         };
         let write = move |deadline: &Deadline| {
-            let picture = written(&drawing, form, deadline);
+            let picture = render(&drawing, form, deadline);
             drop(pixels);
             (drawing, picture)
         };
@@ -127,7 +121,7 @@ pub async fn draw(app: &App, request: Request, forms: Vec<Form>) -> Result<Vec<P
 }
 
 #[cfg(feature = "mermaid")]
-fn written(drawing: &Drawing, form: Form, deadline: &Deadline) -> Result<Picture, PictureError> {
+fn render(drawing: &Drawing, form: Form, deadline: &Deadline) -> Result<Picture, PictureError> {
     Ok(match form {
         Form::Svg => Picture { bytes: drawing.svg()?.into_bytes(), ..Picture::default() },
         Form::SvgForPage => Picture { bytes: drawing.svg_for_page()?.into_bytes(), ..Picture::default() },
@@ -140,9 +134,6 @@ fn written(drawing: &Drawing, form: Form, deadline: &Deadline) -> Result<Picture
 }
 
 /// Draws a picture, in a build that can.
-///
-/// # Errors
-/// Always: this build has no pictures.
 #[cfg(not(feature = "mermaid"))]
 pub async fn draw(_app: &App, _request: Request, _forms: Vec<Form>) -> Result<Vec<Picture>, Error> {
     Err(Error::Unavailable(

@@ -5,7 +5,9 @@ use store::{AuditEvent, AuditOf, Project, ProjectId, Role};
 
 use super::{
     Error,
-    access::{Caller, Scope, enter, enter_any, project_id, store, unless_seen},
+    access::{
+        Caller, Scope, authorize_project, authorize_project_any_state, project_id, retry_on_conflict, store,
+    },
     accounts,
     list_filters::EventsAsked,
     page::{Listing, Page},
@@ -22,9 +24,6 @@ pub struct Mine {
 }
 
 /// The projects that the caller may enter.
-///
-/// # Errors
-/// When their token may not read.
 pub async fn list_projects(app: &App, caller: &Caller, listing: &Listing) -> Result<Page<Mine>, Error> {
     caller.may(Scope::Read)?;
     let request = listing.request()?;
@@ -39,9 +38,6 @@ pub async fn list_projects(app: &App, caller: &Caller, listing: &Listing) -> Res
 }
 
 /// The projects that the caller may write into; none where nothing is kept.
-///
-/// # Errors
-/// When the database does not answer.
 pub async fn list_writable(app: &App, caller: &Caller) -> Result<Vec<Project>, Error> {
     if app.store.is_none() {
         return Ok(Vec::new());
@@ -54,9 +50,6 @@ pub async fn list_writable(app: &App, caller: &Caller) -> Result<Vec<Project>, E
 }
 
 /// Makes a project, whose owner the caller is.
-///
-/// # Errors
-/// When the name cannot be used.
 pub async fn create_project(app: &App, caller: &Caller, name: &str) -> Result<Mine, Error> {
     caller.may(Scope::Write)?;
     if caller.person().is_none() && !caller.is_local() {
@@ -64,18 +57,15 @@ pub async fn create_project(app: &App, caller: &Caller, name: &str) -> Result<Mi
     }
     let id = ProjectId::parse(app.clock.new_id("prj"))?;
     let name = accounts::name("name", name)?;
-    let event = caller.did(app, "project.create", Some(&id), id.as_str(), &json!({}))?;
+    let event = caller.audit_event(app, "project.create", Some(&id), id.as_str(), &json!({}))?;
     let project = store(app)?.create_project(&id, &name, caller.user_id(), &event).await?;
     Ok(Mine { project, role: Role::Owner })
 }
 
 /// One project.
-///
-/// # Errors
-/// When there is none, or the caller may not enter it.
 pub async fn find_project(app: &App, caller: &Caller, id: &str) -> Result<Mine, Error> {
-    let entered = enter(app, caller, &project_id(id)?, Role::Viewer).await?;
-    Ok(Mine { project: entered.project, role: entered.role })
+    let access = authorize_project(app, caller, &project_id(id)?, Role::Viewer).await?;
+    Ok(Mine { project: access.project, role: access.role })
 }
 
 /// What may be changed of a project.
@@ -88,19 +78,16 @@ pub struct ProjectChanges {
 }
 
 /// Changes a project, if its revision is still the one that the caller has seen.
-///
-/// # Errors
-/// When it is not, or the caller is no owner.
 pub async fn update_project(
     app: &App,
     caller: &Caller,
     id: &str,
-    seen: Option<i64>,
+    expected_revision: Option<i64>,
     changes: &ProjectChanges,
 ) -> Result<Mine, Error> {
-    unless_seen(seen, || async {
-        let entered = enter_any(app, caller, &project_id(id)?, Role::Owner).await?;
-        let old = entered.project;
+    retry_on_conflict(expected_revision, || async {
+        let access = authorize_project_any_state(app, caller, &project_id(id)?, Role::Owner).await?;
+        let old = access.project;
         let name = match &changes.name {
             Some(name) => accounts::name("name", name)?,
             None => old.name.clone(),
@@ -111,17 +98,17 @@ pub async fn update_project(
             None => old.archived_at,
         };
         let details = json!({"archived": archived_at.is_some(), "renamed": name != old.name});
-        let event = caller.did(app, "project.update", Some(&old.id), old.id.as_str(), &details)?;
+        let event = caller.audit_event(app, "project.update", Some(&old.id), old.id.as_str(), &details)?;
         let project = store(app)?
-            .update_project(&old.id, seen.unwrap_or(old.revision), &name, archived_at, &event)
+            .update_project(&old.id, expected_revision.unwrap_or(old.revision), &name, archived_at, &event)
             .await?;
-        Ok(Mine { project, role: entered.role })
+        Ok(Mine { project, role: access.role })
     })
     .await
 }
 
 /// The project that something goes into for which the caller named none: the one they own longest.
-pub(super) async fn usual_project(app: &App, caller: &Caller) -> Result<ProjectId, Error> {
+pub(super) async fn default_project(app: &App, caller: &Caller) -> Result<ProjectId, Error> {
     let Some(user) = caller.user_id() else {
         return if caller.is_local() {
             Ok(ProjectId::default_project())
@@ -140,9 +127,6 @@ pub(super) async fn usual_project(app: &App, caller: &Caller) -> Result<ProjectI
 }
 
 /// What happened in a project, of what is asked for.
-///
-/// # Errors
-/// When the caller is no owner of it, or nobody knows what is asked for.
 pub async fn list_project_events(
     app: &App,
     caller: &Caller,
@@ -150,15 +134,12 @@ pub async fn list_project_events(
     asked: &EventsAsked,
     listing: &Listing,
 ) -> Result<Page<AuditEvent>, Error> {
-    let entered = enter_any(app, caller, &project_id(id)?, Role::Owner).await?;
-    let of = AuditOf::Project(&entered.project.id);
+    let access = authorize_project_any_state(app, caller, &project_id(id)?, Role::Owner).await?;
+    let of = AuditOf::Project(&access.project.id);
     Ok(store(app)?.list_audit_events(of, &asked.read()?, &listing.request()?).await?.into())
 }
 
 /// What happened on the server, of what is asked for.
-///
-/// # Errors
-/// When the caller does not run it, or nobody knows what is asked for.
 pub async fn list_events(
     app: &App,
     caller: &Caller,

@@ -10,7 +10,7 @@ use store::{DataKeyId, KeysOf, ProjectId, ProviderKey, ProviderKeyId, Role};
 
 use super::{
     Error,
-    access::{Caller, Scope, enter, project_id, store},
+    access::{Caller, Scope, authorize_project, project_id, store},
     data_keys,
     secrets::Sealer,
 };
@@ -37,38 +37,43 @@ pub struct Listed {
     pub created_at: store::TimeUs,
 }
 
-enum Entered {
+enum AuthorizedOwner {
     Me(store::UserId),
     Project(ProjectId),
 }
 
-impl Entered {
-    fn of(&self) -> KeysOf<'_> {
+impl AuthorizedOwner {
+    fn as_ref(&self) -> KeysOf<'_> {
         match self {
-            Entered::Me(user) => KeysOf::User(user),
-            Entered::Project(project) => KeysOf::Project(project),
+            AuthorizedOwner::Me(user) => KeysOf::User(user),
+            AuthorizedOwner::Project(project) => KeysOf::Project(project),
         }
     }
 
     fn project(&self) -> Option<&ProjectId> {
         match self {
-            Entered::Me(_) => None,
-            Entered::Project(project) => Some(project),
+            AuthorizedOwner::Me(_) => None,
+            AuthorizedOwner::Project(project) => Some(project),
         }
     }
 }
 
-async fn enter_as(app: &App, caller: &Caller, owner: &Owner, need: Role) -> Result<Entered, Error> {
+async fn authorize_owner(
+    app: &App,
+    caller: &Caller,
+    owner: &Owner,
+    need: Role,
+) -> Result<AuthorizedOwner, Error> {
     caller.may(Scope::Account)?;
     match owner {
-        Owner::Me => Ok(Entered::Me(caller.account()?.id.clone())),
-        Owner::Project(project) => {
-            Ok(Entered::Project(enter(app, caller, &project_id(project)?, need).await?.project.id))
-        }
+        Owner::Me => Ok(AuthorizedOwner::Me(caller.account()?.id.clone())),
+        Owner::Project(project) => Ok(AuthorizedOwner::Project(
+            authorize_project(app, caller, &project_id(project)?, need).await?.project.id,
+        )),
     }
 }
 
-fn known(provider: &str) -> Result<ProviderId, Error> {
+fn parse_provider(provider: &str) -> Result<ProviderId, Error> {
     provider.parse::<ProviderId>().ok().filter(|id| *id != ProviderId::Scripted).ok_or_else(|| {
         Error::invalid(
             "provider",
@@ -82,12 +87,9 @@ fn context(id: &ProviderKeyId) -> String {
 }
 
 /// The keys of the caller or of a project, without the keys.
-///
-/// # Errors
-/// When the caller may not know.
 pub async fn list_keys(app: &App, caller: &Caller, owner: &Owner) -> Result<Vec<Listed>, Error> {
-    let entered = enter_as(app, caller, owner, Role::Editor).await?;
-    let keys = store(app)?.list_provider_keys(entered.of()).await?;
+    let access = authorize_owner(app, caller, owner, Role::Editor).await?;
+    let keys = store(app)?.list_provider_keys(access.as_ref()).await?;
     let listed = keys.into_iter().map(|key| Listed {
         provider: key.provider,
         hint: key.hint,
@@ -97,9 +99,6 @@ pub async fn list_keys(app: &App, caller: &Caller, owner: &Owner) -> Result<Vec<
 }
 
 /// Keeps a key in place of the one before.
-///
-/// # Errors
-/// When the caller may not, or the key cannot be one.
 pub async fn set_key(
     app: &App,
     caller: &Caller,
@@ -107,8 +106,8 @@ pub async fn set_key(
     provider: &str,
     key: &SecretString,
 ) -> Result<(), Error> {
-    let entered = enter_as(app, caller, owner, Role::Owner).await?;
-    let provider = known(provider)?;
+    let access = authorize_owner(app, caller, owner, Role::Owner).await?;
+    let provider = parse_provider(provider)?;
     let text = key.expose_secret().trim();
     if !(8..=512).contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Error::invalid(
@@ -121,10 +120,10 @@ pub async fn set_key(
     let kept = ProviderKey {
         sealed: sealer.seal(&context(&id), text.as_bytes())?,
         id,
-        project_id: entered.project().cloned(),
-        user_id: match &entered {
-            Entered::Me(user) => Some(user.clone()),
-            Entered::Project(_) => None,
+        project_id: access.project().cloned(),
+        user_id: match &access {
+            AuthorizedOwner::Me(user) => Some(user.clone()),
+            AuthorizedOwner::Project(_) => None,
         },
         provider: provider.name().to_owned(),
         data_key_id,
@@ -133,24 +132,22 @@ pub async fn set_key(
         created_at: app.clock.now_us(),
     };
     let details = json!({"provider": provider.name()});
-    let event = caller.did(app, "provider_key.set", entered.project(), kept.id.as_str(), &details)?;
+    let event = caller.audit_event(app, "provider_key.set", access.project(), kept.id.as_str(), &details)?;
     Ok(store(app)?.set_provider_key(&kept, &event).await?)
 }
 
 /// Forgets a key.
-///
-/// # Errors
-/// When the caller may not, or there is none.
 pub async fn delete_key(app: &App, caller: &Caller, owner: &Owner, provider: &str) -> Result<(), Error> {
-    let entered = enter_as(app, caller, owner, Role::Owner).await?;
-    let provider = known(provider).map_err(|_| Error::NotFound("key"))?;
+    let access = authorize_owner(app, caller, owner, Role::Owner).await?;
+    let provider = parse_provider(provider).map_err(|_| Error::NotFound("key"))?;
     let details = json!({"provider": provider.name()});
-    let event = caller.did(app, "provider_key.delete", entered.project(), provider.name(), &details)?;
-    Ok(store(app)?.delete_provider_key(entered.of(), provider.name(), &event).await?)
+    let event =
+        caller.audit_event(app, "provider_key.delete", access.project(), provider.name(), &details)?;
+    Ok(store(app)?.delete_provider_key(access.as_ref(), provider.name(), &event).await?)
 }
 
 /// A key that somebody keeps here, opened.
-pub(super) struct Found {
+pub(super) struct ResolvedKey {
     /// Its vendor.
     pub(super) provider: ProviderId,
     /// The key.
@@ -166,7 +163,7 @@ pub(super) async fn find_key(
     caller: &Caller,
     project: &ProjectId,
     wanted: Option<ProviderId>,
-) -> Result<Option<Found>, Error> {
+) -> Result<Option<ResolvedKey>, Error> {
     let Some(store) = &app.store else { return Ok(None) };
     let mut keys = match caller.user_id() {
         Some(user) => store.list_provider_keys(KeysOf::User(user)).await?,
@@ -174,12 +171,16 @@ pub(super) async fn find_key(
     };
     keys.extend(store.list_provider_keys(KeysOf::Project(project)).await?);
     for key in keys {
-        let Ok(provider) = known(&key.provider) else { continue };
+        let Ok(provider) = parse_provider(&key.provider) else { continue };
         if wanted.is_some_and(|wanted| wanted != provider) {
             continue;
         }
         let opened = open(app, &key).await?;
-        return Ok(Some(Found { provider, key: SecretString::from(opened), own: key.user_id.is_some() }));
+        return Ok(Some(ResolvedKey {
+            provider,
+            key: SecretString::from(opened),
+            own: key.user_id.is_some(),
+        }));
     }
     Ok(None)
 }

@@ -11,7 +11,7 @@ use std::{
 /// A minute, in microseconds.
 const MINUTE_US: u64 = 60_000_000;
 /// Who has not called for a while need not be remembered; looked at when there are so many.
-const MANY: usize = 10_000;
+const SWEEP_THRESHOLD: usize = 10_000;
 
 /// So much a minute, all of it at once if need be; then it comes back evenly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Quota {
     }
 
     /// What is due after one more, or how long until that is allowed, both in microseconds.
-    fn after_one_more(self, due_us: u64, now_us: u64) -> Result<u64, u64> {
+    fn charge(self, due_us: u64, now_us: u64) -> Result<u64, u64> {
         let next = due_us.max(now_us) + self.interval_us;
         match next.saturating_sub(now_us + self.most_us) {
             0 => Ok(next),
@@ -70,11 +70,11 @@ impl Counters {
 
     fn count_at(&self, counted: &[Counted], now_us: u64) -> Result<(), Duration> {
         let mut known = self.due_us.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() > MANY {
+        if known.len() > SWEEP_THRESHOLD {
             known.retain(|_, due_us| *due_us > now_us);
         }
         let after = |Counted { name, quota }: &Counted| {
-            quota.after_one_more(known.get(name).copied().unwrap_or_default(), now_us)
+            quota.charge(known.get(name).copied().unwrap_or_default(), now_us)
         };
         let answers: Vec<Result<u64, u64>> = counted.iter().map(after).collect();
         if let Some(wait_us) = answers.iter().filter_map(|answer| answer.err()).max() {
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn who_does_not_call_any_more_is_forgotten() {
         let counters = Counters::default();
-        for number in 0..=MANY {
+        for number in 0..=SWEEP_THRESHOLD {
             assert_eq!(counters.count_at(&[counted(&number.to_string(), 60)], 0), Ok(()));
         }
         assert_eq!(counters.count_at(&[counted("late", 60)], 10 * MINUTE_US), Ok(()));

@@ -86,7 +86,7 @@ pub fn syntax_card(kind: &str) -> Option<String> {
             row.instructions.trim()
         );
         // Use cases and activities are drawn as flowcharts.
-        what_goes_wrong(&mut out, if row.id == "class" { "CLASS" } else { "FLOW" });
+        write_common_errors(&mut out, if row.id == "class" { "CLASS" } else { "FLOW" });
         return Some(out);
     }
     let known = mermend::kinds::find(&kind)?;
@@ -104,11 +104,11 @@ pub fn syntax_card(kind: &str) -> Option<String> {
         "state" => "STATE",
         _ => return Some(out),
     };
-    what_goes_wrong(&mut out, family);
+    write_common_errors(&mut out, family);
     Some(out)
 }
 
-fn what_goes_wrong(out: &mut String, family: &str) {
+fn write_common_errors(out: &mut String, family: &str) {
     out.push_str("\n## What goes wrong\n\n");
     let of_family = |code: &str| {
         code.strip_prefix(family).is_some_and(|number| number.starts_with(|c: char| c.is_ascii_digit()))

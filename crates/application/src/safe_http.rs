@@ -54,9 +54,6 @@ impl OutboundError {
 
 impl Outbound {
     /// The way that the configuration allows.
-    ///
-    /// # Errors
-    /// When the HTTPS client cannot be built.
     pub fn new(settings: &Webhooks) -> Result<Self, String> {
         let mut client = Client::builder()
             .tls_backend_preconfigured(llm::tls_config().map_err(|_| "TLS cannot be set up".to_owned())?)
@@ -67,7 +64,7 @@ impl Outbound {
             // Who is told is rarely told twice in a row, and an address may have moved.
             .pool_max_idle_per_host(0);
         if !settings.allow_private {
-            client = client.dns_resolver(Arc::new(PublicOnly));
+            client = client.dns_resolver(Arc::new(PublicResolver));
         }
         let client = client.build().map_err(|_| "the HTTPS client cannot be built".to_owned())?;
         Ok(Outbound { client, private: settings.allow_private })
@@ -83,23 +80,20 @@ impl Outbound {
         if !url.username().is_empty() || url.password().is_some() {
             return Err("The address must not hold a user name or a password: it is shown to others.");
         }
-        if !self.private && own_network(&url) {
+        if !self.private && is_private_host(&url) {
             return Err("The address leads into the server's own network. Use one that everybody can reach.");
         }
         Ok(url)
     }
 
     /// Posts JSON, and says which status came back.
-    ///
-    /// # Errors
-    /// When there is no answer.
     pub async fn post(
         &self,
         url: &Url,
         headers: &[(&'static str, String)],
         body: String,
     ) -> Result<u16, OutboundError> {
-        if !self.private && own_network(url) {
+        if !self.private && is_private_host(url) {
             return Err(OutboundError::Private);
         }
         let mut request = self.client.post(url.clone()).header("content-type", "application/json");
@@ -116,7 +110,7 @@ impl Outbound {
 }
 
 /// Whether the address names a machine of our own network by number, or by a name that only such networks have.
-fn own_network(url: &Url) -> bool {
+fn is_private_host(url: &Url) -> bool {
     // Brackets stand around IPv6.
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).trim_end_matches('.');
     match host.parse::<IpAddr>() {
@@ -140,9 +134,9 @@ fn is_private(error: &reqwest::Error) -> bool {
 }
 
 /// Resolves names to public addresses only.
-struct PublicOnly;
+struct PublicResolver;
 
-impl Resolve for PublicOnly {
+impl Resolve for PublicResolver {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;

@@ -4,17 +4,11 @@ use super::{Error, access::store};
 use crate::app::App;
 
 /// What the database lacks.
-///
-/// # Errors
-/// When a newer program was here, or a step was applied in another form.
 pub async fn list_pending(app: &App) -> Result<Vec<&'static str>, Error> {
     Ok(store(app)?.check_schema().await?.pending)
 }
 
 /// Sees that the tables are those of this program, and changes nothing.
-///
-/// # Errors
-/// When they are older, newer, or another program's.
 pub async fn require_current(app: &App) -> Result<(), Error> {
     let state = store(app)?.check_schema().await?;
     if state.is_current() {
@@ -38,18 +32,12 @@ pub fn list_all() -> Vec<&'static str> {
 }
 
 /// Applies what is pending, all of it or nothing. Of several processes, one does it and the others wait.
-///
-/// # Errors
-/// When a newer program was here, or the database refuses.
 pub async fn migrate(app: &App) -> Result<Vec<&'static str>, Error> {
     Ok(store(app)?.migrate(app.clock.now_us()).await?.applied)
 }
 
 /// Copies everything that one product keeps into another one, which keeps nothing yet; all of it or nothing. Says how
 /// many rows of which table.
-///
-/// # Errors
-/// When the other one is not empty, or a database refuses.
 pub async fn copy(from: &App, to: &App) -> Result<Vec<(&'static str, u64)>, Error> {
     Ok(store(from)?.copy_into(store(to)?).await?.rows)
 }

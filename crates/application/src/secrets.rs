@@ -21,9 +21,6 @@ use crate::private_files;
 use config::{Config, words};
 
 /// 32 random bytes as 43 letters.
-///
-/// # Errors
-/// When the system has no randomness to give.
 pub fn new_secret() -> Result<String, Error> {
     Ok(URL_SAFE_NO_PAD.encode(random::<32>()?))
 }
@@ -78,12 +75,9 @@ impl Sealer {
 
     /// A sealer with the key of the configuration, or, where none is set, with one that is made once and kept in the data
     /// folder, for its owner alone.
-    ///
-    /// # Errors
-    /// When the file cannot be read or made.
     pub fn of(config: &Config) -> Result<Self, Error> {
         match config.secrets.secret_key.expose_secret() {
-            "" => Self::new(&key_in(&config.data.dir)?),
+            "" => Self::new(&load_or_create_key(&config.data.dir)?),
             secret => Self::new(secret),
         }
     }
@@ -145,7 +139,7 @@ fn aead_key(key: &[u8]) -> Result<LessSafeKey, Error> {
 }
 
 /// The key in the data folder. Of several processes that start at once, one makes it.
-fn key_in(folder: &Path) -> Result<String, Error> {
+fn load_or_create_key(folder: &Path) -> Result<String, Error> {
     let path = folder.join("secret.key");
     let problem = |error: std::io::Error| {
         Error::Unavailable(format!(
@@ -199,7 +193,8 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let keys: Vec<String> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| key_in(folder.path()).unwrap())).collect();
+            let threads: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| load_or_create_key(folder.path()).unwrap())).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         assert!(keys.iter().all(|key| *key == keys[0] && key.len() == 43), "{}", keys.len());
@@ -207,7 +202,7 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         fs::write(&path, "short").unwrap();
-        assert!(key_in(folder.path()).unwrap_err().to_string().contains("backup"));
+        assert!(load_or_create_key(folder.path()).unwrap_err().to_string().contains("backup"));
     }
 
     #[test]

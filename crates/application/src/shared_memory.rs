@@ -12,7 +12,7 @@ use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, aio::Multiplexed
 use secrecy::ExposeSecret;
 
 use crate::{
-    circuit_breaker::{self, Circuit},
+    circuit_breaker::{self, CircuitBreaker},
     quota::{Counted, Quota},
 };
 use config;
@@ -20,7 +20,7 @@ use config;
 /// One failure is enough: each costs somebody the whole timeout.
 const FAILURES: u32 = 1;
 /// How soon, and how seldom at most, it is asked whether it is back.
-const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// How long a new connection may take, with encryption and password. Only the start of a process waits for that.
 const CONNECT: Duration = Duration::from_secs(1);
 /// What every name begins with.
@@ -75,14 +75,11 @@ struct Inner {
     timeout: Duration,
     /// The connection, while there is one; only [`SharedMemory::connect`] makes it.
     connection: Mutex<Option<Arc<MultiplexedConnection>>>,
-    circuit: Circuit<SharedMemoryError>,
+    circuit: CircuitBreaker<SharedMemoryError>,
 }
 
 impl SharedMemory {
     /// The way to the Redis of the configuration, if there is one; nothing is sent yet.
-    ///
-    /// # Errors
-    /// When the address cannot be used.
     pub fn new(settings: &config::Redis) -> Result<Option<Self>, SharedMemoryError> {
         let url = settings.url.expose_secret();
         if url.is_empty() {
@@ -95,7 +92,7 @@ impl SharedMemory {
             address,
             timeout: Duration::from_millis(settings.timeout_ms),
             connection: Mutex::new(None),
-            circuit: Circuit::new(FAILURES),
+            circuit: CircuitBreaker::new(FAILURES),
         }))))
     }
 
@@ -105,18 +102,12 @@ impl SharedMemory {
     }
 
     /// Counts one against all of these or against none, and says how long until it may be if it may not now.
-    ///
-    /// # Errors
-    /// When Redis has no answer; then it is not known whether it was counted.
     pub async fn count(&self, counted: &[Counted]) -> Result<Result<(), Duration>, SharedMemoryError> {
         let wait_us: u64 = self.ask(&count(counted)).await?;
         Ok(if wait_us == 0 { Ok(()) } else { Err(Duration::from_micros(wait_us)) })
     }
 
     /// What is kept under this name, if it is no larger than `most_bytes`.
-    ///
-    /// # Errors
-    /// When Redis has no answer.
     pub async fn find(&self, name: &str, most_bytes: usize) -> Result<Option<Vec<u8>>, SharedMemoryError> {
         let mut command = redis::cmd("GETRANGE");
         // One byte more than wanted tells what is too large; nobody reads what somebody else made huge.
@@ -126,19 +117,18 @@ impl SharedMemory {
     }
 
     /// Keeps a value under this name, for so long at most.
-    ///
-    /// # Errors
-    /// When Redis has no answer.
-    pub async fn keep(&self, name: &str, value: &[u8], at_most: Duration) -> Result<(), SharedMemoryError> {
+    pub async fn store_value(
+        &self,
+        name: &str,
+        value: &[u8],
+        ttl: Duration,
+    ) -> Result<(), SharedMemoryError> {
         let mut command = redis::cmd("SET");
-        command.arg(format!("{PREFIX}{name}")).arg(value).arg("EX").arg(at_most.as_secs().max(1));
+        command.arg(format!("{PREFIX}{name}")).arg(value).arg("EX").arg(ttl.as_secs().max(1));
         self.ask(&command).await
     }
 
     /// Whether it works, and how fast it answers.
-    ///
-    /// # Errors
-    /// Why it does not.
     pub async fn probe(&self) -> Result<Duration, SharedMemoryError> {
         let begun = Instant::now();
         self.ask::<u64>(&probe()).await.map(|_| begun.elapsed())
@@ -146,9 +136,6 @@ impl SharedMemory {
 
     /// Connects and looks whether it works, so that from now on it is asked. For the start of a process; later the task in
     /// the background does it.
-    ///
-    /// # Errors
-    /// Why there is no connection. The task in the background goes on then.
     pub async fn connect(&self) -> Result<(), SharedMemoryError> {
         let connected = self.connect_once().await;
         if let Err(error) = &connected {
@@ -171,23 +158,23 @@ impl SharedMemory {
             Ok(answer) => answer.map_err(|error: redis::RedisError| classify(&error))?,
             Err(_) => return Err(SharedMemoryError::TimedOut(CONNECT)),
         };
-        *self.kept() = Some(Arc::new(connection));
-        inner.circuit.open();
+        *self.lock_connection() = Some(Arc::new(connection));
+        inner.circuit.reset();
         metrics::gauge!("ba_copilot_redis_up").set(1.0);
         Ok(())
     }
 
     async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, SharedMemoryError> {
         let inner = &self.0;
-        if let Some(error) = inner.circuit.why_closed() {
+        if let Some(error) = inner.circuit.blocking_error() {
             return Err(error);
         }
-        let kept = self.kept().clone();
-        let Some(kept) = kept else {
+        let shared = self.lock_connection().clone();
+        let Some(shared) = shared else {
             self.close(&SharedMemoryError::Unreachable);
             return Err(SharedMemoryError::Unreachable);
         };
-        let mut connection = MultiplexedConnection::clone(&kept);
+        let mut connection = MultiplexedConnection::clone(&shared);
         let answer = match tokio::time::timeout(inner.timeout, command.query_async(&mut connection)).await {
             Ok(answer) => answer.map_err(|error| classify(&error)),
             Err(_) => Err(SharedMemoryError::TimedOut(inner.timeout)),
@@ -197,7 +184,7 @@ impl SharedMemory {
             // What somebody else put under one name is no fault of Redis, and what an earlier connection did not answer says
             // nothing about the one that is there now.
             if *error != SharedMemoryError::Failed("WRONGTYPE".to_owned())
-                && self.kept().as_ref().is_some_and(|now| Arc::ptr_eq(now, &kept))
+                && self.lock_connection().as_ref().is_some_and(|now| Arc::ptr_eq(now, &shared))
             {
                 self.close(error);
             }
@@ -207,21 +194,21 @@ impl SharedMemory {
 
     /// Asks nobody any more, until the task in the background has connected anew.
     fn close(&self, error: &SharedMemoryError) {
-        *self.kept() = None;
-        if self.0.circuit.failed(error) {
+        *self.lock_connection() = None;
+        if self.0.circuit.record_failure(error) {
             metrics::gauge!("ba_copilot_redis_up").set(0.0);
             tracing::warn!(server.address = %self.0.address, "Going on without Redis: {error}");
-            tokio::spawn(wait_until_back(Arc::downgrade(&self.0)));
+            tokio::spawn(reconnect(Arc::downgrade(&self.0)));
         }
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, Option<Arc<MultiplexedConnection>>> {
+    fn lock_connection(&self) -> std::sync::MutexGuard<'_, Option<Arc<MultiplexedConnection>>> {
         self.0.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn wait_until_back(inner: Weak<Inner>) {
-    circuit_breaker::until_back(BACK_OFF, || {
+async fn reconnect(inner: Weak<Inner>) {
+    circuit_breaker::retry_with_backoff(BACKOFF, || {
         let memory = SharedMemory(inner.upgrade()?);
         Some(async move {
             match memory.connect_once().await {
@@ -230,7 +217,7 @@ async fn wait_until_back(inner: Weak<Inner>) {
                     true
                 }
                 Err(error) => {
-                    memory.0.circuit.still_closed(error);
+                    memory.0.circuit.update_error(error);
                     false
                 }
             }

@@ -8,7 +8,7 @@ use std::{path::PathBuf, time::Duration};
 use tokio::{sync::watch, time::sleep};
 
 /// How often it is looked whether the file is there.
-const LOOK: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Whether this process stands by.
 #[derive(Debug, Clone)]
@@ -29,16 +29,16 @@ impl Standby {
         if file.as_os_str().is_empty() {
             return Standby::default();
         }
-        let (tell, on) = watch::channel(file.exists());
+        let (sender, on) = watch::channel(file.exists());
         if *on.borrow() {
             tracing::info!("Standing by: no work is taken while {} is there", file.display());
         }
         tokio::spawn(async move {
-            while !tell.is_closed() {
-                sleep(LOOK).await;
+            while !sender.is_closed() {
+                sleep(POLL_INTERVAL).await;
                 // What cannot be looked at stays as it was: a folder that is away for a moment changes nothing.
                 let Ok(is_there) = tokio::fs::try_exists(&file).await else { continue };
-                let changed = tell.send_if_modified(|was| std::mem::replace(was, is_there) != is_there);
+                let changed = sender.send_if_modified(|was| std::mem::replace(was, is_there) != is_there);
                 match (changed, is_there) {
                     (true, true) => tracing::info!("Standing by: no new work is taken"),
                     (true, false) => tracing::info!("In service"),

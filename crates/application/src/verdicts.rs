@@ -17,11 +17,11 @@ use crate::shared_memory::SharedMemory;
 use config::Config;
 
 /// How long an answer is kept, if Redis has room for it so long.
-const KEPT: Duration = Duration::from_secs(24 * 3600);
+const TTL: Duration = Duration::from_secs(24 * 3600);
 /// Sealed answers larger than this are neither kept nor read.
-const LARGEST_BYTES: usize = 256 << 10;
+const MAX_SEALED_BYTES: usize = 256 << 10;
 /// Changes with the form of what is kept.
-const FORM: &str = "1";
+const FORMAT_VERSION: &str = "1";
 
 /// The answers that processes share.
 #[derive(Clone)]
@@ -37,7 +37,7 @@ struct Inner {
 
 /// An answer, as it is kept.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct JobPayload {
     valid: bool,
     kind: Option<String>,
     findings: Vec<Finding>,
@@ -47,9 +47,6 @@ struct Kept {
 
 impl SharedVerdicts {
     /// Shares through this memory, where SECRET_KEY is set and this build has Mermaid's own parser.
-    ///
-    /// # Errors
-    /// Only faults of ours.
     pub fn new(config: &Config, memory: &SharedMemory) -> Result<Option<Self>, Error> {
         let (Some(key), Some(version)) =
             (config.shared_key("ba-copilot shared verdicts"), mermend::MERMAID_VERSION)
@@ -73,7 +70,7 @@ impl SharedVerdicts {
         let outcome = |outcome: &'static str| {
             metrics::counter!("ba_copilot_shared_verdicts_total", "outcome" => outcome).increment(1);
         };
-        let Ok(found) = self.0.memory.find(&name, LARGEST_BYTES).await else {
+        let Ok(found) = self.0.memory.find(&name, MAX_SEALED_BYTES).await else {
             outcome("away");
             return None;
         };
@@ -87,12 +84,12 @@ impl SharedVerdicts {
     }
 
     /// Tells the others.
-    pub async fn keep(&self, text: &str, checked: &Checked) {
+    pub async fn store_verdict(&self, text: &str, checked: &Checked) {
         if text.len() > REMEMBERED_BYTES || !checked.lasts() {
             return;
         }
         let Some(mermaid) = checked.mermaid.clone() else { return };
-        let kept = Kept {
+        let kept = JobPayload {
             valid: checked.valid,
             kind: checked.kind.map(|kind| kind.id.to_owned()),
             findings: checked.findings.clone(),
@@ -101,14 +98,14 @@ impl SharedVerdicts {
         };
         let name = self.name(text);
         let sealed = serde_json::to_vec(&kept).ok().and_then(|plain| self.0.sealer.seal(&name, &plain).ok());
-        if let Some(sealed) = sealed.filter(|sealed| sealed.len() <= LARGEST_BYTES) {
+        if let Some(sealed) = sealed.filter(|sealed| sealed.len() <= MAX_SEALED_BYTES) {
             // Where that fails, the next process checks by itself.
-            let _ = self.0.memory.keep(&name, sealed.as_bytes(), KEPT).await;
+            let _ = self.0.memory.store_value(&name, sealed.as_bytes(), TTL).await;
         }
     }
 
     fn name(&self, text: &str) -> String {
-        let parts = [FORM, "mermaid", self.0.version, env!("CARGO_PKG_VERSION"), text];
+        let parts = [FORMAT_VERSION, "mermaid", self.0.version, env!("CARGO_PKG_VERSION"), text];
         format!("verdict:{}", self.0.names.name(&parts))
     }
 
@@ -119,7 +116,7 @@ impl SharedVerdicts {
 }
 
 /// An answer, if it is one that a check of this text could give.
-fn read(text: &str, kept: Kept) -> Option<Checked> {
+fn read(text: &str, kept: JobPayload) -> Option<Checked> {
     let kind = match &kept.kind {
         Some(id) => Some(mermend::kinds::find(id)?),
         None => None,

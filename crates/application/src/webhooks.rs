@@ -15,7 +15,10 @@ use store::{
 
 use super::{
     Error,
-    access::{Caller, Entered, Scope, TRACE, enter, enter_for, project_id, store, unless_seen},
+    access::{
+        Caller, ProjectAccess, Scope, TRACE, authorize_project, authorize_resource, project_id,
+        retry_on_conflict, store,
+    },
     data_keys,
     jobs::outcome::{Outcome, follow_job},
     page::{Listing, Page},
@@ -26,9 +29,9 @@ use telemetry::trace::{Kind, Span, TraceContext};
 
 const MAX_URL_CHARS: usize = 2000;
 /// How long to wait after each failure, in seconds; after the last one it is given up. Two days and a quarter in all.
-const PAUSES_S: [i64; 9] = [5, 60, 300, 1800, 7200, 14_400, 28_800, 57_600, 86_400];
+const RETRY_DELAYS_S: [i64; 9] = [5, 60, 300, 1800, 7200, 14_400, 28_800, 57_600, 86_400];
 /// Attempts are shown for so many days.
-pub(super) const KEPT_S: i64 = 30 * 24 * 3600;
+pub(super) const DELIVERY_RETENTION_S: i64 = 30 * 24 * 3600;
 
 fn context(id: &WebhookId) -> String {
     format!("webhook {id}")
@@ -57,33 +60,27 @@ fn url(app: &App, text: &str) -> Result<String, Error> {
     app.outbound.refuse(text).map(String::from).map_err(|why| Error::invalid("url", why))
 }
 
-async fn enter_webhook(app: &App, caller: &Caller, id: &str) -> Result<(Webhook, Entered), Error> {
+async fn authorize_webhook(app: &App, caller: &Caller, id: &str) -> Result<(Webhook, ProjectAccess), Error> {
     let id = WebhookId::parse(id).map_err(|_| Error::NotFound("webhook"))?;
     let found = store(app)?.find_webhook(&id).await?;
-    let entered = enter_for("webhook", app, caller, &found.project_id, Role::Owner).await?;
+    let access = authorize_resource("webhook", app, caller, &found.project_id, Role::Owner).await?;
     caller.may(Scope::Account)?;
-    Ok((found, entered))
+    Ok((found, access))
 }
 
 /// The webhooks of a project.
-///
-/// # Errors
-/// When the caller is no owner of it.
 pub async fn list_webhooks(
     app: &App,
     caller: &Caller,
     project: &str,
     listing: &Listing,
 ) -> Result<Page<Webhook>, Error> {
-    let entered = enter(app, caller, &project_id(project)?, Role::Owner).await?;
+    let access = authorize_project(app, caller, &project_id(project)?, Role::Owner).await?;
     caller.may(Scope::Account)?;
-    Ok(store(app)?.list_webhooks(&entered.project.id, &listing.request()?).await?.into())
+    Ok(store(app)?.list_webhooks(&access.project.id, &listing.request()?).await?.into())
 }
 
 /// Makes a webhook and its secret, which is shown this once.
-///
-/// # Errors
-/// When the caller is no owner, or the address cannot be used.
 pub async fn create_webhook(
     app: &App,
     caller: &Caller,
@@ -91,14 +88,14 @@ pub async fn create_webhook(
     address: &str,
     wanted: &[String],
 ) -> Result<(Webhook, String), Error> {
-    let entered = enter(app, caller, &project_id(project)?, Role::Owner).await?;
+    let access = authorize_project(app, caller, &project_id(project)?, Role::Owner).await?;
     caller.may(Scope::Account)?;
     let store = store(app)?;
     let id = WebhookId::parse(app.clock.new_id("whk"))?;
     let (data_key_id, sealed, secret) = new_secret(app, &id).await?;
     let now = app.clock.now_us();
     let webhook = Webhook {
-        project_id: entered.project.id.clone(),
+        project_id: access.project.id.clone(),
         url: url(app, address)?,
         events: events(wanted)?,
         data_key_id,
@@ -110,8 +107,13 @@ pub async fn create_webhook(
         updated_at: now,
         id,
     };
-    let event =
-        caller.did(app, "webhook.create", Some(&webhook.project_id), webhook.id.as_str(), &json!({}))?;
+    let event = caller.audit_event(
+        app,
+        "webhook.create",
+        Some(&webhook.project_id),
+        webhook.id.as_str(),
+        &json!({}),
+    )?;
     store.create_webhook(&webhook, &event).await?;
     Ok((webhook, secret))
 }
@@ -124,11 +126,8 @@ async fn new_secret(app: &App, id: &WebhookId) -> Result<(DataKeyId, String, Str
 }
 
 /// One webhook.
-///
-/// # Errors
-/// When there is none, or the caller is no owner.
 pub async fn find_webhook(app: &App, caller: &Caller, id: &str) -> Result<Webhook, Error> {
-    Ok(enter_webhook(app, caller, id).await?.0)
+    Ok(authorize_webhook(app, caller, id).await?.0)
 }
 
 /// What may be changed of a webhook.
@@ -145,19 +144,16 @@ pub struct WebhookChanges {
 }
 
 /// Changes a webhook, if it is still the one that the caller has seen. Says the new secret, if one was asked for.
-///
-/// # Errors
-/// When it is not, or the caller is no owner.
 pub async fn update_webhook(
     app: &App,
     caller: &Caller,
     id: &str,
-    seen: Option<i64>,
+    expected_revision: Option<i64>,
     changes: &WebhookChanges,
 ) -> Result<(Webhook, Option<String>), Error> {
-    unless_seen(seen, || async {
-        let (mut webhook, entered) = enter_webhook(app, caller, id).await?;
-        webhook.revision = seen.unwrap_or(webhook.revision);
+    retry_on_conflict(expected_revision, || async {
+        let (mut webhook, access) = authorize_webhook(app, caller, id).await?;
+        webhook.revision = expected_revision.unwrap_or(webhook.revision);
         if let Some(text) = &changes.url {
             webhook.url = url(app, text)?;
         }
@@ -176,35 +172,39 @@ pub async fn update_webhook(
             shown = Some(secret);
         }
         let details = json!({"disabled": webhook.disabled_at.is_some(), "new_secret": changes.new_secret});
-        let event =
-            caller.did(app, "webhook.update", Some(&entered.project.id), webhook.id.as_str(), &details)?;
+        let event = caller.audit_event(
+            app,
+            "webhook.update",
+            Some(&access.project.id),
+            webhook.id.as_str(),
+            &details,
+        )?;
         Ok((store(app)?.update_webhook(&webhook, &event).await?, shown))
     })
     .await
 }
 
 /// Forgets a webhook.
-///
-/// # Errors
-/// When there is none, or the caller is no owner.
 pub async fn delete_webhook(app: &App, caller: &Caller, id: &str) -> Result<(), Error> {
-    let (webhook, entered) = enter_webhook(app, caller, id).await?;
-    let event =
-        caller.did(app, "webhook.delete", Some(&entered.project.id), webhook.id.as_str(), &json!({}))?;
+    let (webhook, access) = authorize_webhook(app, caller, id).await?;
+    let event = caller.audit_event(
+        app,
+        "webhook.delete",
+        Some(&access.project.id),
+        webhook.id.as_str(),
+        &json!({}),
+    )?;
     Ok(store(app)?.delete_webhook(&webhook.id, &event).await?)
 }
 
 /// What became of the attempts to tell, newest first.
-///
-/// # Errors
-/// When there is no such webhook, or the caller is no owner.
 pub async fn list_deliveries(
     app: &App,
     caller: &Caller,
     id: &str,
     listing: &Listing,
 ) -> Result<Page<Delivery>, Error> {
-    let (webhook, _) = enter_webhook(app, caller, id).await?;
+    let (webhook, _) = authorize_webhook(app, caller, id).await?;
     Ok(store(app)?.list_deliveries(&webhook.id, &listing.request()?).await?.into())
 }
 
@@ -283,19 +283,19 @@ pub(super) async fn deliver(app: &App, job: &Job) -> Result<Outcome, Error> {
     let event = store.find_audit_event(&event).await?;
     let details: Value = event.details.decode().unwrap_or_default();
     let because = details[TRACE].as_str().and_then(TraceContext::parse);
-    follow_job(because, job, tell(app, job, &webhook, &event)).await
+    follow_job(because, job, send_event(app, job, &webhook, &event)).await
 }
 
 /// Tells a webhook of an event, once.
-async fn tell(app: &App, job: &Job, webhook: &Webhook, event: &AuditEvent) -> Result<Outcome, Error> {
+async fn send_event(app: &App, job: &Job, webhook: &Webhook, event: &AuditEvent) -> Result<Outcome, Error> {
     let store = store(app)?;
     let secret = open(app, webhook).await?;
     let target = app.outbound.refuse(&webhook.url).map_err(|why| Error::Conflict(why.to_owned()))?;
     let now = app.clock.now_us();
     let timestamp_s = now.as_micros().div_euclid(1_000_000);
     let body = message(event);
-    let mut told = Span::part(Kind::Client, "POST");
-    let trace = told.context().filter(|_| told.is_told()).map(|trace| ("traceparent", trace.header()));
+    let mut span = Span::part(Kind::Client, "POST");
+    let trace = span.context().filter(|_| span.is_told()).map(|trace| ("traceparent", trace.header()));
     let mut headers = vec![
         ("webhook-id", event.id.to_string()),
         ("webhook-timestamp", timestamp_s.to_string()),
@@ -305,12 +305,12 @@ async fn tell(app: &App, job: &Job, webhook: &Webhook, event: &AuditEvent) -> Re
     let begun = Instant::now();
     let answer = app.outbound.post(&target, &headers, body).await;
     let took: Duration = begun.elapsed();
-    told.set("http.request.method", "POST");
+    span.set("http.request.method", "POST");
     match &answer {
-        Ok(status) => told.set("http.response.status_code", i64::from(*status)),
-        Err(error) => told.fail(error.word()),
+        Ok(status) => span.set("http.response.status_code", i64::from(*status)),
+        Err(error) => span.fail(error.word()),
     }
-    drop(told);
+    drop(span);
     let (status, problem) = match answer {
         Ok(status @ 200..=299) => (Some(status), None),
         Ok(status) => (Some(status), Some(format!("the answer was {status}"))),
@@ -335,7 +335,7 @@ async fn tell(app: &App, job: &Job, webhook: &Webhook, event: &AuditEvent) -> Re
     Ok(match problem {
         None => Outcome::Done("delivered".to_owned()),
         Some(problem) => {
-            match PAUSES_S.get(usize::try_from(job.attempts).unwrap_or(usize::MAX).saturating_sub(1)) {
+            match RETRY_DELAYS_S.get(usize::try_from(job.attempts).unwrap_or(usize::MAX).saturating_sub(1)) {
                 Some(pause) => Outcome::Again { after_s: *pause, why: problem },
                 None => Outcome::Failed(problem),
             }

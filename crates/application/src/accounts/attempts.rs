@@ -19,9 +19,6 @@ pub(crate) struct Reserved {
 }
 
 /// Counts an attempt against all of these limits, or against none of them and says how many seconds until there may be one.
-///
-/// # Errors
-/// When the database does not answer.
 pub(crate) async fn reserve(
     app: &App,
     limits: Vec<AttemptLimit>,
@@ -43,7 +40,7 @@ pub(crate) async fn reserve(
 
 impl Reserved {
     /// The attempt was right, or was not looked at.
-    pub(crate) async fn give_back(self, app: &App) -> Result<(), Error> {
+    pub(crate) async fn release(self, app: &App) -> Result<(), Error> {
         let buckets: Vec<&str> = self.buckets.iter().map(String::as_str).collect();
         Ok(store(app)?.give_back_attempts(&buckets, self.at).await?)
     }
@@ -55,7 +52,7 @@ impl Reserved {
         others.buckets.retain(|other| other != bucket);
         match others.buckets.is_empty() {
             true => Ok(()),
-            false => others.give_back(app).await,
+            false => others.release(app).await,
         }
     }
 }

@@ -19,15 +19,12 @@ pub struct Proof {
 }
 
 /// Confirms that the caller is the person whose session it is.
-///
-/// # Errors
-/// When the password or the code is wrong or missing, or a person without a password signed in too long ago.
 pub(super) async fn confirm(app: &App, caller: &Caller, proof: &Proof) -> Result<(), Error> {
     let person = caller.in_person()?;
     match (&proof.password, &proof.code) {
-        (Some(password), _) => passwords::prove(app, person, password).await,
+        (Some(password), _) => passwords::reauthenticate(app, person, password).await,
         // Without a second factor there is no code that could be right.
-        (None, Some(code)) if person.second_factor.is_some() => totp::prove(app, person, code).await,
+        (None, Some(code)) if person.second_factor.is_some() => totp::reauthenticate(app, person, code).await,
         _ if person.password_hash.is_some() => {
             let or = if person.second_factor.is_some() { ", or a code that works now" } else { "" };
             Err(Error::invalid("password", format!("Confirm that it is you: send your password{or}.")))

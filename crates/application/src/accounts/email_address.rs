@@ -8,21 +8,18 @@ use store::{CodePurpose, StoreError, User};
 use super::{
     attempts::Reserved,
     email, passwords,
-    users::{LINK_H, keep_code, link},
+    users::{LINK_H, link, store_code},
 };
 use crate::{
     Error,
     access::{Caller, store},
     app::App,
-    mail::Letter,
+    mail::MailMessage,
     mail_limits::{MailKind, Sender, count_recipient, count_sender},
     secrets,
 };
 
 /// Sends the caller a link that proves their e-mail address.
-///
-/// # Errors
-/// When the message cannot be sent.
 pub async fn request_verification(app: &App, caller: &Caller) -> Result<(), Error> {
     let person = caller.account()?;
     if person.verified_at.is_some() {
@@ -36,28 +33,25 @@ pub async fn request_verification(app: &App, caller: &Caller) -> Result<(), Erro
             wait_s: 3600,
         });
     };
-    let secret = keep_code(app, CodePurpose::VerifyEmail, Some(person), Some(&person.email)).await?;
+    let secret = store_code(app, CodePurpose::VerifyEmail, Some(person), Some(&person.email)).await?;
     let link = link(app, "/verify-email", &secret);
-    let letter = Letter {
+    let message = MailMessage {
         to: &person.email,
         subject: "Your e-mail address for BA Copilot".to_owned(),
         body: format!(
             "Show that this address is yours by opening this link within {LINK_H} hours, where you are signed in:\n{link}\n\nIf you have no account of BA Copilot, do nothing.\n"
         ),
     };
-    send_counted(app, counted, letter).await
+    send_counted(app, counted, message).await
 }
 
 /// Follows a link that was sent to an e-mail address: the caller's account has it from now on. The caller is signed in to the account
 /// that asked for the link: a link that another person asked for is followed by mistake, and would give their account a proven
 /// address that is not theirs.
-///
-/// # Errors
-/// When the link does not work (any more) or was asked for by another account, or another account has the address meanwhile.
 pub async fn verify_email(app: &App, caller: &Caller, code: &str) -> Result<(), Error> {
     let person = caller.in_person()?;
-    let verified = caller.did(app, "email.verify", None, person.id.as_str(), &json!({}))?;
-    let changed = caller.did(app, "email.change", None, person.id.as_str(), &json!({}))?;
+    let verified = caller.audit_event(app, "email.verify", None, person.id.as_str(), &json!({}))?;
+    let changed = caller.audit_event(app, "email.change", None, person.id.as_str(), &json!({}))?;
     match store(app)?.verify_email(&secrets::hash(code), &person.id, &verified, &changed).await {
         // Whoever opened the link has the address, so that this tells nobody else.
         Err(StoreError::Conflict { .. }) => Err(Error::Conflict(
@@ -74,9 +68,6 @@ pub async fn verify_email(app: &App, caller: &Caller, code: &str) -> Result<(), 
 
 /// Sends a link to the address that the caller wants to have, and tells the one that they have. Whether the new one is
 /// somebody's, neither the answer nor its time says.
-///
-/// # Errors
-/// When the password is wrong, or the address is none.
 pub async fn request_email_change(
     app: &App,
     caller: &Caller,
@@ -85,17 +76,17 @@ pub async fn request_email_change(
 ) -> Result<(), Error> {
     let person = caller.in_person()?;
     let address = email(new)?;
-    passwords::prove(app, person, password).await?;
+    passwords::reauthenticate(app, person, password).await?;
     if address == person.email {
         return Err(Error::invalid("email", "This is your e-mail address already."));
     }
     count_sender(app, MailKind::EmailChange, Sender::Person(&person.id)).await?;
-    let event = caller.did(app, "email.request", None, person.id.as_str(), &json!({}))?;
+    let event = caller.audit_event(app, "email.request", None, person.id.as_str(), &json!({}))?;
     store(app)?.record_audit_event(&event).await?;
     let queue = app.after_response.clone();
     let (app, person) = (app.clone(), person.clone());
     queue.run(async move {
-        if let Err(error) = send_letters(&app, &person, &address).await {
+        if let Err(error) = send_messages(&app, &person, &address).await {
             tracing::error!(
                 error.code = error.code(),
                 "A message about a new e-mail address was not sent: {error}"
@@ -105,9 +96,9 @@ pub async fn request_email_change(
 }
 
 /// One to the new address, and one to the old. Each is sent whatever becomes of the other one.
-async fn send_letters(app: &App, person: &User, address: &str) -> Result<(), Error> {
+async fn send_messages(app: &App, person: &User, address: &str) -> Result<(), Error> {
     let one = send_change_link(app, person, address).await;
-    let notice = Letter {
+    let notice = MailMessage {
         to: &person.email,
         subject: "Your account of BA Copilot gets another e-mail address".to_owned(),
         body: format!(
@@ -129,7 +120,7 @@ async fn send_change_link(app: &App, person: &User, address: &str) -> Result<(),
     let body = match store(app)?.find_user_by_email(address).await {
         Ok(_) => "Somebody, probably you, wants to use this e-mail address for an account of BA Copilot. You have an account with it already, so nothing was changed. Sign in with that one.\n".to_owned(),
         Err(StoreError::NotFound { .. }) => {
-            let secret = keep_code(app, CodePurpose::VerifyEmail, Some(person), Some(address)).await?;
+            let secret = store_code(app, CodePurpose::VerifyEmail, Some(person), Some(address)).await?;
             let link = link(app, "/verify-email", &secret);
             format!(
                 "Somebody, probably you, wants to use this e-mail address for an account of BA Copilot.\n\nShow that it is yours by opening this link within {LINK_H} hours, where you are signed in to that account; you sign in with it from then on:\n{link}\n\nIf it was not you, do nothing.\n"
@@ -137,15 +128,15 @@ async fn send_change_link(app: &App, person: &User, address: &str) -> Result<(),
         }
         Err(other) => return Err(other.into()),
     };
-    let letter = Letter { to: address, subject: "Your e-mail address for BA Copilot".to_owned(), body };
-    send_counted(app, counted, letter).await
+    let message = MailMessage { to: address, subject: "Your e-mail address for BA Copilot".to_owned(), body };
+    send_counted(app, counted, message).await
 }
 
 /// Sends a message that was counted; one that is not sent does not count.
-async fn send_counted(app: &App, counted: Reserved, letter: Letter<'_>) -> Result<(), Error> {
-    let sent = app.mailer.send(letter).await;
+async fn send_counted(app: &App, counted: Reserved, message: MailMessage<'_>) -> Result<(), Error> {
+    let sent = app.mailer.send(message).await;
     if sent.is_err() {
-        counted.give_back(app).await?;
+        counted.release(app).await?;
     }
     sent
 }

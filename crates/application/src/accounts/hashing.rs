@@ -21,7 +21,7 @@ use tokio::{
 use crate::Error;
 
 /// Callers who may wait, for each place: with some 20 ms a hash, a second or two.
-const WAITING_PER_PLACE: usize = 64;
+const WAITING_PER_SLOT: usize = 64;
 /// The longest wait for a place.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 
@@ -30,7 +30,7 @@ const MAX_WAIT: Duration = Duration::from_secs(5);
 pub struct HashingPool(Arc<Inner>);
 
 struct Inner {
-    places: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
     max_waiting: usize,
     max_wait: Duration,
     waiting: AtomicUsize,
@@ -49,13 +49,13 @@ impl Drop for Waiting<'_> {
 impl HashingPool {
     /// A pool for a machine of so many cores.
     pub fn new(cores: NonZeroUsize) -> Self {
-        let places = cores.get().min(16);
-        HashingPool::with(places, places * WAITING_PER_PLACE, MAX_WAIT)
+        let slots = cores.get().min(16);
+        HashingPool::with(slots, slots * WAITING_PER_SLOT, MAX_WAIT)
     }
 
-    fn with(places: usize, max_waiting: usize, max_wait: Duration) -> Self {
+    fn with(slots: usize, max_waiting: usize, max_wait: Duration) -> Self {
         HashingPool(Arc::new(Inner {
-            places: Arc::new(Semaphore::new(places)),
+            slots: Arc::new(Semaphore::new(slots)),
             max_waiting,
             max_wait,
             waiting: AtomicUsize::new(0),
@@ -72,12 +72,12 @@ impl HashingPool {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let place = self.place().await?;
+        let slot = self.slot().await?;
         self.0.begun.fetch_add(1, Ordering::AcqRel);
         let (done, result) = oneshot::channel();
         let work = move || {
             // Given back when the work has ended, also if the caller has left.
-            let _place = place;
+            let _slot = slot;
             // The caller may have left.
             drop(done.send(work()));
         };
@@ -89,25 +89,25 @@ impl HashingPool {
     ///
     /// # Errors
     /// As for [`HashingPool::run`].
-    pub async fn place(&self) -> Result<OwnedSemaphorePermit, Error> {
-        let Inner { places, max_waiting, max_wait, waiting, .. } = &*self.0;
-        if let Ok(place) = Arc::clone(places).try_acquire_owned() {
-            return Ok(place);
+    pub async fn slot(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let Inner { slots, max_waiting, max_wait, waiting, .. } = &*self.0;
+        if let Ok(slot) = Arc::clone(slots).try_acquire_owned() {
+            return Ok(slot);
         }
         let before = waiting.fetch_add(1, Ordering::AcqRel);
         let _waiting = Waiting(waiting);
         if before >= *max_waiting {
             return Err(busy());
         }
-        match timeout(*max_wait, Arc::clone(places).acquire_owned()).await {
-            Ok(place) => place.map_err(|_| Error::Internal("the hashing pool is closed".to_owned())),
+        match timeout(*max_wait, Arc::clone(slots).acquire_owned()).await {
+            Ok(slot) => slot.map_err(|_| Error::Internal("the hashing pool is closed".to_owned())),
             Err(_) => Err(busy()),
         }
     }
 
     /// How many places are free.
     pub fn free(&self) -> usize {
-        self.0.places.available_permits()
+        self.0.slots.available_permits()
     }
 
     /// How many callers wait for a place.
@@ -147,7 +147,7 @@ mod tests {
     #[tokio::test]
     async fn the_queue_is_bounded_and_who_leaves_leaves_it() {
         let pool = HashingPool::with(1, 2, Duration::from_secs(60));
-        let place = pool.place().await.unwrap();
+        let slot = pool.slot().await.unwrap();
         {
             let (mut one, mut two, mut three) =
                 (pin!(pool.run(|| 1)), pin!(pool.run(|| 2)), pin!(pool.run(|| 3)));
@@ -159,17 +159,17 @@ mod tests {
             assert_eq!(pool.waiting(), 2);
         }
         assert_eq!((pool.waiting(), pool.begun()), (0, 0), "their work was never begun");
-        drop(place);
+        drop(slot);
         assert_eq!(pool.run(|| 4).await, Ok(4));
     }
 
     #[tokio::test]
     async fn a_wait_has_an_end() {
         let pool = HashingPool::with(1, 2, Duration::ZERO);
-        let place = pool.place().await.unwrap();
+        let slot = pool.slot().await.unwrap();
         assert!(is_busy(&pool.run(|| 1).await));
         assert_eq!((pool.waiting(), pool.begun()), (0, 0));
-        drop(place);
+        drop(slot);
         assert_eq!(pool.run(|| 1).await, Ok(1));
     }
 

@@ -21,9 +21,6 @@ const SECOND_US: i64 = 1_000_000;
 const HOUR_S: i64 = 3600;
 
 /// An e-mail address in the one form that is kept.
-///
-/// # Errors
-/// When it is none.
 pub(super) fn email(text: &str) -> Result<String, Error> {
     let email = text.trim().to_lowercase();
     match email.parse::<lettre::Address>() {
@@ -35,9 +32,6 @@ pub(super) fn email(text: &str) -> Result<String, Error> {
 }
 
 /// A name as people write it.
-///
-/// # Errors
-/// When it is empty, too long, or not one line.
 pub(super) fn name(path: &str, text: &str) -> Result<String, Error> {
     let name = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if name.is_empty() || name.chars().count() > 200 || name.chars().any(char::is_control) {
@@ -48,9 +42,6 @@ pub(super) fn name(path: &str, text: &str) -> Result<String, Error> {
 
 /// Whether no authentication is needed: there is no account yet, or this process has no database. An account that
 /// another process creates is noticed within a second.
-///
-/// # Errors
-/// When the database does not answer.
 pub async fn is_local(app: &App) -> Result<bool, Error> {
     let Some(store) = &app.store else { return Ok(true) };
     let presence = &app.account_presence;

@@ -11,13 +11,13 @@ use store::{
 
 use super::{
     email, name,
-    sign_in::{From, SignedIn, admit},
+    sign_in::{From, SignedIn, complete_first_factor},
 };
 use crate::{
     Error,
     access::{Caller, store},
     app::App,
-    oidc_client::{Chosen, Claims, OidcError, Provider},
+    oidc_client::{Claims, OidcError, Provider, SignInSecrets},
     secrets,
 };
 use config::words;
@@ -25,12 +25,12 @@ use config::words;
 /// How long somebody may take to sign in there, in seconds.
 pub const UNDER_WAY_S: i64 = 10 * 60;
 /// Longer addresses to go to afterwards would not fit into a cookie.
-const LONGEST_NEXT: usize = 1000;
+const MAX_NEXT_BYTES: usize = 1000;
 const CONTEXT: &str = "single sign-on under way";
 
 /// What is kept between sending somebody there and their coming back: sealed, by their browser alone.
 #[derive(Serialize, Deserialize)]
-struct UnderWay {
+struct PendingSignIn {
     state: String,
     nonce: String,
     verifier: String,
@@ -77,9 +77,6 @@ fn provider(app: &App) -> Result<&Provider, Error> {
 }
 
 /// Sends somebody to the provider.
-///
-/// # Errors
-/// When there is none, or it does not answer.
 pub async fn begin(app: &App, next: &str) -> Result<Begun, Error> {
     let provider = provider(app)?;
     if !store(app)?.has_users().await? {
@@ -87,7 +84,7 @@ pub async fn begin(app: &App, next: &str) -> Result<Begun, Error> {
             "This server has no accounts yet. Set up the first one at /set-up, then sign in.".to_owned(),
         ));
     }
-    let chosen = Chosen {
+    let chosen = SignInSecrets {
         state: secrets::new_secret()?,
         nonce: secrets::new_secret()?,
         verifier: secrets::new_secret()?,
@@ -96,11 +93,11 @@ pub async fn begin(app: &App, next: &str) -> Result<Begun, Error> {
         Ok(url) => url,
         Err(error) => return Err(explain(provider, &error)),
     };
-    let under_way = UnderWay {
+    let under_way = PendingSignIn {
         state: chosen.state,
         nonce: chosen.nonce,
         verifier: chosen.verifier,
-        next: if next.len() > LONGEST_NEXT { String::new() } else { next.to_owned() },
+        next: if next.len() > MAX_NEXT_BYTES { String::new() } else { next.to_owned() },
         until_us: app.clock.now_us().plus_seconds(UNDER_WAY_S).as_micros(),
     };
     let plain = serde_json::to_vec(&under_way)
@@ -111,15 +108,15 @@ pub async fn begin(app: &App, next: &str) -> Result<Begun, Error> {
 /// Lets somebody in who comes back from the provider.
 pub async fn finish(app: &App, sealed: Option<&str>, answer: &Answer, from: &From) -> Finished {
     let under_way = sealed.and_then(|sealed| app.sealer().ok()?.open(CONTEXT, sealed));
-    let under_way: Option<UnderWay> = under_way.and_then(|plain| serde_json::from_slice(&plain).ok());
+    let under_way: Option<PendingSignIn> = under_way.and_then(|plain| serde_json::from_slice(&plain).ok());
     let next = under_way.as_ref().map(|under_way| under_way.next.clone()).unwrap_or_default();
-    let outcome = come_back(app, under_way, answer, from).await;
+    let outcome = handle_callback(app, under_way, answer, from).await;
     Finished { next, outcome }
 }
 
-async fn come_back(
+async fn handle_callback(
     app: &App,
-    under_way: Option<UnderWay>,
+    under_way: Option<PendingSignIn>,
     answer: &Answer,
     from: &From,
 ) -> Result<SignedIn, Error> {
@@ -140,7 +137,8 @@ async fn come_back(
     let Some(code) = answer.code.as_deref().filter(|_| answer.error.is_none()) else {
         return Err(declined(provider, answer.error.as_deref()));
     };
-    let chosen = Chosen { state: under_way.state, nonce: under_way.nonce, verifier: under_way.verifier };
+    let chosen =
+        SignInSecrets { state: under_way.state, nonce: under_way.nonce, verifier: under_way.verifier };
     let claims = match provider.redeem(code, &chosen).await {
         Ok(claims) => claims,
         Err(error) => return Err(explain(provider, &error)),
@@ -154,11 +152,12 @@ async fn come_back(
     };
     if person.disabled_at.is_some() {
         count("refused");
-        let event = Caller::local().did(app, "session.refuse", None, person.id.as_str(), &json!({}))?;
+        let event =
+            Caller::local().audit_event(app, "session.refuse", None, person.id.as_str(), &json!({}))?;
         store(app)?.record_audit_event(&event).await?;
         return Err(Error::Forbidden("This account is disabled. Ask whoever runs this server.".to_owned()));
     }
-    let signed_in = admit(app, person, from).await?;
+    let signed_in = complete_first_factor(app, person, from).await?;
     count(if matches!(signed_in, SignedIn::Done(_)) { "signed_in" } else { "code_needed" });
     Ok(signed_in)
 }
@@ -215,7 +214,8 @@ async fn link(app: &App, claims: &Claims, person: User) -> Result<Option<User>, 
         created_at: app.clock.now_us(),
     };
     let event = |action, subject: &str| {
-        let event = Caller::local().did(app, action, None, subject, &json!({"single_sign_on": true}))?;
+        let event =
+            Caller::local().audit_event(app, action, None, subject, &json!({"single_sign_on": true}))?;
         Ok::<_, Error>(NewAuditEvent { user_id: Some(person.id.clone()), ..event })
     };
     let change = event("identity.create", &public_id(&identity))?;
@@ -257,7 +257,7 @@ async fn create(app: &App, claims: &Claims, address: String) -> Result<Option<Us
         identity: Some((claims.issuer.clone(), claims.subject.clone())),
     };
     let details = json!({"admin": false, "single_sign_on": true});
-    let event = Caller::local().did(app, "user.create", None, user.id.as_str(), &details)?;
+    let event = Caller::local().audit_event(app, "user.create", None, user.id.as_str(), &details)?;
     match store(app)?.create_user(&user, &event).await {
         Ok(person) => Ok(Some(person)),
         Err(StoreError::Conflict { .. }) => Ok(None),
@@ -353,9 +353,6 @@ fn public_id(identity: &Identity) -> String {
 }
 
 /// With which providers the caller can sign in.
-///
-/// # Errors
-/// When they have no account.
 pub async fn list_identities(app: &App, caller: &Caller) -> Result<Vec<Listed>, Error> {
     let identities = store(app)?.list_identities(&caller.account()?.id).await?;
     let name = |issuer: &str| {
@@ -371,15 +368,12 @@ pub async fn list_identities(app: &App, caller: &Caller) -> Result<Vec<Listed>, 
 }
 
 /// Lets the caller sign in with a provider no more. Should it vouch for their e-mail address again, they are known again.
-///
-/// # Errors
-/// When there is no such identity of theirs, or they could not sign in any more.
 pub async fn delete_identity(app: &App, caller: &Caller, id: &str) -> Result<(), Error> {
     let person = caller.in_person()?;
     let store = store(app)?;
     let identities = store.list_identities(&person.id).await?;
     let identity =
         identities.iter().find(|identity| public_id(identity) == id).ok_or(Error::NotFound("identity"))?;
-    let event = caller.did(app, "identity.delete", None, id, &json!({}))?;
+    let event = caller.audit_event(app, "identity.delete", None, id, &json!({}))?;
     Ok(store.delete_identity(&person.id, &identity.issuer, &identity.subject, &event).await?)
 }

@@ -19,15 +19,12 @@ use crate::{Error, app::App};
 
 /// Compared with when there is no account or no password, so that the answer takes as long. It has the parameters of every other
 /// hash here, and what it is the hash of does not matter: it never fits.
-const DUMMY: &str =
+const DUMMY_HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$bm8gb25lIGhhcyB0aGlzIQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 const MAX_CHARS: usize = 256;
 
 /// Whether a password is good enough to be chosen.
-///
-/// # Errors
-/// Says what is wrong with it.
 pub(super) async fn check_new(app: &App, password: &SecretString, email: &str) -> Result<(), Error> {
     let text = password.expose_secret();
     let least = app.config.accounts.min_password_chars;
@@ -101,9 +98,6 @@ fn skip_line(file: &mut BufReader<File>) -> std::io::Result<()> {
 }
 
 /// What is kept of a password.
-///
-/// # Errors
-/// When hashing fails, which is a fault of ours.
 pub(super) async fn hash(app: &App, password: &SecretString) -> Result<String, Error> {
     let password = password.clone();
     let hash = move || {
@@ -114,15 +108,12 @@ pub(super) async fn hash(app: &App, password: &SecretString) -> Result<String, E
 }
 
 /// Whether the password is the one of the hash. Takes as long when there is no hash.
-///
-/// # Errors
-/// When the hash is none.
 pub(super) async fn verify(app: &App, password: &SecretString, hash: Option<&str>) -> Result<bool, Error> {
     let password = password.clone();
     let hash = hash.map(str::to_owned);
     let compare = move || {
         let known = hash.is_some();
-        let hash = PasswordHash::new(hash.as_deref().unwrap_or(DUMMY))
+        let hash = PasswordHash::new(hash.as_deref().unwrap_or(DUMMY_HASH))
             .map_err(|_| Error::Internal("the hash of a password cannot be read".to_owned()))?;
         let same = Argon2::default().verify_password(password.expose_secret().as_bytes(), &hash).is_ok();
         Ok(same && known)
@@ -132,10 +123,7 @@ pub(super) async fn verify(app: &App, password: &SecretString, hash: Option<&str
 
 /// Whether it is the password of a user who is signed in, and is about to do what cannot be undone. Failures are counted as those
 /// of signing in are: a session must not be enough to find the password by trying.
-///
-/// # Errors
-/// When it is not, or there were too many failures.
-pub(super) async fn prove(app: &App, person: &User, password: &SecretString) -> Result<(), Error> {
+pub(super) async fn reauthenticate(app: &App, person: &User, password: &SecretString) -> Result<(), Error> {
     let bucket = format!("password:{}", person.id);
     let limit = AttemptLimit { bucket: bucket.clone(), max: MAX_FAILURES };
     let attempt = match attempts::reserve(app, vec![limit], WINDOW_S).await? {
@@ -158,7 +146,7 @@ pub(super) async fn prove(app: &App, person: &User, password: &SecretString) -> 
         }
         // It was not compared.
         Err(error) => {
-            attempt.give_back(app).await?;
+            attempt.release(app).await?;
             Err(error)
         }
     }
@@ -204,12 +192,16 @@ mod tests {
         let kept = hash(&app, &right).await.unwrap();
         let parameters = |hash: &str| hash.split('$').take(4).map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(parameters(&kept), ["", "argon2id", "v=19", "m=19456,t=2,p=1"]);
-        assert_eq!((parameters(DUMMY), DUMMY.len()), (parameters(&kept), kept.len()), "as slow as any other");
+        assert_eq!(
+            (parameters(DUMMY_HASH), DUMMY_HASH.len()),
+            (parameters(&kept), kept.len()),
+            "as slow as any other"
+        );
         assert!(verify(&right, Some(&kept)).await.unwrap());
         assert!(!verify(&SecretString::from("Correct horse battery staple"), Some(&kept)).await.unwrap());
         assert!(!verify(&right, None).await.unwrap(), "no password is no password");
         let begun = app.hashing.begun();
-        assert!(!verify(&right, Some(DUMMY)).await.unwrap());
+        assert!(!verify(&right, Some(DUMMY_HASH)).await.unwrap());
         assert_eq!(app.hashing.begun(), begun + 1);
         assert!(verify(&right, Some("not a hash")).await.is_err());
     }

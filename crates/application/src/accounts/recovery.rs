@@ -13,9 +13,6 @@ use crate::{
 };
 
 /// Makes ten new codes for the caller; the old ones are not good any more.
-///
-/// # Errors
-/// When the caller has no second factor, or neither the password nor the code is right.
 pub async fn create_recovery_codes(app: &App, caller: &Caller, proof: Proof) -> Result<Vec<String>, Error> {
     let person = caller.in_person()?;
     if person.second_factor.is_none() {
@@ -25,15 +22,12 @@ pub async fn create_recovery_codes(app: &App, caller: &Caller, proof: Proof) -> 
     }
     confirm(app, caller, &proof).await?;
     let codes = new_codes(person)?;
-    let event = caller.did(app, "recovery_codes.create", None, person.id.as_str(), &json!({}))?;
+    let event = caller.audit_event(app, "recovery_codes.create", None, person.id.as_str(), &json!({}))?;
     store(app)?.replace_recovery_codes(&person.id, &codes.hashes, caller.session(), &event).await?;
     Ok(codes.shown)
 }
 
 /// How many codes the caller has left.
-///
-/// # Errors
-/// When they have no account.
 pub async fn count_recovery_codes(app: &App, caller: &Caller) -> Result<u32, Error> {
     Ok(store(app)?.count_recovery_codes(&caller.account()?.id).await?)
 }

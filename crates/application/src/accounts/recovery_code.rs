@@ -43,15 +43,16 @@ fn hash(person: &User, code: &str) -> String {
 }
 
 /// A recovery code as people type it; none if the text is something else, such as a code of an app.
-pub(super) fn read(text: &str) -> Option<String> {
+pub(super) fn parse_code(text: &str) -> Option<String> {
     let code: String =
         text.chars().filter(|c| !c.is_whitespace() && *c != '-').map(|c| c.to_ascii_lowercase()).collect();
     (code.len() == CHARS && code.bytes().all(|byte| ALPHABET.contains(&byte))).then_some(code)
 }
 
 /// Uses up a code; false if it is none, or not any more.
-pub(super) async fn use_up(app: &App, person: &User, code: &str) -> Result<bool, Error> {
-    let mut event = Caller::local().did(app, "recovery_code.use", None, person.id.as_str(), &json!({}))?;
+pub(super) async fn consume_code(app: &App, person: &User, code: &str) -> Result<bool, Error> {
+    let mut event =
+        Caller::local().audit_event(app, "recovery_code.use", None, person.id.as_str(), &json!({}))?;
     event.user_id = Some(person.id.clone());
     Ok(store(app)?.use_recovery_code(&person.id, &hash(person, code), &event).await?)
 }
@@ -72,7 +73,7 @@ mod tests {
             ("äbcd-efgh-jkmn-234", None),
             ("", None),
         ] {
-            assert_eq!(read(typed).as_deref(), read_as, "{typed}");
+            assert_eq!(parse_code(typed).as_deref(), read_as, "{typed}");
         }
         let letters: std::collections::BTreeSet<u8> = ALPHABET.into_iter().collect();
         assert_eq!(letters.len(), 32);

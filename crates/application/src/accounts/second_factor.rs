@@ -25,9 +25,6 @@ pub struct Offered {
 }
 
 /// A new secret for the caller's app.
-///
-/// # Errors
-/// When the caller has no account, or came with a token.
 pub fn offer(caller: &Caller) -> Result<Offered, Error> {
     caller.in_person()?;
     let secret = Secret::from(secrets::random::<20>()?.as_slice());
@@ -35,9 +32,6 @@ pub fn offer(caller: &Caller) -> Result<Offered, Error> {
 }
 
 /// The same secret once more, after something else that came with it was wrong.
-///
-/// # Errors
-/// When it is none, or the caller has no account.
 pub fn offer_again(caller: &Caller, secret: &str) -> Result<Offered, Error> {
     let person = caller.in_person()?;
     let secret = Secret::try_from_base32(secret.trim()).map_err(|_| no_secret())?;
@@ -48,9 +42,6 @@ pub fn offer_again(caller: &Caller, secret: &str) -> Result<Offered, Error> {
 
 /// Keeps the secret, now that the caller's app shows the right code, in place of the one before. Returns the recovery codes, which
 /// are shown this once.
-///
-/// # Errors
-/// When the code is not the secret's, or the caller did not confirm who they are.
 pub async fn set(
     app: &App,
     caller: &Caller,
@@ -71,19 +62,16 @@ pub async fn set(
     confirm(app, caller, proof).await?;
     let sealed = app.sealer()?.seal(&context(person), &bytes)?;
     let factor = SecondFactor { sealed: &sealed, step: i64::try_from(step).unwrap_or(i64::MAX) };
-    let event = caller.did(app, "second_factor.set", None, person.id.as_str(), &json!({}))?;
+    let event = caller.audit_event(app, "second_factor.set", None, person.id.as_str(), &json!({}))?;
     let codes = recovery_code::new_codes(person)?;
     store(app)?.set_second_factor(&person.id, Some(factor), &codes.hashes, caller.session(), &event).await?;
     Ok(codes.shown)
 }
 
 /// Takes the caller's second factor away.
-///
-/// # Errors
-/// When the caller did not confirm who they are.
 pub async fn delete(app: &App, caller: &Caller, proof: &Proof) -> Result<(), Error> {
     let person = caller.in_person()?;
     confirm(app, caller, proof).await?;
-    let event = caller.did(app, "second_factor.delete", None, person.id.as_str(), &json!({}))?;
+    let event = caller.audit_event(app, "second_factor.delete", None, person.id.as_str(), &json!({}))?;
     Ok(store(app)?.set_second_factor(&person.id, None, &[], caller.session(), &event).await?)
 }

@@ -15,7 +15,7 @@ use crate::{
     app::App,
     mail_limits,
     network::Network,
-    page::every,
+    page::fetch_all,
     secrets,
 };
 
@@ -67,17 +67,13 @@ const MAX_NETWORK_FAILURES: u32 = 100;
 /// A secret that was just replaced is good for so long, because requests may be on their way with it.
 const GRACE_S: i64 = 60;
 /// A use is written down at most this often.
-const TOUCH_S: i64 = 60;
+const LAST_USE_INTERVAL_S: i64 = 60;
 /// How long somebody may look for the code of their second factor.
 const TICKET_S: i64 = 5 * 60;
 /// Devices that were not seen for so long are strangers again.
 const DEVICE_S: i64 = 365 * 24 * HOUR_S;
 
 /// Signs somebody in.
-///
-/// # Errors
-/// When the password or the code is wrong (which of them, and whether there is such a person, is not said), or there
-/// were too many failures.
 pub async fn sign_in(app: &App, attempt: Attempt) -> Result<SignedIn, Error> {
     let store = store(app)?;
     // An address that is none is no reason to answer sooner or otherwise.
@@ -87,33 +83,33 @@ pub async fn sign_in(app: &App, attempt: Attempt) -> Result<SignedIn, Error> {
         Err(StoreError::NotFound { .. }) => None,
         Err(other) => return Err(other.into()),
     };
-    let guess = Guess::begin(app, &email, person.as_ref(), &attempt.from).await?;
+    let guess = SignInGuard::begin(app, &email, person.as_ref(), &attempt.from).await?;
     let usable = person.filter(|person| person.disabled_at.is_none());
     let hash = usable.as_ref().and_then(|person| person.password_hash.clone());
     let right = match passwords::verify(app, &attempt.password, hash.as_deref()).await {
         Ok(right) => right,
-        Err(error) => return Err(guess.not_looked_at(app, error).await?),
+        Err(error) => return Err(guess.release(app, error).await?),
     };
     let Some(person) = usable.filter(|_| right) else {
         return Err(guess.failed(app).await?);
     };
     if person.second_factor.is_some() {
         let Some(code) = &attempt.code else {
-            guess.half_way(app).await?;
-            return admit(app, person, &attempt.from).await;
+            guess.password_verified(app).await?;
+            return complete_first_factor(app, person, &attempt.from).await;
         };
-        match totp::accepts(app, &person, code).await {
+        match totp::verify_code(app, &person, code).await {
             Ok(true) => (),
             Ok(false) => return Err(guess.failed(app).await?),
-            Err(error) => return Err(guess.not_looked_at(app, error).await?),
+            Err(error) => return Err(guess.release(app, error).await?),
         }
     }
-    guess.succeeded(app).await?;
+    guess.record_success(app).await?;
     Ok(SignedIn::Done(Box::new(begin(app, person, &attempt.from).await?)))
 }
 
 /// Lets somebody in who has proven who they are, or asks for the second factor, if they have one.
-pub(super) async fn admit(app: &App, person: User, from: &From) -> Result<SignedIn, Error> {
+pub(super) async fn complete_first_factor(app: &App, person: User, from: &From) -> Result<SignedIn, Error> {
     if person.second_factor.is_none() {
         return Ok(SignedIn::Done(Box::new(begin(app, person, from).await?)));
     }
@@ -140,17 +136,17 @@ pub async fn finish(app: &App, ticket: &str, code: &str, from: &From) -> Result<
     let hash = secrets::hash(ticket);
     let waits = store.find_code(&hash, CodePurpose::SecondFactor, now).await.map_err(|_| too_late())?;
     let person = store.find_user(&waits.user_id.ok_or_else(too_late)?).await?;
-    let guess = Guess::begin(app, &person.email, Some(&person), from).await?;
+    let guess = SignInGuard::begin(app, &person.email, Some(&person), from).await?;
     if person.disabled_at.is_some() {
         return Err(guess.failed(app).await?);
     }
-    match totp::accepts(app, &person, code).await {
+    match totp::verify_code(app, &person, code).await {
         Ok(true) => (),
         Ok(false) => return Err(guess.failed(app).await?),
-        Err(error) => return Err(guess.not_looked_at(app, error).await?),
+        Err(error) => return Err(guess.release(app, error).await?),
     }
     store.take_code(&hash, CodePurpose::SecondFactor, now).await.map_err(|_| too_late())?;
-    guess.succeeded(app).await?;
+    guess.record_success(app).await?;
     begin(app, person, from).await
 }
 
@@ -179,8 +175,8 @@ pub(crate) async fn begin(app: &App, person: User, from: &From) -> Result<NewSes
         seen_at: now,
         expires_at: now.plus_seconds(max_age_s),
     };
-    let caller = Caller::by_session(person.clone(), session.id.clone(), now);
-    let event = caller.did(app, "session.create", None, session.id.as_str(), &json!({}))?;
+    let caller = Caller::from_session(person.clone(), session.id.clone(), now);
+    let event = caller.audit_event(app, "session.create", None, session.id.as_str(), &json!({}))?;
     // Refused if the password that was proven is not that of the account any more.
     let proven = person.password_hash.as_deref();
     store.create_session(&session, &secrets::hash(&device), proven, &event).await?;
@@ -198,9 +194,6 @@ pub struct Known {
 }
 
 /// The caller behind the secret of a session; none if it is not good, or not any more.
-///
-/// # Errors
-/// When the database does not answer.
 pub async fn find_session(app: &App, secret: &str) -> Result<Option<Known>, Error> {
     let store = store(app)?;
     let now = app.clock.now_us();
@@ -230,16 +223,13 @@ pub async fn find_session(app: &App, secret: &str) -> Result<Option<Known>, Erro
         if store.rotate_session(&session.id, &hash, &secrets::hash(&secret), now).await? {
             new_secret = Some(secret);
         }
-    } else if session.seen_at <= now.plus_seconds(-TOUCH_S) {
+    } else if session.seen_at <= now.plus_seconds(-LAST_USE_INTERVAL_S) {
         store.touch_session(&session.id, now).await?;
     }
-    Ok(Some(Known { caller: Caller::by_session(person, session.id, session.created_at), new_secret }))
+    Ok(Some(Known { caller: Caller::from_session(person, session.id, session.created_at), new_secret }))
 }
 
 /// The caller behind a token; none if it is not good, or not any more.
-///
-/// # Errors
-/// When the database does not answer.
 pub async fn find_token(app: &App, secret: &str) -> Result<Option<Caller>, Error> {
     let store = store(app)?;
     let now = app.clock.now_us();
@@ -255,17 +245,14 @@ pub async fn find_token(app: &App, secret: &str) -> Result<Option<Caller>, Error
     if person.disabled_at.is_some() {
         return Ok(None);
     }
-    if token.used_at.is_none_or(|used| used <= now.plus_seconds(-TOUCH_S)) {
+    if token.used_at.is_none_or(|used| used <= now.plus_seconds(-LAST_USE_INTERVAL_S)) {
         store.touch_token(&token.id, now).await?;
     }
-    Ok(Some(Caller::by_token(person, token.id, &token.scopes)))
+    Ok(Some(Caller::from_token(person, token.id, &token.scopes)))
 }
 
 /// Whether what a caller came with, some time ago, is still good.
-///
-/// # Errors
-/// When it is not.
-pub(crate) async fn still_good(app: &App, caller: &Caller) -> Result<(), Error> {
+pub(crate) async fn verify_credentials(app: &App, caller: &Caller) -> Result<(), Error> {
     let over = || Error::SignIn("You are not signed in any more. Sign in again.".to_owned());
     let (store, now) = (store(app)?, app.clock.now_us());
     let Some(person) = caller.user_id() else {
@@ -278,7 +265,7 @@ pub(crate) async fn still_good(app: &App, caller: &Caller) -> Result<(), Error> 
                 sessions.iter().any(|known| known.id == *session && known.expires_at > now)
             }
             (None, Some(token)) => {
-                let tokens = every(|page| async move { store.list_tokens(person, &page).await }).await?;
+                let tokens = fetch_all(|page| async move { store.list_tokens(person, &page).await }).await?;
                 let known = tokens.iter().find(|known| known.id == *token);
                 known.is_some_and(|known| {
                     known.revoked_at.is_none() && known.expires_at.is_none_or(|end| end > now)
@@ -305,9 +292,6 @@ pub struct Listed {
 }
 
 /// Where the caller is signed in.
-///
-/// # Errors
-/// When they have no account.
 pub async fn list_sessions(app: &App, caller: &Caller) -> Result<Vec<Listed>, Error> {
     let person = caller.account()?;
     let sessions = store(app)?.list_sessions(&person.id).await?;
@@ -322,13 +306,10 @@ pub async fn list_sessions(app: &App, caller: &Caller) -> Result<Vec<Listed>, Er
 }
 
 /// Ends a session of the caller.
-///
-/// # Errors
-/// When they have no such session.
 pub async fn delete_session(app: &App, caller: &Caller, id: &str) -> Result<(), Error> {
     let person = caller.account()?;
     let id = SessionId::parse(id).map_err(|_| Error::NotFound("session"))?;
-    let event = caller.did(app, "session.delete", None, id.as_str(), &json!({}))?;
+    let event = caller.audit_event(app, "session.delete", None, id.as_str(), &json!({}))?;
     Ok(store(app)?.delete_session(&person.id, &id, &event).await?)
 }
 
@@ -345,13 +326,13 @@ pub(super) fn too_many(wait_s: u64) -> Error {
 
 /// A guess at the password or the code of an account, counted from the start. Browsers in which its owner has signed in before
 /// are counted apart from strangers, so that strangers who guess cannot lock the owner out. Dropped, it stays counted.
-struct Guess {
+struct SignInGuard {
     own: String,
     reserved: Reserved,
     person: Option<User>,
 }
 
-impl Guess {
+impl SignInGuard {
     /// Counts a guess, or refuses it. The steps are the same whether there is such a person or not.
     async fn begin(app: &App, email: &str, person: Option<&User>, from: &From) -> Result<Self, Error> {
         let device = from.device.as_deref().map(secrets::hash);
@@ -373,7 +354,7 @@ impl Guess {
             AttemptLimit { bucket: network, max: network_max },
         ];
         match attempts::reserve(app, limits, WINDOW_S).await? {
-            Ok(reserved) => Ok(Guess { own, reserved, person: person.cloned() }),
+            Ok(reserved) => Ok(SignInGuard { own, reserved, person: person.cloned() }),
             Err(wait_s) => Err(too_many(wait_s)),
         }
     }
@@ -381,7 +362,8 @@ impl Guess {
     /// It was wrong; what to answer. What only happens for an account that exists happens after the response.
     async fn failed(self, app: &App) -> Result<Error, Error> {
         if let Some(person) = &self.person {
-            let event = Caller::local().did(app, "session.refuse", None, person.id.as_str(), &json!({}))?;
+            let event =
+                Caller::local().audit_event(app, "session.refuse", None, person.id.as_str(), &json!({}))?;
             let (store, record) = (store(app)?.clone(), event.clone());
             let later = app.after_response.run(async move {
                 if let Err(error) = store.record_audit_event(&record).await {
@@ -397,18 +379,18 @@ impl Guess {
     }
 
     /// Nothing was compared, for this reason: so it was no guess.
-    async fn not_looked_at(self, app: &App, why: Error) -> Result<Error, Error> {
-        self.reserved.give_back(app).await?;
+    async fn release(self, app: &App, why: Error) -> Result<Error, Error> {
+        self.reserved.release(app).await?;
         Ok(why)
     }
 
     /// The password was right, and the code is to come. Earlier failures stay counted: they may have been of the code.
-    async fn half_way(self, app: &App) -> Result<(), Error> {
-        self.reserved.give_back(app).await
+    async fn password_verified(self, app: &App) -> Result<(), Error> {
+        self.reserved.release(app).await
     }
 
     /// It was right.
-    async fn succeeded(self, app: &App) -> Result<(), Error> {
+    async fn record_success(self, app: &App) -> Result<(), Error> {
         self.reserved.clear(app, &self.own).await
     }
 }

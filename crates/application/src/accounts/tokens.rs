@@ -28,9 +28,6 @@ pub struct Wanted {
 }
 
 /// Makes a token. The secret is returned once and never again. A token makes none: one that was stolen would outlive its end.
-///
-/// # Errors
-/// When the caller has no account or came with a token, or the input cannot be used.
 pub async fn create_token(app: &App, caller: &Caller, wanted: Wanted) -> Result<(Token, String), Error> {
     let person = caller.in_person()?;
     let known: Vec<&str> = SCOPES.iter().map(|(_, word, _)| *word).collect();
@@ -59,15 +56,13 @@ pub async fn create_token(app: &App, caller: &Caller, wanted: Wanted) -> Result<
         used_at: None,
         revoked_at: None,
     };
-    let event = caller.did(app, "token.create", None, token.id.as_str(), &json!({"scopes": token.scopes}))?;
+    let event =
+        caller.audit_event(app, "token.create", None, token.id.as_str(), &json!({"scopes": token.scopes}))?;
     store(app)?.create_token(&token, caller.session(), &event).await?;
     Ok((token, secret))
 }
 
 /// The caller's tokens.
-///
-/// # Errors
-/// When they have no account.
 pub async fn list_tokens(app: &App, caller: &Caller, listing: &Listing) -> Result<Page<Token>, Error> {
     let person = caller.account()?;
     let page: PageRequest = listing.request()?;
@@ -75,12 +70,9 @@ pub async fn list_tokens(app: &App, caller: &Caller, listing: &Listing) -> Resul
 }
 
 /// Ends a token of the caller.
-///
-/// # Errors
-/// When they have no such token.
 pub async fn delete_token(app: &App, caller: &Caller, id: &str) -> Result<(), Error> {
     let person = caller.account()?;
     let id = TokenId::parse(id).map_err(|_| Error::NotFound("token"))?;
-    let event = caller.did(app, "token.delete", None, id.as_str(), &json!({}))?;
+    let event = caller.audit_event(app, "token.delete", None, id.as_str(), &json!({}))?;
     Ok(store(app)?.revoke_token(&person.id, &id, &event).await?)
 }

@@ -56,17 +56,14 @@ pub fn opens(sealer: &Sealer, person: &User) -> Option<bool> {
 }
 
 /// Whether somebody who is signed in knows a code now. Failures are counted as those of signing in are.
-///
-/// # Errors
-/// When they do not, or failed too often.
-pub(super) async fn prove(app: &App, person: &User, code: &str) -> Result<(), Error> {
+pub(super) async fn reauthenticate(app: &App, person: &User, code: &str) -> Result<(), Error> {
     let bucket = format!("code:{}", person.id);
     let limit = AttemptLimit { bucket: bucket.clone(), max: MAX_FAILURES };
     let attempt = match attempts::reserve(app, vec![limit], WINDOW_S).await? {
         Ok(attempt) => attempt,
         Err(wait_s) => return Err(too_many_proofs(wait_s)),
     };
-    match accepts(app, person, code).await {
+    match verify_code(app, person, code).await {
         Ok(true) => attempt.clear(app, &bucket).await,
         Ok(false) => {
             metrics::counter!("ba_copilot_sign_in_failures_total").increment(1);
@@ -74,17 +71,17 @@ pub(super) async fn prove(app: &App, person: &User, code: &str) -> Result<(), Er
         }
         // It was not compared.
         Err(error) => {
-            attempt.give_back(app).await?;
+            attempt.release(app).await?;
             Err(error)
         }
     }
 }
 
 /// Whether a code is right, now and for the first time: one of the app, or a recovery code.
-pub(super) async fn accepts(app: &App, person: &User, code: &str) -> Result<bool, Error> {
+pub(super) async fn verify_code(app: &App, person: &User, code: &str) -> Result<bool, Error> {
     let Some(sealed) = &person.second_factor else { return Ok(true) };
-    if let Some(code) = recovery_code::read(code) {
-        return recovery_code::use_up(app, person, &code).await;
+    if let Some(code) = recovery_code::parse_code(code) {
+        return recovery_code::consume_code(app, person, &code).await;
     }
     let secret = open(app, person, sealed)?;
     let totp = totp(person, Secret::from(secret.as_slice()))?;

@@ -16,10 +16,10 @@ use crate::{
     access::{Caller, store},
     app::App,
     clock::rfc3339,
-    mail::Letter,
+    mail::MailMessage,
     mail_limits::{MailKind, Sender, count_recipient, count_sender},
     network::Network,
-    page::{Listing, Page, every},
+    page::{Listing, Page, fetch_all},
     secrets,
 };
 
@@ -47,9 +47,6 @@ pub struct Added {
 }
 
 /// Makes the first person, who runs the server and owns what is there, and signs them in.
-///
-/// # Errors
-/// When there is somebody already, or the server can be reached by others and the code is not good.
 pub async fn set_up(
     app: &App,
     code: Option<&str>,
@@ -76,23 +73,17 @@ pub async fn set_up(
     }
     let newcomer = Newcomer { admin: true, ..newcomer };
     // Whoever runs the server wrote the address; nothing has shown yet that it is theirs.
-    let person = write(app, &Caller::local(), newcomer, true).await?;
+    let person = insert_user(app, &Caller::local(), newcomer, true).await?;
     begin(app, person, from).await
 }
 
 /// There is somebody, or a link waits with which the first one can be made.
-///
-/// # Errors
-/// When the database does not answer.
 pub async fn is_set_up(app: &App) -> Result<bool, Error> {
     let store = store(app)?;
     Ok(store.has_users().await? || store.has_code(CodePurpose::SetUp, app.clock.now_us()).await?)
 }
 
 /// Makes a link with which the first person can be made from another machine.
-///
-/// # Errors
-/// When there is somebody already.
 pub async fn create_set_up_link(app: &App) -> Result<String, Error> {
     let store = store(app)?;
     if store.has_users().await? {
@@ -100,14 +91,11 @@ pub async fn create_set_up_link(app: &App) -> Result<String, Error> {
             "This server has been set up already; use `ba-copilot user add`.".to_owned(),
         ));
     }
-    let secret = keep_code(app, CodePurpose::SetUp, None, None).await?;
+    let secret = store_code(app, CodePurpose::SetUp, None, None).await?;
     Ok(link(app, "/set-up", &secret))
 }
 
 /// Makes somebody. The first one runs the server.
-///
-/// # Errors
-/// When the caller may not, or the e-mail address is taken.
 pub async fn create_user(app: &App, caller: &Caller, newcomer: Newcomer) -> Result<Added, Error> {
     caller.admin()?;
     let first = !store(app)?.has_users().await?;
@@ -120,11 +108,11 @@ pub async fn create_user(app: &App, caller: &Caller, newcomer: Newcomer) -> Resu
     }
     let newcomer = Newcomer { admin: newcomer.admin || first, ..newcomer };
     if newcomer.admin {
-        caller.not_by_token("make anyone an administrator")?;
+        caller.reject_token("make anyone an administrator")?;
     }
     let has_password = newcomer.password.is_some();
-    let person = write(app, caller, newcomer, first).await?;
-    let link = if has_password { None } else { Some(create_shown_link(app, &person).await?) };
+    let person = insert_user(app, caller, newcomer, first).await?;
+    let link = if has_password { None } else { Some(create_displayed_link(app, &person).await?) };
     Ok(Added { person, link })
 }
 
@@ -151,15 +139,21 @@ pub(crate) async fn create_invited(
     let mut user = new_user(app, newcomer).await?;
     user.verified_at = invited.mailed.then_some(user.created_at);
     let created =
-        Caller::local().did(app, "user.create", None, user.id.as_str(), &json!({"admin": false}))?;
+        Caller::local().audit_event(app, "user.create", None, user.id.as_str(), &json!({"admin": false}))?;
     let accepted = NewAuditEvent { user_id: Some(user.id.clone()), ..invited.accepted };
-    made(app, store(app)?.create_invited_user(&user, invited.link_hash, &created, &accepted).await)
+    map_created(app, store(app)?.create_invited_user(&user, invited.link_hash, &created, &accepted).await)
 }
 
-async fn write(app: &App, caller: &Caller, newcomer: Newcomer, must_be_first: bool) -> Result<User, Error> {
+async fn insert_user(
+    app: &App,
+    caller: &Caller,
+    newcomer: Newcomer,
+    must_be_first: bool,
+) -> Result<User, Error> {
     let user = NewUser { must_be_first, ..new_user(app, newcomer).await? };
-    let event = caller.did(app, "user.create", None, user.id.as_str(), &json!({"admin": user.admin}))?;
-    made(app, store(app)?.create_user(&user, &event).await)
+    let event =
+        caller.audit_event(app, "user.create", None, user.id.as_str(), &json!({"admin": user.admin}))?;
+    map_created(app, store(app)?.create_user(&user, &event).await)
 }
 
 /// What is written of a new account. Its e-mail address is not proven.
@@ -185,7 +179,7 @@ async fn new_user(app: &App, newcomer: Newcomer) -> Result<NewUser, Error> {
     })
 }
 
-fn made(app: &App, result: Result<User, StoreError>) -> Result<User, Error> {
+fn map_created(app: &App, result: Result<User, StoreError>) -> Result<User, Error> {
     match result {
         Err(StoreError::Conflict { constraint: "e-mail address" }) => {
             Err(Error::Conflict("Somebody has this e-mail address already.".to_owned()))
@@ -199,9 +193,6 @@ fn made(app: &App, result: Result<User, StoreError>) -> Result<User, Error> {
 }
 
 /// Everybody.
-///
-/// # Errors
-/// When the caller may not know.
 pub async fn list_users(app: &App, caller: &Caller, listing: &Listing) -> Result<Page<User>, Error> {
     caller.admin()?;
     Ok(store(app)?.list_users(&listing.request()?).await?.into())
@@ -217,14 +208,11 @@ pub struct UserChanges {
 }
 
 /// Changes what somebody may do.
-///
-/// # Errors
-/// When the caller may not, or there is no such person.
 pub async fn update_user(app: &App, caller: &Caller, id: &str, changes: &UserChanges) -> Result<User, Error> {
     caller.admin()?;
     let id = UserId::parse(id).map_err(|_| Error::NotFound("user"))?;
     if changes.admin == Some(true) {
-        caller.not_by_token("make anyone an administrator")?;
+        caller.reject_token("make anyone an administrator")?;
     }
     if caller.user_id() == Some(&id) {
         return Err(Error::Conflict(
@@ -238,63 +226,45 @@ pub async fn update_user(app: &App, caller: &Caller, id: &str, changes: &UserCha
         "admin": changes.admin.unwrap_or(person.admin),
         "disabled": changes.disabled.unwrap_or(person.disabled_at.is_some()),
     });
-    let event = caller.did(app, "user.update", None, id.as_str(), &details)?;
+    let event = caller.audit_event(app, "user.update", None, id.as_str(), &details)?;
     let update = UserUpdate { name: None, admin: changes.admin, disabled: changes.disabled };
     Ok(store.update_user(&id, &update, &event).await?)
 }
 
 /// Somebody, by their e-mail address; for those who run the server.
-///
-/// # Errors
-/// When there is no such person.
 pub async fn find_user(app: &App, caller: &Caller, address: &str) -> Result<User, Error> {
     caller.admin()?;
     Ok(store(app)?.find_user_by_email(&email(address)?).await?)
 }
 
 /// A caller with the rights of somebody, for the command line, which has all rights anyway.
-///
-/// # Errors
-/// When there is no such person.
 pub async fn act_for(app: &App, caller: &Caller, address: &str) -> Result<Caller, Error> {
-    Ok(Caller::in_the_name_of(find_user(app, caller, address).await?))
+    Ok(Caller::as_user(find_user(app, caller, address).await?))
 }
 
 /// Takes the second factor of somebody away who has lost it; for those who run the server.
-///
-/// # Errors
-/// When there is no such person.
 pub async fn reset_second_factor(app: &App, caller: &Caller, address: &str) -> Result<(), Error> {
     let person = find_user(app, caller, address).await?;
-    let event = caller.did(app, "second_factor.delete", None, person.id.as_str(), &json!({}))?;
+    let event = caller.audit_event(app, "second_factor.delete", None, person.id.as_str(), &json!({}))?;
     Ok(store(app)?.set_second_factor(&person.id, None, &[], None, &event).await?)
 }
 
 /// A link with which somebody can choose a password, to hand to them; for those who run the server. Following it proves no e-mail
 /// address, because it is shown here.
-///
-/// # Errors
-/// When there is no such person.
 pub async fn create_reset_link(app: &App, caller: &Caller, address: &str) -> Result<String, Error> {
     let person = find_user(app, caller, address).await?;
-    create_shown_link(app, &person).await
+    create_displayed_link(app, &person).await
 }
 
 /// The caller as they are now.
-///
-/// # Errors
-/// When they have no account.
 pub async fn find_me(app: &App, caller: &Caller) -> Result<User, Error> {
     Ok(store(app)?.find_user(&caller.account()?.id).await?)
 }
 
 /// Changes what the caller is called.
-///
-/// # Errors
-/// When the name cannot be used.
 pub async fn update_me(app: &App, caller: &Caller, new_name: &str) -> Result<User, Error> {
     let person = caller.account()?;
-    let event = caller.did(app, "user.update", None, person.id.as_str(), &json!({}))?;
+    let event = caller.audit_event(app, "user.update", None, person.id.as_str(), &json!({}))?;
     let new_name = name("name", new_name)?;
     let update = UserUpdate { name: Some(&new_name), ..UserUpdate::default() };
     Ok(store(app)?.update_user(&person.id, &update, &event).await?)
@@ -302,9 +272,6 @@ pub async fn update_me(app: &App, caller: &Caller, new_name: &str) -> Result<Use
 
 /// Changes the caller's password; every other session of theirs ends. Tokens go on: programs use them, and the person who knows the
 /// old password can see and end them.
-///
-/// # Errors
-/// When the old one is wrong, or the new one is not good enough.
 pub async fn change_password(
     app: &App,
     caller: &Caller,
@@ -312,18 +279,15 @@ pub async fn change_password(
     new: &SecretString,
 ) -> Result<(), Error> {
     let person = caller.in_person()?;
-    passwords::prove(app, person, old).await?;
+    passwords::reauthenticate(app, person, old).await?;
     passwords::check_new(app, new, &person.email).await?;
     let hash = passwords::hash(app, new).await?;
-    let event = caller.did(app, "password.change", None, person.id.as_str(), &json!({}))?;
+    let event = caller.audit_event(app, "password.change", None, person.id.as_str(), &json!({}))?;
     Ok(store(app)?.change_password(&person.id, &hash, caller.session(), &event).await?)
 }
 
 /// Sends a link to choose a new password, if there is such a person. Whether there is, neither the answer nor its time says:
 /// nothing is looked up before it.
-///
-/// # Errors
-/// When nothing is kept here, the address is none, or there is too much to do.
 pub async fn request_reset(app: &App, address: &str, network: &Network) -> Result<(), Error> {
     let address = email(address)?;
     store(app)?;
@@ -352,16 +316,16 @@ async fn send_reset(app: &App, address: &str, network: &Network) -> Result<(), E
     // Before the link is made, which ends the one before it: of those that were sent, the newest stays good.
     let Some(counted) = count_recipient(app, MailKind::PasswordReset, address).await? else { return Ok(()) };
     let link = create_mailed_link(app, &person).await?;
-    let letter = Letter {
+    let message = MailMessage {
         to: address,
         subject: "Choose a new password for BA Copilot".to_owned(),
         body: format!(
             "Somebody, probably you, asked for a new password for BA Copilot.\n\nChoose one here within {LINK_H} hours:\n{link}\n\nWith the new password, everybody who is signed in to your account is signed out, and all of its tokens end.\n\nIf it was not you, do nothing: your password stays as it is.\n"
         ),
     };
-    let sent = app.mailer.send(letter).await;
+    let sent = app.mailer.send(message).await;
     if sent.is_err() {
-        counted.give_back(app).await?;
+        counted.release(app).await?;
     }
     sent
 }
@@ -369,9 +333,6 @@ async fn send_reset(app: &App, address: &str, network: &Network) -> Result<(), E
 /// Gives the person of a link the password that they chose. Every session and every token of theirs ends: who asks for a new password
 /// may do so because a stranger is in. A link that was mailed also proves the e-mail address; if it was not proven before, the second
 /// factor and everything else that the account could be entered with is removed as well.
-///
-/// # Errors
-/// When the link is not good any more, or the password not good enough.
 pub async fn reset_password(app: &App, code: &str, password: &SecretString) -> Result<(), Error> {
     let store = store(app)?;
     let stale = || {
@@ -388,7 +349,7 @@ pub async fn reset_password(app: &App, code: &str, password: &SecretString) -> R
     passwords::check_new(app, password, &person.email).await?;
     let new_hash = passwords::hash(app, password).await?;
     let event = |action| {
-        let event = Caller::local().did(app, action, None, person.id.as_str(), &json!({}))?;
+        let event = Caller::local().audit_event(app, action, None, person.id.as_str(), &json!({}))?;
         Ok::<_, Error>(NewAuditEvent { user_id: Some(person.id.clone()), ..event })
     };
     let (change, verified, revoked) =
@@ -401,23 +362,20 @@ pub async fn reset_password(app: &App, code: &str, password: &SecretString) -> R
 }
 
 /// Everything that is kept about the caller, but for what others may not see either: hashes and secrets.
-///
-/// # Errors
-/// When they have no account.
 pub async fn export_me(app: &App, caller: &Caller) -> Result<Value, Error> {
     let person = caller.account()?;
     let store = store(app)?;
     let time = |at: store::TimeUs| json!(rfc3339(at));
     let sessions = store.list_sessions(&person.id).await?;
-    let tokens = every(|page| async move { store.list_tokens(&person.id, &page).await }).await?;
+    let tokens = fetch_all(|page| async move { store.list_tokens(&person.id, &page).await }).await?;
     let identities = store.list_identities(&person.id).await?;
     let recovery_codes = store.count_recovery_codes(&person.id).await?;
-    let projects = every(|page| async move { store.list_projects_of(&person.id, &page).await }).await?;
+    let projects = fetch_all(|page| async move { store.list_projects_of(&person.id, &page).await }).await?;
     let all = &AuditFilter::default();
     let events =
-        every(|page| async move { store.list_audit_events(AuditOf::User(&person.id), all, &page).await })
+        fetch_all(|page| async move { store.list_audit_events(AuditOf::User(&person.id), all, &page).await })
             .await?;
-    let event = caller.did(app, "user.export", None, person.id.as_str(), &json!({}))?;
+    let event = caller.audit_event(app, "user.export", None, person.id.as_str(), &json!({}))?;
     store.record_audit_event(&event).await?;
     Ok(json!({
         "user": {
@@ -439,30 +397,27 @@ pub async fn export_me(app: &App, caller: &Caller) -> Result<Value, Error> {
 }
 
 /// Deletes the caller: everything that says who they are goes, what they made for others stays.
-///
-/// # Errors
-/// When the password is wrong, or a project that others use would be left without an owner.
 pub async fn delete_me(app: &App, caller: &Caller, password: &SecretString) -> Result<(), Error> {
     let person = caller.account()?;
-    passwords::prove(app, person, password).await?;
-    let event = caller.did(app, "user.delete", None, person.id.as_str(), &json!({}))?;
+    passwords::reauthenticate(app, person, password).await?;
+    let event = caller.audit_event(app, "user.delete", None, person.id.as_str(), &json!({}))?;
     Ok(store(app)?.delete_user(&person.id, &event).await?)
 }
 
 /// A link for a new password that only the mailbox of the person gets to see.
 async fn create_mailed_link(app: &App, person: &User) -> Result<String, Error> {
-    let secret = keep_code(app, CodePurpose::ResetPassword, Some(person), Some(&person.email)).await?;
+    let secret = store_code(app, CodePurpose::ResetPassword, Some(person), Some(&person.email)).await?;
     Ok(link(app, "/reset-password", &secret))
 }
 
 /// A link for a new password that somebody else sees: it names no address, so that following it proves none.
-async fn create_shown_link(app: &App, person: &User) -> Result<String, Error> {
-    let secret = keep_code(app, CodePurpose::ResetPassword, Some(person), None).await?;
+async fn create_displayed_link(app: &App, person: &User) -> Result<String, Error> {
+    let secret = store_code(app, CodePurpose::ResetPassword, Some(person), None).await?;
     Ok(link(app, "/reset-password", &secret))
 }
 
 /// Keeps a link for a while; what stands behind `code=` in it. With an address, the link is sent there and shown to no one.
-pub(super) async fn keep_code(
+pub(super) async fn store_code(
     app: &App,
     purpose: CodePurpose,
     person: Option<&User>,

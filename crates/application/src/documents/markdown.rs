@@ -3,18 +3,18 @@
 use super::{Error, text::paragraphs};
 
 pub(super) fn read(content: &str) -> Result<Vec<String>, Error> {
-    let mut fenced = false;
+    let mut with_fence = false;
     let mut lines: Vec<String> = Vec::new();
     for line in content.lines() {
         let bare = line.trim();
         if bare.starts_with("```") || bare.starts_with("~~~") {
-            fenced = !fenced;
+            with_fence = !with_fence;
             lines.push(String::new());
             continue;
         }
         let rule =
             bare.len() >= 3 && ["-", "*", "_", "="].iter().any(|mark| bare.replace(mark, "").is_empty());
-        if fenced || bare.starts_with('#') || rule {
+        if with_fence || bare.starts_with('#') || rule {
             lines.push(String::new());
             continue;
         }

@@ -40,9 +40,6 @@ pub const FORMS: &[Form] = &[
 
 impl Form {
     /// The form of a word.
-    ///
-    /// # Errors
-    /// When there is no such form.
     pub fn parse(word: &str) -> Result<&'static Form, Error> {
         FORMS.iter().find(|form| form.word == word).ok_or_else(|| {
             let known: Vec<&str> = FORMS.iter().map(|form| form.word).collect();
@@ -51,9 +48,6 @@ impl Form {
     }
 
     /// The requirements of a document, in its order. On a thread of its own, because a large one takes a moment.
-    ///
-    /// # Errors
-    /// When it is no such document.
     pub(super) async fn read(&'static self, content: String) -> Result<Vec<String>, Error> {
         // It is never closed.
         let turn = READING.acquire().await.map_err(|error| Error::Internal(error.to_string()))?;

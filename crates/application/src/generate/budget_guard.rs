@@ -20,13 +20,13 @@ use crate::{
 use crate::{app::App, clock::minute};
 
 /// Tokens that vendors put around a question: their template, and their words for a schema.
-const AROUND_QUESTION: u64 = 1024;
+const QUESTION_OVERHEAD: u64 = 1024;
 
 /// Tokens that they put around each turn of it.
-const AROUND_TURN: u64 = 16;
+const TURN_OVERHEAD: u64 = 16;
 
 /// From here on, in hundredths, a budget is nearly spent.
-const NEARLY_SPENT: i64 = 80;
+const WARNING_PERCENT: i64 = 80;
 
 /// The budgets that pay for one request.
 pub(crate) struct BudgetGuard<'a> {
@@ -37,7 +37,7 @@ pub(crate) struct BudgetGuard<'a> {
 
 impl<'a> BudgetGuard<'a> {
     /// The project pays for what is asked with its key or the server's, a person for all but what they bring a key for.
-    pub(crate) fn of(app: &'a App, caller: &Caller, project: &ProjectId, key: KeyOwner) -> Self {
+    pub(crate) fn new(app: &'a App, caller: &Caller, project: &ProjectId, key: KeyOwner) -> Self {
         // A process without a database has no budgets either.
         let kept = app.store.is_some();
         let project = (kept && key == KeyOwner::Team).then(|| project.clone());
@@ -57,7 +57,7 @@ impl<'a> BudgetGuard<'a> {
         let price = self.app.config.price(endpoint.provider, &endpoint.model);
         let mut held = Reservation {
             budget: self,
-            most: MaxTokens::of(question),
+            most: MaxTokens::from_question(question),
             price,
             reservations: Vec::new(),
             lost: 0,
@@ -76,12 +76,12 @@ struct MaxTokens {
 
 impl MaxTokens {
     /// A token is a byte at least.
-    fn of(question: &Question) -> Self {
+    fn from_question(question: &Question) -> Self {
         let schema =
             question.schema.as_ref().map_or(0, |schema| schema.name.len() + schema.json.to_string().len());
         let turns: usize = question.turns.iter().map(|turn| turn.text.len()).sum();
         let bytes = (question.system.len() + schema + turns) as u64;
-        let around = AROUND_QUESTION + AROUND_TURN * question.turns.len() as u64;
+        let around = QUESTION_OVERHEAD + TURN_OVERHEAD * question.turns.len() as u64;
         MaxTokens { input: bytes + around, output: u64::from(question.max_output_tokens) }
     }
 
@@ -196,7 +196,7 @@ impl Reservation<'_> {
             return;
         };
         match store.settle_budgets(&self.reservations, spent).await {
-            Ok(states) => states.iter().for_each(|state| count_nearly_spent(state, spent)),
+            Ok(states) => states.iter().for_each(|state| count_threshold_crossed(state, spent)),
             // An answer that is there is worth more than what stays reserved for it.
             Err(error) => tracing::warn!(
                 "A question could not be settled, so its budgets count the most that it may have cost: {error}"
@@ -243,19 +243,19 @@ fn count_refusal(state: &BudgetState) {
 }
 
 /// Counts the question that took a budget past the mark, and only that one.
-fn count_nearly_spent(state: &BudgetState, spent: Spending) {
+fn count_threshold_crossed(state: &BudgetState, spent: Spending) {
     let limits = &state.budget.limits;
-    if passes_mark(state.used.tokens, spent.tokens, limits.max_tokens)
-        || passes_mark(state.used.micro_usd, spent.micro_usd, limits.max_micro_usd)
+    if crosses_threshold(state.used.tokens, spent.tokens, limits.max_tokens)
+        || crosses_threshold(state.used.micro_usd, spent.micro_usd, limits.max_micro_usd)
     {
         metrics::counter!("ba_copilot_budgets_nearly_spent_total", "of" => label(state)).increment(1);
     }
 }
 
 /// Whether what is used reaches the mark with what was spent last, and did not before.
-fn passes_mark(used: i64, spent: i64, limit: Option<i64>) -> bool {
+fn crosses_threshold(used: i64, spent: i64, limit: Option<i64>) -> bool {
     let Some(limit) = limit else { return false };
-    let reached = |used: i64| used.saturating_mul(100) >= limit.saturating_mul(NEARLY_SPENT);
+    let reached = |used: i64| used.saturating_mul(100) >= limit.saturating_mul(WARNING_PERCENT);
     reached(used) && !reached(used.saturating_sub(spent))
 }
 
@@ -329,7 +329,7 @@ mod tests {
             (90, 90, None, false),
             (0, 0, Some(0), false),
         ] {
-            assert_eq!(passes_mark(used, spent, limit), passes, "{spent} more, {used} of {limit:?}");
+            assert_eq!(crosses_threshold(used, spent, limit), passes, "{spent} more, {used} of {limit:?}");
         }
     }
 }

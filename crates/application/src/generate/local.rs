@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     budget_guard::{BudgetGuard, MeteredUsage},
-    request::{Event, Watcher, watch},
+    request::{Event, Watcher, notify},
     spans,
 };
 use crate::{
@@ -28,7 +28,7 @@ pub(super) struct Run<'a> {
 }
 
 /// Why a question has no answer.
-enum Unanswered {
+enum QuestionError {
     /// The model, or the way to it.
     Model(LlmError),
     /// It was not asked.
@@ -50,37 +50,37 @@ impl Run<'_> {
         loop {
             step = match step {
                 Step::Ask(prompt) => {
-                    watch(self.watcher, Event::Status("asking"));
+                    notify(self.watcher, Event::Status("asking"));
                     match self.ask(prompt, deadline, took).await {
                         Ok(text) => session.replied(&text),
-                        Err(Unanswered::Model(error)) => {
+                        Err(QuestionError::Model(error)) => {
                             let why = error.to_string();
                             let formless =
                                 matches!(error, LlmError::BadReply { what: llm::BadReply::NotJson, .. });
                             failure = Some(error.into());
                             if formless { session.replied_without_form(&why) } else { session.failed(&why) }
                         }
-                        Err(Unanswered::NotAsked(error @ (Error::Spent { .. } | Error::Model { .. }))) => {
+                        Err(QuestionError::NotAsked(error @ (Error::Spent { .. } | Error::Model { .. }))) => {
                             let why = error.to_string();
                             failure = Some(error);
                             session.not_asked(&why)
                         }
-                        Err(Unanswered::NotAsked(error)) => return Err(error),
+                        Err(QuestionError::NotAsked(error)) => return Err(error),
                     }
                 }
                 Step::Check(text) => {
-                    watch(self.watcher, Event::Status("checking"));
+                    notify(self.watcher, Event::Status("checking"));
                     let Judged { checked, by } = check::check_code(self.app, text, Engine::Mermaid).await?;
                     validator = Some(by);
                     limit = checked.failure();
-                    self.show_findings(&checked);
+                    self.notify_findings(&checked);
                     session.checked(checked)
                 }
                 Step::Repair(text) => {
-                    watch(self.watcher, Event::Status("repairing"));
+                    notify(self.watcher, Event::Status("repairing"));
                     let repaired = check::repair_code(self.app, text).await?;
                     for step in &repaired.steps {
-                        watch(self.watcher, Event::Repair(format!("{}: {}", step.rule, step.message)));
+                        notify(self.watcher, Event::Repair(format!("{}: {}", step.rule, step.message)));
                     }
                     session.repaired(repaired)
                 }
@@ -122,7 +122,7 @@ impl Run<'_> {
         prompt: Prompt,
         deadline: tokio::time::Instant,
         took: &mut MeteredUsage,
-    ) -> Result<String, Unanswered> {
+    ) -> Result<String, QuestionError> {
         let endpoint = self.endpoint.cloned().unwrap_or_else(|| Endpoint::new(ProviderId::Scripted));
         let turns = prompt
             .turns
@@ -137,29 +137,29 @@ impl Run<'_> {
         question.schema = prompt.schema.map(|json| llm::Schema { name: "blueprint".to_owned(), json });
         question.turns = turns;
         question.max_output_tokens = self.app.config.model.max_output_tokens;
-        let mut held = self.budget.reserve(&endpoint, &question).await.map_err(Unanswered::NotAsked)?;
-        let mut told = Span::part(About::Client, "chat");
-        question.traceparent = told.context().filter(|_| told.is_told()).map(|trace| trace.header());
+        let mut held = self.budget.reserve(&endpoint, &question).await.map_err(QuestionError::NotAsked)?;
+        let mut span = Span::part(About::Client, "chat");
+        question.traceparent = span.context().filter(|_| span.is_told()).map(|trace| trace.header());
         let asked = async {
-            let mut tell = |delta: &str| watch(self.watcher, Event::Delta(delta.to_owned()));
-            let tell: Option<&mut (dyn FnMut(&str) + Send)> =
-                if self.watcher.is_some() { Some(&mut tell) } else { None };
-            self.app.llm.ask_paying(&endpoint, &question, tell, &mut held).await
+            let mut on_delta = |delta: &str| notify(self.watcher, Event::Delta(delta.to_owned()));
+            let on_delta: Option<&mut (dyn FnMut(&str) + Send)> =
+                if self.watcher.is_some() { Some(&mut on_delta) } else { None };
+            self.app.llm.ask_paying(&endpoint, &question, on_delta, &mut held).await
         };
         // All questions of one diagram share one time, or four slow answers would take four times as long as promised.
-        let answer = told.around(tokio::time::timeout_at(deadline, asked)).await;
+        let answer = span.around(tokio::time::timeout_at(deadline, asked)).await;
         let answer = answer.unwrap_or(Err(LlmError::TimedOut { limit: llm::Limit::Total }));
-        spans::set_question(&mut told, &endpoint, &question, &answer);
-        drop(told);
+        spans::set_question(&mut span, &endpoint, &question, &answer);
+        drop(span);
         let this = held.settle(&answer).await;
         *took = took.and(this);
-        watch(self.watcher, Event::Usage { usage: this.usage, unknown: this.unknown });
-        answer.map(|answer| answer.text).map_err(Unanswered::Model)
+        notify(self.watcher, Event::Usage { usage: this.usage, unknown: this.unknown });
+        answer.map(|answer| answer.text).map_err(QuestionError::Model)
     }
 
-    fn show_findings(&self, checked: &Checked) {
+    fn notify_findings(&self, checked: &Checked) {
         for finding in &checked.findings {
-            watch(self.watcher, Event::Finding(serde_json::to_value(finding).unwrap_or(Value::Null)));
+            notify(self.watcher, Event::Finding(serde_json::to_value(finding).unwrap_or(Value::Null)));
         }
     }
 }

@@ -28,16 +28,13 @@ use budget_guard::{BudgetGuard, MeteredUsage};
 use endpoint::KeyOwner;
 use local::Run;
 use record::GenerationRecord;
-use request::watch;
+use request::notify;
 
 pub(crate) use endpoint::choose_endpoint;
 pub(crate) use request::check_request;
 pub use request::{Event, Generated, MAX_MESSAGE_CHARS, Request, Watcher};
 
 /// Writes a diagram and remembers it.
-///
-/// # Errors
-/// When the input cannot be used, or the model failed and no fallback was wanted.
 pub async fn generate_diagram(
     app: &App,
     caller: &Caller,
@@ -47,7 +44,7 @@ pub async fn generate_diagram(
     // Before anything is paid for.
     let (message, project) = check_request(app, caller, &request).await?;
     let (endpoint, key) = choose_endpoint(app, caller, &project, &request).await?.unzip();
-    let budget = BudgetGuard::of(app, caller, &project, key.unwrap_or(KeyOwner::Team));
+    let budget = BudgetGuard::new(app, caller, &project, key.unwrap_or(KeyOwner::Team));
     let (provider, model) = match &endpoint {
         Some(endpoint) => (endpoint.provider.name().to_owned(), endpoint.model.clone()),
         None => ("builtin".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
@@ -59,7 +56,7 @@ pub async fn generate_diagram(
         max_retries: app.config.model.max_retries,
         fallback: request.fallback,
     };
-    let order = remote::Order {
+    let order = remote::RemoteRequest {
         app,
         request: &request,
         settings: settings.clone(),
@@ -70,7 +67,7 @@ pub async fn generate_diagram(
     };
     let run = Run { app, endpoint: endpoint.as_ref(), budget: &budget, watcher: &watcher };
     let (mut took, mut took_here) = (MeteredUsage::default(), MeteredUsage::default());
-    let mut told = Span::part(About::Inside, "generate");
+    let mut span = Span::part(About::Inside, "generate");
     let generating = async {
         match remote::generate(&order, &mut took).await {
             Some(result) => (result, false),
@@ -78,8 +75,8 @@ pub async fn generate_diagram(
         }
     };
     // On the heap: the sessions and all they ask are a large thing to hold within whatever asks for one.
-    let (result, written_here) = told.around(Box::pin(generating)).await;
-    spans::set_generation(&mut told, request.kind, &result);
+    let (result, written_here) = span.around(Box::pin(generating)).await;
+    spans::set_generation(&mut span, request.kind, &result);
     let usage = took.and(took_here).usage;
     let duration_us = app.clock.now_us().as_micros().saturating_sub(begun.as_micros()).max(0);
     let duration = Duration::from_micros(u64::try_from(duration_us).unwrap_or(0));
@@ -87,7 +84,7 @@ pub async fn generate_diagram(
     if written_here {
         measure(request.kind, &provider, &result, took_here.usage, duration);
     }
-    watch(&watcher, Event::Status("storing"));
+    notify(&watcher, Event::Status("storing"));
     let record = GenerationRecord {
         app,
         caller,

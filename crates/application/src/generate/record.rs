@@ -102,11 +102,11 @@ impl GenerationRecord<'_> {
             "cost_micro_usd": generation.cost_micro_usd,
             "status": generation.status.as_str(),
         });
-        let event = self.caller.did(app, "generation.create", Some(&project), &id, &details)?;
+        let event = self.caller.audit_event(app, "generation.create", Some(&project), &id, &details)?;
         // A database file that was deleted under a running program still takes writes, and loses them.
         store.ping(PING_TIME).await?;
-        let told = spans::database(store, "record_generation");
-        let recorded = told.around(store.record_generation(generation, version, &event)).await?;
+        let span = spans::database(store, "record_generation");
+        let recorded = span.around(store.record_generation(generation, version, &event)).await?;
         Ok((id, recorded.diagram.map(|diagram| diagram.id.to_string())))
     }
 }

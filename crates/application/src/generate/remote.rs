@@ -25,7 +25,7 @@ const MODEL_CODES: [&str; 6] =
     ["llm_busy", "llm_unavailable", "llm_timed_out", "llm_refused", "llm_bad_reply", "llm_misconfigured"];
 
 /// What is to be written, and who pays.
-pub(crate) struct Order<'a> {
+pub(crate) struct RemoteRequest<'a> {
     pub(crate) app: &'a App,
     pub(crate) request: &'a Request,
     pub(crate) settings: Settings,
@@ -38,13 +38,13 @@ pub(crate) struct Order<'a> {
 /// The diagram as the other process wrote it, or why a model could not; `None` if this process has to write it, which may cost again
 /// what the other one asked for nothing.
 pub(crate) async fn generate(
-    order: &Order<'_>,
+    order: &RemoteRequest<'_>,
     took: &mut MeteredUsage,
 ) -> Option<Result<(Outcome, Validator), Error>> {
     let remote = order.app.generator.as_ref().filter(|_| !order.app.scripted)?;
-    let answer = ask(order, remote, took).await?;
+    let answer = request_generation(order, remote, took).await?;
     match answer {
-        Ok(reply) => match believe(order, reply).await {
+        Ok(reply) => match validate_reply(order, reply).await {
             Ok(Some(outcome)) => Some(Ok(outcome)),
             Ok(None) => {
                 tracing::warn!(
@@ -66,17 +66,17 @@ pub(crate) async fn generate(
 
 /// Pays and asks; `None` where nobody is asked: the service is away, or a budget has room for one question and perhaps not for all
 /// that may be asked, which this process asks one after the other.
-async fn ask(
-    order: &Order<'_>,
+async fn request_generation(
+    order: &RemoteRequest<'_>,
     remote: &RemoteGenerator,
     took: &mut MeteredUsage,
 ) -> Option<Result<Reply, RemoteError>> {
-    let mut told_of = MeteredUsage::default();
-    let mut told = |name: &str, data: Value| {
+    let mut reported = MeteredUsage::default();
+    let mut on_event = |name: &str, data: Value| {
         if name == "usage" {
-            told_of = told_of.and(read_usage(&data));
+            reported = reported.and(read_usage(&data));
         }
-        tell(order.watcher, name, data);
+        forward_event(order.watcher, name, data);
     };
     let asked = Asked {
         slug: order.request.kind.row().slug,
@@ -84,20 +84,20 @@ async fn ask(
         endpoint: order.endpoint,
         fallback: order.settings.fallback,
     };
-    let Some(endpoint) = order.endpoint else { return Some(remote.generate(asked, &mut told).await) };
+    let Some(endpoint) = order.endpoint else { return Some(remote.generate(asked, &mut on_event).await) };
     if remote.is_away() {
         return None;
     }
     let held = order.budget.reserve(endpoint, &all_questions(order)).await.ok()?;
-    let answer = remote.generate(asked, &mut told).await;
-    if let (Ok(reply), true) = (&answer, told_of == MeteredUsage::default()) {
+    let answer = remote.generate(asked, &mut on_event).await;
+    if let (Ok(reply), true) = (&answer, reported == MeteredUsage::default()) {
         // Whoever has not told of each question tells of all in the end.
-        told_of.usage = read_usage_of(&reply.metadata.usage);
+        reported.usage = read_usage_of(&reply.metadata.usage);
     }
-    *took = told_of;
+    *took = reported;
     match &answer {
         Ok(_) | Err(RemoteError::Said { .. }) => {
-            held.settle_remote(told_of, times(order)).await;
+            held.settle_remote(reported, max_questions(order)).await;
         }
         Err(error) if !error.may_have_cost() => {
             let nobody_was_asked = LlmError::Unavailable { why: llm::Outage::NoConnection };
@@ -133,13 +133,13 @@ fn read_usage_of(said: &generator::Usage) -> Usage {
 }
 
 /// How many questions the other process asks at most.
-fn times(order: &Order<'_>) -> u32 {
+fn max_questions(order: &RemoteRequest<'_>) -> u32 {
     order.settings.max_retries.saturating_add(1)
 }
 
 /// As much as the other process may ask at most, as one question.
-fn all_questions(order: &Order<'_>) -> Question {
-    let times = times(order);
+fn all_questions(order: &RemoteRequest<'_>) -> Question {
+    let max_questions = max_questions(order);
     let (_, step) = Session::start(order.settings.clone(), order.message);
     let first = match step {
         Step::Ask(prompt) => {
@@ -148,14 +148,15 @@ fn all_questions(order: &Order<'_>) -> Question {
         }
         _ => String::new(),
     };
-    let mut question = Question::new(first.repeat(times as usize), "");
+    let mut question = Question::new(first.repeat(max_questions as usize), "");
     let most = order.app.config.model.max_output_tokens;
     // What was answered before is part of what is asked again.
-    question.max_output_tokens = most.saturating_mul(times).saturating_add(most.saturating_mul(times - 1));
+    question.max_output_tokens =
+        most.saturating_mul(max_questions).saturating_add(most.saturating_mul(max_questions - 1));
     question
 }
 
-fn tell(watcher: &Watcher, name: &str, data: Value) {
+fn forward_event(watcher: &Watcher, name: &str, data: Value) {
     let Some(watcher) = watcher else { return };
     let event = match name {
         "status" => ["asking", "checking", "repairing", "drafting"]
@@ -178,7 +179,10 @@ fn tell(watcher: &Watcher, name: &str, data: Value) {
 }
 
 /// What holds of what came; `None` if something in it does not.
-async fn believe(order: &Order<'_>, reply: Reply) -> Result<Option<(Outcome, Validator)>, Error> {
+async fn validate_reply(
+    order: &RemoteRequest<'_>,
+    reply: Reply,
+) -> Result<Option<(Outcome, Validator)>, Error> {
     let Some(text) = reply.text().filter(|text| !text.trim().is_empty()).map(str::to_owned) else {
         return Ok(None);
     };
@@ -219,7 +223,7 @@ async fn believe(order: &Order<'_>, reply: Reply) -> Result<Option<(Outcome, Val
 }
 
 /// What the text means: as the other process says, if that is this text's meaning, else what can be read from the text itself.
-fn read_blueprint(order: &Order<'_>, said: Value, text: &str) -> Option<Blueprint> {
+fn read_blueprint(order: &RemoteRequest<'_>, said: Value, text: &str) -> Option<Blueprint> {
     let kind = order.request.kind;
     let said: Option<Blueprint> =
         serde_json::from_value(said).ok().filter(|said: &Blueprint| said.kind() == kind);

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     Error,
-    access::{Caller, Scope, enter},
+    access::{Caller, Scope, authorize_project},
     app::App,
     check::Validator,
     projects,
@@ -115,12 +115,12 @@ pub(crate) async fn check_request(
     let message = check_message(&request.message)?;
     let project = match (&app.store, &request.project_id) {
         (None, _) => ProjectId::default_project(),
-        (Some(_), None) => projects::usual_project(app, caller).await?,
+        (Some(_), None) => projects::default_project(app, caller).await?,
         (Some(_), Some(id)) => {
             let id = ProjectId::parse(id.as_str()).map_err(|_| {
                 Error::invalid("project_id", "The project id must be 1 to 128 visible ASCII characters.")
             })?;
-            enter(app, caller, &id, Role::Editor).await?.project.id
+            authorize_project(app, caller, &id, Role::Editor).await?.project.id
         }
     };
     Ok((message, project))
@@ -147,7 +147,7 @@ fn check_message(message: &str) -> Result<String, Error> {
     Ok(message.replace('\0', " "))
 }
 
-pub(super) fn watch(watcher: &Watcher, event: Event) {
+pub(super) fn notify(watcher: &Watcher, event: Event) {
     if let Some(watcher) = watcher {
         // Whoever watched may have gone away; the generation goes on and is kept.
         let _ = watcher.send(event);

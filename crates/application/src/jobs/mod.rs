@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 use crate::{
     Error,
-    access::{Caller, enter, enter_for, project_id, store},
+    access::{Caller, authorize_project, authorize_resource, project_id, store},
     generate::{self, Request},
     page::{Listing, Page},
     webhooks,
@@ -29,11 +29,11 @@ pub const LEASE_S: i64 = 30;
 /// So often a job is taken up whose workers died or had no database.
 const MAX_ATTEMPTS: u32 = 5;
 /// How long jobs that ended are shown.
-const KEPT_S: i64 = 7 * 24 * 3600;
+const RETENTION_S: i64 = 7 * 24 * 3600;
 
 /// What is kept of a request until it is carried out. A key that was sent with the request never is.
 #[derive(Debug, Serialize, Deserialize)]
-struct Kept {
+struct JobPayload {
     kind: String,
     message: String,
     project_id: String,
@@ -80,9 +80,6 @@ impl Generating {
 }
 
 /// Takes a request for a diagram that nobody waits for.
-///
-/// # Errors
-/// When it cannot be used, or brings a key of its own, which is never kept.
 pub async fn create_job(app: &App, caller: &Caller, request: &Request) -> Result<Generating, Error> {
     if request.key.is_some() {
         return Err(Error::invalid(
@@ -94,7 +91,7 @@ pub async fn create_job(app: &App, caller: &Caller, request: &Request) -> Result
     // A provider that is not there is said now and not later.
     generate::choose_endpoint(app, caller, &project, request).await?;
     let store = store(app)?;
-    let kept = Kept {
+    let kept = JobPayload {
         kind: request.kind.row().id.to_owned(),
         message,
         project_id: project.to_string(),
@@ -107,44 +104,39 @@ pub async fn create_job(app: &App, caller: &Caller, request: &Request) -> Result
     let payload = serde_json::to_string(&kept).map_err(|error| Error::Internal(error.to_string()))?;
     let id = JobId::parse(app.clock.new_id("job"))?;
     let details = json!({"kind": kept.kind});
-    let event = caller.did(app, "job.create", Some(&project), id.as_str(), &details)?;
+    let event = caller.audit_event(app, "job.create", Some(&project), id.as_str(), &details)?;
     let job = store.create_job(&id, JobKind::Generate, Some(&project), &payload, &event).await?;
     app.events.wake_workers();
     Ok(Generating { job, generation: None })
 }
 
 /// A job of writing a diagram.
-///
-/// # Errors
-/// When there is none, or the caller may not see its project.
 pub async fn find_job(app: &App, caller: &Caller, id: &str) -> Result<Generating, Error> {
     let id = JobId::parse(id).map_err(|_| Error::NotFound("job"))?;
     let job = store(app)?.find_job(&id).await?;
     let project = job.project_id.clone().filter(|_| job.kind == JobKind::Generate);
-    enter_for("job", app, caller, &project.ok_or(Error::NotFound("job"))?, Role::Viewer).await?;
-    look_up(app, job).await
+    authorize_resource("job", app, caller, &project.ok_or(Error::NotFound("job"))?, Role::Viewer).await?;
+    load_generation(app, job).await
 }
 
 /// The jobs of a project that write diagrams, last asked for first.
-///
-/// # Errors
-/// When the caller may not enter it.
 pub async fn list_jobs(
     app: &App,
     caller: &Caller,
     project: &str,
     listing: &Listing,
 ) -> Result<Page<Generating>, Error> {
-    let entered = enter(app, caller, &project_id(project)?, Role::Viewer).await?;
-    let page = store(app)?.list_jobs(&entered.project.id, JobKind::Generate, &listing.request()?).await?;
+    let access = authorize_project(app, caller, &project_id(project)?, Role::Viewer).await?;
+    let page = store(app)?.list_jobs(&access.project.id, JobKind::Generate, &listing.request()?).await?;
     let mut made: HashMap<String, Generation> = store(app)?
         .list_generations_of_jobs(&page.items)
         .await?
         .into_iter()
         .map(|generation| (generation.id.to_string(), generation))
         .collect();
-    let look_up = |job: Job| Generating { generation: result_of(&job).and_then(|id| made.remove(id)), job };
-    let items = page.items.into_iter().map(look_up).collect();
+    let load_generation =
+        |job: Job| Generating { generation: result_of(&job).and_then(|id| made.remove(id)), job };
+    let items = page.items.into_iter().map(load_generation).collect();
     Ok(Page { items, next: page.next.map(|cursor| cursor.to_string()) })
 }
 
@@ -153,7 +145,7 @@ fn result_of(job: &Job) -> Option<&str> {
     job.result.as_deref().filter(|_| job.status == JobStatus::Done)
 }
 
-async fn look_up(app: &App, job: Job) -> Result<Generating, Error> {
+async fn load_generation(app: &App, job: Job) -> Result<Generating, Error> {
     let generation = match result_of(&job).map(GenerationId::parse) {
         Some(Ok(id)) => Some(store(app)?.find_generation(&id).await?),
         _ => None,
@@ -162,7 +154,7 @@ async fn look_up(app: &App, job: Job) -> Result<Generating, Error> {
 }
 
 /// Works on a job that is held under a name, and ends it. False if it was not held to the end: another one has it.
-pub async fn carry_out(app: &App, job: &Job, worker: &str) -> Result<bool, Error> {
+pub async fn run_job(app: &App, job: &Job, worker: &str) -> Result<bool, Error> {
     let worked = match job.kind {
         _ if job.attempts > MAX_ATTEMPTS && job.kind == JobKind::Generate => Ok(Outcome::Failed(
             "given_up: Whoever worked on it ended in the middle, again and again. Ask for it anew."
@@ -197,7 +189,7 @@ pub async fn carry_out(app: &App, job: &Job, worker: &str) -> Result<bool, Error
 }
 
 async fn generate(app: &App, job: &Job, worker: &str) -> Result<Outcome, Error> {
-    let kept: Kept =
+    let kept: JobPayload =
         serde_json::from_str(&job.payload).map_err(|_| Error::Internal("a job cannot be read".to_owned()))?;
     let kind = blueprint::KINDS
         .iter()
@@ -210,10 +202,10 @@ async fn generate(app: &App, job: &Job, worker: &str) -> Result<Outcome, Error> 
             if person.disabled_at.is_some() {
                 return Err(Error::Forbidden("Whoever asked for it may not come in any more.".to_owned()));
             }
-            Caller::in_the_name_of(person)
+            Caller::as_user(person)
         }
     };
-    let caller = caller.fenced(Fence::Job { id: job.id.clone(), worker: worker.to_owned() });
+    let caller = caller.with_fence(Fence::Job { id: job.id.clone(), worker: worker.to_owned() });
     let request = Request {
         kind: kind.kind,
         message: kept.message,
@@ -238,10 +230,7 @@ async fn generate(app: &App, job: &Job, worker: &str) -> Result<Outcome, Error> 
 }
 
 /// Puts a job back, for others to take up at once: this process is ending.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn put_back(app: &App, job: &Job, worker: &str) -> Result<(), Error> {
+pub async fn release_job(app: &App, job: &Job, worker: &str) -> Result<(), Error> {
     let now = app.clock.now_us();
     let end = JobEnd::Again(now, "put_back: The server that worked on it was ended.".to_owned());
     store(app)?.end_job(&job.id, worker, now, &end).await?;
@@ -249,13 +238,10 @@ pub async fn put_back(app: &App, job: &Job, worker: &str) -> Result<(), Error> {
 }
 
 /// Forgets what nobody asks for any more, some of it at a time.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn forget_old(app: &App) -> Result<(), Error> {
+pub async fn delete_expired(app: &App) -> Result<(), Error> {
     let (store, now) = (store(app)?, app.clock.now_us());
-    store.forget_ended_jobs(now.plus_seconds(-KEPT_S)).await?;
-    store.forget_deliveries(now.plus_seconds(-webhooks::KEPT_S)).await?;
+    store.forget_ended_jobs(now.plus_seconds(-RETENTION_S)).await?;
+    store.forget_deliveries(now.plus_seconds(-webhooks::DELIVERY_RETENTION_S)).await?;
     store.forget_requests(now).await?;
     Ok(())
 }

@@ -17,13 +17,13 @@ use tokio_util::sync::CancellationToken;
 use crate::{app::App, jobs, standby::Standby};
 
 /// How often a job under way is spoken of.
-const BEAT: Duration = Duration::from_secs(8);
+const HEARTBEAT: Duration = Duration::from_secs(8);
 /// How long to wait when nobody tells of new work: other programs may have written some.
 const IDLE: Duration = Duration::from_secs(1);
 /// How often what is old is forgotten.
 const SWEEP: Duration = Duration::from_secs(600);
 /// The part of the time to end that is left for putting back.
-const PUTTING_BACK: Duration = Duration::from_secs(2);
+const RELEASE_TIME: Duration = Duration::from_secs(2);
 
 /// Works until `ending`, and returns when nothing is under way any more. Takes nothing up while the process stands by.
 pub async fn run(app: App, mut standby: Standby, ending: CancellationToken) {
@@ -34,7 +34,7 @@ pub async fn run(app: App, mut standby: Standby, ending: CancellationToken) {
     let mut under_way = JoinSet::new();
     let mut sweep = interval(SWEEP);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut away = false;
+    let mut database_down = false;
     while !ending.is_cancelled() {
         while under_way.try_join_next().is_some() {}
         tokio::select! {
@@ -50,20 +50,20 @@ pub async fn run(app: App, mut standby: Standby, ending: CancellationToken) {
         let now = app.clock.now_us();
         let worker = app.clock.new_id("wrk");
         // Asked first, because taking is a write, and there is one writer.
-        let taken = match store.has_job(now).await {
+        let map_duplicate_term = match store.has_job(now).await {
             Ok(true) => store.take_job(&worker, now, now.plus_seconds(jobs::LEASE_S), most_of_one).await,
             Ok(false) => Ok(None),
             Err(error) => Err(error),
         };
-        match taken {
+        match map_duplicate_term {
             Ok(Some(job)) => {
-                away = false;
-                under_way.spawn(work(app.clone(), job, worker, slot, ending.clone()));
+                database_down = false;
+                under_way.spawn(run_with_lease(app.clone(), job, worker, slot, ending.clone()));
                 continue;
             }
-            Ok(None) => away = false,
-            Err(error) if !away => {
-                away = true;
+            Ok(None) => database_down = false,
+            Err(error) if !database_down => {
+                database_down = true;
                 tracing::warn!("No work is taken up until the database is back: {error}");
             }
             Err(_) => (),
@@ -73,7 +73,7 @@ pub async fn run(app: App, mut standby: Standby, ending: CancellationToken) {
             () = woken => (),
             () = sleep(IDLE) => (),
             _ = sweep.tick() => {
-                if let Err(error) = jobs::forget_old(&app).await {
+                if let Err(error) = jobs::delete_expired(&app).await {
                     tracing::warn!("What is old could not be forgotten: {error}");
                 }
             }
@@ -83,11 +83,17 @@ pub async fn run(app: App, mut standby: Standby, ending: CancellationToken) {
     while under_way.join_next().await.is_some() {}
 }
 
-async fn work(app: App, job: Job, worker: String, slot: OwnedSemaphorePermit, ending: CancellationToken) {
+async fn run_with_lease(
+    app: App,
+    job: Job,
+    worker: String,
+    slot: OwnedSemaphorePermit,
+    ending: CancellationToken,
+) {
     let kind = job.kind.as_str();
-    let time_to_end = Duration::from_secs(app.config.server.shutdown_s).saturating_sub(PUTTING_BACK);
+    let time_to_end = Duration::from_secs(app.config.server.shutdown_s).saturating_sub(RELEASE_TIME);
     let how = tokio::select! {
-        done = jobs::carry_out(&app, &job, &worker) => match done {
+        done = jobs::run_job(&app, &job, &worker) => match done {
             Ok(true) => "ended",
             Ok(false) => "lost",
             Err(error) => {
@@ -96,9 +102,9 @@ async fn work(app: App, job: Job, worker: String, slot: OwnedSemaphorePermit, en
                 "lost"
             }
         },
-        () = keep_holding(&app, &job, &worker) => "lost",
+        () = renew_lease(&app, &job, &worker) => "lost",
         () = async { ending.cancelled().await; sleep(time_to_end).await } => {
-            match timeout(PUTTING_BACK, jobs::put_back(&app, &job, &worker)).await {
+            match timeout(RELEASE_TIME, jobs::release_job(&app, &job, &worker)).await {
                 Ok(Ok(())) => "put_back",
                 _ => "lost",
             }
@@ -109,13 +115,13 @@ async fn work(app: App, job: Job, worker: String, slot: OwnedSemaphorePermit, en
 }
 
 /// Returns when the job is not held any more.
-async fn keep_holding(app: &App, job: &Job, worker: &str) {
+async fn renew_lease(app: &App, job: &Job, worker: &str) {
     let Some(store) = &app.store else { return };
-    let mut beat = interval(BEAT);
-    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    beat.tick().await;
+    let mut heartbeat = interval(HEARTBEAT);
+    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    heartbeat.tick().await;
     loop {
-        beat.tick().await;
+        heartbeat.tick().await;
         let until = app.clock.now_us().plus_seconds(jobs::LEASE_S);
         // A database that is away for a moment takes the job from nobody.
         if let Ok(false) = store.hold_job(&job.id, worker, until).await {

@@ -30,18 +30,18 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sse_stream::Sse;
 
-use crate::circuit_breaker::{self, Circuit};
+use crate::circuit_breaker::{self, CircuitBreaker};
 use config::Mcp;
 use telemetry::trace::{self, Kind, Span, TraceContext};
 
 /// Failures in a row after which it is not asked any more.
 const FAILURES: u32 = 3;
 /// How soon, and how seldom at most, it is asked whether it is back.
-const BACK_OFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 /// How many questions may be under way at once.
 const CONCURRENT: usize = 64;
 /// Answers larger than this are not read: a diagram is at most 1 MB.
-const LARGEST_ANSWER: usize = 8 << 20;
+const MAX_ANSWER_BYTES: usize = 8 << 20;
 /// What it is asked with.
 const TOOL: &str = "validate_mermaid";
 /// What it is asked to see whether it works.
@@ -111,7 +111,7 @@ struct Inner {
     token: Option<SecretString>,
     timeout: Duration,
     client: tokio::sync::Mutex<Option<Arc<Client>>>,
-    circuit: Circuit<RemoteError>,
+    circuit: CircuitBreaker<RemoteError>,
 }
 
 impl RemoteChecker {
@@ -122,7 +122,7 @@ impl RemoteChecker {
             token: settings.tokens().first().map(|token| SecretString::from(*token)),
             timeout: Duration::from_secs(settings.timeout_s),
             client: tokio::sync::Mutex::new(None),
-            circuit: Circuit::new(FAILURES),
+            circuit: CircuitBreaker::new(FAILURES),
         }))
     }
 
@@ -132,11 +132,8 @@ impl RemoteChecker {
     }
 
     /// Asks for a verdict by Mermaid's own parser.
-    ///
-    /// # Errors
-    /// When there is none, at once if it has not answered lately; the caller checks by itself then.
     pub async fn check(&self, code: &str) -> Result<RemoteChecked, RemoteError> {
-        if let Some(error) = self.0.circuit.why_closed() {
+        if let Some(error) = self.0.circuit.blocking_error() {
             return Err(error);
         }
         let answer = self.ask(code, self.0.timeout).await;
@@ -145,11 +142,8 @@ impl RemoteChecker {
     }
 
     /// Whether it works, and how fast it answers.
-    ///
-    /// # Errors
-    /// Why it does not.
     pub async fn probe(&self, within: Duration) -> Result<Duration, RemoteError> {
-        if let Some(error) = self.0.circuit.why_closed() {
+        if let Some(error) = self.0.circuit.blocking_error() {
             return Err(error);
         }
         let begun = Instant::now();
@@ -161,22 +155,22 @@ impl RemoteChecker {
     /// Counts a failure or a success; the third failure in a row closes the way until the server is back.
     fn note(&self, error: Option<&RemoteError>) {
         let Some(error) = error else {
-            self.0.circuit.succeeded();
+            self.0.circuit.record_success();
             metrics::gauge!("ba_copilot_mcp_server_up").set(1.0);
             return;
         };
-        if self.0.circuit.failed(error) {
+        if self.0.circuit.record_failure(error) {
             metrics::gauge!("ba_copilot_mcp_server_up").set(0.0);
             tracing::warn!(server.address = %self.address(), "Checking in this process: {error}");
-            tokio::spawn(wait_until_back(Arc::downgrade(&self.0)));
+            tokio::spawn(reconnect(Arc::downgrade(&self.0)));
         }
     }
 
     async fn ask(&self, code: &str, within: Duration) -> Result<RemoteChecked, RemoteError> {
-        let mut told = Span::part(Kind::Client, "tools/call validate_mermaid");
-        told.set("mcp.method.name", "tools/call");
-        told.set("gen_ai.tool.name", TOOL);
-        let asked = told.around(async {
+        let mut span = Span::part(Kind::Client, "tools/call validate_mermaid");
+        span.set("mcp.method.name", "tools/call");
+        span.set("gen_ai.tool.name", TOOL);
+        let asked = span.around(async {
             match self.ask_once(code).await {
                 // A kept connection may have been closed by a server that was replaced: that is no failure yet.
                 Err(RemoteError::Unreachable) => self.ask_once(code).await,
@@ -185,8 +179,8 @@ impl RemoteChecker {
         });
         let answer = tokio::time::timeout(within, asked).await.unwrap_or(Err(RemoteError::TimedOut(within)));
         match &answer {
-            Ok(answer) => told.set("check.valid", answer.checked.valid),
-            Err(error) => told.fail(error.word()),
+            Ok(answer) => span.set("check.valid", answer.checked.valid),
+            Err(error) => span.fail(error.word()),
         }
         answer
     }
@@ -226,7 +220,7 @@ impl RemoteChecker {
             .map_err(|_| RemoteError::Unreachable)?;
         let mut config = StreamableHttpClientTransportConfig::with_uri(self.0.url.as_str())
             .max_concurrent_requests(CONCURRENT)
-            .max_json_response_size(LARGEST_ANSWER);
+            .max_json_response_size(MAX_ANSWER_BYTES);
         if let Some(token) = &self.0.token {
             config = config.auth_header(token.expose_secret());
         }
@@ -358,19 +352,19 @@ fn read(answer: Option<Value>) -> Result<RemoteChecked, RemoteError> {
     Ok(RemoteChecked { checked, version })
 }
 
-async fn wait_until_back(inner: Weak<Inner>) {
-    circuit_breaker::until_back(BACK_OFF, || {
+async fn reconnect(inner: Weak<Inner>) {
+    circuit_breaker::retry_with_backoff(BACKOFF, || {
         let remote = RemoteChecker(inner.upgrade()?);
         Some(async move {
             match remote.ask(PROBE, remote.0.timeout).await {
                 Ok(_) => {
-                    remote.0.circuit.open();
+                    remote.0.circuit.reset();
                     metrics::gauge!("ba_copilot_mcp_server_up").set(1.0);
                     tracing::info!(server.address = %remote.address(), "The MCP server is back and checks again");
                     true
                 }
                 Err(error) => {
-                    remote.0.circuit.still_closed(error);
+                    remote.0.circuit.update_error(error);
                     false
                 }
             }

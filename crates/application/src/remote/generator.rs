@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    circuit_breaker::{self, Circuit},
+    circuit_breaker::{self, CircuitBreaker},
     session::TraceEntry,
 };
 use config::Config;
@@ -28,7 +28,7 @@ use telemetry::trace::{self, Kind, Span};
 /// Failures in a row after which it is not asked any more.
 const FAILURES: u32 = 3;
 /// How soon, and how seldom at most, it is asked whether it is back.
-const BACK_OFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 /// How long it may take beyond the time that models have.
 const MARGIN: Duration = Duration::from_secs(15);
 /// More than this is not read: fifty thousand characters of requirements make no diagram of this size.
@@ -93,7 +93,7 @@ impl RemoteError {
     }
 
     /// Whether the service itself is at fault, and not what it was asked.
-    fn is_of_the_service(&self) -> bool {
+    fn is_service_failure(&self) -> bool {
         !matches!(self, RemoteError::Said { .. })
     }
 
@@ -186,15 +186,12 @@ struct Inner {
     token: Option<SecretString>,
     client: Client,
     time: Duration,
-    circuit: Circuit<RemoteError>,
+    circuit: CircuitBreaker<RemoteError>,
 }
 
 impl RemoteGenerator {
     /// The way to AI_SERVICE_URL, if that is set; nothing is sent yet.
-    ///
-    /// # Errors
-    /// When no client can be made.
-    pub fn of(config: &Config) -> Result<Option<Self>, String> {
+    pub fn from_config(config: &Config) -> Result<Option<Self>, String> {
         let Some(url) = config.ai_service_url() else { return Ok(None) };
         let limits = config.llm_limits();
         let client = Client::builder()
@@ -209,7 +206,7 @@ impl RemoteGenerator {
             token: config.ai.tokens().first().map(|token| SecretString::from(*token)),
             client,
             time: limits.total + MARGIN,
-            circuit: Circuit::new(FAILURES),
+            circuit: CircuitBreaker::new(FAILURES),
         }))))
     }
 
@@ -220,14 +217,11 @@ impl RemoteGenerator {
 
     /// Whether it has not answered lately, so that nobody is asked.
     pub fn is_away(&self) -> bool {
-        self.0.circuit.why_closed().is_some()
+        self.0.circuit.blocking_error().is_some()
     }
 
     /// Has a diagram written.
-    ///
-    /// # Errors
-    /// When there is none, at once if it has not answered lately.
-    pub async fn generate(&self, asked: Asked<'_>, told: Told<'_>) -> Result<Reply, RemoteError> {
+    pub async fn generate(&self, asked: Asked<'_>, on_event: Told<'_>) -> Result<Reply, RemoteError> {
         if self.is_away() {
             return Err(RemoteError::Away);
         }
@@ -235,7 +229,7 @@ impl RemoteGenerator {
         let mut span = Span::part(Kind::Client, "POST /api/v1/generate/{diagram}");
         span.set("http.request.method", "POST");
         span.set("url.template", "/api/v1/generate/{diagram}");
-        let answer = span.around(tokio::time::timeout(time, self.ask(asked, told))).await;
+        let answer = span.around(tokio::time::timeout(time, self.ask(asked, on_event))).await;
         let answer = answer.unwrap_or(Err(RemoteError::TimedOut(time)));
         if let Err(error) = &answer {
             span.fail(error.word());
@@ -245,21 +239,18 @@ impl RemoteGenerator {
     }
 
     /// Whether it answers, and how fast.
-    ///
-    /// # Errors
-    /// Why it does not.
     pub async fn probe(&self, within: Duration) -> Result<Duration, RemoteError> {
-        if let Some(error) = self.0.circuit.why_closed() {
+        if let Some(error) = self.0.circuit.blocking_error() {
             return Err(error);
         }
         let begun = Instant::now();
-        self.knock(within).await.map(|()| begun.elapsed())
+        self.probe_authenticated(within).await.map(|()| begun.elapsed())
     }
 
     /// Asks for something that only whoever has the token may see, and that costs nothing.
-    async fn knock(&self, within: Duration) -> Result<(), RemoteError> {
+    async fn probe_authenticated(&self, within: Duration) -> Result<(), RemoteError> {
         let url = self.path("api/v1/log-level")?;
-        let answer = tokio::time::timeout(within, self.signed(self.0.client.get(url)).send()).await;
+        let answer = tokio::time::timeout(within, self.with_token(self.0.client.get(url)).send()).await;
         match answer.map_err(|_| RemoteError::TimedOut(within))? {
             Ok(answer) if answer.status().is_success() => Ok(()),
             Ok(answer) => Err(refusal(answer.status())),
@@ -271,7 +262,7 @@ impl RemoteGenerator {
         self.0.url.join(path).map_err(|_| RemoteError::Unreachable)
     }
 
-    fn signed(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+    fn with_token(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
         let request = request.header(VIA, format!("1.1 {GENERATES_ELSEWHERE}"));
         match &self.0.token {
             Some(token) => request.bearer_auth(token.expose_secret()),
@@ -281,21 +272,21 @@ impl RemoteGenerator {
 
     /// Counts a failure or a success; the third failure in a row closes the way until the service is back.
     fn note(&self, error: Option<&RemoteError>) {
-        let Some(error) = error.filter(|error| error.is_of_the_service()) else {
-            self.0.circuit.succeeded();
+        let Some(error) = error.filter(|error| error.is_service_failure()) else {
+            self.0.circuit.record_success();
             return;
         };
-        if self.0.circuit.failed(error) {
+        if self.0.circuit.record_failure(error) {
             tracing::warn!(server.address = %self.address(), "Generating in this process: {error}");
-            tokio::spawn(wait_until_back(Arc::downgrade(&self.0)));
+            tokio::spawn(reconnect(Arc::downgrade(&self.0)));
         }
     }
 
-    async fn ask(&self, asked: Asked<'_>, told: Told<'_>) -> Result<Reply, RemoteError> {
+    async fn ask(&self, asked: Asked<'_>, on_event: Told<'_>) -> Result<Reply, RemoteError> {
         let url = self.path(&format!("api/v1/generate/{}", asked.slug))?;
         let provider = asked.endpoint.map_or("builtin", |endpoint| endpoint.provider.name());
         let mut body = json!({"message": asked.message, "provider": provider, "fallback": asked.fallback});
-        let mut request = self.signed(self.0.client.post(url)).header(ACCEPT, "text/event-stream");
+        let mut request = self.with_token(self.0.client.post(url)).header(ACCEPT, "text/event-stream");
         if let Some(endpoint) = asked.endpoint {
             body["model"] = json!(endpoint.model);
             if let Some(key) = &endpoint.key {
@@ -334,7 +325,7 @@ impl RemoteGenerator {
                         let word = |name: &str| data[name].as_str().unwrap_or_default().to_owned();
                         return Err(RemoteError::Said { code: word("code"), detail: word("detail") });
                     }
-                    name => told(name, data),
+                    name => on_event(name, data),
                 }
             }
             seen = rest.len().saturating_sub(1);
@@ -357,18 +348,18 @@ fn event(block: &[u8]) -> Option<(String, Value)> {
     Some((field("event:")?.to_owned(), serde_json::from_str(field("data:")?).ok()?))
 }
 
-async fn wait_until_back(inner: Weak<Inner>) {
-    circuit_breaker::until_back(BACK_OFF, || {
+async fn reconnect(inner: Weak<Inner>) {
+    circuit_breaker::retry_with_backoff(BACKOFF, || {
         let remote = RemoteGenerator(inner.upgrade()?);
         Some(async move {
-            match remote.knock(MARGIN).await {
+            match remote.probe_authenticated(MARGIN).await {
                 Ok(()) => {
-                    remote.0.circuit.open();
+                    remote.0.circuit.reset();
                     tracing::info!(server.address = %remote.address(), "The AI service is back and generates again");
                     true
                 }
                 Err(error) => {
-                    remote.0.circuit.still_closed(error);
+                    remote.0.circuit.update_error(error);
                     false
                 }
             }

@@ -1,6 +1,6 @@
 //! The text of a document: which paragraphs and cells are requirements, and what is no text of theirs.
 
-use super::{COLUMNS, Element, Error, Language, Part, Step, styles::Styles, wrong};
+use super::{COLUMNS, Element, Error, Language, Part, Step, invalid, styles::Styles};
 
 /// Built-in blocks that are furniture: what they hold is gathered from elsewhere or written for the cover.
 const FURNITURE: [&str; 3] = ["Table of Contents", "Cover Pages", "Bibliographies"];
@@ -57,7 +57,7 @@ struct Place {
 
 impl Place {
     fn add(&mut self, paragraph: Paragraph, styles: &Styles) {
-        let around = styles.is_around_the_text(paragraph.style.as_deref(), paragraph.outline);
+        let around = styles.is_furniture(paragraph.style.as_deref(), paragraph.outline);
         let text = std::mem::take(&mut self.begun) + &paragraph.text;
         if paragraph.goes_on {
             self.begun = text;
@@ -174,7 +174,7 @@ pub(super) fn requirements(text: &str, styles: &Styles) -> Result<Vec<String>, E
         match part.step()? {
             Step::Begin(language, element) => {
                 if !begun && (language, element.name()) != (Language::Word, "document") {
-                    return Err(wrong(
+                    return Err(invalid(
                         "This is no Word document: its text is of another kind. Send a `.docx` file.",
                     ));
                 }
@@ -194,7 +194,9 @@ pub(super) fn requirements(text: &str, styles: &Styles) -> Result<Vec<String>, E
 
 fn within(count: usize, most: usize, what: &str) -> Result<(), Error> {
     match count > most {
-        true => Err(wrong(format!("The document has more than {most} {what}. Send one chapter at a time."))),
+        true => {
+            Err(invalid(format!("The document has more than {most} {what}. Send one chapter at a time.")))
+        }
         false => Ok(()),
     }
 }
@@ -221,7 +223,7 @@ impl Body<'_> {
             Open::Row => (&mut self.rows, MAX_ROWS, "rows in tables"),
             Open::Cell => (&mut self.cells, MAX_CELLS, "cells in tables"),
             Open::Table if self.tables.len() > MAX_TABLE_DEPTH => {
-                return Err(wrong(format!(
+                return Err(invalid(format!(
                     "In the document more than {MAX_TABLE_DEPTH} tables lie in one another. Take the inner ones out, and send that."
                 )));
             }

@@ -37,17 +37,17 @@ const OLE: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
 pub(super) fn read(content: &str) -> Result<Vec<String>, Error> {
     let packed: Vec<u8> = content.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let bytes = STANDARD.decode(packed).map_err(|_| {
-        wrong("The content is not base64. Send the bytes of the Word document in base64, with `=` at the end where needed.")
+        invalid("The content is not base64. Send the bytes of the Word document in base64, with `=` at the end where needed.")
     })?;
     requirements(&bytes)
 }
 
-fn wrong(message: impl Into<String>) -> Error {
+fn invalid(message: impl Into<String>) -> Error {
     Error::invalid("content", message)
 }
 
 fn damaged() -> Error {
-    wrong(
+    invalid(
         "The Word document is damaged: it cannot be read to its end. Open it in Word, save it again and send that.",
     )
 }
@@ -58,7 +58,7 @@ fn requirements(bytes: &[u8]) -> Result<Vec<String>, Error> {
         // Office puts the encrypted document into a file of the old kind, under this name, in UTF-16.
         let name: Vec<u8> = "EncryptedPackage".bytes().flat_map(|byte| [byte, 0]).collect();
         let encrypted = bytes.windows(name.len()).any(|window| window == name);
-        return Err(wrong(match encrypted {
+        return Err(invalid(match encrypted {
             true => {
                 "The document is protected by a password, so nobody can read it here. Save it without one and send that."
             }
@@ -66,27 +66,27 @@ fn requirements(bytes: &[u8]) -> Result<Vec<String>, Error> {
         }));
     }
     if !bytes.starts_with(ZIP) {
-        return Err(wrong("This is no Word document. Send a `.docx` file, in base64."));
+        return Err(invalid("This is no Word document. Send a `.docx` file, in base64."));
     }
     // Before the directory is read: reading it takes memory for each entry.
     if bytes.windows(ENTRY.len()).filter(|window| *window == ENTRY).count() > MAX_PARTS {
-        return Err(wrong(format!(
+        return Err(invalid(format!(
             "The document has more than {MAX_PARTS} parts. Remove its pictures, or send one chapter at a time."
         )));
     }
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|_| damaged())?;
-    let body = part(&mut archive, BODY)?.ok_or_else(|| {
-        wrong(
+    let body = read_part(&mut archive, BODY)?.ok_or_else(|| {
+        invalid(
             "This ZIP file is no Word document: there is no `word/document.xml` in it. Send a `.docx` file.",
         )
     })?;
     // Without it, the names of styles themselves say what is a heading.
-    let styles = part(&mut archive, STYLES)?.unwrap_or_default();
+    let styles = read_part(&mut archive, STYLES)?.unwrap_or_default();
     body::requirements(&body, &styles::Styles::read(&styles)?)
 }
 
 /// One part of a document, inflated; none if it is not there.
-fn part(
+fn read_part(
     archive: &mut ZipArchive<Cursor<&[u8]>>,
     (name, most): (&str, usize),
 ) -> Result<Option<String>, Error> {
@@ -95,7 +95,7 @@ fn part(
         Err(ZipError::FileNotFound) => return Ok(None),
         // What zip says of an encrypted entry.
         Err(ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED) | ZipError::InvalidPassword) => {
-            return Err(wrong(
+            return Err(invalid(
                 "The document is protected by a password, so nobody can read it here. Save it without one and send that.",
             ));
         }
@@ -105,7 +105,7 @@ fn part(
     // What the directory says of the size is what the sender says.
     entry.take(most as u64 + 1).read_to_end(&mut text).map_err(|_| damaged())?;
     if text.len() > most {
-        return Err(wrong(format!(
+        return Err(invalid(format!(
             "`{name}` of the document is larger than {} MB. Send one chapter at a time.",
             most >> 20
         )));
@@ -186,7 +186,7 @@ impl<'a> Part<'a> {
                 Event::Start(element) => {
                     self.depth += 1;
                     if self.depth > MAX_DEPTH {
-                        return Err(wrong(format!(
+                        return Err(invalid(format!(
                             "In the document more than {MAX_DEPTH} elements lie in one another, which Word does not write."
                         )));
                     }
@@ -201,7 +201,7 @@ impl<'a> Part<'a> {
                 Event::GeneralRef(named) => return reference(&named).map(Step::Text),
                 // Word writes none, and what could be declared there is how documents grow without end.
                 Event::DocType(_) => {
-                    return Err(wrong(
+                    return Err(invalid(
                         "The document declares an XML document type, which Word does not write. It was not read.",
                     ));
                 }

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::{Error, Language, Part, Step, wrong};
+use super::{Error, Language, Part, Step, invalid};
 
 /// So many styles are based on one another at most.
 const MAX_BASES: usize = 32;
@@ -60,7 +60,7 @@ impl Styles {
                     {
                         styles.insert(id, style);
                         if styles.len() > MAX_STYLES {
-                            return Err(wrong(format!(
+                            return Err(invalid(format!(
                                 "The document has more than {MAX_STYLES} styles. Copy its text into a new document, and send that."
                             )));
                         }
@@ -73,14 +73,14 @@ impl Styles {
     }
 
     /// Whether a paragraph of this style, and of this level in the outline if it says so itself, is no requirement.
-    pub(super) fn is_around_the_text(&self, style: Option<&str>, outline: Option<usize>) -> bool {
+    pub(super) fn is_furniture(&self, style: Option<&str>, outline: Option<usize>) -> bool {
         let mut outline = outline;
         let mut next = style;
         for _ in 0..MAX_BASES {
             let Some(id) = next else { break };
             let style = self.0.get(id);
             let name = style.map(|style| style.name.as_str()).filter(|name| !name.is_empty()).unwrap_or(id);
-            if is_around(name) {
+            if is_furniture_style(name) {
                 return true;
             }
             outline = outline.or(style.and_then(|style| style.outline));
@@ -91,7 +91,7 @@ impl Styles {
     }
 }
 
-fn is_around(name: &str) -> bool {
+fn is_furniture_style(name: &str) -> bool {
     let name: String = name.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect();
     let list =
         |rest: &str| rest == "heading" || (!rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()));
