@@ -1,6 +1,7 @@
-//! Who is calling, and what they may do. The one place that decides it: every other use-case asks here first.
+//! Authorization: who the caller is and what the caller may do. Every use case checks permissions here first.
 //!
-//! A thing that the caller may not see is not there (404); one that they may see but not change is refused (403).
+//! A resource that the caller may not see is reported as not found (404); one that the caller may see but not change
+//! as forbidden (403).
 
 use serde_json::Value;
 use store::{
@@ -12,25 +13,21 @@ use super::Error;
 use crate::app::App;
 use telemetry::trace;
 
-/// What the details of an event call the trace that it is a part of.
+/// Key of the trace id in the details of an audit event.
 pub(super) const TRACE: &str = "trace";
 
-/// What a token may be allowed to do. Sessions of people may do everything.
+/// Permission of an access token. Sessions are not limited by scopes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// See projects and what is in them.
     Read,
-    /// Change them.
     Write,
-    /// Draft, check, repair and draw.
     Generate,
-    /// Call the MCP server.
     Mcp,
-    /// Everything about the account itself: sessions, tokens, people, members.
+    /// Manage the account itself: sessions, tokens, users, members.
     Account,
 }
 
-/// Every scope, its word, and what it allows, in words.
+/// Every scope with its name and description.
 pub const SCOPES: [(Scope, &str, &str); 5] = [
     (Scope::Read, "read", "see projects and what is in them"),
     (Scope::Write, "write", "change them"),
@@ -40,46 +37,43 @@ pub const SCOPES: [(Scope, &str, &str); 5] = [
 ];
 
 impl Scope {
-    /// The word of the scope.
     pub fn word(self) -> &'static str {
         SCOPES.iter().find(|(scope, ..)| *scope == self).map_or("", |(_, word, _)| word)
     }
 }
 
-/// Who is calling.
 #[derive(Debug, Clone)]
 pub struct Caller {
     principal: Principal,
-    /// The session, if they came with one, and when it began.
+    /// The session and its start time, if the caller authenticated with one.
     session: Option<(SessionId, TimeUs)>,
-    /// The token and its scopes, if they came with one.
+    /// The token and its scopes, if the caller authenticated with one.
     token: Option<(TokenId, Vec<String>)>,
-    /// What must hold for their changes to count, if they are to be made once.
+    /// Condition that each change of this caller must meet in its transaction (idempotency).
     fence: Option<Fence>,
 }
 
 #[derive(Debug, Clone)]
 enum Principal {
-    /// The one owner of a server that has no accounts.
+    /// The owner of a server without accounts; also the command line.
     Local,
-    /// Another process of the same installation, which checks and sees nothing that is kept.
+    /// Another process of the same installation. It may check diagrams and sees no stored data.
     Service,
-    /// Somebody.
     Person(Box<User>),
 }
 
 impl Caller {
-    /// The one owner of a server that only this machine reaches and that has no accounts; also the command line.
+    /// The owner of a server without accounts that only this machine reaches; also the command line.
     pub fn local() -> Self {
         Caller { principal: Principal::Local, session: None, token: None, fence: None }
     }
 
-    /// Another process of the same installation, which may check and sees nothing that is kept.
+    /// Another process of the same installation. It may check diagrams and sees no stored data.
     pub fn service() -> Self {
         Caller { principal: Principal::Service, session: None, token: None, fence: None }
     }
 
-    /// Somebody in whose name the command line acts.
+    /// The command line acting with the rights of a user.
     pub(super) fn as_user(person: User) -> Self {
         Caller { principal: Principal::Person(Box::new(person)), session: None, token: None, fence: None }
     }
@@ -103,13 +97,13 @@ impl Caller {
         }
     }
 
-    /// The same caller, whose changes count only while the fence holds.
+    /// The same caller, whose changes succeed only while the fence holds.
     pub(super) fn with_fence(mut self, fence: Fence) -> Self {
         self.fence = Some(fence);
         self
     }
 
-    /// The person; none where nobody has to say who they are.
+    /// The user; `None` where no authentication is needed.
     pub fn person(&self) -> Option<&User> {
         match &self.principal {
             Principal::Person(person) => Some(person),
@@ -117,32 +111,29 @@ impl Caller {
         }
     }
 
-    /// Their id.
     pub fn user_id(&self) -> Option<&UserId> {
         self.person().map(|person| &person.id)
     }
 
-    /// The session that they came with.
     pub fn session(&self) -> Option<&SessionId> {
         self.session.as_ref().map(|(id, _)| id)
     }
 
-    /// When the person signed in; none if they came with a token or from the command line.
+    /// When the user signed in; `None` for tokens and the command line.
     pub fn signed_in_at(&self) -> Option<TimeUs> {
         self.session.as_ref().map(|(_, began)| *began)
     }
 
-    /// The token that they came with.
     pub fn token_id(&self) -> Option<&TokenId> {
         self.token.as_ref().map(|(id, _)| id)
     }
 
-    /// Nobody has to say who they are.
+    /// Whether the caller is the local owner, who needs no authentication.
     pub fn is_local(&self) -> bool {
         matches!(self.principal, Principal::Local)
     }
 
-    /// Whether the token, if they came with one, allows this.
+    /// Checks that the token, if there is one, has the scope.
     pub fn may(&self, scope: Scope) -> Result<(), Error> {
         match &self.token {
             Some((_, scopes)) if !scopes.iter().any(|word| word == scope.word()) => Err(Error::Forbidden(
@@ -152,7 +143,7 @@ impl Caller {
         }
     }
 
-    /// The person, for what only people with an account can do.
+    /// The user, for what requires an account.
     pub fn account(&self) -> Result<&User, Error> {
         self.may(Scope::Account)?;
         self.person().ok_or_else(|| {
@@ -163,15 +154,14 @@ impl Caller {
         })
     }
 
-    /// The person, for what proves who they are: password, second factor, recovery codes, e-mail address, identities and tokens.
-    /// A token is not enough, or whoever has it for a day could make it last.
+    /// The user, for changes of credentials: password, second factor, recovery codes, e-mail address, identities and
+    /// tokens. Requires a session: with a token, a thief could extend its own access.
     pub fn in_person(&self) -> Result<&User, Error> {
         let person = self.account()?;
         self.reject_token("change how its owner signs in, or create tokens")?;
         Ok(person)
     }
 
-    /// Refuses callers who came with a token.
     pub(super) fn reject_token(&self, what: &str) -> Result<(), Error> {
         match self.token {
             None => Ok(()),
@@ -181,7 +171,7 @@ impl Caller {
         }
     }
 
-    /// For what only those who run the server may do.
+    /// Checks that the caller administers the server.
     pub fn admin(&self) -> Result<(), Error> {
         self.may(Scope::Account)?;
         match &self.principal {
@@ -193,7 +183,7 @@ impl Caller {
         }
     }
 
-    /// The event that says that this caller did something now.
+    /// An audit event of this caller, at the current time.
     pub(super) fn audit_event(
         &self,
         app: &App,
@@ -202,7 +192,7 @@ impl Caller {
         subject: &str,
         details: &Value,
     ) -> Result<NewAuditEvent, Error> {
-        // Where traces are kept, it says which one this is a part of: for whoever asks later, and for what follows from it.
+        // The trace id lets a later reader, and jobs caused by this event, find the trace.
         let details = match (details, trace::told()) {
             (Value::Object(known), Some(trace)) => {
                 let mut known = known.clone();
@@ -225,7 +215,7 @@ impl Caller {
     }
 }
 
-/// The store of a process that keeps things.
+/// The database of this process; an error in a process without one.
 pub(super) fn store(app: &App) -> Result<&Store, Error> {
     app.store.as_ref().ok_or_else(|| {
         Error::Unavailable(
@@ -234,16 +224,15 @@ pub(super) fn store(app: &App) -> Result<&Store, Error> {
     })
 }
 
-/// A project that the caller may enter.
 #[derive(Debug, Clone)]
 pub struct ProjectAccess {
-    /// The project.
     pub project: Project,
-    /// What the caller is in it.
+    /// Role of the caller in the project.
     pub role: Role,
 }
 
-/// Lets the caller into a project as at least `need`.
+/// Checks that the caller has at least the role `need`. A change (`need` above viewer) is refused in an archived
+/// project.
 pub(super) async fn authorize_project(
     app: &App,
     caller: &Caller,
@@ -259,7 +248,7 @@ pub(super) async fn authorize_project(
     Ok(access)
 }
 
-/// The same, also into a project that is put away.
+/// The same, without the check for archived projects.
 pub(super) async fn authorize_project_any_state(
     app: &App,
     caller: &Caller,
@@ -286,7 +275,7 @@ pub(super) async fn authorize_project_any_state(
     Ok(ProjectAccess { project, role })
 }
 
-/// Lets the caller at a diagram, as at least `need` in its project.
+/// Finds a diagram and checks that the caller has at least the role `need` in its project.
 pub(super) async fn authorize_diagram(
     app: &App,
     caller: &Caller,
@@ -299,8 +288,8 @@ pub(super) async fn authorize_diagram(
     Ok((diagram, access))
 }
 
-/// Lets the caller into the project of a thing that they asked for. Where they may not, there is no such thing: that it
-/// is somewhere is nobody else's business.
+/// Checks access to the project of a resource. A missing membership is reported as `what` not found, so that ids of
+/// other projects cannot be probed.
 pub(super) async fn authorize_resource(
     what: &'static str,
     app: &App,
@@ -314,11 +303,10 @@ pub(super) async fn authorize_resource(
     })
 }
 
-/// So often a change is tried that is made whatever is there now.
+/// Attempts of an update without an expected revision.
 const MAX_TRIES: u32 = 50;
 
-/// Makes a change of what the caller has seen; or, if they say that it may be anything, of what is there: again, if somebody else
-/// changes it between the look and the change.
+/// Runs an update. Without an expected revision, it is retried when a concurrent change makes it fail.
 pub(super) async fn retry_on_conflict<T, F>(
     expected_revision: Option<i64>,
     mut change: impl FnMut() -> F,
@@ -336,7 +324,6 @@ where
     }
 }
 
-/// The id of a project, as callers write it.
 pub(super) fn project_id(text: &str) -> Result<ProjectId, Error> {
     ProjectId::parse(text).map_err(|_| Error::NotFound("project"))
 }

@@ -1,5 +1,4 @@
-//! Audit events carried away, page by page: there is no bound on how many there are, and no more than one page of them in
-//! memory. Looking at them is in `projects.rs`.
+//! Export of audit events, page by page: at most one page is in memory. Listing is in `projects.rs`.
 
 use serde_json::json;
 use store::{AuditEvent, AuditFilter, AuditOf, Cursor, PageRequest, ProjectId, Role};
@@ -11,20 +10,16 @@ use super::{
 };
 use crate::app::App;
 
-/// What an export of the whole server is written down under.
+/// Subject of the audit event for an export of the whole server.
 const SERVER: &str = "server";
 
-/// In what form events are carried away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExportForm {
-    /// A line of JSON for each.
     Jsonl,
-    /// A table for spreadsheets.
     Csv,
 }
 
 impl ExportForm {
-    /// The form of a word.
     pub fn parse(word: &str) -> Result<Self, Error> {
         match word {
             "jsonl" => Ok(ExportForm::Jsonl),
@@ -33,7 +28,6 @@ impl ExportForm {
         }
     }
 
-    /// Its word.
     pub fn word(self) -> &'static str {
         match self {
             ExportForm::Jsonl => "jsonl",
@@ -42,17 +36,17 @@ impl ExportForm {
     }
 }
 
-/// Events on their way out.
+/// An export in progress.
 pub struct Export {
     app: App,
     project: Option<ProjectId>,
     filter: AuditFilter,
-    /// Where to go on; none at the end.
+    /// Next page; `None` at the end.
     next: Option<PageRequest>,
 }
 
 impl Export {
-    /// The next events, newest first; none at the end. There may be no event among them although more follow.
+    /// The next events, newest first; `None` at the end. A page may be empty although more follow.
     pub async fn next_events(&mut self) -> Result<Option<Vec<AuditEvent>>, Error> {
         let Some(request) = self.next.take() else { return Ok(None) };
         let of = self.project.as_ref().map_or(AuditOf::Everyone, AuditOf::Project);
@@ -61,14 +55,13 @@ impl Export {
         Ok(Some(page.items))
     }
 
-    /// Of which project; of the whole server if of none.
+    /// Exported project; `None` for the whole server.
     pub fn project(&self) -> Option<&str> {
         self.project.as_ref().map(ProjectId::as_str)
     }
 }
 
-/// Carries away what happened in a project, of what is asked for. That somebody does is an event itself, and the first
-/// that goes out.
+/// Starts an export of the filtered events of a project. The export itself is an audit event, the first one exported.
 pub async fn export_project_events(
     app: &App,
     caller: &Caller,
@@ -80,7 +73,7 @@ pub async fn export_project_events(
     begin(app, caller, Some(access.project.id), asked, form).await
 }
 
-/// Carries away what happened on the server, of what is asked for.
+/// Starts an export of the filtered events of the whole server.
 pub async fn export_events(
     app: &App,
     caller: &Caller,
@@ -102,7 +95,7 @@ async fn begin(
     let subject = project.as_ref().map_or(SERVER, ProjectId::as_str);
     let details = json!({"format": form.word()});
     let event = caller.audit_event(app, "audit.export", project.as_ref(), subject, &details)?;
-    // Before the first of them goes out: nobody carries anything away unseen.
+    // Recorded before the first page is sent, so that no export goes unrecorded.
     store(app)?.record_audit_event(&event).await?;
     let next = Some(PageRequest::first(store::MAX_PAGE_LIMIT));
     Ok(Export { app: app.clone(), project, filter, next })

@@ -1,7 +1,7 @@
-//! Budgets of projects and people: what may be spent on models, what is, and when it is full again. Owners decide on a
-//! project's, administrators on a person's.
+//! Budgets of projects and users: limits, usage and renewal. Owners set the budget of a project, administrators that
+//! of a user.
 //!
-//! Spends nothing: `purse.rs` does.
+//! Spending is in `generate/budget_guard.rs`.
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveTime};
 use serde_json::json;
@@ -16,47 +16,41 @@ use super::{
 };
 use crate::app::App;
 
-/// Whose budget.
 #[derive(Debug, Clone)]
 pub enum Owner {
-    /// The caller's.
     Me,
-    /// That of a person.
     User(String),
-    /// That of a project.
     Project(String),
 }
 
-/// The limits of a budget, as callers write them.
+/// Limits of a budget, not yet validated.
 #[derive(Debug, Clone)]
 pub struct Wanted {
-    /// `day`, `month` or `total`.
     pub period: String,
-    /// Tokens, read and written.
+    /// Input and output tokens together.
     pub max_tokens: Option<i64>,
     /// Millionths of a US dollar.
     pub max_micro_usd: Option<i64>,
 }
 
-/// What the caller knows of the budget that is to be set.
+/// Precondition of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
-    /// There is none.
+    /// No budget exists.
     None,
-    /// There is one, of this revision; of whichever if not said.
+    /// A budget exists, of this revision if given.
     Some(Option<i64>),
 }
 
-/// A budget now.
+/// A budget with its usage in the current period.
 #[derive(Debug, Clone)]
 pub struct Standing {
-    /// The budget.
     pub budget: Budget,
-    /// What is used of it, with what questions on their way may take at most.
+    /// Used, with open reservations.
     pub used: Spending,
-    /// Since when.
+    /// Start of the period.
     pub since: TimeUs,
-    /// When it is full again; never if not there.
+    /// End of the period; `None` for a total budget.
     pub renews_at: Option<TimeUs>,
 }
 
@@ -64,26 +58,24 @@ impl Standing {
     fn from_state(state: BudgetState, now: TimeUs) -> Self {
         let BudgetState { budget, used } = state;
         let since = match budget.limits.period {
-            // Nothing was counted before it was there.
+            // Usage is counted from the creation of the budget.
             BudgetPeriod::Total => budget.created_at,
             period => calendar(now).since(period),
         };
         Standing { used, since, renews_at: renews_at(budget.limits.period, now), budget }
     }
 
-    /// Tokens that are left, if they are limited.
     pub fn remaining_tokens(&self) -> Option<i64> {
         self.budget.limits.max_tokens.map(|limit| limit.saturating_sub(self.used.tokens).max(0))
     }
 
-    /// Millionths of a US dollar that are left, if they are limited.
     pub fn remaining_micro_usd(&self) -> Option<i64> {
         self.budget.limits.max_micro_usd.map(|limit| limit.saturating_sub(self.used.micro_usd).max(0))
     }
 }
 
 fn date(at: TimeUs) -> NaiveDate {
-    // Years beyond 262,000 have no date, and nothing here happens then.
+    // Years beyond 262,000 have no date.
     DateTime::from_timestamp_micros(at.as_micros()).unwrap_or_default().date_naive()
 }
 
@@ -91,13 +83,13 @@ fn midnight(date: NaiveDate) -> TimeUs {
     TimeUs::from_micros(date.and_time(NaiveTime::MIN).and_utc().timestamp_micros())
 }
 
-/// The day and the month of a moment, in UTC.
+/// Day and month of a time, in UTC.
 pub(super) fn calendar(now: TimeUs) -> Calendar {
     let today = date(now);
     Calendar { day: midnight(today), month: midnight(today.with_day(1).unwrap_or(today)) }
 }
 
-/// When a period ends that has begun.
+/// End of the period that contains a time.
 pub(super) fn renews_at(period: BudgetPeriod, now: TimeUs) -> Option<TimeUs> {
     let today = date(now);
     let next = match period {
@@ -108,10 +100,10 @@ pub(super) fn renews_at(period: BudgetPeriod, now: TimeUs) -> Option<TimeUs> {
     next.map(midnight)
 }
 
-/// Millionths of a US dollar as people read them.
+/// Formats millionths of a US dollar.
 pub fn dollars(micro_usd: i64) -> String {
     let text = format!("{}.{:06}", micro_usd / 1_000_000, micro_usd % 1_000_000);
-    // Cents are always there, smaller parts where there are some.
+    // Always cents; smaller fractions only if they are not zero.
     let (whole, small) = text.split_at(text.len() - 4);
     format!("${whole}{}", small.trim_end_matches('0'))
 }
@@ -150,7 +142,7 @@ async fn find_user(app: &App, caller: &Caller, id: &str) -> Result<AuthorizedOwn
     Ok(AuthorizedOwner::User(store(app)?.find_user(&id).await?.id))
 }
 
-/// Lets in who may see a budget.
+/// Checks that the caller may read a budget.
 async fn authorize_read(app: &App, caller: &Caller, owner: &Owner) -> Result<AuthorizedOwner, Error> {
     match owner {
         Owner::Me => Ok(AuthorizedOwner::User(caller.account()?.id.clone())),
@@ -163,7 +155,7 @@ async fn authorize_read(app: &App, caller: &Caller, owner: &Owner) -> Result<Aut
     }
 }
 
-/// Lets in who decides on a budget.
+/// Checks that the caller may change a budget.
 async fn authorize_update(app: &App, caller: &Caller, owner: &Owner) -> Result<AuthorizedOwner, Error> {
     caller.may(Scope::Account)?;
     match owner {
@@ -176,7 +168,6 @@ async fn authorize_update(app: &App, caller: &Caller, owner: &Owner) -> Result<A
     }
 }
 
-/// A budget and what is used of it.
 pub async fn find_budget(app: &App, caller: &Caller, owner: &Owner) -> Result<Standing, Error> {
     let access = authorize_read(app, caller, owner).await?;
     let now = app.clock.now_us();
@@ -204,8 +195,8 @@ fn limits(wanted: &Wanted) -> Result<BudgetLimits, Error> {
     Ok(BudgetLimits { period, max_tokens: wanted.max_tokens, max_micro_usd: wanted.max_micro_usd })
 }
 
-/// Makes a budget, or changes its limits if it is still the one that the caller knows. What was used stays used. Says
-/// whether it is new.
+/// Creates a budget or changes its limits, if the precondition holds. Usage is kept. Returns whether the budget is
+/// new.
 pub async fn set_budget(
     app: &App,
     caller: &Caller,
@@ -267,7 +258,7 @@ pub async fn set_budget(
     Ok((Standing::from_state(state, now), known == Known::None))
 }
 
-/// Takes a budget away, and with it what was used: nothing limits what is spent from then on.
+/// Deletes a budget and its usage: spending is unlimited afterwards.
 pub async fn delete_budget(app: &App, caller: &Caller, owner: &Owner) -> Result<(), Error> {
     let access = authorize_update(app, caller, owner).await?;
     let store = store(app)?;

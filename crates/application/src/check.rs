@@ -1,4 +1,4 @@
-//! Checking and repairing Mermaid text.
+//! Check, repair, comparison and patching of Mermaid text.
 
 use std::sync::Arc;
 
@@ -18,16 +18,15 @@ use telemetry::{
     trace::{Kind, Span},
 };
 
-/// Who gave a verdict.
+/// Where a verdict comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Validator {
-    /// `mermaid`, or `fast` where nobody asked Mermaid's own parser.
+    /// `mermaid`, or `fast` if Mermaid's own parser did not run.
     pub engine: &'static str,
-    /// Version of Mermaid; none for the fast parser.
     pub version: Option<String>,
     /// `in_process`, or `remote` for the server of MCP_SERVER_URL.
     pub mode: &'static str,
-    /// Why the server of MCP_SERVER_URL did not give it.
+    /// Why the server of MCP_SERVER_URL was not used.
     pub note: Option<String>,
 }
 
@@ -42,7 +41,7 @@ impl Validator {
         }
     }
 
-    /// As in answers and in what is kept.
+    /// As in API responses and stored generations.
     pub fn to_json(&self) -> Value {
         let mut value =
             json!({"engine": self.engine, "version": self.version, "mode": self.mode, "targets": {}});
@@ -53,16 +52,13 @@ impl Validator {
     }
 }
 
-/// A verdict and who gave it.
 #[derive(Debug, Clone)]
 pub struct Judged {
-    /// The verdict.
     pub checked: Checked,
-    /// Who gave it.
     pub by: Validator,
 }
 
-/// Checks `code`: by the server of MCP_SERVER_URL if there is one and it answers, else in this process.
+/// Checks `code` with the server of MCP_SERVER_URL if it is configured and answers, else in this process.
 pub async fn check_code(app: &App, code: String, engine: Engine) -> Result<Judged, Error> {
     not_empty(&code)?;
     let mut note = None;
@@ -89,7 +85,7 @@ pub async fn check_code(app: &App, code: String, engine: Engine) -> Result<Judge
     Ok(judged)
 }
 
-/// Checks `code` in this process, whoever is configured to check. An empty text is a diagram that is not valid.
+/// Checks `code` in this process. An empty text is an invalid diagram.
 pub async fn check_here(app: &App, code: String, engine: Engine) -> Result<Judged, Error> {
     let mut span = Span::part(Kind::Inside, "check");
     let known = app.checker.known(&code, engine);
@@ -104,7 +100,7 @@ pub async fn check_here(app: &App, code: String, engine: Engine) -> Result<Judge
     Ok(Judged { by: Validator::here(&checked), checked })
 }
 
-/// Asks the other processes, then the engine.
+/// Looks up the verdict shared by other processes, then runs the engine.
 async fn check_uncached(app: &App, code: String, engine: Engine) -> Result<Checked, Error> {
     let checker = Arc::clone(&app.checker);
     let shared = app.verdicts.as_ref().filter(|_| engine == Engine::Mermaid);
@@ -118,7 +114,7 @@ async fn check_uncached(app: &App, code: String, engine: Engine) -> Result<Check
     Ok(checked)
 }
 
-/// Asks the engine, and hands the text back.
+/// Runs the engine; returns the text for reuse.
 async fn run_check(app: &App, code: String, engine: Engine) -> Result<(String, Checked), Error> {
     let checker = Arc::clone(&app.checker);
     let deadline = Deadline::after(app.config.check_time());
@@ -138,7 +134,7 @@ async fn run_check(app: &App, code: String, engine: Engine) -> Result<(String, C
     }
 }
 
-/// What the API says of the viewer that a diagram is meant for.
+/// Result for the requested viewer of the diagram.
 pub fn targets(target: Option<&str>) -> Value {
     match target {
         None => json!({}),
@@ -149,7 +145,6 @@ pub fn targets(target: Option<&str>) -> Value {
     }
 }
 
-/// Repairs `code`.
 pub async fn repair_code(app: &App, code: String) -> Result<Repaired, Error> {
     not_empty(&code)?;
     let checker = app.checker.clone();
@@ -166,7 +161,6 @@ pub async fn repair_code(app: &App, code: String) -> Result<Repaired, Error> {
     Ok(repaired)
 }
 
-/// What changed between two diagrams.
 pub async fn compare_code(app: &App, old: String, new: String) -> Result<Comparison, Error> {
     let most = app.checker.limits().size_bytes;
     for (path, text) in [("old", &old), ("new", &new)] {
@@ -183,7 +177,7 @@ pub async fn compare_code(app: &App, old: String, new: String) -> Result<Compari
     compared.map_err(|_| too_slow(app, "new", "The diagrams were not compared"))
 }
 
-/// Carries out typed changes, all or none.
+/// Applies edit operations, all or none.
 pub async fn patch_code(app: &App, code: String, operations: Vec<Operation>) -> Result<Patched, Error> {
     not_empty(&code)?;
     let checker = app.checker.clone();
@@ -198,7 +192,6 @@ pub async fn patch_code(app: &App, code: String, operations: Vec<Operation>) -> 
     })
 }
 
-/// What was asked for takes longer than the time limit.
 fn too_slow(app: &App, path: &str, what: &str) -> Error {
     let limit = app.config.check.time_s;
     Error::invalid(
@@ -214,7 +207,7 @@ fn not_empty(code: &str) -> Result<(), Error> {
     }
 }
 
-/// The word of the API for what a repair did.
+/// API name of the kind of a repair.
 pub fn class_word(repaired: &Repaired) -> &'static str {
     match repaired.class {
         None => "none",
@@ -224,7 +217,7 @@ pub fn class_word(repaired: &Repaired) -> &'static str {
     }
 }
 
-/// Counts verdicts and disagreements.
+/// Counts verdicts, and disagreements between the engines.
 fn count(checked: &Checked) {
     let one = |engine: &'static str, verdict: &Option<Verdict>| {
         let Some(verdict) = verdict else { return };

@@ -1,8 +1,8 @@
-//! Work that takes a processor for a while (checks, repairs, comparisons, pictures): a bounded number at a time, in turn by
-//! person, each with a deadline that includes waiting, and dropped when its caller is gone.
+//! Scheduler for CPU-bound work (check, repair, compare, render): bounded, fair between users, with a deadline that
+//! includes the wait, and cancelled when its caller disconnects.
 //!
-//! Waiting costs no thread, so that any number of callers who wait never take the threads that hash passwords or read files.
-//! Large texts have fewer places than the engine has threads, if it has more than one: a small text finds a thread.
+//! Waiting work uses no thread, so it cannot exhaust the threads that hash passwords or read files. Large texts get
+//! fewer slots than the engine has threads, if it has more than one, so that a small text finds a free thread.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -15,65 +15,61 @@ use tokio::{sync::oneshot, time::timeout};
 
 use crate::{Error, RETRY_AFTER_S};
 
-/// Texts up to this many bytes are light.
 const MAX_LIGHT_BYTES: usize = 4 << 10;
-/// The most that may wait, of everyone.
+/// Most tasks waiting, of all users.
 const MAX_WAITING: usize = 512;
-/// The most that may wait of one person.
+/// Most tasks waiting of one user.
 const MAX_WAITING_OF_ONE: usize = 64;
 
 tokio::task_local! {
     static PERSON: Arc<str>;
 }
 
-/// Runs `work` on behalf of the person of this name: their work takes turns with that of others.
+/// Runs `work` on behalf of a user: tasks of different users are scheduled round-robin.
 pub fn on_behalf_of<T>(person: Arc<str>, work: impl Future<Output = T>) -> impl Future<Output = T> {
     PERSON.scope(person, work)
 }
 
-/// Carries the person of the current task over to another task that does `work`.
+/// Keeps the user of the current task for work that is spawned as another task.
 pub fn on_same_behalf<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
     on_behalf_of(person(), work)
 }
 
-/// On whose behalf the current task works; empty for the program itself.
+/// User of the current task; empty for the process itself.
 fn person() -> Arc<str> {
     PERSON.try_with(Arc::clone).unwrap_or_default()
 }
 
-/// Why work was not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
-    /// Too much is waiting, or it waited until its deadline.
+    /// The queue is full, or the deadline passed while waiting.
     Busy,
-    /// Too much of this very person is waiting.
+    /// The queue of this user is full.
     TooManyOfOne,
-    /// The process is ending.
+    /// The process is shutting down.
     Closed,
-    /// The work ended by a fault of ours.
+    /// The work panicked.
     Failed,
 }
 
-/// How heavy work is, and which resource it takes.
+/// Weight of a task and the resource it uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Class {
     Light,
-    /// A check of a large text, which takes a thread of the engine.
+    /// A check of a large text, which occupies a thread of the engine.
     HeavyCheck,
-    /// Other work on a large text.
     HeavyOther,
 }
 
-/// What work is about to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
-    /// The engine that checks.
+    /// A thread of the checking engine.
     Engine,
-    /// A processor alone.
+    /// Only CPU time.
     Processor,
 }
 
-/// Places at once, by class.
+/// Slots by class.
 #[derive(Debug, Clone, Copy)]
 struct Slots {
     all: usize,
@@ -83,7 +79,7 @@ struct Slots {
 }
 
 impl Slots {
-    /// Whether one more of this class may run for this person beside what runs. Of heavy work, each person has one place.
+    /// Whether one more task of this class may run for this user. Each user has one slot for heavy work.
     fn allow<'a>(self, running: impl Iterator<Item = &'a Running>, person: &Arc<str>, class: Class) -> bool {
         let (mut all, mut own, mut of_class, mut own_of_class) = (0, 0, 0, 0);
         for other in running {
@@ -102,7 +98,7 @@ impl Slots {
     }
 }
 
-/// The pool. A clone is the same pool.
+/// Cheap to clone; clones share the pool.
 #[derive(Clone)]
 pub struct CpuPool {
     shared: Arc<Shared>,
@@ -118,18 +114,17 @@ struct State {
     closed: bool,
     next_id: u64,
     running: HashMap<u64, Running>,
-    /// Who waits, in turn, each with the work that waits, oldest first.
+    /// Users in round-robin order, each with waiting tasks, oldest first.
     queue: VecDeque<(Arc<str>, VecDeque<Waiting>)>,
 }
 
-/// Work that has a place.
 struct Running {
     person: Arc<str>,
     class: Class,
     deadline: Deadline,
 }
 
-/// Work that waits for a place. One whose caller is gone is skipped, and removed when the room is needed.
+/// A waiting task. One whose caller is gone is skipped, and removed when the queue is full.
 struct Waiting {
     class: Class,
     deadline: Deadline,
@@ -142,7 +137,7 @@ impl Waiting {
     }
 }
 
-/// A place of the pool, until it is dropped.
+/// Released when dropped.
 struct Slot {
     pool: CpuPool,
     id: u64,
@@ -155,7 +150,7 @@ impl Drop for Slot {
     }
 }
 
-/// Ends the work when its caller is gone.
+/// Cancels the work when its caller is gone.
 struct CancelOnDrop(Option<Deadline>);
 
 impl Drop for CancelOnDrop {
@@ -167,7 +162,6 @@ impl Drop for CancelOnDrop {
 }
 
 impl CpuPool {
-    /// A pool for a machine of so many cores and an engine of so many threads.
     pub fn new(cores: NonZeroUsize, engine_threads: NonZeroUsize) -> Self {
         let cores = cores.get().min(16);
         CpuPool::with(Slots {
@@ -182,9 +176,9 @@ impl CpuPool {
         CpuPool { shared: Arc::new(Shared { slots, state: Mutex::default() }) }
     }
 
-    /// Does `work` on a text of `size_bytes` on behalf of the person of this task, until its deadline is over.
+    /// Runs `work` on a text of `size_bytes` for the user of the current task, until the deadline.
     ///
-    /// Work that is under way when its caller goes away is cancelled through the deadline.
+    /// If the caller disconnects, running work is cancelled through the deadline.
     pub async fn run<T: Send + 'static>(
         &self,
         uses: Use,
@@ -200,12 +194,12 @@ impl CpuPool {
         };
         let slot = self.slot(class, &deadline).await?;
         let work = move || {
-            // Given back when the work has ended, however that was and whoever waits for it.
+            // Released when the work is done, whether or not a caller still waits for it.
             let _slot = slot;
             work(&deadline)
         };
         let done = tokio::task::spawn_blocking(work).await.map_err(|_| Refused::Failed);
-        // The same deadline may go on to the next step.
+        // The work is done; its deadline may be reused for a next step.
         cancel.0 = None;
         done
     }
@@ -217,7 +211,7 @@ impl CpuPool {
         within(deadline, wait).await?.map_err(|_| Refused::Closed)
     }
 
-    /// Gives places to those who wait, in turn, as long as there are any.
+    /// Gives free slots to waiting tasks.
     fn dispatch(&self) {
         let mut placed = Vec::new();
         let mut state = self.state();
@@ -229,19 +223,19 @@ impl CpuPool {
             placed.push((caller, Slot { pool: self.clone(), id }));
         }
         drop(state);
-        // Outside the lock: a place that finds its caller gone is dropped, which takes the lock.
+        // Outside the lock: dropping the slot of a caller that is gone takes the lock.
         for (caller, slot) in placed {
             drop(caller.send(slot));
         }
     }
 
-    /// How much runs, and how much waits.
+    /// Numbers of running and waiting tasks.
     pub fn counts(&self) -> (usize, usize) {
         let state = self.state();
         (state.running.len(), state.waiting())
     }
 
-    /// Takes no more work, and cancels what is waiting and what is under way.
+    /// Refuses new work and cancels waiting and running work.
     pub fn close(&self) {
         let mut state = self.state();
         state.closed = true;
@@ -250,20 +244,19 @@ impl CpuPool {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing in here panics; counts stay right even if something did.
+        // Nothing panics while the lock is held, so a poisoned state is consistent.
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// How much waits whose caller is still there.
+    /// Number of waiting tasks whose caller is still connected.
     fn waiting(&self) -> usize {
         let wanted =
             |(_, waiting): &(_, VecDeque<Waiting>)| waiting.iter().filter(|one| one.is_wanted()).count();
         self.queue.iter().map(wanted).sum()
     }
 
-    /// Lets work wait.
     fn push(&mut self, person: Arc<str>, work: Waiting) -> Result<(), Refused> {
         if self.closed {
             return Err(Refused::Closed);
@@ -283,7 +276,7 @@ impl State {
         Ok(())
     }
 
-    /// The next work that may run now, and whose it is; that person's next turn is the last.
+    /// Takes the next task that may run; its user moves to the end of the round.
     fn next(&mut self, slots: Slots) -> Option<(Arc<str>, Waiting)> {
         let State { running, queue, .. } = self;
         let (turn, at) = queue.iter().enumerate().find_map(|(turn, (person, waiting))| {
@@ -299,7 +292,7 @@ impl State {
     }
 }
 
-/// Waits for something, no longer than until the deadline.
+/// Waits for a future, at most until the deadline.
 pub(crate) async fn within<T>(deadline: &Deadline, wait: impl Future<Output = T>) -> Result<T, Refused> {
     match deadline.remaining() {
         Some(left) => timeout(left, wait).await.map_err(|_| Refused::Busy),
@@ -345,7 +338,7 @@ mod tests {
         CpuPool::with(Slots { all: 4, of_one: 3, heavy_checks: 2, heavy_others: 2 })
     }
 
-    /// Work that runs until it is released or cancelled, and says when it has begun.
+    /// A task that runs until it is released or cancelled.
     struct Held {
         task: tokio::task::JoinHandle<Result<bool, Refused>>,
         release: mpsc::Sender<()>,
@@ -373,9 +366,9 @@ mod tests {
         Held { task: tokio::spawn(on_behalf_of(person.into(), work)), release, begun }
     }
 
-    /// Whether work begins while everything else stays as it is.
+    /// Whether a task starts without another task ending.
     async fn begins(held: &mut Held) -> bool {
-        // What could begin has begun when tasks that were ready have run; a thread tells of it at once.
+        // A task that can start does so as soon as the runtime polls it.
         timeout(Duration::from_millis(300), &mut held.begun).await.is_ok()
     }
 

@@ -1,4 +1,4 @@
-//! Diagrams that are kept, and their versions.
+//! Stored diagrams and their versions.
 
 use mermend::Engine;
 use serde_json::{Value, json};
@@ -16,15 +16,13 @@ use super::{
 };
 use crate::{app::App, clock::rfc3339};
 
-/// How many are listed where nobody turns pages.
+/// Length of the list of recent diagrams, which has no pages.
 const RECENT_LIMIT: u32 = 50;
-/// The longest title and the longest note.
 const MAX_TITLE_CHARS: usize = 200;
 const MAX_NOTE_CHARS: usize = 2_000;
-/// The longest requirement text of a version.
 const MAX_REQUIREMENT_CHARS: usize = super::generate::MAX_MESSAGE_CHARS;
 
-/// The diagrams made last that the caller may see; none where nothing is kept.
+/// Most recent diagrams that the caller may see; empty without a database.
 pub async fn list_recent(app: &App, caller: &Caller) -> Result<Vec<Diagram>, Error> {
     let Some(store) = &app.store else { return Ok(Vec::new()) };
     if caller.may(Scope::Read).is_err() || (caller.person().is_none() && !caller.is_local()) {
@@ -33,7 +31,7 @@ pub async fn list_recent(app: &App, caller: &Caller) -> Result<Vec<Diagram>, Err
     Ok(store.list_diagrams_of(caller.user_id(), &PageRequest::first(RECENT_LIMIT)).await?.items)
 }
 
-/// The newest version of a diagram, with its requirements and trace.
+/// The newest version of a diagram, with its requirements and trace links.
 pub async fn find(app: &App, caller: &Caller, id: &str) -> Result<Value, Error> {
     if app.store.is_none() {
         return Err(Error::NotFound("diagram"));
@@ -54,7 +52,6 @@ pub async fn find(app: &App, caller: &Caller, id: &str) -> Result<Value, Error> 
     }))
 }
 
-/// The diagrams of a project, of those that are asked for.
 pub async fn list_diagrams(
     app: &App,
     caller: &Caller,
@@ -68,8 +65,7 @@ pub async fn list_diagrams(
     Ok(store(app)?.list_diagrams(&access.project.id, &filter, &request).await?.into())
 }
 
-/// The diagrams of a project, of those that are asked for, whose titles have words that begin with all the words of `words`,
-/// last made first; not more than fit on a page.
+/// Diagrams whose titles contain a word with each of the prefixes in `words`, newest first, one page.
 pub async fn search_diagrams(
     app: &App,
     caller: &Caller,
@@ -86,25 +82,21 @@ pub async fn search_diagrams(
     Ok(Page { items, next: None })
 }
 
-/// A diagram and its newest version.
 pub async fn find_diagram(app: &App, caller: &Caller, id: &str) -> Result<(Diagram, Version), Error> {
     let (diagram, _) = authorize_diagram(app, caller, id, Role::Viewer).await?;
     let version = store(app)?.find_version_number(&diagram.id, diagram.head_version).await?;
     Ok((diagram, version))
 }
 
-/// What a person writes.
+/// Content of a version, written by a user.
 #[derive(Debug, Clone, Default)]
 pub struct Written {
-    /// The Mermaid text.
     pub code: String,
-    /// The requirements that it draws.
     pub requirement: Option<String>,
-    /// What there is to say of it.
     pub note: Option<String>,
 }
 
-/// Begins a diagram that a person wrote. It may be wrong: that is said with it.
+/// Creates a diagram from text. Invalid text is stored with its verdict.
 pub async fn create_diagram(
     app: &App,
     caller: &Caller,
@@ -126,7 +118,7 @@ pub async fn create_diagram(
     made.map_err(map_folder_error)
 }
 
-/// Writes the next version, if the diagram is still the one that the caller has seen. What is not said stays as it was.
+/// Creates the next version, if the revision matches. Omitted fields keep their value.
 pub async fn create_version(
     app: &App,
     caller: &Caller,
@@ -159,18 +151,15 @@ pub async fn create_version(
     .await
 }
 
-/// What may be changed of a diagram itself.
 #[derive(Debug, Clone, Default)]
 pub struct DiagramChanges {
-    /// What it is called.
     pub title: Option<String>,
-    /// It is put away.
     pub archived: Option<bool>,
-    /// Where it lies: in a folder of its project, or in none.
+    /// A folder of the project; `Some(None)` for no folder.
     pub folder_id: Option<Option<String>>,
 }
 
-/// Changes a diagram, if it is still the one that the caller has seen.
+/// Updates a diagram, if the revision matches.
 pub async fn update_diagram(
     app: &App,
     caller: &Caller,
@@ -217,7 +206,7 @@ fn unknown_folder() -> Error {
     Error::invalid("folder_id", "The project of the diagram has no such folder to put it in.")
 }
 
-/// Of folders of other projects nobody learns whether they exist.
+/// Does not disclose whether a folder of another project exists.
 fn map_folder_error(error: StoreError) -> Error {
     match error {
         StoreError::NotFound { what: "folder" } => unknown_folder(),
@@ -225,7 +214,6 @@ fn map_folder_error(error: StoreError) -> Error {
     }
 }
 
-/// The versions of a diagram, newest first.
 pub async fn list_versions(
     app: &App,
     caller: &Caller,
@@ -236,7 +224,6 @@ pub async fn list_versions(
     Ok(store(app)?.list_versions(&diagram.id, &listing.request()?).await?.into())
 }
 
-/// One version of a diagram.
 pub async fn find_version(app: &App, caller: &Caller, id: &str, number: u32) -> Result<Version, Error> {
     let (diagram, _) = authorize_diagram(app, caller, id, Role::Viewer).await?;
     Ok(store(app)?.find_version_number(&diagram.id, number).await?)
@@ -251,7 +238,7 @@ fn reject_archived(diagram: &Diagram) -> Result<(), Error> {
     }
 }
 
-/// What a person wrote, with the verdict of Mermaid's own parser.
+/// Validates the input and checks the text with Mermaid's own parser.
 async fn validate_input(
     app: &App,
     caller: &Caller,
@@ -281,7 +268,7 @@ async fn validate_input(
     if note.as_ref().is_some_and(|note| note.chars().count() > MAX_NOTE_CHARS) {
         return Err(Error::invalid("note", format!("A note has at most {MAX_NOTE_CHARS} characters.")));
     }
-    // What no database keeps is no part of a diagram either; the verdict is of exactly what is kept.
+    // PostgreSQL cannot store U+0000; the verdict must be of exactly the stored text.
     let code = written.code.replace('\0', "");
     let Judged { checked, .. } = check::check_code(app, code.clone(), Engine::Mermaid).await?;
     let kind = checked.kind.map_or("unknown", |kind| kind.id).to_owned();

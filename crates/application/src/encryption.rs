@@ -1,6 +1,6 @@
-//! All encrypted values of the database together: replacing the key they are sealed with, and testing that they can be opened.
+//! Encryption at rest: key rotation and verification.
 //!
-//! To replace SECRET_KEY while servers run: set `SECRET_KEY=new,old`, run [`rotate`], then set `SECRET_KEY=new`.
+//! To rotate SECRET_KEY while servers run: set `SECRET_KEY=new,old`, run [`rotate`], then set `SECRET_KEY=new`.
 
 use serde_json::json;
 use store::DataKeyId;
@@ -15,19 +15,16 @@ use crate::{
     provider_keys, webhooks,
 };
 
-/// How many values were sealed again.
+/// Numbers of re-encrypted values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rotated {
-    /// Provider keys.
     pub keys: u64,
-    /// Webhook secrets.
     pub webhooks: u64,
-    /// Second factors.
     pub second_factors: u64,
 }
 
-/// Seals everything again: provider keys and webhook secrets with a new data key; the data key and the second factors with
-/// the first key of SECRET_KEY. Servers may run meanwhile.
+/// Re-encrypts provider keys and webhook secrets with a new data key, and the data key and second factors with the
+/// first key of SECRET_KEY. Servers may run meanwhile.
 pub async fn rotate(app: &App, caller: &Caller) -> Result<Rotated, Error> {
     caller.admin()?;
     let store = store(app)?;
@@ -49,21 +46,20 @@ pub async fn rotate(app: &App, caller: &Caller) -> Result<Rotated, Error> {
     Ok(rotated)
 }
 
-/// The encrypted values in the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sealed {
-    /// The number of values tried: data keys, provider keys, webhook secrets and second factors. At most the first 200
-    /// provider keys and webhooks are tried.
+    /// The number of values tried: data keys, provider keys, webhook secrets and second factors. At most the first
+    /// 200 provider keys and webhooks are tried.
     pub count: usize,
-    /// The number of them that no key at hand opens.
+    /// The number of them that no available key opens.
     pub unreadable: usize,
 }
 
-/// Tries to open every encrypted value; returns none of them.
+/// Tries to decrypt every stored secret; returns only the counts.
 pub async fn find_sealed(app: &App) -> Result<Sealed, Error> {
     let store = store(app)?;
     let mut opened = data_keys::list_readable(app).await?;
-    // No data key has this id, so that all others are listed.
+    // No data key has this id, so all are listed.
     let unused = DataKeyId::parse("dek_none")?;
     opened.extend(provider_keys::list_readable(app, &unused).await?);
     opened.extend(webhooks::list_readable(app, &unused).await?);

@@ -1,9 +1,9 @@
-//! What happens, told as it happens: to pages and programs that follow a project, and to whoever waits for work.
+//! Live events: server-sent events for clients that follow a project, and wake-ups for job workers.
 //!
-//! One task for the process follows the audit log, which is written with each change (`store/src/audit.rs`), and hands each event to
-//! all who listen. Events of transactions that ran at once may become visible in another order than that of their times, so the
-//! last seconds are read again each time. Whoever was away goes on after the last event they saw; an event may then come twice and
-//! never not at all.
+//! One task per process polls the audit log, which is written in the transaction of each change
+//! (`store/src/audit.rs`), and publishes new events. Concurrent transactions may become visible out of order, so the
+//! last seconds are read again each time. A client that reconnects continues after its last event; it may receive an
+//! event twice and misses none.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -22,20 +22,20 @@ use super::{
 };
 use crate::app::App;
 
-/// Events of this many seconds are read again, because they may have become visible late.
+/// Events may become visible this many seconds late, so this period is read again.
 const OVERLAP_S: i64 = 5;
-/// How long to wait when nobody tells of changes: other programs may have written some.
+/// Poll interval without notifications: other processes may have written events.
 const IDLE: Duration = Duration::from_secs(1);
-/// Between two looks, so that many changes at once are read at once.
+/// Delay between polls, to batch changes.
 const PAUSE: Duration = Duration::from_millis(50);
-/// So many events are read at once.
+/// Events read at once.
 const ROWS: i64 = 500;
-/// So many events are told at most to whoever was away.
+/// Most events replayed to a client that reconnects.
 const MAX_MISSED: usize = 5_000;
-/// What only owners are told of.
+/// Actions that only owners may see.
 const FOR_OWNERS: [&str; 4] = ["invitation.", "provider_key.", "webhook.", "budget."];
 
-/// Events that were seen, as far back as they may come again.
+/// Published events of the period that is read again.
 #[derive(Debug, Default)]
 struct RecentEvents {
     ids: HashSet<AuditEventId>,
@@ -44,7 +44,7 @@ struct RecentEvents {
 }
 
 impl RecentEvents {
-    /// Whether the event is a new one.
+    /// Returns whether the event is new.
     fn add(&mut self, event: &AuditEvent) -> bool {
         let new = self.ids.insert(event.id.clone());
         if new {
@@ -54,12 +54,12 @@ impl RecentEvents {
         new
     }
 
-    /// From where to read on. A clock that was ahead and was set back must not hide what happens now.
+    /// Start of the next read. A clock that was set back must not hide new events.
     fn from(&self, now: TimeUs) -> TimeUs {
         self.newest.unwrap_or(now).min(now).plus_seconds(-OVERLAP_S)
     }
 
-    /// Forgets what is not read again.
+    /// Drops events before the period that is read again.
     fn forget(&mut self, before: TimeUs) {
         while self.order.front().is_some_and(|(at, _)| *at < before) {
             if let Some((_, id)) = self.order.pop_front() {
@@ -69,7 +69,7 @@ impl RecentEvents {
     }
 }
 
-/// Follows what is written, until `ending`: tells those who listen, and wakes those who work.
+/// Publishes new audit events to subscribers and wakes job workers, until `ending`.
 pub async fn follow(app: App, ending: CancellationToken) {
     let Some(store) = app.store.clone() else { return };
     let mut changes = None;
@@ -110,7 +110,7 @@ pub async fn follow(app: App, ending: CancellationToken) {
             recent = RecentEvents::default();
             continue;
         }
-        // What cannot be read now is read the next time.
+        // A failed read is repeated at the next poll.
         if let Err(error) = publish_new_events(&app, &mut recent).await {
             tracing::debug!("What happened cannot be read now: {error}");
         }
@@ -140,16 +140,15 @@ async fn publish_new_events(app: &App, recent: &mut RecentEvents) -> Result<(), 
     Ok(())
 }
 
-/// Something that happened, as members are told.
+/// An event as members of the project see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Happened {
-    /// Where to go on after it.
+    /// Position in the stream: the `Last-Event-ID` to continue with.
     pub place: String,
-    /// The event.
     pub event: Arc<AuditEvent>,
 }
 
-/// Follows a project for one member.
+/// Subscription of one member to a project.
 #[derive(Debug)]
 pub struct Following {
     project: ProjectId,
@@ -160,7 +159,7 @@ pub struct Following {
     events: broadcast::Receiver<Arc<AuditEvent>>,
 }
 
-/// Begins to follow a project: with what happened since the place of `after`, or with what happens from now on.
+/// Subscribes to a project, from the position `after` or from now on.
 pub async fn follow_project(
     app: &App,
     caller: &Caller,
@@ -168,7 +167,7 @@ pub async fn follow_project(
     after: Option<&str>,
 ) -> Result<Following, Error> {
     let access = authorize_project_any_state(app, caller, &project_id(project)?, Role::Viewer).await?;
-    // Listened for before anything is read, so that nothing falls between the two.
+    // Subscribed before reading, so that no event is missed between the two.
     let mut following = Following {
         project: access.project.id,
         caller: caller.clone(),
@@ -195,7 +194,7 @@ pub async fn follow_project(
         (at, id) = (last.at, last.id.to_string());
         for event in events {
             match place {
-                // It was there before anybody followed.
+                // Events from before the subscription are not new.
                 None => {
                     following.sent.add(&event);
                 }
@@ -218,7 +217,7 @@ fn parse_cursor(text: &str) -> Option<TimeUs> {
 }
 
 impl Following {
-    /// The next thing that happened. None when this listener is too far behind: begin again after the last place.
+    /// The next event; `None` if this subscriber lags too far behind and has to reconnect after its last position.
     pub async fn next(&mut self) -> Option<Happened> {
         loop {
             let event = match self.missed.pop_front() {
@@ -235,7 +234,7 @@ impl Following {
         }
     }
 
-    /// Whether the caller may still follow: they are a member, and whatever they came with is still good.
+    /// Checks that the caller is still a member and the credentials are still valid.
     pub async fn check(&mut self, app: &App) -> Result<(), Error> {
         accounts::sign_in::verify_credentials(app, &self.caller).await?;
         let access = authorize_project(app, &self.caller, &self.project, Role::Viewer).await?;

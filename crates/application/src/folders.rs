@@ -1,4 +1,4 @@
-//! Folders: the drawers of a project, in which diagrams lie.
+//! Folders of a project, which contain diagrams and folders.
 
 use serde_json::json;
 use store::{Folder, FolderId, MAX_FOLDER_DEPTH, MAX_FOLDERS, Role, StoreError};
@@ -12,7 +12,6 @@ use super::{
 };
 use crate::app::App;
 
-/// The longest name.
 const MAX_NAME_CHARS: usize = 100;
 
 async fn authorize_folder(
@@ -27,7 +26,7 @@ async fn authorize_folder(
     Ok((found, access))
 }
 
-/// A name and the form of it by which it is there once.
+/// A validated name and its case-folded form, which is unique within the parent.
 fn name(text: &str) -> Result<(String, String), Error> {
     let name = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let chars = name.chars().count();
@@ -41,7 +40,6 @@ fn name(text: &str) -> Result<(String, String), Error> {
     Ok((name, folded))
 }
 
-/// The folder that something is to lie in.
 fn parent(id: Option<&str>) -> Result<Option<FolderId>, Error> {
     id.map(|id| FolderId::parse(id).map_err(|_| unknown_parent())).transpose()
 }
@@ -50,7 +48,6 @@ fn unknown_parent() -> Error {
     Error::invalid("parent_id", "The project has no such folder to put it in.")
 }
 
-/// What the store says of where a folder lies, in words for whoever wanted it there.
 fn refused(error: StoreError) -> Error {
     match error {
         StoreError::Conflict { constraint: "folder name" } => Error::Conflict(
@@ -72,7 +69,7 @@ fn refused(error: StoreError) -> Error {
     }
 }
 
-/// The folders of a project, whatever they lie in.
+/// All folders of a project, at any depth.
 pub async fn list_folders(
     app: &App,
     caller: &Caller,
@@ -83,7 +80,7 @@ pub async fn list_folders(
     Ok(store(app)?.list_folders(&access.project.id, &listing.request()?).await?.into())
 }
 
-/// All folders of a project by their names, for a page that shows where each lies.
+/// All folders of a project, sorted by name.
 pub async fn list_all_folders(app: &App, caller: &Caller, project: &str) -> Result<Vec<Folder>, Error> {
     let access = authorize_project(app, caller, &project_id(project)?, Role::Viewer).await?;
     let (store, project) = (store(app)?, &access.project.id);
@@ -92,7 +89,6 @@ pub async fn list_all_folders(app: &App, caller: &Caller, project: &str) -> Resu
     Ok(all)
 }
 
-/// Makes a folder, within another one if `inside` names one.
 pub async fn create_folder(
     app: &App,
     caller: &Caller,
@@ -119,21 +115,18 @@ pub async fn create_folder(
     Ok(folder)
 }
 
-/// One folder.
 pub async fn find_folder(app: &App, caller: &Caller, id: &str) -> Result<Folder, Error> {
     Ok(authorize_folder(app, caller, id, Role::Viewer).await?.0)
 }
 
-/// What may be changed of a folder.
 #[derive(Debug, Clone, Default)]
 pub struct FolderChanges {
-    /// What it is called.
     pub name: Option<String>,
-    /// Where it lies: in a folder, or in none.
+    /// A folder; `Some(None)` for the top level.
     pub parent_id: Option<Option<String>>,
 }
 
-/// Changes a folder, if it is still the one that the caller has seen.
+/// Updates a folder, if the revision matches.
 pub async fn update_folder(
     app: &App,
     caller: &Caller,
@@ -163,7 +156,7 @@ pub async fn update_folder(
     .await
 }
 
-/// Takes a folder away in which nothing lies.
+/// Deletes an empty folder.
 pub async fn delete_folder(app: &App, caller: &Caller, id: &str) -> Result<(), Error> {
     let (folder, access) = authorize_folder(app, caller, id, Role::Editor).await?;
     let event =

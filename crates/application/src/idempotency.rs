@@ -1,8 +1,8 @@
-//! Requests that are carried out once, however often they are sent (`Idempotency-Key`).
+//! Idempotency of requests (`Idempotency-Key`).
 //!
-//! Which key belongs to which change is written in the transaction of the change (`store::Fence`), so that a process that is
-//! killed between the two leaves neither a change without its key nor a key without its change. The answer is kept afterwards; if
-//! the process is killed before that, whoever asks again is told what was changed instead.
+//! The key is stored in the transaction of the change (`store::Fence`), so a process killed at any time leaves
+//! neither a change without its key nor a key without its change. The response is stored afterwards; if the process
+//! is killed before that, a repeated request is answered with an error that names what was changed.
 
 use std::time::Duration;
 
@@ -16,45 +16,43 @@ use super::{
 };
 use crate::app::App;
 
-/// How long a key is remembered.
+/// Lifetime of a key.
 const KEY_TTL_S: i64 = 24 * 3600;
-/// How long an attempt that says nothing is believed alive, and how often it says something.
+/// A request without a heartbeat for this long counts as aborted.
 const LEASE_S: i64 = 15;
-/// How often an attempt says that it is alive.
+/// Interval of heartbeats.
 pub const BEAT: Duration = Duration::from_secs(5);
-/// Longer answers are not kept; whoever asks again is told what was changed.
+/// Larger responses are not stored; a repeated request is answered with what was changed.
 const MAX_ANSWER_BYTES: usize = 2 << 20;
 
-/// An answer, as it is given again.
+/// A stored response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
-    /// The HTTP status.
     pub status: u16,
-    /// The headers that belong to it.
+    /// The headers that are repeated.
     pub headers: Vec<(String, String)>,
-    /// The body.
     pub body: String,
 }
 
-/// What to do with a request that has a key.
+/// The decision about a request with a key.
 #[derive(Debug)]
 pub enum Begun {
-    /// Carry it out, as this caller, and end it with [`Attempt::end`].
+    /// Execute it as this caller, and complete it with [`Attempt::end`].
     First(Box<Caller>, Attempt),
-    /// It was carried out before; this was the answer.
+    /// It was executed before; repeat the stored response.
     Again(Answer),
 }
 
-/// An attempt to carry out a request.
+/// A request that is being executed.
 #[derive(Debug, Clone)]
 pub struct Attempt {
     key_hash: String,
     name: String,
-    /// The token that the caller came with; sessions of a person are all the same here.
+    /// Id of the token; all sessions of a user count as one credential.
     credential: String,
 }
 
-/// Begins to carry out a request of the caller, with the key that they chose and everything that it asks for.
+/// Claims the key of a request. `asked` is everything that identifies the request.
 pub async fn begin(app: &App, caller: &Caller, key: &str, asked: &[&[u8]]) -> Result<Begun, Error> {
     if !(1..=255).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Error::invalid(
@@ -62,8 +60,8 @@ pub async fn begin(app: &App, caller: &Caller, key: &str, asked: &[&[u8]]) -> Re
             "An idempotency key is 1 to 255 visible characters, for example a UUID.",
         ));
     }
-    // Each person's keys are their own, whichever token they come with; an answer is given again to the credential alone that got
-    // it, because it may hold a secret which another token must not learn.
+    // A key is unique for its user, across tokens. The stored response is repeated only to the credential that
+    // received it, because it may contain a secret.
     let owner = caller.user_id().map_or_else(|| "local".to_owned(), ToString::to_string);
     let attempt = Attempt {
         key_hash: secrets::hash(&format!("{owner}\n{key}")),
@@ -99,7 +97,7 @@ pub async fn begin(app: &App, caller: &Caller, key: &str, asked: &[&[u8]]) -> Re
         }
     }
     match before.subject {
-        // The answer is about to be kept, if its process is alive.
+        // The response will be stored soon, if the process is alive.
         Some(_) | None if before.lease_until > now && !is_answered => Err(Error::TooEarly {
             message:
                 "A request with this key is being carried out. Send it again in a moment for its answer."
@@ -109,7 +107,7 @@ pub async fn begin(app: &App, caller: &Caller, key: &str, asked: &[&[u8]]) -> Re
         Some(subject) => Err(Error::Conflict(format!(
             "A request with this key was carried out, and its answer was lost or belongs to another token. What it made or changed is {subject}; read that."
         ))),
-        // Its lease ended between two looks.
+        // The lease ended between two reads.
         None => Err(Error::TooEarly {
             message: "A request with this key ended just now. Send it again.".to_owned(),
             wait_s: 1,
@@ -122,14 +120,14 @@ impl Attempt {
         format!("answer to {} for {}", self.key_hash, self.credential)
     }
 
-    /// Says that the attempt is alive.
+    /// Extends the lease of the request.
     pub async fn beat(&self, app: &App) -> Result<(), Error> {
         let until = app.clock.now_us().plus_seconds(LEASE_S);
         store(app)?.hold_request(&self.key_hash, &self.name, until).await?;
         Ok(())
     }
 
-    /// Keeps the answer, if something was changed; none for an answer that cannot be given again.
+    /// Stores the response, if something was changed; `None` for a response that cannot be repeated.
     pub async fn end(&self, app: &App, answer: Option<&Answer>) -> Result<(), Error> {
         let store = store(app)?;
         let sealed = match answer.filter(|answer| answer.body.len() <= MAX_ANSWER_BYTES) {

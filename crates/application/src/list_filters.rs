@@ -1,5 +1,5 @@
-//! What lists are narrowed by, as callers write it. Read here, so that a word which nobody knows is refused and not
-//! quietly ignored. Never decides who may see what.
+//! Filters of lists: validation of query parameters. An unknown value is an error, not ignored. Authorization is
+//! elsewhere.
 
 use store::{
     AuditFilter, CommentFilter, DiagramFilter, FolderId, InFolder, LinkFilter, ProjectId, RequirementFilter,
@@ -9,19 +9,16 @@ use store::{
 use super::{Error, TimeUs, access::store};
 use crate::{app::App, clock};
 
-/// The longest of what can be looked for.
 const MAX_CHARS: usize = 200;
-/// The kind of a diagram that the checker does not know.
+/// Kind of a diagram that the checker does not recognize.
 const UNKNOWN_KIND: &str = "unknown";
 
-/// Which diagrams are asked for.
 #[derive(Debug, Clone, Default)]
 pub struct DiagramsAsked {
-    /// A word for a kind.
     pub kind: Option<String>,
-    /// A folder, or `none`.
+    /// The id of a folder, or `none`.
     pub folder: Option<String>,
-    /// `true` or `false`; `false` if not said.
+    /// `true` or `false` (default).
     pub archived: Option<String>,
 }
 
@@ -44,7 +41,7 @@ impl DiagramsAsked {
     }
 }
 
-/// A folder of the project; of those of other projects nobody learns whether they exist.
+/// A folder of the project. Does not disclose whether a folder of another project exists.
 async fn parse_folder(app: &App, project: &ProjectId, id: &str) -> Result<FolderId, Error> {
     let missing = || {
         Error::invalid("folder", "The project has no such folder. Write the id of one of its own, or `none`.")
@@ -57,12 +54,11 @@ async fn parse_folder(app: &App, project: &ProjectId, id: &str) -> Result<Folder
     }
 }
 
-/// Which requirements are asked for.
 #[derive(Debug, Clone, Default)]
 pub struct RequirementsAsked {
-    /// Words, or beginnings of words, of the text.
+    /// Words or prefixes of words in the text.
     pub q: Option<String>,
-    /// `true` or `false`; `false` if not said.
+    /// `true` or `false` (default).
     pub archived: Option<String>,
 }
 
@@ -73,12 +69,10 @@ impl RequirementsAsked {
     }
 }
 
-/// Which comments are asked for.
 #[derive(Debug, Clone, Default)]
 pub struct CommentsAsked {
-    /// `true` or `false`; both if not said.
+    /// `true` or `false`; both by default.
     pub resolved: Option<String>,
-    /// The id of an element.
     pub element: Option<String>,
 }
 
@@ -89,12 +83,10 @@ impl CommentsAsked {
     }
 }
 
-/// Which trace links are asked for.
 #[derive(Debug, Clone, Default)]
 pub struct LinksAsked {
-    /// `true` or `false`; both if not said.
+    /// `true` or `false`; both by default.
     pub suspect: Option<String>,
-    /// The id of an element.
     pub element: Option<String>,
 }
 
@@ -105,16 +97,15 @@ impl LinksAsked {
     }
 }
 
-/// Which audit events are asked for.
 #[derive(Debug, Clone, Default)]
 pub struct EventsAsked {
-    /// An action, or what several begin with: `diagram.`.
+    /// An action, or a prefix such as `diagram.`.
     pub action: Option<String>,
-    /// The id of who did it.
+    /// Id of the author.
     pub user: Option<String>,
-    /// A moment, RFC 3339: events of it and later ones.
+    /// RFC 3339, inclusive.
     pub from: Option<String>,
-    /// A moment, RFC 3339: events before it.
+    /// RFC 3339, exclusive.
     pub to: Option<String>,
 }
 
@@ -142,7 +133,6 @@ impl EventsAsked {
     }
 }
 
-/// Yes or no.
 fn parse_bool(path: &str, word: Option<&str>) -> Result<Option<bool>, Error> {
     match word {
         None => Ok(None),
@@ -152,7 +142,7 @@ fn parse_bool(path: &str, word: Option<&str>) -> Result<Option<bool>, Error> {
     }
 }
 
-/// Something that can be looked for; nothing at all looks for nothing.
+/// A search text; `None` if it is blank.
 fn parse_text(path: &str, text: Option<&str>) -> Result<Option<String>, Error> {
     let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
     if text.chars().count() > MAX_CHARS || text.contains('\0') {
@@ -163,7 +153,7 @@ fn parse_text(path: &str, text: Option<&str>) -> Result<Option<String>, Error> {
 
 fn parse_timestamp(path: &str, text: Option<&str>) -> Result<Option<TimeUs>, Error> {
     let Some(text) = text else { return Ok(None) };
-    // In an address a plus means a space.
+    // A plus in a query string is decoded as a space.
     let read = clock::read_rfc3339(text).or_else(|| clock::read_rfc3339(&text.replace(' ', "+")));
     read.map(Some).ok_or_else(|| {
         Error::invalid(path, format!("`{path}` is a moment such as `2026-01-31T08:00:00Z` (RFC 3339)."))

@@ -1,6 +1,6 @@
-//! Messages to people: through SMTP, or, where none is configured, into files in the data folder.
+//! Outgoing mail: through SMTP or, without SMTP settings, into files in the data folder.
 //!
-//! Never logs an address or a word of a message.
+//! Addresses and texts are never logged.
 
 use std::{
     io::{self, Write},
@@ -19,7 +19,6 @@ use super::Error;
 use crate::private_files;
 use config::Config;
 
-/// The way to people.
 #[derive(Clone)]
 pub struct Mailer {
     from: Mailbox,
@@ -38,18 +37,14 @@ impl std::fmt::Debug for Mailer {
     }
 }
 
-/// A message.
+/// A plain-text message.
 pub struct MailMessage<'a> {
-    /// To whom.
     pub to: &'a str,
-    /// About what.
     pub subject: String,
-    /// What it says; plain text.
     pub body: String,
 }
 
 impl Mailer {
-    /// The way that the configuration names.
     pub fn new(config: &Config) -> Result<Self, Error> {
         let settings = &config.mail;
         let from = settings.from.parse().map_err(|_| {
@@ -63,7 +58,7 @@ impl Mailer {
             url => Transport::Smtp(
                 AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
                     .map_err(|_| {
-                        // The URL holds a password, so it is not repeated.
+                        // The URL contains a password, so it is not repeated.
                         Error::Unavailable(
                             "The setting mail.smtp_url (SMTP_URL) cannot be used; write smtps://user:password@host:465 or smtp://user:password@host:587?tls=required."
                                 .to_owned(),
@@ -75,7 +70,6 @@ impl Mailer {
         Ok(Mailer { from, transport })
     }
 
-    /// Sends a message.
     pub async fn send(&self, message: MailMessage<'_>) -> Result<(), Error> {
         let to = message.to.parse().map_err(|_| Error::Internal("a message has no address".to_owned()))?;
         let message = Message::builder()
@@ -105,7 +99,7 @@ impl Mailer {
     }
 }
 
-/// The server's own words may repeat the address.
+/// The reply of the server may contain the address, so it is not repeated.
 fn smtp_problem(error: &lettre::transport::smtp::Error) -> &'static str {
     match () {
         () if error.is_timeout() => "the mail server did not answer in time",
@@ -116,23 +110,22 @@ fn smtp_problem(error: &lettre::transport::smtp::Error) -> &'static str {
     }
 }
 
-/// Keeps a message as a file that its owner alone may read: it may hold a link with which someone signs in.
+/// Writes a message to a file readable only by its owner: it may contain a sign-in link.
 fn write_message_file(folder: &Path, text: &[u8]) -> io::Result<()> {
-    // Earlier versions let others look into it.
+    // Earlier versions created the folder with wider permissions.
     private_files::own_folder(folder)?;
     private_files::create_file(&folder.join(format!("{}.eml", Uuid::now_v7())))?.write_all(text)
 }
 
-/// The most characters of a quoted name.
 const MAX_QUOTED: usize = 60;
 
-/// A name that a person chose, for a message to someone else: in quotation marks that it cannot contain, short, on one line, and
-/// without the characters that make a link, a markup or an address of it.
+/// Quotes a name chosen by a user for a message to another person: short, on one line, and without characters that
+/// form a link, markup or an address.
 pub(super) fn quoted(name: &str) -> String {
     let mut plain = String::new();
     let mut chars = name.chars().peekable();
     while let Some(c) = chars.next() {
-        // A full stop that ends a word, as in "Dr. Ada", makes no address of a site.
+        // A full stop at the end of a word, as in "Dr. Ada", does not form a domain name.
         let ends_word = c == '.' && chars.peek().is_none_or(|next| next.is_whitespace());
         plain.push(if ends_word || is_plain(c) { c } else { ' ' });
     }
@@ -143,8 +136,7 @@ pub(super) fn quoted(name: &str) -> String {
     }
 }
 
-/// Letters and digits of any script, the marks that some scripts write their vowels with, and punctuation that means nothing to
-/// programs that look for links.
+/// Letters, digits and vowel signs of any script, and punctuation that does not form a link.
 fn is_plain(c: char) -> bool {
     c.is_alphanumeric()
         || matches!(c, '-' | '\'' | '’' | ',' | '(' | ')' | '&' | '+' | '!' | '–' | '—')

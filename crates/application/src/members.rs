@@ -1,4 +1,4 @@
-//! Members of projects, and those who were asked to come.
+//! Members of projects and invitations.
 
 use secrecy::SecretString;
 use serde_json::json;
@@ -19,10 +19,9 @@ use super::{
 };
 use crate::app::App;
 
-/// How long an invitation is good.
+/// Lifetime of an invitation.
 const INVITATION_DAYS: i64 = 7;
 
-/// A role, as callers write it.
 fn parse_role(word: &str) -> Result<Role, Error> {
     Role::parse(word).ok_or_else(|| {
         let known: Vec<&str> = Role::ALL.iter().map(|role| role.as_str()).collect();
@@ -30,7 +29,6 @@ fn parse_role(word: &str) -> Result<Role, Error> {
     })
 }
 
-/// Who is in a project.
 pub async fn list_members(
     app: &App,
     caller: &Caller,
@@ -41,7 +39,7 @@ pub async fn list_members(
     Ok(store(app)?.list_members(&access.project.id, &listing.request()?).await?.into())
 }
 
-/// Changes what a member is.
+/// Changes the role of a member.
 pub async fn update_member(
     app: &App,
     caller: &Caller,
@@ -55,7 +53,7 @@ pub async fn update_member(
     let user = UserId::parse(user).map_err(|_| missing())?;
     let new_role = parse_role(new_role)?;
     let store = store(app)?;
-    // Who is not there is asked, not taken: that would tell who has an account.
+    // Only existing members are updated: adding a user by id would disclose whether an account exists.
     store.find_role(&access.project.id, &user).await?.ok_or_else(missing)?;
     let details = json!({"role": new_role.as_str()});
     let event =
@@ -63,7 +61,7 @@ pub async fn update_member(
     Ok(store.set_member(&access.project.id, &user, new_role, &event).await?)
 }
 
-/// Lets a member in no more; members may leave by themselves.
+/// Removes a member. Members may remove themselves.
 pub async fn delete_member(app: &App, caller: &Caller, project: &str, user: &str) -> Result<(), Error> {
     caller.may(Scope::Account)?;
     let user = UserId::parse(user).map_err(|_| Error::NotFound("member"))?;
@@ -75,18 +73,17 @@ pub async fn delete_member(app: &App, caller: &Caller, project: &str, user: &str
     Ok(store(app)?.delete_member(&access.project.id, &user, &event).await?)
 }
 
-/// An invitation, and where to follow it.
+/// A created invitation.
 pub struct Invited {
-    /// The invitation.
     pub invitation: Invitation,
-    /// Where to follow it, for the person who invites to hand over; shown once. It is another link than the one in the message,
-    /// because following it proves no e-mail address.
+    /// Link for the inviting user to pass on, returned only here. It differs from the link in the message, because
+    /// opening it verifies no e-mail address.
     pub link: String,
-    /// The message with the link was sent.
+    /// Whether the message was sent.
     pub sent: bool,
 }
 
-/// Asks somebody to come, by e-mail. A link to hand over another way is returned.
+/// Invites a person by e-mail. The returned link can be passed on in another way.
 pub async fn create_invitation(
     app: &App,
     caller: &Caller,
@@ -106,7 +103,7 @@ pub async fn create_invitation(
     if let Some(user) = caller.user_id() {
         count_sender(app, MailKind::Invitation, Sender::Person(user)).await?;
     }
-    // Two links, so that whoever follows the one in the message has the address, and whoever is shown the other one has not.
+    // Two links: opening the mailed one verifies the e-mail address, opening the displayed one does not.
     let (shown, mailed) = (secrets::new_secret()?, secrets::new_secret()?);
     let invitation = Invitation {
         id: InvitationId::parse(app.clock.new_id("inv"))?,
@@ -153,7 +150,7 @@ pub async fn create_invitation(
     Ok(Invited { invitation, link: shown, sent })
 }
 
-/// Who was asked and has not come yet.
+/// Pending invitations of a project.
 pub async fn list_invitations(
     app: &App,
     caller: &Caller,
@@ -164,7 +161,7 @@ pub async fn list_invitations(
     Ok(store(app)?.list_invitations(&access.project.id, &listing.request()?).await?.into())
 }
 
-/// Takes an invitation back.
+/// Deletes an invitation.
 pub async fn delete_invitation(app: &App, caller: &Caller, project: &str, id: &str) -> Result<(), Error> {
     caller.may(Scope::Account)?;
     let access = authorize_project(app, caller, &project_id(project)?, Role::Owner).await?;
@@ -174,19 +171,17 @@ pub async fn delete_invitation(app: &App, caller: &Caller, project: &str, id: &s
     Ok(store(app)?.delete_invitation(&access.project.id, &id, &event).await?)
 }
 
-/// What somebody sees who opens the link of an invitation.
+/// Details of an invitation, for the page that its link opens.
 pub struct Offer {
-    /// Where to.
     pub project_name: String,
-    /// As what.
     pub role: Role,
-    /// Who was asked.
+    /// Invited address.
     pub email: String,
-    /// They have an account already, and must sign in to come.
+    /// An account with the address exists; its user has to sign in.
     pub has_account: bool,
-    /// An account can be made with this link.
+    /// Whether the link can create an account.
     pub makes_account: bool,
-    /// The link was sent by mail alone, so that following it proves the e-mail address.
+    /// The link was sent only by mail, so that opening it verifies the e-mail address.
     mailed: bool,
 }
 
@@ -194,7 +189,7 @@ fn invalid_invitation() -> Error {
     Error::invalid("code", "This invitation is not good, or not any more. Ask for another one.")
 }
 
-/// What an invitation is to.
+/// Finds an invitation by the code of its link.
 pub async fn find_offer(app: &App, code: &str) -> Result<Offer, Error> {
     let store = store(app)?;
     let found = store.find_invitation(&secrets::hash(code), app.clock.now_us()).await;
@@ -216,20 +211,20 @@ pub async fn find_offer(app: &App, code: &str) -> Result<Offer, Error> {
     })
 }
 
-/// Whether a link that was shown to the person who invites may make an account. It proves no address, so that what is asked of people
-/// who come without an invitation is asked here too; that is known where there is an identity provider.
+/// Whether a displayed link may create an account. It verifies no address, so accounts without verification must be
+/// allowed; with an identity provider, its rules apply.
 fn displayed_link_creates_account(app: &App, address: &str) -> bool {
     let signs_up = app.oidc.is_none() || app.config.oidc.sign_up;
     signs_up && accounts::oidc::is_allowed_domain(app, address)
 }
 
-/// Follows an invitation as somebody who is signed in. The link is enough: whoever holds it was handed it.
+/// Accepts an invitation as a signed-in user. The link is sufficient: the inviting user passed it on.
 pub async fn accept_invitation(app: &App, caller: &Caller, code: &str) -> Result<Invitation, Error> {
     let person = caller.account()?;
     accept(app, caller, person, code).await
 }
 
-/// Follows an invitation as somebody new, and signs them in.
+/// Creates an account with an invitation and signs in.
 pub async fn join(
     app: &App,
     code: &str,
@@ -258,7 +253,7 @@ pub async fn join(
     let newcomer =
         Newcomer { email: offer.email, name: name.to_owned(), password: Some(password), admin: false };
     let invited = accounts::users::Invited { link_hash: &link_hash, mailed: offer.mailed, accepted };
-    // Withdrawn meanwhile, it makes no account.
+    // Fails if the invitation was withdrawn meanwhile.
     let person = create_invited(app, newcomer, invited).await.map_err(|error| match error {
         Error::NotFound(_) => invalid_invitation(),
         other => other,
@@ -276,7 +271,7 @@ async fn accept(app: &App, caller: &Caller, person: &User, code: &str) -> Result
     }
 }
 
-/// The event that an invitation is accepted.
+/// Audit event of an accepted invitation.
 async fn accepted(app: &App, caller: &Caller, hash: &str) -> Result<NewAuditEvent, Error> {
     let found = store(app)?.find_invitation(hash, app.clock.now_us()).await;
     let (invitation, _) = found.map_err(|_| invalid_invitation())?;

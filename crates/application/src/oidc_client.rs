@@ -1,8 +1,8 @@
-//! The identity provider: asked over HTTP who somebody is (OpenID Connect, authorization code with PKCE).
+//! Client of the identity provider (OpenID Connect, authorization code flow with PKCE).
 //!
-//! Believes nothing that the provider's keys have not signed. Never decides who may come in (`service/accounts/oidc.rs`),
-//! keeps no token, and logs neither tokens nor what stands in them. A provider that is away costs a sign-in and nothing else:
-//! nothing is asked before somebody wants to sign in.
+//! Accepts only claims signed with the provider's keys. Stores no token and logs no token content. The provider is
+//! contacted only for a sign-in, so its outage affects nothing else. Whether a user may sign in is decided in
+//! `accounts/oidc.rs`.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -24,16 +24,15 @@ use tokio::sync::Mutex;
 use crate::clock::Clock;
 use config::{Config, words};
 
-/// What the provider says of itself is asked for again after so long, in seconds.
+/// Lifetime of the cached metadata, in seconds.
 const FRESH_S: i64 = 3600;
-/// After it did not answer, it is not asked again for so long, in seconds.
+/// Delay before the metadata is requested again after a failure, in seconds.
 const FAILED_S: i64 = 5;
-/// Longest time for one of its answers.
+/// Time limit of a request.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Longer answers are not read.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
 
-/// Signatures that anybody can check and only the provider can make.
+/// Asymmetric signature algorithms.
 const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
     CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
     CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha384,
@@ -46,51 +45,46 @@ const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
     CoreJwsSigningAlgorithm::EdDsa,
 ];
 
-/// Why the provider did not say who somebody is; safe to show and to log.
+/// Safe to show and to log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OidcError {
-    /// No connection, it broke, or it took too long.
     #[error("it cannot be reached")]
     Unreachable,
-    /// The settings do not fit to it.
+    /// The configuration does not match the provider.
     #[error("{0}")]
     Misconfigured(&'static str),
-    /// It answered something that OpenID Connect does not know.
+    /// The response does not conform to OpenID Connect.
     #[error("it answered something else than OpenID Connect asks for")]
     Strange,
-    /// The code is not good, or not any more.
+    /// The authorization code is invalid or expired.
     #[error("it did not take the code that the browser brought back")]
     CodeRefused,
-    /// What it says is not signed, not meant for us, not for this sign-in, or not for this time.
+    /// The ID token is not valid for this sign-in.
     #[error("its token cannot be believed: {0}")]
     Token(&'static str),
 }
 
-/// Who the provider says that somebody is.
+/// Verified claims about a user.
 #[derive(Clone)]
 pub struct Claims {
-    /// The provider.
     pub issuer: String,
-    /// What it calls the person, for ever.
+    /// Stable id of the user at the provider.
     pub subject: String,
-    /// The e-mail address, if the provider vouches for it.
+    /// The e-mail address, if the provider marks it as verified.
     pub verified_email: Option<String>,
-    /// What the person is called, if it says so.
     pub name: Option<String>,
 }
 
-/// What is chosen anew for each sign-in: random texts of 43 characters.
+/// Random values of one sign-in, 43 characters each.
 #[derive(Clone)]
 pub struct SignInSecrets {
-    /// Comes back with the browser.
     pub state: String,
-    /// Comes back in the token.
     pub nonce: String,
-    /// Shows the provider that the code is brought by whoever asked for it.
+    /// PKCE code verifier.
     pub verifier: String,
 }
 
-/// The identity provider of the configuration. Cheap to clone.
+/// Cheap to clone.
 #[derive(Clone)]
 pub struct Provider(Arc<Inner>);
 
@@ -103,7 +97,7 @@ struct Inner {
     scopes: Vec<Scope>,
     clock: Clock,
     http: Http,
-    /// One asks it, and the others wait for what it finds.
+    /// Locked during a request, so that concurrent callers share its result.
     known: Mutex<Known>,
 }
 
@@ -123,7 +117,7 @@ type Client = CoreClient<
 >;
 
 impl Provider {
-    /// The provider of the configuration, if it names one; nothing is sent yet.
+    /// The configured provider, if any. Sends no request.
     pub fn from_config(config: &Config, clock: &Clock) -> Result<Option<Provider>, OidcError> {
         let settings = &config.oidc;
         if settings.issuer.is_empty() {
@@ -147,22 +141,20 @@ impl Provider {
         }))))
     }
 
-    /// What people know it as.
+    /// Display name.
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// What it calls itself.
     pub fn issuer(&self) -> &str {
         &self.0.issuer
     }
 
-    /// Whether the provider says of itself what is needed.
+    /// Checks that the metadata of the provider is available and sufficient.
     pub async fn probe(&self) -> Result<(), OidcError> {
         self.metadata().await.map(|_| ())
     }
 
-    /// Where to send a browser, so that it comes back with a code.
     pub async fn authorization_url(&self, chosen: &SignInSecrets) -> Result<String, OidcError> {
         let verifier = PkceCodeVerifier::new(chosen.verifier.clone());
         let (state, nonce) = (chosen.state.clone(), chosen.nonce.clone());
@@ -179,7 +171,7 @@ impl Provider {
         Ok(url.into())
     }
 
-    /// Exchanges the code that the browser brought back for who it is.
+    /// Exchanges an authorization code for verified claims.
     pub async fn redeem(&self, code: &str, chosen: &SignInSecrets) -> Result<Claims, OidcError> {
         let metadata = self.metadata().await?;
         let client = self.client(&metadata)?;
@@ -193,7 +185,7 @@ impl Provider {
         let token = reply.id_token().ok_or(OidcError::Token("there is none"))?;
         let nonce = Nonce::new(chosen.nonce.clone());
         let signed = match self.verify(&client, token, &nonce, reply.access_token()) {
-            // The provider may have changed its keys since we asked for them.
+            // The provider may have rotated its keys.
             Err(error) if is_about_keys(&error) => {
                 let client = self.client(&*self.refresh_keys(&metadata).await?)?;
                 self.verify(&client, token, &nonce, reply.access_token()).map_err(token_problem)?
@@ -212,7 +204,7 @@ impl Provider {
         if claims.subject.is_empty() || claims.subject.len() > 255 || claims.subject.contains('\0') {
             return Err(OidcError::Token("it names nobody"));
         }
-        // By the letter of the standard, what comes with an access token need not be in the token as well.
+        // OpenID Connect Core 5.4: with an access token, claims may be only in the userinfo response.
         if signed.email().is_none() && metadata.userinfo_endpoint().is_some() {
             self.fetch_user_info(&client, reply.access_token(), signed.subject(), &mut claims).await?;
         }
@@ -282,8 +274,7 @@ impl Provider {
         Ok(client.set_redirect_uri(redirect).set_auth_type(way))
     }
 
-    /// What the provider says of itself, asked for at most once an hour. Where it does not answer, what it said before is
-    /// good enough.
+    /// The metadata of the provider, requested at most once an hour. If that fails, the cached metadata is used.
     async fn metadata(&self) -> Result<Arc<CoreProviderMetadata>, OidcError> {
         let mut known = self.0.known.lock().await;
         let now = self.0.clock.now_us();
@@ -331,7 +322,7 @@ impl Provider {
         Ok(metadata)
     }
 
-    /// The same with the keys that the provider has now.
+    /// The metadata with the current keys of the provider.
     async fn refresh_keys(&self, old: &CoreProviderMetadata) -> Result<Arc<CoreProviderMetadata>, OidcError> {
         let keys =
             CoreJsonWebKeySet::fetch_async(old.jwks_uri(), &self.0.http).await.map_err(discovery_problem)?;
@@ -354,7 +345,7 @@ fn is_about_keys(error: &ClaimsVerificationError) -> bool {
     )
 }
 
-/// In our own words: the library's repeat what stands in the token.
+/// The library's messages contain values of the token, so they are not used.
 fn token_problem(error: ClaimsVerificationError) -> OidcError {
     use ClaimsVerificationError as E;
     OidcError::Token(match error {
@@ -403,7 +394,6 @@ fn exchange_problem(error: ExchangeError) -> OidcError {
     }
 }
 
-/// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 enum HttpError {
     #[error("no answer")]
@@ -412,7 +402,7 @@ enum HttpError {
     TooLong,
 }
 
-/// The HTTP client. It follows no redirect: what is sent is for the provider alone.
+/// Follows no redirect: a request contains secrets for the provider only.
 struct Http(reqwest::Client);
 
 impl Http {
@@ -424,7 +414,7 @@ impl Http {
             .connect_timeout(TIMEOUT)
             .timeout(TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
-            // Whether there is a proxy is the configuration's business, not the environment's.
+            // A proxy is set in the configuration, not by environment variables.
             .no_proxy()
             .build();
         client.map(Http).map_err(|_| OidcError::Misconfigured("no HTTPS client could be built"))

@@ -7,7 +7,7 @@ use store::{ConnectOptions, Store};
 use crate::{Error, app::App, data_lock::DataLock, schema, secrets::Sealer};
 
 impl App {
-    /// Opens the database of the configuration, makes it current and remembers from now on.
+    /// Opens the database and applies pending migrations.
     pub async fn with_store(self) -> Result<App, Error> {
         let mut app = self.with_store_as_it_is().await?;
         schema::migrate(&app).await?;
@@ -15,7 +15,7 @@ impl App {
         Ok(app)
     }
 
-    /// Opens the database of the configuration to read from it: creates no file, changes no table, and makes no key.
+    /// Opens the database read-only: creates no file, applies no migration, creates no key.
     pub async fn with_store_to_read(self) -> Result<App, Error> {
         if let Some(file) = self.config.sqlite_file().filter(|file| !file.exists()) {
             return Err(Error::Unavailable(format!(
@@ -28,18 +28,18 @@ impl App {
         Ok(app)
     }
 
-    /// Opens the database of the configuration, whatever its tables are, and changes nothing in it.
+    /// Opens the database with any schema version, without changing it.
     pub async fn with_store_to_look_at(self) -> Result<App, Error> {
         self.with_store_by(&ConnectOptions { look_only: true, ..ConnectOptions::default() }).await
     }
 
-    /// The same as [`App::with_store`], without making it current and without what seals: for those who look at the tables alone.
+    /// Opens the database without migrating it and without encryption keys, for commands that inspect the schema.
     pub async fn with_store_as_it_is(self) -> Result<App, Error> {
         self.with_store_by(&ConnectOptions::default()).await
     }
 
     async fn with_store_by(mut self, options: &ConnectOptions) -> Result<App, Error> {
-        // Before the file is opened, so that it is not put in another's place meanwhile.
+        // Locked before the file is opened, so that a restore cannot replace it meanwhile.
         if let Some(file) = self.config.sqlite_file() {
             let folder =
                 file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -1,4 +1,4 @@
-//! Pictures of diagrams.
+//! Rendering of diagrams as SVG and PNG.
 
 use blueprint::Element;
 #[cfg(feature = "mermaid")]
@@ -12,19 +12,18 @@ use super::Error;
 use crate::cpu_pool::Use;
 use crate::{app::App, pixel_budget::MEGAPIXELS};
 
-/// A form that is wanted of a picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Form {
-    /// Vector, as text that carries its fonts.
+    /// With embedded fonts.
     Svg,
-    /// Vector, for a page that has the fonts.
+    /// For a page that loads the fonts itself.
     SvgForPage,
-    /// Pixels, 1 to 4 for each unit.
+    /// Pixels per unit, 1 to 4.
     Png(f32),
 }
 
 impl Form {
-    /// The form of this name; `scale` is for pixels.
+    /// `scale` applies to PNG.
     pub fn parse(name: &str, scale: f32) -> Result<Self, Error> {
         if !(1.0..=4.0).contains(&scale) {
             return Err(Error::invalid("scale", format!("A scale of {scale} cannot be drawn; use 1 to 4.")));
@@ -42,7 +41,6 @@ impl Form {
         }
     }
 
-    /// Its media type.
     pub fn media_type(self) -> &'static str {
         match self {
             Form::Svg | Form::SvgForPage => "image/svg+xml",
@@ -51,30 +49,26 @@ impl Form {
     }
 }
 
-/// What is to be drawn.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// The Mermaid text.
     pub code: String,
     /// `light` or `dark`.
     pub theme: String,
-    /// Parts to mark with blueprint elements.
+    /// Elements to annotate in the picture.
     pub elements: Vec<Element>,
 }
 
-/// A finished picture.
 #[derive(Debug, Clone, Default)]
 pub struct Picture {
-    /// The file.
     pub bytes: Vec<u8>,
-    /// Pixels for each unit, of a PNG.
+    /// Pixels per unit of a PNG.
     pub scale: Option<f32>,
-    /// The scale is smaller than the one that was asked for, because the picture would have had too many pixels.
+    /// The scale is lower than requested, because of the pixel limit.
     pub reduced: bool,
 }
 
 impl Picture {
-    /// What to know about it, in a sentence.
+    /// A sentence about a reduced scale.
     pub fn note(&self) -> Option<String> {
         let scale = self.scale.filter(|_| self.reduced)?;
         Some(format!(
@@ -84,7 +78,7 @@ impl Picture {
     }
 }
 
-/// Draws a picture once, in each of these forms.
+/// Renders a diagram in each of the formats.
 #[cfg(feature = "mermaid")]
 pub async fn draw(app: &App, request: Request, forms: Vec<Form>) -> Result<Vec<Picture>, Error> {
     let theme = Theme::parse(&request.theme).ok_or_else(|| {
@@ -103,7 +97,7 @@ pub async fn draw(app: &App, request: Request, forms: Vec<Form>) -> Result<Vec<P
     let mut drawing = app.cpu.run(Use::Processor, size_bytes, deadline.clone(), lay_out).await??;
     let mut pictures = Vec::with_capacity(forms.len());
     for form in forms {
-        // Pixels are painted one picture after the other: all that are painted at once share the memory of the largest.
+        // Rasterized one after the other: concurrent pictures share one memory budget.
         let pixels = match form {
             Form::Png(scale) => Some(app.pixels.reserve(drawing.png_size(scale).pixels(), &deadline).await?),
             Form::Svg | Form::SvgForPage => None,
@@ -133,7 +127,7 @@ fn render(drawing: &Drawing, form: Form, deadline: &Deadline) -> Result<Picture,
     })
 }
 
-/// Draws a picture, in a build that can.
+/// Reports that this build cannot render.
 #[cfg(not(feature = "mermaid"))]
 pub async fn draw(_app: &App, _request: Request, _forms: Vec<Form>) -> Result<Vec<Picture>, Error> {
     Err(Error::Unavailable(
@@ -141,15 +135,11 @@ pub async fn draw(_app: &App, _request: Request, _forms: Vec<Form>) -> Result<Ve
     ))
 }
 
-/// Draws a picture in one form.
-///
-/// # Errors
-/// As [`draw`].
 pub async fn draw_one(app: &App, request: Request, form: Form) -> Result<Picture, Error> {
     Ok(draw(app, request, vec![form]).await?.pop().unwrap_or_default())
 }
 
-/// Which part of the picture shows which element.
+/// Links between the elements and the parts of the picture.
 #[cfg(feature = "mermaid")]
 fn marks(elements: &[Element]) -> Vec<Mark> {
     use blueprint::ElementKind;
@@ -168,7 +158,7 @@ fn marks(elements: &[Element]) -> Vec<Mark> {
                 Part::Row { node: element.mermaid_id.clone(), index: *index - 1, method }
             }
             ElementKind::Relationship | ElementKind::Link | ElementKind::Edge => {
-                // `from to n`, as the compiler writes it.
+                // The id of a relationship, `from to n`.
                 let mut words = element.mermaid_id.split(' ');
                 let (Some(from), Some(to), Some(nth)) =
                     (words.next(), words.next(), words.next().and_then(|n| n.parse().ok()))

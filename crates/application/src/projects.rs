@@ -1,4 +1,4 @@
-//! Projects: what people work in together.
+//! Projects and their audit events.
 
 use serde_json::json;
 use store::{AuditEvent, AuditOf, Project, ProjectId, Role};
@@ -14,16 +14,13 @@ use super::{
 };
 use crate::app::App;
 
-/// A project and what the caller is in it.
 #[derive(Debug, Clone)]
 pub struct Mine {
-    /// The project.
     pub project: Project,
-    /// What the caller is in it.
     pub role: Role,
 }
 
-/// The projects that the caller may enter.
+/// The projects of which the caller is a member.
 pub async fn list_projects(app: &App, caller: &Caller, listing: &Listing) -> Result<Page<Mine>, Error> {
     caller.may(Scope::Read)?;
     let request = listing.request()?;
@@ -37,7 +34,7 @@ pub async fn list_projects(app: &App, caller: &Caller, listing: &Listing) -> Res
     })
 }
 
-/// The projects that the caller may write into; none where nothing is kept.
+/// The projects that the caller may edit; empty without a database.
 pub async fn list_writable(app: &App, caller: &Caller) -> Result<Vec<Project>, Error> {
     if app.store.is_none() {
         return Ok(Vec::new());
@@ -49,7 +46,7 @@ pub async fn list_writable(app: &App, caller: &Caller) -> Result<Vec<Project>, E
     Ok(writable.map(|mine| mine.project).collect())
 }
 
-/// Makes a project, whose owner the caller is.
+/// Creates a project owned by the caller.
 pub async fn create_project(app: &App, caller: &Caller, name: &str) -> Result<Mine, Error> {
     caller.may(Scope::Write)?;
     if caller.person().is_none() && !caller.is_local() {
@@ -62,22 +59,18 @@ pub async fn create_project(app: &App, caller: &Caller, name: &str) -> Result<Mi
     Ok(Mine { project, role: Role::Owner })
 }
 
-/// One project.
 pub async fn find_project(app: &App, caller: &Caller, id: &str) -> Result<Mine, Error> {
     let access = authorize_project(app, caller, &project_id(id)?, Role::Viewer).await?;
     Ok(Mine { project: access.project, role: access.role })
 }
 
-/// What may be changed of a project.
 #[derive(Debug, Clone, Default)]
 pub struct ProjectChanges {
-    /// What it is called.
     pub name: Option<String>,
-    /// It is put away.
     pub archived: Option<bool>,
 }
 
-/// Changes a project, if its revision is still the one that the caller has seen.
+/// Updates a project, if the revision matches.
 pub async fn update_project(
     app: &App,
     caller: &Caller,
@@ -107,7 +100,7 @@ pub async fn update_project(
     .await
 }
 
-/// The project that something goes into for which the caller named none: the one they own longest.
+/// The project of a request without one: the oldest project that the caller owns.
 pub(super) async fn default_project(app: &App, caller: &Caller) -> Result<ProjectId, Error> {
     let Some(user) = caller.user_id() else {
         return if caller.is_local() {
@@ -126,7 +119,7 @@ pub(super) async fn default_project(app: &App, caller: &Caller) -> Result<Projec
     }
 }
 
-/// What happened in a project, of what is asked for.
+/// Filtered audit events of a project.
 pub async fn list_project_events(
     app: &App,
     caller: &Caller,
@@ -139,7 +132,7 @@ pub async fn list_project_events(
     Ok(store(app)?.list_audit_events(of, &asked.read()?, &listing.request()?).await?.into())
 }
 
-/// What happened on the server, of what is asked for.
+/// Filtered audit events of the server.
 pub async fn list_events(
     app: &App,
     caller: &Caller,

@@ -1,7 +1,7 @@
-//! Keys of vendors that people and projects bring along: sealed at once, never shown, opened only to ask a model.
+//! Provider keys of users and projects: encrypted at rest, never shown, decrypted only to ask a model.
 //!
-//! A key is sealed with a data key, and that with the key of the installation (SECRET_KEY), so that the latter can be
-//! replaced while the server runs (`encryption.rs`).
+//! Keys are encrypted with a data key, which is encrypted with the installation key (SECRET_KEY), so that SECRET_KEY
+//! can be rotated while servers run (`encryption.rs`).
 
 use llm::{ProviderId, SecretString};
 use secrecy::ExposeSecret;
@@ -17,23 +17,18 @@ use super::{
 use crate::app::App;
 use config::provider_names;
 
-/// Whose key.
 #[derive(Debug, Clone)]
 pub enum Owner {
-    /// The caller's.
     Me,
-    /// That of a project.
     Project(String),
 }
 
 /// A key as its owners see it.
 #[derive(Debug, Clone)]
 pub struct Listed {
-    /// The vendor.
     pub provider: String,
-    /// Its last characters.
+    /// The last characters of the key.
     pub hint: String,
-    /// When it was brought.
     pub created_at: store::TimeUs,
 }
 
@@ -86,7 +81,7 @@ fn context(id: &ProviderKeyId) -> String {
     format!("provider key {id}")
 }
 
-/// The keys of the caller or of a project, without the keys.
+/// Stored keys of the caller or a project, without the secrets.
 pub async fn list_keys(app: &App, caller: &Caller, owner: &Owner) -> Result<Vec<Listed>, Error> {
     let access = authorize_owner(app, caller, owner, Role::Editor).await?;
     let keys = store(app)?.list_provider_keys(access.as_ref()).await?;
@@ -98,7 +93,7 @@ pub async fn list_keys(app: &App, caller: &Caller, owner: &Owner) -> Result<Vec<
     Ok(listed.collect())
 }
 
-/// Keeps a key in place of the one before.
+/// Stores a key in place of the previous one.
 pub async fn set_key(
     app: &App,
     caller: &Caller,
@@ -127,7 +122,7 @@ pub async fn set_key(
         },
         provider: provider.name().to_owned(),
         data_key_id,
-        // Four characters of a long key help nobody who guesses.
+        // Four characters of a long key do not help to guess it.
         hint: text.chars().skip(text.len().saturating_sub(4).max(4)).collect(),
         created_at: app.clock.now_us(),
     };
@@ -136,7 +131,6 @@ pub async fn set_key(
     Ok(store(app)?.set_provider_key(&kept, &event).await?)
 }
 
-/// Forgets a key.
 pub async fn delete_key(app: &App, caller: &Caller, owner: &Owner, provider: &str) -> Result<(), Error> {
     let access = authorize_owner(app, caller, owner, Role::Owner).await?;
     let provider = parse_provider(provider).map_err(|_| Error::NotFound("key"))?;
@@ -146,18 +140,16 @@ pub async fn delete_key(app: &App, caller: &Caller, owner: &Owner, provider: &st
     Ok(store(app)?.delete_provider_key(access.as_ref(), provider.name(), &event).await?)
 }
 
-/// A key that somebody keeps here, opened.
+/// A decrypted key.
 pub(super) struct ResolvedKey {
-    /// Its vendor.
     pub(super) provider: ProviderId,
-    /// The key.
     pub(super) key: SecretString,
-    /// It is the caller's, not the project's.
+    /// It belongs to the caller, not to the project.
     pub(super) own: bool,
 }
 
-/// The key that pays for a question of the caller in a project, and its vendor: the caller's own before the project's;
-/// of several, that of the vendor who is asked, or else the first.
+/// The key for a question of the caller in a project: the caller's own before the project's; of several, that of the
+/// requested provider, or else the first.
 pub(super) async fn find_key(
     app: &App,
     caller: &Caller,
@@ -194,7 +186,7 @@ async fn open(app: &App, key: &ProviderKey) -> Result<String, Error> {
     })
 }
 
-/// Seals all keys with this data key; returns how many were sealed with another one.
+/// Re-encrypts all keys with this data key; returns how many had another one.
 pub(crate) async fn reseal(app: &App, id: &DataKeyId, sealer: &Sealer) -> Result<u64, Error> {
     let store = store(app)?;
     let mut resealed = 0;
@@ -212,7 +204,7 @@ pub(crate) async fn reseal(app: &App, id: &DataKeyId, sealer: &Sealer) -> Result
     }
 }
 
-/// For some keys that are not sealed with this data key, whether each can be opened.
+/// For some keys encrypted with another data key, whether each can be decrypted.
 pub(crate) async fn list_readable(app: &App, but: &DataKeyId) -> Result<Vec<bool>, Error> {
     let mut readable = Vec::new();
     for key in store(app)?.list_keys_sealed_otherwise(but).await? {

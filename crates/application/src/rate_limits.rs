@@ -1,5 +1,4 @@
-//! How often somebody may call: each token, each person and each network address, for all processes together where they share
-//! a Redis, else in this one.
+//! Rate limits by token, user and network, shared by all processes through Redis if configured, else in memory.
 
 use std::sync::Arc;
 
@@ -13,16 +12,12 @@ use crate::{
     shared_memory::SharedMemory,
 };
 
-/// Whose calls are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose<'a> {
-    /// One token of somebody.
     Token(&'a TokenId),
-    /// Somebody, by whatever they call.
     User(&'a UserId),
-    /// Everyone in a network.
     Address(&'a Network),
-    /// One token of the setting `mcp.token`, by its hash.
+    /// A token of the setting `mcp.token`, by its hash.
     McpToken(&'a str),
 }
 
@@ -37,7 +32,6 @@ impl Whose<'_> {
     }
 }
 
-/// Counts calls.
 pub struct Limiter {
     user: Quota,
     token: Quota,
@@ -49,7 +43,6 @@ pub struct Limiter {
 }
 
 impl Limiter {
-    /// With the limits of the configuration.
     pub fn new(app: &App) -> Arc<Self> {
         let limits = &app.config.limits;
         Arc::new(Limiter {
@@ -63,7 +56,7 @@ impl Limiter {
         })
     }
 
-    /// Counts a request of somebody, or of a stranger, from this address. In how many seconds they may call again, if not now.
+    /// Counts a request; returns the seconds to wait if it is over a limit.
     pub async fn count_request(&self, caller: Option<&Caller>, address: &Network) -> Option<u64> {
         if caller.is_some_and(Caller::is_local) {
             return None;
@@ -74,14 +67,14 @@ impl Limiter {
         self.count(&whose).await
     }
 
-    /// Counts a call against each of these, or against none and says in how many seconds there may be another.
+    /// Counts a call against all of these limits, or against none; returns the seconds to wait if it is over one.
     pub async fn count(&self, whose: &[Whose<'_>]) -> Option<u64> {
         let counted: Vec<Counted> = whose.iter().map(|whose| self.counted(*whose)).collect();
         let shared = match &self.shared {
             Some(shared) => shared.count(&counted).await.ok(),
             None => None,
         };
-        // Counted here too, so that nobody gets a second share when Redis goes away.
+        // Also counted in memory, so that an outage of Redis does not reset the limits.
         let answer = match shared {
             Some(Err(wait)) => Err(wait),
             Some(Ok(())) => {

@@ -1,26 +1,24 @@
-//! What is known about rules and kinds, as people and agents read it.
+//! Reference texts about rules and diagram kinds, for users and agents.
 
 use std::fmt::Write as _;
 
-/// What a code means.
+/// Documentation of a rule.
 #[derive(Debug, Clone)]
 pub struct Explained {
-    /// Its code.
     pub code: &'static str,
-    /// Its name.
     pub name: &'static str,
-    /// What it finds, why that is wrong, an example and the repair, as Markdown.
+    /// What the rule finds, why, an example and the repair, as Markdown.
     pub text: String,
 }
 
 impl Explained {
-    /// With its title, as one page.
+    /// The documentation as one page.
     pub fn markdown(&self) -> String {
         format!("# {} {}\n\n{}\n", self.code, self.name, self.text)
     }
 }
 
-/// What the code (or name) of a finding means, if there is one.
+/// Finds a rule by code or name.
 pub fn explain(code: &str) -> Option<Explained> {
     if let Some(rule) = mermend::explain(code) {
         return Some(Explained { code: rule.code, name: rule.name, text: rule.docs() });
@@ -30,12 +28,12 @@ pub fn explain(code: &str) -> Option<Explained> {
     Some(Explained { code: row.code, name: row.name, text: row.doc.trim().to_owned() })
 }
 
-/// Every code of a finding.
+/// Codes of all rules.
 pub fn codes() -> Vec<&'static str> {
     mermend::RULES.iter().map(|rule| rule.code).chain(blueprint::LINTS.iter().map(|row| row.code)).collect()
 }
 
-/// Every code with one line about it, as Markdown.
+/// All rules with their summaries, as Markdown.
 pub fn rule_index() -> String {
     let mut out = String::from("# Rules\n\n");
     for explained in codes().into_iter().filter_map(explain) {
@@ -46,7 +44,7 @@ pub fn rule_index() -> String {
     out
 }
 
-/// Names of all kinds of diagrams; `use_case` and `activity` stand for what is drawn of them.
+/// Names of all diagram kinds, including `use_case` and `activity`.
 pub fn kind_names() -> Vec<&'static str> {
     let drafted = blueprint::KINDS.iter().map(|row| row.id);
     let all = mermend::kinds::KINDS.iter().map(|kind| kind.id);
@@ -59,7 +57,7 @@ pub fn kind_names() -> Vec<&'static str> {
     names
 }
 
-/// Every kind with what it begins with, as Markdown.
+/// All diagram kinds with their headers, as Markdown.
 pub fn kind_index() -> String {
     let mut out = String::from("# Kinds of diagrams\n\n## Drafted from requirements\n\n");
     for row in blueprint::KINDS {
@@ -72,7 +70,7 @@ pub fn kind_index() -> String {
     out
 }
 
-/// How a kind is written: its first word, a sample, what makes a good one and what goes wrong, as Markdown.
+/// Syntax of a diagram kind: header, sample, advice and common errors, as Markdown.
 pub fn syntax_card(kind: &str) -> Option<String> {
     let kind = kind.trim().to_ascii_lowercase();
     if let Some(row) =

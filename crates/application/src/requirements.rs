@@ -1,4 +1,4 @@
-//! Requirements, where they come from, and the links from them to elements of diagrams.
+//! Requirements, their import and their trace links to diagram elements.
 
 use serde_json::json;
 use store::{Diagram, Requirement, RequirementId, RequirementVersion, Role, TraceLink, TraceLinkId};
@@ -15,9 +15,8 @@ use super::{
 };
 use crate::app::App;
 
-/// The longest requirement.
 const MAX_CHARS: usize = 5_000;
-/// So many are imported at once.
+/// Most requirements of one import.
 const MAX_IMPORTED: usize = 1_000;
 const MAX_ELEMENT_CHARS: usize = 200;
 
@@ -45,8 +44,8 @@ async fn authorize_requirement(
     Ok((found, access))
 }
 
-/// The requirements of a project, of those that are asked for. With words to look for, a page may have fewer than asked
-/// for although there are more.
+/// Filtered requirements of a project. With a search text, a page may have fewer items than the limit although more
+/// follow.
 pub async fn list_requirements(
     app: &App,
     caller: &Caller,
@@ -59,7 +58,7 @@ pub async fn list_requirements(
     Ok(store(app)?.list_requirements(&access.project.id, &filter, &request).await?.into())
 }
 
-/// Writes requirements, all or none.
+/// Creates requirements, all or none.
 pub async fn create_requirements(
     app: &App,
     caller: &Caller,
@@ -86,7 +85,7 @@ pub async fn create_requirements(
     Ok(store(app)?.create_requirements(&id, &new, caller.user_id(), &event).await?)
 }
 
-/// Writes the requirements of a document, all or none.
+/// Creates the requirements of a document, all or none.
 pub async fn import_requirements(
     app: &App,
     caller: &Caller,
@@ -94,7 +93,7 @@ pub async fn import_requirements(
     form: &'static Form,
     content: String,
 ) -> Result<Vec<Requirement>, Error> {
-    // Asked first, so that nobody learns anything about a project from what its answers say of a document.
+    // Authorized first, so that errors of the document disclose nothing about the project.
     authorize_project(app, caller, &project_id(project)?, Role::Editor).await?;
     let texts = form.read(content).await?;
     if texts.is_empty() {
@@ -115,12 +114,10 @@ pub async fn import_requirements(
     create_requirements(app, caller, project, &texts).await
 }
 
-/// A requirement.
 pub async fn find_requirement(app: &App, caller: &Caller, id: &str) -> Result<Requirement, Error> {
     Ok(authorize_requirement(app, caller, id, Role::Viewer).await?.0)
 }
 
-/// The versions of a requirement, newest first.
 pub async fn list_requirement_versions(
     app: &App,
     caller: &Caller,
@@ -130,16 +127,14 @@ pub async fn list_requirement_versions(
     Ok(store(app)?.list_requirement_versions(&found.id).await?)
 }
 
-/// What may be changed of a requirement.
 #[derive(Debug, Clone, Default)]
 pub struct RequirementChanges {
-    /// Other words: a new version.
+    /// A changed text creates a new version.
     pub text: Option<String>,
-    /// It does not count any more.
     pub archived: Option<bool>,
 }
 
-/// Changes a requirement, if it is still the one that the caller has seen.
+/// Updates a requirement, if the revision matches.
 pub async fn update_requirement(
     app: &App,
     caller: &Caller,
@@ -179,7 +174,7 @@ pub async fn update_requirement(
     .await
 }
 
-/// The links of a diagram, of those that are asked for.
+/// Filtered trace links of a diagram.
 pub async fn list_trace_links(
     app: &App,
     caller: &Caller,
@@ -191,7 +186,7 @@ pub async fn list_trace_links(
     Ok(store(app)?.list_trace_links(&diagram.id, &asked.read()?, &listing.request()?).await?.into())
 }
 
-/// Links an element of a diagram to a requirement, both as they are now.
+/// Links an element of a diagram to a requirement, at their current versions.
 pub async fn create_trace_link(
     app: &App,
     caller: &Caller,
@@ -250,7 +245,7 @@ async fn authorize_trace_link(
     Ok((link, access))
 }
 
-/// The caller has looked at both sides as they are now, and they fit.
+/// Confirms a trace link for the current versions of both sides.
 pub async fn confirm_trace_link(app: &App, caller: &Caller, id: &str) -> Result<TraceLink, Error> {
     let (link, access) = authorize_trace_link(app, caller, id, Role::Reviewer).await?;
     let event = caller.audit_event(
@@ -263,7 +258,6 @@ pub async fn confirm_trace_link(app: &App, caller: &Caller, id: &str) -> Result<
     Ok(store(app)?.confirm_trace_link(&link.id, &event).await?)
 }
 
-/// Takes a link away.
 pub async fn delete_trace_link(app: &App, caller: &Caller, id: &str) -> Result<(), Error> {
     let (link, access) = authorize_trace_link(app, caller, id, Role::Editor).await?;
     let event = caller.audit_event(

@@ -1,4 +1,4 @@
-//! What people think of diagrams: comments, approvals, baselines; and what words mean: the glossary.
+//! Comments, approvals and baselines of diagrams, and the glossary of a project.
 
 use serde_json::json;
 use store::{
@@ -33,7 +33,7 @@ fn parse_text(path: &str, text: &str, most: usize) -> Result<String, Error> {
     Ok(text)
 }
 
-/// The comments of a diagram, of those that are asked for.
+/// Filtered comments of a diagram.
 pub async fn list_comments(
     app: &App,
     caller: &Caller,
@@ -45,7 +45,7 @@ pub async fn list_comments(
     Ok(store(app)?.list_comments(&diagram.id, &asked.read()?, &listing.request()?).await?.into())
 }
 
-/// Says something of a diagram, or of one element of it.
+/// Creates a comment on a diagram or one of its elements.
 pub async fn create_comment(
     app: &App,
     caller: &Caller,
@@ -77,7 +77,7 @@ pub async fn create_comment(
     Ok(comment)
 }
 
-/// Says that a comment is dealt with, or not after all.
+/// Resolves or reopens a comment.
 pub async fn resolve_comment(app: &App, caller: &Caller, id: &str, resolved: bool) -> Result<Comment, Error> {
     let id = CommentId::parse(id).map_err(|_| Error::NotFound("comment"))?;
     let found = store(app)?.find_comment(&id).await?;
@@ -89,7 +89,7 @@ pub async fn resolve_comment(app: &App, caller: &Caller, id: &str, resolved: boo
     Ok(store(app)?.resolve_comment(&id, by, &event).await?)
 }
 
-/// The decisions about a version.
+/// The approvals and rejections of a version.
 pub async fn list_approvals(
     app: &App,
     caller: &Caller,
@@ -103,8 +103,8 @@ pub async fn list_approvals(
     Ok(store.list_approvals(&diagram.id, i64::from(version), &listing.request()?).await?.into())
 }
 
-/// Approves or rejects a version. Whoever decides again is taken at their last word. What Mermaid does not accept cannot
-/// be approved.
+/// Approves or rejects a version. A second decision of the same user replaces the first. A version that Mermaid does
+/// not accept cannot be approved.
 pub async fn create_approval(
     app: &App,
     caller: &Caller,
@@ -146,7 +146,6 @@ pub async fn create_approval(
     Ok(approval)
 }
 
-/// The baselines of a project.
 pub async fn list_baselines(
     app: &App,
     caller: &Caller,
@@ -157,7 +156,7 @@ pub async fn list_baselines(
     Ok(store(app)?.list_baselines(&access.project.id, &listing.request()?).await?.into())
 }
 
-/// Remembers the newest version of everything in a project that counts.
+/// Creates a baseline of the newest versions of all diagrams and requirements that are not archived.
 pub async fn create_baseline(
     app: &App,
     caller: &Caller,
@@ -184,7 +183,7 @@ pub async fn create_baseline(
     Ok(store.find_baseline(&baseline.id).await?)
 }
 
-/// A baseline and everything in it.
+/// A baseline and its items.
 pub async fn find_baseline(
     app: &App,
     caller: &Caller,
@@ -196,7 +195,7 @@ pub async fn find_baseline(
     Ok(found)
 }
 
-/// The words of a project and what they mean.
+/// The glossary terms of a project.
 pub async fn list_terms(
     app: &App,
     caller: &Caller,
@@ -207,7 +206,6 @@ pub async fn list_terms(
     Ok(store(app)?.list_terms(&access.project.id, &listing.request()?).await?.into())
 }
 
-/// Says what a word means.
 pub async fn create_term(
     app: &App,
     caller: &Caller,
@@ -250,7 +248,7 @@ async fn authorize_term(app: &App, caller: &Caller, id: &str) -> Result<(Term, P
     Ok((found, access))
 }
 
-/// Changes a word or what it means, if it is still the one that the caller has seen.
+/// Updates a term, if the revision matches.
 pub async fn update_term(
     app: &App,
     caller: &Caller,
@@ -279,7 +277,6 @@ pub async fn update_term(
     .await
 }
 
-/// Takes a word away.
 pub async fn delete_term(app: &App, caller: &Caller, id: &str) -> Result<(), Error> {
     let (term, access) = authorize_term(app, caller, id).await?;
     let event =

@@ -1,9 +1,8 @@
-//! Requests to addresses that people typed in: where webhooks are told. The one way out to the network besides vendors of models
-//! and the server that checks.
+//! HTTP client for addresses from user input (webhooks).
 //!
-//! An address that people type in must not lead into our own network, also not by a name that changes what it means between
-//! two looks: names are resolved here and only public addresses are connected to. No redirect is followed, no proxy is used, and no
-//! answer is read.
+//! It must not reach the server's own network, also not through a name that resolves differently later (DNS
+//! rebinding): names are resolved here, and only public addresses are connected to. It follows no redirect, uses no
+//! proxy and reads no response body.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -19,30 +18,28 @@ use reqwest::{
 use crate::network::is_public;
 use config::Webhooks;
 
-/// The way to addresses that people typed in. Cheap to clone.
+/// Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Outbound {
     client: Client,
-    /// Our own network is allowed too.
+    /// Private addresses are allowed, by configuration.
     private: bool,
 }
 
-/// Why nobody was told; safe to show and to keep.
+/// Safe to show and to store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OutboundError {
-    /// The address leads into our own network.
+    /// The address is private.
     #[error("the address leads into the server's own network")]
     Private,
-    /// No connection, or it broke.
     #[error("the address cannot be reached")]
     Unreachable,
-    /// It took too long.
     #[error("there was no answer in time")]
     TimedOut,
 }
 
 impl OutboundError {
-    /// In a word, for those who count.
+    /// Label for metrics.
     pub(crate) fn word(self) -> &'static str {
         match self {
             OutboundError::Private => "private",
@@ -53,7 +50,6 @@ impl OutboundError {
 }
 
 impl Outbound {
-    /// The way that the configuration allows.
     pub fn new(settings: &Webhooks) -> Result<Self, String> {
         let mut client = Client::builder()
             .tls_backend_preconfigured(llm::tls_config().map_err(|_| "TLS cannot be set up".to_owned())?)
@@ -61,7 +57,7 @@ impl Outbound {
             .timeout(Duration::from_secs(settings.timeout_s))
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
-            // Who is told is rarely told twice in a row, and an address may have moved.
+            // A connection is rarely reused, and the name may resolve differently.
             .pool_max_idle_per_host(0);
         if !settings.allow_private {
             client = client.dns_resolver(Arc::new(PublicResolver));
@@ -70,7 +66,7 @@ impl Outbound {
         Ok(Outbound { client, private: settings.allow_private })
     }
 
-    /// Why an address cannot be one, in words for whoever typed it in; none if it can.
+    /// Validates an address; the error is a message for the user.
     pub fn refuse(&self, text: &str) -> Result<Url, &'static str> {
         let url = Url::parse(text)
             .map_err(|_| "This is no address. Write one such as https://example.com/hook.")?;
@@ -86,7 +82,7 @@ impl Outbound {
         Ok(url)
     }
 
-    /// Posts JSON, and says which status came back.
+    /// Posts JSON and returns the status.
     pub async fn post(
         &self,
         url: &Url,
@@ -109,9 +105,9 @@ impl Outbound {
     }
 }
 
-/// Whether the address names a machine of our own network by number, or by a name that only such networks have.
+/// Whether the host is a private IP address, or a name that is used only in private networks.
 fn is_private_host(url: &Url) -> bool {
-    // Brackets stand around IPv6.
+    // An IPv6 address is in brackets.
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).trim_end_matches('.');
     match host.parse::<IpAddr>() {
         Ok(address) => !is_public(address),
@@ -133,7 +129,7 @@ fn is_private(error: &reqwest::Error) -> bool {
     false
 }
 
-/// Resolves names to public addresses only.
+/// DNS resolver that returns only public addresses.
 struct PublicResolver;
 
 impl Resolve for PublicResolver {

@@ -1,14 +1,13 @@
-//! The tables of the database: what would change, and changing it.
+//! Schema of the database: pending and applied migrations.
 
 use super::{Error, access::store};
 use crate::app::App;
 
-/// What the database lacks.
 pub async fn list_pending(app: &App) -> Result<Vec<&'static str>, Error> {
     Ok(store(app)?.check_schema().await?.pending)
 }
 
-/// Sees that the tables are those of this program, and changes nothing.
+/// Checks that the schema is current, without changing it.
 pub async fn require_current(app: &App) -> Result<(), Error> {
     let state = store(app)?.check_schema().await?;
     if state.is_current() {
@@ -26,18 +25,17 @@ pub async fn require_current(app: &App) -> Result<(), Error> {
     )))
 }
 
-/// Every step there is, for a database that does not exist yet.
+/// All migrations, for a database that does not exist yet.
 pub fn list_all() -> Vec<&'static str> {
     store::Store::migrations()
 }
 
-/// Applies what is pending, all of it or nothing. Of several processes, one does it and the others wait.
+/// Applies pending migrations in one transaction. Of several processes, one does it and the others wait.
 pub async fn migrate(app: &App) -> Result<Vec<&'static str>, Error> {
     Ok(store(app)?.migrate(app.clock.now_us()).await?.applied)
 }
 
-/// Copies everything that one product keeps into another one, which keeps nothing yet; all of it or nothing. Says how
-/// many rows of which table.
+/// Copies all data into an empty database in one transaction; returns the number of rows by table.
 pub async fn copy(from: &App, to: &App) -> Result<Vec<(&'static str, u64)>, Error> {
     Ok(store(from)?.copy_into(store(to)?).await?.rows)
 }

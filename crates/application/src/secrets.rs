@@ -1,4 +1,4 @@
-//! Secrets: made from the system's randomness, compared by hash, and sealed where they have to be read again.
+//! Generation, hashing and encryption of secrets.
 
 use std::{
     fs,
@@ -20,17 +20,17 @@ use super::Error;
 use crate::private_files;
 use config::{Config, words};
 
-/// 32 random bytes as 43 letters.
+/// 32 random bytes in base64 (43 characters).
 pub fn new_secret() -> Result<String, Error> {
     Ok(URL_SAFE_NO_PAD.encode(random::<32>()?))
 }
 
-/// What is kept of a secret. Secrets of 32 random bytes need no salt and no slow hash.
+/// Stored hash of a secret. A random secret of 32 bytes needs no salt and no slow hash.
 pub fn hash(secret: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(secret.as_bytes()))
 }
 
-/// A hash of several texts, of which none can pass for a part of another.
+/// Hash of several texts, unambiguous about their boundaries.
 pub(super) fn hash_all(parts: &[&[u8]]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
@@ -48,8 +48,7 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N], Error> {
     Ok(bytes)
 }
 
-/// Seals what must be read again. The sealed text says in which context it may be opened, so that it cannot be moved
-/// from one row to another.
+/// Encrypts stored secrets. The context is authenticated, so a ciphertext cannot be moved to another row.
 #[derive(Clone)]
 pub struct Sealer(Arc<Vec<LessSafeKey>>);
 
@@ -60,11 +59,11 @@ impl std::fmt::Debug for Sealer {
 }
 
 impl Sealer {
-    /// A sealer whose keys are made from the secrets in a list separated by commas: the first seals, each of them opens.
+    /// Keys from a comma-separated list of secrets: the first encrypts, all of them decrypt.
     pub fn new(secrets: &str) -> Result<Self, Error> {
         let keys: Result<Vec<LessSafeKey>, Error> = words(secrets)
             .map(|secret| {
-                // Told apart from every other use of the same secret.
+                // Domain separation from other uses of the secret.
                 let key =
                     Sha256::new().chain_update(b"ba-copilot sealing key\0").chain_update(secret).finalize();
                 aead_key(&key)
@@ -73,8 +72,7 @@ impl Sealer {
         Ok(Sealer(Arc::new(keys?)))
     }
 
-    /// A sealer with the key of the configuration, or, where none is set, with one that is made once and kept in the data
-    /// folder, for its owner alone.
+    /// The key of the configuration, or one that is generated in the data folder.
     pub fn of(config: &Config) -> Result<Self, Error> {
         match config.secrets.secret_key.expose_secret() {
             "" => Self::new(&load_or_create_key(&config.data.dir)?),
@@ -82,12 +80,11 @@ impl Sealer {
         }
     }
 
-    /// A sealer with this key of 32 bytes.
     pub(super) fn from_key(key: &[u8]) -> Result<Self, Error> {
         Ok(Sealer(Arc::new(vec![aead_key(key)?])))
     }
 
-    /// The sealed form: nonce and ciphertext.
+    /// Returns nonce and ciphertext.
     pub fn seal(&self, context: &str, plain: &[u8]) -> Result<String, Error> {
         let nonce = random::<NONCE_LEN>()?;
         let mut bytes = plain.to_vec();
@@ -97,7 +94,7 @@ impl Sealer {
         Ok(URL_SAFE_NO_PAD.encode([nonce.as_slice(), &bytes].concat()))
     }
 
-    /// What was sealed; none if it was sealed with another key or for another context, or was changed.
+    /// `None` for another key, another context or a changed ciphertext.
     pub fn open(&self, context: &str, sealed: &str) -> Option<Vec<u8>> {
         let bytes = URL_SAFE_NO_PAD.decode(sealed).ok()?;
         let (nonce, sealed) = bytes.split_at_checked(NONCE_LEN)?;
@@ -110,18 +107,17 @@ impl Sealer {
     }
 }
 
-/// Names things for processes that share a memory, so that nobody who looks into it can tell what a name stands for, not
-/// even by trying all that it may be: SECRET_KEY goes into it, where one is set.
+/// Derives names for data in Redis from SECRET_KEY, so that a reader of Redis cannot find out what a name stands for,
+/// not even by guessing.
 pub(super) struct Namer(hmac::Key);
 
 impl Namer {
-    /// Names of this purpose.
     pub(super) fn new(config: &Config, purpose: &str) -> Self {
         let key = config.shared_key(&format!("ba-copilot names of {purpose}")).unwrap_or_default();
         Namer(hmac::Key::new(hmac::HMAC_SHA256, &key))
     }
 
-    /// The name of what these parts say; other parts have another name.
+    /// The name of these parts, unambiguous about their boundaries.
     pub(super) fn name(&self, parts: &[&str]) -> String {
         let mut signing = hmac::Context::with_key(&self.0);
         for part in parts {
@@ -138,7 +134,7 @@ fn aead_key(key: &[u8]) -> Result<LessSafeKey, Error> {
     Ok(LessSafeKey::new(key))
 }
 
-/// The key in the data folder. Of several processes that start at once, one makes it.
+/// The key file in the data folder. Of several processes that start at once, one creates it.
 fn load_or_create_key(folder: &Path) -> Result<String, Error> {
     let path = folder.join("secret.key");
     let problem = |error: std::io::Error| {
@@ -148,7 +144,7 @@ fn load_or_create_key(folder: &Path) -> Result<String, Error> {
         ))
     };
     private_files::create_folder(folder).map_err(problem)?;
-    // Written under another name first, so that nobody reads half of it.
+    // Written to a temporary file first, so that no process reads a partial key.
     let draft = folder.join(format!("secret.key.{}", new_secret()?));
     if !path.exists() {
         let mut file = private_files::create_file(&draft).map_err(problem)?;

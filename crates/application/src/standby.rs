@@ -1,30 +1,28 @@
-//! Whether a process serves, or stands by: it runs beside the one that serves, can be looked at, and takes no work.
+//! Standby mode: a process runs beside the serving one, answers health checks, and takes no work.
 //!
-//! It stands by for as long as a file is there. A file and not a signal: a process that is started again, for whatever reason, is
-//! then what it was before. Never writes that file; whoever deploys does.
+//! Standby lasts while a marker file exists. It is a file, not a signal, so that a restarted process keeps its mode.
+//! Only deployment tools write the file.
 
 use std::{path::PathBuf, time::Duration};
 
 use tokio::{sync::watch, time::sleep};
 
-/// How often it is looked whether the file is there.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Whether this process stands by.
 #[derive(Debug, Clone)]
 pub struct Standby {
     on: watch::Receiver<bool>,
 }
 
 impl Default for Standby {
-    /// Never.
+    /// Not on standby.
     fn default() -> Self {
         Standby { on: watch::channel(false).1 }
     }
 }
 
 impl Standby {
-    /// While `file` is there, which is looked at until the process ends; never, if it is not named.
+    /// On standby while `file` exists; polls the file until the process ends.
     pub fn while_there(file: PathBuf) -> Self {
         if file.as_os_str().is_empty() {
             return Standby::default();
@@ -36,7 +34,7 @@ impl Standby {
         tokio::spawn(async move {
             while !sender.is_closed() {
                 sleep(POLL_INTERVAL).await;
-                // What cannot be looked at stays as it was: a folder that is away for a moment changes nothing.
+                // An error keeps the state: an unavailable folder changes nothing.
                 let Ok(is_there) = tokio::fs::try_exists(&file).await else { continue };
                 let changed = sender.send_if_modified(|was| std::mem::replace(was, is_there) != is_there);
                 match (changed, is_there) {
@@ -49,24 +47,23 @@ impl Standby {
         Standby { on }
     }
 
-    /// Whether it stands by now.
     pub fn is_on(&self) -> bool {
         *self.on.borrow()
     }
 
-    /// Returns when it does not stand by, which may be at once.
+    /// Waits until the process is not on standby.
     pub async fn over(&mut self) {
         self.becomes(false).await;
     }
 
-    /// Returns when it stands by, which may be at once.
+    /// Waits until the process is on standby.
     pub async fn begun(&mut self) {
         self.becomes(true).await;
     }
 
     async fn becomes(&mut self, wanted: bool) {
         if self.on.wait_for(|on| *on == wanted).await.is_err() {
-            // Nobody looks any more, so it stays as it is.
+            // The watcher has ended, so the state does not change any more.
             std::future::pending::<()>().await;
         }
     }

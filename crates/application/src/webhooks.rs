@@ -1,8 +1,7 @@
-//! Webhooks: other systems are told of what happens in a project, signed as the Standard Webhooks specification says
-//! (<https://www.standardwebhooks.com>).
+//! Webhooks of projects, signed by the Standard Webhooks specification (<https://www.standardwebhooks.com>).
 //!
-//! What is to be told is written with the change itself, so that nothing is forgotten; it is told at least once, and the id of the
-//! event tells whether it was told before. Never tells what people wrote: whoever is told reads it with a token.
+//! A delivery is queued in the transaction of the change, so that none is lost. It is sent at least once; the id of
+//! the event identifies duplicates. A message contains no content: the receiver reads it with a token.
 
 use std::time::{Duration, Instant};
 
@@ -28,9 +27,9 @@ use crate::{app::App, clock::rfc3339};
 use telemetry::trace::{Kind, Span, TraceContext};
 
 const MAX_URL_CHARS: usize = 2000;
-/// How long to wait after each failure, in seconds; after the last one it is given up. Two days and a quarter in all.
+/// Delays after each failure, in seconds, 2¼ days in all; after the last one the delivery fails.
 const RETRY_DELAYS_S: [i64; 9] = [5, 60, 300, 1800, 7200, 14_400, 28_800, 57_600, 86_400];
-/// Attempts are shown for so many days.
+/// Deliveries are listed this long.
 pub(super) const DELIVERY_RETENTION_S: i64 = 30 * 24 * 3600;
 
 fn context(id: &WebhookId) -> String {
@@ -68,7 +67,6 @@ async fn authorize_webhook(app: &App, caller: &Caller, id: &str) -> Result<(Webh
     Ok((found, access))
 }
 
-/// The webhooks of a project.
 pub async fn list_webhooks(
     app: &App,
     caller: &Caller,
@@ -80,7 +78,7 @@ pub async fn list_webhooks(
     Ok(store(app)?.list_webhooks(&access.project.id, &listing.request()?).await?.into())
 }
 
-/// Makes a webhook and its secret, which is shown this once.
+/// Creates a webhook. Its secret is returned only here.
 pub async fn create_webhook(
     app: &App,
     caller: &Caller,
@@ -125,25 +123,20 @@ async fn new_secret(app: &App, id: &WebhookId) -> Result<(DataKeyId, String, Str
     Ok((data_key_id, sealed, secret))
 }
 
-/// One webhook.
 pub async fn find_webhook(app: &App, caller: &Caller, id: &str) -> Result<Webhook, Error> {
     Ok(authorize_webhook(app, caller, id).await?.0)
 }
 
-/// What may be changed of a webhook.
 #[derive(Debug, Clone, Default)]
 pub struct WebhookChanges {
-    /// Where.
     pub url: Option<String>,
-    /// Of what.
     pub events: Option<Vec<String>>,
-    /// Nobody is told, or somebody is again.
     pub disabled: Option<bool>,
-    /// A new secret; the old one signs nothing any more.
+    /// Create a new secret; the old one becomes invalid.
     pub new_secret: bool,
 }
 
-/// Changes a webhook, if it is still the one that the caller has seen. Says the new secret, if one was asked for.
+/// Updates a webhook, if the revision matches. Returns the new secret, if one was requested.
 pub async fn update_webhook(
     app: &App,
     caller: &Caller,
@@ -184,7 +177,6 @@ pub async fn update_webhook(
     .await
 }
 
-/// Forgets a webhook.
 pub async fn delete_webhook(app: &App, caller: &Caller, id: &str) -> Result<(), Error> {
     let (webhook, access) = authorize_webhook(app, caller, id).await?;
     let event = caller.audit_event(
@@ -197,7 +189,7 @@ pub async fn delete_webhook(app: &App, caller: &Caller, id: &str) -> Result<(), 
     Ok(store(app)?.delete_webhook(&webhook.id, &event).await?)
 }
 
-/// What became of the attempts to tell, newest first.
+/// Delivery attempts, newest first.
 pub async fn list_deliveries(
     app: &App,
     caller: &Caller,
@@ -208,7 +200,7 @@ pub async fn list_deliveries(
     Ok(store(app)?.list_deliveries(&webhook.id, &listing.request()?).await?.into())
 }
 
-/// Seals every secret with this data key.
+/// Re-encrypts every secret with this data key.
 pub(crate) async fn reseal(app: &App, id: &DataKeyId, sealer: &Sealer) -> Result<u64, Error> {
     let mut count = 0;
     loop {
@@ -225,7 +217,7 @@ pub(crate) async fn reseal(app: &App, id: &DataKeyId, sealer: &Sealer) -> Result
     }
 }
 
-/// For some webhooks whose secret is not sealed with this data key, whether it opens.
+/// For some webhooks whose secret has another data key, whether it can be decrypted.
 pub(crate) async fn list_readable(app: &App, but: &DataKeyId) -> Result<Vec<bool>, Error> {
     let mut readable = Vec::new();
     for webhook in store(app)?.list_webhooks_sealed_otherwise(but).await? {
@@ -245,7 +237,7 @@ async fn open(app: &App, webhook: &Webhook) -> Result<String, Error> {
     })
 }
 
-/// The signature of a message: `v1,` and the HMAC-SHA256 of `id.timestamp.body` in base64.
+/// `v1,` and the HMAC-SHA256 of `id.timestamp.body` in base64.
 fn sign(secret: &str, id: &str, timestamp_s: i64, body: &str) -> String {
     let bytes = STANDARD.decode(secret.trim_start_matches("whsec_")).unwrap_or_default();
     let key = hmac::Key::new(hmac::HMAC_SHA256, &bytes);
@@ -267,7 +259,7 @@ fn message(event: &AuditEvent) -> String {
     .to_string()
 }
 
-/// Tells a webhook of an event, as a job says.
+/// Runs a delivery job.
 pub(super) async fn deliver(app: &App, job: &Job) -> Result<Outcome, Error> {
     let store = store(app)?;
     let unreadable = || Error::Internal("a delivery names no event".to_owned());
@@ -286,7 +278,7 @@ pub(super) async fn deliver(app: &App, job: &Job) -> Result<Outcome, Error> {
     follow_job(because, job, send_event(app, job, &webhook, &event)).await
 }
 
-/// Tells a webhook of an event, once.
+/// Sends an event to a webhook, once.
 async fn send_event(app: &App, job: &Job, webhook: &Webhook, event: &AuditEvent) -> Result<Outcome, Error> {
     let store = store(app)?;
     let secret = open(app, webhook).await?;

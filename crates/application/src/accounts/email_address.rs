@@ -1,5 +1,5 @@
-//! E-mail addresses: how people show that one is theirs, and how they change it. An address is never taken on anybody's
-//! word: it changes when the link that was sent to it is opened by whoever is signed in to the account.
+//! Verification and change of e-mail addresses. An address changes only when the signed-in user opens the link that
+//! was sent to it.
 
 use secrecy::SecretString;
 use serde_json::json;
@@ -19,7 +19,7 @@ use crate::{
     secrets,
 };
 
-/// Sends the caller a link that proves their e-mail address.
+/// Sends the caller a link that verifies their e-mail address.
 pub async fn request_verification(app: &App, caller: &Caller) -> Result<(), Error> {
     let person = caller.account()?;
     if person.verified_at.is_some() {
@@ -45,15 +45,15 @@ pub async fn request_verification(app: &App, caller: &Caller) -> Result<(), Erro
     send_counted(app, counted, message).await
 }
 
-/// Follows a link that was sent to an e-mail address: the caller's account has it from now on. The caller is signed in to the account
-/// that asked for the link: a link that another person asked for is followed by mistake, and would give their account a proven
+/// Verifies an e-mail address by the code of a link and sets it as the caller's address. The caller must be signed in
+/// to the account that requested the link: otherwise a link requested by another user would give this account an
 /// address that is not theirs.
 pub async fn verify_email(app: &App, caller: &Caller, code: &str) -> Result<(), Error> {
     let person = caller.in_person()?;
     let verified = caller.audit_event(app, "email.verify", None, person.id.as_str(), &json!({}))?;
     let changed = caller.audit_event(app, "email.change", None, person.id.as_str(), &json!({}))?;
     match store(app)?.verify_email(&secrets::hash(code), &person.id, &verified, &changed).await {
-        // Whoever opened the link has the address, so that this tells nobody else.
+        // The caller received the link at this address, so the message discloses the account only to its owner.
         Err(StoreError::Conflict { .. }) => Err(Error::Conflict(
             "Another account has this e-mail address meanwhile. Sign in with that one, or choose another address."
                 .to_owned(),
@@ -66,8 +66,8 @@ pub async fn verify_email(app: &App, caller: &Caller, code: &str) -> Result<(), 
     }
 }
 
-/// Sends a link to the address that the caller wants to have, and tells the one that they have. Whether the new one is
-/// somebody's, neither the answer nor its time says.
+/// Sends a link to the new address and a notice to the current one. Neither the response nor its timing discloses
+/// whether the new address already has an account.
 pub async fn request_email_change(
     app: &App,
     caller: &Caller,
@@ -95,7 +95,7 @@ pub async fn request_email_change(
     })
 }
 
-/// One to the new address, and one to the old. Each is sent whatever becomes of the other one.
+/// Sends one message to each address; a failure of one does not stop the other.
 async fn send_messages(app: &App, person: &User, address: &str) -> Result<(), Error> {
     let one = send_change_link(app, person, address).await;
     let notice = MailMessage {
@@ -113,9 +113,10 @@ async fn send_messages(app: &App, person: &User, address: &str) -> Result<(), Er
     one.and(other)
 }
 
-/// A link to the new address; or, if there is an account with it, word of that.
+/// Sends the link to the new address, or a notice if an account with that address exists.
 async fn send_change_link(app: &App, person: &User, address: &str) -> Result<(), Error> {
-    // Before the link is made, which ends the one before it: of those that were sent, the newest stays good.
+    // Counted before the link is created: a new link invalidates the previous one, so the newest sent link stays
+    // valid.
     let Some(counted) = count_recipient(app, MailKind::EmailChange, address).await? else { return Ok(()) };
     let body = match store(app)?.find_user_by_email(address).await {
         Ok(_) => "Somebody, probably you, wants to use this e-mail address for an account of BA Copilot. You have an account with it already, so nothing was changed. Sign in with that one.\n".to_owned(),
@@ -132,7 +133,7 @@ async fn send_change_link(app: &App, person: &User, address: &str) -> Result<(),
     send_counted(app, counted, message).await
 }
 
-/// Sends a message that was counted; one that is not sent does not count.
+/// Sends a counted message; one that is not sent is uncounted.
 async fn send_counted(app: &App, counted: Reserved, message: MailMessage<'_>) -> Result<(), Error> {
     let sent = app.mailer.send(message).await;
     if sent.is_err() {

@@ -1,7 +1,7 @@
-//! Where passwords are hashed: a bounded number at a time, on threads of their own, with a bounded queue and a deadline.
+//! Thread pool for password hashing, with a bounded queue and a deadline.
 //!
-//! One hash takes 19 MiB and a core for some 20 ms, and anyone may ask for one. The pool is apart from every other pool, so that no
-//! other work keeps people from signing in, and from the runtime's blocking threads, which files and lookups may all have taken.
+//! One hash takes 19 MiB and a core for about 20 ms, and unauthenticated requests can cause one. A separate pool
+//! keeps other work (CPU pool, blocking file I/O) from delaying sign-in.
 
 use std::{
     num::NonZeroUsize,
@@ -20,12 +20,12 @@ use tokio::{
 
 use crate::Error;
 
-/// Callers who may wait, for each place: with some 20 ms a hash, a second or two.
+/// Queue length for each slot: at 20 ms a hash, one to two seconds.
 const WAITING_PER_SLOT: usize = 64;
-/// The longest wait for a place.
+/// Longest wait for a slot.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 
-/// The pool. A clone is the same pool.
+/// Cheap to clone; clones share the pool.
 #[derive(Clone)]
 pub struct HashingPool(Arc<Inner>);
 
@@ -37,7 +37,7 @@ struct Inner {
     begun: AtomicU64,
 }
 
-/// A caller who waits, until this is dropped: also when the caller leaves.
+/// Counts a waiting caller until dropped, also when the caller disconnects.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl Drop for Waiting<'_> {
@@ -47,7 +47,6 @@ impl Drop for Waiting<'_> {
 }
 
 impl HashingPool {
-    /// A pool for a machine of so many cores.
     pub fn new(cores: NonZeroUsize) -> Self {
         let slots = cores.get().min(16);
         HashingPool::with(slots, slots * WAITING_PER_SLOT, MAX_WAIT)
@@ -63,11 +62,12 @@ impl HashingPool {
         }))
     }
 
-    /// Does `work` on a thread of its own. A caller who leaves while waiting gives up the place in the queue; one who leaves later
-    /// keeps the thread until the work is done.
+    /// Runs `work` on its own thread. A caller who disconnects while waiting leaves the queue; after that, the thread
+    /// keeps its slot until the work is done.
     ///
     /// # Errors
-    /// [`Error::Busy`] when the queue is full or the wait takes too long; the work is not begun then.
+    ///
+    /// [`Error::Busy`] when the queue is full or the wait takes too long; the work is not started then.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -76,19 +76,16 @@ impl HashingPool {
         self.0.begun.fetch_add(1, Ordering::AcqRel);
         let (done, result) = oneshot::channel();
         let work = move || {
-            // Given back when the work has ended, also if the caller has left.
+            // Released when the work is done, also if the caller has disconnected.
             let _slot = slot;
-            // The caller may have left.
+            // The receiver is gone if the caller has disconnected.
             drop(done.send(work()));
         };
         thread::Builder::new().name("hashing".to_owned()).spawn(work).map_err(|_| busy())?;
         result.await.map_err(|_| Error::Internal("hashing a password ended early".to_owned()))
     }
 
-    /// A place, until it is dropped.
-    ///
-    /// # Errors
-    /// As for [`HashingPool::run`].
+    /// Reserves a slot until it is dropped. Fails like [`HashingPool::run`].
     pub async fn slot(&self) -> Result<OwnedSemaphorePermit, Error> {
         let Inner { slots, max_waiting, max_wait, waiting, .. } = &*self.0;
         if let Ok(slot) = Arc::clone(slots).try_acquire_owned() {
@@ -105,22 +102,21 @@ impl HashingPool {
         }
     }
 
-    /// How many places are free.
+    /// Number of free slots.
     pub fn free(&self) -> usize {
         self.0.slots.available_permits()
     }
 
-    /// How many callers wait for a place.
+    /// Number of waiting callers.
     pub fn waiting(&self) -> usize {
         self.0.waiting.load(Ordering::Acquire)
     }
 
-    /// The most callers that may wait.
     pub fn max_waiting(&self) -> usize {
         self.0.max_waiting
     }
 
-    /// How often work was begun.
+    /// Number of started hashes.
     pub fn begun(&self) -> u64 {
         self.0.begun.load(Ordering::Acquire)
     }

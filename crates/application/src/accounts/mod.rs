@@ -1,4 +1,4 @@
-//! Accounts: how people prove who they are, and what they manage of themselves.
+//! Accounts: authentication and self-service of users.
 
 pub(crate) mod attempts;
 pub mod confirm;
@@ -20,7 +20,7 @@ use crate::app::App;
 const SECOND_US: i64 = 1_000_000;
 const HOUR_S: i64 = 3600;
 
-/// An e-mail address in the one form that is kept.
+/// Validates an e-mail address and returns its normalized form.
 pub(super) fn email(text: &str) -> Result<String, Error> {
     let email = text.trim().to_lowercase();
     match email.parse::<lettre::Address>() {
@@ -31,7 +31,7 @@ pub(super) fn email(text: &str) -> Result<String, Error> {
     }
 }
 
-/// A name as people write it.
+/// Validates a name.
 pub(super) fn name(path: &str, text: &str) -> Result<String, Error> {
     let name = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if name.is_empty() || name.chars().count() > 200 || name.chars().any(char::is_control) {
@@ -40,8 +40,8 @@ pub(super) fn name(path: &str, text: &str) -> Result<String, Error> {
     Ok(name)
 }
 
-/// Whether no authentication is needed: there is no account yet, or this process has no database. An account that
-/// another process creates is noticed within a second.
+/// Whether no authentication is needed: no account exists, or this process has no database. An account that another
+/// process creates is noticed within a second.
 pub async fn is_local(app: &App) -> Result<bool, Error> {
     let Some(store) = &app.store else { return Ok(true) };
     let presence = &app.account_presence;

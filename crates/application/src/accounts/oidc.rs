@@ -1,7 +1,7 @@
-//! Signing in with an identity provider (OpenID Connect): who the person is here that somebody is there.
+//! Single sign-on with an identity provider (OpenID Connect).
 //!
-//! A person is found by what the provider calls them, and by their e-mail address only where the provider vouches for it.
-//! A second factor that they have here is asked for all the same.
+//! A user is found by issuer and subject, and by e-mail address only if the provider marks it as verified. A second
+//! factor configured here is still required.
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -22,13 +22,13 @@ use crate::{
 };
 use config::words;
 
-/// How long somebody may take to sign in there, in seconds.
+/// Time limit of a sign-in at the provider, in seconds.
 pub const UNDER_WAY_S: i64 = 10 * 60;
-/// Longer addresses to go to afterwards would not fit into a cookie.
+/// Longer redirect targets do not fit into the cookie.
 const MAX_NEXT_BYTES: usize = 1000;
 const CONTEXT: &str = "single sign-on under way";
 
-/// What is kept between sending somebody there and their coming back: sealed, by their browser alone.
+/// State of a sign-in at the provider, sealed in a cookie of the browser.
 #[derive(Serialize, Deserialize)]
 struct PendingSignIn {
     state: String,
@@ -38,36 +38,32 @@ struct PendingSignIn {
     until_us: i64,
 }
 
-/// Somebody who is on the way there.
+/// A started sign-in.
 pub struct Begun {
-    /// Where to send the browser.
+    /// Authorization URL of the provider.
     pub url: String,
-    /// What the browser keeps until it comes back, for at most [`UNDER_WAY_S`].
+    /// Cookie value, valid for [`UNDER_WAY_S`].
     pub sealed: String,
 }
 
-/// What the browser brought back.
+/// Query parameters of the callback.
 #[derive(Default)]
 pub struct Answer {
-    /// What was chosen when it was sent there.
     pub state: String,
-    /// What to exchange for who it is.
     pub code: Option<String>,
-    /// Why there is no code.
     pub error: Option<String>,
-    /// Who answered, if they say so (RFC 9207).
+    /// Issuer of the response (RFC 9207).
     pub issuer: Option<String>,
 }
 
-/// What became of it.
+/// A finished sign-in.
 pub struct Finished {
-    /// Where they wanted to go; nobody has looked whether that is a path of this server.
+    /// Redirect target. Not validated: the caller must check that it is a path of this server.
     pub next: String,
-    /// Whether they are in.
     pub outcome: Result<SignedIn, Error>,
 }
 
-/// What people know the provider as; none where there is none.
+/// Display name of the provider; `None` without one.
 pub fn provider_name(app: &App) -> Option<&str> {
     app.oidc.as_ref().map(Provider::name)
 }
@@ -76,7 +72,7 @@ fn provider(app: &App) -> Result<&Provider, Error> {
     app.oidc.as_ref().ok_or(Error::NotFound("identity provider"))
 }
 
-/// Sends somebody to the provider.
+/// Starts a sign-in at the provider.
 pub async fn begin(app: &App, next: &str) -> Result<Begun, Error> {
     let provider = provider(app)?;
     if !store(app)?.has_users().await? {
@@ -105,7 +101,7 @@ pub async fn begin(app: &App, next: &str) -> Result<Begun, Error> {
     Ok(Begun { url, sealed: app.sealer()?.seal(CONTEXT, &plain)? })
 }
 
-/// Lets somebody in who comes back from the provider.
+/// Completes a sign-in after the callback.
 pub async fn finish(app: &App, sealed: Option<&str>, answer: &Answer, from: &From) -> Finished {
     let under_way = sealed.and_then(|sealed| app.sealer().ok()?.open(CONTEXT, sealed));
     let under_way: Option<PendingSignIn> = under_way.and_then(|plain| serde_json::from_slice(&plain).ok());
@@ -145,7 +141,7 @@ async fn handle_callback(
     };
     let person = match find_person(app, &claims).await? {
         Some(person) => person,
-        // Of two browsers of the same person, the other one was first.
+        // A concurrent request of the same user wrote the identity first.
         None => find_person(app, &claims).await?.ok_or_else(|| {
             Error::Conflict("Somebody was changing this account meanwhile. Sign in again.".to_owned())
         })?,
@@ -162,7 +158,6 @@ async fn handle_callback(
     Ok(signed_in)
 }
 
-/// Whether the setting oidc.email_domains admits an e-mail address.
 pub(crate) fn is_allowed_domain(app: &App, address: &str) -> bool {
     let mut domains = words(&app.config.oidc.email_domains).peekable();
     let domain = address.rsplit_once('@').map(|(_, domain)| domain);
@@ -170,14 +165,14 @@ pub(crate) fn is_allowed_domain(app: &App, address: &str) -> bool {
         || domain.is_some_and(|domain| domains.any(|allowed| allowed.eq_ignore_ascii_case(domain)))
 }
 
-/// Who it is here; none if somebody else wrote the same meanwhile, and it is to be looked for again.
+/// Finds or creates the user of an identity; `None` after a concurrent write, and the search is to be repeated.
 async fn find_person(app: &App, claims: &Claims) -> Result<Option<User>, Error> {
     let store = store(app)?;
-    // What is no address of ours is none. Small letters of ASCII alone: others may become those of somebody else's address,
-    // such as the sign of the kelvin.
+    // An invalid address is treated as missing. Only ASCII letters are folded: Unicode folding can map another user's
+    // address to this one, such as the Kelvin sign to `k`.
     let small = |text: &str| email(text).ok().filter(|small| *small == text.trim().to_ascii_lowercase());
     let address = claims.verified_email.as_deref().and_then(small);
-    // No address is of no domain.
+    // A missing address is in no allowed domain.
     if !is_allowed_domain(app, address.as_deref().unwrap_or_default()) {
         return Err(refused(
             "People come in this way only with a confirmed e-mail address of certain domains, and yours is none of them. Ask whoever runs this server.",
@@ -189,13 +184,13 @@ async fn find_person(app: &App, claims: &Claims) -> Result<Option<User>, Error> 
         Err(other) => return Err(other.into()),
     }
     let Some(address) = address else {
-        // Whether there is an account of the address, only its owner may learn.
+        // Does not disclose whether an account with the address exists.
         return Err(refused(
             "You are not known here yet, and the other side does not say that your e-mail address is confirmed. Confirm it there, or sign in with your password.",
         ));
     };
     match store.find_user_by_email(&address).await {
-        // They get no other way in.
+        // Single sign-on does not bypass a disabled account.
         Ok(person) if person.disabled_at.is_some() => Ok(Some(person)),
         Ok(person) => link(app, claims, person).await,
         Err(StoreError::NotFound { .. }) => create(app, claims, address).await,
@@ -203,9 +198,9 @@ async fn find_person(app: &App, claims: &Claims) -> Result<Option<User>, Error> 
     }
 }
 
-/// Links an identity to the account of its e-mail address. If the account has not proven the address by mail, the provider is the
-/// first to prove it, and what the account could be entered with before is removed: another person may have made it to wait for
-/// this one. (Refusing instead would let anyone lock people out who registers their addresses first.)
+/// Links an identity to the account with its e-mail address. If the account has not verified the address by mail, its
+/// other credentials are removed: another person may have registered the address in advance. (Refusing instead would
+/// let anyone block users by registering their addresses first.)
 async fn link(app: &App, claims: &Claims, person: User) -> Result<Option<User>, Error> {
     let identity = Identity {
         issuer: claims.issuer.clone(),
@@ -234,7 +229,7 @@ async fn link(app: &App, claims: &Claims, person: User) -> Result<Option<User>, 
     }
 }
 
-/// Makes somebody who has no password.
+/// Creates an account without a password.
 async fn create(app: &App, claims: &Claims, address: String) -> Result<Option<User>, Error> {
     let now = app.clock.now_us();
     let before_at = address.split('@').next().unwrap_or_default();
@@ -277,7 +272,8 @@ fn count(outcome: &'static str) {
     metrics::counter!("ba_copilot_oidc_sign_ins_total", "outcome" => outcome).increment(1);
 }
 
-/// The provider has no code for us. Its own words were written by whoever made the link, so that they are not repeated.
+/// Error for a callback without a code. The parameters of the callback may be forged, so the provider's text is not
+/// repeated.
 fn declined(provider: &Provider, error: Option<&str>) -> Error {
     let name = provider.name();
     match error {
@@ -303,7 +299,7 @@ fn declined(provider: &Provider, error: Option<&str>) -> Error {
     }
 }
 
-/// What went wrong with the provider, for the log and for whoever wanted to sign in.
+/// Logs a failure of the provider and returns the error for the user.
 fn explain(provider: &Provider, error: &OidcError) -> Error {
     let name = provider.name();
     match error {
@@ -338,13 +334,11 @@ fn explain(provider: &Provider, error: &OidcError) -> Error {
 /// An identity as its owner sees it.
 #[derive(Debug, Clone)]
 pub struct Listed {
-    /// Its id, which says nothing to others.
+    /// Opaque id, unique within the account.
     pub id: String,
-    /// The provider, as it calls itself.
     pub issuer: String,
-    /// What people know it as, if it is the one that is in use.
+    /// Display name of the provider, if it is the configured one.
     pub name: Option<String>,
-    /// Since when.
     pub created_at: TimeUs,
 }
 
@@ -352,7 +346,6 @@ fn public_id(identity: &Identity) -> String {
     format!("idn_{}", secrets::hash(&format!("{}\n{}", identity.issuer, identity.subject)))
 }
 
-/// With which providers the caller can sign in.
 pub async fn list_identities(app: &App, caller: &Caller) -> Result<Vec<Listed>, Error> {
     let identities = store(app)?.list_identities(&caller.account()?.id).await?;
     let name = |issuer: &str| {
@@ -367,7 +360,7 @@ pub async fn list_identities(app: &App, caller: &Caller) -> Result<Vec<Listed>, 
     Ok(listed.collect())
 }
 
-/// Lets the caller sign in with a provider no more. Should it vouch for their e-mail address again, they are known again.
+/// Unlinks an identity. If the provider verifies the caller's e-mail address again, the identity is linked again.
 pub async fn delete_identity(app: &App, caller: &Caller, id: &str) -> Result<(), Error> {
     let person = caller.in_person()?;
     let store = store(app)?;

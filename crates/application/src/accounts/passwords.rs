@@ -1,4 +1,4 @@
-//! Passwords: what is good enough, how they are kept, how they are compared.
+//! Passwords: policy, hashing and verification.
 
 use std::{
     fs::File,
@@ -17,14 +17,14 @@ use store::{AttemptLimit, User};
 use super::attempts::{self, MAX_FAILURES, WINDOW_S, too_many_proofs};
 use crate::{Error, app::App};
 
-/// Compared with when there is no account or no password, so that the answer takes as long. It has the parameters of every other
-/// hash here, and what it is the hash of does not matter: it never fits.
+/// Verified against when there is no account or no password, so that the response takes as long. It has the
+/// parameters of every other hash and matches no password.
 const DUMMY_HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$bm8gb25lIGhhcyB0aGlzIQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 const MAX_CHARS: usize = 256;
 
-/// Whether a password is good enough to be chosen.
+/// Checks a new password against the policy.
 pub(super) async fn check_new(app: &App, password: &SecretString, email: &str) -> Result<(), Error> {
     let text = password.expose_secret();
     let least = app.config.accounts.min_password_chars;
@@ -63,11 +63,11 @@ pub(super) async fn check_new(app: &App, password: &SecretString, email: &str) -
     Ok(())
 }
 
-/// Looks a SHA-1 up in a file of lines that begin with one, in capitals and sorted, as Have I Been Pwned gives out.
+/// Finds a SHA-1 in a sorted file in the format of Have I Been Pwned (upper-case hex at the start of each line).
 fn is_listed(path: &Path, digest: &str) -> std::io::Result<bool> {
     let mut file = BufReader::new(File::open(path)?);
     let (mut low, mut high) = (0, file.get_ref().metadata()?.len());
-    // What is looked for begins in [low, high). Steps to the middle, then to the next beginning of a line.
+    // Binary search over byte offsets [low, high), from the middle to the next line start.
     while low < high {
         let middle = low + (high - low) / 2;
         file.seek(SeekFrom::Start(middle.saturating_sub(1)))?;
@@ -88,7 +88,7 @@ fn is_listed(path: &Path, digest: &str) -> std::io::Result<bool> {
     Ok(false)
 }
 
-/// Longer lines are in no such list.
+/// No line of such a list is longer.
 const MAX_LINE: u64 = 256;
 
 fn skip_line(file: &mut BufReader<File>) -> std::io::Result<()> {
@@ -97,7 +97,6 @@ fn skip_line(file: &mut BufReader<File>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// What is kept of a password.
 pub(super) async fn hash(app: &App, password: &SecretString) -> Result<String, Error> {
     let password = password.clone();
     let hash = move || {
@@ -107,7 +106,7 @@ pub(super) async fn hash(app: &App, password: &SecretString) -> Result<String, E
     app.hashing.run(hash).await?
 }
 
-/// Whether the password is the one of the hash. Takes as long when there is no hash.
+/// Verifies a password. Takes as long without a hash, so that the timing does not disclose whether an account exists.
 pub(super) async fn verify(app: &App, password: &SecretString, hash: Option<&str>) -> Result<bool, Error> {
     let password = password.clone();
     let hash = hash.map(str::to_owned);
@@ -121,8 +120,8 @@ pub(super) async fn verify(app: &App, password: &SecretString, hash: Option<&str
     app.hashing.run(compare).await?
 }
 
-/// Whether it is the password of a user who is signed in, and is about to do what cannot be undone. Failures are counted as those
-/// of signing in are: a session must not be enough to find the password by trying.
+/// Verifies the password of a signed-in user before an irreversible change. Failures are counted like those of
+/// sign-in, so that a session cannot be used to guess the password.
 pub(super) async fn reauthenticate(app: &App, person: &User, password: &SecretString) -> Result<(), Error> {
     let bucket = format!("password:{}", person.id);
     let limit = AttemptLimit { bucket: bucket.clone(), max: MAX_FAILURES };
@@ -144,7 +143,7 @@ pub(super) async fn reauthenticate(app: &App, person: &User, password: &SecretSt
                 },
             ))
         }
-        // It was not compared.
+        // Not verified, so not counted as a failure.
         Err(error) => {
             attempt.release(app).await?;
             Err(error)

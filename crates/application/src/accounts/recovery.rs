@@ -1,4 +1,4 @@
-//! Recovery codes, which replace a code of the second factor once each: created and counted.
+//! Recovery codes of the second factor: creation and count.
 
 use serde_json::json;
 
@@ -12,7 +12,7 @@ use crate::{
     app::App,
 };
 
-/// Makes ten new codes for the caller; the old ones are not good any more.
+/// Creates ten recovery codes; existing ones become invalid.
 pub async fn create_recovery_codes(app: &App, caller: &Caller, proof: Proof) -> Result<Vec<String>, Error> {
     let person = caller.in_person()?;
     if person.second_factor.is_none() {
@@ -27,7 +27,7 @@ pub async fn create_recovery_codes(app: &App, caller: &Caller, proof: Proof) -> 
     Ok(codes.shown)
 }
 
-/// How many codes the caller has left.
+/// Number of unused recovery codes of the caller.
 pub async fn count_recovery_codes(app: &App, caller: &Caller) -> Result<u32, Error> {
     Ok(store(app)?.count_recovery_codes(&caller.account()?.id).await?)
 }

@@ -1,4 +1,4 @@
-//! The second factor: a code of six digits from an app, new every half minute (RFC 6238), good once.
+//! Management of the second factor: a time-based one-time password (RFC 6238).
 
 use serde_json::json;
 use store::SecondFactor;
@@ -16,22 +16,21 @@ use crate::{
     secrets,
 };
 
-/// A second factor that is being set up: nothing is kept before a code of it was seen.
+/// A second factor in setup. It is stored after a code of it was verified.
 pub struct Offered {
-    /// The secret, to type into an app.
+    /// Shared secret, to type into an authenticator app.
     pub secret: String,
-    /// The same as a link that apps open.
+    /// The secret as an `otpauth` URL.
     pub url: String,
 }
 
-/// A new secret for the caller's app.
 pub fn offer(caller: &Caller) -> Result<Offered, Error> {
     caller.in_person()?;
     let secret = Secret::from(secrets::random::<20>()?.as_slice());
     offer_again(caller, &secret.to_base32())
 }
 
-/// The same secret once more, after something else that came with it was wrong.
+/// Offers the same secret again, after another field of the form was invalid.
 pub fn offer_again(caller: &Caller, secret: &str) -> Result<Offered, Error> {
     let person = caller.in_person()?;
     let secret = Secret::try_from_base32(secret.trim()).map_err(|_| no_secret())?;
@@ -40,8 +39,8 @@ pub fn offer_again(caller: &Caller, secret: &str) -> Result<Offered, Error> {
     Ok(Offered { secret: text, url })
 }
 
-/// Keeps the secret, now that the caller's app shows the right code, in place of the one before. Returns the recovery codes, which
-/// are shown this once.
+/// Stores the secret after a code of it was verified, in place of the previous one. Returns the recovery codes, which
+/// are shown only this once.
 pub async fn set(
     app: &App,
     caller: &Caller,
@@ -58,7 +57,7 @@ pub async fn set(
         return Err(wrong());
     }
     let step = totp(person, parsed)?.check(code.trim(), unix_seconds(app)).ok_or_else(wrong)?;
-    // After the code, so that a mistyped one does not use up a recovery code.
+    // After the code, so that a mistyped code does not use up a recovery code.
     confirm(app, caller, proof).await?;
     let sealed = app.sealer()?.seal(&context(person), &bytes)?;
     let factor = SecondFactor { sealed: &sealed, step: i64::try_from(step).unwrap_or(i64::MAX) };
@@ -68,7 +67,7 @@ pub async fn set(
     Ok(codes.shown)
 }
 
-/// Takes the caller's second factor away.
+/// Removes the caller's second factor.
 pub async fn delete(app: &App, caller: &Caller, proof: &Proof) -> Result<(), Error> {
     let person = caller.in_person()?;
     confirm(app, caller, proof).await?;

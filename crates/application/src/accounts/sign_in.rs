@@ -1,4 +1,4 @@
-//! Signing in and out, and knowing a caller again.
+//! Sign-in, sign-out, sessions, and authentication of requests.
 
 use secrecy::SecretString;
 use serde_json::json;
@@ -19,64 +19,57 @@ use crate::{
     secrets,
 };
 
-/// What somebody sends to sign in.
+/// A sign-in request.
 pub struct Attempt {
-    /// Their e-mail address.
     pub email: String,
-    /// Their password.
     pub password: SecretString,
-    /// The code of their second factor, if they sent it along.
+    /// Code of the second factor, if sent with the password.
     pub code: Option<String>,
-    /// From where.
     pub from: From,
 }
 
-/// From where somebody signs in.
+/// Browser and network of a sign-in.
 #[derive(Clone, Default)]
 pub struct From {
-    /// The secret that the browser keeps from the last time, if any.
+    /// Device cookie from an earlier sign-in.
     pub device: Option<String>,
-    /// What the browser calls itself.
+    /// `User-Agent` of the browser.
     pub device_name: String,
-    /// The network.
     pub network: Network,
 }
 
-/// What became of an attempt.
+/// Result of a sign-in.
 pub enum SignedIn {
-    /// They are in.
     Done(Box<NewSession>),
-    /// The password was right; this is the ticket for [`finish`], with the code of the second factor.
+    /// The password is correct; the ticket is for [`finish`], with the code of the second factor.
     CodeNeeded(String),
 }
 
-/// A session that began.
+/// A new session.
 pub struct NewSession {
-    /// What the browser must send from now on.
+    /// Session cookie.
     pub secret: String,
-    /// What the browser keeps for the next time.
+    /// Device cookie.
     pub device: String,
-    /// Who is signed in.
     pub person: User,
-    /// How long it lasts at most, in seconds.
+    /// Longest lifetime, in seconds.
     pub max_age_s: i64,
 }
 
-/// So many failures of one network, behind which many people may be.
+/// Failures allowed from one network, which many users may share.
 const MAX_NETWORK_FAILURES: u32 = 100;
-/// A secret that was just replaced is good for so long, because requests may be on their way with it.
+/// A replaced session secret stays valid this long, for requests already in flight.
 const GRACE_S: i64 = 60;
-/// A use is written down at most this often.
+/// The last use of a session is written at most this often.
 const LAST_USE_INTERVAL_S: i64 = 60;
-/// How long somebody may look for the code of their second factor.
+/// Time limit for the second step.
 const TICKET_S: i64 = 5 * 60;
-/// Devices that were not seen for so long are strangers again.
+/// A device not seen for this long is unknown again.
 const DEVICE_S: i64 = 365 * 24 * HOUR_S;
 
-/// Signs somebody in.
 pub async fn sign_in(app: &App, attempt: Attempt) -> Result<SignedIn, Error> {
     let store = store(app)?;
-    // An address that is none is no reason to answer sooner or otherwise.
+    // An invalid address takes the same path, so that the timing does not differ.
     let email = email(&attempt.email).unwrap_or_default();
     let person = match store.find_user_by_email(&email).await {
         Ok(person) => Some(person),
@@ -108,7 +101,7 @@ pub async fn sign_in(app: &App, attempt: Attempt) -> Result<SignedIn, Error> {
     Ok(SignedIn::Done(Box::new(begin(app, person, &attempt.from).await?)))
 }
 
-/// Lets somebody in who has proven who they are, or asks for the second factor, if they have one.
+/// Starts a session for an authenticated user, or requests the second factor.
 pub(super) async fn complete_first_factor(app: &App, person: User, from: &From) -> Result<SignedIn, Error> {
     if person.second_factor.is_none() {
         return Ok(SignedIn::Done(Box::new(begin(app, person, from).await?)));
@@ -125,10 +118,7 @@ pub(super) async fn complete_first_factor(app: &App, person: User, from: &From) 
     Ok(SignedIn::CodeNeeded(ticket))
 }
 
-/// Finishes signing in with the code of the second factor.
-///
-/// # Errors
-/// As for [`sign_in`]; also when the ticket is too old.
+/// Completes a sign-in with the code of the second factor.
 pub async fn finish(app: &App, ticket: &str, code: &str, from: &From) -> Result<NewSession, Error> {
     let store = store(app)?;
     let too_late = || Error::SignIn("This took too long. Sign in again.".to_owned());
@@ -150,7 +140,7 @@ pub async fn finish(app: &App, ticket: &str, code: &str, from: &From) -> Result<
     begin(app, person, from).await
 }
 
-/// Begins a session of somebody who has proven who they are.
+/// Creates a session for an authenticated user.
 pub(crate) async fn begin(app: &App, person: User, from: &From) -> Result<NewSession, Error> {
     let store = store(app)?;
     let now = app.clock.now_us();
@@ -177,7 +167,7 @@ pub(crate) async fn begin(app: &App, person: User, from: &From) -> Result<NewSes
     };
     let caller = Caller::from_session(person.clone(), session.id.clone(), now);
     let event = caller.audit_event(app, "session.create", None, session.id.as_str(), &json!({}))?;
-    // Refused if the password that was proven is not that of the account any more.
+    // Fails if the password was changed since it was verified.
     let proven = person.password_hash.as_deref();
     store.create_session(&session, &secrets::hash(&device), proven, &event).await?;
     let attempts_before = now.plus_seconds(-WINDOW_S.max(mail_limits::WINDOW_S));
@@ -185,15 +175,14 @@ pub(crate) async fn begin(app: &App, person: User, from: &From) -> Result<NewSes
     Ok(NewSession { secret, device, person, max_age_s })
 }
 
-/// A caller who was known again.
+/// The result of authenticating a session cookie.
 pub struct Known {
-    /// Who.
     pub caller: Caller,
-    /// The secret that the browser must keep instead, if it was replaced.
+    /// New session cookie, if the secret was rotated.
     pub new_secret: Option<String>,
 }
 
-/// The caller behind the secret of a session; none if it is not good, or not any more.
+/// Finds the caller of a session cookie; `None` if it is invalid or expired.
 pub async fn find_session(app: &App, secret: &str) -> Result<Option<Known>, Error> {
     let store = store(app)?;
     let now = app.clock.now_us();
@@ -229,7 +218,7 @@ pub async fn find_session(app: &App, secret: &str) -> Result<Option<Known>, Erro
     Ok(Some(Known { caller: Caller::from_session(person, session.id, session.created_at), new_secret }))
 }
 
-/// The caller behind a token; none if it is not good, or not any more.
+/// Finds the caller of an access token; `None` if it is invalid or expired.
 pub async fn find_token(app: &App, secret: &str) -> Result<Option<Caller>, Error> {
     let store = store(app)?;
     let now = app.clock.now_us();
@@ -251,7 +240,7 @@ pub async fn find_token(app: &App, secret: &str) -> Result<Option<Caller>, Error
     Ok(Some(Caller::from_token(person, token.id, &token.scopes)))
 }
 
-/// Whether what a caller came with, some time ago, is still good.
+/// Checks that the session or token of a long-lived request is still valid.
 pub(crate) async fn verify_credentials(app: &App, caller: &Caller) -> Result<(), Error> {
     let over = || Error::SignIn("You are not signed in any more. Sign in again.".to_owned());
     let (store, now) = (store(app)?, app.clock.now_us());
@@ -279,19 +268,15 @@ pub(crate) async fn verify_credentials(app: &App, caller: &Caller) -> Result<(),
 /// A session as its owner sees it.
 #[derive(Debug, Clone)]
 pub struct Listed {
-    /// Its id.
     pub id: String,
-    /// What the browser calls itself.
+    /// `User-Agent` of the browser.
     pub device: String,
-    /// When it began.
     pub created_at: TimeUs,
-    /// When it was last used.
     pub seen_at: TimeUs,
-    /// It is the one that asks.
+    /// Whether it is the session of the caller.
     pub current: bool,
 }
 
-/// Where the caller is signed in.
 pub async fn list_sessions(app: &App, caller: &Caller) -> Result<Vec<Listed>, Error> {
     let person = caller.account()?;
     let sessions = store(app)?.list_sessions(&person.id).await?;
@@ -305,7 +290,6 @@ pub async fn list_sessions(app: &App, caller: &Caller) -> Result<Vec<Listed>, Er
     Ok(listed.collect())
 }
 
-/// Ends a session of the caller.
 pub async fn delete_session(app: &App, caller: &Caller, id: &str) -> Result<(), Error> {
     let person = caller.account()?;
     let id = SessionId::parse(id).map_err(|_| Error::NotFound("session"))?;
@@ -313,7 +297,7 @@ pub async fn delete_session(app: &App, caller: &Caller, id: &str) -> Result<(), 
     Ok(store(app)?.delete_session(&person.id, &id, &event).await?)
 }
 
-/// What to answer when there were too many failures.
+/// Error after too many failures.
 pub(super) fn too_many(wait_s: u64) -> Error {
     Error::TooMany {
         message: format!(
@@ -324,8 +308,8 @@ pub(super) fn too_many(wait_s: u64) -> Error {
     }
 }
 
-/// A guess at the password or the code of an account, counted from the start. Browsers in which its owner has signed in before
-/// are counted apart from strangers, so that strangers who guess cannot lock the owner out. Dropped, it stays counted.
+/// A counted guess of a password or code. Known devices of the account are counted apart from unknown ones, so that
+/// an attacker cannot lock the owner out. If dropped, the guess stays counted.
 struct SignInGuard {
     own: String,
     reserved: Reserved,
@@ -333,7 +317,7 @@ struct SignInGuard {
 }
 
 impl SignInGuard {
-    /// Counts a guess, or refuses it. The steps are the same whether there is such a person or not.
+    /// Counts a guess, or refuses it. Takes the same steps whether the account exists or not.
     async fn begin(app: &App, email: &str, person: Option<&User>, from: &From) -> Result<Self, Error> {
         let device = from.device.as_deref().map(secrets::hash);
         let user = match &device {
@@ -345,9 +329,9 @@ impl SignInGuard {
             Some(device) => format!("device:{device}"),
             None => format!("email:{}", secrets::hash(email)),
         };
-        // Hashed, so that no address is stored.
+        // Hashed: e-mail addresses are not stored in the attempt table.
         let network = format!("address:{}", secrets::hash(from.network.as_str()));
-        // A known device is not held back by what others in its network do.
+        // A known device is not limited by failures of others in its network.
         let network_max = if known { u32::MAX } else { MAX_NETWORK_FAILURES };
         let limits = vec![
             AttemptLimit { bucket: own.clone(), max: MAX_FAILURES },
@@ -359,7 +343,7 @@ impl SignInGuard {
         }
     }
 
-    /// It was wrong; what to answer. What only happens for an account that exists happens after the response.
+    /// The guess was wrong. Work that is done only for an existing account runs after the response.
     async fn failed(self, app: &App) -> Result<Error, Error> {
         if let Some(person) = &self.person {
             let event =
@@ -378,18 +362,18 @@ impl SignInGuard {
         Ok(Error::SignIn("The e-mail address, the password or the code is wrong.".to_owned()))
     }
 
-    /// Nothing was compared, for this reason: so it was no guess.
+    /// The guess was not verified: uncounts it and returns the reason.
     async fn release(self, app: &App, why: Error) -> Result<Error, Error> {
         self.reserved.release(app).await?;
         Ok(why)
     }
 
-    /// The password was right, and the code is to come. Earlier failures stay counted: they may have been of the code.
+    /// The password was correct, the code is still missing. Earlier failures stay counted: they may have been of the
+    /// code.
     async fn password_verified(self, app: &App) -> Result<(), Error> {
         self.reserved.release(app).await
     }
 
-    /// It was right.
     async fn record_success(self, app: &App) -> Result<(), Error> {
         self.reserved.clear(app, &self.own).await
     }

@@ -1,4 +1,4 @@
-//! Tokens: what programs call with, made and ended by the people whose rights they have.
+//! Access tokens of users.
 
 use serde_json::json;
 use store::{PageRequest, Token, TokenId};
@@ -12,22 +12,20 @@ use crate::{
     secrets,
 };
 
-/// Tokens begin with this, so that people and scanners know one when they see one.
+/// Prefix that lets secret scanners recognize a token.
 const PREFIX: &str = "bac_";
-/// At most so long.
 const MAX_DAYS: u32 = 3650;
 
-/// A token that is wanted.
+/// A token to create.
 pub struct Wanted {
-    /// What it is for.
     pub name: String,
-    /// What it may do.
     pub scopes: Vec<String>,
-    /// For how long; for ever if not said.
+    /// Lifetime in days; unlimited if `None`.
     pub days: Option<u32>,
 }
 
-/// Makes a token. The secret is returned once and never again. A token makes none: one that was stolen would outlive its end.
+/// Creates a token. The secret is returned only here. A token cannot create tokens: a stolen one could outlive its
+/// expiry.
 pub async fn create_token(app: &App, caller: &Caller, wanted: Wanted) -> Result<(Token, String), Error> {
     let person = caller.in_person()?;
     let known: Vec<&str> = SCOPES.iter().map(|(_, word, _)| *word).collect();
@@ -41,7 +39,7 @@ pub async fn create_token(app: &App, caller: &Caller, wanted: Wanted) -> Result<
     if wanted.days.is_some_and(|days| !(1..=MAX_DAYS).contains(&days)) {
         return Err(Error::invalid("days", format!("A token is good for 1 to {MAX_DAYS} days.")));
     }
-    // In one order, each once.
+    // Sorted and without duplicates.
     let scopes: Vec<&str> =
         known.into_iter().filter(|word| wanted.scopes.iter().any(|scope| scope == word)).collect();
     let secret = format!("{PREFIX}{}", secrets::new_secret()?);
@@ -62,14 +60,12 @@ pub async fn create_token(app: &App, caller: &Caller, wanted: Wanted) -> Result<
     Ok((token, secret))
 }
 
-/// The caller's tokens.
 pub async fn list_tokens(app: &App, caller: &Caller, listing: &Listing) -> Result<Page<Token>, Error> {
     let person = caller.account()?;
     let page: PageRequest = listing.request()?;
     Ok(store(app)?.list_tokens(&person.id, &page).await?.into())
 }
 
-/// Ends a token of the caller.
 pub async fn delete_token(app: &App, caller: &Caller, id: &str) -> Result<(), Error> {
     let person = caller.account()?;
     let id = TokenId::parse(id).map_err(|_| Error::NotFound("token"))?;

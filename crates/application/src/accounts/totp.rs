@@ -1,4 +1,4 @@
-//! Time-based one-time passwords (RFC 6238) of the second factor: verified once each, sealed at rest.
+//! Time-based one-time passwords (RFC 6238): each code is accepted once; the secret is sealed at rest.
 
 use store::{AttemptLimit, User};
 use totp_rs::{Builder, Secret, Totp};
@@ -10,7 +10,7 @@ use super::{
 use crate::{Error, access::store, app::App, secrets::Sealer};
 
 pub(super) fn totp(person: &User, secret: Secret) -> Result<Totp, Error> {
-    // A colon would end the name in the link.
+    // A colon would end the account name in the URL.
     let account = person.email.replace(':', "");
     Builder::new()
         .with_secret(secret)
@@ -28,7 +28,7 @@ pub(super) fn context(person: &User) -> String {
     format!("second factor of {}", person.id)
 }
 
-/// Seals the second factor of somebody anew.
+/// Seals the second factor of a user with the current key.
 pub(crate) async fn reseal(app: &App, person: &User) -> Result<(), Error> {
     let Some(old) = &person.second_factor else { return Ok(()) };
     let plain = open(app, person, old)?;
@@ -36,7 +36,7 @@ pub(crate) async fn reseal(app: &App, person: &User) -> Result<(), Error> {
     Ok(store(app)?.reseal_second_factor(&person.id, old, &new).await?)
 }
 
-/// Whether the second factor of somebody opens; none if they have none.
+/// Whether the second factor of a user can be opened; `None` without one.
 pub(crate) fn is_readable(app: &App, person: &User) -> Option<bool> {
     person.second_factor.as_ref().map(|sealed| open(app, person, sealed).is_ok())
 }
@@ -50,12 +50,12 @@ fn open(app: &App, person: &User, sealed: &str) -> Result<Vec<u8>, Error> {
     })
 }
 
-/// Whether the key of the installation opens the second factor of somebody; none if they have none.
+/// Whether the installation key opens the second factor of a user; `None` without one.
 pub fn opens(sealer: &Sealer, person: &User) -> Option<bool> {
     person.second_factor.as_ref().map(|sealed| sealer.open(&context(person), sealed).is_some())
 }
 
-/// Whether somebody who is signed in knows a code now. Failures are counted as those of signing in are.
+/// Verifies a code of a signed-in user. Failures are counted like those of sign-in.
 pub(super) async fn reauthenticate(app: &App, person: &User, code: &str) -> Result<(), Error> {
     let bucket = format!("code:{}", person.id);
     let limit = AttemptLimit { bucket: bucket.clone(), max: MAX_FAILURES };
@@ -69,7 +69,7 @@ pub(super) async fn reauthenticate(app: &App, person: &User, code: &str) -> Resu
             metrics::counter!("ba_copilot_sign_in_failures_total").increment(1);
             Err(Error::invalid("code", "This is not a code that is good now. Type the newest one."))
         }
-        // It was not compared.
+        // Not verified, so not counted as a failure.
         Err(error) => {
             attempt.release(app).await?;
             Err(error)
@@ -77,7 +77,7 @@ pub(super) async fn reauthenticate(app: &App, person: &User, code: &str) -> Resu
     }
 }
 
-/// Whether a code is right, now and for the first time: one of the app, or a recovery code.
+/// Verifies a TOTP code or uses up a recovery code. Each is accepted once.
 pub(super) async fn verify_code(app: &App, person: &User, code: &str) -> Result<bool, Error> {
     let Some(sealed) = &person.second_factor else { return Ok(true) };
     if let Some(code) = recovery_code::parse_code(code) {

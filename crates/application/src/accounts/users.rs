@@ -1,4 +1,4 @@
-//! People: how they come, what they change of themselves, how they leave.
+//! User accounts: creation, administration, self-service and deletion.
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -23,30 +23,26 @@ use crate::{
     secrets,
 };
 
-/// How long a link to choose a password is good, in hours; as long for the link that makes the first person.
+/// Lifetime of a link for a password or the first account, in hours.
 pub(super) const LINK_H: i64 = 24;
 
-/// Somebody who is to come.
+/// An account to create.
 pub struct Newcomer {
-    /// Their e-mail address.
     pub email: String,
-    /// What they are called.
     pub name: String,
-    /// Their password; without one, they get a link to choose it.
+    /// Without a password, the user gets a link to choose one.
     pub password: Option<SecretString>,
-    /// They run the server.
     pub admin: bool,
 }
 
-/// Somebody who came, and the link that they need if they have no password yet.
+/// A created account.
 pub struct Added {
-    /// Who.
     pub person: User,
-    /// Where they choose their password.
+    /// Link to choose a password, if the account has none.
     pub link: Option<String>,
 }
 
-/// Makes the first person, who runs the server and owns what is there, and signs them in.
+/// Creates the first account, an administrator who owns the existing data, and signs it in.
 pub async fn set_up(
     app: &App,
     code: Option<&str>,
@@ -72,18 +68,18 @@ pub async fn set_up(
         })?;
     }
     let newcomer = Newcomer { admin: true, ..newcomer };
-    // Whoever runs the server wrote the address; nothing has shown yet that it is theirs.
+    // The address was typed in by the operator and is not verified.
     let person = insert_user(app, &Caller::local(), newcomer, true).await?;
     begin(app, person, from).await
 }
 
-/// There is somebody, or a link waits with which the first one can be made.
+/// Whether an account exists, or a link to create the first one is pending.
 pub async fn is_set_up(app: &App) -> Result<bool, Error> {
     let store = store(app)?;
     Ok(store.has_users().await? || store.has_code(CodePurpose::SetUp, app.clock.now_us()).await?)
 }
 
-/// Makes a link with which the first person can be made from another machine.
+/// Creates a link to create the first account from another machine.
 pub async fn create_set_up_link(app: &App) -> Result<String, Error> {
     let store = store(app)?;
     if store.has_users().await? {
@@ -95,7 +91,7 @@ pub async fn create_set_up_link(app: &App) -> Result<String, Error> {
     Ok(link(app, "/set-up", &secret))
 }
 
-/// Makes somebody. The first one runs the server.
+/// Creates an account. The first one is an administrator.
 pub async fn create_user(app: &App, caller: &Caller, newcomer: Newcomer) -> Result<Added, Error> {
     caller.admin()?;
     let first = !store(app)?.has_users().await?;
@@ -116,17 +112,16 @@ pub async fn create_user(app: &App, caller: &Caller, newcomer: Newcomer) -> Resu
     Ok(Added { person, link })
 }
 
-/// An account that is made by following an invitation.
+/// An account to create from an invitation.
 pub(crate) struct Invited<'a> {
-    /// The hash of the link.
     pub(crate) link_hash: &'a str,
-    /// The link was sent by mail alone, so that following it proves the e-mail address.
+    /// The link was sent only by mail, so that opening it verifies the e-mail address.
     pub(crate) mailed: bool,
-    /// The event that the invitation is accepted; the account becomes its author.
+    /// Audit event of the acceptance; its author becomes the new account.
     pub(crate) accepted: NewAuditEvent,
 }
 
-/// Makes an account for somebody who follows an invitation, which is used up: both or nothing.
+/// Creates an account from an invitation and uses the invitation up, in one transaction.
 pub(crate) async fn create_invited(
     app: &App,
     newcomer: Newcomer,
@@ -156,7 +151,7 @@ async fn insert_user(
     map_created(app, store(app)?.create_user(&user, &event).await)
 }
 
-/// What is written of a new account. Its e-mail address is not proven.
+/// Validates a new account. Its e-mail address is not verified.
 async fn new_user(app: &App, newcomer: Newcomer) -> Result<NewUser, Error> {
     let person_name = name("name", &newcomer.name)?;
     let password_hash = match &newcomer.password {
@@ -192,22 +187,18 @@ fn map_created(app: &App, result: Result<User, StoreError>) -> Result<User, Erro
     }
 }
 
-/// Everybody.
 pub async fn list_users(app: &App, caller: &Caller, listing: &Listing) -> Result<Page<User>, Error> {
     caller.admin()?;
     Ok(store(app)?.list_users(&listing.request()?).await?.into())
 }
 
-/// What may be changed of somebody else.
 #[derive(Debug, Clone, Default)]
 pub struct UserChanges {
-    /// They run the server.
     pub admin: Option<bool>,
-    /// They may not come in.
     pub disabled: Option<bool>,
 }
 
-/// Changes what somebody may do.
+/// Changes the rights of a user.
 pub async fn update_user(app: &App, caller: &Caller, id: &str, changes: &UserChanges) -> Result<User, Error> {
     caller.admin()?;
     let id = UserId::parse(id).map_err(|_| Error::NotFound("user"))?;
@@ -231,37 +222,35 @@ pub async fn update_user(app: &App, caller: &Caller, id: &str, changes: &UserCha
     Ok(store.update_user(&id, &update, &event).await?)
 }
 
-/// Somebody, by their e-mail address; for those who run the server.
 pub async fn find_user(app: &App, caller: &Caller, address: &str) -> Result<User, Error> {
     caller.admin()?;
     Ok(store(app)?.find_user_by_email(&email(address)?).await?)
 }
 
-/// A caller with the rights of somebody, for the command line, which has all rights anyway.
+/// A caller with the rights of a user, for the command line.
 pub async fn act_for(app: &App, caller: &Caller, address: &str) -> Result<Caller, Error> {
     Ok(Caller::as_user(find_user(app, caller, address).await?))
 }
 
-/// Takes the second factor of somebody away who has lost it; for those who run the server.
+/// Removes the second factor of a user who has lost it.
 pub async fn reset_second_factor(app: &App, caller: &Caller, address: &str) -> Result<(), Error> {
     let person = find_user(app, caller, address).await?;
     let event = caller.audit_event(app, "second_factor.delete", None, person.id.as_str(), &json!({}))?;
     Ok(store(app)?.set_second_factor(&person.id, None, &[], None, &event).await?)
 }
 
-/// A link with which somebody can choose a password, to hand to them; for those who run the server. Following it proves no e-mail
-/// address, because it is shown here.
+/// Creates a link to choose a new password, for an administrator to pass on. It is displayed, so opening it verifies
+/// no e-mail address.
 pub async fn create_reset_link(app: &App, caller: &Caller, address: &str) -> Result<String, Error> {
     let person = find_user(app, caller, address).await?;
     create_displayed_link(app, &person).await
 }
 
-/// The caller as they are now.
 pub async fn find_me(app: &App, caller: &Caller) -> Result<User, Error> {
     Ok(store(app)?.find_user(&caller.account()?.id).await?)
 }
 
-/// Changes what the caller is called.
+/// Changes the name of the caller.
 pub async fn update_me(app: &App, caller: &Caller, new_name: &str) -> Result<User, Error> {
     let person = caller.account()?;
     let event = caller.audit_event(app, "user.update", None, person.id.as_str(), &json!({}))?;
@@ -270,8 +259,8 @@ pub async fn update_me(app: &App, caller: &Caller, new_name: &str) -> Result<Use
     Ok(store(app)?.update_user(&person.id, &update, &event).await?)
 }
 
-/// Changes the caller's password; every other session of theirs ends. Tokens go on: programs use them, and the person who knows the
-/// old password can see and end them.
+/// Changes the caller's password and ends all other sessions. Tokens stay valid: programs use them, and their owner
+/// can list and delete them.
 pub async fn change_password(
     app: &App,
     caller: &Caller,
@@ -286,8 +275,8 @@ pub async fn change_password(
     Ok(store(app)?.change_password(&person.id, &hash, caller.session(), &event).await?)
 }
 
-/// Sends a link to choose a new password, if there is such a person. Whether there is, neither the answer nor its time says:
-/// nothing is looked up before it.
+/// Sends a link to choose a new password, if the account exists. Neither the response nor its timing discloses that:
+/// the lookup runs after the response.
 pub async fn request_reset(app: &App, address: &str, network: &Network) -> Result<(), Error> {
     let address = email(address)?;
     store(app)?;
@@ -313,7 +302,8 @@ async fn send_reset(app: &App, address: &str, network: &Network) -> Result<(), E
         Ok(_) | Err(StoreError::NotFound { .. }) => return Ok(()),
         Err(other) => return Err(other.into()),
     };
-    // Before the link is made, which ends the one before it: of those that were sent, the newest stays good.
+    // Counted before the link is created: a new link invalidates the previous one, so the newest sent link stays
+    // valid.
     let Some(counted) = count_recipient(app, MailKind::PasswordReset, address).await? else { return Ok(()) };
     let link = create_mailed_link(app, &person).await?;
     let message = MailMessage {
@@ -330,9 +320,9 @@ async fn send_reset(app: &App, address: &str, network: &Network) -> Result<(), E
     sent
 }
 
-/// Gives the person of a link the password that they chose. Every session and every token of theirs ends: who asks for a new password
-/// may do so because a stranger is in. A link that was mailed also proves the e-mail address; if it was not proven before, the second
-/// factor and everything else that the account could be entered with is removed as well.
+/// Sets a new password with the code of a link. All sessions and tokens end, because the account may be compromised.
+/// A mailed link also verifies the e-mail address; if it was not verified before, the second factor and all other
+/// credentials are removed.
 pub async fn reset_password(app: &App, code: &str, password: &SecretString) -> Result<(), Error> {
     let store = store(app)?;
     let stale = || {
@@ -345,7 +335,7 @@ pub async fn reset_password(app: &App, code: &str, password: &SecretString) -> R
     let now = app.clock.now_us();
     let waits = store.find_code(&hash, CodePurpose::ResetPassword, now).await.map_err(|_| stale())?;
     let person = store.find_user(&waits.user_id.ok_or_else(stale)?).await?;
-    // Before the link is used up, so that a weak password does not cost it.
+    // Before the code is used up, so that a refused password does not cost it.
     passwords::check_new(app, password, &person.email).await?;
     let new_hash = passwords::hash(app, password).await?;
     let event = |action| {
@@ -361,7 +351,7 @@ pub async fn reset_password(app: &App, code: &str, password: &SecretString) -> R
     }
 }
 
-/// Everything that is kept about the caller, but for what others may not see either: hashes and secrets.
+/// Exports all stored data of the caller except hashes and secrets.
 pub async fn export_me(app: &App, caller: &Caller) -> Result<Value, Error> {
     let person = caller.account()?;
     let store = store(app)?;
@@ -396,7 +386,7 @@ pub async fn export_me(app: &App, caller: &Caller) -> Result<Value, Error> {
     }))
 }
 
-/// Deletes the caller: everything that says who they are goes, what they made for others stays.
+/// Deletes the caller's account: personal data is erased, contributions to projects stay.
 pub async fn delete_me(app: &App, caller: &Caller, password: &SecretString) -> Result<(), Error> {
     let person = caller.account()?;
     passwords::reauthenticate(app, person, password).await?;
@@ -404,19 +394,19 @@ pub async fn delete_me(app: &App, caller: &Caller, password: &SecretString) -> R
     Ok(store(app)?.delete_user(&person.id, &event).await?)
 }
 
-/// A link for a new password that only the mailbox of the person gets to see.
+/// A reset link that only the mailbox of the user receives.
 async fn create_mailed_link(app: &App, person: &User) -> Result<String, Error> {
     let secret = store_code(app, CodePurpose::ResetPassword, Some(person), Some(&person.email)).await?;
     Ok(link(app, "/reset-password", &secret))
 }
 
-/// A link for a new password that somebody else sees: it names no address, so that following it proves none.
+/// A reset link that an administrator sees. It names no address, so opening it verifies none.
 async fn create_displayed_link(app: &App, person: &User) -> Result<String, Error> {
     let secret = store_code(app, CodePurpose::ResetPassword, Some(person), None).await?;
     Ok(link(app, "/reset-password", &secret))
 }
 
-/// Keeps a link for a while; what stands behind `code=` in it. With an address, the link is sent there and shown to no one.
+/// Stores a one-time code and returns it. With an address, the code must be sent only there.
 pub(super) async fn store_code(
     app: &App,
     purpose: CodePurpose,
@@ -434,7 +424,7 @@ pub(super) async fn store_code(
     Ok(secret)
 }
 
-/// An address that a person can open.
+/// Public URL with a one-time code.
 pub(crate) fn link(app: &App, path: &str, secret: &str) -> String {
     format!("{}{path}?code={secret}", app.config.public_url())
 }

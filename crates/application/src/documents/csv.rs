@@ -1,4 +1,4 @@
-//! A table as spreadsheets write it: the column `requirement`, `text` or `description`, or its only one.
+//! CSV: the requirements are in the column `requirement`, `text` or `description`, or in the only column.
 
 use super::{COLUMNS, Error, MAX_FIELDS};
 

@@ -1,4 +1,4 @@
-//! Markdown: each item of a list is a requirement, and each paragraph; headings, code and rules are none.
+//! Markdown: list items and paragraphs are requirements; headings, code and rules are not.
 
 use super::{Error, text::paragraphs};
 
@@ -19,7 +19,7 @@ pub(super) fn read(content: &str) -> Result<Vec<String>, Error> {
             continue;
         }
         match item(bare) {
-            // Its own paragraph, whatever stands around it.
+            // An item is a paragraph of its own.
             Some(text) => lines.extend([String::new(), text.to_owned()]),
             None => lines.push(bare.trim_start_matches("> ").to_owned()),
         }
@@ -27,7 +27,7 @@ pub(super) fn read(content: &str) -> Result<Vec<String>, Error> {
     Ok(paragraphs(lines.iter().map(String::as_str)))
 }
 
-/// What follows the mark of an item.
+/// Text of a list item, without its marker.
 fn item(line: &str) -> Option<&str> {
     let after = ["- ", "* ", "+ "].iter().find_map(|mark| line.strip_prefix(mark));
     let after = after.or_else(|| {

@@ -1,5 +1,4 @@
-//! The documents that requirements come in, one file each. Reading one is a question of its bytes alone: no database, and
-//! nothing of a document but its requirements stays behind.
+//! Readers of uploaded requirement documents, one file for each format. They depend only on the bytes.
 
 mod csv;
 mod docx;
@@ -10,27 +9,25 @@ use tokio::sync::Semaphore;
 
 use super::Error;
 
-/// The columns of a table that requirements may stand in, the first one first.
+/// Column names for requirements in a table, in order of preference.
 const COLUMNS: [&str; 3] = ["requirement", "text", "description"];
 
-/// Most lines of a document, and most fields of a table of lines. Each takes memory beside its text; a document within the limit of
+/// Limits of lines and of table fields. Each takes memory beside its text; a document within the limit of
 /// requirements has a hundredth of them.
 const MAX_LINES: usize = 100_000;
 const MAX_FIELDS: usize = 500_000;
-/// So many documents are read at once; each may take several times its own size.
+/// Documents read at once; each may take several times its size.
 const AT_ONCE: usize = 2;
 
 static READING: Semaphore = Semaphore::const_new(AT_ONCE);
 
-/// In what form requirements come from elsewhere.
 #[derive(Debug)]
 pub struct Form {
-    /// What callers call it.
     pub word: &'static str,
     read: fn(&str) -> Result<Vec<String>, Error>,
 }
 
-/// THE table of forms.
+/// All formats.
 pub const FORMS: &[Form] = &[
     Form { word: "text", read: text::read },
     Form { word: "markdown", read: markdown::read },
@@ -39,7 +36,6 @@ pub const FORMS: &[Form] = &[
 ];
 
 impl Form {
-    /// The form of a word.
     pub fn parse(word: &str) -> Result<&'static Form, Error> {
         FORMS.iter().find(|form| form.word == word).ok_or_else(|| {
             let known: Vec<&str> = FORMS.iter().map(|form| form.word).collect();
@@ -47,14 +43,14 @@ impl Form {
         })
     }
 
-    /// The requirements of a document, in its order. On a thread of its own, because a large one takes a moment.
+    /// Reads the requirements in document order, on a blocking thread.
     pub(super) async fn read(&'static self, content: String) -> Result<Vec<String>, Error> {
-        // It is never closed.
+        // The semaphore is never closed.
         let turn = READING.acquire().await.map_err(|error| Error::Internal(error.to_string()))?;
         let read = move || {
-            // Held until the work is done, also when the caller has left.
+            // Held until the work is done, also when the caller has disconnected.
             let _turn = turn;
-            // What spreadsheets put in front.
+            // Byte order mark of spreadsheets.
             read_within_limits(self, content.trim_start_matches('\u{feff}'))
         };
         tokio::task::spawn_blocking(read)
@@ -112,7 +108,7 @@ mod tests {
         check("csv", "anything\nOne.\nTwo.\n", &["One.", "Two."]);
         let error = csv::read("id,owner\n1,Ada\n").unwrap_err().to_string();
         assert!(error.contains("`requirement`"), "{error}");
-        // Not a list: a year, a word with a dash.
+        // Not lists.
         check("markdown", "2024 was a year.\n-5 degrees", &["2024 was a year. -5 degrees"]);
     }
 
@@ -122,7 +118,7 @@ mod tests {
             ("text", "\n".repeat(MAX_LINES), "100000 lines"),
             ("markdown", "- \n".repeat(MAX_LINES), "100000 lines"),
             ("csv", "a\n".repeat(MAX_LINES), "100000 lines"),
-            // Fields of one line, of many, and in the first line.
+            // Fields of one line, of many, and of the first line.
             ("csv", format!("text\n{}", ",".repeat(MAX_FIELDS + 1)), "500000 fields"),
             (
                 "csv",

@@ -1,12 +1,12 @@
-//! What questions to models are paid from. What a question may cost at most is reserved before it is asked and settled
-//! when it is over, so that no budget is overspent, however many are asked at once.
+//! Budgets of model questions. The highest possible cost of a question is reserved before it is asked and settled
+//! afterwards, so that concurrent questions cannot exceed a budget.
 //!
-//! Where nobody knows what a question cost, it cost what was reserved: a vendor that did not answer in time, or whose
-//! connection broke, may have charged for it. Each attempt that `llm` makes by itself after such an end is reserved anew. A
-//! process that ends half-way, or a caller who goes away, leaves the reservation as spent for the same reason. What a vendor
-//! charges beyond the reservation is booked in full, and the next question is refused.
+//! If the cost is unknown, the reservation counts as spent: a provider that timed out, or whose connection broke, may
+//! have charged for it. Each retry of `llm` after such a failure is reserved anew. The same holds for a process that
+//! is killed and a caller that disconnects. A charge above the reservation is recorded in full, and the next question
+//! is refused.
 //!
-//! Decides on no budget: `budgets.rs` does.
+//! Budgets are managed in `budgets.rs`.
 
 use llm::{Answer, Endpoint, LlmError, Price, Question, Usage};
 use store::{BudgetOf, BudgetPeriod, BudgetState, ProjectId, Reserved, Spending, TimeUs, UserId};
@@ -19,16 +19,16 @@ use crate::{
 };
 use crate::{app::App, clock::minute};
 
-/// Tokens that vendors put around a question: their template, and their words for a schema.
+/// Tokens that providers add to a question: their template, and the schema in their format.
 const QUESTION_OVERHEAD: u64 = 1024;
 
-/// Tokens that they put around each turn of it.
+/// Tokens that providers add to each turn.
 const TURN_OVERHEAD: u64 = 16;
 
-/// From here on, in hundredths, a budget is nearly spent.
+/// Percentage at which a budget counts as nearly spent.
 const WARNING_PERCENT: i64 = 80;
 
-/// The budgets that pay for one request.
+/// The budgets charged by one request.
 pub(crate) struct BudgetGuard<'a> {
     app: &'a App,
     project: Option<ProjectId>,
@@ -36,19 +36,21 @@ pub(crate) struct BudgetGuard<'a> {
 }
 
 impl<'a> BudgetGuard<'a> {
-    /// The project pays for what is asked with its key or the server's, a person for all but what they bring a key for.
+    /// The project's budget covers questions with its own or the server's key; the user's budget covers all but those
+    /// with a key of the user.
     pub(crate) fn new(app: &'a App, caller: &Caller, project: &ProjectId, key: KeyOwner) -> Self {
-        // A process without a database has no budgets either.
+        // Without a database there are no budgets.
         let kept = app.store.is_some();
         let project = (kept && key == KeyOwner::Team).then(|| project.clone());
         let user = caller.user_id().filter(|_| kept && key != KeyOwner::Request).cloned();
         BudgetGuard { app, project, user }
     }
 
-    /// Reserves what the question may cost at most.
+    /// Reserves the highest possible cost of a question.
     ///
     /// # Errors
-    /// [`Error::Spent`] or [`Error::Model`] if it may not be asked; others if the database does not answer.
+    ///
+    /// [`Error::Spent`] or [`Error::Model`] if it must not be asked.
     pub(crate) async fn reserve(
         &self,
         endpoint: &Endpoint,
@@ -67,7 +69,7 @@ impl<'a> BudgetGuard<'a> {
     }
 }
 
-/// What a question takes at most, in tokens.
+/// Upper bound of the tokens of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct MaxTokens {
     input: u64,
@@ -75,7 +77,7 @@ struct MaxTokens {
 }
 
 impl MaxTokens {
-    /// A token is a byte at least.
+    /// A token has at least one byte.
     fn from_question(question: &Question) -> Self {
         let schema =
             question.schema.as_ref().map_or(0, |schema| schema.name.len() + schema.json.to_string().len());
@@ -90,27 +92,24 @@ impl MaxTokens {
     }
 }
 
-/// What is reserved for one question.
 pub(crate) struct Reservation<'a> {
     budget: &'a BudgetGuard<'a>,
     most: MaxTokens,
     price: Option<Price>,
     reservations: Vec<store::Reservation>,
-    /// Attempts before the last one, of which nobody will ever say what they cost.
+    /// Failed attempts whose cost stays unknown.
     lost: u32,
 }
 
-/// What questions took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct MeteredUsage {
-    /// As far as it is known.
+    /// Sum of the known usage.
     pub(crate) usage: Usage,
-    /// How many of them took nobody knows what.
+    /// Number of questions with unknown usage.
     pub(crate) unknown: u32,
 }
 
 impl MeteredUsage {
-    /// These and those.
     pub(crate) fn and(self, more: MeteredUsage) -> MeteredUsage {
         let (one, two) = (self.usage, more.usage);
         MeteredUsage {
@@ -140,7 +139,7 @@ impl Reservation<'_> {
         let cost = self.price.map(|price| whole(price.micro_usd(input, output)));
         match store(app)?.reserve_budgets(&of, (self.most.tokens(), cost), calendar(now)).await? {
             Reserved::All(reservations) => {
-                // What an earlier attempt had stays spent.
+                // The reservation of an earlier attempt stays spent.
                 self.reservations = reservations;
                 Ok(())
             }
@@ -156,7 +155,8 @@ impl Reservation<'_> {
         }
     }
 
-    /// Books what the question took, and says it: with its cost, where the vendor did not say it and the price is known.
+    /// Settles the reservation and returns the usage, with a computed cost if the provider reports none and the price
+    /// is known.
     pub(crate) async fn settle(self, answer: &Result<Answer, LlmError>) -> MeteredUsage {
         let mut took = match answer {
             Ok(answer) => answer.usage,
@@ -173,8 +173,8 @@ impl Reservation<'_> {
         MeteredUsage { usage: took, unknown: self.lost.saturating_add(u32::from(ran && half)) }
     }
 
-    /// Books what another process took that asked so many questions at most with this: what it knows, and for each question of which it
-    /// does not, its share of what was reserved.
+    /// Settles a reservation for several questions asked by another process: the reported usage, and for each
+    /// question without one its share of the reservation.
     pub(crate) async fn settle_remote(self, took: MeteredUsage, questions: u32) {
         let share = |most: i64| most.saturating_add(i64::from(questions) - 1) / i64::from(questions.max(1));
         let unknown = i64::from(took.unknown);
@@ -190,28 +190,28 @@ impl Reservation<'_> {
         self.book(spent).await;
     }
 
-    /// Puts what was spent in the place of what was reserved.
+    /// Replaces the reservation with the actual spending.
     async fn book(&self, spent: Spending) {
         let Some(store) = self.budget.app.store.as_ref().filter(|_| !self.reservations.is_empty()) else {
             return;
         };
         match store.settle_budgets(&self.reservations, spent).await {
             Ok(states) => states.iter().for_each(|state| count_threshold_crossed(state, spent)),
-            // An answer that is there is worth more than what stays reserved for it.
+            // The answer must not be lost because the settlement failed.
             Err(error) => tracing::warn!(
                 "A question could not be settled, so its budgets count the most that it may have cost: {error}"
             ),
         }
     }
 
-    /// What is booked for a question that the model may have read: what the vendor says, else what was reserved.
+    /// What is charged for a question that the model may have read: the reported usage, else the reservation.
     fn spent(&self, took: Usage) -> Spending {
         let said = |count: u64, most: u64| if count == 0 { most } else { count };
         let input = said(took.input_tokens, self.most.input);
         let output = said(took.output_tokens, self.most.output);
         let listed = self.price.map(|price| price.micro_usd(input, output));
         let cost = match took.cost_micro_usd {
-            // A cost of half the tokens is not the whole.
+            // A cost of half the tokens is not complete.
             Some(cost) if took.input_tokens == 0 || took.output_tokens == 0 => listed.unwrap_or(0).max(cost),
             Some(cost) => cost,
             None => listed.unwrap_or(0),
@@ -223,7 +223,7 @@ impl Reservation<'_> {
 impl llm::Payer for Reservation<'_> {
     async fn pays_again(&mut self) -> bool {
         let pays = self.reserve().await.is_ok();
-        // Where it does not, that attempt was the last one.
+        // If the reservation fails, that attempt was the last one.
         self.lost = self.lost.saturating_add(u32::from(pays));
         pays
     }
@@ -233,7 +233,6 @@ fn whole(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// `project` or `user`.
 fn label(state: &BudgetState) -> &'static str {
     if state.budget.project_id.is_some() { "project" } else { "user" }
 }
@@ -242,7 +241,7 @@ fn count_refusal(state: &BudgetState) {
     metrics::counter!("ba_copilot_budget_refusals_total", "of" => label(state)).increment(1);
 }
 
-/// Counts the question that took a budget past the mark, and only that one.
+/// Counts the question that took a budget past the threshold, once.
 fn count_threshold_crossed(state: &BudgetState, spent: Spending) {
     let limits = &state.budget.limits;
     if crosses_threshold(state.used.tokens, spent.tokens, limits.max_tokens)
@@ -252,14 +251,14 @@ fn count_threshold_crossed(state: &BudgetState, spent: Spending) {
     }
 }
 
-/// Whether what is used reaches the mark with what was spent last, and did not before.
+/// Whether this spending crosses the threshold.
 fn crosses_threshold(used: i64, spent: i64, limit: Option<i64>) -> bool {
     let Some(limit) = limit else { return false };
     let reached = |used: i64| used.saturating_mul(100) >= limit.saturating_mul(WARNING_PERCENT);
     reached(used) && !reached(used.saturating_sub(spent))
 }
 
-/// Whose budget it is, and who can change it.
+/// Names the budget and who can change it.
 fn whose(state: &BudgetState) -> (&'static str, &'static str) {
     if state.budget.project_id.is_some() {
         ("The budget of this project", "an owner of the project")
@@ -271,7 +270,7 @@ fn whose(state: &BudgetState) -> (&'static str, &'static str) {
 fn refusal(state: BudgetState, most: Spending, now: TimeUs) -> Error {
     let (whose, who) = whose(&state);
     let limits = state.budget.limits;
-    // Of two limits the one that is in the way; if both are, tokens.
+    // The exceeded limit; tokens if both are.
     let (used, more, limit, said): (_, _, _, fn(i64) -> String) = if state.has_room_for_tokens(most.tokens) {
         (state.used.micro_usd, most.micro_usd, limits.max_micro_usd, dollars)
     } else {
@@ -290,7 +289,7 @@ fn refusal(state: BudgetState, most: Spending, now: TimeUs) -> Error {
         said(more)
     );
     match renews_at(limits.period, now) {
-        // Waiting helps only a question that fits into a full budget.
+        // Renewal helps only a question that fits into the whole budget.
         Some(renews_at) if more <= limit => {
             let wait_us = renews_at.as_micros().saturating_sub(now.as_micros());
             Error::Spent {

@@ -1,4 +1,4 @@
-//! A generation in this process: carries out the steps that the session decides.
+//! Generation in this process: executes the steps that the session decides.
 
 use std::time::Duration;
 
@@ -19,7 +19,6 @@ use crate::{
 };
 use telemetry::trace::{Kind as About, Span};
 
-/// Carries out what the session decides.
 pub(super) struct Run<'a> {
     pub(super) app: &'a App,
     pub(super) endpoint: Option<&'a Endpoint>,
@@ -27,11 +26,9 @@ pub(super) struct Run<'a> {
     pub(super) watcher: &'a Watcher,
 }
 
-/// Why a question has no answer.
 enum QuestionError {
-    /// The model, or the way to it.
     Model(LlmError),
-    /// It was not asked.
+    /// A budget refused the question.
     NotAsked(Error),
 }
 
@@ -100,7 +97,7 @@ impl Run<'_> {
                                 self.app.config.check.time_s
                             ),
                         ),
-                        // What the drafter writes is valid by construction; if not, that is a fault of ours.
+                        // The drafter's output is valid by construction, so this is a defect.
                         None if self.endpoint.is_none() => {
                             Error::Internal("Mermaid did not accept the built-in draft".to_owned())
                         }
@@ -146,7 +143,7 @@ impl Run<'_> {
                 if self.watcher.is_some() { Some(&mut on_delta) } else { None };
             self.app.llm.ask_paying(&endpoint, &question, on_delta, &mut held).await
         };
-        // All questions of one diagram share one time, or four slow answers would take four times as long as promised.
+        // One deadline for all questions of a diagram; otherwise retries would multiply the time limit.
         let answer = span.around(tokio::time::timeout_at(deadline, asked)).await;
         let answer = answer.unwrap_or(Err(LlmError::TimedOut { limit: llm::Limit::Total }));
         spans::set_question(&mut span, &endpoint, &question, &answer);

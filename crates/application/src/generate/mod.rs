@@ -1,4 +1,5 @@
-//! Requirement text in, a validated diagram out: runs a session, in this process or in another one, then stores the result.
+//! Generation of a diagram from requirement text: runs a session in this process or in another one, then stores the
+//! result.
 
 mod budget_guard;
 mod endpoint;
@@ -34,14 +35,14 @@ pub(crate) use endpoint::choose_endpoint;
 pub(crate) use request::check_request;
 pub use request::{Event, Generated, MAX_MESSAGE_CHARS, Request, Watcher};
 
-/// Writes a diagram and remembers it.
+/// Generates a diagram and stores it.
 pub async fn generate_diagram(
     app: &App,
     caller: &Caller,
     request: Request,
     watcher: Watcher,
 ) -> Result<Generated, Error> {
-    // Before anything is paid for.
+    // Before any cost arises.
     let (message, project) = check_request(app, caller, &request).await?;
     let (endpoint, key) = choose_endpoint(app, caller, &project, &request).await?.unzip();
     let budget = BudgetGuard::new(app, caller, &project, key.unwrap_or(KeyOwner::Team));
@@ -74,13 +75,13 @@ pub async fn generate_diagram(
             None => (run.session(settings, &message, &mut took_here).await, true),
         }
     };
-    // On the heap: the sessions and all they ask are a large thing to hold within whatever asks for one.
+    // Boxed, because the future is large.
     let (result, written_here) = span.around(Box::pin(generating)).await;
     spans::set_generation(&mut span, request.kind, &result);
     let usage = took.and(took_here).usage;
     let duration_us = app.clock.now_us().as_micros().saturating_sub(begun.as_micros()).max(0);
     let duration = Duration::from_micros(u64::try_from(duration_us).unwrap_or(0));
-    // What another process wrote, that one has counted: who adds them up counts no diagram and no token twice.
+    // Another process has already counted what it wrote: sums over all processes must not count it twice.
     if written_here {
         measure(request.kind, &provider, &result, took_here.usage, duration);
     }

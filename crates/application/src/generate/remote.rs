@@ -1,7 +1,8 @@
-//! Diagrams that another process writes (AI_SERVICE_URL): this one decides who may, pays, checks what came, and keeps it.
+//! Generation by another process (AI_SERVICE_URL). This process authorizes, reserves the budget, validates the reply
+//! and stores it.
 //!
-//! What came is believed in nothing that matters: the text is checked here, and whoever calls a text valid that is not is asked no more
-//! for this diagram. Where there is no answer, this process writes the diagram itself.
+//! The reply is not trusted: the text is checked here, and after a wrong verdict the service is not used for this
+//! diagram. Without a usable reply, this process generates the diagram itself.
 
 use blueprint::{Blueprint, Target};
 use llm::{Endpoint, LlmError, Question, Usage};
@@ -20,11 +21,10 @@ use crate::{
     session::{Outcome, Session, Settings, Step, Written},
 };
 
-/// What models say when they fail, by the names that the API has for it.
+/// Error codes of the API for failures of a model.
 const MODEL_CODES: [&str; 6] =
     ["llm_busy", "llm_unavailable", "llm_timed_out", "llm_refused", "llm_bad_reply", "llm_misconfigured"];
 
-/// What is to be written, and who pays.
 pub(crate) struct RemoteRequest<'a> {
     pub(crate) app: &'a App,
     pub(crate) request: &'a Request,
@@ -35,8 +35,8 @@ pub(crate) struct RemoteRequest<'a> {
     pub(crate) watcher: &'a Watcher,
 }
 
-/// The diagram as the other process wrote it, or why a model could not; `None` if this process has to write it, which may cost again
-/// what the other one asked for nothing.
+/// The diagram of the other process, or the failure of its model; `None` if this process has to generate it, which
+/// may cost again.
 pub(crate) async fn generate(
     order: &RemoteRequest<'_>,
     took: &mut MeteredUsage,
@@ -54,7 +54,7 @@ pub(crate) async fn generate(
             }
             Err(error) => Some(Err(error)),
         },
-        // Where a draft will do, there is one, also if the other process has none.
+        // The caller accepts a draft, so this process writes one.
         Err(RemoteError::Said { .. }) if order.settings.fallback => None,
         Err(RemoteError::Said { code, detail }) => {
             let code = MODEL_CODES.iter().find(|known| **known == code)?;
@@ -64,8 +64,8 @@ pub(crate) async fn generate(
     }
 }
 
-/// Pays and asks; `None` where nobody is asked: the service is away, or a budget has room for one question and perhaps not for all
-/// that may be asked, which this process asks one after the other.
+/// Reserves the budget and asks; `None` if the service is not asked: it is unavailable, or the budget covers one
+/// question and perhaps not all, which this process asks one by one.
 async fn request_generation(
     order: &RemoteRequest<'_>,
     remote: &RemoteGenerator,
@@ -91,7 +91,7 @@ async fn request_generation(
     let held = order.budget.reserve(endpoint, &all_questions(order)).await.ok()?;
     let answer = remote.generate(asked, &mut on_event).await;
     if let (Ok(reply), true) = (&answer, reported == MeteredUsage::default()) {
-        // Whoever has not told of each question tells of all in the end.
+        // Older services report the usage only in the reply.
         reported.usage = read_usage_of(&reply.metadata.usage);
     }
     *took = reported;
@@ -103,7 +103,7 @@ async fn request_generation(
             let nobody_was_asked = LlmError::Unavailable { why: llm::Outage::NoConnection };
             held.settle(&Err(nobody_was_asked)).await;
         }
-        // It ended in the middle, and nobody will ever say what it had asked by then.
+        // The connection broke: the number of asked questions is unknown.
         Err(_) => {
             held.settle(&Err(LlmError::Unavailable { why: llm::Outage::ConnectionLost })).await;
         }
@@ -111,7 +111,7 @@ async fn request_generation(
     Some(answer)
 }
 
-/// What an event says that a question took. What cannot be read is a question of which nobody knows.
+/// Usage in an event. An unreadable one is a question with unknown usage.
 fn read_usage(data: &Value) -> MeteredUsage {
     let number = |name: &str| data[name].as_u64();
     let (Some(input_tokens), Some(output_tokens), Some(unknown)) =
@@ -132,12 +132,12 @@ fn read_usage_of(said: &generator::Usage) -> Usage {
     }
 }
 
-/// How many questions the other process asks at most.
+/// Highest number of questions that the other process may ask.
 fn max_questions(order: &RemoteRequest<'_>) -> u32 {
     order.settings.max_retries.saturating_add(1)
 }
 
-/// As much as the other process may ask at most, as one question.
+/// Upper bound of all questions of the other process, as one question.
 fn all_questions(order: &RemoteRequest<'_>) -> Question {
     let max_questions = max_questions(order);
     let (_, step) = Session::start(order.settings.clone(), order.message);
@@ -150,7 +150,7 @@ fn all_questions(order: &RemoteRequest<'_>) -> Question {
     };
     let mut question = Question::new(first.repeat(max_questions as usize), "");
     let most = order.app.config.model.max_output_tokens;
-    // What was answered before is part of what is asked again.
+    // Earlier answers are part of the next question.
     question.max_output_tokens =
         most.saturating_mul(max_questions).saturating_add(most.saturating_mul(max_questions - 1));
     question
@@ -173,12 +173,12 @@ fn forward_event(watcher: &Watcher, name: &str, data: Value) {
         _ => None,
     };
     if let Some(event) = event {
-        // Whoever watched may have gone away; the generation goes on and is kept.
+        // The client may have disconnected; the generation continues and is stored.
         let _ = watcher.send(event);
     }
 }
 
-/// What holds of what came; `None` if something in it does not.
+/// Checks a reply; `None` if a part of it is wrong.
 async fn validate_reply(
     order: &RemoteRequest<'_>,
     reply: Reply,
@@ -187,7 +187,7 @@ async fn validate_reply(
         return Ok(None);
     };
     let Judged { checked, by } = check::check_code(order.app, text.clone(), Engine::Mermaid).await?;
-    // What is not valid is not even kept here; whoever calls it valid has not checked it.
+    // An invalid diagram is not stored; a service that reports it as valid has not checked it.
     if !checked.valid || reply.metadata.validated && !checked.validated() {
         return Ok(None);
     }
@@ -210,7 +210,7 @@ async fn validate_reply(
         checked,
         blueprint,
         elements,
-        // Words that are not there would be marked in the wrong place.
+        // A quote that is not in the text would be highlighted in the wrong place.
         trace: reply.trace.into_iter().filter(is_quoted).collect(),
         repairs: reply.metadata.repairs,
         retry_count: reply.metadata.retry_count.min(order.settings.max_retries),
@@ -222,7 +222,7 @@ async fn validate_reply(
     Ok(Some((outcome, by)))
 }
 
-/// What the text means: as the other process says, if that is this text's meaning, else what can be read from the text itself.
+/// The reported blueprint if it compiles to this text, else the one parsed from the text.
 fn read_blueprint(order: &RemoteRequest<'_>, said: Value, text: &str) -> Option<Blueprint> {
     let kind = order.request.kind;
     let said: Option<Blueprint> =

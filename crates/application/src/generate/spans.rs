@@ -1,4 +1,4 @@
-//! What spans say of a generation: which kind, how it ended, which model, how many tokens. Never what was asked or answered.
+//! Attributes of trace spans for generations: kind, result, model, tokens. Never the text of a question or an answer.
 
 use blueprint::Kind;
 use llm::{Answer, Endpoint, LlmError, ProviderId, Question};
@@ -8,7 +8,6 @@ use crate::session::{Outcome, Written};
 use crate::{Error, check::Validator};
 use telemetry::trace::{self, Span};
 
-/// How a generation ended.
 pub(crate) fn set_generation(span: &mut Span, kind: Kind, result: &Result<(Outcome, Validator), Error>) {
     span.set("diagram.kind", kind.row().id);
     match result {
@@ -27,7 +26,7 @@ pub(crate) fn set_generation(span: &mut Span, kind: Kind, result: &Result<(Outco
     }
 }
 
-/// A question to a model and what it took, by the conventions for generative models.
+/// By the OpenTelemetry conventions for generative AI.
 pub(crate) fn set_question(
     span: &mut Span,
     endpoint: &Endpoint,
@@ -62,7 +61,7 @@ pub(crate) fn set_question(
     span.set("gen_ai.usage.output_tokens", count(usage.output_tokens));
 }
 
-/// The name of the model, if it is one. Whoever calls may write anything there, also an address of somebody.
+/// The name of the model, if it looks like one: a caller may send any text, also personal data.
 fn name_of_model(endpoint: &Endpoint) -> Option<&str> {
     let model = endpoint.model.as_str();
     let usual = |b: u8| b.is_ascii_alphanumeric() || b"-_.:/@+~".contains(&b);
@@ -70,7 +69,7 @@ fn name_of_model(endpoint: &Endpoint) -> Option<&str> {
     (!model.is_empty() && model.len() <= 200 && model.bytes().all(usual) && !is_address).then_some(model)
 }
 
-/// A transaction, called as the store calls it.
+/// A database transaction, named after the function of the store.
 pub(crate) fn database(store: &Store, operation: &'static str) -> Span {
     let mut span = Span::part(trace::Kind::Client, operation);
     span.set("db.operation.name", operation);

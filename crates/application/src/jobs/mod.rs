@@ -1,7 +1,8 @@
-//! Work that goes on after the answer: diagrams that nobody waits for, and webhooks that are told.
+//! Background jobs: asynchronous generations and webhook deliveries.
 //!
-//! `jobs.rs` at the top takes jobs up one after another; here is what is done with one. A diagram is written at most once for
-//! a job, whoever is killed or thought dead meanwhile: its transaction ends the job, and only while the job is still held.
+//! `worker.rs` takes jobs from the queue; this module executes one. A generation is stored at most once for a job,
+//! even if workers crash or lose their lease: its transaction ends the job, on condition that the lease is still
+//! held.
 
 pub mod outcome;
 pub mod worker;
@@ -24,14 +25,14 @@ use store::{
 };
 use telemetry::trace::{self, TraceContext};
 
-/// How long a job that nobody speaks of any more is held.
+/// Lease of a job, extended by heartbeats.
 pub const LEASE_S: i64 = 30;
-/// So often a job is taken up whose workers died or had no database.
+/// Attempts of a job whose workers crashed or had no database.
 const MAX_ATTEMPTS: u32 = 5;
-/// How long jobs that ended are shown.
+/// Finished jobs are listed this long.
 const RETENTION_S: i64 = 7 * 24 * 3600;
 
-/// What is kept of a request until it is carried out. A key that was sent with the request never is.
+/// Stored parameters of a request. A key sent with the request is never stored.
 #[derive(Debug, Serialize, Deserialize)]
 struct JobPayload {
     kind: String,
@@ -41,22 +42,21 @@ struct JobPayload {
     provider: Option<String>,
     model: Option<String>,
     fallback: bool,
-    /// The trace of the request, where traces are kept.
+    /// Trace context of the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trace: Option<String>,
 }
 
-/// A job of writing a diagram, and what came of it.
+/// A generation job and its result.
 #[derive(Debug, Clone)]
 pub struct Generating {
-    /// The job.
     pub job: Job,
-    /// What was remembered of it, once it is done.
+    /// The stored generation of a finished job.
     pub generation: Option<Generation>,
 }
 
 impl Generating {
-    /// How far it is, in a word: `waiting`, `running`, `done` or `failed`.
+    /// `waiting`, `running`, `done` or `failed`.
     pub fn status(&self) -> &'static str {
         match &self.generation {
             Some(generation) if generation.status == GenerationStatus::Failed => JobStatus::Failed.as_str(),
@@ -64,7 +64,7 @@ impl Generating {
         }
     }
 
-    /// Why it failed or is tried again, as a code and a sentence.
+    /// Code and text of the last failure.
     pub fn problem(&self) -> Option<(String, String)> {
         if let Some(code) = self.generation.as_ref().and_then(|generation| generation.error_code.clone()) {
             return Some((code, "The diagram could not be written. Ask again, or allow the built-in draft with \"fallback\": true.".to_owned()));
@@ -79,7 +79,7 @@ impl Generating {
     }
 }
 
-/// Takes a request for a diagram that nobody waits for.
+/// Creates a job for an asynchronous generation.
 pub async fn create_job(app: &App, caller: &Caller, request: &Request) -> Result<Generating, Error> {
     if request.key.is_some() {
         return Err(Error::invalid(
@@ -88,7 +88,7 @@ pub async fn create_job(app: &App, caller: &Caller, request: &Request) -> Result
         ));
     }
     let (message, project) = generate::check_request(app, caller, request).await?;
-    // A provider that is not there is said now and not later.
+    // Reports an unknown provider at once, not when the job runs.
     generate::choose_endpoint(app, caller, &project, request).await?;
     let store = store(app)?;
     let kept = JobPayload {
@@ -110,7 +110,6 @@ pub async fn create_job(app: &App, caller: &Caller, request: &Request) -> Result
     Ok(Generating { job, generation: None })
 }
 
-/// A job of writing a diagram.
 pub async fn find_job(app: &App, caller: &Caller, id: &str) -> Result<Generating, Error> {
     let id = JobId::parse(id).map_err(|_| Error::NotFound("job"))?;
     let job = store(app)?.find_job(&id).await?;
@@ -119,7 +118,7 @@ pub async fn find_job(app: &App, caller: &Caller, id: &str) -> Result<Generating
     load_generation(app, job).await
 }
 
-/// The jobs of a project that write diagrams, last asked for first.
+/// The generation jobs of a project, newest first.
 pub async fn list_jobs(
     app: &App,
     caller: &Caller,
@@ -140,7 +139,7 @@ pub async fn list_jobs(
     Ok(Page { items, next: page.next.map(|cursor| cursor.to_string()) })
 }
 
-/// The id of the generation that a job has made, if it is done.
+/// Id of the generation of a finished job.
 fn result_of(job: &Job) -> Option<&str> {
     job.result.as_deref().filter(|_| job.status == JobStatus::Done)
 }
@@ -153,7 +152,7 @@ async fn load_generation(app: &App, job: Job) -> Result<Generating, Error> {
     Ok(Generating { job, generation })
 }
 
-/// Works on a job that is held under a name, and ends it. False if it was not held to the end: another one has it.
+/// Executes a leased job and ends it. Returns false if the lease was lost to another worker.
 pub async fn run_job(app: &App, job: &Job, worker: &str) -> Result<bool, Error> {
     let worked = match job.kind {
         _ if job.attempts > MAX_ATTEMPTS && job.kind == JobKind::Generate => Ok(Outcome::Failed(
@@ -221,7 +220,7 @@ async fn generate(app: &App, job: &Job, worker: &str) -> Result<Outcome, Error> 
     let work = cpu_pool::on_behalf_of(person, generate::generate_diagram(app, &caller, request, None));
     match follow_job(asked, job, work).await {
         Ok(_) => Ok(Outcome::Ended),
-        // What failed with its model is remembered, which has ended the job.
+        // The failed generation was stored, which ended the job.
         Err(error) => match store(app)?.find_job(&job.id).await?.status {
             JobStatus::Done => Ok(Outcome::Ended),
             _ => Err(error),
@@ -229,7 +228,7 @@ async fn generate(app: &App, job: &Job, worker: &str) -> Result<Outcome, Error> 
     }
 }
 
-/// Puts a job back, for others to take up at once: this process is ending.
+/// Returns a job to the queue at once, because this process is shutting down.
 pub async fn release_job(app: &App, job: &Job, worker: &str) -> Result<(), Error> {
     let now = app.clock.now_us();
     let end = JobEnd::Again(now, "put_back: The server that worked on it was ended.".to_owned());
@@ -237,7 +236,7 @@ pub async fn release_job(app: &App, job: &Job, worker: &str) -> Result<(), Error
     Ok(())
 }
 
-/// Forgets what nobody asks for any more, some of it at a time.
+/// Deletes expired jobs, deliveries and idempotency keys, a batch of each.
 pub async fn delete_expired(app: &App) -> Result<(), Error> {
     let (store, now) = (store(app)?, app.clock.now_us());
     store.forget_ended_jobs(now.plus_seconds(-RETENTION_S)).await?;

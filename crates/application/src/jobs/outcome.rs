@@ -1,4 +1,4 @@
-//! The result of working on a job, and the trace that the work belongs to.
+//! Result of executing a job, and its trace.
 
 use store::Job;
 use telemetry::trace::{Span, TraceContext};
@@ -6,25 +6,20 @@ use tracing::Instrument;
 
 use crate::Error;
 
-/// The result of working on a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// The change itself has ended the job.
+    /// The transaction of the change has ended the job.
     Ended,
-    /// Done, with a result.
     Done(String),
-    /// Given up, with the reason.
     Failed(String),
-    /// To be tried again.
+    /// Retry later.
     Again {
-        /// After so many seconds.
         after_s: i64,
-        /// The reason.
         why: String,
     },
 }
 
-/// Runs the work of a job as a trace of its own, linked to the trace of the request that created the job.
+/// Runs a job in a trace of its own, linked to the trace of the request that created it.
 pub(crate) async fn follow_job<T>(
     asked: Option<TraceContext>,
     job: &Job,

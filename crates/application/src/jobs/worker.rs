@@ -1,8 +1,7 @@
-//! Takes up jobs for as long as the process serves: any number of processes on one database share them.
+//! Worker of the job queue. Any number of processes on one database share the queue.
 //!
-//! A job that is worked on is spoken of every few seconds; whoever stops speaking loses it to another process. When the
-//! process is asked to end, no job is taken up any more, those under way get the time that requests get, and what is not done then is
-//! put back.
+//! A worker extends the lease of its job with heartbeats; without them, another worker takes the job. At shutdown no
+//! new job is taken, running jobs get the time that requests get, and unfinished ones return to the queue.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,20 +15,20 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{app::App, jobs, standby::Standby};
 
-/// How often a job under way is spoken of.
+/// Interval of heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(8);
-/// How long to wait when nobody tells of new work: other programs may have written some.
+/// Poll interval without notifications: other processes may have created jobs.
 const IDLE: Duration = Duration::from_secs(1);
-/// How often what is old is forgotten.
+/// Interval of deleting expired records.
 const SWEEP: Duration = Duration::from_secs(600);
-/// The part of the time to end that is left for putting back.
+/// Part of the shutdown time that is reserved for returning jobs to the queue.
 const RELEASE_TIME: Duration = Duration::from_secs(2);
 
-/// Works until `ending`, and returns when nothing is under way any more. Takes nothing up while the process stands by.
+/// Takes and runs jobs until `ending`; returns when no job is running. Takes no jobs while the process is on standby.
 pub async fn run(app: App, mut standby: Standby, ending: CancellationToken) {
     let Some(store) = app.store.clone() else { return };
     let slots = Arc::new(Semaphore::new(app.config.jobs.at_once));
-    // Half of the places, so that the jobs of one person leave room for those of the others.
+    // One user gets at most half of the slots, so that jobs of others are not blocked.
     let most_of_one = u32::try_from(app.config.jobs.at_once.div_ceil(2)).unwrap_or(u32::MAX);
     let mut under_way = JoinSet::new();
     let mut sweep = interval(SWEEP);
@@ -49,13 +48,13 @@ pub async fn run(app: App, mut standby: Standby, ending: CancellationToken) {
         let Ok(slot) = slot else { break };
         let now = app.clock.now_us();
         let worker = app.clock.new_id("wrk");
-        // Asked first, because taking is a write, and there is one writer.
-        let map_duplicate_term = match store.has_job(now).await {
+        // A read first: taking a job is a write, and SQLite has a single writer.
+        let taken = match store.has_job(now).await {
             Ok(true) => store.take_job(&worker, now, now.plus_seconds(jobs::LEASE_S), most_of_one).await,
             Ok(false) => Ok(None),
             Err(error) => Err(error),
         };
-        match map_duplicate_term {
+        match taken {
             Ok(Some(job)) => {
                 database_down = false;
                 under_way.spawn(run_with_lease(app.clone(), job, worker, slot, ending.clone()));
@@ -97,7 +96,7 @@ async fn run_with_lease(
             Ok(true) => "ended",
             Ok(false) => "lost",
             Err(error) => {
-                // Another one takes it up when the hold is over.
+                // Another worker takes the job when the lease expires.
                 tracing::warn!(job.kind = kind, "A job could not be ended: {error}");
                 "lost"
             }
@@ -114,7 +113,7 @@ async fn run_with_lease(
     drop(slot);
 }
 
-/// Returns when the job is not held any more.
+/// Sends heartbeats; returns when the lease is lost.
 async fn renew_lease(app: &App, job: &Job, worker: &str) {
     let Some(store) = &app.store else { return };
     let mut heartbeat = interval(HEARTBEAT);
@@ -123,7 +122,7 @@ async fn renew_lease(app: &App, job: &Job, worker: &str) {
     loop {
         heartbeat.tick().await;
         let until = app.clock.now_us().plus_seconds(jobs::LEASE_S);
-        // A database that is away for a moment takes the job from nobody.
+        // The lease survives a database that is unavailable for a short time.
         if let Ok(false) = store.hold_job(&job.id, worker, until).await {
             return;
         }

@@ -1,4 +1,4 @@
-//! Transcripts: what the model says and what the checks find go in, what happens comes out.
+//! Transcripts of sessions: replies and check results in, steps out.
 
 use blueprint::Kind;
 use mermend::Checker;
@@ -8,7 +8,7 @@ use super::{Outcome, Session, Settings, Step, Written};
 
 const MESSAGE: &str = "A customer places orders. Each order has a number.";
 
-/// What the model does when it is asked.
+/// Scripted behaviour of the model.
 enum Says {
     Reply(String),
     NoForm,
@@ -22,7 +22,7 @@ fn model(classes: &[&str], relationships: &[(&str, &str)]) -> Says {
     Says::Reply(json!({"classes": classes, "relationships": relationships}).to_string())
 }
 
-/// Plays a session to its end; what was asked of the model, and what came out.
+/// Runs a session to its end; returns the prompts and the result.
 fn play(settings: Settings, script: Vec<Says>) -> (Vec<String>, Result<Outcome, Vec<String>>) {
     let checker = Checker::default();
     let mut script = script.into_iter();
