@@ -136,9 +136,12 @@ impl Caller {
     /// Checks that the token, if there is one, has the scope.
     pub fn may(&self, scope: Scope) -> Result<(), Error> {
         match &self.token {
-            Some((_, scopes)) if !scopes.iter().any(|word| word == scope.word()) => Err(Error::Forbidden(
-                format!("This token has no scope `{}`. Use one that has, or make one.", scope.word()),
-            )),
+            Some((_, scopes)) if !scopes.iter().any(|word| word == scope.word()) => {
+                Err(Error::Forbidden(format!(
+                    "The token does not have the scope `{}`. Use a token with this scope, or create one.",
+                    scope.word()
+                )))
+            }
             _ => Ok(()),
         }
     }
@@ -148,7 +151,8 @@ impl Caller {
         self.may(Scope::Account)?;
         self.person().ok_or_else(|| {
             Error::Conflict(
-                "This server has no accounts yet, so there is nothing of yours to manage. Set up the first one at /set-up or with `ba-copilot user add`."
+                "This server has no accounts, so there is no account to manage. Create the first one at /set-up \
+                 or with `ba-copilot user add`."
                     .to_owned(),
             )
         })
@@ -158,7 +162,7 @@ impl Caller {
     /// tokens. Requires a session: with a token, a thief could extend its own access.
     pub fn in_person(&self) -> Result<&User, Error> {
         let person = self.account()?;
-        self.reject_token("change how its owner signs in, or create tokens")?;
+        self.reject_token("change credentials or create tokens")?;
         Ok(person)
     }
 
@@ -166,7 +170,7 @@ impl Caller {
         match self.token {
             None => Ok(()),
             Some(_) => Err(Error::Forbidden(format!(
-                "A token cannot {what}, so that it never gives more, or for longer, than it was made for. Sign in and do this at /account, or use `ba-copilot user` and `ba-copilot token`."
+                "A token cannot {what}. Sign in and use /account, or use `ba-copilot user` and `ba-copilot token`."
             ))),
         }
     }
@@ -177,9 +181,9 @@ impl Caller {
         match &self.principal {
             Principal::Local => Ok(()),
             Principal::Person(person) if person.admin => Ok(()),
-            Principal::Person(_) | Principal::Service => {
-                Err(Error::Forbidden("Only an administrator of this server may do this. Ask one.".to_owned()))
-            }
+            Principal::Person(_) | Principal::Service => Err(Error::Forbidden(
+                "Only an administrator of this server may do this. Ask an administrator.".to_owned(),
+            )),
         }
     }
 
@@ -218,9 +222,7 @@ impl Caller {
 /// The database of this process; an error in a process without one.
 pub(super) fn store(app: &App) -> Result<&Store, Error> {
     app.store.as_ref().ok_or_else(|| {
-        Error::Unavailable(
-            "This process keeps nothing: it was started in a role without a database.".to_owned(),
-        )
+        Error::Unavailable("This process has no database: it was started in a role without one.".to_owned())
     })
 }
 
@@ -242,7 +244,7 @@ pub(super) async fn authorize_project(
     let access = authorize_project_any_state(app, caller, project, need).await?;
     if need > Role::Viewer && access.project.archived_at.is_some() {
         return Err(Error::Conflict(
-            "This project is archived, so nothing in it changes. Restore it first.".to_owned(),
+            "This project is archived and cannot be changed. Restore it first.".to_owned(),
         ));
     }
     Ok(access)
@@ -266,9 +268,8 @@ pub(super) async fn authorize_project_any_state(
     let project = store.find_project(project).await?;
     if role < need {
         return Err(Error::Forbidden(format!(
-            "You are a {} of this project, and this takes {} {}. Ask an owner.",
+            "Your role in this project is {}, and this requires the role {}. Ask an owner of the project.",
             role.as_str(),
-            if matches!(need, Role::Editor | Role::Owner) { "an" } else { "a" },
             need.as_str()
         )));
     }

@@ -41,7 +41,7 @@ impl AfterResponse {
     pub fn run(&self, work: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             return Err(Error::busy(
-                "The server has too much to do at the moment, so this was not begun. Try again",
+                "The queue for background work is full, so nothing was started. Try again",
             ));
         };
         let running = Arc::clone(&self.running);

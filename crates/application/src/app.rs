@@ -125,7 +125,7 @@ impl App {
     pub fn sealer(&self) -> Result<&Sealer, Error> {
         self.sealer.as_ref().ok_or_else(|| {
             Error::Unavailable(
-                "This process keeps nothing: it was started in a role without a database.".to_owned(),
+                "This process has no database: it was started in a role without one.".to_owned(),
             )
         })
     }

@@ -24,7 +24,7 @@ impl ExportForm {
         match word {
             "jsonl" => Ok(ExportForm::Jsonl),
             "csv" => Ok(ExportForm::Csv),
-            _ => Err(Error::invalid("format", "Events are exported as `jsonl` or `csv`.")),
+            _ => Err(Error::invalid("format", "The format is unknown. Use `jsonl` or `csv`.")),
         }
     }
 

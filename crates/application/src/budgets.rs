@@ -175,21 +175,20 @@ pub async fn find_budget(app: &App, caller: &Caller, owner: &Owner) -> Result<St
 }
 
 fn limits(wanted: &Wanted) -> Result<BudgetLimits, Error> {
-    let period = BudgetPeriod::try_from(wanted.period.clone()).map_err(|_| {
-        Error::invalid(
-            "period",
-            "A budget is for a `day`, for a `month`, or in `total`. Choose one of these.",
-        )
-    })?;
+    let period = BudgetPeriod::try_from(wanted.period.clone())
+        .map_err(|_| Error::invalid("period", "The period is unknown. Use `day`, `month` or `total`."))?;
     if wanted.max_tokens.is_none() && wanted.max_micro_usd.is_none() {
         return Err(Error::invalid(
             "max_tokens",
-            "A budget limits something: set `max_tokens`, `max_micro_usd` or both. To limit nothing, delete it.",
+            "The budget has no limit. Set `max_tokens`, `max_micro_usd` or both, or delete the budget.",
         ));
     }
     for (path, limit) in [("max_tokens", wanted.max_tokens), ("max_micro_usd", wanted.max_micro_usd)] {
         if limit.is_some_and(|limit| !(0..=MAX_SPENDING).contains(&limit)) {
-            return Err(Error::invalid(path, format!("A limit is a whole number from 0 to {MAX_SPENDING}.")));
+            return Err(Error::invalid(
+                path,
+                format!("A limit must be a whole number from 0 to {MAX_SPENDING}."),
+            ));
         }
     }
     Ok(BudgetLimits { period, max_tokens: wanted.max_tokens, max_micro_usd: wanted.max_micro_usd })
@@ -229,8 +228,7 @@ pub async fn set_budget(
             };
             store.create_budget(&budget, &audit_event(&budget.id)?).await.map_err(|error| match error {
                 StoreError::Conflict { .. } => Error::Changed(
-                    "There is a budget already. Read it, then change it with its `ETag` as `If-Match`."
-                        .to_owned(),
+                    "The budget already exists. Read it, then send its `ETag` as `If-Match`.".to_owned(),
                 ),
                 other => other.into(),
             })?;
@@ -239,7 +237,7 @@ pub async fn set_budget(
             let old =
                 store.find_budget(access.as_ref(), calendar(now)).await.map_err(|error| match error {
                     StoreError::NotFound { .. } => Error::Changed(
-                        "There is no budget to change. Leave `If-Match` out to make one.".to_owned(),
+                        "There is no budget to change. Omit `If-Match` to create one.".to_owned(),
                     ),
                     other => other.into(),
                 })?;

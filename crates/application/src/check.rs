@@ -140,7 +140,9 @@ pub fn targets(target: Option<&str>) -> Value {
         None => json!({}),
         Some(name) => {
             let name: String = name.chars().take(40).collect();
-            json!({name: {"checked": false, "note": format!("This version checks against Mermaid {} only.", mermend::MERMAID_VERSION.unwrap_or("by the fast parser"))}})
+            let version = mermend::MERMAID_VERSION.unwrap_or("by the fast parser");
+            let note = format!("This version checks against Mermaid {version} only.");
+            json!({name: {"checked": false, "note": note}})
         }
     }
 }
@@ -167,7 +169,7 @@ pub async fn compare_code(app: &App, old: String, new: String) -> Result<Compari
         if text.len() > most {
             return Err(Error::invalid(
                 path,
-                format!("`{path}` is larger than {most} bytes, the most that is read."),
+                format!("`{path}` is larger than {most} bytes. Send a smaller diagram."),
             ));
         }
     }
@@ -186,7 +188,7 @@ pub async fn patch_code(app: &App, code: String, operations: Vec<Operation>) -> 
     app.cpu.run(Use::Engine, size_bytes, deadline, patch).await?.map_err(|error| match error.kind {
         PatchErrorKind::Failed(Failure::Busy) => Refused::Busy.into(),
         PatchErrorKind::Failed(Failure::TooSlow) => {
-            too_slow(app, "operations", "The operations were not carried out")
+            too_slow(app, "operations", "The operations were not applied")
         }
         _ => Error::invalid(&format!("operations[{}]", error.operation), error.message),
     })
@@ -196,7 +198,7 @@ fn too_slow(app: &App, path: &str, what: &str) -> Error {
     let limit = app.config.check.time_s;
     Error::invalid(
         path,
-        format!("{what} within {limit} s, the time limit. Send less at a time, or smaller diagrams."),
+        format!("{what} within the time limit of {limit} s. Send fewer operations or smaller diagrams."),
     )
 }
 

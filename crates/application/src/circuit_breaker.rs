@@ -64,7 +64,7 @@ impl<E: Clone> CircuitBreaker<E> {
     }
 }
 
-/// A URL without credentials, query and fragment.
+/// A URL without credentials and query.
 pub fn shown(url: &Url) -> String {
     let mut url = url.clone();
     // These fail only for URLs without a host, which no service has.

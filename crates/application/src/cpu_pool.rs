@@ -311,7 +311,8 @@ impl From<Refused> for Error {
                 "too_many_of_one",
                 Error::TooMany {
                     message: format!(
-                        "{MAX_WAITING_OF_ONE} of your requests are waiting already. Send fewer at a time; try again in {RETRY_AFTER_S} s."
+                        "{MAX_WAITING_OF_ONE} of your requests are waiting already. Send fewer at a time; try \
+                         again in {RETRY_AFTER_S} s."
                     ),
                     wait_s: RETRY_AFTER_S,
                 },

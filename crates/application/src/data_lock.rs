@@ -48,7 +48,7 @@ impl DataLock {
             // On a network share without locks, the restore refuses instead.
             Err(TryLockError::Error(error)) => {
                 tracing::warn!(
-                    "The data folder cannot be locked, so restoring a backup will not notice this process: {error}"
+                    "The data folder cannot be locked, so a restore cannot detect this process: {error}"
                 );
             }
         }

@@ -203,7 +203,10 @@ pub async fn update_diagram(
 }
 
 fn unknown_folder() -> Error {
-    Error::invalid("folder_id", "The project of the diagram has no such folder to put it in.")
+    Error::invalid(
+        "folder_id",
+        "The project of the diagram has no such folder. Use the id of one of its folders.",
+    )
 }
 
 /// Does not disclose whether a folder of another project exists.
@@ -233,7 +236,7 @@ fn reject_archived(diagram: &Diagram) -> Result<(), Error> {
     match diagram.archived_at {
         None => Ok(()),
         Some(_) => Err(Error::Conflict(
-            "This diagram is archived, so it gets no new versions. Restore it first.".to_owned(),
+            "This diagram is archived and cannot get new versions. Restore it first.".to_owned(),
         )),
     }
 }
@@ -250,7 +253,7 @@ async fn validate_input(
         return Err(Error::invalid(
             "code",
             format!(
-                "The diagram is larger than {} bytes. Draw it as several.",
+                "The diagram is larger than {} bytes. Split it into several diagrams.",
                 app.config.check.max_text_bytes
             ),
         ));
@@ -260,13 +263,13 @@ async fn validate_input(
         return Err(Error::invalid(
             "requirement",
             format!(
-                "The requirements have more than {MAX_REQUIREMENT_CHARS} characters. Keep one chapter at a time."
+                "The requirements have more than {MAX_REQUIREMENT_CHARS} characters. Send one chapter at a time."
             ),
         ));
     }
     let note = written.note.map(|note| note.trim().replace('\0', " ")).filter(|note| !note.is_empty());
     if note.as_ref().is_some_and(|note| note.chars().count() > MAX_NOTE_CHARS) {
-        return Err(Error::invalid("note", format!("A note has at most {MAX_NOTE_CHARS} characters.")));
+        return Err(Error::invalid("note", format!("A note must have at most {MAX_NOTE_CHARS} characters.")));
     }
     // PostgreSQL cannot store U+0000; the verdict must be of exactly the stored text.
     let code = written.code.replace('\0', "");
@@ -292,7 +295,7 @@ fn parse_title(path: &str, text: &str) -> Result<String, Error> {
     if line.is_empty() || line.chars().count() > MAX_TITLE_CHARS || line.chars().any(char::is_control) {
         return Err(Error::invalid(
             path,
-            format!("A title is one line of 1 to {MAX_TITLE_CHARS} characters."),
+            format!("A title must be one line of 1 to {MAX_TITLE_CHARS} characters."),
         ));
     }
     Ok(line)

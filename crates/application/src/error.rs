@@ -18,7 +18,7 @@ pub enum Error {
         message: String,
     },
     /// The resource does not exist, or the caller may not see it.
-    #[error("There is no such {0}; check its id.")]
+    #[error("There is no such {0}. Check its id.")]
     NotFound(&'static str),
     /// The state of a resource does not allow the request.
     #[error("{0}")]

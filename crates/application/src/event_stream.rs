@@ -84,9 +84,7 @@ pub async fn follow(app: App, ending: CancellationToken) {
                 }
                 Err(error) if !away => {
                     away = true;
-                    tracing::warn!(
-                        "Changes are looked for every second until the database tells of them again: {error}"
-                    );
+                    tracing::warn!("Database notifications are unavailable; polling every second: {error}");
                 }
                 Err(_) => (),
             }
@@ -112,7 +110,7 @@ pub async fn follow(app: App, ending: CancellationToken) {
         }
         // A failed read is repeated at the next poll.
         if let Err(error) = publish_new_events(&app, &mut recent).await {
-            tracing::debug!("What happened cannot be read now: {error}");
+            tracing::debug!("Reading audit events failed: {error}");
         }
         sleep(PAUSE).await;
     }
@@ -181,7 +179,7 @@ pub async fn follow_project(
         Some(text) => Some(parse_cursor(text).ok_or_else(|| {
             Error::invalid(
                 "Last-Event-ID",
-                "This is not the id of an event of this stream. Leave it out to begin now.",
+                "This is not the id of an event of this stream. Omit it to start from now.",
             )
         })?),
     };
@@ -203,7 +201,9 @@ pub async fn follow_project(
         }
         if following.missed.len() > MAX_MISSED {
             return Err(Error::Conflict(
-                "Too much has happened since that event. Read the project anew, and follow it from now on, without `Last-Event-ID`.".to_owned(),
+                "Too many events followed that event. Read the project again, then subscribe without \
+                 `Last-Event-ID`."
+                    .to_owned(),
             ));
         }
     }

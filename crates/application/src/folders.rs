@@ -33,7 +33,7 @@ fn name(text: &str) -> Result<(String, String), Error> {
     if !(1..=MAX_NAME_CHARS).contains(&chars) || name.chars().any(char::is_control) {
         return Err(Error::invalid(
             "name",
-            format!("The name of a folder is one line of 1 to {MAX_NAME_CHARS} characters."),
+            format!("The name of a folder must be one line of 1 to {MAX_NAME_CHARS} characters."),
         ));
     }
     let folded = name.to_lowercase();
@@ -45,25 +45,27 @@ fn parent(id: Option<&str>) -> Result<Option<FolderId>, Error> {
 }
 
 fn unknown_parent() -> Error {
-    Error::invalid("parent_id", "The project has no such folder to put it in.")
+    Error::invalid("parent_id", "The project has no such folder. Use the id of one of its folders.")
 }
 
 fn refused(error: StoreError) -> Error {
     match error {
         StoreError::Conflict { constraint: "folder name" } => Error::Conflict(
-            "There is a folder of this name in the same place, perhaps in other capitals. Use another name."
+            "A folder with this name already exists here; names are case-insensitive. Use another name."
                 .to_owned(),
         ),
         StoreError::Conflict { constraint: "last place for a folder" } => Error::Conflict(format!(
             "A project has at most {MAX_FOLDERS} folders. Delete those that are empty, then try again."
         )),
         StoreError::NotFound { what: "folder" } => unknown_parent(),
-        StoreError::Invalid { what: "folder, which would lie in itself," } => {
-            Error::invalid("parent_id", "A folder cannot lie in itself or in one that lies in it.")
-        }
+        StoreError::Invalid { what: "folder, which would lie in itself," } => Error::invalid(
+            "parent_id",
+            "A folder cannot be moved into itself or one of its subfolders. Choose \
+                another parent.",
+        ),
         StoreError::Invalid { what: "folder, which would lie too deep," } => Error::invalid(
             "parent_id",
-            format!("At most {MAX_FOLDER_DEPTH} folders lie in one another. Put it further out."),
+            format!("Folders can be nested at most {MAX_FOLDER_DEPTH} deep. Choose another parent."),
         ),
         other => other.into(),
     }

@@ -74,7 +74,8 @@ async fn probe(app: &App) -> Health {
     let providers = app.config.configured_providers();
     let llm_check = match providers.is_empty() {
         true => {
-            json!({"status": "healthy", "providers": [], "note": "no model is configured; the built-in drafter writes"})
+            json!({"status": "healthy", "providers": [], "note": "no model is configured; the built-in drafter \
+                writes"})
         }
         false => json!({"status": "configured", "providers": providers}),
     };
@@ -120,7 +121,8 @@ async fn redis(app: &App) -> Option<(Status, Value)> {
         }
         Err(error) => (
             Status::Degraded,
-            json!({"status": "degraded", "address": address, "error": error.to_string(), "note": "each process counts and checks by itself until it is back"}),
+            json!({"status": "degraded", "address": address, "error": error.to_string(), "note": "each process \
+                counts and checks by itself until it is back"}),
         ),
     })
 }
@@ -136,7 +138,8 @@ async fn generator(app: &App) -> Option<(Status, Value)> {
         ),
         Err(error) => (
             Status::Degraded,
-            json!({"status": "degraded", "url": url, "error": error.to_string(), "note": "this process generates by itself until it answers"}),
+            json!({"status": "degraded", "url": url, "error": error.to_string(), "note": "this process generates \
+                by itself until it answers"}),
         ),
     })
 }
@@ -152,7 +155,13 @@ async fn checker(app: &App) -> (Status, Value) {
             ),
             Err(error) => (
                 Status::Degraded,
-                json!({"status": "degraded", "mode": "remote", "url": url, "error": error.to_string(), "note": "this process checks by itself until it answers"}),
+                json!({
+                    "status": "degraded",
+                    "mode": "remote",
+                    "url": url,
+                    "error": error.to_string(),
+                    "note": "this process checks by itself until it answers",
+                }),
             ),
         };
     }
@@ -163,7 +172,8 @@ async fn checker(app: &App) -> (Status, Value) {
         ),
         None => (
             Status::Degraded,
-            json!({"status": "degraded", "mode": "in_process", "engine": "fast", "error": "this build has no Mermaid engine, so verdicts are the fast parser's"}),
+            json!({"status": "degraded", "mode": "in_process", "engine": "fast", "error": "this build has no \
+                Mermaid engine, so verdicts are the fast parser's"}),
         ),
     }
 }

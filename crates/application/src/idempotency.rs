@@ -57,7 +57,7 @@ pub async fn begin(app: &App, caller: &Caller, key: &str, asked: &[&[u8]]) -> Re
     if !(1..=255).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Error::invalid(
             "Idempotency-Key",
-            "An idempotency key is 1 to 255 visible characters, for example a UUID.",
+            "An idempotency key must have 1 to 255 visible characters. Use a UUID, for example.",
         ));
     }
     // A key is unique for its user, across tokens. The stored response is repeated only to the credential that
@@ -84,7 +84,7 @@ pub async fn begin(app: &App, caller: &Caller, key: &str, asked: &[&[u8]]) -> Re
     if before.fingerprint != fingerprint {
         return Err(Error::invalid(
             "Idempotency-Key",
-            "This key was used for another request. Choose a new one for each thing that you want done.",
+            "This key was used for another request. Use a new key for each request.",
         ));
     }
     let is_answered = before.answer.is_some();
@@ -99,17 +99,17 @@ pub async fn begin(app: &App, caller: &Caller, key: &str, asked: &[&[u8]]) -> Re
     match before.subject {
         // The response will be stored soon, if the process is alive.
         Some(_) | None if before.lease_until > now && !is_answered => Err(Error::TooEarly {
-            message:
-                "A request with this key is being carried out. Send it again in a moment for its answer."
-                    .to_owned(),
+            message: "A request with this key is in progress. Send it again in a moment to get its response."
+                .to_owned(),
             wait_s: 1,
         }),
         Some(subject) => Err(Error::Conflict(format!(
-            "A request with this key was carried out, and its answer was lost or belongs to another token. What it made or changed is {subject}; read that."
+            "A request with this key was completed, and its response is lost or belongs to another token. Read \
+             what it created or changed: {subject}."
         ))),
         // The lease ended between two reads.
         None => Err(Error::TooEarly {
-            message: "A request with this key ended just now. Send it again.".to_owned(),
+            message: "A request with this key has just ended. Send it again.".to_owned(),
             wait_s: 1,
         }),
     }

@@ -26,10 +26,7 @@ impl DiagramsAsked {
     pub(super) async fn read(&self, app: &App, project: &ProjectId) -> Result<DiagramFilter, Error> {
         let known = |kind: &str| kind == UNKNOWN_KIND || super::reference_docs::kind_names().contains(&kind);
         if self.kind.as_deref().is_some_and(|kind| !known(kind)) {
-            return Err(Error::invalid(
-                "kind",
-                "There is no such kind of diagram; it is a word such as `class`, as diagrams carry it.",
-            ));
+            return Err(Error::invalid("kind", "There is no such diagram kind. Use a kind such as `class`."));
         }
         let folder = match self.folder.as_deref() {
             None => None,
@@ -44,7 +41,10 @@ impl DiagramsAsked {
 /// A folder of the project. Does not disclose whether a folder of another project exists.
 async fn parse_folder(app: &App, project: &ProjectId, id: &str) -> Result<FolderId, Error> {
     let missing = || {
-        Error::invalid("folder", "The project has no such folder. Write the id of one of its own, or `none`.")
+        Error::invalid(
+            "folder",
+            "The project has no such folder. Use the id of one of its folders, or `none`.",
+        )
     };
     let id = FolderId::parse(id).map_err(|_| missing())?;
     match store(app)?.find_folder(&id).await {
@@ -118,16 +118,17 @@ impl EventsAsked {
         if action.as_ref().is_some_and(|action| !fits(action)) {
             return Err(Error::invalid(
                 "action",
-                "An action is written as `diagram.create`, and all those of diagrams as `diagram.` with the point.",
+                "The action is invalid. Use an action such as `diagram.create`, or a prefix such as `diagram.`.",
             ));
         }
         let user = self.user.as_deref().map(UserId::parse).transpose();
-        let user =
-            user.map_err(|_| Error::invalid("user", "This is no id of a person; it begins with `usr_`."))?;
+        let user = user.map_err(|_| {
+            Error::invalid("user", "This is not a user id. Use an id that starts with `usr_`.")
+        })?;
         let (from, to) =
             (parse_timestamp("from", self.from.as_deref())?, parse_timestamp("to", self.to.as_deref())?);
         if from.zip(to).is_some_and(|(from, to)| from > to) {
-            return Err(Error::invalid("to", "`to` comes before `from`, so there can be nothing between."));
+            return Err(Error::invalid("to", "`to` is before `from`. Use a later time for `to`."));
         }
         Ok(AuditFilter { action, user, from, to })
     }
@@ -138,7 +139,7 @@ fn parse_bool(path: &str, word: Option<&str>) -> Result<Option<bool>, Error> {
         None => Ok(None),
         Some("true") => Ok(Some(true)),
         Some("false") => Ok(Some(false)),
-        Some(_) => Err(Error::invalid(path, format!("`{path}` is `true` or `false`."))),
+        Some(_) => Err(Error::invalid(path, format!("`{path}` must be `true` or `false`."))),
     }
 }
 
@@ -146,7 +147,7 @@ fn parse_bool(path: &str, word: Option<&str>) -> Result<Option<bool>, Error> {
 fn parse_text(path: &str, text: Option<&str>) -> Result<Option<String>, Error> {
     let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
     if text.chars().count() > MAX_CHARS || text.contains('\0') {
-        return Err(Error::invalid(path, format!("`{path}` has at most {MAX_CHARS} characters.")));
+        return Err(Error::invalid(path, format!("`{path}` must have at most {MAX_CHARS} characters.")));
     }
     Ok(Some(text.to_owned()))
 }
@@ -156,6 +157,6 @@ fn parse_timestamp(path: &str, text: Option<&str>) -> Result<Option<TimeUs>, Err
     // A plus in a query string is decoded as a space.
     let read = clock::read_rfc3339(text).or_else(|| clock::read_rfc3339(&text.replace(' ', "+")));
     read.map(Some).ok_or_else(|| {
-        Error::invalid(path, format!("`{path}` is a moment such as `2026-01-31T08:00:00Z` (RFC 3339)."))
+        Error::invalid(path, format!("`{path}` must be a time such as `2026-01-31T08:00:00Z` (RFC 3339)."))
     })
 }

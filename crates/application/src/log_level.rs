@@ -18,7 +18,10 @@ pub fn find_log_level(caller: &Caller) -> Result<String, Error> {
 pub async fn update_log_level(app: &App, caller: &Caller, level: &str) -> Result<String, Error> {
     caller.admin()?;
     if !LEVELS.contains(&level) {
-        return Err(Error::invalid("level", format!("There is no such level. Use {}.", LEVELS.join(", "))));
+        return Err(Error::invalid(
+            "level",
+            format!("There is no such level. Use one of {}.", LEVELS.join(", ")),
+        ));
     }
     let old = find_log_level(caller)?;
     // Recorded first, so that silencing the log leaves a trace.

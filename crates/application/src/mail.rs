@@ -49,7 +49,7 @@ impl Mailer {
         let settings = &config.mail;
         let from = settings.from.parse().map_err(|_| {
             Error::Unavailable(
-                "The setting mail.from is no sender; write one such as BA Copilot <ba-copilot@example.com>."
+                "The setting mail.from is invalid. Use the form BA Copilot <ba-copilot@example.com>."
                     .to_owned(),
             )
         })?;
@@ -60,7 +60,8 @@ impl Mailer {
                     .map_err(|_| {
                         // The URL contains a password, so it is not repeated.
                         Error::Unavailable(
-                            "The setting mail.smtp_url (SMTP_URL) cannot be used; write smtps://user:password@host:465 or smtp://user:password@host:587?tls=required."
+                            "The setting mail.smtp_url (SMTP_URL) is invalid. Use smtps://user:password@host:465 \
+                             or smtp://user:password@host:587?tls=required."
                                 .to_owned(),
                         )
                     })?
@@ -105,7 +106,7 @@ fn smtp_problem(error: &lettre::transport::smtp::Error) -> &'static str {
         () if error.is_timeout() => "the mail server did not answer in time",
         () if error.is_permanent() => "the mail server refused it",
         () if error.is_transient() => "the mail server cannot take it now",
-        () if error.is_tls() => "the connection to the mail server is not safe",
+        () if error.is_tls() => "the TLS connection to the mail server failed",
         () => "the mail server cannot be reached",
     }
 }
@@ -140,7 +141,8 @@ pub(super) fn quoted(name: &str) -> String {
 fn is_plain(c: char) -> bool {
     c.is_alphanumeric()
         || matches!(c, '-' | '\'' | '’' | ',' | '(' | ')' | '&' | '+' | '!' | '–' | '—')
-        || matches!(c, '\u{300}'..='\u{36f}' | '\u{591}'..='\u{5c7}' | '\u{64b}'..='\u{65f}' | '\u{900}'..='\u{dff}' | '\u{e31}'..='\u{e4e}')
+        || matches!(c, '\u{300}'..='\u{36f}' | '\u{591}'..='\u{5c7}' | '\u{64b}'..='\u{65f}')
+        || matches!(c, '\u{900}'..='\u{dff}' | '\u{e31}'..='\u{e4e}')
 }
 
 #[cfg(test)]

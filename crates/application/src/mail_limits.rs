@@ -75,7 +75,8 @@ pub(super) async fn count_sender(app: &App, kind: MailKind, sender: Sender<'_>) 
         Ok(_) => Ok(()),
         Err(wait_s) => Err(Error::TooMany {
             message: format!(
-                "These are too many messages for one hour: {} of this kind are sent for one sender. Try again in {} minutes.",
+                "There were too many messages: at most {} of this kind are sent in an hour for one sender. Try \
+                 again in {} minutes.",
                 kind.max_by_sender(),
                 wait_s.div_ceil(60)
             ),
@@ -96,7 +97,7 @@ pub(super) async fn count_recipient(
     if counted.is_none() {
         metrics::counter!("ba_copilot_mails_limited_total").increment(1);
         tracing::warn!(
-            "A message was not sent, because its recipient got {} of this kind within an hour",
+            "A message was not sent: its recipient received {} of this kind within an hour",
             kind.max_to_recipient()
         );
     }

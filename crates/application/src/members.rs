@@ -25,7 +25,7 @@ const INVITATION_DAYS: i64 = 7;
 fn parse_role(word: &str) -> Result<Role, Error> {
     Role::parse(word).ok_or_else(|| {
         let known: Vec<&str> = Role::ALL.iter().map(|role| role.as_str()).collect();
-        Error::invalid("role", format!("A role is one of {}.", known.join(", ")))
+        Error::invalid("role", format!("There is no such role. Use one of {}.", known.join(", ")))
     })
 }
 
@@ -94,8 +94,7 @@ pub async fn create_invitation(
     caller.may(Scope::Account)?;
     if caller.is_local() {
         return Err(Error::Conflict(
-            "This server has no accounts yet. Set up the first one at /set-up, then invite others."
-                .to_owned(),
+            "This server has no accounts. Create the first one at /set-up, then send invitations.".to_owned(),
         ));
     }
     let access = authorize_project(app, caller, &project_id(project)?, Role::Owner).await?;
@@ -130,7 +129,9 @@ pub async fn create_invitation(
         to: &invitation.email,
         subject: "You are invited to a project in BA Copilot".to_owned(),
         body: format!(
-            "{} invites you to the project {} in BA Copilot, as {}. The words in quotation marks are the sender's; this server has not checked them.\n\nTo join, open this link within {INVITATION_DAYS} days:\n{mailed}\n\nIf you did not expect this, do nothing.\n",
+            "{} invites you to the project {} in BA Copilot, with the role {}. The names in quotation marks were \
+             entered by users and are not verified.\n\nTo join, open this link within {INVITATION_DAYS} \
+             days:\n{mailed}\n\nIf you did not expect this invitation, ignore this message.\n",
             caller.person().map_or_else(|| "Someone".to_owned(), |person| quoted(&person.name)),
             quoted(&access.project.name),
             invitation.role.as_str(),
@@ -141,7 +142,7 @@ pub async fn create_invitation(
         Some(counted) => match app.mailer.send(message).await {
             Ok(()) => true,
             Err(error) => {
-                tracing::warn!(error.code = error.code(), "An invitation was not sent: {error}");
+                tracing::warn!(error.code = error.code(), "Sending an invitation failed: {error}");
                 counted.release(app).await?;
                 false
             }
@@ -186,7 +187,7 @@ pub struct Offer {
 }
 
 fn invalid_invitation() -> Error {
-    Error::invalid("code", "This invitation is not good, or not any more. Ask for another one.")
+    Error::invalid("code", "This invitation is invalid or expired. Ask for a new one.")
 }
 
 /// Finds an invitation by the code of its link.
@@ -211,8 +212,8 @@ pub async fn find_offer(app: &App, code: &str) -> Result<Offer, Error> {
     })
 }
 
-/// Whether a displayed link may create an account. It verifies no address, so accounts without verification must be
-/// allowed; with an identity provider, its rules apply.
+/// Whether a displayed link may create an account. It verifies no address, so the rules for accounts without an
+/// invitation apply (`oidc.sign_up`, `oidc.email_domains`).
 fn displayed_link_creates_account(app: &App, address: &str) -> bool {
     let signs_up = app.oidc.is_none() || app.config.oidc.sign_up;
     signs_up && accounts::oidc::is_allowed_domain(app, address)
@@ -235,12 +236,13 @@ pub async fn join(
     let offer = find_offer(app, code).await?;
     if offer.has_account {
         return Err(Error::Conflict(
-            "You have an account already. Sign in, then open the link again.".to_owned(),
+            "You already have an account. Sign in, then open the link again.".to_owned(),
         ));
     }
     if !offer.makes_account {
         return Err(Error::Forbidden(format!(
-            "This link does not show that {} is your e-mail address, so no account is made with it. Open the link in the message that was sent there{}.",
+            "This link does not verify that {} is your e-mail address, so it cannot create an account. Open the \
+             link in the message that was sent to that address{}.",
             offer.email,
             match accounts::oidc::provider_name(app) {
                 Some(name) => format!(", or sign in with {name}"),

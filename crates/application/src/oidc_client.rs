@@ -48,19 +48,19 @@ const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
 /// Safe to show and to log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OidcError {
-    #[error("it cannot be reached")]
+    #[error("the identity provider cannot be reached")]
     Unreachable,
     /// The configuration does not match the provider.
     #[error("{0}")]
     Misconfigured(&'static str),
     /// The response does not conform to OpenID Connect.
-    #[error("it answered something else than OpenID Connect asks for")]
+    #[error("the response of the identity provider does not conform to OpenID Connect")]
     Strange,
     /// The authorization code is invalid or expired.
-    #[error("it did not take the code that the browser brought back")]
+    #[error("the identity provider rejected the authorization code")]
     CodeRefused,
     /// The ID token is not valid for this sign-in.
-    #[error("its token cannot be believed: {0}")]
+    #[error("the ID token is invalid: {0}")]
     Token(&'static str),
 }
 
@@ -182,7 +182,7 @@ impl Provider {
             .request_async(&self.0.http)
             .await
             .map_err(exchange_problem)?;
-        let token = reply.id_token().ok_or(OidcError::Token("there is none"))?;
+        let token = reply.id_token().ok_or(OidcError::Token("it is missing"))?;
         let nonce = Nonce::new(chosen.nonce.clone());
         let signed = match self.verify(&client, token, &nonce, reply.access_token()) {
             // The provider may have rotated its keys.
@@ -202,7 +202,7 @@ impl Provider {
             name: signed.name().and_then(|name| name.get(None)).map(|name| name.to_string()),
         };
         if claims.subject.is_empty() || claims.subject.len() > 255 || claims.subject.contains('\0') {
-            return Err(OidcError::Token("it names nobody"));
+            return Err(OidcError::Token("it has no valid subject"));
         }
         // OpenID Connect Core 5.4: with an access token, claims may be only in the userinfo response.
         if signed.email().is_none() && metadata.userinfo_endpoint().is_some() {
@@ -259,7 +259,7 @@ impl Provider {
     fn client(&self, metadata: &CoreProviderMetadata) -> Result<Client, OidcError> {
         let inner = &self.0;
         let redirect = RedirectUrl::new(inner.redirect_url.clone())
-            .map_err(|_| OidcError::Misconfigured("server.public_url is no address"))?;
+            .map_err(|_| OidcError::Misconfigured("server.public_url is not a URL"))?;
         let client = CoreClient::from_provider_metadata(
             metadata.clone(),
             inner.client_id.clone(),
@@ -306,7 +306,7 @@ impl Provider {
 
     async fn discover(&self) -> Result<CoreProviderMetadata, OidcError> {
         let issuer = IssuerUrl::new(self.0.issuer.clone())
-            .map_err(|_| OidcError::Misconfigured("oidc.issuer is no address"))?;
+            .map_err(|_| OidcError::Misconfigured("oidc.issuer is not a URL"))?;
         let metadata =
             CoreProviderMetadata::discover_async(issuer, &self.0.http).await.map_err(discovery_problem)?;
         let plain = |url: &openidconnect::url::Url| url.scheme() != "https";
@@ -317,7 +317,7 @@ impl Provider {
             Some(metadata.jwks_uri().url()),
         ];
         if self.0.issuer.starts_with("https:") && asked.into_iter().flatten().any(plain) {
-            return Err(OidcError::Misconfigured("the provider names addresses without TLS"));
+            return Err(OidcError::Misconfigured("the provider has endpoints without TLS"));
         }
         Ok(metadata)
     }
@@ -349,17 +349,17 @@ fn is_about_keys(error: &ClaimsVerificationError) -> bool {
 fn token_problem(error: ClaimsVerificationError) -> OidcError {
     use ClaimsVerificationError as E;
     OidcError::Token(match error {
-        E::Expired(_) => "it is too old",
-        E::InvalidAudience(_) => "it is for somebody else",
-        E::InvalidIssuer(_) => "it is of another provider",
-        E::InvalidNonce(_) => "it is of another sign-in",
-        E::InvalidSubject(_) => "it names nobody",
+        E::Expired(_) => "it has expired",
+        E::InvalidAudience(_) => "it is for another client",
+        E::InvalidIssuer(_) => "its issuer is another provider",
+        E::InvalidNonce(_) => "its nonce is of another sign-in",
+        E::InvalidSubject(_) => "it has no valid subject",
         E::SignatureVerification(SignatureVerificationError::NoMatchingKey) => {
             "it is signed with a key that is not the provider's"
         }
         E::SignatureVerification(SignatureVerificationError::CryptoError(_)) => "its signature is wrong",
-        E::SignatureVerification(_) => "it is not signed in a way that can be trusted",
-        _ => "it is not complete",
+        E::SignatureVerification(_) => "its signature algorithm is not accepted",
+        _ => "it is incomplete",
     })
 }
 
@@ -370,9 +370,9 @@ fn discovery_problem(error: DiscoveryError<HttpError>) -> OidcError {
         DiscoveryError::Response(..) => {
             OidcError::Misconfigured("there is no discovery document under oidc.issuer")
         }
-        DiscoveryError::Validation(_) => {
-            OidcError::Misconfigured("it calls itself otherwise than oidc.issuer says; write it exactly so")
-        }
+        DiscoveryError::Validation(_) => OidcError::Misconfigured(
+            "the issuer of the provider differs from oidc.issuer; use exactly its form",
+        ),
         _ => OidcError::Strange,
     }
 }
@@ -385,7 +385,7 @@ fn exchange_problem(error: ExchangeError) -> OidcError {
         RequestTokenError::ServerResponse(reply) => match reply.error() {
             CoreErrorResponseType::InvalidGrant => OidcError::CodeRefused,
             CoreErrorResponseType::InvalidClient | CoreErrorResponseType::UnauthorizedClient => {
-                OidcError::Misconfigured("it does not take oidc.client_id with oidc.client_secret")
+                OidcError::Misconfigured("the provider rejects oidc.client_id with oidc.client_secret")
             }
             _ => OidcError::Strange,
         },

@@ -19,7 +19,8 @@ impl App {
     pub async fn with_store_to_read(self) -> Result<App, Error> {
         if let Some(file) = self.config.sqlite_file().filter(|file| !file.exists()) {
             return Err(Error::Unavailable(format!(
-                "There is no database at {} yet, and this command creates none. Start the server or run `ba-copilot migrate`, or name another folder with --data.",
+                "There is no database at {}, and this command creates none. Start the server, run `ba-copilot \
+                 migrate`, or set another folder with --data.",
                 file.display()
             )));
         }

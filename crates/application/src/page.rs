@@ -19,14 +19,11 @@ impl Listing {
         if !(1..=store::MAX_PAGE_LIMIT).contains(&limit) {
             return Err(Error::invalid(
                 "limit",
-                format!("A page has 1 to {} entries.", store::MAX_PAGE_LIMIT),
+                format!("A page has 1 to {} items. Use a `limit` in this range.", store::MAX_PAGE_LIMIT),
             ));
         }
         let after = self.after.as_deref().map(Cursor::parse).transpose().map_err(|_| {
-            Error::invalid(
-                "after",
-                "This is not the `next` of a page. Leave it out to begin at the first page.",
-            )
+            Error::invalid("after", "This is not the `next` of a page. Omit it to start at the first page.")
         })?;
         Ok(PageRequest { after, limit })
     }

@@ -26,7 +26,7 @@ impl Form {
     /// `scale` applies to PNG.
     pub fn parse(name: &str, scale: f32) -> Result<Self, Error> {
         if !(1.0..=4.0).contains(&scale) {
-            return Err(Error::invalid("scale", format!("A scale of {scale} cannot be drawn; use 1 to 4.")));
+            return Err(Error::invalid("scale", format!("A scale of {scale} is not supported. Use 1 to 4.")));
         }
         match name {
             "svg" => Ok(Form::Svg),
@@ -35,7 +35,7 @@ impl Form {
                 let other: String = other.chars().take(40).collect();
                 Err(Error::invalid(
                     "format",
-                    format!("`{other}` is not a picture format of this version; use svg or png."),
+                    format!("`{other}` is not a picture format of this version. Use svg or png."),
                 ))
             }
         }
@@ -72,7 +72,8 @@ impl Picture {
     pub fn note(&self) -> Option<String> {
         let scale = self.scale.filter(|_| self.reduced)?;
         Some(format!(
-            "The picture has {scale:.2} pixels for each unit, fewer than asked for, because a PNG has at most {} megapixels. Use svg, or split the diagram.",
+            "The picture has {scale:.2} pixels for each unit, fewer than requested, because a PNG has at most {} \
+             megapixels. Use svg, or split the diagram.",
             MEGAPIXELS
         ))
     }
@@ -83,7 +84,7 @@ impl Picture {
 pub async fn draw(app: &App, request: Request, forms: Vec<Form>) -> Result<Vec<Picture>, Error> {
     let theme = Theme::parse(&request.theme).ok_or_else(|| {
         let theme: String = request.theme.chars().take(40).collect();
-        Error::invalid("theme", format!("There is no theme `{theme}`; use light or dark."))
+        Error::invalid("theme", format!("There is no theme `{theme}`. Use light or dark."))
     })?;
     if request.code.trim().is_empty() {
         return Err(Error::invalid("code", "There is no diagram: `code` is empty. Send the Mermaid text."));

@@ -113,7 +113,7 @@ pub(super) async fn default_project(app: &App, caller: &Caller) -> Result<Projec
         Ok(project) => Ok(project.id),
         Err(store::StoreError::NotFound { .. }) => Err(Error::invalid(
             "project_id",
-            "You own no project; make one, or name one in which you may write.",
+            "You own no project. Create one, or use the id of a project that you can edit.",
         )),
         Err(other) => Err(other.into()),
     }

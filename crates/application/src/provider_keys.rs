@@ -72,7 +72,7 @@ fn parse_provider(provider: &str) -> Result<ProviderId, Error> {
     provider.parse::<ProviderId>().ok().filter(|id| *id != ProviderId::Scripted).ok_or_else(|| {
         Error::invalid(
             "provider",
-            format!("There is no such provider; keys are for {}.", provider_names().join(", ")),
+            format!("There is no such provider. Use one of {}.", provider_names().join(", ")),
         )
     })
 }
@@ -107,7 +107,7 @@ pub async fn set_key(
     if !(8..=512).contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Error::invalid(
             "key",
-            "A key is 8 to 512 visible characters without spaces. Copy it again.",
+            "A key must have 8 to 512 visible characters without spaces. Copy it again.",
         ));
     }
     let (data_key_id, sealer) = data_keys::current(app).await?;
@@ -180,7 +180,8 @@ pub(super) async fn find_key(
 async fn open(app: &App, key: &ProviderKey) -> Result<String, Error> {
     data_keys::open(app, &key.data_key_id, &context(&key.id), &key.sealed).await?.ok_or_else(|| {
         Error::Unavailable(format!(
-            "The key for {} cannot be read with the SECRET_KEY of this server. Whoever runs it must set the one it was sealed with, or its owner must bring it again.",
+            "The key for {} cannot be decrypted with the SECRET_KEY of this server. Set the SECRET_KEY with which \
+             it was encrypted, or store the key again.",
             key.provider
         ))
     })

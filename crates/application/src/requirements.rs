@@ -26,7 +26,7 @@ fn parse_text(text: &str) -> Result<String, Error> {
     if chars == 0 || chars > MAX_CHARS {
         return Err(Error::invalid(
             "text",
-            format!("A requirement has 1 to {MAX_CHARS} characters; this one has {chars}."),
+            format!("A requirement must have 1 to {MAX_CHARS} characters; this one has {chars}."),
         ));
     }
     Ok(text)
@@ -99,14 +99,15 @@ pub async fn import_requirements(
     if texts.is_empty() {
         return Err(Error::invalid(
             "content",
-            "There are no requirements in this. Send paragraphs, a list, or a table with a column `requirement`.",
+            "The document has no requirements. Send paragraphs, a list, or a table with a column `requirement`.",
         ));
     }
     if texts.len() > MAX_IMPORTED {
         return Err(Error::invalid(
             "content",
             format!(
-                "These are {} requirements; at most {MAX_IMPORTED} are taken at once. Send one chapter at a time.",
+                "The document has {} requirements; at most {MAX_IMPORTED} are imported at once. Send one chapter \
+                 at a time.",
                 texts.len()
             ),
         ));
@@ -200,14 +201,14 @@ pub async fn create_trace_link(
     if element.is_empty() || element.chars().count() > MAX_ELEMENT_CHARS {
         return Err(Error::invalid(
             "element",
-            format!("An element is named by its id, of 1 to {MAX_ELEMENT_CHARS} characters."),
+            format!("An element must be an id of 1 to {MAX_ELEMENT_CHARS} characters."),
         ));
     }
     let (requirement, _) = authorize_requirement(app, caller, requirement, Role::Viewer).await?;
     if requirement.project_id != diagram.project_id {
         return Err(Error::invalid(
             "requirement_id",
-            "The requirement belongs to another project than the diagram.",
+            "The requirement belongs to another project than the diagram. Use one of the same project.",
         ));
     }
     let link = TraceLink {

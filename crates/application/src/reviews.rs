@@ -27,7 +27,7 @@ fn parse_text(path: &str, text: &str, most: usize) -> Result<String, Error> {
     if chars == 0 || chars > most {
         return Err(Error::invalid(
             path,
-            format!("`{path}` has 1 to {most} characters; this one has {chars}."),
+            format!("`{path}` must have 1 to {most} characters; this one has {chars}."),
         ));
     }
     Ok(text)
@@ -115,13 +115,13 @@ pub async fn create_approval(
 ) -> Result<Approval, Error> {
     let (diagram, access) = authorize_diagram(app, caller, diagram, Role::Reviewer).await?;
     if !["approved", "rejected"].contains(&decision) {
-        return Err(Error::invalid("decision", "A decision is `approved` or `rejected`."));
+        return Err(Error::invalid("decision", "A decision must be `approved` or `rejected`."));
     }
     let store = store(app)?;
     let found = store.find_version_number(&diagram.id, version).await?;
     if decision == "approved" && !found.validated {
         return Err(Error::Conflict(
-            "Mermaid does not accept this version, so it cannot be approved. Mend it first.".to_owned(),
+            "Mermaid does not accept this version, so it cannot be approved. Correct it first.".to_owned(),
         ));
     }
     let note = note.filter(|note| !note.trim().is_empty());
@@ -235,7 +235,7 @@ pub async fn create_term(
 fn map_duplicate_term(error: store::StoreError) -> Error {
     match error {
         store::StoreError::Conflict { constraint: "term" } => {
-            Error::Conflict("This word is in the glossary already. Change what it says there.".to_owned())
+            Error::Conflict("This term is already in the glossary. Change the existing one.".to_owned())
         }
         other => other.into(),
     }

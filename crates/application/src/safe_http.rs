@@ -30,11 +30,11 @@ pub struct Outbound {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OutboundError {
     /// The address is private.
-    #[error("the address leads into the server's own network")]
+    #[error("the address is in a private network")]
     Private,
     #[error("the address cannot be reached")]
     Unreachable,
-    #[error("there was no answer in time")]
+    #[error("the receiver did not respond in time")]
     TimedOut,
 }
 
@@ -68,16 +68,16 @@ impl Outbound {
 
     /// Validates an address; the error is a message for the user.
     pub fn refuse(&self, text: &str) -> Result<Url, &'static str> {
-        let url = Url::parse(text)
-            .map_err(|_| "This is no address. Write one such as https://example.com/hook.")?;
+        let url =
+            Url::parse(text).map_err(|_| "This is not a URL. Use one such as https://example.com/hook.")?;
         if !(url.scheme() == "https" || url.scheme() == "http" && self.private) {
-            return Err("The address must begin with https://, so that nobody reads along.");
+            return Err("The address must begin with https://, for an encrypted connection.");
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err("The address must not hold a user name or a password: it is shown to others.");
+            return Err("The address must not contain a user name or a password: other members can see it.");
         }
         if !self.private && is_private_host(&url) {
-            return Err("The address leads into the server's own network. Use one that everybody can reach.");
+            return Err("The address is in a private network. Use a public one.");
         }
         Ok(url)
     }

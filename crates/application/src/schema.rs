@@ -16,12 +16,13 @@ pub async fn require_current(app: &App) -> Result<(), Error> {
     let found = match state.version {
         0 => "The database is empty".to_owned(),
         version => format!(
-            "The database has schema {version}, which is older than this program's: {} steps are to be applied",
+            "The database has schema {version}, which is older than this program's: {} migrations are pending",
             state.pending.len()
         ),
     };
     Err(Error::Unavailable(format!(
-        "{found}. This command changes no table. Make a backup, then run `ba-copilot migrate`, or start the server, which does it."
+        "{found}. This command applies no migrations. Create a backup, then run `ba-copilot migrate` or start the \
+         server."
     )))
 }
 

@@ -139,7 +139,7 @@ fn load_or_create_key(folder: &Path) -> Result<String, Error> {
     let path = folder.join("secret.key");
     let problem = |error: std::io::Error| {
         Error::Unavailable(format!(
-            "{} cannot be used: {error}. Check the rights, or set SECRET_KEY instead.",
+            "{} cannot be used: {error}. Check its permissions, or set SECRET_KEY instead.",
             path.display()
         ))
     };
@@ -159,7 +159,7 @@ fn load_or_create_key(folder: &Path) -> Result<String, Error> {
     let key = fs::read_to_string(&path).map_err(problem)?;
     if key.trim().len() < 32 {
         return Err(Error::Unavailable(format!(
-            "{} is too short to be a key. Restore it from a backup; without it, what it sealed cannot be read.",
+            "{} is too short to be a key. Restore it from a backup; without it, encrypted values cannot be read.",
             path.display()
         )));
     }

@@ -53,11 +53,11 @@ pub enum SharedMemoryError {
     Unreachable,
     #[error("Redis did not answer within {} ms", .0.as_millis())]
     TimedOut(Duration),
-    #[error("Redis refused the user or the password; look at REDIS_URL")]
+    #[error("Redis refused the user or the password; check REDIS_URL")]
     Refused,
     #[error("Redis answered with an error ({0})")]
     Failed(String),
-    #[error("REDIS_URL is not an address of a Redis")]
+    #[error("REDIS_URL is not a Redis URL")]
     Misconfigured,
 }
 
@@ -192,7 +192,7 @@ impl SharedMemory {
         *self.lock_connection() = None;
         if self.0.circuit.record_failure(error) {
             metrics::gauge!("ba_copilot_redis_up").set(0.0);
-            tracing::warn!(server.address = %self.0.address, "Going on without Redis: {error}");
+            tracing::warn!(server.address = %self.0.address, "Continuing without Redis: {error}");
             tokio::spawn(reconnect(Arc::downgrade(&self.0)));
         }
     }
@@ -208,7 +208,7 @@ async fn reconnect(inner: Weak<Inner>) {
         Some(async move {
             match memory.connect_once().await {
                 Ok(()) => {
-                    tracing::info!(server.address = %memory.0.address, "Redis is back and is asked again");
+                    tracing::info!(server.address = %memory.0.address, "Redis is available again");
                     true
                 }
                 Err(error) => {

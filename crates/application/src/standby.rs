@@ -29,7 +29,7 @@ impl Standby {
         }
         let (sender, on) = watch::channel(file.exists());
         if *on.borrow() {
-            tracing::info!("Standing by: no work is taken while {} is there", file.display());
+            tracing::info!("Standby: no work is taken while {} exists", file.display());
         }
         tokio::spawn(async move {
             while !sender.is_closed() {
@@ -38,7 +38,7 @@ impl Standby {
                 let Ok(is_there) = tokio::fs::try_exists(&file).await else { continue };
                 let changed = sender.send_if_modified(|was| std::mem::replace(was, is_there) != is_there);
                 match (changed, is_there) {
-                    (true, true) => tracing::info!("Standing by: no new work is taken"),
+                    (true, true) => tracing::info!("Standby: no new work is taken"),
                     (true, false) => tracing::info!("In service"),
                     (false, _) => (),
                 }

@@ -47,14 +47,17 @@ fn events(words: &[String]) -> Result<String, Error> {
         words if words.len() <= 50 && words.iter().all(fits) => Ok(words.join(" ")),
         _ => Err(Error::invalid(
             "events",
-            "Events are actions as the audit log writes them, such as `diagram.update`, at most 50; or `*` alone for all.",
+            "Events must be audit actions such as `diagram.update`, at most 50, or only `*` for all.",
         )),
     }
 }
 
 fn url(app: &App, text: &str) -> Result<String, Error> {
     if text.chars().count() > MAX_URL_CHARS {
-        return Err(Error::invalid("url", format!("An address has at most {MAX_URL_CHARS} characters.")));
+        return Err(Error::invalid(
+            "url",
+            format!("An address must have at most {MAX_URL_CHARS} characters."),
+        ));
     }
     app.outbound.refuse(text).map(String::from).map_err(|why| Error::invalid("url", why))
 }
@@ -231,7 +234,8 @@ pub(crate) async fn list_readable(app: &App, but: &DataKeyId) -> Result<Vec<bool
 async fn open(app: &App, webhook: &Webhook) -> Result<String, Error> {
     data_keys::open(app, &webhook.data_key_id, &context(&webhook.id), &webhook.sealed).await?.ok_or_else(|| {
         Error::Unavailable(format!(
-            "The secret of webhook {} cannot be read with the SECRET_KEY of this server. Whoever runs it must set the one it was sealed with, or an owner must ask for a new secret.",
+            "The secret of webhook {} cannot be decrypted with the SECRET_KEY of this server. Set the SECRET_KEY \
+             with which it was encrypted, or create a new secret.",
             webhook.id
         ))
     })
@@ -268,7 +272,7 @@ pub(super) async fn deliver(app: &App, job: &Job) -> Result<Outcome, Error> {
     let webhook = match store.find_webhook(&webhook).await {
         Ok(webhook) if webhook.disabled_at.is_none() => webhook,
         Ok(_) | Err(StoreError::NotFound { .. }) => {
-            return Ok(Outcome::Done("not wanted any more".to_owned()));
+            return Ok(Outcome::Done("not selected by the webhook".to_owned()));
         }
         Err(other) => return Err(other.into()),
     };
@@ -305,7 +309,7 @@ async fn send_event(app: &App, job: &Job, webhook: &Webhook, event: &AuditEvent)
     drop(span);
     let (status, problem) = match answer {
         Ok(status @ 200..=299) => (Some(status), None),
-        Ok(status) => (Some(status), Some(format!("the answer was {status}"))),
+        Ok(status) => (Some(status), Some(format!("the response status was {status}"))),
         Err(error) => (None, Some(error.to_string())),
     };
     metrics::counter!("ba_copilot_webhook_deliveries_total", "delivered" => problem.is_none().to_string())

@@ -25,12 +25,16 @@ pub(super) async fn confirm(app: &App, caller: &Caller, proof: &Proof) -> Result
         // Without a second factor no code can be correct.
         (None, Some(code)) if person.second_factor.is_some() => totp::reauthenticate(app, person, code).await,
         _ if person.password_hash.is_some() => {
-            let or = if person.second_factor.is_some() { ", or a code that works now" } else { "" };
-            Err(Error::invalid("password", format!("Confirm that it is you: send your password{or}.")))
+            let or = if person.second_factor.is_some() { " or a current code" } else { "" };
+            Err(Error::invalid(
+                "password",
+                format!("This change requires confirmation. Send your password{or}."),
+            ))
         }
         _ if is_recent(app, caller) => Ok(()),
         _ => Err(Error::Forbidden(format!(
-            "You have no password here, and you signed in more than {RECENT_MIN} minutes ago. Sign out, sign in again, then try again."
+            "Your account has no password, and you signed in more than {RECENT_MIN} minutes ago. Sign out, sign \
+             in again, then try again."
         ))),
     }
 }

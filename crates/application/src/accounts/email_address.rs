@@ -28,8 +28,10 @@ pub async fn request_verification(app: &App, caller: &Caller) -> Result<(), Erro
     count_sender(app, MailKind::Verification, Sender::Person(&person.id)).await?;
     let Some(counted) = count_recipient(app, MailKind::Verification, &person.email).await? else {
         return Err(Error::TooMany {
-            message: "Several links were sent to this address within an hour. Use the newest one, or try again in an hour."
-                .to_owned(),
+            message:
+                "Too many links were sent to this address within an hour. Use the newest one, or try again \
+                in an hour."
+                    .to_owned(),
             wait_s: 3600,
         });
     };
@@ -39,7 +41,8 @@ pub async fn request_verification(app: &App, caller: &Caller) -> Result<(), Erro
         to: &person.email,
         subject: "Your e-mail address for BA Copilot".to_owned(),
         body: format!(
-            "Show that this address is yours by opening this link within {LINK_H} hours, where you are signed in:\n{link}\n\nIf you have no account of BA Copilot, do nothing.\n"
+            "To verify this e-mail address, sign in and open this link within {LINK_H} hours:\n{link}\n\nIf you \
+             have no BA Copilot account, ignore this message.\n"
         ),
     };
     send_counted(app, counted, message).await
@@ -55,12 +58,12 @@ pub async fn verify_email(app: &App, caller: &Caller, code: &str) -> Result<(), 
     match store(app)?.verify_email(&secrets::hash(code), &person.id, &verified, &changed).await {
         // The caller received the link at this address, so the message discloses the account only to its owner.
         Err(StoreError::Conflict { .. }) => Err(Error::Conflict(
-            "Another account has this e-mail address meanwhile. Sign in with that one, or choose another address."
+            "Another account uses this e-mail address. Sign in to that account, or choose another address."
                 .to_owned(),
         )),
         Err(StoreError::NotFound { .. }) => Err(Error::invalid(
             "code",
-            "This link does not work any more, or was sent for another account than the one that you are signed in to. Ask for another one at /account.",
+            "This link is invalid or expired, or belongs to another account. Request a new one at /account.",
         )),
         other => Ok(other?),
     }
@@ -78,7 +81,7 @@ pub async fn request_email_change(
     let address = email(new)?;
     passwords::reauthenticate(app, person, password).await?;
     if address == person.email {
-        return Err(Error::invalid("email", "This is your e-mail address already."));
+        return Err(Error::invalid("email", "This is already your e-mail address. Enter another one."));
     }
     count_sender(app, MailKind::EmailChange, Sender::Person(&person.id)).await?;
     let event = caller.audit_event(app, "email.request", None, person.id.as_str(), &json!({}))?;
@@ -89,7 +92,7 @@ pub async fn request_email_change(
         if let Err(error) = send_messages(&app, &person, &address).await {
             tracing::error!(
                 error.code = error.code(),
-                "A message about a new e-mail address was not sent: {error}"
+                "Sending a message about an e-mail change failed: {error}"
             );
         }
     })
@@ -100,9 +103,12 @@ async fn send_messages(app: &App, person: &User, address: &str) -> Result<(), Er
     let one = send_change_link(app, person, address).await;
     let notice = MailMessage {
         to: &person.email,
-        subject: "Your account of BA Copilot gets another e-mail address".to_owned(),
+        subject: "Change of the e-mail address of your BA Copilot account".to_owned(),
         body: format!(
-            "Somebody, probably you, wants to sign in to your account of BA Copilot with another e-mail address. It changes when the link that was sent to that address is opened.\n\nIf it was not you, choose a new password at {}/forgot-password now: the link does not work any more then, all tokens end, and everybody is signed out.\n",
+            "A change of the e-mail address of your BA Copilot account was requested. The address changes when \
+             the link that was sent to the new address is opened.\n\nIf you did not request this, choose a new \
+             password at {}/forgot-password now: the link and all sessions and tokens of your account become \
+             invalid.\n",
             app.config.public_url()
         ),
     };
@@ -119,12 +125,18 @@ async fn send_change_link(app: &App, person: &User, address: &str) -> Result<(),
     // valid.
     let Some(counted) = count_recipient(app, MailKind::EmailChange, address).await? else { return Ok(()) };
     let body = match store(app)?.find_user_by_email(address).await {
-        Ok(_) => "Somebody, probably you, wants to use this e-mail address for an account of BA Copilot. You have an account with it already, so nothing was changed. Sign in with that one.\n".to_owned(),
+        Ok(_) => {
+            "This e-mail address was requested for a BA Copilot account. You already have an account with \
+            it, so nothing was changed. Sign in to that account.\n"
+                .to_owned()
+        }
         Err(StoreError::NotFound { .. }) => {
             let secret = store_code(app, CodePurpose::VerifyEmail, Some(person), Some(address)).await?;
             let link = link(app, "/verify-email", &secret);
             format!(
-                "Somebody, probably you, wants to use this e-mail address for an account of BA Copilot.\n\nShow that it is yours by opening this link within {LINK_H} hours, where you are signed in to that account; you sign in with it from then on:\n{link}\n\nIf it was not you, do nothing.\n"
+                "This e-mail address was requested for a BA Copilot account.\n\nTo verify it, sign in to that \
+                 account and open this link within {LINK_H} hours; afterwards you sign in with this \
+                 address:\n{link}\n\nIf you did not request this, ignore this message.\n"
             )
         }
         Err(other) => return Err(other.into()),

@@ -123,9 +123,7 @@ impl HashingPool {
 }
 
 fn busy() -> Error {
-    Error::busy(
-        "Too many passwords are being checked at the moment, so this one was not looked at. Try again",
-    )
+    Error::busy("The queue for password checks is full, so the password was not checked. Try again")
 }
 
 #[cfg(test)]

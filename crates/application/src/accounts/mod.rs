@@ -25,9 +25,7 @@ pub(super) fn email(text: &str) -> Result<String, Error> {
     let email = text.trim().to_lowercase();
     match email.parse::<lettre::Address>() {
         Ok(_) if email.len() <= 254 => Ok(email),
-        _ => {
-            Err(Error::invalid("email", "This is not an e-mail address. Write one such as ada@example.com."))
-        }
+        _ => Err(Error::invalid("email", "This is not an e-mail address. Use the form ada@example.com.")),
     }
 }
 
@@ -35,7 +33,7 @@ pub(super) fn email(text: &str) -> Result<String, Error> {
 pub(super) fn name(path: &str, text: &str) -> Result<String, Error> {
     let name = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if name.is_empty() || name.chars().count() > 200 || name.chars().any(char::is_control) {
-        return Err(Error::invalid(path, "A name is one line of 1 to 200 characters."));
+        return Err(Error::invalid(path, "A name must be one line of 1 to 200 characters."));
     }
     Ok(name)
 }

@@ -77,7 +77,7 @@ pub async fn begin(app: &App, next: &str) -> Result<Begun, Error> {
     let provider = provider(app)?;
     if !store(app)?.has_users().await? {
         return Err(Error::Conflict(
-            "This server has no accounts yet. Set up the first one at /set-up, then sign in.".to_owned(),
+            "This server has no accounts. Create the first one at /set-up, then sign in.".to_owned(),
         ));
     }
     let chosen = SignInSecrets {
@@ -120,7 +120,8 @@ async fn handle_callback(
     let stale = |why| {
         count(why);
         Error::SignIn(
-            "This sign-in was not begun in this browser, took longer than ten minutes, or is finished already. Sign in again."
+            "This sign-in was not started in this browser, took longer than ten minutes, or is already complete. \
+             Sign in again."
                 .to_owned(),
         )
     };
@@ -143,7 +144,7 @@ async fn handle_callback(
         Some(person) => person,
         // A concurrent request of the same user wrote the identity first.
         None => find_person(app, &claims).await?.ok_or_else(|| {
-            Error::Conflict("Somebody was changing this account meanwhile. Sign in again.".to_owned())
+            Error::Conflict("The account was changed during the sign-in. Sign in again.".to_owned())
         })?,
     };
     if person.disabled_at.is_some() {
@@ -151,7 +152,9 @@ async fn handle_callback(
         let event =
             Caller::local().audit_event(app, "session.refuse", None, person.id.as_str(), &json!({}))?;
         store(app)?.record_audit_event(&event).await?;
-        return Err(Error::Forbidden("This account is disabled. Ask whoever runs this server.".to_owned()));
+        return Err(Error::Forbidden(
+            "This account is disabled. Ask an administrator of this server.".to_owned(),
+        ));
     }
     let signed_in = complete_first_factor(app, person, from).await?;
     count(if matches!(signed_in, SignedIn::Done(_)) { "signed_in" } else { "code_needed" });
@@ -175,7 +178,8 @@ async fn find_person(app: &App, claims: &Claims) -> Result<Option<User>, Error> 
     // A missing address is in no allowed domain.
     if !is_allowed_domain(app, address.as_deref().unwrap_or_default()) {
         return Err(refused(
-            "People come in this way only with a confirmed e-mail address of certain domains, and yours is none of them. Ask whoever runs this server.",
+            "Single sign-on requires a verified e-mail address of an allowed domain. Ask an administrator of this \
+             server.",
         ));
     }
     match store.find_identity(&claims.issuer, &claims.subject).await {
@@ -186,7 +190,8 @@ async fn find_person(app: &App, claims: &Claims) -> Result<Option<User>, Error> 
     let Some(address) = address else {
         // Does not disclose whether an account with the address exists.
         return Err(refused(
-            "You are not known here yet, and the other side does not say that your e-mail address is confirmed. Confirm it there, or sign in with your password.",
+            "You have no account here, and the identity provider reports no verified e-mail address. Verify it \
+             there, or sign in with your password.",
         ));
     };
     match store.find_user_by_email(&address).await {
@@ -220,7 +225,8 @@ async fn link(app: &App, claims: &Claims, person: User) -> Result<Option<User>, 
     match store(app)?.create_identity(&identity, &person.email, events).await {
         Ok(linked) => {
             if person.verified_at.is_none() {
-                tracing::info!(user.id = %person.id, "An account was linked whose address was not proven; its credentials are removed");
+                tracing::info!(user.id = %person.id, "Linked an account with an unverified e-mail address and \
+                    removed its credentials");
             }
             Ok(Some(linked))
         }
@@ -257,7 +263,8 @@ async fn create(app: &App, claims: &Claims, address: String) -> Result<Option<Us
         Ok(person) => Ok(Some(person)),
         Err(StoreError::Conflict { .. }) => Ok(None),
         Err(StoreError::NotFound { .. }) => Err(refused(
-            "You have no account here, and nobody has invited your e-mail address. Ask whoever runs this server for an invitation.",
+            "You have no account here, and there is no invitation for your e-mail address. Ask an administrator \
+             of this server for an invitation.",
         )),
         Err(other) => Err(other.into()),
     }
@@ -279,21 +286,21 @@ fn declined(provider: &Provider, error: Option<&str>) -> Error {
     match error {
         Some("access_denied") => {
             count("denied");
-            Error::SignIn(format!(
-                "{name} did not let you in, or you said no there. Sign in again if you want to."
-            ))
+            Error::SignIn(format!("{name} denied the sign-in, or you cancelled it. Sign in again to retry."))
         }
         Some("server_error" | "temporarily_unavailable") => {
             count("unavailable");
-            Error::Unavailable(format!("{name} cannot sign anybody in now. Try again in a minute."))
+            Error::Unavailable(format!("{name} is not available. Try again in a minute."))
         }
         _ => {
             count("declined");
             tracing::warn!(
-                "The identity provider sent somebody back without a code: is this server registered with it as it should be?"
+                "The identity provider returned no authorization code. Check the registration of this server with \
+                 the provider."
             );
             Error::SignIn(format!(
-                "{name} could not sign you in. Try again; if it stays so, tell whoever runs this server."
+                "{name} could not complete the sign-in. Try again; if it fails again, contact an administrator of \
+                 this server."
             ))
         }
     }
@@ -305,27 +312,29 @@ fn explain(provider: &Provider, error: &OidcError) -> Error {
     match error {
         OidcError::Unreachable => {
             count("unavailable");
-            tracing::warn!("The identity provider was not asked who somebody is: {error}");
+            tracing::warn!("Single sign-on failed: {error}");
             Error::Unavailable(format!(
-                "{name} does not answer now. Try again in a minute, or sign in with your password."
+                "{name} does not respond. Try again in a minute, or sign in with your password."
             ))
         }
         OidcError::Misconfigured(_) | OidcError::Strange => {
             count("unavailable");
-            tracing::error!("The identity provider cannot be used: {error}");
+            tracing::error!("Single sign-on is misconfigured: {error}");
             Error::Unavailable(format!(
-                "Signing in with {name} does not work at the moment. Tell whoever runs this server, or sign in with your password."
+                "Sign-in with {name} is misconfigured. Contact an administrator of this server, or sign in with \
+                 your password."
             ))
         }
         OidcError::CodeRefused => {
             count("code_refused");
-            Error::SignIn(format!("{name} says that this sign-in is over. Sign in again."))
+            Error::SignIn(format!("The sign-in at {name} has expired. Sign in again."))
         }
         OidcError::Token(_) => {
             count("token_refused");
-            tracing::warn!("Somebody was not signed in by the identity provider: {error}");
+            tracing::warn!("Single sign-on was refused: {error}");
             Error::SignIn(format!(
-                "What {name} says about you cannot be believed, so you are not signed in. Sign in again; if it stays so, tell whoever runs this server."
+                "The response of {name} could not be verified, so you are not signed in. Sign in again; if it \
+                 fails again, contact an administrator of this server."
             ))
         }
     }
@@ -334,7 +343,7 @@ fn explain(provider: &Provider, error: &OidcError) -> Error {
 /// An identity as its owner sees it.
 #[derive(Debug, Clone)]
 pub struct Listed {
-    /// Opaque id, unique within the account.
+    /// Hash of issuer and subject.
     pub id: String,
     pub issuer: String,
     /// Display name of the provider, if it is the configured one.

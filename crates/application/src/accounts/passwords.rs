@@ -33,7 +33,8 @@ pub(super) async fn check_new(app: &App, password: &SecretString, email: &str) -
         return Err(Error::invalid(
             "password",
             format!(
-                "A password has {least} to {MAX_CHARS} characters; this one has {chars}. A sentence is easy to remember."
+                "A password must have {least} to {MAX_CHARS} characters; this one has {chars}. Use a sentence, \
+                 which is easy to remember."
             ),
         ));
     }
@@ -57,7 +58,7 @@ pub(super) async fn check_new(app: &App, password: &SecretString, email: &str) -
     if found {
         return Err(Error::invalid(
             "password",
-            "This password is in a list of passwords that became known elsewhere. Choose another one.",
+            "This password is in a list of breached passwords. Choose another one.",
         ));
     }
     Ok(())
@@ -136,9 +137,10 @@ pub(super) async fn reauthenticate(app: &App, person: &User, password: &SecretSt
             Err(Error::invalid(
                 "password",
                 match person.password_hash {
-                    Some(_) => "This is not your password.",
+                    Some(_) => "The password is wrong. Enter your current password.",
                     None => {
-                        "You have no password here, because you sign in elsewhere. Ask for a link to choose one at /forgot-password."
+                        "Your account has no password, because you use single sign-on. Request a link to choose \
+                         one at /forgot-password."
                     }
                 },
             ))

@@ -17,7 +17,7 @@ pub async fn create_recovery_codes(app: &App, caller: &Caller, proof: Proof) -> 
     let person = caller.in_person()?;
     if person.second_factor.is_none() {
         return Err(Error::Conflict(
-            "You have no second factor, so there is nothing to recover. Set one up first.".to_owned(),
+            "Your account has no second factor, so there is nothing to recover. Set one up first.".to_owned(),
         ));
     }
     confirm(app, caller, &proof).await?;

@@ -49,8 +49,7 @@ pub async fn set(
     proof: &Proof,
 ) -> Result<Vec<String>, Error> {
     let person = caller.in_person()?;
-    let wrong =
-        || Error::invalid("code", "This is not the code that the app shows now. Type the newest one.");
+    let wrong = || Error::invalid("code", "The code is wrong. Enter the code that the app shows now.");
     let parsed = Secret::try_from_base32(secret.trim()).map_err(|_| wrong())?;
     let bytes = parsed.as_ref().to_vec();
     if bytes.len() != 20 {

@@ -121,7 +121,7 @@ pub(super) async fn complete_first_factor(app: &App, person: User, from: &From) 
 /// Completes a sign-in with the code of the second factor.
 pub async fn finish(app: &App, ticket: &str, code: &str, from: &From) -> Result<NewSession, Error> {
     let store = store(app)?;
-    let too_late = || Error::SignIn("This took too long. Sign in again.".to_owned());
+    let too_late = || Error::SignIn("The sign-in has expired. Sign in again.".to_owned());
     let now = app.clock.now_us();
     let hash = secrets::hash(ticket);
     let waits = store.find_code(&hash, CodePurpose::SecondFactor, now).await.map_err(|_| too_late())?;
@@ -242,7 +242,7 @@ pub async fn find_token(app: &App, secret: &str) -> Result<Option<Caller>, Error
 
 /// Checks that the session or token of a long-lived request is still valid.
 pub(crate) async fn verify_credentials(app: &App, caller: &Caller) -> Result<(), Error> {
-    let over = || Error::SignIn("You are not signed in any more. Sign in again.".to_owned());
+    let over = || Error::SignIn("Your session or token is no longer valid. Sign in again.".to_owned());
     let (store, now) = (store(app)?, app.clock.now_us());
     let Some(person) = caller.user_id() else {
         return if super::is_local(app).await? { Ok(()) } else { Err(over()) };
@@ -301,7 +301,8 @@ pub async fn delete_session(app: &App, caller: &Caller, id: &str) -> Result<(), 
 pub(super) fn too_many(wait_s: u64) -> Error {
     Error::TooMany {
         message: format!(
-            "Signing in failed too often. Wait {} minutes, or use a browser in which you have signed in before, or ask for a new password.",
+            "There were too many failed sign-ins. Wait {} minutes, use a browser in which you have signed in \
+             before, or reset your password.",
             wait_s.div_ceil(60)
         ),
         wait_s,
@@ -351,7 +352,7 @@ impl SignInGuard {
             let (store, record) = (store(app)?.clone(), event.clone());
             let later = app.after_response.run(async move {
                 if let Err(error) = store.record_audit_event(&record).await {
-                    tracing::error!("A refused sign-in is missing in the audit log: {error}");
+                    tracing::error!("Writing a failed sign-in to the audit log failed: {error}");
                 }
             });
             if later.is_err() {

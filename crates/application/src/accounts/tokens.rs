@@ -33,11 +33,17 @@ pub async fn create_token(app: &App, caller: &Caller, wanted: Wanted) -> Result<
     if unknown.is_some() || wanted.scopes.is_empty() {
         return Err(Error::invalid(
             "scopes",
-            format!("Say what the token may do: one or more of {}.", known.join(", ")),
+            format!("A token needs at least one known scope. Use one or more of {}.", known.join(", ")),
         ));
     }
     if wanted.days.is_some_and(|days| !(1..=MAX_DAYS).contains(&days)) {
-        return Err(Error::invalid("days", format!("A token is good for 1 to {MAX_DAYS} days.")));
+        return Err(Error::invalid(
+            "days",
+            format!(
+                "A token is valid for 1 to {MAX_DAYS} days. Use a number in \
+            this range."
+            ),
+        ));
     }
     // Sorted and without duplicates.
     let scopes: Vec<&str> =

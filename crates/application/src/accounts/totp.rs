@@ -21,7 +21,7 @@ pub(super) fn totp(person: &User, secret: Secret) -> Result<Totp, Error> {
 }
 
 pub(super) fn no_secret() -> Error {
-    Error::invalid("secret", "This is not a secret that this server made. Begin again.")
+    Error::invalid("secret", "The secret was not created by this server. Start the setup again.")
 }
 
 pub(super) fn context(person: &User) -> String {
@@ -44,7 +44,8 @@ pub(crate) fn is_readable(app: &App, person: &User) -> Option<bool> {
 fn open(app: &App, person: &User, sealed: &str) -> Result<Vec<u8>, Error> {
     app.sealer()?.open(&context(person), sealed).ok_or_else(|| {
         Error::Unavailable(
-            "A second factor cannot be read with the SECRET_KEY of this server. Whoever runs it must set the one it was made with."
+            "A second factor cannot be decrypted with the SECRET_KEY of this server. Set the key with which it \
+             was encrypted."
                 .to_owned(),
         )
     })
@@ -67,7 +68,7 @@ pub(super) async fn reauthenticate(app: &App, person: &User, code: &str) -> Resu
         Ok(true) => attempt.clear(app, &bucket).await,
         Ok(false) => {
             metrics::counter!("ba_copilot_sign_in_failures_total").increment(1);
-            Err(Error::invalid("code", "This is not a code that is good now. Type the newest one."))
+            Err(Error::invalid("code", "The code is wrong or was already used. Enter the newest one."))
         }
         // Not verified, so not counted as a failure.
         Err(error) => {

@@ -51,7 +51,7 @@ pub async fn set_up(
 ) -> Result<NewSession, Error> {
     let store = store(app)?;
     if store.has_users().await? {
-        return Err(Error::Conflict("This server has been set up already. Sign in.".to_owned()));
+        return Err(Error::Conflict("This server is already set up. Sign in.".to_owned()));
     }
     let address = email(&newcomer.email)?;
     let password =
@@ -62,7 +62,7 @@ pub async fn set_up(
         let hash = secrets::hash(code.unwrap_or_default());
         store.take_code(&hash, CodePurpose::SetUp, app.clock.now_us()).await.map_err(|_| {
             Error::Forbidden(
-                "This link is not good, or not any more. Make another one with `ba-copilot user setup-link`."
+                "This link is invalid or expired. Create a new one with `ba-copilot user setup-link`."
                     .to_owned(),
             )
         })?;
@@ -83,9 +83,7 @@ pub async fn is_set_up(app: &App) -> Result<bool, Error> {
 pub async fn create_set_up_link(app: &App) -> Result<String, Error> {
     let store = store(app)?;
     if store.has_users().await? {
-        return Err(Error::Conflict(
-            "This server has been set up already; use `ba-copilot user add`.".to_owned(),
-        ));
+        return Err(Error::Conflict("This server is already set up. Use `ba-copilot user add`.".to_owned()));
     }
     let secret = store_code(app, CodePurpose::SetUp, None, None).await?;
     Ok(link(app, "/set-up", &secret))
@@ -104,7 +102,7 @@ pub async fn create_user(app: &App, caller: &Caller, newcomer: Newcomer) -> Resu
     }
     let newcomer = Newcomer { admin: newcomer.admin || first, ..newcomer };
     if newcomer.admin {
-        caller.reject_token("make anyone an administrator")?;
+        caller.reject_token("grant administrator rights")?;
     }
     let has_password = newcomer.password.is_some();
     let person = insert_user(app, caller, newcomer, first).await?;
@@ -176,9 +174,9 @@ async fn new_user(app: &App, newcomer: Newcomer) -> Result<NewUser, Error> {
 
 fn map_created(app: &App, result: Result<User, StoreError>) -> Result<User, Error> {
     match result {
-        Err(StoreError::Conflict { constraint: "e-mail address" }) => {
-            Err(Error::Conflict("Somebody has this e-mail address already.".to_owned()))
-        }
+        Err(StoreError::Conflict { constraint: "e-mail address" }) => Err(Error::Conflict(
+            "An account with this e-mail address already exists. Use another address.".to_owned(),
+        )),
         other => {
             let person = other?;
             app.account_presence.set_present();
@@ -203,11 +201,12 @@ pub async fn update_user(app: &App, caller: &Caller, id: &str, changes: &UserCha
     caller.admin()?;
     let id = UserId::parse(id).map_err(|_| Error::NotFound("user"))?;
     if changes.admin == Some(true) {
-        caller.reject_token("make anyone an administrator")?;
+        caller.reject_token("grant administrator rights")?;
     }
     if caller.user_id() == Some(&id) {
         return Err(Error::Conflict(
-            "You cannot change your own rights, or nobody might be left who can. Ask another administrator."
+            "You cannot change your own rights: the server could be left without an administrator. Ask another \
+             administrator."
                 .to_owned(),
         ));
     }
@@ -284,7 +283,7 @@ pub async fn request_reset(app: &App, address: &str, network: &Network) -> Resul
     let (app, network) = (app.clone(), network.clone());
     queue.run(async move {
         if let Err(error) = send_reset(&app, &address, &network).await {
-            tracing::error!(error.code = error.code(), "A link for a new password was not sent: {error}");
+            tracing::error!(error.code = error.code(), "Sending a password reset link failed: {error}");
         }
     })
 }
@@ -292,7 +291,7 @@ pub async fn request_reset(app: &App, address: &str, network: &Network) -> Resul
 async fn send_reset(app: &App, address: &str, network: &Network) -> Result<(), Error> {
     match count_sender(app, MailKind::PasswordReset, Sender::Network(network)).await {
         Err(Error::TooMany { message, .. }) => {
-            tracing::warn!("A link for a new password was not sent. {message}");
+            tracing::warn!("A password reset link was not sent. {message}");
             return Ok(());
         }
         counted => counted?,
@@ -310,7 +309,9 @@ async fn send_reset(app: &App, address: &str, network: &Network) -> Result<(), E
         to: address,
         subject: "Choose a new password for BA Copilot".to_owned(),
         body: format!(
-            "Somebody, probably you, asked for a new password for BA Copilot.\n\nChoose one here within {LINK_H} hours:\n{link}\n\nWith the new password, everybody who is signed in to your account is signed out, and all of its tokens end.\n\nIf it was not you, do nothing: your password stays as it is.\n"
+            "A new password for your BA Copilot account was requested.\n\nChoose one within {LINK_H} \
+             hours:\n{link}\n\nThe new password ends all sessions and tokens of your account.\n\nIf you did not \
+             request this, ignore this message: your password does not change.\n"
         ),
     };
     let sent = app.mailer.send(message).await;
@@ -325,12 +326,8 @@ async fn send_reset(app: &App, address: &str, network: &Network) -> Result<(), E
 /// credentials are removed.
 pub async fn reset_password(app: &App, code: &str, password: &SecretString) -> Result<(), Error> {
     let store = store(app)?;
-    let stale = || {
-        Error::invalid(
-            "code",
-            "This link is not good, or not any more. Ask for another one at /forgot-password.",
-        )
-    };
+    let stale =
+        || Error::invalid("code", "This link is invalid or expired. Request a new one at /forgot-password.");
     let hash = secrets::hash(code);
     let now = app.clock.now_us();
     let waits = store.find_code(&hash, CodePurpose::ResetPassword, now).await.map_err(|_| stale())?;
@@ -367,6 +364,32 @@ pub async fn export_me(app: &App, caller: &Caller) -> Result<Value, Error> {
             .await?;
     let event = caller.audit_event(app, "user.export", None, person.id.as_str(), &json!({}))?;
     store.record_audit_event(&event).await?;
+    let sessions = json_list(&sessions, |it| {
+        json!({
+            "id": it.id.to_string(),
+            "device": it.device,
+            "created_at": time(it.created_at),
+            "seen_at": time(it.seen_at),
+        })
+    });
+    let identities = json_list(
+        &identities,
+        |it| json!({"issuer": it.issuer, "subject": it.subject, "created_at": time(it.created_at)}),
+    );
+    let tokens = json_list(&tokens, |it| {
+        json!({
+            "id": it.id.to_string(),
+            "name": it.name,
+            "scopes": it.scopes,
+            "created_at": time(it.created_at),
+        })
+    });
+    let projects = json_list(
+        &projects,
+        |it| json!({"id": it.project.id.to_string(), "name": it.project.name, "role": it.role.as_str()}),
+    );
+    let events =
+        json_list(&events, |it| json!({"at": time(it.at), "action": it.action, "subject": it.subject}));
     Ok(json!({
         "user": {
             "id": person.id.to_string(),
@@ -378,12 +401,16 @@ pub async fn export_me(app: &App, caller: &Caller) -> Result<Value, Error> {
             "recovery_codes_left": recovery_codes,
             "created_at": time(person.created_at),
         },
-        "sessions": sessions.iter().map(|it| json!({"id": it.id.to_string(), "device": it.device, "created_at": time(it.created_at), "seen_at": time(it.seen_at)})).collect::<Vec<_>>(),
-        "identities": identities.iter().map(|it| json!({"issuer": it.issuer, "subject": it.subject, "created_at": time(it.created_at)})).collect::<Vec<_>>(),
-        "tokens": tokens.iter().map(|it| json!({"id": it.id.to_string(), "name": it.name, "scopes": it.scopes, "created_at": time(it.created_at)})).collect::<Vec<_>>(),
-        "projects": projects.iter().map(|it| json!({"id": it.project.id.to_string(), "name": it.project.name, "role": it.role.as_str()})).collect::<Vec<_>>(),
-        "audit_events": events.iter().map(|it| json!({"at": time(it.at), "action": it.action, "subject": it.subject})).collect::<Vec<_>>(),
+        "sessions": sessions,
+        "identities": identities,
+        "tokens": tokens,
+        "projects": projects,
+        "audit_events": events,
     }))
+}
+
+fn json_list<T>(items: &[T], to_json: impl Fn(&T) -> Value) -> Vec<Value> {
+    items.iter().map(to_json).collect()
 }
 
 /// Deletes the caller's account: personal data is erased, contributions to projects stay.

@@ -12,7 +12,8 @@ pub(super) fn read(content: &str) -> Result<Vec<String>, Error> {
         return Err(Error::invalid(
             "content",
             format!(
-                "The table has more than {MAX_FIELDS} fields. Keep the column of requirements, or send fewer rows at a time."
+                "The table has more than {MAX_FIELDS} fields. Send only the column of requirements, or fewer rows \
+                 at a time."
             ),
         ));
     }

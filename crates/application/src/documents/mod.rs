@@ -39,7 +39,7 @@ impl Form {
     pub fn parse(word: &str) -> Result<&'static Form, Error> {
         FORMS.iter().find(|form| form.word == word).ok_or_else(|| {
             let known: Vec<&str> = FORMS.iter().map(|form| form.word).collect();
-            Error::invalid("format", format!("Requirements come as one of {}.", known.join(", ")))
+            Error::invalid("format", format!("The format is unknown. Use one of {}.", known.join(", ")))
         })
     }
 
@@ -89,7 +89,8 @@ mod tests {
         check("text", " \n\t\n", &[]);
         check(
             "markdown",
-            "# Loans\n\nMembers borrow\nbooks.\n\n- Each loan has a date.\n- [x] A loan ends\n  after a month.\n1. First.\n2) Second.\n\n---\n```\n- code\n```\n> A remark.\n",
+            "# Loans\n\nMembers borrow\nbooks.\n\n- Each loan has a date.\n- [x] A loan ends\n  after a \
+             month.\n1. First.\n2) Second.\n\n---\n```\n- code\n```\n> A remark.\n",
             &[
                 "Members borrow books.",
                 "Each loan has a date.",

@@ -199,7 +199,7 @@ impl Reservation<'_> {
             Ok(states) => states.iter().for_each(|state| count_threshold_crossed(state, spent)),
             // The answer must not be lost because the settlement failed.
             Err(error) => tracing::warn!(
-                "A question could not be settled, so its budgets count the most that it may have cost: {error}"
+                "Settling a budget reservation failed, so the whole reservation counts as spent: {error}"
             ),
         }
     }
@@ -283,7 +283,7 @@ fn refusal(state: BudgetState, most: Spending, now: TimeUs) -> Error {
         BudgetPeriod::Total => "",
     };
     let problem = format!(
-        "{whose}{period} is spent: of {} at most, {} are used or reserved, and this question may take {}.",
+        "{whose}{period} is exhausted: of {}, {} are used or reserved, and this question may use {}.",
         said(limit),
         said(used),
         said(more)
@@ -293,14 +293,11 @@ fn refusal(state: BudgetState, most: Spending, now: TimeUs) -> Error {
         Some(renews_at) if more <= limit => {
             let wait_us = renews_at.as_micros().saturating_sub(now.as_micros());
             Error::Spent {
-                message: format!(
-                    "{problem} It is full again at {} UTC; {who} can raise it.",
-                    minute(renews_at)
-                ),
+                message: format!("{problem} It is renewed at {} UTC; {who} can raise it.", minute(renews_at)),
                 wait_s: Some(u64::try_from(wait_us).unwrap_or(0).div_ceil(1_000_000)),
             }
         }
-        _ => Error::Spent { message: format!("{problem} It has to be raised by {who}."), wait_s: None },
+        _ => Error::Spent { message: format!("{problem} Ask {who} to raise it."), wait_s: None },
     }
 }
 
@@ -309,7 +306,8 @@ fn no_price(state: &BudgetState) -> Error {
     Error::Model {
         code: "price_unknown",
         message: format!(
-            "{whose} is in money, and the price of this model is not known, so it was not asked. Choose another model, ask {who} for a budget in tokens, or have the price set as `model.prices`."
+            "{whose} limits the cost, and the price of this model is not known, so it was not asked. Choose \
+             another model, ask {who} for a budget in tokens, or set the price as `model.prices`."
         ),
     }
 }

@@ -31,7 +31,7 @@ pub(crate) async fn choose_endpoint(
             name.parse::<ProviderId>().ok().filter(|id| *id != ProviderId::Scripted).ok_or_else(|| {
                 Error::invalid(
                     "provider",
-                    format!("There is no provider `{name}`; use builtin, {}.", provider_names().join(", ")),
+                    format!("There is no provider `{name}`. Use builtin, {}.", provider_names().join(", ")),
                 )
             })?,
         ),

@@ -93,7 +93,8 @@ impl Run<'_> {
                         None if limit.is_some() => Error::invalid(
                             "message",
                             format!(
-                                "The diagram of this text is too large: Mermaid did not finish reading it within the limits of time ({} s) and size. Send one chapter at a time.",
+                                "The diagram of this text is too large: Mermaid did not parse it within the \
+                                 limits of time ({} s) and size. Send one chapter at a time.",
                                 self.app.config.check.time_s
                             ),
                         ),
@@ -104,7 +105,8 @@ impl Run<'_> {
                         None => Error::Model {
                             code: "llm_bad_reply",
                             message: format!(
-                                "The model's answers could not be made into a valid diagram: {}. Try another model, or allow the built-in draft with \"fallback\": true.",
+                                "The model's answers did not result in a valid diagram: {}. Try another model, or \
+                                 allow the built-in draft with \"fallback\": true.",
                                 problems.last().map(String::as_str).unwrap_or_default().trim_end_matches('.')
                             ),
                         },

@@ -99,7 +99,15 @@ pub async fn generate_diagram(
     };
     let (generation_id, diagram_id) = record.store(&message, result.as_ref()).await?;
     let (outcome, validator) = result?;
-    tracing::info!(generation.id = %generation_id, llm.provider = %provider, kind = request.kind.row().id, validated = outcome.checked.validated(), retry_count = outcome.retry_count, duration_ms = duration.as_millis() as u64, "Generated a diagram");
+    tracing::info!(
+        generation.id = %generation_id,
+        llm.provider = %provider,
+        kind = request.kind.row().id,
+        validated = outcome.checked.validated(),
+        retry_count = outcome.retry_count,
+        duration_ms = duration.as_millis() as u64,
+        "Generated a diagram"
+    );
     Ok(Generated {
         generation_id,
         diagram_id,
@@ -130,7 +138,10 @@ fn measure(
         "builtin" => "builtin",
         other => closed(llm::PROVIDERS.iter().map(|row| row.name), other),
     };
-    metrics::counter!("ba_copilot_generations_total", "kind" => kind, "provider" => provider, "outcome" => outcome).increment(1);
+    metrics::counter!(
+        "ba_copilot_generations_total", "kind" => kind, "provider" => provider, "outcome" => outcome
+    )
+    .increment(1);
     metrics::histogram!("ba_copilot_generation_seconds", "kind" => kind, "provider" => provider)
         .record(duration.as_secs_f64());
     metrics::counter!("ba_copilot_tokens_total", "provider" => provider, "direction" => "input")

@@ -47,9 +47,7 @@ pub(crate) async fn generate(
         Ok(reply) => match validate_reply(order, reply).await {
             Ok(Some(outcome)) => Some(Ok(outcome)),
             Ok(None) => {
-                tracing::warn!(
-                    "The AI service answered with a diagram that does not hold; generating in this process"
-                );
+                tracing::warn!("The AI service returned an invalid diagram; generating in this process");
                 None
             }
             Err(error) => Some(Err(error)),

@@ -115,7 +115,7 @@ fn check_message(message: &str) -> Result<String, Error> {
     if message.trim().is_empty() {
         return Err(Error::invalid(
             "message",
-            "There are no requirements: `message` is empty. Paste what people said they need.",
+            "There are no requirements: `message` is empty. Send the requirements as text.",
         ));
     }
     let chars = message.chars().count();
@@ -123,7 +123,8 @@ fn check_message(message: &str) -> Result<String, Error> {
         return Err(Error::invalid(
             "message",
             format!(
-                "`message` has {chars} characters; at most {MAX_MESSAGE_CHARS} are read. Send one chapter at a time."
+                "`message` has {chars} characters; at most {MAX_MESSAGE_CHARS} are accepted. Send one chapter at \
+                 a time."
             ),
         ));
     }

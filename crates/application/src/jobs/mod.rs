@@ -67,7 +67,12 @@ impl Generating {
     /// Code and text of the last failure.
     pub fn problem(&self) -> Option<(String, String)> {
         if let Some(code) = self.generation.as_ref().and_then(|generation| generation.error_code.clone()) {
-            return Some((code, "The diagram could not be written. Ask again, or allow the built-in draft with \"fallback\": true.".to_owned()));
+            return Some((
+                code,
+                "The diagram could not be generated. Try again, or allow the built-in draft with \
+                \"fallback\": true."
+                    .to_owned(),
+            ));
         }
         match self.job.status {
             JobStatus::Done => None,
@@ -84,7 +89,8 @@ pub async fn create_job(app: &App, caller: &Caller, request: &Request) -> Result
     if request.key.is_some() {
         return Err(Error::invalid(
             "X-AI-API-Key",
-            "A key that comes with a request is never kept, so nobody could use it later. Keep it under /api/v1/me/provider-keys, or wait for the answer.",
+            "A provider key in a request is never stored, so a background job cannot use it. Store it under \
+             /api/v1/me/provider-keys, or do not use a job.",
         ));
     }
     let (message, project) = generate::check_request(app, caller, request).await?;
@@ -156,7 +162,7 @@ async fn load_generation(app: &App, job: Job) -> Result<Generating, Error> {
 pub async fn run_job(app: &App, job: &Job, worker: &str) -> Result<bool, Error> {
     let worked = match job.kind {
         _ if job.attempts > MAX_ATTEMPTS && job.kind == JobKind::Generate => Ok(Outcome::Failed(
-            "given_up: Whoever worked on it ended in the middle, again and again. Ask for it anew."
+            "given_up: The workers of this job stopped several times before it was done. Create the job again."
                 .to_owned(),
         )),
         JobKind::Generate => generate(app, job, worker).await,
@@ -171,8 +177,13 @@ pub async fn run_job(app: &App, job: &Job, worker: &str) -> Result<bool, Error> 
                 Outcome::Again { after_s: 2_i64.saturating_pow(job.attempts), why }
             }
             Error::Internal(inside) => {
-                tracing::error!(job.kind = job.kind.as_str(), "A job failed inside: {inside}");
-                Outcome::Failed("internal: Something went wrong here. Ask for it anew.".to_owned())
+                tracing::error!(
+                    job.kind = job.kind.as_str(),
+                    "A job failed with an internal error: {inside}"
+                );
+                Outcome::Failed(
+                    "internal: The job failed with an internal error. Create the job again.".to_owned(),
+                )
             }
             _ => Outcome::Failed(why),
         }
@@ -199,7 +210,11 @@ async fn generate(app: &App, job: &Job, worker: &str) -> Result<Outcome, Error> 
         Some(user) => {
             let person = store(app)?.find_user(user).await?;
             if person.disabled_at.is_some() {
-                return Err(Error::Forbidden("Whoever asked for it may not come in any more.".to_owned()));
+                return Err(Error::Forbidden(
+                    "The account of the requester is disabled. Ask an administrator of \
+                    this server."
+                        .to_owned(),
+                ));
             }
             Caller::as_user(person)
         }
@@ -231,7 +246,8 @@ async fn generate(app: &App, job: &Job, worker: &str) -> Result<Outcome, Error> 
 /// Returns a job to the queue at once, because this process is shutting down.
 pub async fn release_job(app: &App, job: &Job, worker: &str) -> Result<(), Error> {
     let now = app.clock.now_us();
-    let end = JobEnd::Again(now, "put_back: The server that worked on it was ended.".to_owned());
+    let end =
+        JobEnd::Again(now, "put_back: The server was shut down during the job. It is run again.".to_owned());
     store(app)?.end_job(&job.id, worker, now, &end).await?;
     Ok(())
 }

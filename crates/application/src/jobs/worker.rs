@@ -63,7 +63,7 @@ pub async fn run(app: App, mut standby: Standby, ending: CancellationToken) {
             Ok(None) => database_down = false,
             Err(error) if !database_down => {
                 database_down = true;
-                tracing::warn!("No work is taken up until the database is back: {error}");
+                tracing::warn!("The database is unavailable, so no jobs are taken: {error}");
             }
             Err(_) => (),
         }
@@ -73,7 +73,7 @@ pub async fn run(app: App, mut standby: Standby, ending: CancellationToken) {
             () = sleep(IDLE) => (),
             _ = sweep.tick() => {
                 if let Err(error) = jobs::delete_expired(&app).await {
-                    tracing::warn!("What is old could not be forgotten: {error}");
+                    tracing::warn!("Deleting expired records failed: {error}");
                 }
             }
             () = ending.cancelled() => break,
@@ -97,7 +97,7 @@ async fn run_with_lease(
             Ok(false) => "lost",
             Err(error) => {
                 // Another worker takes the job when the lease expires.
-                tracing::warn!(job.kind = kind, "A job could not be ended: {error}");
+                tracing::warn!(job.kind = kind, "Ending a job failed: {error}");
                 "lost"
             }
         },

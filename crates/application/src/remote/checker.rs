@@ -54,7 +54,7 @@ pub enum RemoteError {
     TimedOut(Duration),
     #[error("the MCP server refused the token; set the same MCP_TOKEN on both sides")]
     Refused,
-    #[error("the MCP server answered something that is not a verdict of Mermaid's parser")]
+    #[error("the response of the MCP server is not a verdict of Mermaid's parser")]
     Strange,
 }
 
@@ -352,7 +352,7 @@ async fn reconnect(inner: Weak<Inner>) {
                 Ok(_) => {
                     remote.0.circuit.reset();
                     metrics::gauge!("ba_copilot_mcp_server_up").set(1.0);
-                    tracing::info!(server.address = %remote.address(), "The MCP server is back and checks again");
+                    tracing::info!(server.address = %remote.address(), "The MCP server is available again");
                     true
                 }
                 Err(error) => {

@@ -50,7 +50,8 @@ pub enum RemoteError {
     Declined(u16),
     /// The other process has a remote generator, which could be this one.
     #[error(
-        "the process at AI_SERVICE_URL has another one generate; name one of the role ai, or take AI_SERVICE_URL from that one"
+        "the process at AI_SERVICE_URL also forwards generation; use a process of the role ai, or unset \
+         AI_SERVICE_URL there"
     )]
     Circle,
     /// The connection broke during the generation.
@@ -60,7 +61,7 @@ pub enum RemoteError {
     TimedOut(Duration),
     #[error("the AI service refused the token; set the same AI_SERVICE_TOKEN on both sides")]
     Refused,
-    #[error("the AI service answered something that is not a diagram")]
+    #[error("the response of the AI service is not a diagram")]
     Strange,
     /// The other process reported an error.
     #[error("{detail}")]
@@ -183,7 +184,7 @@ impl RemoteGenerator {
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()
-            .map_err(|error| format!("The client of the AI service cannot be made: {error}."))?;
+            .map_err(|error| format!("The HTTP client of the AI service cannot be created: {error}."))?;
         Ok(Some(RemoteGenerator(Arc::new(Inner {
             url,
             token: config.ai.tokens().first().map(|token| SecretString::from(*token)),
@@ -338,7 +339,7 @@ async fn reconnect(inner: Weak<Inner>) {
             match remote.probe_authenticated(MARGIN).await {
                 Ok(()) => {
                     remote.0.circuit.reset();
-                    tracing::info!(server.address = %remote.address(), "The AI service is back and generates again");
+                    tracing::info!(server.address = %remote.address(), "The AI service is available again");
                     true
                 }
                 Err(error) => {

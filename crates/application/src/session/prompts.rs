@@ -31,8 +31,8 @@ pub(super) fn free_text(kind: Kind, message: &str) -> String {
     let sample = blueprint::compile(&(kind.row().sample)(), blueprint::Target::Portable).text;
     let header = sample.lines().next().unwrap_or_default();
     format!(
-        "Answer with one Mermaid diagram in a ```mermaid fence that begins with `{header}`, and nothing else. Put every \
-         label in double quotes.\n{}",
+        "Answer with one Mermaid diagram in a ```mermaid fence that begins with `{header}`, and nothing else. Put \
+         every label in double quotes.\n{}",
         first(message)
     )
 }

@@ -253,7 +253,13 @@ impl Session {
             .blueprint
             .as_ref()
             .is_some_and(|found| blueprint::lint(found).iter().any(|lint| lint.code == "BP003"));
-        let warning = warning.or_else(|| empty.then(|| "Nothing to draw was found in the text. Write sentences that say who does what with which things.".to_owned()));
+        let warning = warning.or_else(|| {
+            empty.then(|| {
+                "Nothing to draw was found in the text. Write sentences \
+            that say who does what with which things."
+                    .to_owned()
+            })
+        });
         Outcome {
             trace: self.trace(&elements),
             text: candidate.text,

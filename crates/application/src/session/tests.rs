@@ -97,7 +97,8 @@ fn what_fails_falls_back_to_a_draft_with_a_warning() {
     let outcome = outcome.expect("a draft");
     assert_eq!(outcome.written, Written::Fallback);
     assert!(outcome.checked.valid);
-    assert!(outcome.warning.is_some_and(|warning| warning.contains("built-in drafter") && warning.contains("did not answer")));
+    let warning = outcome.warning.expect("a warning");
+    assert!(warning.contains("built-in drafter") && warning.contains("did not answer"), "{warning}");
     let (_, outcome) = play(settings(), vec![Says::Nothing]);
     assert_eq!(outcome.expect_err("no diagram"), ["The model did not answer."]);
 }

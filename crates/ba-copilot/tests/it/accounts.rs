@@ -163,7 +163,7 @@ async fn a_new_password_ends_every_other_session() {
         phone.send(&app, "POST", "/api/v1/password-resets", json!({"email": "eve@example.com"})).await;
     assert_eq!(nobody.status, 202, "whether there is such a person is not said");
     // Written to their last words, not only begun.
-    while letters(&app).iter().filter(|letter| letter.contains("stays as it is")).count() < 2 {
+    while letters(&app).iter().filter(|letter| letter.contains("password does not change")).count() < 2 {
         tokio::task::yield_now().await;
     }
     let codes: Vec<String> = letters(&app).iter().map(|letter| code_of(letter)).collect();

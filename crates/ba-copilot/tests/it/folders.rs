@@ -69,7 +69,7 @@ async fn folders_are_made_moved_and_taken_away() {
     patch(&app, &path, json!({"name": "Paying"}), "*").await.problem(409, "conflict");
     patch(&app, &path, json!({"parent_id": orders}), "*").await;
     let circle = patch(&app, &format!("/api/v1/folders/{orders}"), json!({"parent_id": inner}), "*").await;
-    refused(&circle, "parent_id", "cannot lie in itself");
+    refused(&circle, "parent_id", "cannot be moved into itself");
     let mut deepest = inner.clone();
     for depth in 3..=8 {
         deepest = make(&app, &format!("Level {depth}"), Some(&deepest)).await;

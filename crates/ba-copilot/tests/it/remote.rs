@@ -100,7 +100,7 @@ fn a_checker_in_another_process_may_come_and_go() {
     ai.signal("-TERM");
     let (_, log) = ai.wait();
     assert_eq!(log.matches("Checking in this process").count(), 1, "{log}");
-    assert_eq!(log.matches("is back and checks again").count(), 1, "{log}");
+    assert_eq!(log.matches("MCP server is available again").count(), 1, "{log}");
     assert!(!log.contains("a-token") && !log.contains("customer"), "{log}");
     drop(checker);
 }

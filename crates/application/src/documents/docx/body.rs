@@ -172,7 +172,7 @@ pub(super) fn requirements(text: &str, styles: &Styles) -> Result<Vec<String>, E
             Step::Begin(language, element) => {
                 if !begun && (language, element.name()) != (Language::Word, "document") {
                     return Err(invalid(
-                        "This is no Word document: its text is of another kind. Send a `.docx` file.",
+                        "This is not a Word document: its main part has another format. Send a `.docx` file.",
                     ));
                 }
                 begun = true;
@@ -221,7 +221,8 @@ impl Body<'_> {
             Open::Cell => (&mut self.cells, MAX_CELLS, "cells in tables"),
             Open::Table if self.tables.len() > MAX_TABLE_DEPTH => {
                 return Err(invalid(format!(
-                    "In the document more than {MAX_TABLE_DEPTH} tables lie in one another. Take the inner ones out, and send that."
+                    "Tables of the document are nested more than {MAX_TABLE_DEPTH} deep. Remove the inner ones, \
+                     then send it again."
                 )));
             }
             _ => return Ok(()),

@@ -35,7 +35,10 @@ const OLE: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
 pub(super) fn read(content: &str) -> Result<Vec<String>, Error> {
     let packed: Vec<u8> = content.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let bytes = STANDARD.decode(packed).map_err(|_| {
-        invalid("The content is not base64. Send the bytes of the Word document in base64, with `=` at the end where needed.")
+        invalid(
+            "The content is not base64. Send the bytes of the Word document in base64, with `=` at the end \
+            where needed.",
+        )
     })?;
     requirements(&bytes)
 }
@@ -45,9 +48,7 @@ fn invalid(message: impl Into<String>) -> Error {
 }
 
 fn damaged() -> Error {
-    invalid(
-        "The Word document is damaged: it cannot be read to its end. Open it in Word, save it again and send that.",
-    )
+    invalid("The Word document is damaged. Open it in Word, save it, then send it again.")
 }
 
 fn requirements(bytes: &[u8]) -> Result<Vec<String>, Error> {
@@ -57,13 +58,13 @@ fn requirements(bytes: &[u8]) -> Result<Vec<String>, Error> {
         let encrypted = bytes.windows(name.len()).any(|window| window == name);
         return Err(invalid(match encrypted {
             true => {
-                "The document is protected by a password, so nobody can read it here. Save it without one and send that."
+                "The document is protected by a password. Save it without a password, then send it again."
             }
-            false => "This is a document of an older Word (`.doc`). Save it as `.docx` and send that.",
+            false => "The document has the legacy format `.doc`. Save it as `.docx`, then send it again.",
         }));
     }
     if !bytes.starts_with(ZIP) {
-        return Err(invalid("This is no Word document. Send a `.docx` file, in base64."));
+        return Err(invalid("This is not a Word document. Send a `.docx` file in base64."));
     }
     // Before the directory is parsed, which allocates memory for each entry.
     if bytes.windows(ENTRY.len()).filter(|window| *window == ENTRY).count() > MAX_PARTS {
@@ -74,7 +75,7 @@ fn requirements(bytes: &[u8]) -> Result<Vec<String>, Error> {
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|_| damaged())?;
     let body = read_part(&mut archive, BODY)?.ok_or_else(|| {
         invalid(
-            "This ZIP file is no Word document: there is no `word/document.xml` in it. Send a `.docx` file.",
+            "This ZIP file is not a Word document: it has no part `word/document.xml`. Send a `.docx` file.",
         )
     })?;
     // Without this part, style names alone identify headings.
@@ -93,7 +94,7 @@ fn read_part(
         // The error of the `zip` crate for an encrypted entry.
         Err(ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED) | ZipError::InvalidPassword) => {
             return Err(invalid(
-                "The document is protected by a password, so nobody can read it here. Save it without one and send that.",
+                "The document is protected by a password. Save it without a password, then send it again.",
             ));
         }
         Err(_) => return Err(damaged()),
@@ -176,7 +177,8 @@ impl<'a> Part<'a> {
                     self.depth += 1;
                     if self.depth > MAX_DEPTH {
                         return Err(invalid(format!(
-                            "In the document more than {MAX_DEPTH} elements lie in one another, which Word does not write."
+                            "Elements of the document are nested more than {MAX_DEPTH} deep. Open it in Word, \
+                             save it, then send it again."
                         )));
                     }
                     return Ok(Step::Begin(language, Element(element)));
@@ -191,7 +193,8 @@ impl<'a> Part<'a> {
                 // Word writes none; entity declarations allow exponential expansion.
                 Event::DocType(_) => {
                     return Err(invalid(
-                        "The document declares an XML document type, which Word does not write. It was not read.",
+                        "The document declares an XML document type, so it was not read. Open it in Word, save \
+                         it, then send it again.",
                     ));
                 }
                 Event::Eof if self.depth > 0 => return Err(damaged()),

@@ -60,7 +60,8 @@ impl Styles {
                         styles.insert(id, style);
                         if styles.len() > MAX_STYLES {
                             return Err(invalid(format!(
-                                "The document has more than {MAX_STYLES} styles. Copy its text into a new document, and send that."
+                                "The document has more than {MAX_STYLES} styles. Copy its text into a new \
+                                 document, then send that."
                             )));
                         }
                     }

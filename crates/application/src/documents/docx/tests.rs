@@ -214,8 +214,8 @@ fn what_is_no_document_is_said_to_be_none() {
     let name: Vec<u8> = "EncryptedPackage".bytes().flat_map(|byte| [byte, 0]).collect();
     check_refused(&ole(b"WordDocument"), "`.doc`");
     check_refused(&ole(&name), "password");
-    check_refused(b"%PDF-1.7", "no Word document");
-    check_refused(b"", "no Word document");
+    check_refused(b"%PDF-1.7", "not a Word document");
+    check_refused(b"", "not a Word document");
     check_refused(b"PK\x03\x04 and no more", "damaged");
     check_refused(&zipped(&[("xl/workbook.xml", b"<workbook/>")]), "`word/document.xml`");
     check_refused(&zipped(&[("word/document.xml", b"<workbook/>")]), "another kind");
@@ -277,7 +277,7 @@ fn nothing_grows_without_bounds() {
     let deep = |levels: usize| {
         format!("<w:document {SPACES}>{}{}</w:document>", "<w:sdt>".repeat(levels), "</w:sdt>".repeat(levels))
     };
-    check_refused(&zipped(&[("word/document.xml", deep(MAX_DEPTH).as_bytes())]), "lie in one another");
+    check_refused(&zipped(&[("word/document.xml", deep(MAX_DEPTH).as_bytes())]), "nested more than");
     requirements(&zipped(&[("word/document.xml", deep(MAX_DEPTH - 1).as_bytes())])).unwrap();
     let laughs = format!(
         "<!DOCTYPE x [<!ENTITY a \"ha\"><!ENTITY b \"&a;&a;\">]><w:document {SPACES}><w:body><w:p><w:r><w:t>&b;</w:t></w:r></w:p></w:body></w:document>"

@@ -137,7 +137,7 @@ async fn reset_code(app: &TestApp, browser: &mut Browser) -> String {
     let asked = browser.send(app, "POST", "/api/v1/password-resets", json!({"email": GRACE})).await;
     assert_eq!(asked.status, 202);
     let letter = eventually("a message", async || {
-        letters(app).into_iter().find(|letter| letter.contains("stays as it is"))
+        letters(app).into_iter().find(|letter| letter.contains("password does not change"))
     });
     code_of(&letter.await)
 }
@@ -311,7 +311,7 @@ async fn a_link_that_confirms_an_address_works_only_for_the_account_that_asked_f
     let asked = json!({"email": GRACE, "password": PASSWORD});
     assert_eq!(eve.send(&app, "PUT", "/api/v1/me/email", asked).await.status, 202);
     let letter = eventually("a message", async || {
-        letters(&app).into_iter().find(|it| it.contains(GRACE) && it.contains("do nothing."))
+        letters(&app).into_iter().find(|it| it.contains(GRACE) && it.contains("ignore this message."))
     });
     let code = code_of(&letter.await);
     let address = async |browser: &mut Browser| browser.get(&app, "/api/v1/me").await.json()["email"].clone();
