@@ -134,7 +134,7 @@ impl Caller {
     }
 
     /// Checks that the token, if there is one, has the scope.
-    pub fn may(&self, scope: Scope) -> Result<(), Error> {
+    pub fn require_scope(&self, scope: Scope) -> Result<(), Error> {
         match &self.token {
             Some((_, scopes)) if !scopes.iter().any(|word| word == scope.word()) => {
                 Err(Error::Forbidden(format!(
@@ -147,8 +147,8 @@ impl Caller {
     }
 
     /// The user, for what requires an account.
-    pub fn account(&self) -> Result<&User, Error> {
-        self.may(Scope::Account)?;
+    pub fn require_account(&self) -> Result<&User, Error> {
+        self.require_scope(Scope::Account)?;
         self.person().ok_or_else(|| {
             Error::Conflict(
                 "This server has no accounts, so there is no account to manage. Create the first one at /set-up \
@@ -160,8 +160,8 @@ impl Caller {
 
     /// The user, for changes of credentials: password, second factor, recovery codes, e-mail address, identities and
     /// tokens. Requires a session: with a token, a thief could extend its own access.
-    pub fn in_person(&self) -> Result<&User, Error> {
-        let person = self.account()?;
+    pub fn require_session(&self) -> Result<&User, Error> {
+        let person = self.require_account()?;
         self.reject_token("change credentials or create tokens")?;
         Ok(person)
     }
@@ -176,8 +176,8 @@ impl Caller {
     }
 
     /// Checks that the caller administers the server.
-    pub fn admin(&self) -> Result<(), Error> {
-        self.may(Scope::Account)?;
+    pub fn require_admin(&self) -> Result<(), Error> {
+        self.require_scope(Scope::Account)?;
         match &self.principal {
             Principal::Local => Ok(()),
             Principal::Person(person) if person.admin => Ok(()),
@@ -197,7 +197,7 @@ impl Caller {
         details: &Value,
     ) -> Result<NewAuditEvent, Error> {
         // The trace id lets a later reader, and jobs caused by this event, find the trace.
-        let details = match (details, trace::told()) {
+        let details = match (details, trace::recorded()) {
             (Value::Object(known), Some(trace)) => {
                 let mut known = known.clone();
                 known.insert(TRACE.to_owned(), trace.header().into());
@@ -264,7 +264,7 @@ pub(super) async fn authorize_project_any_state(
         Principal::Person(person) => store.find_role(project, &person.id).await?,
     };
     let role = role.ok_or(Error::NotFound("project"))?;
-    caller.may(if need == Role::Viewer { Scope::Read } else { Scope::Write })?;
+    caller.require_scope(if need == Role::Viewer { Scope::Read } else { Scope::Write })?;
     let project = store.find_project(project).await?;
     if role < need {
         return Err(Error::Forbidden(format!(
@@ -319,7 +319,7 @@ where
     loop {
         tries += 1;
         match change().await {
-            Err(Error::Changed(_)) if expected_revision.is_none() && tries < MAX_TRIES => (),
+            Err(Error::RevisionMismatch(_)) if expected_revision.is_none() && tries < MAX_TRIES => (),
             done => return done,
         }
     }

@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn work_is_bounded_and_waited_for() {
+    async fn queue_is_bounded_and_drained() {
         let (queue, done) = (AfterResponse::default(), Arc::new(AtomicUsize::new(0)));
         let count = || {
             let done = Arc::clone(&done);
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn work_that_panics_gives_its_place_back() {
+    async fn panic_releases_the_queue_slot() {
         let queue = AfterResponse::default();
         queue.run(async { panic!("a fault") }).unwrap();
         assert_eq!(queue.drain(Duration::from_secs(60)).await, 0);

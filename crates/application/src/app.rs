@@ -16,10 +16,10 @@ use crate::{
     data_lock::DataLock,
     event_bus::EventBus,
     mail::Mailer,
-    oidc_client::Provider,
+    oidc_client::OidcProvider,
     pixel_budget::PixelBudget,
     remote::{checker::RemoteChecker, generator::RemoteGenerator},
-    safe_http::Outbound,
+    safe_http::SafeHttpClient,
     secrets::Sealer,
     shared_memory::SharedMemory,
     verdicts::SharedVerdicts,
@@ -43,14 +43,14 @@ pub struct App {
     /// Remote generator (AI_SERVICE_URL).
     pub generator: Option<RemoteGenerator>,
     /// Identity provider for single sign-on.
-    pub oidc: Option<Provider>,
+    pub oidc: Option<OidcProvider>,
     /// Redis, if configured.
     pub shared_memory: Option<SharedMemory>,
     /// Verdicts shared between processes through Redis.
     pub verdicts: Option<SharedVerdicts>,
     pub mailer: Mailer,
     /// HTTP client for addresses from user input (webhooks).
-    pub outbound: Outbound,
+    pub safe_http: SafeHttpClient,
     pub events: EventBus,
     pub hashing: HashingPool,
     pub after_response: AfterResponse,
@@ -82,8 +82,8 @@ impl App {
         let cpu = CpuPool::new(cores, checker.limits().threads);
         let remote = config.mcp_server_url().map(|url| RemoteChecker::new(url, &config.mcp));
         let generator = RemoteGenerator::from_config(&config).map_err(Error::Unavailable)?;
-        let oidc =
-            Provider::from_config(&config, &clock).map_err(|error| Error::Unavailable(error.to_string()))?;
+        let oidc = OidcProvider::from_config(&config, &clock)
+            .map_err(|error| Error::Unavailable(error.to_string()))?;
         let shared_memory =
             SharedMemory::new(&config.redis).map_err(|error| Error::Unavailable(error.to_string()))?;
         let verdicts = match &shared_memory {
@@ -94,7 +94,7 @@ impl App {
             oidc,
             started_us: clock.now_us(),
             mailer: Mailer::new(&config)?,
-            outbound: Outbound::new(&config.webhooks).map_err(Error::Unavailable)?,
+            safe_http: SafeHttpClient::new(&config.webhooks).map_err(Error::Unavailable)?,
             events: EventBus::default(),
             hashing: HashingPool::new(std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
             after_response: AfterResponse::default(),
@@ -117,7 +117,7 @@ impl App {
     }
 
     /// Disables the remote generator. A process that generates for others must not forward, or requests could loop.
-    pub fn generating_itself(mut self) -> App {
+    pub fn without_remote_generator(mut self) -> App {
         self.generator = None;
         self
     }

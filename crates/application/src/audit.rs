@@ -6,7 +6,7 @@ use store::{AuditEvent, AuditFilter, AuditOf, Cursor, PageRequest, ProjectId, Ro
 use super::{
     Error,
     access::{Caller, authorize_project_any_state, project_id, store},
-    list_filters::EventsAsked,
+    list_filters::AuditEventQuery,
 };
 use crate::app::App;
 
@@ -66,7 +66,7 @@ pub async fn export_project_events(
     app: &App,
     caller: &Caller,
     id: &str,
-    asked: &EventsAsked,
+    asked: &AuditEventQuery,
     form: ExportForm,
 ) -> Result<Export, Error> {
     let access = authorize_project_any_state(app, caller, &project_id(id)?, Role::Owner).await?;
@@ -77,10 +77,10 @@ pub async fn export_project_events(
 pub async fn export_events(
     app: &App,
     caller: &Caller,
-    asked: &EventsAsked,
+    asked: &AuditEventQuery,
     form: ExportForm,
 ) -> Result<Export, Error> {
-    caller.admin()?;
+    caller.require_admin()?;
     begin(app, caller, None, asked, form).await
 }
 
@@ -88,7 +88,7 @@ async fn begin(
     app: &App,
     caller: &Caller,
     project: Option<ProjectId>,
-    asked: &EventsAsked,
+    asked: &AuditEventQuery,
     form: ExportForm,
 ) -> Result<Export, Error> {
     let filter = asked.read()?;

@@ -25,7 +25,7 @@ pub enum Owner {
 
 /// Limits of a budget, not yet validated.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct BudgetInput {
     pub period: String,
     /// Input and output tokens together.
     pub max_tokens: Option<i64>,
@@ -35,7 +35,7 @@ pub struct Wanted {
 
 /// Precondition of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Known {
+pub enum Precondition {
     /// No budget exists.
     None,
     /// A budget exists, of this revision if given.
@@ -44,7 +44,7 @@ pub enum Known {
 
 /// A budget with its usage in the current period.
 #[derive(Debug, Clone)]
-pub struct Standing {
+pub struct BudgetStatus {
     pub budget: Budget,
     /// Used, with open reservations.
     pub used: Spending,
@@ -54,7 +54,7 @@ pub struct Standing {
     pub renews_at: Option<TimeUs>,
 }
 
-impl Standing {
+impl BudgetStatus {
     fn from_state(state: BudgetState, now: TimeUs) -> Self {
         let BudgetState { budget, used } = state;
         let since = match budget.limits.period {
@@ -62,7 +62,7 @@ impl Standing {
             BudgetPeriod::Total => budget.created_at,
             period => calendar(now).since(period),
         };
-        Standing { used, since, renews_at: renews_at(budget.limits.period, now), budget }
+        BudgetStatus { used, since, renews_at: renews_at(budget.limits.period, now), budget }
     }
 
     pub fn remaining_tokens(&self) -> Option<i64> {
@@ -137,7 +137,7 @@ impl AuthorizedOwner {
 }
 
 async fn find_user(app: &App, caller: &Caller, id: &str) -> Result<AuthorizedOwner, Error> {
-    caller.admin()?;
+    caller.require_admin()?;
     let id = UserId::parse(id).map_err(|_| Error::NotFound("user"))?;
     Ok(AuthorizedOwner::User(store(app)?.find_user(&id).await?.id))
 }
@@ -145,7 +145,7 @@ async fn find_user(app: &App, caller: &Caller, id: &str) -> Result<AuthorizedOwn
 /// Checks that the caller may read a budget.
 async fn authorize_read(app: &App, caller: &Caller, owner: &Owner) -> Result<AuthorizedOwner, Error> {
     match owner {
-        Owner::Me => Ok(AuthorizedOwner::User(caller.account()?.id.clone())),
+        Owner::Me => Ok(AuthorizedOwner::User(caller.require_account()?.id.clone())),
         Owner::User(user) => find_user(app, caller, user).await,
         Owner::Project(project) => {
             let access =
@@ -157,9 +157,9 @@ async fn authorize_read(app: &App, caller: &Caller, owner: &Owner) -> Result<Aut
 
 /// Checks that the caller may change a budget.
 async fn authorize_update(app: &App, caller: &Caller, owner: &Owner) -> Result<AuthorizedOwner, Error> {
-    caller.may(Scope::Account)?;
+    caller.require_scope(Scope::Account)?;
     match owner {
-        Owner::Me => find_user(app, caller, caller.account()?.id.as_str()).await,
+        Owner::Me => find_user(app, caller, caller.require_account()?.id.as_str()).await,
         Owner::User(user) => find_user(app, caller, user).await,
         Owner::Project(project) => {
             let access = authorize_project(app, caller, &project_id(project)?, Role::Owner).await?;
@@ -168,13 +168,13 @@ async fn authorize_update(app: &App, caller: &Caller, owner: &Owner) -> Result<A
     }
 }
 
-pub async fn find_budget(app: &App, caller: &Caller, owner: &Owner) -> Result<Standing, Error> {
+pub async fn find_budget(app: &App, caller: &Caller, owner: &Owner) -> Result<BudgetStatus, Error> {
     let access = authorize_read(app, caller, owner).await?;
     let now = app.clock.now_us();
-    Ok(Standing::from_state(store(app)?.find_budget(access.as_ref(), calendar(now)).await?, now))
+    Ok(BudgetStatus::from_state(store(app)?.find_budget(access.as_ref(), calendar(now)).await?, now))
 }
 
-fn limits(wanted: &Wanted) -> Result<BudgetLimits, Error> {
+fn limits(wanted: &BudgetInput) -> Result<BudgetLimits, Error> {
     let period = BudgetPeriod::try_from(wanted.period.clone())
         .map_err(|_| Error::invalid("period", "The period is unknown. Use `day`, `month` or `total`."))?;
     if wanted.max_tokens.is_none() && wanted.max_micro_usd.is_none() {
@@ -200,9 +200,9 @@ pub async fn set_budget(
     app: &App,
     caller: &Caller,
     owner: &Owner,
-    wanted: &Wanted,
-    known: Known,
-) -> Result<(Standing, bool), Error> {
+    wanted: &BudgetInput,
+    known: Precondition,
+) -> Result<(BudgetStatus, bool), Error> {
     let access = authorize_update(app, caller, owner).await?;
     let limits = limits(wanted)?;
     let store = store(app)?;
@@ -216,7 +216,7 @@ pub async fn set_budget(
     let audit_event =
         |id: &BudgetId| caller.audit_event(app, "budget.set", access.project(), id.as_str(), &details);
     match known {
-        Known::None => {
+        Precondition::None => {
             let budget = Budget {
                 id: BudgetId::parse(app.clock.new_id("bud"))?,
                 project_id: access.project().cloned(),
@@ -227,16 +227,16 @@ pub async fn set_budget(
                 updated_at: now,
             };
             store.create_budget(&budget, &audit_event(&budget.id)?).await.map_err(|error| match error {
-                StoreError::Conflict { .. } => Error::Changed(
+                StoreError::Conflict { .. } => Error::RevisionMismatch(
                     "The budget already exists. Read it, then send its `ETag` as `If-Match`.".to_owned(),
                 ),
                 other => other.into(),
             })?;
         }
-        Known::Some(expected_revision) => {
+        Precondition::Some(expected_revision) => {
             let old =
                 store.find_budget(access.as_ref(), calendar(now)).await.map_err(|error| match error {
-                    StoreError::NotFound { .. } => Error::Changed(
+                    StoreError::NotFound { .. } => Error::RevisionMismatch(
                         "There is no budget to change. Omit `If-Match` to create one.".to_owned(),
                     ),
                     other => other.into(),
@@ -253,7 +253,7 @@ pub async fn set_budget(
         }
     }
     let state = store.find_budget(access.as_ref(), calendar(now)).await?;
-    Ok((Standing::from_state(state, now), known == Known::None))
+    Ok((BudgetStatus::from_state(state, now), known == Precondition::None))
 }
 
 /// Deletes a budget and its usage: spending is unlimited afterwards.
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn days_and_months_are_those_of_the_calendar() {
+    fn budget_periods_follow_the_calendar() {
         check("2027-01-15T08:00:00Z", "2027-01-15", "2027-01-01", "2027-01-16", "2027-02-01");
         check("2027-01-31T23:59:59.999999Z", "2027-01-31", "2027-01-01", "2027-02-01", "2027-02-01");
         check("2028-02-29T00:00:00Z", "2028-02-29", "2028-02-01", "2028-03-01", "2028-03-01");
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn money_is_written_as_people_read_it() {
+    fn dollars_are_formatted() {
         for (micro_usd, text) in [
             (0, "$0.00"),
             (1, "$0.000001"),

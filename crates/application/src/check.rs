@@ -53,13 +53,13 @@ impl Validator {
 }
 
 #[derive(Debug, Clone)]
-pub struct Judged {
+pub struct CheckResult {
     pub checked: Checked,
     pub by: Validator,
 }
 
 /// Checks `code` with the server of MCP_SERVER_URL if it is configured and answers, else in this process.
-pub async fn check_code(app: &App, code: String, engine: Engine) -> Result<Judged, Error> {
+pub async fn check_code(app: &App, code: String, engine: Engine) -> Result<CheckResult, Error> {
     not_empty(&code)?;
     let mut note = None;
     if let (Some(remote), Engine::Mermaid) = (&app.remote, engine) {
@@ -72,7 +72,7 @@ pub async fn check_code(app: &App, code: String, engine: Engine) -> Result<Judge
                     mode: "remote",
                     note: None,
                 };
-                return Ok(Judged { checked: answer.checked, by });
+                return Ok(CheckResult { checked: answer.checked, by });
             }
             Err(error) => {
                 metrics::counter!("ba_copilot_mcp_fallbacks_total").increment(1);
@@ -80,13 +80,13 @@ pub async fn check_code(app: &App, code: String, engine: Engine) -> Result<Judge
             }
         }
     }
-    let mut judged = check_here(app, code, engine).await?;
+    let mut judged = check_in_process(app, code, engine).await?;
     judged.by.note = note;
     Ok(judged)
 }
 
 /// Checks `code` in this process. An empty text is an invalid diagram.
-pub async fn check_here(app: &App, code: String, engine: Engine) -> Result<Judged, Error> {
+pub async fn check_in_process(app: &App, code: String, engine: Engine) -> Result<CheckResult, Error> {
     let mut span = Span::part(Kind::Inside, "check");
     let known = app.checker.known(&code, engine);
     span.set("check.remembered", known.is_some());
@@ -97,7 +97,7 @@ pub async fn check_here(app: &App, code: String, engine: Engine) -> Result<Judge
     span.set("check.engine", if checked.mermaid.is_some() { "mermaid" } else { "fast" });
     span.set("check.valid", checked.valid);
     count(&checked);
-    Ok(Judged { by: Validator::here(&checked), checked })
+    Ok(CheckResult { by: Validator::here(&checked), checked })
 }
 
 /// Looks up the verdict shared by other processes, then runs the engine.

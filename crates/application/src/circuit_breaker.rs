@@ -65,7 +65,7 @@ impl<E: Clone> CircuitBreaker<E> {
 }
 
 /// A URL without credentials and query.
-pub fn shown(url: &Url) -> String {
+pub fn redact_url(url: &Url) -> String {
     let mut url = url.clone();
     // These fail only for URLs without a host, which no service has.
     let _ = url.set_username("");

@@ -47,14 +47,14 @@ pub fn rfc3339(at: TimeUs) -> String {
 }
 
 /// Parses RFC 3339 with any offset.
-pub fn read_rfc3339(text: &str) -> Option<TimeUs> {
+pub fn parse_rfc3339(text: &str) -> Option<TimeUs> {
     chrono::DateTime::parse_from_rfc3339(text).ok().map(|at| TimeUs::from_micros(at.timestamp_micros()))
 }
 
 /// Date and time to the minute in UTC, for people.
-pub fn minute(at: TimeUs) -> String {
+pub fn format_minute(at: TimeUs) -> String {
     let text = rfc3339(at);
-    text.get(..16).map_or(text.clone(), |minute| minute.replace('T', " "))
+    text.get(..16).map_or(text.clone(), |format_minute| format_minute.replace('T', " "))
 }
 
 #[cfg(test)]
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_are_written_in_utc() {
+    fn times_are_formatted_in_utc() {
         for (micros, text) in [
             (0, "1970-01-01T00:00:00.000Z"),
             (1_800_000_000_123_456, "2027-01-15T08:00:00.123Z"),
@@ -77,8 +77,8 @@ mod tests {
             ("2027-01-15", None),
             ("", None),
         ] {
-            assert_eq!(read_rfc3339(text).map(TimeUs::as_micros), micros, "{text}");
+            assert_eq!(parse_rfc3339(text).map(TimeUs::as_micros), micros, "{text}");
         }
-        assert_eq!(minute(TimeUs::from_micros(1_800_000_000_123_456)), "2027-01-15 08:00");
+        assert_eq!(format_minute(TimeUs::from_micros(1_800_000_000_123_456)), "2027-01-15 08:00");
     }
 }

@@ -309,7 +309,7 @@ impl From<Refused> for Error {
             ),
             Refused::TooManyOfOne => (
                 "too_many_of_one",
-                Error::TooMany {
+                Error::RateLimited {
                     message: format!(
                         "{MAX_WAITING_OF_ONE} of your requests are waiting already. Send fewer at a time; try \
                          again in {RETRY_AFTER_S} s."
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn places_are_given_by_person_and_by_weight() {
+    async fn slots_are_limited_by_user_and_weight() {
         let pool = pool();
         let mut large = hold(&pool, "a", Use::Engine, HEAVY);
         assert!(begins(&mut large).await);
@@ -394,7 +394,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn people_take_turns() {
+    async fn users_are_scheduled_round_robin() {
         let pool = CpuPool::with(Slots { all: 1, of_one: 1, heavy_checks: 1, heavy_others: 1 });
         let mut first = hold(&pool, "a", Use::Processor, 1);
         assert!(begins(&mut first).await);
@@ -423,7 +423,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_deadline_includes_waiting() {
+    async fn deadline_includes_waiting() {
         let pool = CpuPool::with(Slots { all: 1, of_one: 1, heavy_checks: 1, heavy_others: 1 });
         let mut first = hold(&pool, "a", Use::Processor, 1);
         assert!(begins(&mut first).await);
@@ -433,7 +433,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn work_is_cancelled_when_its_caller_is_gone() {
+    async fn work_of_a_disconnected_caller_is_cancelled() {
         let pool = pool();
         let (sender, receiver) = mpsc::channel();
         let (begins, begun) = oneshot::channel();
@@ -455,7 +455,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn those_who_wait_are_counted_and_forgotten() {
+    async fn waiting_tasks_are_limited_and_removed() {
         let pool = CpuPool::with(Slots { all: 1, of_one: 1, heavy_checks: 1, heavy_others: 1 });
         let mut first = hold(&pool, "a", Use::Processor, 1);
         assert!(begins(&mut first).await);
@@ -488,7 +488,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_gives_its_place_back() {
+    async fn panic_in_the_pool_releases_the_slot() {
         let pool = CpuPool::with(Slots { all: 1, of_one: 1, heavy_checks: 1, heavy_others: 1 });
         for _ in 0..2 {
             let failed = pool.run(Use::Processor, 1, Deadline::none(), |_| panic!("on purpose"));

@@ -10,8 +10,8 @@ use store::{
 use super::{
     Error,
     access::{Caller, Scope, authorize_diagram, authorize_project, project_id, retry_on_conflict, store},
-    check::{self, Judged},
-    list_filters::DiagramsAsked,
+    check::{self, CheckResult},
+    list_filters::DiagramQuery,
     page::{Listing, Page},
 };
 use crate::{app::App, clock::rfc3339};
@@ -25,7 +25,7 @@ const MAX_REQUIREMENT_CHARS: usize = super::generate::MAX_MESSAGE_CHARS;
 /// Most recent diagrams that the caller may see; empty without a database.
 pub async fn list_recent(app: &App, caller: &Caller) -> Result<Vec<Diagram>, Error> {
     let Some(store) = &app.store else { return Ok(Vec::new()) };
-    if caller.may(Scope::Read).is_err() || (caller.person().is_none() && !caller.is_local()) {
+    if caller.require_scope(Scope::Read).is_err() || (caller.person().is_none() && !caller.is_local()) {
         return Ok(Vec::new());
     }
     Ok(store.list_diagrams_of(caller.user_id(), &PageRequest::first(RECENT_LIMIT)).await?.items)
@@ -56,7 +56,7 @@ pub async fn list_diagrams(
     app: &App,
     caller: &Caller,
     project: &str,
-    asked: &DiagramsAsked,
+    asked: &DiagramQuery,
     listing: &Listing,
 ) -> Result<Page<Diagram>, Error> {
     let access = authorize_project(app, caller, &project_id(project)?, Role::Viewer).await?;
@@ -71,7 +71,7 @@ pub async fn search_diagrams(
     caller: &Caller,
     project: &str,
     words: &str,
-    asked: &DiagramsAsked,
+    asked: &DiagramQuery,
     listing: &Listing,
 ) -> Result<Page<Diagram>, Error> {
     let access = authorize_project(app, caller, &project_id(project)?, Role::Viewer).await?;
@@ -90,7 +90,7 @@ pub async fn find_diagram(app: &App, caller: &Caller, id: &str) -> Result<(Diagr
 
 /// Content of a version, written by a user.
 #[derive(Debug, Clone, Default)]
-pub struct Written {
+pub struct DiagramInput {
     pub code: String,
     pub requirement: Option<String>,
     pub note: Option<String>,
@@ -103,7 +103,7 @@ pub async fn create_diagram(
     project: &str,
     title: &str,
     folder: Option<&str>,
-    written: Written,
+    written: DiagramInput,
 ) -> Result<(Diagram, Version), Error> {
     let access = authorize_project(app, caller, &project_id(project)?, Role::Editor).await?;
     let title = parse_title("title", title)?;
@@ -124,7 +124,7 @@ pub async fn create_version(
     caller: &Caller,
     id: &str,
     expected_revision: Option<i64>,
-    written: Written,
+    written: DiagramInput,
 ) -> Result<(Diagram, Version), Error> {
     retry_on_conflict(expected_revision, || async {
         let (diagram, access) = authorize_diagram(app, caller, id, Role::Editor).await?;
@@ -246,7 +246,7 @@ async fn validate_input(
     app: &App,
     caller: &Caller,
     of: VersionOf,
-    written: Written,
+    written: DiagramInput,
     old_requirement: Option<String>,
 ) -> Result<(NewVersion, String), Error> {
     if written.code.len() > app.config.check.max_text_bytes {
@@ -273,7 +273,7 @@ async fn validate_input(
     }
     // PostgreSQL cannot store U+0000; the verdict must be of exactly the stored text.
     let code = written.code.replace('\0', "");
-    let Judged { checked, .. } = check::check_code(app, code.clone(), Engine::Mermaid).await?;
+    let CheckResult { checked, .. } = check::check_code(app, code.clone(), Engine::Mermaid).await?;
     let kind = checked.kind.map_or("unknown", |kind| kind.id).to_owned();
     let version = NewVersion {
         id: VersionId::parse(app.clock.new_id("ver"))?,

@@ -26,7 +26,7 @@ pub struct Rotated {
 /// Re-encrypts provider keys and webhook secrets with a new data key, and the data key and second factors with the
 /// first key of SECRET_KEY. Servers may run meanwhile.
 pub async fn rotate(app: &App, caller: &Caller) -> Result<Rotated, Error> {
-    caller.admin()?;
+    caller.require_admin()?;
     let store = store(app)?;
     let (id, sealer) = data_keys::create_data_key(app).await?;
     let webhooks = webhooks::reseal(app, &id, &sealer).await?;

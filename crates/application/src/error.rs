@@ -25,29 +25,29 @@ pub enum Error {
     Conflict(String),
     /// The expected revision (`If-Match`) is not the current one.
     #[error("{0}")]
-    Changed(String),
+    RevisionMismatch(String),
     /// The caller is not authenticated, or the credentials are wrong.
     #[error("{0}")]
-    SignIn(String),
+    Unauthenticated(String),
     /// The caller is authenticated and lacks the permission.
     #[error("{0}")]
     Forbidden(String),
     /// A rate limit was exceeded.
     #[error("{message}")]
-    TooMany { message: String, wait_s: u64 },
+    RateLimited { message: String, wait_s: u64 },
     /// A request with the same idempotency key is running.
     #[error("{message}")]
-    TooEarly { message: String, wait_s: u64 },
+    InProgress { message: String, wait_s: u64 },
     /// A budget does not cover the question to the model.
     #[error("{message}")]
-    Spent {
+    BudgetExceeded {
         message: String,
         /// Seconds until the budget is renewed; `None` if renewal does not help.
         wait_s: Option<u64>,
     },
     /// The model failed, and the caller did not allow the built-in draft.
     #[error("{message}")]
-    Model {
+    ModelFailed {
         /// Stable code, for example `llm_timed_out`.
         code: &'static str,
         message: String,
@@ -79,13 +79,13 @@ impl Error {
             Error::Invalid { .. } => "invalid_input",
             Error::NotFound(_) => "not_found",
             Error::Conflict(_) => "conflict",
-            Error::Changed(_) => "changed",
-            Error::SignIn(_) => "sign_in",
+            Error::RevisionMismatch(_) => "changed",
+            Error::Unauthenticated(_) => "sign_in",
             Error::Forbidden(_) => "forbidden",
-            Error::TooMany { .. } => "too_many",
-            Error::TooEarly { .. } => "in_progress",
-            Error::Spent { .. } => "budget_spent",
-            Error::Model { code, .. } => code,
+            Error::RateLimited { .. } => "too_many",
+            Error::InProgress { .. } => "in_progress",
+            Error::BudgetExceeded { .. } => "budget_spent",
+            Error::ModelFailed { code, .. } => code,
             Error::Busy { .. } => "busy",
             Error::Unavailable(_) => "unavailable",
             Error::Internal(_) => "internal",
@@ -102,8 +102,8 @@ impl From<StoreError> for Error {
             | StoreError::LastWayIn
             | StoreError::Full { .. }
             | StoreError::NotEmpty(_) => Error::Conflict(error.to_string()),
-            StoreError::SignedOut => Error::SignIn(error.to_string()),
-            StoreError::Stale { .. } => Error::Changed(error.to_string()),
+            StoreError::SignedOut => Error::Unauthenticated(error.to_string()),
+            StoreError::Stale { .. } => Error::RevisionMismatch(error.to_string()),
             StoreError::Invalid { what } => Error::invalid(what, error.to_string()),
             StoreError::Unavailable { .. }
             | StoreError::NewerSchema { .. }
@@ -116,7 +116,7 @@ impl From<StoreError> for Error {
 
 impl From<LlmError> for Error {
     fn from(error: LlmError) -> Self {
-        Error::Model { code: error.code(), message: error.to_string() }
+        Error::ModelFailed { code: error.code(), message: error.to_string() }
     }
 }
 

@@ -140,7 +140,7 @@ async fn publish_new_events(app: &App, recent: &mut RecentEvents) -> Result<(), 
 
 /// An event as members of the project see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Happened {
+pub struct StreamEvent {
     /// Position in the stream: the `Last-Event-ID` to continue with.
     pub place: String,
     pub event: Arc<AuditEvent>,
@@ -148,7 +148,7 @@ pub struct Happened {
 
 /// Subscription of one member to a project.
 #[derive(Debug)]
-pub struct Following {
+pub struct Subscription {
     project: ProjectId,
     caller: Caller,
     owner: bool,
@@ -163,10 +163,10 @@ pub async fn follow_project(
     caller: &Caller,
     project: &str,
     after: Option<&str>,
-) -> Result<Following, Error> {
+) -> Result<Subscription, Error> {
     let access = authorize_project_any_state(app, caller, &project_id(project)?, Role::Viewer).await?;
     // Subscribed before reading, so that no event is missed between the two.
-    let mut following = Following {
+    let mut following = Subscription {
         project: access.project.id,
         caller: caller.clone(),
         owner: access.role == Role::Owner,
@@ -216,9 +216,9 @@ fn parse_cursor(text: &str) -> Option<TimeUs> {
     Some(TimeUs::from_micros(at.parse().ok()?))
 }
 
-impl Following {
+impl Subscription {
     /// The next event; `None` if this subscriber lags too far behind and has to reconnect after its last position.
-    pub async fn next(&mut self) -> Option<Happened> {
+    pub async fn next(&mut self) -> Option<StreamEvent> {
         loop {
             let event = match self.missed.pop_front() {
                 Some(event) => event,
@@ -229,7 +229,7 @@ impl Following {
             if mine && open && self.sent.add(&event) {
                 self.sent.forget(event.at.plus_seconds(-4 * OVERLAP_S));
                 let place = format!("{}~{}", event.at.as_micros(), event.id);
-                return Some(Happened { place, event });
+                return Some(StreamEvent { place, event });
             }
         }
     }

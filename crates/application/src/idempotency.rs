@@ -21,7 +21,7 @@ const KEY_TTL_S: i64 = 24 * 3600;
 /// A request without a heartbeat for this long counts as aborted.
 const LEASE_S: i64 = 15;
 /// Interval of heartbeats.
-pub const BEAT: Duration = Duration::from_secs(5);
+pub const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Larger responses are not stored; a repeated request is answered with what was changed.
 const MAX_ANSWER_BYTES: usize = 2 << 20;
 
@@ -36,16 +36,16 @@ pub struct Answer {
 
 /// The decision about a request with a key.
 #[derive(Debug)]
-pub enum Begun {
-    /// Execute it as this caller, and complete it with [`Attempt::end`].
-    First(Box<Caller>, Attempt),
+pub enum Claim {
+    /// Execute it as this caller, and complete it with [`IdempotentRequest::end`].
+    First(Box<Caller>, IdempotentRequest),
     /// It was executed before; repeat the stored response.
-    Again(Answer),
+    Replay(Answer),
 }
 
 /// A request that is being executed.
 #[derive(Debug, Clone)]
-pub struct Attempt {
+pub struct IdempotentRequest {
     key_hash: String,
     name: String,
     /// Id of the token; all sessions of a user count as one credential.
@@ -53,7 +53,7 @@ pub struct Attempt {
 }
 
 /// Claims the key of a request. `asked` is everything that identifies the request.
-pub async fn begin(app: &App, caller: &Caller, key: &str, asked: &[&[u8]]) -> Result<Begun, Error> {
+pub async fn begin(app: &App, caller: &Caller, key: &str, asked: &[&[u8]]) -> Result<Claim, Error> {
     if !(1..=255).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Error::invalid(
             "Idempotency-Key",
@@ -63,7 +63,7 @@ pub async fn begin(app: &App, caller: &Caller, key: &str, asked: &[&[u8]]) -> Re
     // A key is unique for its user, across tokens. The stored response is repeated only to the credential that
     // received it, because it may contain a secret.
     let owner = caller.user_id().map_or_else(|| "local".to_owned(), ToString::to_string);
-    let attempt = Attempt {
+    let attempt = IdempotentRequest {
         key_hash: secrets::hash(&format!("{owner}\n{key}")),
         name: secrets::new_secret()?,
         credential: caller.token_id().map_or_else(|| "session".to_owned(), ToString::to_string),
@@ -79,7 +79,7 @@ pub async fn begin(app: &App, caller: &Caller, key: &str, asked: &[&[u8]]) -> Re
     };
     let Some(before) = store(app)?.begin_request(&request, now).await? else {
         let fence = Fence::Request { key_hash: attempt.key_hash.clone(), attempt: attempt.name.clone() };
-        return Ok(Begun::First(Box::new(caller.clone().with_fence(fence)), attempt));
+        return Ok(Claim::First(Box::new(caller.clone().with_fence(fence)), attempt));
     };
     if before.fingerprint != fingerprint {
         return Err(Error::invalid(
@@ -93,12 +93,12 @@ pub async fn begin(app: &App, caller: &Caller, key: &str, asked: &[&[u8]]) -> Re
         let answer = plain.and_then(|plain| serde_json::from_slice(&plain).ok());
         if let Some(answer) = answer {
             metrics::counter!("ba_copilot_idempotent_replays_total").increment(1);
-            return Ok(Begun::Again(answer));
+            return Ok(Claim::Replay(answer));
         }
     }
     match before.subject {
         // The response will be stored soon, if the process is alive.
-        Some(_) | None if before.lease_until > now && !is_answered => Err(Error::TooEarly {
+        Some(_) | None if before.lease_until > now && !is_answered => Err(Error::InProgress {
             message: "A request with this key is in progress. Send it again in a moment to get its response."
                 .to_owned(),
             wait_s: 1,
@@ -108,20 +108,20 @@ pub async fn begin(app: &App, caller: &Caller, key: &str, asked: &[&[u8]]) -> Re
              what it created or changed: {subject}."
         ))),
         // The lease ended between two reads.
-        None => Err(Error::TooEarly {
+        None => Err(Error::InProgress {
             message: "A request with this key has just ended. Send it again.".to_owned(),
             wait_s: 1,
         }),
     }
 }
 
-impl Attempt {
+impl IdempotentRequest {
     fn context(&self) -> String {
         format!("answer to {} for {}", self.key_hash, self.credential)
     }
 
     /// Extends the lease of the request.
-    pub async fn beat(&self, app: &App) -> Result<(), Error> {
+    pub async fn send_heartbeat(&self, app: &App) -> Result<(), Error> {
         let until = app.clock.now_us().plus_seconds(LEASE_S);
         store(app)?.hold_request(&self.key_hash, &self.name, until).await?;
         Ok(())

@@ -14,7 +14,7 @@ const MAX_CHARS: usize = 200;
 const UNKNOWN_KIND: &str = "unknown";
 
 #[derive(Debug, Clone, Default)]
-pub struct DiagramsAsked {
+pub struct DiagramQuery {
     pub kind: Option<String>,
     /// The id of a folder, or `none`.
     pub folder: Option<String>,
@@ -22,7 +22,7 @@ pub struct DiagramsAsked {
     pub archived: Option<String>,
 }
 
-impl DiagramsAsked {
+impl DiagramQuery {
     pub(super) async fn read(&self, app: &App, project: &ProjectId) -> Result<DiagramFilter, Error> {
         let known = |kind: &str| kind == UNKNOWN_KIND || super::reference_docs::kind_names().contains(&kind);
         if self.kind.as_deref().is_some_and(|kind| !known(kind)) {
@@ -55,14 +55,14 @@ async fn parse_folder(app: &App, project: &ProjectId, id: &str) -> Result<Folder
 }
 
 #[derive(Debug, Clone, Default)]
-pub struct RequirementsAsked {
+pub struct RequirementQuery {
     /// Words or prefixes of words in the text.
     pub q: Option<String>,
     /// `true` or `false` (default).
     pub archived: Option<String>,
 }
 
-impl RequirementsAsked {
+impl RequirementQuery {
     pub(super) fn read(&self) -> Result<RequirementFilter, Error> {
         let archived = parse_bool("archived", self.archived.as_deref())?.unwrap_or(false);
         Ok(RequirementFilter { archived, words: parse_text("q", self.q.as_deref())? })
@@ -70,13 +70,13 @@ impl RequirementsAsked {
 }
 
 #[derive(Debug, Clone, Default)]
-pub struct CommentsAsked {
+pub struct CommentQuery {
     /// `true` or `false`; both by default.
     pub resolved: Option<String>,
     pub element: Option<String>,
 }
 
-impl CommentsAsked {
+impl CommentQuery {
     pub(super) fn read(&self) -> Result<CommentFilter, Error> {
         let resolved = parse_bool("resolved", self.resolved.as_deref())?;
         Ok(CommentFilter { resolved, element: parse_text("element", self.element.as_deref())? })
@@ -84,13 +84,13 @@ impl CommentsAsked {
 }
 
 #[derive(Debug, Clone, Default)]
-pub struct LinksAsked {
+pub struct TraceLinkQuery {
     /// `true` or `false`; both by default.
     pub suspect: Option<String>,
     pub element: Option<String>,
 }
 
-impl LinksAsked {
+impl TraceLinkQuery {
     pub(super) fn read(&self) -> Result<LinkFilter, Error> {
         let suspect = parse_bool("suspect", self.suspect.as_deref())?;
         Ok(LinkFilter { suspect, element: parse_text("element", self.element.as_deref())? })
@@ -98,7 +98,7 @@ impl LinksAsked {
 }
 
 #[derive(Debug, Clone, Default)]
-pub struct EventsAsked {
+pub struct AuditEventQuery {
     /// An action, or a prefix such as `diagram.`.
     pub action: Option<String>,
     /// Id of the author.
@@ -109,7 +109,7 @@ pub struct EventsAsked {
     pub to: Option<String>,
 }
 
-impl EventsAsked {
+impl AuditEventQuery {
     pub(super) fn read(&self) -> Result<AuditFilter, Error> {
         let action = parse_text("action", self.action.as_deref())?;
         let fits = |action: &String| {
@@ -155,7 +155,7 @@ fn parse_text(path: &str, text: Option<&str>) -> Result<Option<String>, Error> {
 fn parse_timestamp(path: &str, text: Option<&str>) -> Result<Option<TimeUs>, Error> {
     let Some(text) = text else { return Ok(None) };
     // A plus in a query string is decoded as a space.
-    let read = clock::read_rfc3339(text).or_else(|| clock::read_rfc3339(&text.replace(' ', "+")));
+    let read = clock::parse_rfc3339(text).or_else(|| clock::parse_rfc3339(&text.replace(' ', "+")));
     read.map(Some).ok_or_else(|| {
         Error::invalid(path, format!("`{path}` must be a time such as `2026-01-31T08:00:00Z` (RFC 3339)."))
     })

@@ -10,13 +10,13 @@ use crate::app::App;
 use telemetry::{self, LEVELS, LevelError};
 
 pub fn find_log_level(caller: &Caller) -> Result<String, Error> {
-    caller.admin()?;
+    caller.require_admin()?;
     telemetry::level().ok_or_else(|| Error::Unavailable(LevelError::Fixed.to_string()))
 }
 
 /// Sets the level until the next change, configuration reload or restart.
 pub async fn update_log_level(app: &App, caller: &Caller, level: &str) -> Result<String, Error> {
-    caller.admin()?;
+    caller.require_admin()?;
     if !LEVELS.contains(&level) {
         return Err(Error::invalid(
             "level",

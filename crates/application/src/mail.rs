@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_in_a_message_is_quoted_short_and_no_link() {
+    fn quoted_name_is_short_and_forms_no_link() {
         for (name, expected) in [
             ("Ada Lovelace", "\"Ada Lovelace\""),
             ("Dr. Ada K. Lovelace", "\"Dr. Ada K. Lovelace\""),

@@ -63,7 +63,7 @@ pub(super) enum Sender<'a> {
 ///
 /// # Errors
 ///
-/// [`Error::TooMany`] when the hourly limit is reached.
+/// [`Error::RateLimited`] when the hourly limit is reached.
 pub(super) async fn count_sender(app: &App, kind: MailKind, sender: Sender<'_>) -> Result<(), Error> {
     let id = match sender {
         Sender::Person(user) => user.to_string(),
@@ -73,7 +73,7 @@ pub(super) async fn count_sender(app: &App, kind: MailKind, sender: Sender<'_>) 
     let limit = AttemptLimit { bucket: format!("mail:{}:by:{id}", kind.word()), max: kind.max_by_sender() };
     match attempts::reserve(app, vec![limit], WINDOW_S).await? {
         Ok(_) => Ok(()),
-        Err(wait_s) => Err(Error::TooMany {
+        Err(wait_s) => Err(Error::RateLimited {
             message: format!(
                 "There were too many messages: at most {} of this kind are sent in an hour for one sender. Try \
                  again in {} minutes.",
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tag_makes_no_other_mailbox() {
+    fn subaddress_counts_as_the_same_mailbox() {
         for (address, expected) in [
             ("ada@example.com", "ada@example.com"),
             ("Ada@Example.com", "ada@example.com"),

@@ -9,8 +9,8 @@ use super::{
     access::{Caller, Scope, authorize_project, authorize_project_any_state, project_id, store},
     accounts::{
         self,
-        sign_in::{From, NewSession},
-        users::{Newcomer, create_invited, link},
+        sign_in::{ClientInfo, NewSession},
+        users::{NewAccount, create_invited, link},
     },
     mail::{MailMessage, quoted},
     mail_limits::{MailKind, Sender, count_recipient, count_sender},
@@ -47,7 +47,7 @@ pub async fn update_member(
     user: &str,
     new_role: &str,
 ) -> Result<(), Error> {
-    caller.may(Scope::Account)?;
+    caller.require_scope(Scope::Account)?;
     let access = authorize_project(app, caller, &project_id(project)?, Role::Owner).await?;
     let missing = || Error::NotFound("member");
     let user = UserId::parse(user).map_err(|_| missing())?;
@@ -63,7 +63,7 @@ pub async fn update_member(
 
 /// Removes a member. Members may remove themselves.
 pub async fn delete_member(app: &App, caller: &Caller, project: &str, user: &str) -> Result<(), Error> {
-    caller.may(Scope::Account)?;
+    caller.require_scope(Scope::Account)?;
     let user = UserId::parse(user).map_err(|_| Error::NotFound("member"))?;
     let leaves = caller.user_id() == Some(&user);
     let need = if leaves { Role::Viewer } else { Role::Owner };
@@ -91,7 +91,7 @@ pub async fn create_invitation(
     email: &str,
     word: &str,
 ) -> Result<Invited, Error> {
-    caller.may(Scope::Account)?;
+    caller.require_scope(Scope::Account)?;
     if caller.is_local() {
         return Err(Error::Conflict(
             "This server has no accounts. Create the first one at /set-up, then send invitations.".to_owned(),
@@ -164,7 +164,7 @@ pub async fn list_invitations(
 
 /// Deletes an invitation.
 pub async fn delete_invitation(app: &App, caller: &Caller, project: &str, id: &str) -> Result<(), Error> {
-    caller.may(Scope::Account)?;
+    caller.require_scope(Scope::Account)?;
     let access = authorize_project(app, caller, &project_id(project)?, Role::Owner).await?;
     let id = InvitationId::parse(id).map_err(|_| Error::NotFound("invitation"))?;
     let event =
@@ -221,7 +221,7 @@ fn displayed_link_creates_account(app: &App, address: &str) -> bool {
 
 /// Accepts an invitation as a signed-in user. The link is sufficient: the inviting user passed it on.
 pub async fn accept_invitation(app: &App, caller: &Caller, code: &str) -> Result<Invitation, Error> {
-    let person = caller.account()?;
+    let person = caller.require_account()?;
     accept(app, caller, person, code).await
 }
 
@@ -231,7 +231,7 @@ pub async fn join(
     code: &str,
     name: &str,
     password: SecretString,
-    from: &From,
+    from: &ClientInfo,
 ) -> Result<NewSession, Error> {
     let offer = find_offer(app, code).await?;
     if offer.has_account {
@@ -253,7 +253,7 @@ pub async fn join(
     let link_hash = secrets::hash(code);
     let accepted = accepted(app, &Caller::local(), &link_hash).await?;
     let newcomer =
-        Newcomer { email: offer.email, name: name.to_owned(), password: Some(password), admin: false };
+        NewAccount { email: offer.email, name: name.to_owned(), password: Some(password), admin: false };
     let invited = accounts::users::Invited { link_hash: &link_hash, mailed: offer.mailed, accepted };
     // Fails if the invitation was withdrawn meanwhile.
     let person = create_invited(app, newcomer, invited).await.map_err(|error| match error {

@@ -16,7 +16,7 @@ impl Default for Network {
 }
 
 impl Network {
-    pub fn of(address: IpAddr) -> Self {
+    pub fn from_ip(address: IpAddr) -> Self {
         let address = match address {
             IpAddr::V6(v6) => embedded_v4(v6).map_or(address, IpAddr::V4),
             IpAddr::V4(_) => address,
@@ -36,12 +36,12 @@ impl Network {
         let bare = match text.strip_prefix('[') {
             Some(rest) => rest.split(']').next().unwrap_or_default(),
             None => match text.parse::<SocketAddr>() {
-                Ok(with_port) => return Network::of(with_port.ip()),
+                Ok(with_port) => return Network::from_ip(with_port.ip()),
                 Err(_) => text,
             },
         };
         let without_zone = bare.split('%').next().unwrap_or_default();
-        without_zone.parse().map_or_else(|_| Network::default(), Network::of)
+        without_zone.parse().map_or_else(|_| Network::default(), Network::from_ip)
     }
 
     /// Canonical text of the network.
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_of_one_customer_are_one_network() {
+    fn addresses_of_one_network_are_equal() {
         for (address, network) in [
             ("192.0.2.7", "192.0.2.7"),
             (" 192.0.2.7 ", "192.0.2.7"),
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn only_public_addresses_are_public() {
+    fn special_purpose_addresses_are_not_public() {
         for public in [
             "8.8.8.8",
             "1.1.1.1",

@@ -86,7 +86,7 @@ pub struct SignInSecrets {
 
 /// Cheap to clone.
 #[derive(Clone)]
-pub struct Provider(Arc<Inner>);
+pub struct OidcProvider(Arc<Inner>);
 
 struct Inner {
     issuer: String,
@@ -116,16 +116,16 @@ type Client = CoreClient<
     openidconnect::EndpointMaybeSet,
 >;
 
-impl Provider {
+impl OidcProvider {
     /// The configured provider, if any. Sends no request.
-    pub fn from_config(config: &Config, clock: &Clock) -> Result<Option<Provider>, OidcError> {
+    pub fn from_config(config: &Config, clock: &Clock) -> Result<Option<OidcProvider>, OidcError> {
         let settings = &config.oidc;
         if settings.issuer.is_empty() {
             return Ok(None);
         }
         let host = || reqwest::Url::parse(&settings.issuer).ok()?.host_str().map(str::to_owned);
         let secret = settings.client_secret.expose_secret();
-        Ok(Some(Provider(Arc::new(Inner {
+        Ok(Some(OidcProvider(Arc::new(Inner {
             issuer: settings.issuer.clone(),
             name: match settings.name.trim() {
                 "" => host().unwrap_or_default(),

@@ -11,12 +11,12 @@ impl App {
     pub async fn with_store(self) -> Result<App, Error> {
         let mut app = self.with_store_as_it_is().await?;
         schema::migrate(&app).await?;
-        app.sealer = Some(Sealer::of(&app.config)?);
+        app.sealer = Some(Sealer::from_config(&app.config)?);
         Ok(app)
     }
 
     /// Opens the database read-only: creates no file, applies no migration, creates no key.
-    pub async fn with_store_to_read(self) -> Result<App, Error> {
+    pub async fn with_store_read_only(self) -> Result<App, Error> {
         if let Some(file) = self.config.sqlite_file().filter(|file| !file.exists()) {
             return Err(Error::Unavailable(format!(
                 "There is no database at {}, and this command creates none. Start the server, run `ba-copilot \

@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_could_read_they_cannot_any_more() {
+    fn permissions_of_others_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         let (open, file, copy) =
             (folder.path().join("open"), folder.path().join("file"), folder.path().join("copy"));

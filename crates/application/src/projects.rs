@@ -9,28 +9,32 @@ use super::{
         Caller, Scope, authorize_project, authorize_project_any_state, project_id, retry_on_conflict, store,
     },
     accounts,
-    list_filters::EventsAsked,
+    list_filters::AuditEventQuery,
     page::{Listing, Page},
 };
 use crate::app::App;
 
 #[derive(Debug, Clone)]
-pub struct Mine {
+pub struct ProjectWithRole {
     pub project: Project,
     pub role: Role,
 }
 
 /// The projects of which the caller is a member.
-pub async fn list_projects(app: &App, caller: &Caller, listing: &Listing) -> Result<Page<Mine>, Error> {
-    caller.may(Scope::Read)?;
+pub async fn list_projects(
+    app: &App,
+    caller: &Caller,
+    listing: &Listing,
+) -> Result<Page<ProjectWithRole>, Error> {
+    caller.require_scope(Scope::Read)?;
     let request = listing.request()?;
     let store = store(app)?;
     Ok(match caller.user_id() {
         None if !caller.is_local() => return Err(Error::NotFound("project")),
         None => Page::from(store.list_projects(&request).await?)
-            .map(|project| Mine { project, role: Role::Owner }),
+            .map(|project| ProjectWithRole { project, role: Role::Owner }),
         Some(user) => Page::from(store.list_projects_of(user, &request).await?)
-            .map(|mine| Mine { project: mine.project, role: mine.role }),
+            .map(|mine| ProjectWithRole { project: mine.project, role: mine.role }),
     })
 }
 
@@ -47,8 +51,8 @@ pub async fn list_writable(app: &App, caller: &Caller) -> Result<Vec<Project>, E
 }
 
 /// Creates a project owned by the caller.
-pub async fn create_project(app: &App, caller: &Caller, name: &str) -> Result<Mine, Error> {
-    caller.may(Scope::Write)?;
+pub async fn create_project(app: &App, caller: &Caller, name: &str) -> Result<ProjectWithRole, Error> {
+    caller.require_scope(Scope::Write)?;
     if caller.person().is_none() && !caller.is_local() {
         return Err(Error::NotFound("project"));
     }
@@ -56,12 +60,12 @@ pub async fn create_project(app: &App, caller: &Caller, name: &str) -> Result<Mi
     let name = accounts::name("name", name)?;
     let event = caller.audit_event(app, "project.create", Some(&id), id.as_str(), &json!({}))?;
     let project = store(app)?.create_project(&id, &name, caller.user_id(), &event).await?;
-    Ok(Mine { project, role: Role::Owner })
+    Ok(ProjectWithRole { project, role: Role::Owner })
 }
 
-pub async fn find_project(app: &App, caller: &Caller, id: &str) -> Result<Mine, Error> {
+pub async fn find_project(app: &App, caller: &Caller, id: &str) -> Result<ProjectWithRole, Error> {
     let access = authorize_project(app, caller, &project_id(id)?, Role::Viewer).await?;
-    Ok(Mine { project: access.project, role: access.role })
+    Ok(ProjectWithRole { project: access.project, role: access.role })
 }
 
 #[derive(Debug, Clone, Default)]
@@ -77,7 +81,7 @@ pub async fn update_project(
     id: &str,
     expected_revision: Option<i64>,
     changes: &ProjectChanges,
-) -> Result<Mine, Error> {
+) -> Result<ProjectWithRole, Error> {
     retry_on_conflict(expected_revision, || async {
         let access = authorize_project_any_state(app, caller, &project_id(id)?, Role::Owner).await?;
         let old = access.project;
@@ -95,7 +99,7 @@ pub async fn update_project(
         let project = store(app)?
             .update_project(&old.id, expected_revision.unwrap_or(old.revision), &name, archived_at, &event)
             .await?;
-        Ok(Mine { project, role: access.role })
+        Ok(ProjectWithRole { project, role: access.role })
     })
     .await
 }
@@ -124,7 +128,7 @@ pub async fn list_project_events(
     app: &App,
     caller: &Caller,
     id: &str,
-    asked: &EventsAsked,
+    asked: &AuditEventQuery,
     listing: &Listing,
 ) -> Result<Page<AuditEvent>, Error> {
     let access = authorize_project_any_state(app, caller, &project_id(id)?, Role::Owner).await?;
@@ -136,9 +140,9 @@ pub async fn list_project_events(
 pub async fn list_events(
     app: &App,
     caller: &Caller,
-    asked: &EventsAsked,
+    asked: &AuditEventQuery,
     listing: &Listing,
 ) -> Result<Page<AuditEvent>, Error> {
-    caller.admin()?;
+    caller.require_admin()?;
     Ok(store(app)?.list_audit_events(AuditOf::Everyone, &asked.read()?, &listing.request()?).await?.into())
 }

@@ -25,7 +25,7 @@ pub enum Owner {
 
 /// A key as its owners see it.
 #[derive(Debug, Clone)]
-pub struct Listed {
+pub struct ProviderKeyView {
     pub provider: String,
     /// The last characters of the key.
     pub hint: String,
@@ -59,9 +59,9 @@ async fn authorize_owner(
     owner: &Owner,
     need: Role,
 ) -> Result<AuthorizedOwner, Error> {
-    caller.may(Scope::Account)?;
+    caller.require_scope(Scope::Account)?;
     match owner {
-        Owner::Me => Ok(AuthorizedOwner::Me(caller.account()?.id.clone())),
+        Owner::Me => Ok(AuthorizedOwner::Me(caller.require_account()?.id.clone())),
         Owner::Project(project) => Ok(AuthorizedOwner::Project(
             authorize_project(app, caller, &project_id(project)?, need).await?.project.id,
         )),
@@ -82,10 +82,10 @@ fn context(id: &ProviderKeyId) -> String {
 }
 
 /// Stored keys of the caller or a project, without the secrets.
-pub async fn list_keys(app: &App, caller: &Caller, owner: &Owner) -> Result<Vec<Listed>, Error> {
+pub async fn list_keys(app: &App, caller: &Caller, owner: &Owner) -> Result<Vec<ProviderKeyView>, Error> {
     let access = authorize_owner(app, caller, owner, Role::Editor).await?;
     let keys = store(app)?.list_provider_keys(access.as_ref()).await?;
-    let listed = keys.into_iter().map(|key| Listed {
+    let listed = keys.into_iter().map(|key| ProviderKeyView {
         provider: key.provider,
         hint: key.hint,
         created_at: key.created_at,

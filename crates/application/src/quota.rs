@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quota_may_be_used_at_once_and_comes_back_evenly() {
+    fn quota_allows_a_burst_and_recovers_evenly() {
         let (counters, one) = (Counters::default(), [counted("a", 3)]);
         let allowed = |second: u64| counters.count_at(&one, second * 1_000_000);
         for _ in 0..3 {
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_quota_refuses_counts_against_no_other() {
+    fn refused_request_counts_against_no_quota() {
         let counters = Counters::default();
         let (small, large) = (counted("small", 1), counted("large", 2));
         assert_eq!(counters.count_at(&[small.clone(), large.clone()], 0), Ok(()));
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn any_number_is_a_quota() {
+    fn any_rate_is_valid() {
         for number in [0, 1, 7, 1200, 60_000_000, u32::MAX] {
             let quota = Quota::per_minute(number);
             assert!(quota.interval_us > 0 && quota.most_us >= quota.interval_us, "{number}: {quota:?}");
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_call_any_more_is_forgotten() {
+    fn idle_clients_are_removed() {
         let counters = Counters::default();
         for number in 0..=SWEEP_THRESHOLD {
             assert_eq!(counters.count_at(&[counted(&number.to_string(), 60)], 0), Ok(()));

@@ -13,7 +13,7 @@ use crate::{
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whose<'a> {
+pub enum RateLimitKey<'a> {
     Token(&'a TokenId),
     User(&'a UserId),
     Address(&'a Network),
@@ -21,13 +21,13 @@ pub enum Whose<'a> {
     McpToken(&'a str),
 }
 
-impl Whose<'_> {
+impl RateLimitKey<'_> {
     fn word(self) -> &'static str {
         match self {
-            Whose::Token(_) => "token",
-            Whose::User(_) => "user",
-            Whose::Address(_) => "address",
-            Whose::McpToken(_) => "mcp",
+            RateLimitKey::Token(_) => "token",
+            RateLimitKey::User(_) => "user",
+            RateLimitKey::Address(_) => "address",
+            RateLimitKey::McpToken(_) => "mcp",
         }
     }
 }
@@ -61,14 +61,15 @@ impl Limiter {
         if caller.is_some_and(Caller::is_local) {
             return None;
         }
-        let token = caller.and_then(Caller::token_id).map(Whose::Token);
-        let user = caller.and_then(Caller::user_id).map(Whose::User);
-        let whose: Vec<Whose<'_>> = token.into_iter().chain(user).chain([Whose::Address(address)]).collect();
+        let token = caller.and_then(Caller::token_id).map(RateLimitKey::Token);
+        let user = caller.and_then(Caller::user_id).map(RateLimitKey::User);
+        let whose: Vec<RateLimitKey<'_>> =
+            token.into_iter().chain(user).chain([RateLimitKey::Address(address)]).collect();
         self.count(&whose).await
     }
 
     /// Counts a call against all of these limits, or against none; returns the seconds to wait if it is over one.
-    pub async fn count(&self, whose: &[Whose<'_>]) -> Option<u64> {
+    pub async fn count(&self, whose: &[RateLimitKey<'_>]) -> Option<u64> {
         let counted: Vec<Counted> = whose.iter().map(|whose| self.counted(*whose)).collect();
         let shared = match &self.shared {
             Some(shared) => shared.count(&counted).await.ok(),
@@ -91,13 +92,13 @@ impl Limiter {
         Some(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
     }
 
-    fn counted(&self, whose: Whose<'_>) -> Counted {
+    fn counted(&self, whose: RateLimitKey<'_>) -> Counted {
         let word = whose.word();
         let (id, quota) = match whose {
-            Whose::Token(id) => (id.as_str().to_owned(), self.token),
-            Whose::User(id) => (id.as_str().to_owned(), self.user),
-            Whose::Address(network) => (network.as_str().to_owned(), self.address),
-            Whose::McpToken(hash) => (hash.to_owned(), self.mcp),
+            RateLimitKey::Token(id) => (id.as_str().to_owned(), self.token),
+            RateLimitKey::User(id) => (id.as_str().to_owned(), self.user),
+            RateLimitKey::Address(network) => (network.as_str().to_owned(), self.address),
+            RateLimitKey::McpToken(hash) => (hash.to_owned(), self.mcp),
         };
         Counted { name: format!("limit:{word}:{}", self.names.name(&[word, &id])), quota }
     }

@@ -10,7 +10,7 @@ use super::{
         retry_on_conflict, store,
     },
     documents::Form,
-    list_filters::{LinksAsked, RequirementsAsked},
+    list_filters::{RequirementQuery, TraceLinkQuery},
     page::{Listing, Page},
 };
 use crate::app::App;
@@ -50,7 +50,7 @@ pub async fn list_requirements(
     app: &App,
     caller: &Caller,
     project: &str,
-    asked: &RequirementsAsked,
+    asked: &RequirementQuery,
     listing: &Listing,
 ) -> Result<Page<Requirement>, Error> {
     let access = authorize_project(app, caller, &project_id(project)?, Role::Viewer).await?;
@@ -180,7 +180,7 @@ pub async fn list_trace_links(
     app: &App,
     caller: &Caller,
     diagram: &str,
-    asked: &LinksAsked,
+    asked: &TraceLinkQuery,
     listing: &Listing,
 ) -> Result<Page<TraceLink>, Error> {
     let (diagram, _) = authorize_diagram(app, caller, diagram, Role::Viewer).await?;

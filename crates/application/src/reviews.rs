@@ -12,7 +12,7 @@ use super::{
         retry_on_conflict, store,
     },
     accounts,
-    list_filters::CommentsAsked,
+    list_filters::CommentQuery,
     page::{Listing, Page},
 };
 use crate::app::App;
@@ -38,7 +38,7 @@ pub async fn list_comments(
     app: &App,
     caller: &Caller,
     diagram: &str,
-    asked: &CommentsAsked,
+    asked: &CommentQuery,
     listing: &Listing,
 ) -> Result<Page<Comment>, Error> {
     let (diagram, _) = authorize_diagram(app, caller, diagram, Role::Viewer).await?;

@@ -20,7 +20,7 @@ use config::Webhooks;
 
 /// Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Outbound {
+pub struct SafeHttpClient {
     client: Client,
     /// Private addresses are allowed, by configuration.
     private: bool,
@@ -28,7 +28,7 @@ pub struct Outbound {
 
 /// Safe to show and to store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum OutboundError {
+pub enum SafeHttpError {
     /// The address is private.
     #[error("the address is in a private network")]
     Private,
@@ -38,18 +38,18 @@ pub enum OutboundError {
     TimedOut,
 }
 
-impl OutboundError {
+impl SafeHttpError {
     /// Label for metrics.
     pub(crate) fn word(self) -> &'static str {
         match self {
-            OutboundError::Private => "private",
-            OutboundError::Unreachable => "unreachable",
-            OutboundError::TimedOut => "timed_out",
+            SafeHttpError::Private => "private",
+            SafeHttpError::Unreachable => "unreachable",
+            SafeHttpError::TimedOut => "timed_out",
         }
     }
 }
 
-impl Outbound {
+impl SafeHttpClient {
     pub fn new(settings: &Webhooks) -> Result<Self, String> {
         let mut client = Client::builder()
             .tls_backend_preconfigured(llm::tls_config().map_err(|_| "TLS cannot be set up".to_owned())?)
@@ -63,11 +63,11 @@ impl Outbound {
             client = client.dns_resolver(Arc::new(PublicResolver));
         }
         let client = client.build().map_err(|_| "the HTTPS client cannot be built".to_owned())?;
-        Ok(Outbound { client, private: settings.allow_private })
+        Ok(SafeHttpClient { client, private: settings.allow_private })
     }
 
     /// Validates an address; the error is a message for the user.
-    pub fn refuse(&self, text: &str) -> Result<Url, &'static str> {
+    pub fn validate_url(&self, text: &str) -> Result<Url, &'static str> {
         let url =
             Url::parse(text).map_err(|_| "This is not a URL. Use one such as https://example.com/hook.")?;
         if !(url.scheme() == "https" || url.scheme() == "http" && self.private) {
@@ -88,9 +88,9 @@ impl Outbound {
         url: &Url,
         headers: &[(&'static str, String)],
         body: String,
-    ) -> Result<u16, OutboundError> {
+    ) -> Result<u16, SafeHttpError> {
         if !self.private && is_private_host(url) {
-            return Err(OutboundError::Private);
+            return Err(SafeHttpError::Private);
         }
         let mut request = self.client.post(url.clone()).header("content-type", "application/json");
         for (name, value) in headers {
@@ -98,9 +98,9 @@ impl Outbound {
         }
         match request.body(body).send().await {
             Ok(answer) => Ok(answer.status().as_u16()),
-            Err(error) if error.is_timeout() => Err(OutboundError::TimedOut),
-            Err(error) if is_private(&error) => Err(OutboundError::Private),
-            Err(_) => Err(OutboundError::Unreachable),
+            Err(error) if error.is_timeout() => Err(SafeHttpError::TimedOut),
+            Err(error) if is_private(&error) => Err(SafeHttpError::Private),
+            Err(_) => Err(SafeHttpError::Unreachable),
         }
     }
 }
@@ -121,7 +121,7 @@ fn is_private_host(url: &Url) -> bool {
 fn is_private(error: &reqwest::Error) -> bool {
     let mut source = std::error::Error::source(error);
     while let Some(error) = source {
-        if error.downcast_ref::<OutboundError>() == Some(&OutboundError::Private) {
+        if error.downcast_ref::<SafeHttpError>() == Some(&SafeHttpError::Private) {
             return true;
         }
         source = error.source();
@@ -138,7 +138,7 @@ impl Resolve for PublicResolver {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let public: Vec<SocketAddr> = found.filter(|address| is_public(address.ip())).collect();
             match public.is_empty() {
-                true => Err(OutboundError::Private.into()),
+                true => Err(SafeHttpError::Private.into()),
                 false => Ok(Box::new(public.into_iter()) as Addrs),
             }
         })
@@ -150,9 +150,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_refused_with_a_reason() {
-        let outside = Outbound::new(&Webhooks { allow_private: false, timeout_s: 1 });
-        let inside = Outbound::new(&Webhooks { allow_private: true, timeout_s: 1 });
+    fn private_addresses_are_refused_with_a_reason() {
+        let outside = SafeHttpClient::new(&Webhooks { allow_private: false, timeout_s: 1 });
+        let inside = SafeHttpClient::new(&Webhooks { allow_private: true, timeout_s: 1 });
         let (Ok(outside), Ok(inside)) = (outside, inside) else { return };
         for (url, from_outside, from_inside) in [
             ("https://example.com/hook", true, true),
@@ -173,8 +173,8 @@ mod tests {
             ("example.com", false, false),
             ("", false, false),
         ] {
-            assert_eq!(outside.refuse(url).is_ok(), from_outside, "{url}");
-            assert_eq!(inside.refuse(url).is_ok(), from_inside, "{url}");
+            assert_eq!(outside.validate_url(url).is_ok(), from_outside, "{url}");
+            assert_eq!(inside.validate_url(url).is_ok(), from_inside, "{url}");
         }
     }
 }

@@ -73,7 +73,7 @@ impl Sealer {
     }
 
     /// The key of the configuration, or one that is generated in the data folder.
-    pub fn of(config: &Config) -> Result<Self, Error> {
+    pub fn from_config(config: &Config) -> Result<Self, Error> {
         match config.secrets.secret_key.expose_secret() {
             "" => Self::new(&load_or_create_key(&config.data.dir)?),
             secret => Self::new(secret),
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_sealed_opens_with_the_same_key_in_the_same_context_only() {
+    fn ciphertext_opens_only_with_its_key_and_context() {
         let sealer = Sealer::new("one").unwrap();
         let sealed = sealer.seal("user:1", b"words").unwrap();
         assert_eq!(sealer.open("user:1", &sealed).as_deref(), Some(&b"words"[..]));
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_made_once_and_for_its_owner_alone() {
+    fn key_file_is_created_once_and_private() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let keys: Vec<String> = std::thread::scope(|scope| {
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_differ_and_their_hashes_too() {
+    fn secrets_and_their_hashes_are_unique() {
         let (one, two) = (new_secret().unwrap(), new_secret().unwrap());
         assert_eq!(one.len(), 43);
         assert_ne!(one, two);

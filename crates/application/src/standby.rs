@@ -23,7 +23,7 @@ impl Default for Standby {
 
 impl Standby {
     /// On standby while `file` exists; polls the file until the process ends.
-    pub fn while_there(file: PathBuf) -> Self {
+    pub fn while_exists(file: PathBuf) -> Self {
         if file.as_os_str().is_empty() {
             return Standby::default();
         }
@@ -74,11 +74,11 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_file_decides() {
+    async fn marker_file_controls_standby() {
         let folder = tempfile::TempDir::new().expect("a folder");
         let file = folder.path().join("standby");
         std::fs::write(&file, "").expect("written");
-        let mut standby = Standby::while_there(file.clone());
+        let mut standby = Standby::while_exists(file.clone());
         assert!(standby.is_on());
         standby.begun().await;
         std::fs::remove_file(&file).expect("removed");
@@ -86,6 +86,6 @@ mod tests {
         assert!(!standby.is_on());
         std::fs::write(&file, "").expect("written");
         standby.begun().await;
-        assert!(!Standby::while_there(PathBuf::new()).is_on());
+        assert!(!Standby::while_exists(PathBuf::new()).is_on());
     }
 }

@@ -59,14 +59,14 @@ fn url(app: &App, text: &str) -> Result<String, Error> {
             format!("An address must have at most {MAX_URL_CHARS} characters."),
         ));
     }
-    app.outbound.refuse(text).map(String::from).map_err(|why| Error::invalid("url", why))
+    app.safe_http.validate_url(text).map(String::from).map_err(|why| Error::invalid("url", why))
 }
 
 async fn authorize_webhook(app: &App, caller: &Caller, id: &str) -> Result<(Webhook, ProjectAccess), Error> {
     let id = WebhookId::parse(id).map_err(|_| Error::NotFound("webhook"))?;
     let found = store(app)?.find_webhook(&id).await?;
     let access = authorize_resource("webhook", app, caller, &found.project_id, Role::Owner).await?;
-    caller.may(Scope::Account)?;
+    caller.require_scope(Scope::Account)?;
     Ok((found, access))
 }
 
@@ -77,7 +77,7 @@ pub async fn list_webhooks(
     listing: &Listing,
 ) -> Result<Page<Webhook>, Error> {
     let access = authorize_project(app, caller, &project_id(project)?, Role::Owner).await?;
-    caller.may(Scope::Account)?;
+    caller.require_scope(Scope::Account)?;
     Ok(store(app)?.list_webhooks(&access.project.id, &listing.request()?).await?.into())
 }
 
@@ -90,7 +90,7 @@ pub async fn create_webhook(
     wanted: &[String],
 ) -> Result<(Webhook, String), Error> {
     let access = authorize_project(app, caller, &project_id(project)?, Role::Owner).await?;
-    caller.may(Scope::Account)?;
+    caller.require_scope(Scope::Account)?;
     let store = store(app)?;
     let id = WebhookId::parse(app.clock.new_id("whk"))?;
     let (data_key_id, sealed, secret) = new_secret(app, &id).await?;
@@ -286,12 +286,12 @@ pub(super) async fn deliver(app: &App, job: &Job) -> Result<Outcome, Error> {
 async fn send_event(app: &App, job: &Job, webhook: &Webhook, event: &AuditEvent) -> Result<Outcome, Error> {
     let store = store(app)?;
     let secret = open(app, webhook).await?;
-    let target = app.outbound.refuse(&webhook.url).map_err(|why| Error::Conflict(why.to_owned()))?;
+    let target = app.safe_http.validate_url(&webhook.url).map_err(|why| Error::Conflict(why.to_owned()))?;
     let now = app.clock.now_us();
     let timestamp_s = now.as_micros().div_euclid(1_000_000);
     let body = message(event);
     let mut span = Span::part(Kind::Client, "POST");
-    let trace = span.context().filter(|_| span.is_told()).map(|trace| ("traceparent", trace.header()));
+    let trace = span.context().filter(|_| span.is_recorded()).map(|trace| ("traceparent", trace.header()));
     let mut headers = vec![
         ("webhook-id", event.id.to_string()),
         ("webhook-timestamp", timestamp_s.to_string()),
@@ -299,7 +299,7 @@ async fn send_event(app: &App, job: &Job, webhook: &Webhook, event: &AuditEvent)
     ];
     headers.extend(trace);
     let begun = Instant::now();
-    let answer = app.outbound.post(&target, &headers, body).await;
+    let answer = app.safe_http.post(&target, &headers, body).await;
     let took: Duration = begun.elapsed();
     span.set("http.request.method", "POST");
     match &answer {
@@ -344,7 +344,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn signatures_are_those_of_the_specification() {
+    fn signature_matches_the_specification() {
         // The example of the specification's own libraries.
         assert_eq!(
             sign(
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn events_are_words_of_the_audit_log() {
+    fn event_filter_accepts_audit_actions() {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         for (given, kept) in [
             (words(&[]), Some("*")),

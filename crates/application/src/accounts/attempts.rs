@@ -57,7 +57,7 @@ impl Reserved {
 }
 
 pub(super) fn too_many_proofs(wait_s: u64) -> Error {
-    Error::TooMany {
+    Error::RateLimited {
         message: format!(
             "There were too many wrong passwords or codes. Try again in {} minutes.",
             wait_s.div_ceil(60)

@@ -19,7 +19,7 @@ pub struct Proof {
 
 /// Verifies that the caller is the user of the session.
 pub(super) async fn confirm(app: &App, caller: &Caller, proof: &Proof) -> Result<(), Error> {
-    let person = caller.in_person()?;
+    let person = caller.require_session()?;
     match (&proof.password, &proof.code) {
         (Some(password), _) => passwords::reauthenticate(app, person, password).await,
         // Without a second factor no code can be correct.

@@ -21,13 +21,13 @@ use crate::{
 
 /// Sends the caller a link that verifies their e-mail address.
 pub async fn request_verification(app: &App, caller: &Caller) -> Result<(), Error> {
-    let person = caller.account()?;
+    let person = caller.require_account()?;
     if person.verified_at.is_some() {
         return Ok(());
     }
     count_sender(app, MailKind::Verification, Sender::Person(&person.id)).await?;
     let Some(counted) = count_recipient(app, MailKind::Verification, &person.email).await? else {
-        return Err(Error::TooMany {
+        return Err(Error::RateLimited {
             message:
                 "Too many links were sent to this address within an hour. Use the newest one, or try again \
                 in an hour."
@@ -52,7 +52,7 @@ pub async fn request_verification(app: &App, caller: &Caller) -> Result<(), Erro
 /// to the account that requested the link: otherwise a link requested by another user would give this account an
 /// address that is not theirs.
 pub async fn verify_email(app: &App, caller: &Caller, code: &str) -> Result<(), Error> {
-    let person = caller.in_person()?;
+    let person = caller.require_session()?;
     let verified = caller.audit_event(app, "email.verify", None, person.id.as_str(), &json!({}))?;
     let changed = caller.audit_event(app, "email.change", None, person.id.as_str(), &json!({}))?;
     match store(app)?.verify_email(&secrets::hash(code), &person.id, &verified, &changed).await {
@@ -77,7 +77,7 @@ pub async fn request_email_change(
     new: &str,
     password: &SecretString,
 ) -> Result<(), Error> {
-    let person = caller.in_person()?;
+    let person = caller.require_session()?;
     let address = email(new)?;
     passwords::reauthenticate(app, person, password).await?;
     if address == person.email {

@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_queue_is_bounded_and_who_leaves_leaves_it() {
+    async fn full_queue_refuses_and_disconnected_callers_leave_it() {
         let pool = HashingPool::with(1, 2, Duration::from_secs(60));
         let slot = pool.slot().await.unwrap();
         {
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wait_has_an_end() {
+    async fn wait_for_a_slot_times_out() {
         let pool = HashingPool::with(1, 2, Duration::ZERO);
         let slot = pool.slot().await.unwrap();
         assert!(is_busy(&pool.run(|| 1).await));
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_thread_keeps_its_place_until_its_work_is_done() {
+    async fn slot_is_held_until_the_work_is_done() {
         let pool = HashingPool::with(1, 2, Duration::from_secs(60));
         let (go, wait) = std::sync::mpsc::channel::<()>();
         {
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_costs_no_place() {
+    async fn panic_releases_the_slot() {
         let pool = HashingPool::with(1, 2, Duration::from_secs(60));
         let failed = pool.run(|| -> u8 { panic!("a fault") }).await;
         assert!(matches!(failed, Err(Error::Internal(_))), "{failed:?}");

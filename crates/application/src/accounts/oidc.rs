@@ -11,19 +11,19 @@ use store::{
 
 use super::{
     email, name,
-    sign_in::{From, SignedIn, complete_first_factor},
+    sign_in::{ClientInfo, SignedIn, complete_first_factor},
 };
 use crate::{
     Error,
     access::{Caller, store},
     app::App,
-    oidc_client::{Claims, OidcError, Provider, SignInSecrets},
+    oidc_client::{Claims, OidcError, OidcProvider, SignInSecrets},
     secrets,
 };
 use config::words;
 
 /// Time limit of a sign-in at the provider, in seconds.
-pub const UNDER_WAY_S: i64 = 10 * 60;
+pub const SIGN_IN_TTL_S: i64 = 10 * 60;
 /// Longer redirect targets do not fit into the cookie.
 const MAX_NEXT_BYTES: usize = 1000;
 const CONTEXT: &str = "single sign-on under way";
@@ -39,16 +39,16 @@ struct PendingSignIn {
 }
 
 /// A started sign-in.
-pub struct Begun {
+pub struct StartedSignIn {
     /// Authorization URL of the provider.
     pub url: String,
-    /// Cookie value, valid for [`UNDER_WAY_S`].
+    /// Cookie value, valid for [`SIGN_IN_TTL_S`].
     pub sealed: String,
 }
 
 /// Query parameters of the callback.
 #[derive(Default)]
-pub struct Answer {
+pub struct CallbackParams {
     pub state: String,
     pub code: Option<String>,
     pub error: Option<String>,
@@ -65,15 +65,15 @@ pub struct Finished {
 
 /// Display name of the provider; `None` without one.
 pub fn provider_name(app: &App) -> Option<&str> {
-    app.oidc.as_ref().map(Provider::name)
+    app.oidc.as_ref().map(OidcProvider::name)
 }
 
-fn provider(app: &App) -> Result<&Provider, Error> {
+fn provider(app: &App) -> Result<&OidcProvider, Error> {
     app.oidc.as_ref().ok_or(Error::NotFound("identity provider"))
 }
 
 /// Starts a sign-in at the provider.
-pub async fn begin(app: &App, next: &str) -> Result<Begun, Error> {
+pub async fn begin(app: &App, next: &str) -> Result<StartedSignIn, Error> {
     let provider = provider(app)?;
     if !store(app)?.has_users().await? {
         return Err(Error::Conflict(
@@ -94,15 +94,15 @@ pub async fn begin(app: &App, next: &str) -> Result<Begun, Error> {
         nonce: chosen.nonce,
         verifier: chosen.verifier,
         next: if next.len() > MAX_NEXT_BYTES { String::new() } else { next.to_owned() },
-        until_us: app.clock.now_us().plus_seconds(UNDER_WAY_S).as_micros(),
+        until_us: app.clock.now_us().plus_seconds(SIGN_IN_TTL_S).as_micros(),
     };
     let plain = serde_json::to_vec(&under_way)
         .map_err(|_| Error::Internal("a sign-in under way could not be written".to_owned()))?;
-    Ok(Begun { url, sealed: app.sealer()?.seal(CONTEXT, &plain)? })
+    Ok(StartedSignIn { url, sealed: app.sealer()?.seal(CONTEXT, &plain)? })
 }
 
 /// Completes a sign-in after the callback.
-pub async fn finish(app: &App, sealed: Option<&str>, answer: &Answer, from: &From) -> Finished {
+pub async fn finish(app: &App, sealed: Option<&str>, answer: &CallbackParams, from: &ClientInfo) -> Finished {
     let under_way = sealed.and_then(|sealed| app.sealer().ok()?.open(CONTEXT, sealed));
     let under_way: Option<PendingSignIn> = under_way.and_then(|plain| serde_json::from_slice(&plain).ok());
     let next = under_way.as_ref().map(|under_way| under_way.next.clone()).unwrap_or_default();
@@ -113,13 +113,13 @@ pub async fn finish(app: &App, sealed: Option<&str>, answer: &Answer, from: &Fro
 async fn handle_callback(
     app: &App,
     under_way: Option<PendingSignIn>,
-    answer: &Answer,
-    from: &From,
+    answer: &CallbackParams,
+    from: &ClientInfo,
 ) -> Result<SignedIn, Error> {
     let provider = provider(app)?;
     let stale = |why| {
         count(why);
-        Error::SignIn(
+        Error::Unauthenticated(
             "This sign-in was not started in this browser, took longer than ten minutes, or is already complete. \
              Sign in again."
                 .to_owned(),
@@ -281,12 +281,14 @@ fn count(outcome: &'static str) {
 
 /// Error for a callback without a code. The parameters of the callback may be forged, so the provider's text is not
 /// repeated.
-fn declined(provider: &Provider, error: Option<&str>) -> Error {
+fn declined(provider: &OidcProvider, error: Option<&str>) -> Error {
     let name = provider.name();
     match error {
         Some("access_denied") => {
             count("denied");
-            Error::SignIn(format!("{name} denied the sign-in, or you cancelled it. Sign in again to retry."))
+            Error::Unauthenticated(format!(
+                "{name} denied the sign-in, or you cancelled it. Sign in again to retry."
+            ))
         }
         Some("server_error" | "temporarily_unavailable") => {
             count("unavailable");
@@ -298,7 +300,7 @@ fn declined(provider: &Provider, error: Option<&str>) -> Error {
                 "The identity provider returned no authorization code. Check the registration of this server with \
                  the provider."
             );
-            Error::SignIn(format!(
+            Error::Unauthenticated(format!(
                 "{name} could not complete the sign-in. Try again; if it fails again, contact an administrator of \
                  this server."
             ))
@@ -307,7 +309,7 @@ fn declined(provider: &Provider, error: Option<&str>) -> Error {
 }
 
 /// Logs a failure of the provider and returns the error for the user.
-fn explain(provider: &Provider, error: &OidcError) -> Error {
+fn explain(provider: &OidcProvider, error: &OidcError) -> Error {
     let name = provider.name();
     match error {
         OidcError::Unreachable => {
@@ -327,12 +329,12 @@ fn explain(provider: &Provider, error: &OidcError) -> Error {
         }
         OidcError::CodeRefused => {
             count("code_refused");
-            Error::SignIn(format!("The sign-in at {name} has expired. Sign in again."))
+            Error::Unauthenticated(format!("The sign-in at {name} has expired. Sign in again."))
         }
         OidcError::Token(_) => {
             count("token_refused");
             tracing::warn!("Single sign-on was refused: {error}");
-            Error::SignIn(format!(
+            Error::Unauthenticated(format!(
                 "The response of {name} could not be verified, so you are not signed in. Sign in again; if it \
                  fails again, contact an administrator of this server."
             ))
@@ -342,7 +344,7 @@ fn explain(provider: &Provider, error: &OidcError) -> Error {
 
 /// An identity as its owner sees it.
 #[derive(Debug, Clone)]
-pub struct Listed {
+pub struct IdentityView {
     /// Hash of issuer and subject.
     pub id: String,
     pub issuer: String,
@@ -355,12 +357,12 @@ fn public_id(identity: &Identity) -> String {
     format!("idn_{}", secrets::hash(&format!("{}\n{}", identity.issuer, identity.subject)))
 }
 
-pub async fn list_identities(app: &App, caller: &Caller) -> Result<Vec<Listed>, Error> {
-    let identities = store(app)?.list_identities(&caller.account()?.id).await?;
+pub async fn list_identities(app: &App, caller: &Caller) -> Result<Vec<IdentityView>, Error> {
+    let identities = store(app)?.list_identities(&caller.require_account()?.id).await?;
     let name = |issuer: &str| {
         app.oidc.as_ref().filter(|provider| provider.issuer() == issuer).map(|it| it.name().to_owned())
     };
-    let listed = identities.into_iter().map(|identity| Listed {
+    let listed = identities.into_iter().map(|identity| IdentityView {
         id: public_id(&identity),
         name: name(&identity.issuer),
         issuer: identity.issuer,
@@ -371,7 +373,7 @@ pub async fn list_identities(app: &App, caller: &Caller) -> Result<Vec<Listed>, 
 
 /// Unlinks an identity. If the provider verifies the caller's e-mail address again, the identity is linked again.
 pub async fn delete_identity(app: &App, caller: &Caller, id: &str) -> Result<(), Error> {
-    let person = caller.in_person()?;
+    let person = caller.require_session()?;
     let store = store(app)?;
     let identities = store.list_identities(&person.id).await?;
     let identity =

@@ -162,7 +162,7 @@ mod tests {
     use config::{Config, Environment};
 
     #[test]
-    fn a_listed_password_is_found_wherever_it_is() {
+    fn breached_password_is_found_at_any_position() {
         let mut hashes: Vec<String> = (0..500)
             .map(|n| Sha1::digest(format!("{n}")).iter().map(|b| format!("{b:02X}")).collect())
             .collect();
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_the_same_password_fits() {
+    async fn only_the_same_password_verifies() {
         let app = {
             let config = Config::load(None, &Environment::from_pairs([])).unwrap();
             App::stateless(config, Clock::system()).unwrap()

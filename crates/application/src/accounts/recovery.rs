@@ -14,7 +14,7 @@ use crate::{
 
 /// Creates ten recovery codes; existing ones become invalid.
 pub async fn create_recovery_codes(app: &App, caller: &Caller, proof: Proof) -> Result<Vec<String>, Error> {
-    let person = caller.in_person()?;
+    let person = caller.require_session()?;
     if person.second_factor.is_none() {
         return Err(Error::Conflict(
             "Your account has no second factor, so there is nothing to recover. Set one up first.".to_owned(),
@@ -29,5 +29,5 @@ pub async fn create_recovery_codes(app: &App, caller: &Caller, proof: Proof) -> 
 
 /// Number of unused recovery codes of the caller.
 pub async fn count_recovery_codes(app: &App, caller: &Caller) -> Result<u32, Error> {
-    Ok(store(app)?.count_recovery_codes(&caller.account()?.id).await?)
+    Ok(store(app)?.count_recovery_codes(&caller.require_account()?.id).await?)
 }

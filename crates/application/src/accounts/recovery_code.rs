@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_read_as_people_type_them() {
+    fn recovery_code_is_normalized() {
         for (typed, read_as) in [
             ("abcd-efgh-jkmn-2345", Some("abcdefghjkmn2345")),
             (" ABCD efgh JKMN 2345\n", Some("abcdefghjkmn2345")),

@@ -25,14 +25,14 @@ pub struct Offered {
 }
 
 pub fn offer(caller: &Caller) -> Result<Offered, Error> {
-    caller.in_person()?;
+    caller.require_session()?;
     let secret = Secret::from(secrets::random::<20>()?.as_slice());
     offer_again(caller, &secret.to_base32())
 }
 
 /// Offers the same secret again, after another field of the form was invalid.
 pub fn offer_again(caller: &Caller, secret: &str) -> Result<Offered, Error> {
-    let person = caller.in_person()?;
+    let person = caller.require_session()?;
     let secret = Secret::try_from_base32(secret.trim()).map_err(|_| no_secret())?;
     let text = secret.to_base32();
     let url = totp(person, secret)?.to_url().map_err(|_| Error::Internal("no link for an app".to_owned()))?;
@@ -48,7 +48,7 @@ pub async fn set(
     code: &str,
     proof: &Proof,
 ) -> Result<Vec<String>, Error> {
-    let person = caller.in_person()?;
+    let person = caller.require_session()?;
     let wrong = || Error::invalid("code", "The code is wrong. Enter the code that the app shows now.");
     let parsed = Secret::try_from_base32(secret.trim()).map_err(|_| wrong())?;
     let bytes = parsed.as_ref().to_vec();
@@ -68,7 +68,7 @@ pub async fn set(
 
 /// Removes the caller's second factor.
 pub async fn delete(app: &App, caller: &Caller, proof: &Proof) -> Result<(), Error> {
-    let person = caller.in_person()?;
+    let person = caller.require_session()?;
     confirm(app, caller, proof).await?;
     let event = caller.audit_event(app, "second_factor.delete", None, person.id.as_str(), &json!({}))?;
     Ok(store(app)?.set_second_factor(&person.id, None, &[], caller.session(), &event).await?)

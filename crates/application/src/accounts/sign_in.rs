@@ -20,17 +20,17 @@ use crate::{
 };
 
 /// A sign-in request.
-pub struct Attempt {
+pub struct Credentials {
     pub email: String,
     pub password: SecretString,
     /// Code of the second factor, if sent with the password.
     pub code: Option<String>,
-    pub from: From,
+    pub from: ClientInfo,
 }
 
 /// Browser and network of a sign-in.
 #[derive(Clone, Default)]
-pub struct From {
+pub struct ClientInfo {
     /// Device cookie from an earlier sign-in.
     pub device: Option<String>,
     /// `User-Agent` of the browser.
@@ -67,7 +67,7 @@ const TICKET_S: i64 = 5 * 60;
 /// A device not seen for this long is unknown again.
 const DEVICE_S: i64 = 365 * 24 * HOUR_S;
 
-pub async fn sign_in(app: &App, attempt: Attempt) -> Result<SignedIn, Error> {
+pub async fn sign_in(app: &App, attempt: Credentials) -> Result<SignedIn, Error> {
     let store = store(app)?;
     // An invalid address takes the same path, so that the timing does not differ.
     let email = email(&attempt.email).unwrap_or_default();
@@ -102,7 +102,11 @@ pub async fn sign_in(app: &App, attempt: Attempt) -> Result<SignedIn, Error> {
 }
 
 /// Starts a session for an authenticated user, or requests the second factor.
-pub(super) async fn complete_first_factor(app: &App, person: User, from: &From) -> Result<SignedIn, Error> {
+pub(super) async fn complete_first_factor(
+    app: &App,
+    person: User,
+    from: &ClientInfo,
+) -> Result<SignedIn, Error> {
     if person.second_factor.is_none() {
         return Ok(SignedIn::Done(Box::new(begin(app, person, from).await?)));
     }
@@ -119,9 +123,9 @@ pub(super) async fn complete_first_factor(app: &App, person: User, from: &From) 
 }
 
 /// Completes a sign-in with the code of the second factor.
-pub async fn finish(app: &App, ticket: &str, code: &str, from: &From) -> Result<NewSession, Error> {
+pub async fn finish(app: &App, ticket: &str, code: &str, from: &ClientInfo) -> Result<NewSession, Error> {
     let store = store(app)?;
-    let too_late = || Error::SignIn("The sign-in has expired. Sign in again.".to_owned());
+    let too_late = || Error::Unauthenticated("The sign-in has expired. Sign in again.".to_owned());
     let now = app.clock.now_us();
     let hash = secrets::hash(ticket);
     let waits = store.find_code(&hash, CodePurpose::SecondFactor, now).await.map_err(|_| too_late())?;
@@ -141,7 +145,7 @@ pub async fn finish(app: &App, ticket: &str, code: &str, from: &From) -> Result<
 }
 
 /// Creates a session for an authenticated user.
-pub(crate) async fn begin(app: &App, person: User, from: &From) -> Result<NewSession, Error> {
+pub(crate) async fn begin(app: &App, person: User, from: &ClientInfo) -> Result<NewSession, Error> {
     let store = store(app)?;
     let now = app.clock.now_us();
     let max_age_s = app.config.accounts.session_max_h.saturating_mul(HOUR_S);
@@ -242,7 +246,8 @@ pub async fn find_token(app: &App, secret: &str) -> Result<Option<Caller>, Error
 
 /// Checks that the session or token of a long-lived request is still valid.
 pub(crate) async fn verify_credentials(app: &App, caller: &Caller) -> Result<(), Error> {
-    let over = || Error::SignIn("Your session or token is no longer valid. Sign in again.".to_owned());
+    let over =
+        || Error::Unauthenticated("Your session or token is no longer valid. Sign in again.".to_owned());
     let (store, now) = (store(app)?, app.clock.now_us());
     let Some(person) = caller.user_id() else {
         return if super::is_local(app).await? { Ok(()) } else { Err(over()) };
@@ -267,7 +272,7 @@ pub(crate) async fn verify_credentials(app: &App, caller: &Caller) -> Result<(),
 
 /// A session as its owner sees it.
 #[derive(Debug, Clone)]
-pub struct Listed {
+pub struct SessionView {
     pub id: String,
     /// `User-Agent` of the browser.
     pub device: String,
@@ -277,10 +282,10 @@ pub struct Listed {
     pub current: bool,
 }
 
-pub async fn list_sessions(app: &App, caller: &Caller) -> Result<Vec<Listed>, Error> {
-    let person = caller.account()?;
+pub async fn list_sessions(app: &App, caller: &Caller) -> Result<Vec<SessionView>, Error> {
+    let person = caller.require_account()?;
     let sessions = store(app)?.list_sessions(&person.id).await?;
-    let listed = sessions.into_iter().map(|session| Listed {
+    let listed = sessions.into_iter().map(|session| SessionView {
         current: caller.session() == Some(&session.id),
         id: session.id.to_string(),
         device: session.device,
@@ -291,7 +296,7 @@ pub async fn list_sessions(app: &App, caller: &Caller) -> Result<Vec<Listed>, Er
 }
 
 pub async fn delete_session(app: &App, caller: &Caller, id: &str) -> Result<(), Error> {
-    let person = caller.account()?;
+    let person = caller.require_account()?;
     let id = SessionId::parse(id).map_err(|_| Error::NotFound("session"))?;
     let event = caller.audit_event(app, "session.delete", None, id.as_str(), &json!({}))?;
     Ok(store(app)?.delete_session(&person.id, &id, &event).await?)
@@ -299,7 +304,7 @@ pub async fn delete_session(app: &App, caller: &Caller, id: &str) -> Result<(), 
 
 /// Error after too many failures.
 pub(super) fn too_many(wait_s: u64) -> Error {
-    Error::TooMany {
+    Error::RateLimited {
         message: format!(
             "There were too many failed sign-ins. Wait {} minutes, use a browser in which you have signed in \
              before, or reset your password.",
@@ -319,7 +324,7 @@ struct SignInGuard {
 
 impl SignInGuard {
     /// Counts a guess, or refuses it. Takes the same steps whether the account exists or not.
-    async fn begin(app: &App, email: &str, person: Option<&User>, from: &From) -> Result<Self, Error> {
+    async fn begin(app: &App, email: &str, person: Option<&User>, from: &ClientInfo) -> Result<Self, Error> {
         let device = from.device.as_deref().map(secrets::hash);
         let user = match &device {
             Some(device) => store(app)?.find_device_user(device).await?,
@@ -360,7 +365,7 @@ impl SignInGuard {
             }
         }
         metrics::counter!("ba_copilot_sign_in_failures_total").increment(1);
-        Ok(Error::SignIn("The e-mail address, the password or the code is wrong.".to_owned()))
+        Ok(Error::Unauthenticated("The e-mail address, the password or the code is wrong.".to_owned()))
     }
 
     /// The guess was not verified: uncounts it and returns the reason.

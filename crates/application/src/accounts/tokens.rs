@@ -17,7 +17,7 @@ const PREFIX: &str = "bac_";
 const MAX_DAYS: u32 = 3650;
 
 /// A token to create.
-pub struct Wanted {
+pub struct NewToken {
     pub name: String,
     pub scopes: Vec<String>,
     /// Lifetime in days; unlimited if `None`.
@@ -26,8 +26,8 @@ pub struct Wanted {
 
 /// Creates a token. The secret is returned only here. A token cannot create tokens: a stolen one could outlive its
 /// expiry.
-pub async fn create_token(app: &App, caller: &Caller, wanted: Wanted) -> Result<(Token, String), Error> {
-    let person = caller.in_person()?;
+pub async fn create_token(app: &App, caller: &Caller, wanted: NewToken) -> Result<(Token, String), Error> {
+    let person = caller.require_session()?;
     let known: Vec<&str> = SCOPES.iter().map(|(_, word, _)| *word).collect();
     let unknown = wanted.scopes.iter().find(|scope| !known.contains(&scope.as_str()));
     if unknown.is_some() || wanted.scopes.is_empty() {
@@ -67,13 +67,13 @@ pub async fn create_token(app: &App, caller: &Caller, wanted: Wanted) -> Result<
 }
 
 pub async fn list_tokens(app: &App, caller: &Caller, listing: &Listing) -> Result<Page<Token>, Error> {
-    let person = caller.account()?;
+    let person = caller.require_account()?;
     let page: PageRequest = listing.request()?;
     Ok(store(app)?.list_tokens(&person.id, &page).await?.into())
 }
 
 pub async fn delete_token(app: &App, caller: &Caller, id: &str) -> Result<(), Error> {
-    let person = caller.account()?;
+    let person = caller.require_account()?;
     let id = TokenId::parse(id).map_err(|_| Error::NotFound("token"))?;
     let event = caller.audit_event(app, "token.delete", None, id.as_str(), &json!({}))?;
     Ok(store(app)?.revoke_token(&person.id, &id, &event).await?)

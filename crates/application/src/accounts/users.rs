@@ -9,7 +9,7 @@ use store::{
 
 use super::{
     HOUR_S, email, is_local, name, passwords,
-    sign_in::{From, NewSession, begin},
+    sign_in::{ClientInfo, NewSession, begin},
 };
 use crate::{
     Error,
@@ -27,7 +27,7 @@ use crate::{
 pub(super) const LINK_H: i64 = 24;
 
 /// An account to create.
-pub struct Newcomer {
+pub struct NewAccount {
     pub email: String,
     pub name: String,
     /// Without a password, the user gets a link to choose one.
@@ -36,7 +36,7 @@ pub struct Newcomer {
 }
 
 /// A created account.
-pub struct Added {
+pub struct CreatedUser {
     pub person: User,
     /// Link to choose a password, if the account has none.
     pub link: Option<String>,
@@ -46,8 +46,8 @@ pub struct Added {
 pub async fn set_up(
     app: &App,
     code: Option<&str>,
-    newcomer: Newcomer,
-    from: &From,
+    newcomer: NewAccount,
+    from: &ClientInfo,
 ) -> Result<NewSession, Error> {
     let store = store(app)?;
     if store.has_users().await? {
@@ -67,7 +67,7 @@ pub async fn set_up(
             )
         })?;
     }
-    let newcomer = Newcomer { admin: true, ..newcomer };
+    let newcomer = NewAccount { admin: true, ..newcomer };
     // The address was typed in by the operator and is not verified.
     let person = insert_user(app, &Caller::local(), newcomer, true).await?;
     begin(app, person, from).await
@@ -90,8 +90,8 @@ pub async fn create_set_up_link(app: &App) -> Result<String, Error> {
 }
 
 /// Creates an account. The first one is an administrator.
-pub async fn create_user(app: &App, caller: &Caller, newcomer: Newcomer) -> Result<Added, Error> {
-    caller.admin()?;
+pub async fn create_user(app: &App, caller: &Caller, newcomer: NewAccount) -> Result<CreatedUser, Error> {
+    caller.require_admin()?;
     let first = !store(app)?.has_users().await?;
     if first && !caller.is_local() {
         return Err(Error::Internal("a caller without an account".to_owned()));
@@ -100,14 +100,14 @@ pub async fn create_user(app: &App, caller: &Caller, newcomer: Newcomer) -> Resu
     if let Some(password) = &newcomer.password {
         passwords::check_new(app, password, &address).await?;
     }
-    let newcomer = Newcomer { admin: newcomer.admin || first, ..newcomer };
+    let newcomer = NewAccount { admin: newcomer.admin || first, ..newcomer };
     if newcomer.admin {
         caller.reject_token("grant administrator rights")?;
     }
     let has_password = newcomer.password.is_some();
     let person = insert_user(app, caller, newcomer, first).await?;
     let link = if has_password { None } else { Some(create_displayed_link(app, &person).await?) };
-    Ok(Added { person, link })
+    Ok(CreatedUser { person, link })
 }
 
 /// An account to create from an invitation.
@@ -122,7 +122,7 @@ pub(crate) struct Invited<'a> {
 /// Creates an account from an invitation and uses the invitation up, in one transaction.
 pub(crate) async fn create_invited(
     app: &App,
-    newcomer: Newcomer,
+    newcomer: NewAccount,
     invited: Invited<'_>,
 ) -> Result<User, Error> {
     let address = email(&newcomer.email)?;
@@ -140,7 +140,7 @@ pub(crate) async fn create_invited(
 async fn insert_user(
     app: &App,
     caller: &Caller,
-    newcomer: Newcomer,
+    newcomer: NewAccount,
     must_be_first: bool,
 ) -> Result<User, Error> {
     let user = NewUser { must_be_first, ..new_user(app, newcomer).await? };
@@ -150,7 +150,7 @@ async fn insert_user(
 }
 
 /// Validates a new account. Its e-mail address is not verified.
-async fn new_user(app: &App, newcomer: Newcomer) -> Result<NewUser, Error> {
+async fn new_user(app: &App, newcomer: NewAccount) -> Result<NewUser, Error> {
     let person_name = name("name", &newcomer.name)?;
     let password_hash = match &newcomer.password {
         Some(password) => Some(passwords::hash(app, password).await?),
@@ -186,7 +186,7 @@ fn map_created(app: &App, result: Result<User, StoreError>) -> Result<User, Erro
 }
 
 pub async fn list_users(app: &App, caller: &Caller, listing: &Listing) -> Result<Page<User>, Error> {
-    caller.admin()?;
+    caller.require_admin()?;
     Ok(store(app)?.list_users(&listing.request()?).await?.into())
 }
 
@@ -198,7 +198,7 @@ pub struct UserChanges {
 
 /// Changes the rights of a user.
 pub async fn update_user(app: &App, caller: &Caller, id: &str, changes: &UserChanges) -> Result<User, Error> {
-    caller.admin()?;
+    caller.require_admin()?;
     let id = UserId::parse(id).map_err(|_| Error::NotFound("user"))?;
     if changes.admin == Some(true) {
         caller.reject_token("grant administrator rights")?;
@@ -222,7 +222,7 @@ pub async fn update_user(app: &App, caller: &Caller, id: &str, changes: &UserCha
 }
 
 pub async fn find_user(app: &App, caller: &Caller, address: &str) -> Result<User, Error> {
-    caller.admin()?;
+    caller.require_admin()?;
     Ok(store(app)?.find_user_by_email(&email(address)?).await?)
 }
 
@@ -246,12 +246,12 @@ pub async fn create_reset_link(app: &App, caller: &Caller, address: &str) -> Res
 }
 
 pub async fn find_me(app: &App, caller: &Caller) -> Result<User, Error> {
-    Ok(store(app)?.find_user(&caller.account()?.id).await?)
+    Ok(store(app)?.find_user(&caller.require_account()?.id).await?)
 }
 
 /// Changes the name of the caller.
 pub async fn update_me(app: &App, caller: &Caller, new_name: &str) -> Result<User, Error> {
-    let person = caller.account()?;
+    let person = caller.require_account()?;
     let event = caller.audit_event(app, "user.update", None, person.id.as_str(), &json!({}))?;
     let new_name = name("name", new_name)?;
     let update = UserUpdate { name: Some(&new_name), ..UserUpdate::default() };
@@ -266,7 +266,7 @@ pub async fn change_password(
     old: &SecretString,
     new: &SecretString,
 ) -> Result<(), Error> {
-    let person = caller.in_person()?;
+    let person = caller.require_session()?;
     passwords::reauthenticate(app, person, old).await?;
     passwords::check_new(app, new, &person.email).await?;
     let hash = passwords::hash(app, new).await?;
@@ -290,7 +290,7 @@ pub async fn request_reset(app: &App, address: &str, network: &Network) -> Resul
 
 async fn send_reset(app: &App, address: &str, network: &Network) -> Result<(), Error> {
     match count_sender(app, MailKind::PasswordReset, Sender::Network(network)).await {
-        Err(Error::TooMany { message, .. }) => {
+        Err(Error::RateLimited { message, .. }) => {
             tracing::warn!("A password reset link was not sent. {message}");
             return Ok(());
         }
@@ -350,7 +350,7 @@ pub async fn reset_password(app: &App, code: &str, password: &SecretString) -> R
 
 /// Exports all stored data of the caller except hashes and secrets.
 pub async fn export_me(app: &App, caller: &Caller) -> Result<Value, Error> {
-    let person = caller.account()?;
+    let person = caller.require_account()?;
     let store = store(app)?;
     let time = |at: store::TimeUs| json!(rfc3339(at));
     let sessions = store.list_sessions(&person.id).await?;
@@ -415,7 +415,7 @@ fn json_list<T>(items: &[T], to_json: impl Fn(&T) -> Value) -> Vec<Value> {
 
 /// Deletes the caller's account: personal data is erased, contributions to projects stay.
 pub async fn delete_me(app: &App, caller: &Caller, password: &SecretString) -> Result<(), Error> {
-    let person = caller.account()?;
+    let person = caller.require_account()?;
     passwords::reauthenticate(app, person, password).await?;
     let event = caller.audit_event(app, "user.delete", None, person.id.as_str(), &json!({}))?;
     Ok(store(app)?.delete_user(&person.id, &event).await?)

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn documents_fall_into_requirements() {
+    fn documents_are_split_into_requirements() {
         check(
             "text",
             "A member borrows\r\na book.\r\n\r\n\r\n  A book has a title.  ",
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn lines_and_fields_have_a_limit() {
+    async fn lines_and_fields_are_limited() {
         for (word, content, words) in [
             ("text", "\n".repeat(MAX_LINES), "100000 lines"),
             ("markdown", "- \n".repeat(MAX_LINES), "100000 lines"),
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_mark_of_a_spreadsheet_is_no_part_of_the_document() {
+    async fn byte_order_mark_is_skipped() {
         let form = Form::parse("csv").unwrap();
         assert_eq!(form.read("\u{feff}text\nOne.\n".to_owned()).await.unwrap(), ["One."]);
         let error = Form::parse("doc").unwrap_err().to_string();

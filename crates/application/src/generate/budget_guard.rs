@@ -17,7 +17,7 @@ use crate::{
     access::{Caller, store},
     budgets::{calendar, dollars, renews_at},
 };
-use crate::{app::App, clock::minute};
+use crate::{app::App, clock::format_minute};
 
 /// Tokens that providers add to a question: their template, and the schema in their format.
 const QUESTION_OVERHEAD: u64 = 1024;
@@ -50,7 +50,7 @@ impl<'a> BudgetGuard<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Spent`] or [`Error::Model`] if it must not be asked.
+    /// [`Error::BudgetExceeded`] or [`Error::ModelFailed`] if it must not be asked.
     pub(crate) async fn reserve(
         &self,
         endpoint: &Endpoint,
@@ -292,18 +292,21 @@ fn refusal(state: BudgetState, most: Spending, now: TimeUs) -> Error {
         // Renewal helps only a question that fits into the whole budget.
         Some(renews_at) if more <= limit => {
             let wait_us = renews_at.as_micros().saturating_sub(now.as_micros());
-            Error::Spent {
-                message: format!("{problem} It is renewed at {} UTC; {who} can raise it.", minute(renews_at)),
+            Error::BudgetExceeded {
+                message: format!(
+                    "{problem} It is renewed at {} UTC; {who} can raise it.",
+                    format_minute(renews_at)
+                ),
                 wait_s: Some(u64::try_from(wait_us).unwrap_or(0).div_ceil(1_000_000)),
             }
         }
-        _ => Error::Spent { message: format!("{problem} Ask {who} to raise it."), wait_s: None },
+        _ => Error::BudgetExceeded { message: format!("{problem} Ask {who} to raise it."), wait_s: None },
     }
 }
 
 fn no_price(state: &BudgetState) -> Error {
     let (whose, who) = whose(state);
-    Error::Model {
+    Error::ModelFailed {
         code: "price_unknown",
         message: format!(
             "{whose} limits the cost, and the price of this model is not known, so it was not asked. Choose \
@@ -317,7 +320,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_question_that_passes_the_mark_is_counted() {
+    fn threshold_is_counted_once() {
         for (used, spent, limit, passes) in [
             (79, 79, Some(100), false),
             (80, 1, Some(100), true),

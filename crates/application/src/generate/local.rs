@@ -14,7 +14,7 @@ use super::{
 use crate::{
     Error,
     app::App,
-    check::{self, Judged, Validator},
+    check::{self, CheckResult, Validator},
     session::{Outcome, Prompt, Session, Settings, Step},
 };
 use telemetry::trace::{Kind as About, Span};
@@ -57,7 +57,9 @@ impl Run<'_> {
                             failure = Some(error.into());
                             if formless { session.replied_without_form(&why) } else { session.failed(&why) }
                         }
-                        Err(QuestionError::NotAsked(error @ (Error::Spent { .. } | Error::Model { .. }))) => {
+                        Err(QuestionError::NotAsked(
+                            error @ (Error::BudgetExceeded { .. } | Error::ModelFailed { .. }),
+                        )) => {
                             let why = error.to_string();
                             failure = Some(error);
                             session.not_asked(&why)
@@ -67,7 +69,8 @@ impl Run<'_> {
                 }
                 Step::Check(text) => {
                     notify(self.watcher, Event::Status("checking"));
-                    let Judged { checked, by } = check::check_code(self.app, text, Engine::Mermaid).await?;
+                    let CheckResult { checked, by } =
+                        check::check_code(self.app, text, Engine::Mermaid).await?;
                     validator = Some(by);
                     limit = checked.failure();
                     self.notify_findings(&checked);
@@ -102,7 +105,7 @@ impl Run<'_> {
                         None if self.endpoint.is_none() => {
                             Error::Internal("Mermaid did not accept the built-in draft".to_owned())
                         }
-                        None => Error::Model {
+                        None => Error::ModelFailed {
                             code: "llm_bad_reply",
                             message: format!(
                                 "The model's answers did not result in a valid diagram: {}. Try another model, or \
@@ -138,7 +141,7 @@ impl Run<'_> {
         question.max_output_tokens = self.app.config.model.max_output_tokens;
         let mut held = self.budget.reserve(&endpoint, &question).await.map_err(QuestionError::NotAsked)?;
         let mut span = Span::part(About::Client, "chat");
-        question.traceparent = span.context().filter(|_| span.is_told()).map(|trace| trace.header());
+        question.traceparent = span.context().filter(|_| span.is_recorded()).map(|trace| trace.header());
         let asked = async {
             let mut on_delta = |delta: &str| notify(self.watcher, Event::Delta(delta.to_owned()));
             let on_delta: Option<&mut (dyn FnMut(&str) + Send)> =

@@ -23,7 +23,7 @@ use crate::{
     access::Caller,
     app::App,
     check::Validator,
-    session::{Outcome, Settings, Written},
+    session::{Author, Outcome, Settings},
 };
 use budget_guard::{BudgetGuard, MeteredUsage};
 use endpoint::KeyOwner;
@@ -129,7 +129,7 @@ fn measure(
     duration: Duration,
 ) {
     let outcome = match result {
-        Ok((outcome, _)) if outcome.written == Written::Fallback => "fell_back",
+        Ok((outcome, _)) if outcome.written == Author::Fallback => "fell_back",
         Ok(_) => "succeeded",
         Err(_) => "failed",
     };

@@ -15,7 +15,7 @@ use crate::{
     access::Caller,
     app::App,
     check::Validator,
-    session::{Outcome, Written},
+    session::{Author, Outcome},
 };
 
 const PING_TIME: Duration = Duration::from_secs(5);
@@ -72,7 +72,7 @@ impl GenerationRecord<'_> {
             diagram_id: None,
             kind: kind.id.to_owned(),
             status: match outcome {
-                Some(outcome) if outcome.written == Written::Fallback => GenerationStatus::FellBack,
+                Some(outcome) if outcome.written == Author::Fallback => GenerationStatus::FellBack,
                 Some(_) => GenerationStatus::Succeeded,
                 None => GenerationStatus::Failed,
             },

@@ -16,9 +16,9 @@ use super::{
 use crate::{
     Error,
     app::App,
-    check::{self, Judged, Validator},
+    check::{self, CheckResult, Validator},
     remote::generator::{self, Asked, RemoteError, RemoteGenerator, Reply},
-    session::{Outcome, Session, Settings, Step, Written},
+    session::{Author, Outcome, Session, Settings, Step},
 };
 
 /// Error codes of the API for failures of a model.
@@ -56,7 +56,7 @@ pub(crate) async fn generate(
         Err(RemoteError::Said { .. }) if order.settings.fallback => None,
         Err(RemoteError::Said { code, detail }) => {
             let code = MODEL_CODES.iter().find(|known| **known == code)?;
-            Some(Err(Error::Model { code, message: detail }))
+            Some(Err(Error::ModelFailed { code, message: detail }))
         }
         Err(_) => None,
     }
@@ -184,7 +184,7 @@ async fn validate_reply(
     let Some(text) = reply.text().filter(|text| !text.trim().is_empty()).map(str::to_owned) else {
         return Ok(None);
     };
-    let Judged { checked, by } = check::check_code(order.app, text.clone(), Engine::Mermaid).await?;
+    let CheckResult { checked, by } = check::check_code(order.app, text.clone(), Engine::Mermaid).await?;
     // An invalid diagram is not stored; a service that reports it as valid has not checked it.
     if !checked.valid || reply.metadata.validated && !checked.validated() {
         return Ok(None);
@@ -198,9 +198,9 @@ async fn validate_reply(
         order.message.get(entry.start..entry.end) == Some(entry.text.as_str())
     };
     let written = match reply.metadata.written.as_str() {
-        "builtin" => Written::Builtin,
-        "fallback" => Written::Fallback,
-        _ => Written::Model,
+        "builtin" => Author::Builtin,
+        "fallback" => Author::Fallback,
+        _ => Author::Model,
     };
     let outcome = Outcome {
         text,

@@ -96,7 +96,7 @@ pub(crate) async fn check_request(
     caller: &Caller,
     request: &Request,
 ) -> Result<(String, ProjectId), Error> {
-    caller.may(Scope::Generate)?;
+    caller.require_scope(Scope::Generate)?;
     let message = check_message(&request.message)?;
     let project = match (&app.store, &request.project_id) {
         (None, _) => ProjectId::default_project(),

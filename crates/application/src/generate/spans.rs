@@ -4,7 +4,7 @@ use blueprint::Kind;
 use llm::{Answer, Endpoint, LlmError, ProviderId, Question};
 use store::{Backend, Store};
 
-use crate::session::{Outcome, Written};
+use crate::session::{Author, Outcome};
 use crate::{Error, check::Validator};
 use telemetry::trace::{self, Span};
 
@@ -13,9 +13,9 @@ pub(crate) fn set_generation(span: &mut Span, kind: Kind, result: &Result<(Outco
     match result {
         Ok((outcome, by)) => {
             let how = match outcome.written {
-                Written::Model => "model",
-                Written::Builtin => "builtin",
-                Written::Fallback => "fallback",
+                Author::Model => "model",
+                Author::Builtin => "builtin",
+                Author::Fallback => "fallback",
             };
             span.set("generation.written", how);
             span.set("generation.retry_count", i64::from(outcome.retry_count));
@@ -33,7 +33,7 @@ pub(crate) fn set_question(
     question: &Question,
     answer: &Result<Answer, LlmError>,
 ) {
-    if !span.is_told() {
+    if !span.is_recorded() {
         return;
     }
     span.set("gen_ai.operation.name", "chat");
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_no_name_of_a_model() {
+    fn personal_data_is_not_a_model_name() {
         for (model, expected) in [
             ("gpt-5", Some("gpt-5")),
             ("openai/gpt-5", Some("openai/gpt-5")),

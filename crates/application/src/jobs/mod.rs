@@ -49,13 +49,13 @@ struct JobPayload {
 
 /// A generation job and its result.
 #[derive(Debug, Clone)]
-pub struct Generating {
+pub struct GenerationJob {
     pub job: Job,
     /// The stored generation of a finished job.
     pub generation: Option<Generation>,
 }
 
-impl Generating {
+impl GenerationJob {
     /// `waiting`, `running`, `done` or `failed`.
     pub fn status(&self) -> &'static str {
         match &self.generation {
@@ -85,7 +85,7 @@ impl Generating {
 }
 
 /// Creates a job for an asynchronous generation.
-pub async fn create_job(app: &App, caller: &Caller, request: &Request) -> Result<Generating, Error> {
+pub async fn create_job(app: &App, caller: &Caller, request: &Request) -> Result<GenerationJob, Error> {
     if request.key.is_some() {
         return Err(Error::invalid(
             "X-AI-API-Key",
@@ -105,7 +105,7 @@ pub async fn create_job(app: &App, caller: &Caller, request: &Request) -> Result
         provider: request.provider.clone(),
         model: request.model.clone(),
         fallback: request.fallback,
-        trace: trace::told().map(|trace| trace.header()),
+        trace: trace::recorded().map(|trace| trace.header()),
     };
     let payload = serde_json::to_string(&kept).map_err(|error| Error::Internal(error.to_string()))?;
     let id = JobId::parse(app.clock.new_id("job"))?;
@@ -113,10 +113,10 @@ pub async fn create_job(app: &App, caller: &Caller, request: &Request) -> Result
     let event = caller.audit_event(app, "job.create", Some(&project), id.as_str(), &details)?;
     let job = store.create_job(&id, JobKind::Generate, Some(&project), &payload, &event).await?;
     app.events.wake_workers();
-    Ok(Generating { job, generation: None })
+    Ok(GenerationJob { job, generation: None })
 }
 
-pub async fn find_job(app: &App, caller: &Caller, id: &str) -> Result<Generating, Error> {
+pub async fn find_job(app: &App, caller: &Caller, id: &str) -> Result<GenerationJob, Error> {
     let id = JobId::parse(id).map_err(|_| Error::NotFound("job"))?;
     let job = store(app)?.find_job(&id).await?;
     let project = job.project_id.clone().filter(|_| job.kind == JobKind::Generate);
@@ -130,7 +130,7 @@ pub async fn list_jobs(
     caller: &Caller,
     project: &str,
     listing: &Listing,
-) -> Result<Page<Generating>, Error> {
+) -> Result<Page<GenerationJob>, Error> {
     let access = authorize_project(app, caller, &project_id(project)?, Role::Viewer).await?;
     let page = store(app)?.list_jobs(&access.project.id, JobKind::Generate, &listing.request()?).await?;
     let mut made: HashMap<String, Generation> = store(app)?
@@ -140,7 +140,7 @@ pub async fn list_jobs(
         .map(|generation| (generation.id.to_string(), generation))
         .collect();
     let load_generation =
-        |job: Job| Generating { generation: result_of(&job).and_then(|id| made.remove(id)), job };
+        |job: Job| GenerationJob { generation: result_of(&job).and_then(|id| made.remove(id)), job };
     let items = page.items.into_iter().map(load_generation).collect();
     Ok(Page { items, next: page.next.map(|cursor| cursor.to_string()) })
 }
@@ -150,12 +150,12 @@ fn result_of(job: &Job) -> Option<&str> {
     job.result.as_deref().filter(|_| job.status == JobStatus::Done)
 }
 
-async fn load_generation(app: &App, job: Job) -> Result<Generating, Error> {
+async fn load_generation(app: &App, job: Job) -> Result<GenerationJob, Error> {
     let generation = match result_of(&job).map(GenerationId::parse) {
         Some(Ok(id)) => Some(store(app)?.find_generation(&id).await?),
         _ => None,
     };
-    Ok(Generating { job, generation })
+    Ok(GenerationJob { job, generation })
 }
 
 /// Executes a leased job and ends it. Returns false if the lease was lost to another worker.
@@ -171,7 +171,7 @@ pub async fn run_job(app: &App, job: &Job, worker: &str) -> Result<bool, Error> 
     let outcome = worked.unwrap_or_else(|error| {
         let why = format!("{}: {error}", error.code());
         match error {
-            Error::Unavailable(_) | Error::TooMany { .. } | Error::Busy { .. }
+            Error::Unavailable(_) | Error::RateLimited { .. } | Error::Busy { .. }
                 if job.attempts < MAX_ATTEMPTS =>
             {
                 Outcome::Again { after_s: 2_i64.saturating_pow(job.attempts), why }

@@ -120,7 +120,7 @@ impl RemoteChecker {
 
     /// The address without credentials.
     pub fn address(&self) -> String {
-        circuit_breaker::shown(&self.0.url)
+        circuit_breaker::redact_url(&self.0.url)
     }
 
     /// Validates a diagram with Mermaid's own parser.

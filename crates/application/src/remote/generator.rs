@@ -35,7 +35,7 @@ const MARGIN: Duration = Duration::from_secs(15);
 const LARGEST: usize = 16 << 20;
 
 /// Value of `Via` in requests of a process with a remote generator, to detect a loop (RFC 9110, 7.6.3).
-pub const GENERATES_ELSEWHERE: &str = "ba-copilot";
+pub const VIA_PSEUDONYM: &str = "ba-copilot";
 
 /// Safe to show and to log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -196,7 +196,7 @@ impl RemoteGenerator {
 
     /// The address without credentials.
     pub fn address(&self) -> String {
-        circuit_breaker::shown(&self.0.url).trim_end_matches('/').to_owned()
+        circuit_breaker::redact_url(&self.0.url).trim_end_matches('/').to_owned()
     }
 
     /// Whether the circuit is open.
@@ -246,7 +246,7 @@ impl RemoteGenerator {
     }
 
     fn with_token(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
-        let request = request.header(VIA, format!("1.1 {GENERATES_ELSEWHERE}"));
+        let request = request.header(VIA, format!("1.1 {VIA_PSEUDONYM}"));
         match &self.0.token {
             Some(token) => request.bearer_auth(token.expose_secret()),
             None => request,

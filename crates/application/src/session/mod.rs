@@ -9,5 +9,5 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-pub use outcome::{Outcome, TraceEntry, Written};
+pub use outcome::{Author, Outcome, TraceEntry};
 pub use session::{Prompt, Session, Settings, Step};

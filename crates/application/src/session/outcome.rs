@@ -5,7 +5,7 @@ use mermend::{Checked, Finding};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Written {
+pub enum Author {
     Model,
     Builtin,
     /// The built-in drafter, because the model failed.
@@ -26,7 +26,7 @@ pub struct Outcome {
     pub repairs: Vec<String>,
     pub findings: Vec<Finding>,
     pub retry_count: u32,
-    pub written: Written,
+    pub written: Author,
     /// What a reader must know before using the diagram.
     pub warning: Option<String>,
     /// Failures of the model.

@@ -3,7 +3,7 @@
 use blueprint::{Blueprint, Element, Kind, Severity, Target};
 use mermend::{Checked, Repaired};
 
-use super::{Outcome, TraceEntry, Written, prompts};
+use super::{Author, Outcome, TraceEntry, prompts};
 
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -54,7 +54,7 @@ pub struct Session {
     turns: Vec<String>,
     asked: u32,
     candidate: Candidate,
-    written: Written,
+    written: Author,
     problems: Vec<String>,
     errors: Vec<String>,
     last_reply: String,
@@ -70,7 +70,7 @@ impl Session {
             turns: Vec::new(),
             asked: 0,
             candidate: Candidate::default(),
-            written: if ask { Written::Model } else { Written::Builtin },
+            written: if ask { Author::Model } else { Author::Builtin },
             problems: Vec::new(),
             errors: Vec::new(),
             last_reply: String::new(),
@@ -173,9 +173,9 @@ impl Session {
             .map(|finding| format!("line {}: {}", finding.span.line, finding.message))
             .collect();
         match self.written {
-            Written::Model => self.ask_again(problems),
+            Author::Model => self.ask_again(problems),
             // Drafts are valid by construction, so this is a defect to report.
-            Written::Builtin | Written::Fallback => {
+            Author::Builtin | Author::Fallback => {
                 self.errors.extend(problems);
                 Step::GiveUp(std::mem::take(&mut self.errors))
             }
@@ -209,7 +209,7 @@ impl Session {
         if !self.settings.fallback {
             return Step::GiveUp(std::mem::take(&mut self.errors));
         }
-        self.written = Written::Fallback;
+        self.written = Author::Fallback;
         self.draft()
     }
 
@@ -239,7 +239,7 @@ impl Session {
             .map(|found| blueprint::compile(found, Target::Portable).elements)
             .unwrap_or_default();
         let warning = match self.written {
-            Written::Fallback => Some(
+            Author::Fallback => Some(
                 format!(
                     "The model could not be used, so this is a draft by the built-in drafter. {}",
                     self.errors.last().map(String::as_str).unwrap_or_default()
@@ -247,7 +247,7 @@ impl Session {
                 .trim()
                 .to_owned(),
             ),
-            Written::Model | Written::Builtin => None,
+            Author::Model | Author::Builtin => None,
         };
         let empty = candidate
             .blueprint

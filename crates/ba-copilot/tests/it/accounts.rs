@@ -465,7 +465,7 @@ async fn too_many_requests_are_told_when_to_come_back() {
 async fn an_account_of_another_process_is_seen_also_when_the_clock_goes_back() {
     use application::{
         access::Caller,
-        accounts::users::{self, Newcomer},
+        accounts::users::{self, NewAccount},
     };
     let app = TestApp::builtin().await;
     assert_eq!(app.get("/api/v1/projects").await.status, 200);
@@ -474,7 +474,7 @@ async fn an_account_of_another_process_is_seen_also_when_the_clock_goes_back() {
     let mut other = app.app.clone();
     other.account_presence = std::sync::Arc::default();
     let newcomer =
-        Newcomer { email: "ada@example.com".into(), name: "Ada".into(), password: None, admin: true };
+        NewAccount { email: "ada@example.com".into(), name: "Ada".into(), password: None, admin: true };
     users::create_user(&other, &Caller::local(), newcomer).await.expect("Ada");
     app.get("/api/v1/projects").await.problem(401, "sign_in");
     // Agents are told where a token is asked for, and that address answers.

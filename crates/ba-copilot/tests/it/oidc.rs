@@ -182,8 +182,7 @@ async fn only_addresses_of_the_domains_come_in_and_only_confirmed_ones() {
             lie(&mut grant.claims);
             let back = provider.way_back(&sent, grant);
             let reply = browser.get(&app, &back).await;
-            stayed_out(&app, &mut browser, &reply, 403, "reports no verified e-mail address")
-                .await;
+            stayed_out(&app, &mut browser, &reply, 403, "reports no verified e-mail address").await;
         }
     }
 }

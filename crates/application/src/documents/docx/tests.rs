@@ -63,7 +63,7 @@ fn row(cells: &[&str]) -> String {
 }
 
 #[test]
-fn paragraphs_and_items_are_one_each() {
+fn each_paragraph_and_list_item_is_a_requirement() {
     let item = "<w:p><w:pPr><w:numPr><w:ilvl w:val=\"0\"/><w:numId w:val=\"1\"/></w:numPr><w:tabs><w:tab w:val=\"left\"/></w:tabs></w:pPr><w:r><w:t>An item.</w:t></w:r></w:p>";
     check(
         &[
@@ -86,7 +86,7 @@ fn paragraphs_and_items_are_one_each() {
 }
 
 #[test]
-fn what_is_no_text_of_the_author_is_left_out() {
+fn deleted_and_generated_text_is_skipped() {
     check(
         "<w:p><w:r><w:t>A member </w:t></w:r><w:del><w:r><w:delText>must</w:delText><w:t>x</w:t></w:r></w:del><w:ins><w:r><w:t>may </w:t></w:r></w:ins><w:moveFrom><w:r><w:t>gone</w:t></w:r></w:moveFrom><w:hyperlink r:id=\"r1\"><w:r><w:t>borrow</w:t></w:r></w:hyperlink><w:r><w:footnoteReference w:id=\"1\"/><w:commentReference w:id=\"2\"/></w:r><w:r><w:fldChar/><w:instrText> PAGE </w:instrText></w:r><w:smartTag><w:r><w:t> books.</w:t></w:r></w:smartTag></w:p>",
         &["A member may borrow books."],
@@ -125,7 +125,7 @@ fn what_is_no_text_of_the_author_is_left_out() {
 }
 
 #[test]
-fn headings_and_furniture_are_none_in_any_language() {
+fn headings_and_furniture_are_skipped_in_any_language() {
     let styles = "<w:style w:styleId=\"berschrift1\"><w:name w:val=\"heading 1\"/></w:style>\
         <w:style w:styleId=\"Kapitel\"><w:name w:val=\"Kapitel\"/><w:basedOn w:val=\"berschrift1\"/></w:style>\
         <w:style w:styleId=\"Stufe\"><w:name w:val=\"Stufe\"/><w:pPr><w:outlineLvl w:val=\"2\"/></w:pPr></w:style>\
@@ -169,7 +169,7 @@ fn headings_and_furniture_are_none_in_any_language() {
 }
 
 #[test]
-fn tables_give_a_column_or_every_cell() {
+fn table_gives_the_named_column_or_every_cell() {
     let table = |rows: &[String]| format!("<w:tbl><w:tblPr/>{}</w:tbl>", rows.concat());
     let two = [p("A loan"), p("has a date.")].concat();
     check(
@@ -209,7 +209,7 @@ fn tables_give_a_column_or_every_cell() {
 }
 
 #[test]
-fn what_is_no_document_is_said_to_be_none() {
+fn other_formats_are_refused() {
     let ole = |more: &[u8]| [OLE, &[0; 600], more].concat();
     let name: Vec<u8> = "EncryptedPackage".bytes().flat_map(|byte| [byte, 0]).collect();
     check_refused(&ole(b"WordDocument"), "`.doc`");
@@ -242,7 +242,7 @@ fn what_is_no_document_is_said_to_be_none() {
 }
 
 #[test]
-fn an_encrypted_part_is_said_to_be_so() {
+fn encrypted_part_is_refused() {
     // The flag is in the header of the entry and in the directory.
     let mut bytes = with_styles(&p("One."), "");
     for (at, mark) in [(6, &b"PK\x03\x04"[..]), (8, ENTRY)] {
@@ -254,7 +254,7 @@ fn an_encrypted_part_is_said_to_be_so() {
 }
 
 #[test]
-fn nothing_grows_without_bounds() {
+fn decompression_and_nesting_are_limited() {
     // A decompression bomb.
     let bomb = vec![b' '; BODY.1 + 1];
     let packed = zipped(&[("word/document.xml", &bomb)]);
@@ -287,7 +287,7 @@ fn nothing_grows_without_bounds() {
 }
 
 #[test]
-fn tables_texts_and_styles_have_a_limit() {
+fn tables_text_and_styles_are_limited() {
     use super::{
         body::{MAX_CELLS, MAX_PARAGRAPHS, MAX_ROWS, MAX_TABLE_DEPTH, MAX_TEXT_BYTES},
         styles::MAX_STYLES,
@@ -350,7 +350,7 @@ proptest! {
 
     /// Corrupted bytes never panic.
     #[test]
-    fn a_changed_file_is_answered(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12), cut in any::<prop::sample::Index>(), cuts in any::<bool>()) {
+    fn corrupted_file_never_panics(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12), cut in any::<prop::sample::Index>(), cuts in any::<bool>()) {
         let mut bytes = everything();
         for (at, byte) in changes {
             let at = at.index(bytes.len());
@@ -364,7 +364,7 @@ proptest! {
 
     /// Arbitrary elements never panic.
     #[test]
-    fn a_changed_text_is_answered(pieces in prop::collection::vec(0..24_usize, 0..60)) {
+    fn arbitrary_elements_never_panic(pieces in prop::collection::vec(0..24_usize, 0..60)) {
         const PIECES: [&str; 24] = [
             "<w:p>", "</w:p>", "<w:p/>", "<w:tbl>", "</w:tbl>", "<w:tr>", "</w:tr>", "<w:tc>", "</w:tc>", "<w:r>", "</w:r>", "<w:t>",
             "</w:t>", "words", "<w:sdt>", "</w:sdt>", "<w:del>", "</w:del>", "<w:pPr><w:rPr><w:del/></w:rPr></w:pPr>",
@@ -376,7 +376,7 @@ proptest! {
 
     /// A well-formed document is read without losing a word.
     #[test]
-    fn every_word_is_kept(words in prop::collection::vec("[a-zäß€]{1,8}", 1..30), cells in any::<u16>()) {
+    fn no_word_is_lost(words in prop::collection::vec("[a-zäß€]{1,8}", 1..30), cells in any::<u16>()) {
         let mut body = String::new();
         for (at, word) in words.iter().enumerate() {
             let cell = cells >> (at % 16) & 1 == 1;

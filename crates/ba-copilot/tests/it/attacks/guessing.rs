@@ -187,7 +187,7 @@ async fn a_session_does_not_help_to_find_the_password() {
 async fn fill(app: &TestApp) -> Vec<OwnedSemaphorePermit> {
     let mut places = Vec::new();
     while app.app.hashing.free() > 0 {
-        places.push(app.app.hashing.place().await.expect("a place"));
+        places.push(app.app.hashing.slot().await.expect("a place"));
     }
     places
 }

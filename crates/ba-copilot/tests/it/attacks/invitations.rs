@@ -291,7 +291,7 @@ async fn a_link_for_a_password_that_an_operator_was_shown_proves_no_address() {
     assert_eq!(verified(&mut finish(&printed, OTHER_PASSWORD).await).await, true);
     // The first account of the command line is no exception.
     let app = TestApp::builtin().await;
-    let newcomer = application::accounts::users::Newcomer {
+    let newcomer = application::accounts::users::NewAccount {
         email: GRACE.to_owned(),
         name: "Grace".to_owned(),
         password: Some(PASSWORD.into()),
