@@ -111,9 +111,9 @@ async fn redis(app: &App) -> Option<(Status, Value)> {
     let memory = app.shared_memory.as_ref()?;
     let address = memory.address();
     Some(match memory.probe().await {
-        Ok(took) => {
+        Ok(latency) => {
             let mut check =
-                json!({"status": "healthy", "address": address, "latency_ms": took.as_secs_f64() * 1e3});
+                json!({"status": "healthy", "address": address, "latency_ms": latency.as_secs_f64() * 1e3});
             if app.verdicts.is_none() {
                 check["note"] = json!("limits are shared, checks are not: SECRET_KEY is not set");
             }
@@ -132,9 +132,9 @@ async fn generator(app: &App) -> Option<(Status, Value)> {
     let remote = app.generator.as_ref()?;
     let url = remote.address();
     Some(match remote.probe(REMOTE_TIME).await {
-        Ok(took) => (
+        Ok(latency) => (
             Status::Healthy,
-            json!({"status": "healthy", "url": url, "latency_ms": took.as_secs_f64() * 1e3}),
+            json!({"status": "healthy", "url": url, "latency_ms": latency.as_secs_f64() * 1e3}),
         ),
         Err(error) => (
             Status::Degraded,
@@ -149,9 +149,9 @@ async fn checker(app: &App) -> (Status, Value) {
     if let Some(remote) = &app.remote {
         let url = remote.address();
         return match remote.probe(REMOTE_TIME).await {
-            Ok(took) => (
+            Ok(latency) => (
                 Status::Healthy,
-                json!({"status": "healthy", "mode": "remote", "url": url, "latency_ms": took.as_secs_f64() * 1e3}),
+                json!({"status": "healthy", "mode": "remote", "url": url, "latency_ms": latency.as_secs_f64() * 1e3}),
             ),
             Err(error) => (
                 Status::Degraded,

@@ -252,11 +252,11 @@ pub async fn join(
     }
     let link_hash = secrets::hash(code);
     let accepted = accepted(app, &Caller::local(), &link_hash).await?;
-    let newcomer =
+    let new_account =
         NewAccount { email: offer.email, name: name.to_owned(), password: Some(password), admin: false };
     let invited = accounts::users::Invited { link_hash: &link_hash, mailed: offer.mailed, accepted };
     // Fails if the invitation was withdrawn meanwhile.
-    let person = create_invited(app, newcomer, invited).await.map_err(|error| match error {
+    let person = create_invited(app, new_account, invited).await.map_err(|error| match error {
         Error::NotFound(_) => invalid_invitation(),
         other => other,
     })?;

@@ -328,8 +328,8 @@ impl OidcProvider {
             CoreJsonWebKeySet::fetch_async(old.jwks_uri(), &self.0.http).await.map_err(discovery_problem)?;
         let metadata = Arc::new(old.clone().set_jwks(keys));
         let mut known = self.0.known.lock().await;
-        if let Some((_, kept)) = &mut known.found {
-            *kept = Arc::clone(&metadata);
+        if let Some((_, cached)) = &mut known.found {
+            *cached = Arc::clone(&metadata);
         }
         Ok(metadata)
     }

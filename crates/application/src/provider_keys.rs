@@ -112,7 +112,7 @@ pub async fn set_key(
     }
     let (data_key_id, sealer) = data_keys::current(app).await?;
     let id = ProviderKeyId::parse(app.clock.new_id("key"))?;
-    let kept = ProviderKey {
+    let stored = ProviderKey {
         sealed: sealer.seal(&context(&id), text.as_bytes())?,
         id,
         project_id: access.project().cloned(),
@@ -127,8 +127,9 @@ pub async fn set_key(
         created_at: app.clock.now_us(),
     };
     let details = json!({"provider": provider.name()});
-    let event = caller.audit_event(app, "provider_key.set", access.project(), kept.id.as_str(), &details)?;
-    Ok(store(app)?.set_provider_key(&kept, &event).await?)
+    let event =
+        caller.audit_event(app, "provider_key.set", access.project(), stored.id.as_str(), &details)?;
+    Ok(store(app)?.set_provider_key(&stored, &event).await?)
 }
 
 pub async fn delete_key(app: &App, caller: &Caller, owner: &Owner, provider: &str) -> Result<(), Error> {

@@ -63,14 +63,14 @@ impl Limiter {
         }
         let token = caller.and_then(Caller::token_id).map(RateLimitKey::Token);
         let user = caller.and_then(Caller::user_id).map(RateLimitKey::User);
-        let whose: Vec<RateLimitKey<'_>> =
+        let keys: Vec<RateLimitKey<'_>> =
             token.into_iter().chain(user).chain([RateLimitKey::Address(address)]).collect();
-        self.count(&whose).await
+        self.count(&keys).await
     }
 
     /// Counts a call against all of these limits, or against none; returns the seconds to wait if it is over one.
-    pub async fn count(&self, whose: &[RateLimitKey<'_>]) -> Option<u64> {
-        let counted: Vec<Counted> = whose.iter().map(|whose| self.counted(*whose)).collect();
+    pub async fn count(&self, keys: &[RateLimitKey<'_>]) -> Option<u64> {
+        let counted: Vec<Counted> = keys.iter().map(|key| self.counted(*key)).collect();
         let shared = match &self.shared {
             Some(shared) => shared.count(&counted).await.ok(),
             None => None,
@@ -86,15 +86,15 @@ impl Limiter {
         };
         let wait = answer.err()?;
         let by = if shared.is_some() { "all" } else { "this" };
-        let narrowest = whose.first().map_or("", |whose| whose.word());
+        let narrowest = keys.first().map_or("", |key| key.word());
         metrics::counter!("ba_copilot_limited_requests_total", "caller" => narrowest, "processes" => by)
             .increment(1);
         Some(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
     }
 
-    fn counted(&self, whose: RateLimitKey<'_>) -> Counted {
-        let word = whose.word();
-        let (id, quota) = match whose {
+    fn counted(&self, key: RateLimitKey<'_>) -> Counted {
+        let word = key.word();
+        let (id, quota) = match key {
             RateLimitKey::Token(id) => (id.as_str().to_owned(), self.token),
             RateLimitKey::User(id) => (id.as_str().to_owned(), self.user),
             RateLimitKey::Address(network) => (network.as_str().to_owned(), self.address),

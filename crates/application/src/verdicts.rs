@@ -86,7 +86,7 @@ impl SharedVerdicts {
             return;
         }
         let Some(mermaid) = checked.mermaid.clone() else { return };
-        let kept = StoredVerdict {
+        let stored = StoredVerdict {
             valid: checked.valid,
             kind: checked.kind.map(|kind| kind.id.to_owned()),
             findings: checked.findings.clone(),
@@ -94,7 +94,8 @@ impl SharedVerdicts {
             fast: checked.fast.clone(),
         };
         let name = self.name(text);
-        let sealed = serde_json::to_vec(&kept).ok().and_then(|plain| self.0.sealer.seal(&name, &plain).ok());
+        let sealed =
+            serde_json::to_vec(&stored).ok().and_then(|plain| self.0.sealer.seal(&name, &plain).ok());
         if let Some(sealed) = sealed.filter(|sealed| sealed.len() <= MAX_SEALED_BYTES) {
             // After a failure, the next process checks by itself.
             let _ = self.0.memory.store_value(&name, sealed.as_bytes(), TTL).await;
@@ -113,8 +114,8 @@ impl SharedVerdicts {
 }
 
 /// Converts an entry; `None` if no check of this text can produce it.
-fn read(text: &str, kept: StoredVerdict) -> Option<Checked> {
-    let kind = match &kept.kind {
+fn read(text: &str, stored: StoredVerdict) -> Option<Checked> {
+    let kind = match &stored.kind {
         Some(id) => Some(mermend::kinds::find(id)?),
         None => None,
     };
@@ -122,17 +123,20 @@ fn read(text: &str, kept: StoredVerdict) -> Option<Checked> {
         let span = finding.span;
         span.start <= span.end && text.is_char_boundary(span.start) && text.is_char_boundary(span.end)
     };
-    let faulty = kept.findings.iter().any(|finding| finding.severity == Severity::Error);
-    if kept.valid != kept.mermaid.valid() || kept.valid == faulty || !kept.findings.iter().all(in_text) {
+    let faulty = stored.findings.iter().any(|finding| finding.severity == Severity::Error);
+    if stored.valid != stored.mermaid.valid()
+        || stored.valid == faulty
+        || !stored.findings.iter().all(in_text)
+    {
         return None;
     }
     let known = |verdict: Verdict| Verdict { cached: true, ..verdict };
     let checked = Checked {
-        valid: kept.valid,
+        valid: stored.valid,
         kind,
-        findings: kept.findings,
-        mermaid: Some(known(kept.mermaid)),
-        fast: kept.fast.map(known),
+        findings: stored.findings,
+        mermaid: Some(known(stored.mermaid)),
+        fast: stored.fast.map(known),
     };
     checked.lasts().then_some(checked)
 }

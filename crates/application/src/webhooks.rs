@@ -300,7 +300,7 @@ async fn send_event(app: &App, job: &Job, webhook: &Webhook, event: &AuditEvent)
     headers.extend(trace);
     let begun = Instant::now();
     let answer = app.safe_http.post(&target, &headers, body).await;
-    let took: Duration = begun.elapsed();
+    let duration: Duration = begun.elapsed();
     span.set("http.request.method", "POST");
     match &answer {
         Ok(status) => span.set("http.response.status_code", i64::from(*status)),
@@ -321,7 +321,7 @@ async fn send_event(app: &App, job: &Job, webhook: &Webhook, event: &AuditEvent)
         attempt: job.attempts.max(1),
         status: status.map(i64::from),
         problem: problem.clone(),
-        duration_us: i64::try_from(took.as_micros()).unwrap_or(i64::MAX),
+        duration_us: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX),
         created_at: now,
     };
     match store.record_delivery(&delivery).await {

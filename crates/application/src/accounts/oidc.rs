@@ -89,30 +89,30 @@ pub async fn begin(app: &App, next: &str) -> Result<StartedSignIn, Error> {
         Ok(url) => url,
         Err(error) => return Err(explain(provider, &error)),
     };
-    let under_way = PendingSignIn {
+    let pending = PendingSignIn {
         state: chosen.state,
         nonce: chosen.nonce,
         verifier: chosen.verifier,
         next: if next.len() > MAX_NEXT_BYTES { String::new() } else { next.to_owned() },
         until_us: app.clock.now_us().plus_seconds(SIGN_IN_TTL_S).as_micros(),
     };
-    let plain = serde_json::to_vec(&under_way)
+    let plain = serde_json::to_vec(&pending)
         .map_err(|_| Error::Internal("a sign-in under way could not be written".to_owned()))?;
     Ok(StartedSignIn { url, sealed: app.sealer()?.seal(CONTEXT, &plain)? })
 }
 
 /// Completes a sign-in after the callback.
 pub async fn finish(app: &App, sealed: Option<&str>, answer: &CallbackParams, from: &ClientInfo) -> Finished {
-    let under_way = sealed.and_then(|sealed| app.sealer().ok()?.open(CONTEXT, sealed));
-    let under_way: Option<PendingSignIn> = under_way.and_then(|plain| serde_json::from_slice(&plain).ok());
-    let next = under_way.as_ref().map(|under_way| under_way.next.clone()).unwrap_or_default();
-    let outcome = handle_callback(app, under_way, answer, from).await;
+    let pending = sealed.and_then(|sealed| app.sealer().ok()?.open(CONTEXT, sealed));
+    let pending: Option<PendingSignIn> = pending.and_then(|plain| serde_json::from_slice(&plain).ok());
+    let next = pending.as_ref().map(|pending| pending.next.clone()).unwrap_or_default();
+    let outcome = handle_callback(app, pending, answer, from).await;
     Finished { next, outcome }
 }
 
 async fn handle_callback(
     app: &App,
-    under_way: Option<PendingSignIn>,
+    pending: Option<PendingSignIn>,
     answer: &CallbackParams,
     from: &ClientInfo,
 ) -> Result<SignedIn, Error> {
@@ -125,17 +125,16 @@ async fn handle_callback(
                 .to_owned(),
         )
     };
-    let Some(under_way) = under_way.filter(|it| app.clock.now_us() < TimeUs::from_micros(it.until_us)) else {
+    let Some(pending) = pending.filter(|it| app.clock.now_us() < TimeUs::from_micros(it.until_us)) else {
         return Err(stale("not_under_way"));
     };
-    if under_way.state != answer.state || answer.issuer.as_deref().is_some_and(|it| it != provider.issuer()) {
+    if pending.state != answer.state || answer.issuer.as_deref().is_some_and(|it| it != provider.issuer()) {
         return Err(stale("wrong_state"));
     }
     let Some(code) = answer.code.as_deref().filter(|_| answer.error.is_none()) else {
         return Err(declined(provider, answer.error.as_deref()));
     };
-    let chosen =
-        SignInSecrets { state: under_way.state, nonce: under_way.nonce, verifier: under_way.verifier };
+    let chosen = SignInSecrets { state: pending.state, nonce: pending.nonce, verifier: pending.verifier };
     let claims = match provider.redeem(code, &chosen).await {
         Ok(claims) => claims,
         Err(error) => return Err(explain(provider, &error)),

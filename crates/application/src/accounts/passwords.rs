@@ -190,16 +190,16 @@ mod tests {
         };
         let verify = async |password: &SecretString, hash| verify(&app, password, hash).await;
         let right = SecretString::from("correct horse battery staple");
-        let kept = hash(&app, &right).await.unwrap();
+        let stored = hash(&app, &right).await.unwrap();
         let parameters = |hash: &str| hash.split('$').take(4).map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(parameters(&kept), ["", "argon2id", "v=19", "m=19456,t=2,p=1"]);
+        assert_eq!(parameters(&stored), ["", "argon2id", "v=19", "m=19456,t=2,p=1"]);
         assert_eq!(
             (parameters(DUMMY_HASH), DUMMY_HASH.len()),
-            (parameters(&kept), kept.len()),
+            (parameters(&stored), stored.len()),
             "as slow as any other"
         );
-        assert!(verify(&right, Some(&kept)).await.unwrap());
-        assert!(!verify(&SecretString::from("Correct horse battery staple"), Some(&kept)).await.unwrap());
+        assert!(verify(&right, Some(&stored)).await.unwrap());
+        assert!(!verify(&SecretString::from("Correct horse battery staple"), Some(&stored)).await.unwrap());
         assert!(!verify(&right, None).await.unwrap(), "no password is no password");
         let begun = app.hashing.begun();
         assert!(!verify(&right, Some(DUMMY_HASH)).await.unwrap());

@@ -46,18 +46,18 @@ pub struct CreatedUser {
 pub async fn set_up(
     app: &App,
     code: Option<&str>,
-    newcomer: NewAccount,
+    new_account: NewAccount,
     from: &ClientInfo,
 ) -> Result<NewSession, Error> {
     let store = store(app)?;
     if store.has_users().await? {
         return Err(Error::Conflict("This server is already set up. Sign in.".to_owned()));
     }
-    let address = email(&newcomer.email)?;
+    let address = email(&new_account.email)?;
     let password =
-        newcomer.password.as_ref().ok_or_else(|| Error::invalid("password", "Choose a password."))?;
+        new_account.password.as_ref().ok_or_else(|| Error::invalid("password", "Choose a password."))?;
     passwords::check_new(app, password, &address).await?;
-    name("name", &newcomer.name)?;
+    name("name", &new_account.name)?;
     if !is_local(app).await? {
         let hash = secrets::hash(code.unwrap_or_default());
         store.take_code(&hash, CodePurpose::SetUp, app.clock.now_us()).await.map_err(|_| {
@@ -67,9 +67,9 @@ pub async fn set_up(
             )
         })?;
     }
-    let newcomer = NewAccount { admin: true, ..newcomer };
+    let new_account = NewAccount { admin: true, ..new_account };
     // The address was typed in by the operator and is not verified.
-    let person = insert_user(app, &Caller::local(), newcomer, true).await?;
+    let person = insert_user(app, &Caller::local(), new_account, true).await?;
     begin(app, person, from).await
 }
 
@@ -90,22 +90,22 @@ pub async fn create_set_up_link(app: &App) -> Result<String, Error> {
 }
 
 /// Creates an account. The first one is an administrator.
-pub async fn create_user(app: &App, caller: &Caller, newcomer: NewAccount) -> Result<CreatedUser, Error> {
+pub async fn create_user(app: &App, caller: &Caller, new_account: NewAccount) -> Result<CreatedUser, Error> {
     caller.require_admin()?;
     let first = !store(app)?.has_users().await?;
     if first && !caller.is_local() {
         return Err(Error::Internal("a caller without an account".to_owned()));
     }
-    let address = email(&newcomer.email)?;
-    if let Some(password) = &newcomer.password {
+    let address = email(&new_account.email)?;
+    if let Some(password) = &new_account.password {
         passwords::check_new(app, password, &address).await?;
     }
-    let newcomer = NewAccount { admin: newcomer.admin || first, ..newcomer };
-    if newcomer.admin {
+    let new_account = NewAccount { admin: new_account.admin || first, ..new_account };
+    if new_account.admin {
         caller.reject_token("grant administrator rights")?;
     }
-    let has_password = newcomer.password.is_some();
-    let person = insert_user(app, caller, newcomer, first).await?;
+    let has_password = new_account.password.is_some();
+    let person = insert_user(app, caller, new_account, first).await?;
     let link = if has_password { None } else { Some(create_displayed_link(app, &person).await?) };
     Ok(CreatedUser { person, link })
 }
@@ -122,14 +122,14 @@ pub(crate) struct Invited<'a> {
 /// Creates an account from an invitation and uses the invitation up, in one transaction.
 pub(crate) async fn create_invited(
     app: &App,
-    newcomer: NewAccount,
+    new_account: NewAccount,
     invited: Invited<'_>,
 ) -> Result<User, Error> {
-    let address = email(&newcomer.email)?;
+    let address = email(&new_account.email)?;
     let password =
-        newcomer.password.as_ref().ok_or_else(|| Error::invalid("password", "Choose a password."))?;
+        new_account.password.as_ref().ok_or_else(|| Error::invalid("password", "Choose a password."))?;
     passwords::check_new(app, password, &address).await?;
-    let mut user = new_user(app, newcomer).await?;
+    let mut user = new_user(app, new_account).await?;
     user.verified_at = invited.mailed.then_some(user.created_at);
     let created =
         Caller::local().audit_event(app, "user.create", None, user.id.as_str(), &json!({"admin": false}))?;
@@ -140,29 +140,29 @@ pub(crate) async fn create_invited(
 async fn insert_user(
     app: &App,
     caller: &Caller,
-    newcomer: NewAccount,
+    new_account: NewAccount,
     must_be_first: bool,
 ) -> Result<User, Error> {
-    let user = NewUser { must_be_first, ..new_user(app, newcomer).await? };
+    let user = NewUser { must_be_first, ..new_user(app, new_account).await? };
     let event =
         caller.audit_event(app, "user.create", None, user.id.as_str(), &json!({"admin": user.admin}))?;
     map_created(app, store(app)?.create_user(&user, &event).await)
 }
 
 /// Validates a new account. Its e-mail address is not verified.
-async fn new_user(app: &App, newcomer: NewAccount) -> Result<NewUser, Error> {
-    let person_name = name("name", &newcomer.name)?;
-    let password_hash = match &newcomer.password {
+async fn new_user(app: &App, new_account: NewAccount) -> Result<NewUser, Error> {
+    let person_name = name("name", &new_account.name)?;
+    let password_hash = match &new_account.password {
         Some(password) => Some(passwords::hash(app, password).await?),
         None => None,
     };
     Ok(NewUser {
         id: UserId::parse(app.clock.new_id("usr"))?,
-        email: email(&newcomer.email)?,
+        email: email(&new_account.email)?,
         project_name: format!("{person_name}'s project"),
         name: person_name,
         password_hash,
-        admin: newcomer.admin,
+        admin: new_account.admin,
         verified_at: None,
         created_at: app.clock.now_us(),
         project_id: ProjectId::parse(app.clock.new_id("prj"))?,

@@ -40,9 +40,9 @@ impl<'a> BudgetGuard<'a> {
     /// with a key of the user.
     pub(crate) fn new(app: &'a App, caller: &Caller, project: &ProjectId, key: KeyOwner) -> Self {
         // Without a database there are no budgets.
-        let kept = app.store.is_some();
-        let project = (kept && key == KeyOwner::Team).then(|| project.clone());
-        let user = caller.user_id().filter(|_| kept && key != KeyOwner::Request).cloned();
+        let has_store = app.store.is_some();
+        let project = (has_store && key == KeyOwner::Team).then(|| project.clone());
+        let user = caller.user_id().filter(|_| has_store && key != KeyOwner::Request).cloned();
         BudgetGuard { app, project, user }
     }
 
@@ -158,27 +158,27 @@ impl Reservation<'_> {
     /// Settles the reservation and returns the usage, with a computed cost if the provider reports none and the price
     /// is known.
     pub(crate) async fn settle(self, answer: &Result<Answer, LlmError>) -> MeteredUsage {
-        let mut took = match answer {
+        let mut usage = match answer {
             Ok(answer) => answer.usage,
             Err(error) => error.usage(),
         };
-        if took.is_known() && took.cost_micro_usd.is_none() {
-            took.cost_micro_usd =
-                self.price.map(|price| price.micro_usd(took.input_tokens, took.output_tokens));
+        if usage.is_known() && usage.cost_micro_usd.is_none() {
+            usage.cost_micro_usd =
+                self.price.map(|price| price.micro_usd(usage.input_tokens, usage.output_tokens));
         }
-        let ran = took.is_known() || answer.as_ref().err().is_none_or(LlmError::may_have_cost);
-        let spent = if ran { self.spent(took) } else { Spending::default() };
+        let ran = usage.is_known() || answer.as_ref().err().is_none_or(LlmError::may_have_cost);
+        let spent = if ran { self.spent(usage) } else { Spending::default() };
         self.book(spent).await;
-        let half = took.input_tokens == 0 || took.output_tokens == 0;
-        MeteredUsage { usage: took, unknown: self.lost.saturating_add(u32::from(ran && half)) }
+        let half = usage.input_tokens == 0 || usage.output_tokens == 0;
+        MeteredUsage { usage, unknown: self.lost.saturating_add(u32::from(ran && half)) }
     }
 
     /// Settles a reservation for several questions asked by another process: the reported usage, and for each
     /// question without one its share of the reservation.
-    pub(crate) async fn settle_remote(self, took: MeteredUsage, questions: u32) {
+    pub(crate) async fn settle_remote(self, metered: MeteredUsage, questions: u32) {
         let share = |most: i64| most.saturating_add(i64::from(questions) - 1) / i64::from(questions.max(1));
-        let unknown = i64::from(took.unknown);
-        let Usage { input_tokens, output_tokens, cost_micro_usd } = took.usage;
+        let unknown = i64::from(metered.unknown);
+        let Usage { input_tokens, output_tokens, cost_micro_usd } = metered.usage;
         let listed = |input, output| self.price.map_or(0, |price| price.micro_usd(input, output));
         let known = whole(cost_micro_usd.unwrap_or_else(|| listed(input_tokens, output_tokens)));
         let most = whole(listed(self.most.input, self.most.output));
@@ -205,14 +205,16 @@ impl Reservation<'_> {
     }
 
     /// What is charged for a question that the model may have read: the reported usage, else the reservation.
-    fn spent(&self, took: Usage) -> Spending {
-        let said = |count: u64, most: u64| if count == 0 { most } else { count };
-        let input = said(took.input_tokens, self.most.input);
-        let output = said(took.output_tokens, self.most.output);
+    fn spent(&self, usage: Usage) -> Spending {
+        let reported_or = |count: u64, most: u64| if count == 0 { most } else { count };
+        let input = reported_or(usage.input_tokens, self.most.input);
+        let output = reported_or(usage.output_tokens, self.most.output);
         let listed = self.price.map(|price| price.micro_usd(input, output));
-        let cost = match took.cost_micro_usd {
+        let cost = match usage.cost_micro_usd {
             // A cost of half the tokens is not complete.
-            Some(cost) if took.input_tokens == 0 || took.output_tokens == 0 => listed.unwrap_or(0).max(cost),
+            Some(cost) if usage.input_tokens == 0 || usage.output_tokens == 0 => {
+                listed.unwrap_or(0).max(cost)
+            }
             Some(cost) => cost,
             None => listed.unwrap_or(0),
         };
@@ -259,7 +261,7 @@ fn crosses_threshold(used: i64, spent: i64, limit: Option<i64>) -> bool {
 }
 
 /// Names the budget and who can change it.
-fn whose(state: &BudgetState) -> (&'static str, &'static str) {
+fn budget_owner(state: &BudgetState) -> (&'static str, &'static str) {
     if state.budget.project_id.is_some() {
         ("The budget of this project", "an owner of the project")
     } else {
@@ -268,14 +270,15 @@ fn whose(state: &BudgetState) -> (&'static str, &'static str) {
 }
 
 fn refusal(state: BudgetState, most: Spending, now: TimeUs) -> Error {
-    let (whose, who) = whose(&state);
+    let (budget_name, who) = budget_owner(&state);
     let limits = state.budget.limits;
     // The exceeded limit; tokens if both are.
-    let (used, more, limit, said): (_, _, _, fn(i64) -> String) = if state.has_room_for_tokens(most.tokens) {
-        (state.used.micro_usd, most.micro_usd, limits.max_micro_usd, dollars)
-    } else {
-        (state.used.tokens, most.tokens, limits.max_tokens, |tokens| format!("{tokens} tokens"))
-    };
+    let (used, more, limit, format_amount): (_, _, _, fn(i64) -> String) =
+        if state.has_room_for_tokens(most.tokens) {
+            (state.used.micro_usd, most.micro_usd, limits.max_micro_usd, dollars)
+        } else {
+            (state.used.tokens, most.tokens, limits.max_tokens, |tokens| format!("{tokens} tokens"))
+        };
     let limit = limit.unwrap_or(0);
     let period = match limits.period {
         BudgetPeriod::Day => " for today",
@@ -283,10 +286,10 @@ fn refusal(state: BudgetState, most: Spending, now: TimeUs) -> Error {
         BudgetPeriod::Total => "",
     };
     let problem = format!(
-        "{whose}{period} is exhausted: of {}, {} are used or reserved, and this question may use {}.",
-        said(limit),
-        said(used),
-        said(more)
+        "{budget_name}{period} is exhausted: of {}, {} are used or reserved, and this question may use {}.",
+        format_amount(limit),
+        format_amount(used),
+        format_amount(more)
     );
     match renews_at(limits.period, now) {
         // Renewal helps only a question that fits into the whole budget.
@@ -305,11 +308,11 @@ fn refusal(state: BudgetState, most: Spending, now: TimeUs) -> Error {
 }
 
 fn no_price(state: &BudgetState) -> Error {
-    let (whose, who) = whose(state);
+    let (budget_name, who) = budget_owner(state);
     Error::ModelFailed {
         code: "price_unknown",
         message: format!(
-            "{whose} limits the cost, and the price of this model is not known, so it was not asked. Choose \
+            "{budget_name} limits the cost, and the price of this model is not known, so it was not asked. Choose \
              another model, ask {who} for a budget in tokens, or set the price as `model.prices`."
         ),
     }

@@ -42,13 +42,13 @@ pub(crate) async fn choose_endpoint(
         Some(_) => None,
         None => provider_keys::find_key(app, caller, project, provider).await?,
     };
-    let whose = match &brought {
+    let key_owner = match &brought {
         _ if request.key.is_some() => KeyOwner::Request,
         Some(found) if found.own => KeyOwner::Person,
         _ => KeyOwner::Team,
     };
     if app.scripted {
-        return Ok(Some((Endpoint::new(ProviderId::Scripted), whose)));
+        return Ok(Some((Endpoint::new(ProviderId::Scripted), key_owner)));
     }
     let (provider, key) = match brought {
         Some(found) => (Some(found.provider), Some(found.key)),
@@ -62,5 +62,5 @@ pub(crate) async fn choose_endpoint(
     if let Some(key) = key {
         endpoint = endpoint.with_key(key);
     }
-    Ok(Some((endpoint, whose)))
+    Ok(Some((endpoint, key_owner)))
 }

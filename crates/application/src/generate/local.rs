@@ -37,7 +37,7 @@ impl Run<'_> {
         &self,
         settings: Settings,
         message: &str,
-        took: &mut MeteredUsage,
+        metered: &mut MeteredUsage,
     ) -> Result<(Outcome, Validator), Error> {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(self.app.config.model.total_s);
         let mut failure: Option<Error> = None;
@@ -48,7 +48,7 @@ impl Run<'_> {
             step = match step {
                 Step::Ask(prompt) => {
                     notify(self.watcher, Event::Status("asking"));
-                    match self.ask(prompt, deadline, took).await {
+                    match self.ask(prompt, deadline, metered).await {
                         Ok(text) => session.replied(&text),
                         Err(QuestionError::Model(error)) => {
                             let why = error.to_string();
@@ -123,7 +123,7 @@ impl Run<'_> {
         &self,
         prompt: Prompt,
         deadline: tokio::time::Instant,
-        took: &mut MeteredUsage,
+        metered: &mut MeteredUsage,
     ) -> Result<String, QuestionError> {
         let endpoint = self.endpoint.cloned().unwrap_or_else(|| Endpoint::new(ProviderId::Scripted));
         let turns = prompt
@@ -154,7 +154,7 @@ impl Run<'_> {
         spans::set_question(&mut span, &endpoint, &question, &answer);
         drop(span);
         let this = held.settle(&answer).await;
-        *took = took.and(this);
+        *metered = metered.and(this);
         notify(self.watcher, Event::Usage { usage: this.usage, unknown: this.unknown });
         answer.map(|answer| answer.text).map_err(QuestionError::Model)
     }

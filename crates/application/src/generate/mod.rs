@@ -67,23 +67,23 @@ pub async fn generate_diagram(
         watcher: &watcher,
     };
     let run = Run { app, endpoint: endpoint.as_ref(), budget: &budget, watcher: &watcher };
-    let (mut took, mut took_here) = (MeteredUsage::default(), MeteredUsage::default());
+    let (mut metered, mut metered_here) = (MeteredUsage::default(), MeteredUsage::default());
     let mut span = Span::part(About::Inside, "generate");
     let generating = async {
-        match remote::generate(&order, &mut took).await {
+        match remote::generate(&order, &mut metered).await {
             Some(result) => (result, false),
-            None => (run.session(settings, &message, &mut took_here).await, true),
+            None => (run.session(settings, &message, &mut metered_here).await, true),
         }
     };
     // Boxed, because the future is large.
     let (result, written_here) = span.around(Box::pin(generating)).await;
     spans::set_generation(&mut span, request.kind, &result);
-    let usage = took.and(took_here).usage;
+    let usage = metered.and(metered_here).usage;
     let duration_us = app.clock.now_us().as_micros().saturating_sub(begun.as_micros()).max(0);
     let duration = Duration::from_micros(u64::try_from(duration_us).unwrap_or(0));
     // Another process has already counted what it wrote: sums over all processes must not count it twice.
     if written_here {
-        measure(request.kind, &provider, &result, took_here.usage, duration);
+        measure(request.kind, &provider, &result, metered_here.usage, duration);
     }
     notify(&watcher, Event::Status("storing"));
     let record = GenerationRecord {

@@ -39,10 +39,10 @@ pub(crate) struct RemoteRequest<'a> {
 /// may cost again.
 pub(crate) async fn generate(
     order: &RemoteRequest<'_>,
-    took: &mut MeteredUsage,
+    metered: &mut MeteredUsage,
 ) -> Option<Result<(Outcome, Validator), Error>> {
     let remote = order.app.generator.as_ref().filter(|_| !order.app.scripted)?;
-    let answer = request_generation(order, remote, took).await?;
+    let answer = request_generation(order, remote, metered).await?;
     match answer {
         Ok(reply) => match validate_reply(order, reply).await {
             Ok(Some(outcome)) => Some(Ok(outcome)),
@@ -67,7 +67,7 @@ pub(crate) async fn generate(
 async fn request_generation(
     order: &RemoteRequest<'_>,
     remote: &RemoteGenerator,
-    took: &mut MeteredUsage,
+    metered: &mut MeteredUsage,
 ) -> Option<Result<Reply, RemoteError>> {
     let mut reported = MeteredUsage::default();
     let mut on_event = |name: &str, data: Value| {
@@ -92,7 +92,7 @@ async fn request_generation(
         // Older services report the usage only in the reply.
         reported.usage = read_usage_of(&reply.metadata.usage);
     }
-    *took = reported;
+    *metered = reported;
     match &answer {
         Ok(_) | Err(RemoteError::Said { .. }) => {
             held.settle_remote(reported, max_questions(order)).await;
@@ -117,15 +117,15 @@ fn read_usage(data: &Value) -> MeteredUsage {
     else {
         return MeteredUsage { usage: Usage::default(), unknown: 1 };
     };
-    let said = generator::Usage { input_tokens, output_tokens, cost_usd: data["cost_usd"].as_f64() };
-    MeteredUsage { usage: read_usage_of(&said), unknown: u32::try_from(unknown).unwrap_or(u32::MAX) }
+    let usage = generator::Usage { input_tokens, output_tokens, cost_usd: data["cost_usd"].as_f64() };
+    MeteredUsage { usage: read_usage_of(&usage), unknown: u32::try_from(unknown).unwrap_or(u32::MAX) }
 }
 
-fn read_usage_of(said: &generator::Usage) -> Usage {
-    let cost = said.cost_usd.filter(|cost| cost.is_finite() && *cost >= 0.0);
+fn read_usage_of(usage: &generator::Usage) -> Usage {
+    let cost = usage.cost_usd.filter(|cost| cost.is_finite() && *cost >= 0.0);
     Usage {
-        input_tokens: said.input_tokens,
-        output_tokens: said.output_tokens,
+        input_tokens: usage.input_tokens,
+        output_tokens: usage.output_tokens,
         cost_micro_usd: cost.map(|cost| (cost * 1e6).round() as u64),
     }
 }
@@ -221,14 +221,14 @@ async fn validate_reply(
 }
 
 /// The reported blueprint if it compiles to this text, else the one parsed from the text.
-fn read_blueprint(order: &RemoteRequest<'_>, said: Value, text: &str) -> Option<Blueprint> {
+fn read_blueprint(order: &RemoteRequest<'_>, blueprint: Value, text: &str) -> Option<Blueprint> {
     let kind = order.request.kind;
-    let said: Option<Blueprint> =
-        serde_json::from_value(said).ok().filter(|said: &Blueprint| said.kind() == kind);
-    if let Some(said) = &said
-        && blueprint::compile(said, Target::Portable).text == text
+    let reported: Option<Blueprint> =
+        serde_json::from_value(blueprint).ok().filter(|it: &Blueprint| it.kind() == kind);
+    if let Some(reported) = &reported
+        && blueprint::compile(reported, Target::Portable).text == text
     {
-        return Some(said.clone());
+        return Some(reported.clone());
     }
     let outline = mermend::outline(text).and_then(|outline| serde_json::to_value(outline).ok())?;
     blueprint::read(kind, &serde_json::from_value(outline).ok()?)

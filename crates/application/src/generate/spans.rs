@@ -12,12 +12,12 @@ pub(crate) fn set_generation(span: &mut Span, kind: Kind, result: &Result<(Outco
     span.set("diagram.kind", kind.row().id);
     match result {
         Ok((outcome, by)) => {
-            let how = match outcome.written {
+            let author = match outcome.written {
                 Author::Model => "model",
                 Author::Builtin => "builtin",
                 Author::Fallback => "fallback",
             };
-            span.set("generation.written", how);
+            span.set("generation.written", author);
             span.set("generation.retry_count", i64::from(outcome.retry_count));
             span.set("generation.validated", outcome.checked.validated());
             span.set("generation.checked", by.mode);

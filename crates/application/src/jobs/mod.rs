@@ -97,7 +97,7 @@ pub async fn create_job(app: &App, caller: &Caller, request: &Request) -> Result
     // Reports an unknown provider at once, not when the job runs.
     generate::choose_endpoint(app, caller, &project, request).await?;
     let store = store(app)?;
-    let kept = JobPayload {
+    let parameters = JobPayload {
         kind: request.kind.row().id.to_owned(),
         message,
         project_id: project.to_string(),
@@ -107,9 +107,9 @@ pub async fn create_job(app: &App, caller: &Caller, request: &Request) -> Result
         fallback: request.fallback,
         trace: trace::recorded().map(|trace| trace.header()),
     };
-    let payload = serde_json::to_string(&kept).map_err(|error| Error::Internal(error.to_string()))?;
+    let payload = serde_json::to_string(&parameters).map_err(|error| Error::Internal(error.to_string()))?;
     let id = JobId::parse(app.clock.new_id("job"))?;
-    let details = json!({"kind": kept.kind});
+    let details = json!({"kind": parameters.kind});
     let event = caller.audit_event(app, "job.create", Some(&project), id.as_str(), &details)?;
     let job = store.create_job(&id, JobKind::Generate, Some(&project), &payload, &event).await?;
     app.events.wake_workers();
@@ -199,11 +199,11 @@ pub async fn run_job(app: &App, job: &Job, worker: &str) -> Result<bool, Error> 
 }
 
 async fn generate(app: &App, job: &Job, worker: &str) -> Result<Outcome, Error> {
-    let kept: JobPayload =
+    let parameters: JobPayload =
         serde_json::from_str(&job.payload).map_err(|_| Error::Internal("a job cannot be read".to_owned()))?;
     let kind = blueprint::KINDS
         .iter()
-        .find(|row| row.id == kept.kind)
+        .find(|row| row.id == parameters.kind)
         .ok_or_else(|| Error::Internal("a job asks for a kind that is not known".to_owned()))?;
     let caller = match &job.created_by {
         None => Caller::local(),
@@ -222,15 +222,15 @@ async fn generate(app: &App, job: &Job, worker: &str) -> Result<Outcome, Error> 
     let caller = caller.with_fence(Fence::Job { id: job.id.clone(), worker: worker.to_owned() });
     let request = Request {
         kind: kind.kind,
-        message: kept.message,
-        project_id: Some(kept.project_id),
-        content_id: kept.content_id,
-        provider: kept.provider,
-        model: kept.model,
+        message: parameters.message,
+        project_id: Some(parameters.project_id),
+        content_id: parameters.content_id,
+        provider: parameters.provider,
+        model: parameters.model,
         key: None,
-        fallback: kept.fallback,
+        fallback: parameters.fallback,
     };
-    let asked = kept.trace.as_deref().and_then(TraceContext::parse);
+    let asked = parameters.trace.as_deref().and_then(TraceContext::parse);
     let person = job.created_by.as_ref().map_or_else(Default::default, |user| user.as_str().into());
     let work = cpu_pool::on_behalf_of(person, generate::generate_diagram(app, &caller, request, None));
     match follow_job(asked, job, work).await {

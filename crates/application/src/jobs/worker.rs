@@ -30,12 +30,12 @@ pub async fn run(app: App, mut standby: Standby, ending: CancellationToken) {
     let slots = Arc::new(Semaphore::new(app.config.jobs.at_once));
     // One user gets at most half of the slots, so that jobs of others are not blocked.
     let most_of_one = u32::try_from(app.config.jobs.at_once.div_ceil(2)).unwrap_or(u32::MAX);
-    let mut under_way = JoinSet::new();
+    let mut running = JoinSet::new();
     let mut sweep = interval(SWEEP);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut database_down = false;
     while !ending.is_cancelled() {
-        while under_way.try_join_next().is_some() {}
+        while running.try_join_next().is_some() {}
         tokio::select! {
             () = standby.over() => (),
             () = ending.cancelled() => break,
@@ -57,7 +57,7 @@ pub async fn run(app: App, mut standby: Standby, ending: CancellationToken) {
         match taken {
             Ok(Some(job)) => {
                 database_down = false;
-                under_way.spawn(run_with_lease(app.clone(), job, worker, slot, ending.clone()));
+                running.spawn(run_with_lease(app.clone(), job, worker, slot, ending.clone()));
                 continue;
             }
             Ok(None) => database_down = false,
@@ -79,7 +79,7 @@ pub async fn run(app: App, mut standby: Standby, ending: CancellationToken) {
             () = ending.cancelled() => break,
         }
     }
-    while under_way.join_next().await.is_some() {}
+    while running.join_next().await.is_some() {}
 }
 
 async fn run_with_lease(
@@ -91,7 +91,7 @@ async fn run_with_lease(
 ) {
     let kind = job.kind.as_str();
     let time_to_end = Duration::from_secs(app.config.server.shutdown_s).saturating_sub(RELEASE_TIME);
-    let how = tokio::select! {
+    let outcome = tokio::select! {
         done = jobs::run_job(&app, &job, &worker) => match done {
             Ok(true) => "ended",
             Ok(false) => "lost",
@@ -109,7 +109,7 @@ async fn run_with_lease(
             }
         }
     };
-    metrics::counter!("ba_copilot_jobs_total", "kind" => kind, "how" => how).increment(1);
+    metrics::counter!("ba_copilot_jobs_total", "kind" => kind, "how" => outcome).increment(1);
     drop(slot);
 }
 

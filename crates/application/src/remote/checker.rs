@@ -198,9 +198,9 @@ impl RemoteChecker {
 
     /// The pooled connection, or a new one.
     async fn client(&self) -> Result<Arc<Client>, RemoteError> {
-        let mut kept = self.0.client.lock().await;
+        let mut pooled = self.0.client.lock().await;
         if let Some(client) =
-            kept.as_ref().filter(|client| !client.is_closed() && !client.is_transport_closed())
+            pooled.as_ref().filter(|client| !client.is_closed() && !client.is_transport_closed())
         {
             return Ok(Arc::clone(client));
         }
@@ -229,14 +229,14 @@ impl RemoteChecker {
                 }
             })?;
         let client = Arc::new(client);
-        *kept = Some(Arc::clone(&client));
+        *pooled = Some(Arc::clone(&client));
         Ok(client)
     }
 
     async fn forget(&self, client: &Arc<Client>) {
-        let mut kept = self.0.client.lock().await;
-        if kept.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, client)) {
-            *kept = None;
+        let mut pooled = self.0.client.lock().await;
+        if pooled.as_ref().is_some_and(|pooled| Arc::ptr_eq(pooled, client)) {
+            *pooled = None;
         }
     }
 }
