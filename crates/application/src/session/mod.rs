@@ -5,9 +5,9 @@
 
 mod outcome;
 mod prompts;
-mod session;
+mod state_machine;
 #[cfg(test)]
 mod tests;
 
 pub use outcome::{Author, Outcome, TraceEntry};
-pub use session::{Prompt, Session, Settings, Step};
+pub use state_machine::{Prompt, Session, Settings, Step};
