@@ -1,6 +1,7 @@
-//! Who is calling, and what they may do. The one place that decides it: every other use-case asks here first.
+//! Authorization: who the caller is and what the caller may do. Every use case checks permissions here first.
 //!
-//! A thing that the caller may not see is not there (404); one that they may see but not change is refused (403).
+//! A resource that the caller may not see is reported as not found (404); one that the caller may see but not change
+//! as forbidden (403).
 
 use serde_json::Value;
 use store::{
@@ -12,25 +13,21 @@ use super::Error;
 use crate::app::App;
 use telemetry::trace;
 
-/// What the details of an event call the trace that it is a part of.
+/// Key of the trace id in the details of an audit event.
 pub(super) const TRACE: &str = "trace";
 
-/// What a token may be allowed to do. Sessions of people may do everything.
+/// Permission of an access token. Sessions are not limited by scopes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// See projects and what is in them.
     Read,
-    /// Change them.
     Write,
-    /// Draft, check, repair and draw.
     Generate,
-    /// Call the MCP server.
     Mcp,
-    /// Everything about the account itself: sessions, tokens, people, members.
+    /// Manage the account itself: sessions, tokens, users, members.
     Account,
 }
 
-/// Every scope, its word, and what it allows, in words.
+/// Every scope with its name and description.
 pub const SCOPES: [(Scope, &str, &str); 5] = [
     (Scope::Read, "read", "see projects and what is in them"),
     (Scope::Write, "write", "change them"),
@@ -40,176 +37,158 @@ pub const SCOPES: [(Scope, &str, &str); 5] = [
 ];
 
 impl Scope {
-    /// The word of the scope.
     pub fn word(self) -> &'static str {
         SCOPES.iter().find(|(scope, ..)| *scope == self).map_or("", |(_, word, _)| word)
     }
 }
 
-/// Who is calling.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    who: Who,
-    /// The session, if they came with one, and when it began.
+    principal: Principal,
+    /// The session and its start time, if the caller authenticated with one.
     session: Option<(SessionId, TimeUs)>,
-    /// The token and its scopes, if they came with one.
+    /// The token and its scopes, if the caller authenticated with one.
     token: Option<(TokenId, Vec<String>)>,
-    /// What must hold for their changes to count, if they are to be made once.
+    /// Condition that each change of this caller must meet in its transaction (idempotency).
     fence: Option<Fence>,
 }
 
 #[derive(Debug, Clone)]
-enum Who {
-    /// The one owner of a server that has no accounts.
+enum Principal {
+    /// The owner of a server without accounts; also the command line.
     Local,
-    /// Another process of the same installation, which checks and sees nothing that is kept.
+    /// Another process of the same installation. It may check diagrams and sees no stored data.
     Service,
-    /// Somebody.
     Person(Box<User>),
 }
 
 impl Caller {
-    /// The one owner of a server that only this machine reaches and that has no accounts; also the command line.
+    /// The owner of a server without accounts that only this machine reaches; also the command line.
     pub fn local() -> Self {
-        Caller { who: Who::Local, session: None, token: None, fence: None }
+        Caller { principal: Principal::Local, session: None, token: None, fence: None }
     }
 
-    /// Another process of the same installation, which may check and sees nothing that is kept.
+    /// Another process of the same installation. It may check diagrams and sees no stored data.
     pub fn service() -> Self {
-        Caller { who: Who::Service, session: None, token: None, fence: None }
+        Caller { principal: Principal::Service, session: None, token: None, fence: None }
     }
 
-    /// Somebody in whose name the command line acts.
-    pub(super) fn in_the_name_of(person: User) -> Self {
-        Caller { who: Who::Person(Box::new(person)), session: None, token: None, fence: None }
+    /// The command line acting with the rights of a user.
+    pub(super) fn as_user(person: User) -> Self {
+        Caller { principal: Principal::Person(Box::new(person)), session: None, token: None, fence: None }
     }
 
-    pub(super) fn by_session(person: User, session: SessionId, began: TimeUs) -> Self {
+    pub(super) fn from_session(person: User, session: SessionId, began: TimeUs) -> Self {
         Caller {
-            who: Who::Person(Box::new(person)),
+            principal: Principal::Person(Box::new(person)),
             session: Some((session, began)),
             token: None,
             fence: None,
         }
     }
 
-    pub(super) fn by_token(person: User, token: TokenId, scopes: &str) -> Self {
+    pub(super) fn from_token(person: User, token: TokenId, scopes: &str) -> Self {
         let scopes = scopes.split_whitespace().map(str::to_owned).collect();
         Caller {
-            who: Who::Person(Box::new(person)),
+            principal: Principal::Person(Box::new(person)),
             session: None,
             token: Some((token, scopes)),
             fence: None,
         }
     }
 
-    /// The same caller, whose changes count only while the fence holds.
-    pub(super) fn fenced(mut self, fence: Fence) -> Self {
+    /// The same caller, whose changes succeed only while the fence holds.
+    pub(super) fn with_fence(mut self, fence: Fence) -> Self {
         self.fence = Some(fence);
         self
     }
 
-    /// The person; none where nobody has to say who they are.
+    /// The user; `None` where no authentication is needed.
     pub fn person(&self) -> Option<&User> {
-        match &self.who {
-            Who::Person(person) => Some(person),
-            Who::Local | Who::Service => None,
+        match &self.principal {
+            Principal::Person(person) => Some(person),
+            Principal::Local | Principal::Service => None,
         }
     }
 
-    /// Their id.
     pub fn user_id(&self) -> Option<&UserId> {
         self.person().map(|person| &person.id)
     }
 
-    /// The session that they came with.
     pub fn session(&self) -> Option<&SessionId> {
         self.session.as_ref().map(|(id, _)| id)
     }
 
-    /// When the person signed in; none if they came with a token or from the command line.
+    /// When the user signed in; `None` for tokens and the command line.
     pub fn signed_in_at(&self) -> Option<TimeUs> {
         self.session.as_ref().map(|(_, began)| *began)
     }
 
-    /// The token that they came with.
     pub fn token_id(&self) -> Option<&TokenId> {
         self.token.as_ref().map(|(id, _)| id)
     }
 
-    /// Nobody has to say who they are.
+    /// Whether the caller is the local owner, who needs no authentication.
     pub fn is_local(&self) -> bool {
-        matches!(self.who, Who::Local)
+        matches!(self.principal, Principal::Local)
     }
 
-    /// Whether the token, if they came with one, allows this.
-    ///
-    /// # Errors
-    /// When it does not.
-    pub fn may(&self, scope: Scope) -> Result<(), Error> {
+    /// Checks that the token, if there is one, has the scope.
+    pub fn require_scope(&self, scope: Scope) -> Result<(), Error> {
         match &self.token {
-            Some((_, scopes)) if !scopes.iter().any(|word| word == scope.word()) => Err(Error::Forbidden(
-                format!("This token has no scope `{}`. Use one that has, or make one.", scope.word()),
-            )),
+            Some((_, scopes)) if !scopes.iter().any(|word| word == scope.word()) => {
+                Err(Error::Forbidden(format!(
+                    "The token does not have the scope `{}`. Use a token with this scope, or create one.",
+                    scope.word()
+                )))
+            }
             _ => Ok(()),
         }
     }
 
-    /// The person, for what only people with an account can do.
-    ///
-    /// # Errors
-    /// When there are no accounts, or the token does not allow it.
-    pub fn account(&self) -> Result<&User, Error> {
-        self.may(Scope::Account)?;
+    /// The user, for what requires an account.
+    pub fn require_account(&self) -> Result<&User, Error> {
+        self.require_scope(Scope::Account)?;
         self.person().ok_or_else(|| {
             Error::Conflict(
-                "This server has no accounts yet, so there is nothing of yours to manage. Set up the first one at /set-up or with `ba-copilot user add`."
+                "This server has no accounts, so there is no account to manage. Create the first one at /set-up \
+                 or with `ba-copilot user add`."
                     .to_owned(),
             )
         })
     }
 
-    /// The person, for what proves who they are: password, second factor, recovery codes, e-mail address, identities and tokens.
-    /// A token is not enough, or whoever has it for a day could make it last.
-    ///
-    /// # Errors
-    /// When there are no accounts, or the caller came with a token.
-    pub fn in_person(&self) -> Result<&User, Error> {
-        let person = self.account()?;
-        self.not_by_token("change how its owner signs in, or create tokens")?;
+    /// The user, for changes of credentials: password, second factor, recovery codes, e-mail address, identities and
+    /// tokens. Requires a session: with a token, a thief could extend its own access.
+    pub fn require_session(&self) -> Result<&User, Error> {
+        let person = self.require_account()?;
+        self.reject_token("change credentials or create tokens")?;
         Ok(person)
     }
 
-    /// Refuses callers who came with a token.
-    ///
-    /// # Errors
-    /// When the caller did; the message says what a token cannot do.
-    pub(super) fn not_by_token(&self, what: &str) -> Result<(), Error> {
+    pub(super) fn reject_token(&self, what: &str) -> Result<(), Error> {
         match self.token {
             None => Ok(()),
             Some(_) => Err(Error::Forbidden(format!(
-                "A token cannot {what}, so that it never gives more, or for longer, than it was made for. Sign in and do this at /account, or use `ba-copilot user` and `ba-copilot token`."
+                "A token cannot {what}. Sign in and use /account, or use `ba-copilot user` and `ba-copilot token`."
             ))),
         }
     }
 
-    /// For what only those who run the server may do.
-    ///
-    /// # Errors
-    /// When the caller does not.
-    pub fn admin(&self) -> Result<(), Error> {
-        self.may(Scope::Account)?;
-        match &self.who {
-            Who::Local => Ok(()),
-            Who::Person(person) if person.admin => Ok(()),
-            Who::Person(_) | Who::Service => {
-                Err(Error::Forbidden("Only an administrator of this server may do this. Ask one.".to_owned()))
-            }
+    /// Checks that the caller administers the server.
+    pub fn require_admin(&self) -> Result<(), Error> {
+        self.require_scope(Scope::Account)?;
+        match &self.principal {
+            Principal::Local => Ok(()),
+            Principal::Person(person) if person.admin => Ok(()),
+            Principal::Person(_) | Principal::Service => Err(Error::Forbidden(
+                "Only an administrator of this server may do this. Ask an administrator.".to_owned(),
+            )),
         }
     }
 
-    /// The event that says that this caller did something now.
-    pub(super) fn did(
+    /// An audit event of this caller, at the current time.
+    pub(super) fn audit_event(
         &self,
         app: &App,
         action: &'static str,
@@ -217,8 +196,8 @@ impl Caller {
         subject: &str,
         details: &Value,
     ) -> Result<NewAuditEvent, Error> {
-        // Where traces are kept, it says which one this is a part of: for whoever asks later, and for what follows from it.
-        let details = match (details, trace::told()) {
+        // The trace id lets a later reader, and jobs caused by this event, find the trace.
+        let details = match (details, trace::recorded()) {
             (Value::Object(known), Some(trace)) => {
                 let mut known = known.clone();
                 known.insert(TRACE.to_owned(), trace.header().into());
@@ -240,108 +219,99 @@ impl Caller {
     }
 }
 
-/// The store of a process that keeps things.
-///
-/// # Errors
-/// When this process keeps nothing.
+/// The database of this process; an error in a process without one.
 pub(super) fn store(app: &App) -> Result<&Store, Error> {
     app.store.as_ref().ok_or_else(|| {
-        Error::Unavailable(
-            "This process keeps nothing: it was started in a role without a database.".to_owned(),
-        )
+        Error::Unavailable("This process has no database: it was started in a role without one.".to_owned())
     })
 }
 
-/// A project that the caller may enter.
 #[derive(Debug, Clone)]
-pub struct Entered {
-    /// The project.
+pub struct ProjectAccess {
     pub project: Project,
-    /// What the caller is in it.
+    /// Role of the caller in the project.
     pub role: Role,
 }
 
-/// Lets the caller into a project as at least `need`.
-///
-/// # Errors
-/// Not found if they are no member; forbidden if they are less than `need` or their token does not allow it; a conflict
-/// if something is to be changed in a project that is put away.
-pub(super) async fn enter(
+/// Checks that the caller has at least the role `need`. A change (`need` above viewer) is refused in an archived
+/// project.
+pub(super) async fn authorize_project(
     app: &App,
     caller: &Caller,
     project: &ProjectId,
     need: Role,
-) -> Result<Entered, Error> {
-    let entered = enter_any(app, caller, project, need).await?;
-    if need > Role::Viewer && entered.project.archived_at.is_some() {
+) -> Result<ProjectAccess, Error> {
+    let access = authorize_project_any_state(app, caller, project, need).await?;
+    if need > Role::Viewer && access.project.archived_at.is_some() {
         return Err(Error::Conflict(
-            "This project is archived, so nothing in it changes. Restore it first.".to_owned(),
+            "This project is archived and cannot be changed. Restore it first.".to_owned(),
         ));
     }
-    Ok(entered)
+    Ok(access)
 }
 
-/// The same, also into a project that is put away.
-pub(super) async fn enter_any(
+/// The same, without the check for archived projects.
+pub(super) async fn authorize_project_any_state(
     app: &App,
     caller: &Caller,
     project: &ProjectId,
     need: Role,
-) -> Result<Entered, Error> {
+) -> Result<ProjectAccess, Error> {
     let store = store(app)?;
-    let role = match &caller.who {
-        Who::Local => Some(Role::Owner),
-        Who::Service => None,
-        Who::Person(person) => store.find_role(project, &person.id).await?,
+    let role = match &caller.principal {
+        Principal::Local => Some(Role::Owner),
+        Principal::Service => None,
+        Principal::Person(person) => store.find_role(project, &person.id).await?,
     };
     let role = role.ok_or(Error::NotFound("project"))?;
-    caller.may(if need == Role::Viewer { Scope::Read } else { Scope::Write })?;
+    caller.require_scope(if need == Role::Viewer { Scope::Read } else { Scope::Write })?;
     let project = store.find_project(project).await?;
     if role < need {
         return Err(Error::Forbidden(format!(
-            "You are a {} of this project, and this takes {} {}. Ask an owner.",
+            "Your role in this project is {}, and this requires the role {}. Ask an owner of the project.",
             role.as_str(),
-            if matches!(need, Role::Editor | Role::Owner) { "an" } else { "a" },
             need.as_str()
         )));
     }
-    Ok(Entered { project, role })
+    Ok(ProjectAccess { project, role })
 }
 
-/// Lets the caller at a diagram, as at least `need` in its project.
-pub(super) async fn enter_diagram(
+/// Finds a diagram and checks that the caller has at least the role `need` in its project.
+pub(super) async fn authorize_diagram(
     app: &App,
     caller: &Caller,
     diagram: &str,
     need: Role,
-) -> Result<(Diagram, Entered), Error> {
+) -> Result<(Diagram, ProjectAccess), Error> {
     let id = DiagramId::parse(diagram).map_err(|_| Error::NotFound("diagram"))?;
     let diagram = store(app)?.find_diagram(&id).await?;
-    let entered = enter_for("diagram", app, caller, &diagram.project_id, need).await?;
-    Ok((diagram, entered))
+    let access = authorize_resource("diagram", app, caller, &diagram.project_id, need).await?;
+    Ok((diagram, access))
 }
 
-/// Lets the caller into the project of a thing that they asked for. Where they may not, there is no such thing: that it
-/// is somewhere is nobody else's business.
-pub(super) async fn enter_for(
+/// Checks access to the project of a resource. A missing membership is reported as `what` not found, so that ids of
+/// other projects cannot be probed.
+pub(super) async fn authorize_resource(
     what: &'static str,
     app: &App,
     caller: &Caller,
     project: &ProjectId,
     need: Role,
-) -> Result<Entered, Error> {
-    enter(app, caller, project, need).await.map_err(|error| match error {
+) -> Result<ProjectAccess, Error> {
+    authorize_project(app, caller, project, need).await.map_err(|error| match error {
         Error::NotFound(_) => Error::NotFound(what),
         other => other,
     })
 }
 
-/// So often a change is tried that is made whatever is there now.
-const TRIES: u32 = 50;
+/// Attempts of an update without an expected revision.
+const MAX_TRIES: u32 = 50;
 
-/// Makes a change of what the caller has seen; or, if they say that it may be anything, of what is there: again, if somebody else
-/// changes it between the look and the change.
-pub(super) async fn unless_seen<T, F>(seen: Option<i64>, mut change: impl FnMut() -> F) -> Result<T, Error>
+/// Runs an update. Without an expected revision, it is retried when a concurrent change makes it fail.
+pub(super) async fn retry_on_conflict<T, F>(
+    expected_revision: Option<i64>,
+    mut change: impl FnMut() -> F,
+) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
 {
@@ -349,13 +319,12 @@ where
     loop {
         tries += 1;
         match change().await {
-            Err(Error::Changed(_)) if seen.is_none() && tries < TRIES => (),
+            Err(Error::RevisionMismatch(_)) if expected_revision.is_none() && tries < MAX_TRIES => (),
             done => return done,
         }
     }
 }
 
-/// The id of a project, as callers write it.
 pub(super) fn project_id(text: &str) -> Result<ProjectId, Error> {
     ProjectId::parse(text).map_err(|_| Error::NotFound("project"))
 }

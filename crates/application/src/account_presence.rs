@@ -1,5 +1,3 @@
-//! Whether any account exists, as far as this process knows.
-
 use std::sync::{
     OnceLock,
     atomic::{AtomicI64, Ordering},
@@ -29,7 +27,7 @@ impl AccountPresence {
         self.absent_at.store(now.as_micros(), Ordering::Relaxed);
     }
 
-    /// A clock that was set back makes this false, so that the database is asked again.
+    /// False after the clock was set back, so that the database is queried again.
     pub(crate) fn was_absent_within(&self, period_us: i64, now: TimeUs) -> bool {
         (0..period_us).contains(&now.as_micros().saturating_sub(self.absent_at.load(Ordering::Relaxed)))
     }

@@ -1,5 +1,5 @@
-//! Work that goes on after the response, so that the time of a response does not tell what the work finds out: bounded, and waited
-//! for when the process ends.
+//! Bounded queue of work that runs after the response, so that response times do not disclose its outcome. Drained at
+//! shutdown.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,12 +9,12 @@ use tracing::Instrument;
 
 use crate::Error;
 
-/// The most pieces of work that wait or run.
+/// Most tasks queued or running.
 const MAX_QUEUED: usize = 256;
-/// The most that run at once. Most of them wait for a mail server.
+/// Most tasks running at once; most of them wait for a mail server.
 const MAX_RUNNING: u32 = 8;
 
-/// The queue. A clone is the same queue.
+/// Cheap to clone; clones share the queue.
 #[derive(Clone)]
 pub struct AfterResponse {
     tasks: TaskTracker,
@@ -36,18 +36,19 @@ impl AfterResponse {
     /// Queues work.
     ///
     /// # Errors
-    /// [`Error::Busy`] when the queue is full; nothing is done then.
+    ///
+    /// [`Error::Busy`] when the queue is full; the work is dropped then.
     pub fn run(&self, work: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             return Err(Error::busy(
-                "The server has too much to do at the moment, so this was not begun. Try again",
+                "The queue for background work is full, so nothing was started. Try again",
             ));
         };
         let running = Arc::clone(&self.running);
-        // The log lines of the work name the request that it belongs to.
+        // Log lines of the work keep the request id.
         let work = async move {
             let _place = place;
-            // Never closed; without a permit the work is done all the same.
+            // The semaphore is never closed; even without a permit the work has to run.
             let _permit = running.acquire_owned().await.ok();
             work.await;
         };
@@ -55,17 +56,16 @@ impl AfterResponse {
         Ok(())
     }
 
-    /// How many pieces of work wait or run.
     pub fn queued(&self) -> usize {
         MAX_QUEUED - self.places.available_permits()
     }
 
-    /// Holds what is queued back until the guard is dropped, once what runs has ended.
+    /// Pauses the queue, after running tasks have ended, until the guard is dropped.
     pub async fn hold(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.running).acquire_many_owned(MAX_RUNNING).await.ok()
     }
 
-    /// Waits until everything that was queued is done, but no longer than `within`. Says how much is left.
+    /// Waits until the queue is empty, at most `within`; returns the number of tasks left.
     pub async fn drain(&self, within: Duration) -> usize {
         self.tasks.close();
         match tokio::time::timeout(within, self.tasks.wait()).await {
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn work_is_bounded_and_waited_for() {
+    async fn queue_is_bounded_and_drained() {
         let (queue, done) = (AfterResponse::default(), Arc::new(AtomicUsize::new(0)));
         let count = || {
             let done = Arc::clone(&done);
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn work_that_panics_gives_its_place_back() {
+    async fn panic_releases_the_queue_slot() {
         let queue = AfterResponse::default();
         queue.run(async { panic!("a fault") }).unwrap();
         assert_eq!(queue.drain(Duration::from_secs(60)).await, 0);

@@ -1,4 +1,4 @@
-//! Everything that a running product shares: built once, cloned everywhere.
+//! Shared state of a process: built once, cheap to clone.
 
 use std::{num::NonZeroUsize, sync::Arc};
 
@@ -16,79 +16,61 @@ use crate::{
     data_lock::DataLock,
     event_bus::EventBus,
     mail::Mailer,
-    oidc_client::Provider,
+    oidc_client::OidcProvider,
     pixel_budget::PixelBudget,
     remote::{checker::RemoteChecker, generator::RemoteGenerator},
-    safe_http::Outbound,
+    safe_http::SafeHttpClient,
     secrets::Sealer,
     shared_memory::SharedMemory,
     verdicts::SharedVerdicts,
 };
 use config::Config;
 
-/// The parts of a running product.
 #[derive(Clone)]
 pub struct App {
-    /// All settings.
     pub config: Arc<Config>,
-    /// What is remembered; none where nothing is (command line, stateless roles).
+    /// `None` in processes without a database (command line, stateless roles).
     pub store: Option<Store>,
-    /// The way to models.
     pub llm: Arc<Llm>,
-    /// Questions go to a script instead of a vendor.
+    /// A script answers in place of the model providers.
     pub scripted: bool,
-    /// Both engines.
     pub checker: Arc<Checker>,
-    /// Where work goes that takes a processor for a while.
     pub cpu: CpuPool,
-    /// How many pixels may be painted at once.
+    /// Limit of pixels rendered at once.
     pub pixels: PixelBudget,
-    /// Another process that checks for this one, if one is configured.
+    /// Remote checker (MCP_SERVER_URL).
     pub remote: Option<RemoteChecker>,
-    /// Another process that generates for this one, if one is configured.
+    /// Remote generator (AI_SERVICE_URL).
     pub generator: Option<RemoteGenerator>,
-    /// With whom else people may sign in, if with anybody.
-    pub oidc: Option<Provider>,
-    /// What this process remembers together with others, if a Redis is configured.
+    /// Identity provider for single sign-on.
+    pub oidc: Option<OidcProvider>,
+    /// Redis, if configured.
     pub shared_memory: Option<SharedMemory>,
-    /// What other processes have checked, where that can be trusted.
+    /// Verdicts shared between processes through Redis.
     pub verdicts: Option<SharedVerdicts>,
-    /// The way to people.
     pub mailer: Mailer,
-    /// The way to addresses that people typed in.
-    pub outbound: Outbound,
-    /// What happens, as it happens.
+    /// HTTP client for addresses from user input (webhooks).
+    pub safe_http: SafeHttpClient,
     pub events: EventBus,
-    /// Where passwords are hashed.
     pub hashing: HashingPool,
-    /// What goes on after the response.
     pub after_response: AfterResponse,
-    /// Seals what must be read again; none where nothing is kept.
+    /// Encrypts secrets at rest; `None` without a database.
     pub sealer: Option<Sealer>,
-    /// Whether there are accounts, as far as this process has seen.
     pub account_presence: Arc<AccountPresence>,
-    /// Says that the data folder is in use; none where nothing is kept in it.
+    /// Lock of the data folder; `None` if it is not used.
     pub data_lock: Option<Arc<DataLock>>,
-    /// Time and ids.
     pub clock: Clock,
-    /// When it was built.
     pub started_us: store::TimeUs,
 }
 
 impl App {
-    /// A product without memory.
-    ///
-    /// # Errors
-    /// When the HTTPS client cannot be built.
+    /// A process without a database.
     pub fn stateless(config: Config, clock: Clock) -> Result<App, Error> {
         let llm = Llm::new(config.llm_limits()).map_err(|error| Error::Unavailable(error.to_string()))?;
         App::with_llm(config, clock, llm, false)
     }
 
-    /// A product without memory whose model follows a script; for tests of everything but vendors.
-    ///
-    /// # Errors
-    /// When the configuration of messages cannot be used.
+    /// A process without a database whose model follows a script; for tests.
     pub fn scripted(config: Config, clock: Clock, script: Script) -> Result<App, Error> {
         let llm = Llm::scripted(script, config.llm_limits());
         App::with_llm(config, clock, llm, true)
@@ -99,8 +81,9 @@ impl App {
         let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let cpu = CpuPool::new(cores, checker.limits().threads);
         let remote = config.mcp_server_url().map(|url| RemoteChecker::new(url, &config.mcp));
-        let generator = RemoteGenerator::of(&config).map_err(Error::Unavailable)?;
-        let oidc = Provider::of(&config, &clock).map_err(|error| Error::Unavailable(error.to_string()))?;
+        let generator = RemoteGenerator::from_config(&config).map_err(Error::Unavailable)?;
+        let oidc = OidcProvider::from_config(&config, &clock)
+            .map_err(|error| Error::Unavailable(error.to_string()))?;
         let shared_memory =
             SharedMemory::new(&config.redis).map_err(|error| Error::Unavailable(error.to_string()))?;
         let verdicts = match &shared_memory {
@@ -111,7 +94,7 @@ impl App {
             oidc,
             started_us: clock.now_us(),
             mailer: Mailer::new(&config)?,
-            outbound: Outbound::new(&config.webhooks).map_err(Error::Unavailable)?,
+            safe_http: SafeHttpClient::new(&config.webhooks).map_err(Error::Unavailable)?,
             events: EventBus::default(),
             hashing: HashingPool::new(std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
             after_response: AfterResponse::default(),
@@ -133,29 +116,25 @@ impl App {
         })
     }
 
-    /// The same, generating by itself whatever the configuration says: whom others ask to generate asks nobody else.
-    pub fn generating_itself(mut self) -> App {
+    /// Disables the remote generator. A process that generates for others must not forward, or requests could loop.
+    pub fn without_remote_generator(mut self) -> App {
         self.generator = None;
         self
     }
 
-    /// Seals what must be read again.
-    ///
-    /// # Errors
-    /// Where nothing is kept.
     pub fn sealer(&self) -> Result<&Sealer, Error> {
         self.sealer.as_ref().ok_or_else(|| {
             Error::Unavailable(
-                "This process keeps nothing: it was started in a role without a database.".to_owned(),
+                "This process has no database: it was started in a role without one.".to_owned(),
             )
         })
     }
 
-    /// Starts the engine in the background, on every thread of it, so that no request pays for that.
+    /// Starts every engine thread in the background, so that no request waits for it.
     pub fn warm_up(&self) {
         for thread in 0..self.checker.limits().threads.get() {
             let checker = Arc::clone(&self.checker);
-            // Each another text, or the second would be answered from memory.
+            // Different texts, so that none is answered from the cache.
             tokio::task::spawn_blocking(move || checker.check(&format!("flowchart LR\n  a{thread} --> b")));
         }
     }

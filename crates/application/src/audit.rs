@@ -1,42 +1,33 @@
-//! Audit events carried away, page by page: there is no bound on how many there are, and no more than one page of them in
-//! memory. Looking at them is in `projects.rs`.
+//! Export of audit events, page by page: at most one page is in memory. Listing is in `projects.rs`.
 
 use serde_json::json;
 use store::{AuditEvent, AuditFilter, AuditOf, Cursor, PageRequest, ProjectId, Role};
 
 use super::{
     Error,
-    access::{Caller, enter_any, project_id, store},
-    list_filters::EventsAsked,
+    access::{Caller, authorize_project_any_state, project_id, store},
+    list_filters::AuditEventQuery,
 };
 use crate::app::App;
 
-/// What an export of the whole server is written down under.
+/// Subject of the audit event for an export of the whole server.
 const SERVER: &str = "server";
 
-/// In what form events are carried away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExportForm {
-    /// A line of JSON for each.
     Jsonl,
-    /// A table for spreadsheets.
     Csv,
 }
 
 impl ExportForm {
-    /// The form of a word.
-    ///
-    /// # Errors
-    /// When there is no such form.
     pub fn parse(word: &str) -> Result<Self, Error> {
         match word {
             "jsonl" => Ok(ExportForm::Jsonl),
             "csv" => Ok(ExportForm::Csv),
-            _ => Err(Error::invalid("format", "Events are exported as `jsonl` or `csv`.")),
+            _ => Err(Error::invalid("format", "The format is unknown. Use `jsonl` or `csv`.")),
         }
     }
 
-    /// Its word.
     pub fn word(self) -> &'static str {
         match self {
             ExportForm::Jsonl => "jsonl",
@@ -45,20 +36,17 @@ impl ExportForm {
     }
 }
 
-/// Events on their way out.
+/// An export in progress.
 pub struct Export {
     app: App,
     project: Option<ProjectId>,
     filter: AuditFilter,
-    /// Where to go on; none at the end.
+    /// Next page; `None` at the end.
     next: Option<PageRequest>,
 }
 
 impl Export {
-    /// The next events, newest first; none at the end. There may be no event among them although more follow.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// The next events, newest first; `None` at the end. A page may be empty although more follow.
     pub async fn next_events(&mut self) -> Result<Option<Vec<AuditEvent>>, Error> {
         let Some(request) = self.next.take() else { return Ok(None) };
         let of = self.project.as_ref().map_or(AuditOf::Everyone, AuditOf::Project);
@@ -67,39 +55,32 @@ impl Export {
         Ok(Some(page.items))
     }
 
-    /// Of which project; of the whole server if of none.
+    /// Exported project; `None` for the whole server.
     pub fn project(&self) -> Option<&str> {
         self.project.as_ref().map(ProjectId::as_str)
     }
 }
 
-/// Carries away what happened in a project, of what is asked for. That somebody does is an event itself, and the first
-/// that goes out.
-///
-/// # Errors
-/// When the caller is no owner of it, or nobody knows what is asked for.
+/// Starts an export of the filtered events of a project. The export itself is an audit event, the first one exported.
 pub async fn export_project_events(
     app: &App,
     caller: &Caller,
     id: &str,
-    asked: &EventsAsked,
+    asked: &AuditEventQuery,
     form: ExportForm,
 ) -> Result<Export, Error> {
-    let entered = enter_any(app, caller, &project_id(id)?, Role::Owner).await?;
-    begin(app, caller, Some(entered.project.id), asked, form).await
+    let access = authorize_project_any_state(app, caller, &project_id(id)?, Role::Owner).await?;
+    begin(app, caller, Some(access.project.id), asked, form).await
 }
 
-/// Carries away what happened on the server, of what is asked for.
-///
-/// # Errors
-/// When the caller does not run it, or nobody knows what is asked for.
+/// Starts an export of the filtered events of the whole server.
 pub async fn export_events(
     app: &App,
     caller: &Caller,
-    asked: &EventsAsked,
+    asked: &AuditEventQuery,
     form: ExportForm,
 ) -> Result<Export, Error> {
-    caller.admin()?;
+    caller.require_admin()?;
     begin(app, caller, None, asked, form).await
 }
 
@@ -107,14 +88,14 @@ async fn begin(
     app: &App,
     caller: &Caller,
     project: Option<ProjectId>,
-    asked: &EventsAsked,
+    asked: &AuditEventQuery,
     form: ExportForm,
 ) -> Result<Export, Error> {
     let filter = asked.read()?;
     let subject = project.as_ref().map_or(SERVER, ProjectId::as_str);
     let details = json!({"format": form.word()});
-    let event = caller.did(app, "audit.export", project.as_ref(), subject, &details)?;
-    // Before the first of them goes out: nobody carries anything away unseen.
+    let event = caller.audit_event(app, "audit.export", project.as_ref(), subject, &details)?;
+    // Recorded before the first page is sent, so that no export goes unrecorded.
     store(app)?.record_audit_event(&event).await?;
     let next = Some(PageRequest::first(store::MAX_PAGE_LIMIT));
     Ok(Export { app: app.clone(), project, filter, next })

@@ -1,7 +1,7 @@
-//! Budgets of projects and people: what may be spent on models, what is, and when it is full again. Owners decide on a
-//! project's, administrators on a person's.
+//! Budgets of projects and users: limits, usage and renewal. Owners set the budget of a project, administrators that
+//! of a user.
 //!
-//! Spends nothing: `purse.rs` does.
+//! Spending is in `generate/budget_guard.rs`.
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveTime};
 use serde_json::json;
@@ -12,78 +12,70 @@ use store::{
 
 use super::{
     Error,
-    access::{Caller, Scope, enter, enter_any, project_id, store},
+    access::{Caller, Scope, authorize_project, authorize_project_any_state, project_id, store},
 };
 use crate::app::App;
 
-/// Whose budget.
 #[derive(Debug, Clone)]
 pub enum Owner {
-    /// The caller's.
     Me,
-    /// That of a person.
     User(String),
-    /// That of a project.
     Project(String),
 }
 
-/// The limits of a budget, as callers write them.
+/// Limits of a budget, not yet validated.
 #[derive(Debug, Clone)]
-pub struct Wanted {
-    /// `day`, `month` or `total`.
+pub struct BudgetInput {
     pub period: String,
-    /// Tokens, read and written.
+    /// Input and output tokens together.
     pub max_tokens: Option<i64>,
     /// Millionths of a US dollar.
     pub max_micro_usd: Option<i64>,
 }
 
-/// What the caller knows of the budget that is to be set.
+/// Precondition of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Known {
-    /// There is none.
+pub enum Precondition {
+    /// No budget exists.
     None,
-    /// There is one, of this revision; of whichever if not said.
+    /// A budget exists, of this revision if given.
     Some(Option<i64>),
 }
 
-/// A budget now.
+/// A budget with its usage in the current period.
 #[derive(Debug, Clone)]
-pub struct Standing {
-    /// The budget.
+pub struct BudgetStatus {
     pub budget: Budget,
-    /// What is used of it, with what questions on their way may take at most.
+    /// Used, with open reservations.
     pub used: Spending,
-    /// Since when.
+    /// Start of the period.
     pub since: TimeUs,
-    /// When it is full again; never if not there.
+    /// End of the period; `None` for a total budget.
     pub renews_at: Option<TimeUs>,
 }
 
-impl Standing {
-    fn of(state: BudgetState, now: TimeUs) -> Self {
+impl BudgetStatus {
+    fn from_state(state: BudgetState, now: TimeUs) -> Self {
         let BudgetState { budget, used } = state;
         let since = match budget.limits.period {
-            // Nothing was counted before it was there.
+            // Usage is counted from the creation of the budget.
             BudgetPeriod::Total => budget.created_at,
             period => calendar(now).since(period),
         };
-        Standing { used, since, renews_at: renews_at(budget.limits.period, now), budget }
+        BudgetStatus { used, since, renews_at: renews_at(budget.limits.period, now), budget }
     }
 
-    /// Tokens that are left, if they are limited.
     pub fn remaining_tokens(&self) -> Option<i64> {
         self.budget.limits.max_tokens.map(|limit| limit.saturating_sub(self.used.tokens).max(0))
     }
 
-    /// Millionths of a US dollar that are left, if they are limited.
     pub fn remaining_micro_usd(&self) -> Option<i64> {
         self.budget.limits.max_micro_usd.map(|limit| limit.saturating_sub(self.used.micro_usd).max(0))
     }
 }
 
 fn date(at: TimeUs) -> NaiveDate {
-    // Years beyond 262,000 have no date, and nothing here happens then.
+    // Years beyond 262,000 have no date.
     DateTime::from_timestamp_micros(at.as_micros()).unwrap_or_default().date_naive()
 }
 
@@ -91,13 +83,13 @@ fn midnight(date: NaiveDate) -> TimeUs {
     TimeUs::from_micros(date.and_time(NaiveTime::MIN).and_utc().timestamp_micros())
 }
 
-/// The day and the month of a moment, in UTC.
+/// Day and month of a time, in UTC.
 pub(super) fn calendar(now: TimeUs) -> Calendar {
     let today = date(now);
     Calendar { day: midnight(today), month: midnight(today.with_day(1).unwrap_or(today)) }
 }
 
-/// When a period ends that has begun.
+/// End of the period that contains a time.
 pub(super) fn renews_at(period: BudgetPeriod, now: TimeUs) -> Option<TimeUs> {
     let today = date(now);
     let next = match period {
@@ -108,172 +100,170 @@ pub(super) fn renews_at(period: BudgetPeriod, now: TimeUs) -> Option<TimeUs> {
     next.map(midnight)
 }
 
-/// Millionths of a US dollar as people read them.
+/// Formats millionths of a US dollar.
 pub fn dollars(micro_usd: i64) -> String {
     let text = format!("{}.{:06}", micro_usd / 1_000_000, micro_usd % 1_000_000);
-    // Cents are always there, smaller parts where there are some.
+    // Always cents; smaller fractions only if they are not zero.
     let (whole, small) = text.split_at(text.len() - 4);
     format!("${whole}{}", small.trim_end_matches('0'))
 }
 
-enum Entered {
+enum AuthorizedOwner {
     User(UserId),
     Project(ProjectId),
 }
 
-impl Entered {
-    fn of(&self) -> BudgetOf<'_> {
+impl AuthorizedOwner {
+    fn as_ref(&self) -> BudgetOf<'_> {
         match self {
-            Entered::User(user) => BudgetOf::User(user),
-            Entered::Project(project) => BudgetOf::Project(project),
+            AuthorizedOwner::User(user) => BudgetOf::User(user),
+            AuthorizedOwner::Project(project) => BudgetOf::Project(project),
         }
     }
 
     fn project(&self) -> Option<&ProjectId> {
         match self {
-            Entered::User(_) => None,
-            Entered::Project(project) => Some(project),
+            AuthorizedOwner::User(_) => None,
+            AuthorizedOwner::Project(project) => Some(project),
         }
     }
 
     fn user(&self) -> Option<&UserId> {
         match self {
-            Entered::User(user) => Some(user),
-            Entered::Project(_) => None,
+            AuthorizedOwner::User(user) => Some(user),
+            AuthorizedOwner::Project(_) => None,
         }
     }
 }
 
-async fn find_user(app: &App, caller: &Caller, id: &str) -> Result<Entered, Error> {
-    caller.admin()?;
+async fn find_user(app: &App, caller: &Caller, id: &str) -> Result<AuthorizedOwner, Error> {
+    caller.require_admin()?;
     let id = UserId::parse(id).map_err(|_| Error::NotFound("user"))?;
-    Ok(Entered::User(store(app)?.find_user(&id).await?.id))
+    Ok(AuthorizedOwner::User(store(app)?.find_user(&id).await?.id))
 }
 
-/// Lets in who may see a budget.
-async fn enter_to_see(app: &App, caller: &Caller, owner: &Owner) -> Result<Entered, Error> {
+/// Checks that the caller may read a budget.
+async fn authorize_read(app: &App, caller: &Caller, owner: &Owner) -> Result<AuthorizedOwner, Error> {
     match owner {
-        Owner::Me => Ok(Entered::User(caller.account()?.id.clone())),
+        Owner::Me => Ok(AuthorizedOwner::User(caller.require_account()?.id.clone())),
         Owner::User(user) => find_user(app, caller, user).await,
         Owner::Project(project) => {
-            let entered = enter_any(app, caller, &project_id(project)?, Role::Editor).await?;
-            Ok(Entered::Project(entered.project.id))
+            let access =
+                authorize_project_any_state(app, caller, &project_id(project)?, Role::Editor).await?;
+            Ok(AuthorizedOwner::Project(access.project.id))
         }
     }
 }
 
-/// Lets in who decides on a budget.
-async fn enter_to_decide(app: &App, caller: &Caller, owner: &Owner) -> Result<Entered, Error> {
-    caller.may(Scope::Account)?;
+/// Checks that the caller may change a budget.
+async fn authorize_update(app: &App, caller: &Caller, owner: &Owner) -> Result<AuthorizedOwner, Error> {
+    caller.require_scope(Scope::Account)?;
     match owner {
-        Owner::Me => find_user(app, caller, caller.account()?.id.as_str()).await,
+        Owner::Me => find_user(app, caller, caller.require_account()?.id.as_str()).await,
         Owner::User(user) => find_user(app, caller, user).await,
         Owner::Project(project) => {
-            let entered = enter(app, caller, &project_id(project)?, Role::Owner).await?;
-            Ok(Entered::Project(entered.project.id))
+            let access = authorize_project(app, caller, &project_id(project)?, Role::Owner).await?;
+            Ok(AuthorizedOwner::Project(access.project.id))
         }
     }
 }
 
-/// A budget and what is used of it.
-///
-/// # Errors
-/// When there is none, or the caller may not see it.
-pub async fn find_budget(app: &App, caller: &Caller, owner: &Owner) -> Result<Standing, Error> {
-    let entered = enter_to_see(app, caller, owner).await?;
+pub async fn find_budget(app: &App, caller: &Caller, owner: &Owner) -> Result<BudgetStatus, Error> {
+    let access = authorize_read(app, caller, owner).await?;
     let now = app.clock.now_us();
-    Ok(Standing::of(store(app)?.find_budget(entered.of(), calendar(now)).await?, now))
+    Ok(BudgetStatus::from_state(store(app)?.find_budget(access.as_ref(), calendar(now)).await?, now))
 }
 
-fn limits(wanted: &Wanted) -> Result<BudgetLimits, Error> {
-    let period = BudgetPeriod::try_from(wanted.period.clone()).map_err(|_| {
-        Error::invalid(
-            "period",
-            "A budget is for a `day`, for a `month`, or in `total`. Choose one of these.",
-        )
-    })?;
+fn limits(wanted: &BudgetInput) -> Result<BudgetLimits, Error> {
+    let period = BudgetPeriod::try_from(wanted.period.clone())
+        .map_err(|_| Error::invalid("period", "The period is unknown. Use `day`, `month` or `total`."))?;
     if wanted.max_tokens.is_none() && wanted.max_micro_usd.is_none() {
         return Err(Error::invalid(
             "max_tokens",
-            "A budget limits something: set `max_tokens`, `max_micro_usd` or both. To limit nothing, delete it.",
+            "The budget has no limit. Set `max_tokens`, `max_micro_usd` or both, or delete the budget.",
         ));
     }
     for (path, limit) in [("max_tokens", wanted.max_tokens), ("max_micro_usd", wanted.max_micro_usd)] {
         if limit.is_some_and(|limit| !(0..=MAX_SPENDING).contains(&limit)) {
-            return Err(Error::invalid(path, format!("A limit is a whole number from 0 to {MAX_SPENDING}.")));
+            return Err(Error::invalid(
+                path,
+                format!("A limit must be a whole number from 0 to {MAX_SPENDING}."),
+            ));
         }
     }
     Ok(BudgetLimits { period, max_tokens: wanted.max_tokens, max_micro_usd: wanted.max_micro_usd })
 }
 
-/// Makes a budget, or changes its limits if it is still the one that the caller knows. What was used stays used. Says
-/// whether it is new.
-///
-/// # Errors
-/// When it is not, when the caller may not decide on it, or when the limits cannot be kept.
+/// Creates a budget or changes its limits, if the precondition holds. Usage is kept. Returns whether the budget is
+/// new.
 pub async fn set_budget(
     app: &App,
     caller: &Caller,
     owner: &Owner,
-    wanted: &Wanted,
-    known: Known,
-) -> Result<(Standing, bool), Error> {
-    let entered = enter_to_decide(app, caller, owner).await?;
+    wanted: &BudgetInput,
+    known: Precondition,
+) -> Result<(BudgetStatus, bool), Error> {
+    let access = authorize_update(app, caller, owner).await?;
     let limits = limits(wanted)?;
     let store = store(app)?;
     let now = app.clock.now_us();
     let details = json!({
-        "user": entered.user().map(UserId::as_str),
+        "user": access.user().map(UserId::as_str),
         "period": limits.period.as_str(),
         "max_tokens": limits.max_tokens,
         "max_micro_usd": limits.max_micro_usd,
     });
-    let did = |id: &BudgetId| caller.did(app, "budget.set", entered.project(), id.as_str(), &details);
+    let audit_event =
+        |id: &BudgetId| caller.audit_event(app, "budget.set", access.project(), id.as_str(), &details);
     match known {
-        Known::None => {
+        Precondition::None => {
             let budget = Budget {
                 id: BudgetId::parse(app.clock.new_id("bud"))?,
-                project_id: entered.project().cloned(),
-                user_id: entered.user().cloned(),
+                project_id: access.project().cloned(),
+                user_id: access.user().cloned(),
                 limits,
                 revision: 1,
                 created_at: now,
                 updated_at: now,
             };
-            store.create_budget(&budget, &did(&budget.id)?).await.map_err(|error| match error {
-                StoreError::Conflict { .. } => Error::Changed(
-                    "There is a budget already. Read it, then change it with its `ETag` as `If-Match`."
-                        .to_owned(),
+            store.create_budget(&budget, &audit_event(&budget.id)?).await.map_err(|error| match error {
+                StoreError::Conflict { .. } => Error::RevisionMismatch(
+                    "The budget already exists. Read it, then send its `ETag` as `If-Match`.".to_owned(),
                 ),
                 other => other.into(),
             })?;
         }
-        Known::Some(seen) => {
-            let old = store.find_budget(entered.of(), calendar(now)).await.map_err(|error| match error {
-                StoreError::NotFound { .. } => Error::Changed(
-                    "There is no budget to change. Leave `If-Match` out to make one.".to_owned(),
-                ),
-                other => other.into(),
-            })?;
+        Precondition::Some(expected_revision) => {
+            let old =
+                store.find_budget(access.as_ref(), calendar(now)).await.map_err(|error| match error {
+                    StoreError::NotFound { .. } => Error::RevisionMismatch(
+                        "There is no budget to change. Omit `If-Match` to create one.".to_owned(),
+                    ),
+                    other => other.into(),
+                })?;
             let old = old.budget;
-            store.update_budget(&old.id, seen.unwrap_or(old.revision), &limits, &did(&old.id)?).await?;
+            store
+                .update_budget(
+                    &old.id,
+                    expected_revision.unwrap_or(old.revision),
+                    &limits,
+                    &audit_event(&old.id)?,
+                )
+                .await?;
         }
     }
-    let state = store.find_budget(entered.of(), calendar(now)).await?;
-    Ok((Standing::of(state, now), known == Known::None))
+    let state = store.find_budget(access.as_ref(), calendar(now)).await?;
+    Ok((BudgetStatus::from_state(state, now), known == Precondition::None))
 }
 
-/// Takes a budget away, and with it what was used: nothing limits what is spent from then on.
-///
-/// # Errors
-/// When there is none, or the caller may not decide on it.
+/// Deletes a budget and its usage: spending is unlimited afterwards.
 pub async fn delete_budget(app: &App, caller: &Caller, owner: &Owner) -> Result<(), Error> {
-    let entered = enter_to_decide(app, caller, owner).await?;
+    let access = authorize_update(app, caller, owner).await?;
     let store = store(app)?;
-    let state = store.find_budget(entered.of(), calendar(app.clock.now_us())).await?;
+    let state = store.find_budget(access.as_ref(), calendar(app.clock.now_us())).await?;
     let id = state.budget.id;
-    let details = json!({"user": entered.user().map(UserId::as_str)});
-    let event = caller.did(app, "budget.delete", entered.project(), id.as_str(), &details)?;
+    let details = json!({"user": access.user().map(UserId::as_str)});
+    let event = caller.audit_event(app, "budget.delete", access.project(), id.as_str(), &details)?;
     Ok(store.delete_budget(&id, &event).await?)
 }
 
@@ -301,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn days_and_months_are_those_of_the_calendar() {
+    fn budget_periods_follow_the_calendar() {
         check("2027-01-15T08:00:00Z", "2027-01-15", "2027-01-01", "2027-01-16", "2027-02-01");
         check("2027-01-31T23:59:59.999999Z", "2027-01-31", "2027-01-01", "2027-02-01", "2027-02-01");
         check("2028-02-29T00:00:00Z", "2028-02-29", "2028-02-01", "2028-03-01", "2028-03-01");
@@ -309,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn money_is_written_as_people_read_it() {
+    fn dollars_are_formatted() {
         for (micro_usd, text) in [
             (0, "$0.00"),
             (1, "$0.000001"),

@@ -1,4 +1,4 @@
-//! Checking and repairing Mermaid text.
+//! Check, repair, comparison and patching of Mermaid text.
 
 use std::sync::Arc;
 
@@ -18,16 +18,15 @@ use telemetry::{
     trace::{Kind, Span},
 };
 
-/// Who gave a verdict.
+/// Where a verdict comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Validator {
-    /// `mermaid`, or `fast` where nobody asked Mermaid's own parser.
+    /// `mermaid`, or `fast` if Mermaid's own parser did not run.
     pub engine: &'static str,
-    /// Version of Mermaid; none for the fast parser.
     pub version: Option<String>,
     /// `in_process`, or `remote` for the server of MCP_SERVER_URL.
     pub mode: &'static str,
-    /// Why the server of MCP_SERVER_URL did not give it.
+    /// Why the server of MCP_SERVER_URL was not used.
     pub note: Option<String>,
 }
 
@@ -42,7 +41,7 @@ impl Validator {
         }
     }
 
-    /// As in answers and in what is kept.
+    /// As in API responses and stored generations.
     pub fn to_json(&self) -> Value {
         let mut value =
             json!({"engine": self.engine, "version": self.version, "mode": self.mode, "targets": {}});
@@ -53,20 +52,14 @@ impl Validator {
     }
 }
 
-/// A verdict and who gave it.
 #[derive(Debug, Clone)]
-pub struct Judged {
-    /// The verdict.
+pub struct CheckResult {
     pub checked: Checked,
-    /// Who gave it.
     pub by: Validator,
 }
 
-/// Checks `code`: by the server of MCP_SERVER_URL if there is one and it answers, else in this process.
-///
-/// # Errors
-/// When the text is empty.
-pub async fn check_code(app: &App, code: String, engine: Engine) -> Result<Judged, Error> {
+/// Checks `code` with the server of MCP_SERVER_URL if it is configured and answers, else in this process.
+pub async fn check_code(app: &App, code: String, engine: Engine) -> Result<CheckResult, Error> {
     not_empty(&code)?;
     let mut note = None;
     if let (Some(remote), Engine::Mermaid) = (&app.remote, engine) {
@@ -79,7 +72,7 @@ pub async fn check_code(app: &App, code: String, engine: Engine) -> Result<Judge
                     mode: "remote",
                     note: None,
                 };
-                return Ok(Judged { checked: answer.checked, by });
+                return Ok(CheckResult { checked: answer.checked, by });
             }
             Err(error) => {
                 metrics::counter!("ba_copilot_mcp_fallbacks_total").increment(1);
@@ -87,45 +80,42 @@ pub async fn check_code(app: &App, code: String, engine: Engine) -> Result<Judge
             }
         }
     }
-    let mut judged = check_here(app, code, engine).await?;
+    let mut judged = check_in_process(app, code, engine).await?;
     judged.by.note = note;
     Ok(judged)
 }
 
-/// Checks `code` in this process, whoever is configured to check. An empty text is a diagram that is not valid.
-///
-/// # Errors
-/// Only faults of ours.
-pub async fn check_here(app: &App, code: String, engine: Engine) -> Result<Judged, Error> {
-    let mut told = Span::part(Kind::Inside, "check");
+/// Checks `code` in this process. An empty text is an invalid diagram.
+pub async fn check_in_process(app: &App, code: String, engine: Engine) -> Result<CheckResult, Error> {
+    let mut span = Span::part(Kind::Inside, "check");
     let known = app.checker.known(&code, engine);
-    told.set("check.remembered", known.is_some());
+    span.set("check.remembered", known.is_some());
     let checked = match known {
         Some(known) => known,
-        None => told.around(check_anew(app, code, engine)).await?,
+        None => span.around(check_uncached(app, code, engine)).await?,
     };
-    told.set("check.engine", if checked.mermaid.is_some() { "mermaid" } else { "fast" });
-    told.set("check.valid", checked.valid);
+    span.set("check.engine", if checked.mermaid.is_some() { "mermaid" } else { "fast" });
+    span.set("check.valid", checked.valid);
     count(&checked);
-    Ok(Judged { by: Validator::here(&checked), checked })
+    Ok(CheckResult { by: Validator::here(&checked), checked })
 }
 
-/// Asks the other processes, then the engine.
-async fn check_anew(app: &App, code: String, engine: Engine) -> Result<Checked, Error> {
+/// Looks up the verdict shared by other processes, then runs the engine.
+async fn check_uncached(app: &App, code: String, engine: Engine) -> Result<Checked, Error> {
     let checker = Arc::clone(&app.checker);
     let shared = app.verdicts.as_ref().filter(|_| engine == Engine::Mermaid);
-    let Some(shared) = shared else { return work(app, code, engine).await.map(|(_, checked)| checked) };
+    let Some(shared) = shared else { return run_check(app, code, engine).await.map(|(_, checked)| checked) };
     if let Some(known) = shared.find(&code, checker.limits()).await {
         checker.remember(&code, engine, &known);
         return Ok(known);
     }
-    let (code, checked) = work(app, code, engine).await?;
-    shared.keep(&code, &checked).await;
+    let (code, checked) = run_check(app, code, engine).await?;
+    shared.store_verdict(&code, &checked).await;
     Ok(checked)
 }
 
-/// Asks the engine, and hands the text back.
-async fn work(app: &App, code: String, engine: Engine) -> Result<(String, Checked), Error> {
+/// Runs the engine; returns the text for reuse.
+async fn run_check(app: &App, code: String, engine: Engine) -> Result<(String, Checked), Error> {
     let checker = Arc::clone(&app.checker);
     let deadline = Deadline::after(app.config.check_time());
     let uses = match engine {
@@ -144,30 +134,28 @@ async fn work(app: &App, code: String, engine: Engine) -> Result<(String, Checke
     }
 }
 
-/// What the API says of the viewer that a diagram is meant for.
+/// Result for the requested viewer of the diagram.
 pub fn targets(target: Option<&str>) -> Value {
     match target {
         None => json!({}),
         Some(name) => {
             let name: String = name.chars().take(40).collect();
-            json!({name: {"checked": false, "note": format!("This version checks against Mermaid {} only.", mermend::MERMAID_VERSION.unwrap_or("by the fast parser"))}})
+            let version = mermend::MERMAID_VERSION.unwrap_or("by the fast parser");
+            let note = format!("This version checks against Mermaid {version} only.");
+            json!({name: {"checked": false, "note": note}})
         }
     }
 }
 
-/// Repairs `code`.
-///
-/// # Errors
-/// When the text is empty.
 pub async fn repair_code(app: &App, code: String) -> Result<Repaired, Error> {
     not_empty(&code)?;
     let checker = app.checker.clone();
-    let mut told = Span::part(Kind::Inside, "repair");
+    let mut span = Span::part(Kind::Inside, "repair");
     let (size_bytes, deadline) = (code.len(), Deadline::after(app.config.check_time()));
     let repair = move |deadline: &Deadline| checker.repair_within(&code, deadline);
-    let repaired = told.around(app.cpu.run(Use::Engine, size_bytes, deadline, repair)).await?;
-    told.set("repair.class", class_word(&repaired));
-    told.set("repair.valid", repaired.valid);
+    let repaired = span.around(app.cpu.run(Use::Engine, size_bytes, deadline, repair)).await?;
+    span.set("repair.class", class_word(&repaired));
+    span.set("repair.valid", repaired.valid);
     for step in &repaired.steps {
         let rule = mermend::RULES.iter().map(|rule| rule.code);
         metrics::counter!("ba_copilot_repairs_total", "rule" => closed(rule, &step.rule)).increment(1);
@@ -175,17 +163,13 @@ pub async fn repair_code(app: &App, code: String) -> Result<Repaired, Error> {
     Ok(repaired)
 }
 
-/// What changed between two diagrams.
-///
-/// # Errors
-/// When a text is larger than what is compared, or both are not compared in time.
 pub async fn compare_code(app: &App, old: String, new: String) -> Result<Comparison, Error> {
     let most = app.checker.limits().size_bytes;
     for (path, text) in [("old", &old), ("new", &new)] {
         if text.len() > most {
             return Err(Error::invalid(
                 path,
-                format!("`{path}` is larger than {most} bytes, the most that is read."),
+                format!("`{path}` is larger than {most} bytes. Send a smaller diagram."),
             ));
         }
     }
@@ -195,10 +179,7 @@ pub async fn compare_code(app: &App, old: String, new: String) -> Result<Compari
     compared.map_err(|_| too_slow(app, "new", "The diagrams were not compared"))
 }
 
-/// Carries out typed changes, all or none.
-///
-/// # Errors
-/// When one of them cannot be carried out; the message names it.
+/// Applies edit operations, all or none.
 pub async fn patch_code(app: &App, code: String, operations: Vec<Operation>) -> Result<Patched, Error> {
     not_empty(&code)?;
     let checker = app.checker.clone();
@@ -207,18 +188,17 @@ pub async fn patch_code(app: &App, code: String, operations: Vec<Operation>) -> 
     app.cpu.run(Use::Engine, size_bytes, deadline, patch).await?.map_err(|error| match error.kind {
         PatchErrorKind::Failed(Failure::Busy) => Refused::Busy.into(),
         PatchErrorKind::Failed(Failure::TooSlow) => {
-            too_slow(app, "operations", "The operations were not carried out")
+            too_slow(app, "operations", "The operations were not applied")
         }
         _ => Error::invalid(&format!("operations[{}]", error.operation), error.message),
     })
 }
 
-/// What was asked for takes longer than the time limit.
 fn too_slow(app: &App, path: &str, what: &str) -> Error {
     let limit = app.config.check.time_s;
     Error::invalid(
         path,
-        format!("{what} within {limit} s, the time limit. Send less at a time, or smaller diagrams."),
+        format!("{what} within the time limit of {limit} s. Send fewer operations or smaller diagrams."),
     )
 }
 
@@ -229,7 +209,7 @@ fn not_empty(code: &str) -> Result<(), Error> {
     }
 }
 
-/// The word of the API for what a repair did.
+/// API name of the kind of a repair.
 pub fn class_word(repaired: &Repaired) -> &'static str {
     match repaired.class {
         None => "none",
@@ -239,7 +219,7 @@ pub fn class_word(repaired: &Repaired) -> &'static str {
     }
 }
 
-/// Counts verdicts and disagreements.
+/// Counts verdicts, and disagreements between the engines.
 fn count(checked: &Checked) {
     let one = |engine: &'static str, verdict: &Option<Verdict>| {
         let Some(verdict) = verdict else { return };

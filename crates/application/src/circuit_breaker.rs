@@ -1,6 +1,7 @@
-//! The way to another process, which is closed while that does not answer, so that nobody waits for what is not there.
+//! Circuit breaker for a remote service: while the service fails, calls are refused at once instead of waiting.
 //!
-//! Whoever owns the way asks, notes how it went, and starts a task that asks until there is an answer ([`until_back`]).
+//! The owner records the result of each call, and after a failure that opens the circuit starts a task that probes
+//! the service ([`retry_with_backoff`]).
 
 use std::{
     future::Future,
@@ -10,9 +11,8 @@ use std::{
 
 use reqwest::Url;
 
-/// Whether a way is open, and why it is not.
-pub(crate) struct Circuit<E> {
-    /// Failures in a row that close it.
+pub(crate) struct CircuitBreaker<E> {
+    /// Consecutive failures that open the circuit.
     most: u32,
     state: Mutex<State<E>>,
 }
@@ -22,24 +22,22 @@ struct State<E> {
     closed: Option<E>,
 }
 
-impl<E: Clone> Circuit<E> {
-    /// An open way, which so many failures in a row close.
+impl<E: Clone> CircuitBreaker<E> {
     pub(crate) fn new(most: u32) -> Self {
-        Circuit { most, state: Mutex::new(State { failures: 0, closed: None }) }
+        CircuitBreaker { most, state: Mutex::new(State { failures: 0, closed: None }) }
     }
 
-    /// Why nobody is to be asked; `None` while the way is open.
-    pub(crate) fn why_closed(&self) -> Option<E> {
+    /// The last error while calls are refused; `None` while calls are allowed.
+    pub(crate) fn blocking_error(&self) -> Option<E> {
         self.with(|state| state.closed.clone())
     }
 
-    /// There was an answer.
-    pub(crate) fn succeeded(&self) {
+    pub(crate) fn record_success(&self) {
         self.with(|state| state.failures = 0);
     }
 
-    /// There was none. True if this closed the way: then the task that opens it again has to be started.
-    pub(crate) fn failed(&self, error: &E) -> bool {
+    /// Returns true if this failure opened the circuit: the caller must start the task that probes the service.
+    pub(crate) fn record_failure(&self, error: &E) -> bool {
         self.with(|state| {
             state.failures += 1;
             if state.failures < self.most || state.closed.is_some() {
@@ -50,36 +48,38 @@ impl<E: Clone> Circuit<E> {
         })
     }
 
-    /// There is still none, for this reason.
-    pub(crate) fn still_closed(&self, error: E) {
+    /// A probe failed.
+    pub(crate) fn update_error(&self, error: E) {
         self.with(|state| state.closed = Some(error));
     }
 
-    /// It is back.
-    pub(crate) fn open(&self) {
+    /// Allows calls again.
+    pub(crate) fn reset(&self) {
         self.with(|state| *state = State { failures: 0, closed: None });
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut State<E>) -> T) -> T {
-        // Nothing in here panics half-way, so what a panic elsewhere left behind is whole.
+        // Nothing panics while the lock is held, so a poisoned state is consistent.
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// An address without what may be secret in one.
-pub fn shown(url: &Url) -> String {
+/// A URL without credentials and query.
+pub fn redact_url(url: &Url) -> String {
     let mut url = url.clone();
-    // These only fail for addresses that have no host, which nobody can ask.
+    // These fail only for URLs without a host, which no service has.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url.set_query(None);
     url.into()
 }
 
-/// Asks until there is an answer, seldomer each time between the two waits; ends as soon as `ask` gives nothing to wait for,
-/// because nobody needs the way any more.
-pub(crate) async fn until_back<F>((first, most): (Duration, Duration), mut ask: impl FnMut() -> Option<F>)
-where
+/// Calls `ask` with exponential backoff between the two delays until it succeeds. Ends when `ask` returns `None`,
+/// because its service was dropped.
+pub(crate) async fn retry_with_backoff<F>(
+    (first, most): (Duration, Duration),
+    mut ask: impl FnMut() -> Option<F>,
+) where
     F: Future<Output = bool>,
 {
     let mut wait = first;

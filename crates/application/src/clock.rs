@@ -1,4 +1,4 @@
-//! Time and ids, the two things that a test must be able to choose.
+//! Clock and id generator, replaceable in tests.
 
 use std::{
     sync::Arc,
@@ -8,7 +8,6 @@ use std::{
 use store::TimeUs;
 use uuid::Uuid;
 
-/// Where the time comes from.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
 
@@ -19,46 +18,43 @@ impl std::fmt::Debug for Clock {
 }
 
 impl Clock {
-    /// The clock of the machine.
     #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine")]
     pub fn system() -> Self {
         Clock(Arc::new(SystemTime::now))
     }
 
-    /// A clock that a test moves.
     pub fn from_fn(now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         Clock(Arc::new(now))
     }
 
-    /// Microseconds since 1970.
     pub fn now_us(&self) -> TimeUs {
         let since = (self.0)().duration_since(UNIX_EPOCH).unwrap_or_default();
         TimeUs::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
     }
 
-    /// A new id that sorts by time.
+    /// Creates an id that sorts by time.
     pub fn new_id(&self, prefix: &str) -> String {
         format!("{prefix}_{}", Uuid::now_v7().simple())
     }
 }
 
-/// A moment as the API writes it: RFC 3339, in UTC, to the millisecond.
+/// RFC 3339 in UTC with milliseconds, as in the API.
 pub fn rfc3339(at: TimeUs) -> String {
-    // Years beyond 262,000 have no such form, and nothing here happens then.
+    // Years beyond 262,000 have no such form.
     chrono::DateTime::from_timestamp_micros(at.as_micros())
         .unwrap_or_default()
         .to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }
 
-/// A moment that is written in RFC 3339, with any offset.
-pub fn read_rfc3339(text: &str) -> Option<TimeUs> {
+/// Parses RFC 3339 with any offset.
+pub fn parse_rfc3339(text: &str) -> Option<TimeUs> {
     chrono::DateTime::parse_from_rfc3339(text).ok().map(|at| TimeUs::from_micros(at.timestamp_micros()))
 }
 
-/// A moment as people read it, in UTC, to the minute.
-pub fn minute(at: TimeUs) -> String {
+/// Date and time to the minute in UTC, for people.
+pub fn format_minute(at: TimeUs) -> String {
     let text = rfc3339(at);
-    text.get(..16).map_or(text.clone(), |minute| minute.replace('T', " "))
+    text.get(..16).map_or(text.clone(), |format_minute| format_minute.replace('T', " "))
 }
 
 #[cfg(test)]
@@ -66,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_are_written_in_utc() {
+    fn times_are_formatted_in_utc() {
         for (micros, text) in [
             (0, "1970-01-01T00:00:00.000Z"),
             (1_800_000_000_123_456, "2027-01-15T08:00:00.123Z"),
@@ -81,8 +77,8 @@ mod tests {
             ("2027-01-15", None),
             ("", None),
         ] {
-            assert_eq!(read_rfc3339(text).map(TimeUs::as_micros), micros, "{text}");
+            assert_eq!(parse_rfc3339(text).map(TimeUs::as_micros), micros, "{text}");
         }
-        assert_eq!(minute(TimeUs::from_micros(1_800_000_000_123_456)), "2027-01-15 08:00");
+        assert_eq!(format_minute(TimeUs::from_micros(1_800_000_000_123_456)), "2027-01-15 08:00");
     }
 }

@@ -1,8 +1,8 @@
-//! Work that takes a processor for a while (checks, repairs, comparisons, pictures): a bounded number at a time, in turn by
-//! person, each with a deadline that includes waiting, and dropped when its caller is gone.
+//! Scheduler for CPU-bound work (check, repair, compare, render): bounded, fair between users, with a deadline that
+//! includes the wait, and cancelled when its caller disconnects.
 //!
-//! Waiting costs no thread, so that any number of callers who wait never take the threads that hash passwords or read files.
-//! Large texts have fewer places than the engine has threads, if it has more than one: a small text finds a thread.
+//! Waiting work uses no thread, so it cannot exhaust the threads that hash passwords or read files. Large texts get
+//! fewer slots than the engine has threads, if it has more than one, so that a small text finds a free thread.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -15,75 +15,71 @@ use tokio::{sync::oneshot, time::timeout};
 
 use crate::{Error, RETRY_AFTER_S};
 
-/// Texts up to this many bytes are light.
-const LIGHT_BYTES: usize = 4 << 10;
-/// The most that may wait, of everyone.
+const MAX_LIGHT_BYTES: usize = 4 << 10;
+/// Most tasks waiting, of all users.
 const MAX_WAITING: usize = 512;
-/// The most that may wait of one person.
+/// Most tasks waiting of one user.
 const MAX_WAITING_OF_ONE: usize = 64;
 
 tokio::task_local! {
     static PERSON: Arc<str>;
 }
 
-/// Runs `work` on behalf of the person of this name: their work takes turns with that of others.
+/// Runs `work` on behalf of a user: tasks of different users are scheduled round-robin.
 pub fn on_behalf_of<T>(person: Arc<str>, work: impl Future<Output = T>) -> impl Future<Output = T> {
     PERSON.scope(person, work)
 }
 
-/// Carries the person of the current task over to another task that does `work`.
+/// Keeps the user of the current task for work that is spawned as another task.
 pub fn on_same_behalf<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
     on_behalf_of(person(), work)
 }
 
-/// On whose behalf the current task works; empty for the program itself.
+/// User of the current task; empty for the process itself.
 fn person() -> Arc<str> {
     PERSON.try_with(Arc::clone).unwrap_or_default()
 }
 
-/// Why work was not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
-    /// Too much is waiting, or it waited until its deadline.
+    /// The queue is full, or the deadline passed while waiting.
     Busy,
-    /// Too much of this very person is waiting.
+    /// The queue of this user is full.
     TooManyOfOne,
-    /// The process is ending.
+    /// The process is shutting down.
     Closed,
-    /// The work ended by a fault of ours.
+    /// The work panicked.
     Failed,
 }
 
-/// How heavy work is, and which resource it takes.
+/// Weight of a task and the resource it uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Class {
     Light,
-    /// A check of a large text, which takes a thread of the engine.
+    /// A check of a large text, which occupies a thread of the engine.
     HeavyCheck,
-    /// Other work on a large text.
     HeavyOther,
 }
 
-/// What work is about to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
-    /// The engine that checks.
+    /// A thread of the checking engine.
     Engine,
-    /// A processor alone.
+    /// Only CPU time.
     Processor,
 }
 
-/// Places at once, by class.
+/// Slots by class.
 #[derive(Debug, Clone, Copy)]
-struct Places {
+struct Slots {
     all: usize,
     of_one: usize,
     heavy_checks: usize,
     heavy_others: usize,
 }
 
-impl Places {
-    /// Whether one more of this class may run for this person beside what runs. Of heavy work, each person has one place.
+impl Slots {
+    /// Whether one more task of this class may run for this user. Each user has one slot for heavy work.
     fn allow<'a>(self, running: impl Iterator<Item = &'a Running>, person: &Arc<str>, class: Class) -> bool {
         let (mut all, mut own, mut of_class, mut own_of_class) = (0, 0, 0, 0);
         for other in running {
@@ -102,14 +98,14 @@ impl Places {
     }
 }
 
-/// The pool. A clone is the same pool.
+/// Cheap to clone; clones share the pool.
 #[derive(Clone)]
 pub struct CpuPool {
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    places: Places,
+    slots: Slots,
     state: Mutex<State>,
 }
 
@@ -118,44 +114,43 @@ struct State {
     closed: bool,
     next_id: u64,
     running: HashMap<u64, Running>,
-    /// Who waits, in turn, each with the work that waits, oldest first.
+    /// Users in round-robin order, each with waiting tasks, oldest first.
     queue: VecDeque<(Arc<str>, VecDeque<Waiting>)>,
 }
 
-/// Work that has a place.
 struct Running {
     person: Arc<str>,
     class: Class,
     deadline: Deadline,
 }
 
-/// Work that waits for a place. One whose caller is gone is skipped, and removed when the room is needed.
+/// A waiting task. One whose caller is gone is skipped, and removed when the queue is full.
 struct Waiting {
     class: Class,
     deadline: Deadline,
-    place: oneshot::Sender<Place>,
+    slot: oneshot::Sender<Slot>,
 }
 
 impl Waiting {
     fn is_wanted(&self) -> bool {
-        !self.place.is_closed()
+        !self.slot.is_closed()
     }
 }
 
-/// A place of the pool, until it is dropped.
-struct Place {
+/// Released when dropped.
+struct Slot {
     pool: CpuPool,
     id: u64,
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         self.pool.state().running.remove(&self.id);
         self.pool.dispatch();
     }
 }
 
-/// Ends the work when its caller is gone.
+/// Cancels the work when its caller is gone.
 struct CancelOnDrop(Option<Deadline>);
 
 impl Drop for CancelOnDrop {
@@ -167,10 +162,9 @@ impl Drop for CancelOnDrop {
 }
 
 impl CpuPool {
-    /// A pool for a machine of so many cores and an engine of so many threads.
     pub fn new(cores: NonZeroUsize, engine_threads: NonZeroUsize) -> Self {
         let cores = cores.get().min(16);
-        CpuPool::with(Places {
+        CpuPool::with(Slots {
             all: cores * 2,
             of_one: cores,
             heavy_checks: (engine_threads.get() - 1).max(1),
@@ -178,16 +172,13 @@ impl CpuPool {
         })
     }
 
-    fn with(places: Places) -> Self {
-        CpuPool { shared: Arc::new(Shared { places, state: Mutex::default() }) }
+    fn with(slots: Slots) -> Self {
+        CpuPool { shared: Arc::new(Shared { slots, state: Mutex::default() }) }
     }
 
-    /// Does `work` on a text of `size_bytes` on behalf of the person of this task, until its deadline is over.
+    /// Runs `work` on a text of `size_bytes` for the user of the current task, until the deadline.
     ///
-    /// Work that is under way when its caller goes away is cancelled through the deadline.
-    ///
-    /// # Errors
-    /// When there is no place for it in time.
+    /// If the caller disconnects, running work is cancelled through the deadline.
     pub async fn run<T: Send + 'static>(
         &self,
         uses: Use,
@@ -196,55 +187,55 @@ impl CpuPool {
         work: impl FnOnce(&Deadline) -> T + Send + 'static,
     ) -> Result<T, Refused> {
         let mut cancel = CancelOnDrop(Some(deadline.clone()));
-        let class = match (size_bytes <= LIGHT_BYTES, uses) {
+        let class = match (size_bytes <= MAX_LIGHT_BYTES, uses) {
             (true, _) => Class::Light,
             (false, Use::Engine) => Class::HeavyCheck,
             (false, Use::Processor) => Class::HeavyOther,
         };
-        let place = self.place(class, &deadline).await?;
+        let slot = self.slot(class, &deadline).await?;
         let work = move || {
-            // Given back when the work has ended, however that was and whoever waits for it.
-            let _place = place;
+            // Released when the work is done, whether or not a caller still waits for it.
+            let _slot = slot;
             work(&deadline)
         };
         let done = tokio::task::spawn_blocking(work).await.map_err(|_| Refused::Failed);
-        // The same deadline may go on to the next step.
+        // The work is done; its deadline may be reused for a next step.
         cancel.0 = None;
         done
     }
 
-    async fn place(&self, class: Class, deadline: &Deadline) -> Result<Place, Refused> {
-        let (place, wait) = oneshot::channel();
-        self.state().push(person(), Waiting { class, deadline: deadline.clone(), place })?;
+    async fn slot(&self, class: Class, deadline: &Deadline) -> Result<Slot, Refused> {
+        let (slot, wait) = oneshot::channel();
+        self.state().push(person(), Waiting { class, deadline: deadline.clone(), slot })?;
         self.dispatch();
         within(deadline, wait).await?.map_err(|_| Refused::Closed)
     }
 
-    /// Gives places to those who wait, in turn, as long as there are any.
+    /// Gives free slots to waiting tasks.
     fn dispatch(&self) {
         let mut placed = Vec::new();
         let mut state = self.state();
-        while let Some((person, waiting)) = state.next(self.shared.places) {
+        while let Some((person, waiting)) = state.next(self.shared.slots) {
             let id = state.next_id;
             state.next_id += 1;
-            let Waiting { class, deadline, place: caller } = waiting;
+            let Waiting { class, deadline, slot: caller } = waiting;
             state.running.insert(id, Running { person, class, deadline });
-            placed.push((caller, Place { pool: self.clone(), id }));
+            placed.push((caller, Slot { pool: self.clone(), id }));
         }
         drop(state);
-        // Outside the lock: a place that finds its caller gone is dropped, which takes the lock.
-        for (caller, place) in placed {
-            drop(caller.send(place));
+        // Outside the lock: dropping the slot of a caller that is gone takes the lock.
+        for (caller, slot) in placed {
+            drop(caller.send(slot));
         }
     }
 
-    /// How much runs, and how much waits.
+    /// Numbers of running and waiting tasks.
     pub fn counts(&self) -> (usize, usize) {
         let state = self.state();
         (state.running.len(), state.waiting())
     }
 
-    /// Takes no more work, and cancels what is waiting and what is under way.
+    /// Refuses new work and cancels waiting and running work.
     pub fn close(&self) {
         let mut state = self.state();
         state.closed = true;
@@ -253,20 +244,19 @@ impl CpuPool {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing in here panics; counts stay right even if something did.
+        // Nothing panics while the lock is held, so a poisoned state is consistent.
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// How much waits whose caller is still there.
+    /// Number of waiting tasks whose caller is still connected.
     fn waiting(&self) -> usize {
         let wanted =
             |(_, waiting): &(_, VecDeque<Waiting>)| waiting.iter().filter(|one| one.is_wanted()).count();
         self.queue.iter().map(wanted).sum()
     }
 
-    /// Lets work wait.
     fn push(&mut self, person: Arc<str>, work: Waiting) -> Result<(), Refused> {
         if self.closed {
             return Err(Refused::Closed);
@@ -286,11 +276,11 @@ impl State {
         Ok(())
     }
 
-    /// The next work that may run now, and whose it is; that person's next turn is the last.
-    fn next(&mut self, places: Places) -> Option<(Arc<str>, Waiting)> {
+    /// Takes the next task that may run; its user moves to the end of the round.
+    fn next(&mut self, slots: Slots) -> Option<(Arc<str>, Waiting)> {
         let State { running, queue, .. } = self;
         let (turn, at) = queue.iter().enumerate().find_map(|(turn, (person, waiting))| {
-            let fits = |one: &Waiting| one.is_wanted() && places.allow(running.values(), person, one.class);
+            let fits = |one: &Waiting| one.is_wanted() && slots.allow(running.values(), person, one.class);
             Some((turn, waiting.iter().position(fits)?))
         })?;
         let (person, mut waiting) = queue.remove(turn)?;
@@ -302,7 +292,7 @@ impl State {
     }
 }
 
-/// Waits for something, no longer than until the deadline.
+/// Waits for a future, at most until the deadline.
 pub(crate) async fn within<T>(deadline: &Deadline, wait: impl Future<Output = T>) -> Result<T, Refused> {
     match deadline.remaining() {
         Some(left) => timeout(left, wait).await.map_err(|_| Refused::Busy),
@@ -319,9 +309,10 @@ impl From<Refused> for Error {
             ),
             Refused::TooManyOfOne => (
                 "too_many_of_one",
-                Error::TooMany {
+                Error::RateLimited {
                     message: format!(
-                        "{MAX_WAITING_OF_ONE} of your requests are waiting already. Send fewer at a time; try again in {RETRY_AFTER_S} s."
+                        "{MAX_WAITING_OF_ONE} of your requests are waiting already. Send fewer at a time; try \
+                         again in {RETRY_AFTER_S} s."
                     ),
                     wait_s: RETRY_AFTER_S,
                 },
@@ -342,13 +333,13 @@ mod tests {
 
     use super::*;
 
-    const HEAVY: usize = LIGHT_BYTES + 1;
+    const HEAVY: usize = MAX_LIGHT_BYTES + 1;
 
     fn pool() -> CpuPool {
-        CpuPool::with(Places { all: 4, of_one: 3, heavy_checks: 2, heavy_others: 2 })
+        CpuPool::with(Slots { all: 4, of_one: 3, heavy_checks: 2, heavy_others: 2 })
     }
 
-    /// Work that runs until it is released or cancelled, and says when it has begun.
+    /// A task that runs until it is released or cancelled.
     struct Held {
         task: tokio::task::JoinHandle<Result<bool, Refused>>,
         release: mpsc::Sender<()>,
@@ -376,14 +367,14 @@ mod tests {
         Held { task: tokio::spawn(on_behalf_of(person.into(), work)), release, begun }
     }
 
-    /// Whether work begins while everything else stays as it is.
+    /// Whether a task starts without another task ending.
     async fn begins(held: &mut Held) -> bool {
-        // What could begin has begun when tasks that were ready have run; a thread tells of it at once.
+        // A task that can start does so as soon as the runtime polls it.
         timeout(Duration::from_millis(300), &mut held.begun).await.is_ok()
     }
 
     #[tokio::test]
-    async fn places_are_given_by_person_and_by_weight() {
+    async fn slots_are_limited_by_user_and_weight() {
         let pool = pool();
         let mut large = hold(&pool, "a", Use::Engine, HEAVY);
         assert!(begins(&mut large).await);
@@ -403,8 +394,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn people_take_turns() {
-        let pool = CpuPool::with(Places { all: 1, of_one: 1, heavy_checks: 1, heavy_others: 1 });
+    async fn users_are_scheduled_round_robin() {
+        let pool = CpuPool::with(Slots { all: 1, of_one: 1, heavy_checks: 1, heavy_others: 1 });
         let mut first = hold(&pool, "a", Use::Processor, 1);
         assert!(begins(&mut first).await);
         let order = Arc::new(Mutex::new(Vec::new()));
@@ -432,8 +423,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_deadline_includes_waiting() {
-        let pool = CpuPool::with(Places { all: 1, of_one: 1, heavy_checks: 1, heavy_others: 1 });
+    async fn deadline_includes_waiting() {
+        let pool = CpuPool::with(Slots { all: 1, of_one: 1, heavy_checks: 1, heavy_others: 1 });
         let mut first = hold(&pool, "a", Use::Processor, 1);
         assert!(begins(&mut first).await);
         let late = pool.run(Use::Processor, 1, Deadline::after(Duration::from_millis(20)), |_| ());
@@ -442,9 +433,9 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn work_is_cancelled_when_its_caller_is_gone() {
+    async fn work_of_a_disconnected_caller_is_cancelled() {
         let pool = pool();
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         let (begins, begun) = oneshot::channel();
         let inner = pool.clone();
         let task = tokio::spawn(async move {
@@ -454,18 +445,18 @@ mod tests {
                     while !deadline.exceeded() {
                         std::thread::yield_now();
                     }
-                    tell.send(()).expect("the test listens");
+                    sender.send(()).expect("the test listens");
                 })
                 .await
         });
         begun.await.expect("it began");
         task.abort();
-        told.recv_timeout(Duration::from_secs(20)).expect("it noticed");
+        receiver.recv_timeout(Duration::from_secs(20)).expect("it noticed");
     }
 
     #[tokio::test]
-    async fn those_who_wait_are_counted_and_forgotten() {
-        let pool = CpuPool::with(Places { all: 1, of_one: 1, heavy_checks: 1, heavy_others: 1 });
+    async fn waiting_tasks_are_limited_and_removed() {
+        let pool = CpuPool::with(Slots { all: 1, of_one: 1, heavy_checks: 1, heavy_others: 1 });
         let mut first = hold(&pool, "a", Use::Processor, 1);
         assert!(begins(&mut first).await);
         let mut waiting = Vec::new();
@@ -497,8 +488,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_gives_its_place_back() {
-        let pool = CpuPool::with(Places { all: 1, of_one: 1, heavy_checks: 1, heavy_others: 1 });
+    async fn panic_in_the_pool_releases_the_slot() {
+        let pool = CpuPool::with(Slots { all: 1, of_one: 1, heavy_checks: 1, heavy_others: 1 });
         for _ in 0..2 {
             let failed = pool.run(Use::Processor, 1, Deadline::none(), |_| panic!("on purpose"));
             assert_eq!(failed.await, Err::<(), _>(Refused::Failed));

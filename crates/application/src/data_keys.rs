@@ -1,5 +1,5 @@
-//! The keys that seal what people bring along (envelope encryption): each is itself sealed with the key of the installation
-//! (SECRET_KEY), so that the latter can be replaced while the server runs.
+//! Data keys (envelope encryption): they encrypt stored secrets and are themselves encrypted with the installation
+//! key (SECRET_KEY), so that SECRET_KEY can be rotated while servers run.
 
 use store::{DataKey, DataKeyId};
 
@@ -21,12 +21,12 @@ fn unwrap(app: &App, key: &DataKey) -> Result<Option<Sealer>, Error> {
     }
 }
 
-/// Whether the key of the installation opens this one.
+/// Whether the installation key opens this data key.
 pub fn opens(sealer: &Sealer, key: &DataKey) -> bool {
     sealer.open(&context(&key.id), &key.sealed).is_some()
 }
 
-/// The data key that seals now; made if there is none, or none that opens.
+/// The current data key; created if there is none that can be opened.
 pub(super) async fn current(app: &App) -> Result<(DataKeyId, Sealer), Error> {
     if let Some(newest) = store(app)?.list_data_keys().await?.first()
         && let Some(sealer) = unwrap(app, newest)?
@@ -36,7 +36,7 @@ pub(super) async fn current(app: &App) -> Result<(DataKeyId, Sealer), Error> {
     create_data_key(app).await
 }
 
-/// A new data key; from now on it seals.
+/// Creates a data key, which is the current one from now on.
 pub(super) async fn create_data_key(app: &App) -> Result<(DataKeyId, Sealer), Error> {
     let id = DataKeyId::parse(app.clock.new_id("dek"))?;
     let plain = secrets::random::<32>()?;
@@ -46,7 +46,7 @@ pub(super) async fn create_data_key(app: &App) -> Result<(DataKeyId, Sealer), Er
     Ok((id, Sealer::from_key(&plain)?))
 }
 
-/// What was sealed with a data key; none if that cannot be opened, or not in this context.
+/// Decrypts a value; `None` if its key cannot be opened or the context differs.
 pub(super) async fn open(
     app: &App,
     key: &DataKeyId,
@@ -59,7 +59,7 @@ pub(super) async fn open(
     Ok(sealer.open(context, sealed).and_then(|plain| String::from_utf8(plain).ok()))
 }
 
-/// For each data key, whether it opens.
+/// For each data key, whether it can be opened.
 pub(super) async fn list_readable(app: &App) -> Result<Vec<bool>, Error> {
     let keys = store(app)?.list_data_keys().await?;
     keys.iter().map(|key| Ok(unwrap(app, key)?.is_some())).collect()

@@ -1,5 +1,5 @@
-//! Who uses a folder: any number of processes share it, or one has it for itself. The system forgets the lock with the process, so that
-//! nothing stays locked after a crash.
+//! Lock of the data folder: shared by servers, exclusive for a restore. The operating system releases it when the
+//! process ends, also after a crash.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -9,20 +9,12 @@ use std::{
 
 use crate::private_files;
 
-/// Why a folder could not be locked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DataLockError {
-    /// Another process holds a lock that excludes this one.
     #[error("{0} is in use; stop the servers first, then try again.")]
     InUse(String),
-    /// The file system refused.
     #[error("{path} cannot be used: {problem}. Check the name, the permissions and the free space.")]
-    File {
-        /// The folder or file.
-        path: String,
-        /// The message of the system.
-        problem: String,
-    },
+    File { path: String, problem: String },
 }
 
 impl DataLockError {
@@ -31,11 +23,11 @@ impl DataLockError {
     }
 }
 
-/// A lock on a folder, released when it is dropped.
+/// Released when dropped.
 #[derive(Debug)]
 pub struct DataLock(#[expect(dead_code, reason = "open for as long as the lock is held")] File);
 
-/// Opens the folder, which is made for its owner alone if it is not there.
+/// Opens the folder, which is created for its owner only if missing.
 fn open(folder: &Path) -> Result<File, DataLockError> {
     let problem = |error: std::io::Error| DataLockError::file(folder, &error);
     private_files::create_folder(folder).map_err(problem)?;
@@ -43,29 +35,31 @@ fn open(folder: &Path) -> Result<File, DataLockError> {
 }
 
 impl DataLock {
-    /// With others, to use what is in it; refused while somebody replaces that.
+    /// Locks the folder for shared use.
     ///
     /// # Errors
+    ///
     /// [`DataLockError::InUse`] while a backup is restored into it.
     pub fn share(folder: &Path) -> Result<Self, DataLockError> {
         let file = open(folder)?;
         match file.try_lock_shared() {
             Ok(()) => (),
             Err(TryLockError::WouldBlock) => return Err(DataLockError::InUse(folder.display().to_string())),
-            // On a network share that knows no locks, a restore refuses instead.
+            // On a network share without locks, the restore refuses instead.
             Err(TryLockError::Error(error)) => {
                 tracing::warn!(
-                    "The data folder cannot be locked, so restoring a backup will not notice this process: {error}"
+                    "The data folder cannot be locked, so a restore cannot detect this process: {error}"
                 );
             }
         }
         Ok(DataLock(file))
     }
 
-    /// Alone, to replace what is in it.
+    /// Locks the folder exclusively, to replace its content.
     ///
     /// # Errors
-    /// [`DataLockError::InUse`] if anybody else uses it.
+    ///
+    /// [`DataLockError::InUse`] if another process uses it.
     pub fn own(folder: &Path) -> Result<Self, DataLockError> {
         let file = open(folder)?;
         match file.try_lock() {
@@ -75,11 +69,8 @@ impl DataLock {
         }
     }
 
-    /// Alone among those who make backups in a folder, when whoever does so is done. A file in it is locked, and not the folder: backups
-    /// may lie in the data folder, which the one who makes them shares.
-    ///
-    /// # Errors
-    /// When the file cannot be made, or the file system knows no locks.
+    /// Waits for the exclusive lock of a backup folder. The lock is on a file in it, not on the folder: a backup
+    /// folder may be inside the data folder, which the same process has locked as shared.
     pub fn wait_for(folder: &Path) -> Result<Self, DataLockError> {
         drop(open(folder)?);
         let path = folder.join(".ba-copilot.lock");

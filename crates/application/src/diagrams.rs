@@ -1,4 +1,4 @@
-//! Diagrams that are kept, and their versions.
+//! Stored diagrams and their versions.
 
 use mermend::Engine;
 use serde_json::{Value, json};
@@ -9,37 +9,29 @@ use store::{
 
 use super::{
     Error,
-    access::{Caller, Scope, enter, enter_diagram, project_id, store, unless_seen},
-    check::{self, Judged},
-    list_filters::DiagramsAsked,
+    access::{Caller, Scope, authorize_diagram, authorize_project, project_id, retry_on_conflict, store},
+    check::{self, CheckResult},
+    list_filters::DiagramQuery,
     page::{Listing, Page},
 };
 use crate::{app::App, clock::rfc3339};
 
-/// How many are listed where nobody turns pages.
-const LISTED: u32 = 50;
-/// The longest title and the longest note.
+/// Length of the list of recent diagrams, which has no pages.
+const RECENT_LIMIT: u32 = 50;
 const MAX_TITLE_CHARS: usize = 200;
 const MAX_NOTE_CHARS: usize = 2_000;
-/// The longest requirement text of a version.
 const MAX_REQUIREMENT_CHARS: usize = super::generate::MAX_MESSAGE_CHARS;
 
-/// The diagrams made last that the caller may see; none where nothing is kept.
-///
-/// # Errors
-/// When the database does not answer.
+/// Most recent diagrams that the caller may see; empty without a database.
 pub async fn list_recent(app: &App, caller: &Caller) -> Result<Vec<Diagram>, Error> {
     let Some(store) = &app.store else { return Ok(Vec::new()) };
-    if caller.may(Scope::Read).is_err() || (caller.person().is_none() && !caller.is_local()) {
+    if caller.require_scope(Scope::Read).is_err() || (caller.person().is_none() && !caller.is_local()) {
         return Ok(Vec::new());
     }
-    Ok(store.list_diagrams_of(caller.user_id(), &PageRequest::first(LISTED)).await?.items)
+    Ok(store.list_diagrams_of(caller.user_id(), &PageRequest::first(RECENT_LIMIT)).await?.items)
 }
 
-/// The newest version of a diagram, with its requirements and trace.
-///
-/// # Errors
-/// When there is no such diagram, or the caller may not see it.
+/// The newest version of a diagram, with its requirements and trace links.
 pub async fn find(app: &App, caller: &Caller, id: &str) -> Result<Value, Error> {
     if app.store.is_none() {
         return Err(Error::NotFound("diagram"));
@@ -60,151 +52,125 @@ pub async fn find(app: &App, caller: &Caller, id: &str) -> Result<Value, Error> 
     }))
 }
 
-/// The diagrams of a project, of those that are asked for.
-///
-/// # Errors
-/// When the caller may not enter it, or nobody knows what is asked for.
 pub async fn list_diagrams(
     app: &App,
     caller: &Caller,
     project: &str,
-    asked: &DiagramsAsked,
+    asked: &DiagramQuery,
     listing: &Listing,
 ) -> Result<Page<Diagram>, Error> {
-    let entered = enter(app, caller, &project_id(project)?, Role::Viewer).await?;
+    let access = authorize_project(app, caller, &project_id(project)?, Role::Viewer).await?;
     let request = listing.request()?;
-    let filter = asked.read(app, &entered.project.id).await?;
-    Ok(store(app)?.list_diagrams(&entered.project.id, &filter, &request).await?.into())
+    let filter = asked.read(app, &access.project.id).await?;
+    Ok(store(app)?.list_diagrams(&access.project.id, &filter, &request).await?.into())
 }
 
-/// The diagrams of a project, of those that are asked for, whose titles have words that begin with all the words of `words`,
-/// last made first; not more than fit on a page.
-///
-/// # Errors
-/// When the caller may not enter it, or nobody knows what is asked for.
+/// Diagrams whose titles contain a word with each of the prefixes in `words`, newest first, one page.
 pub async fn search_diagrams(
     app: &App,
     caller: &Caller,
     project: &str,
     words: &str,
-    asked: &DiagramsAsked,
+    asked: &DiagramQuery,
     listing: &Listing,
 ) -> Result<Page<Diagram>, Error> {
-    let entered = enter(app, caller, &project_id(project)?, Role::Viewer).await?;
+    let access = authorize_project(app, caller, &project_id(project)?, Role::Viewer).await?;
     listing.request()?;
-    let limit = listing.limit.unwrap_or(LISTED);
-    let filter = asked.read(app, &entered.project.id).await?;
-    let items = store(app)?.search_diagrams(&entered.project.id, words, &filter, limit).await?;
+    let limit = listing.limit.unwrap_or(RECENT_LIMIT);
+    let filter = asked.read(app, &access.project.id).await?;
+    let items = store(app)?.search_diagrams(&access.project.id, words, &filter, limit).await?;
     Ok(Page { items, next: None })
 }
 
-/// A diagram and its newest version.
-///
-/// # Errors
-/// When there is no such diagram, or the caller may not see it.
 pub async fn find_diagram(app: &App, caller: &Caller, id: &str) -> Result<(Diagram, Version), Error> {
-    let (diagram, _) = enter_diagram(app, caller, id, Role::Viewer).await?;
+    let (diagram, _) = authorize_diagram(app, caller, id, Role::Viewer).await?;
     let version = store(app)?.find_version_number(&diagram.id, diagram.head_version).await?;
     Ok((diagram, version))
 }
 
-/// What a person writes.
+/// Content of a version, written by a user.
 #[derive(Debug, Clone, Default)]
-pub struct Written {
-    /// The Mermaid text.
+pub struct DiagramInput {
     pub code: String,
-    /// The requirements that it draws.
     pub requirement: Option<String>,
-    /// What there is to say of it.
     pub note: Option<String>,
 }
 
-/// Begins a diagram that a person wrote. It may be wrong: that is said with it.
-///
-/// # Errors
-/// When the caller may not write there, or the input cannot be used.
+/// Creates a diagram from text. Invalid text is stored with its verdict.
 pub async fn create_diagram(
     app: &App,
     caller: &Caller,
     project: &str,
     title: &str,
     folder: Option<&str>,
-    written: Written,
+    written: DiagramInput,
 ) -> Result<(Diagram, Version), Error> {
-    let entered = enter(app, caller, &project_id(project)?, Role::Editor).await?;
-    let title = one_line("title", title)?;
-    let folder_id = folder.map(FolderId::parse).transpose().map_err(|_| no_such_folder())?;
+    let access = authorize_project(app, caller, &project_id(project)?, Role::Editor).await?;
+    let title = parse_title("title", title)?;
+    let folder_id = folder.map(FolderId::parse).transpose().map_err(|_| unknown_folder())?;
     let id = DiagramId::parse(app.clock.new_id("dia"))?;
-    let (version, kind) = judge(app, caller, VersionOf::Existing(id.clone()), written, None).await?;
-    let new = NewDiagram { id: id.clone(), project_id: entered.project.id.clone(), kind, title, folder_id };
+    let (version, kind) = validate_input(app, caller, VersionOf::Existing(id.clone()), written, None).await?;
+    let new = NewDiagram { id: id.clone(), project_id: access.project.id.clone(), kind, title, folder_id };
     let version = NewVersion { of: VersionOf::New(new), ..version };
-    let event = caller.did(app, "diagram.create", Some(&entered.project.id), id.as_str(), &json!({}))?;
+    let event =
+        caller.audit_event(app, "diagram.create", Some(&access.project.id), id.as_str(), &json!({}))?;
     let made = store(app)?.record_version(&version, None, &Touched::Elements(Vec::new()), &event).await;
-    made.map_err(in_its_project)
+    made.map_err(map_folder_error)
 }
 
-/// Writes the next version, if the diagram is still the one that the caller has seen. What is not said stays as it was.
-///
-/// # Errors
-/// When it is not, the caller may not write there, or the input cannot be used.
+/// Creates the next version, if the revision matches. Omitted fields keep their value.
 pub async fn create_version(
     app: &App,
     caller: &Caller,
     id: &str,
-    seen: Option<i64>,
-    written: Written,
+    expected_revision: Option<i64>,
+    written: DiagramInput,
 ) -> Result<(Diagram, Version), Error> {
-    unless_seen(seen, || async {
-        let (diagram, entered) = enter_diagram(app, caller, id, Role::Editor).await?;
-        not_archived(&diagram)?;
+    retry_on_conflict(expected_revision, || async {
+        let (diagram, access) = authorize_diagram(app, caller, id, Role::Editor).await?;
+        reject_archived(&diagram)?;
         let store = store(app)?;
         let before = store.find_version_number(&diagram.id, diagram.head_version).await?;
-        let seen = seen.unwrap_or(diagram.revision);
+        let expected_revision = expected_revision.unwrap_or(diagram.revision);
         let of = VersionOf::Existing(diagram.id.clone());
-        let (version, _) = judge(app, caller, of, written.clone(), Some(before.requirement)).await?;
+        let (version, _) = validate_input(app, caller, of, written.clone(), Some(before.requirement)).await?;
         let compared = check::compare_code(app, before.mermaid, version.mermaid.clone()).await?;
         let touched = match compared.by_element || compared.same {
             true => Touched::Elements(compared.changes.into_iter().map(|change| change.id).collect()),
             false => Touched::Everything,
         };
-        let event = caller.did(
+        let event = caller.audit_event(
             app,
             "version.create",
-            Some(&entered.project.id),
+            Some(&access.project.id),
             diagram.id.as_str(),
             &json!({"validated": version.validated}),
         )?;
-        Ok(store.record_version(&version, Some(seen), &touched, &event).await?)
+        Ok(store.record_version(&version, Some(expected_revision), &touched, &event).await?)
     })
     .await
 }
 
-/// What may be changed of a diagram itself.
 #[derive(Debug, Clone, Default)]
 pub struct DiagramChanges {
-    /// What it is called.
     pub title: Option<String>,
-    /// It is put away.
     pub archived: Option<bool>,
-    /// Where it lies: in a folder of its project, or in none.
+    /// A folder of the project; `Some(None)` for no folder.
     pub folder_id: Option<Option<String>>,
 }
 
-/// Changes a diagram, if it is still the one that the caller has seen.
-///
-/// # Errors
-/// When it is not, the caller may not write there, or its project has no such folder.
+/// Updates a diagram, if the revision matches.
 pub async fn update_diagram(
     app: &App,
     caller: &Caller,
     id: &str,
-    seen: Option<i64>,
+    expected_revision: Option<i64>,
     changes: &DiagramChanges,
 ) -> Result<Diagram, Error> {
-    unless_seen(seen, || async {
-        let (diagram, entered) = enter_diagram(app, caller, id, Role::Editor).await?;
+    retry_on_conflict(expected_revision, || async {
+        let (diagram, access) = authorize_diagram(app, caller, id, Role::Editor).await?;
         let title = match &changes.title {
-            Some(title) => one_line("title", title)?,
+            Some(title) => parse_title("title", title)?,
             None => diagram.title.clone(),
         };
         let archived_at = match changes.archived {
@@ -214,79 +180,80 @@ pub async fn update_diagram(
         };
         let folder = match &changes.folder_id {
             Some(folder) => {
-                folder.as_deref().map(FolderId::parse).transpose().map_err(|_| no_such_folder())?
+                folder.as_deref().map(FolderId::parse).transpose().map_err(|_| unknown_folder())?
             }
             None => diagram.folder_id.clone(),
         };
         let (renamed, moved) = (title != diagram.title, folder != diagram.folder_id);
         let details = json!({"archived": archived_at.is_some(), "renamed": renamed, "moved": moved});
-        let event =
-            caller.did(app, "diagram.update", Some(&entered.project.id), diagram.id.as_str(), &details)?;
-        let seen = seen.unwrap_or(diagram.revision);
-        let changed =
-            store(app)?.update_diagram(&diagram, seen, &title, archived_at, folder.as_ref(), &event).await;
-        changed.map_err(in_its_project)
+        let event = caller.audit_event(
+            app,
+            "diagram.update",
+            Some(&access.project.id),
+            diagram.id.as_str(),
+            &details,
+        )?;
+        let expected_revision = expected_revision.unwrap_or(diagram.revision);
+        let changed = store(app)?
+            .update_diagram(&diagram, expected_revision, &title, archived_at, folder.as_ref(), &event)
+            .await;
+        changed.map_err(map_folder_error)
     })
     .await
 }
 
-fn no_such_folder() -> Error {
-    Error::invalid("folder_id", "The project of the diagram has no such folder to put it in.")
+fn unknown_folder() -> Error {
+    Error::invalid(
+        "folder_id",
+        "The project of the diagram has no such folder. Use the id of one of its folders.",
+    )
 }
 
-/// Of folders of other projects nobody learns whether they exist.
-fn in_its_project(error: StoreError) -> Error {
+/// Does not disclose whether a folder of another project exists.
+fn map_folder_error(error: StoreError) -> Error {
     match error {
-        StoreError::NotFound { what: store::Resource::Folder } => no_such_folder(),
+        StoreError::NotFound { what: store::Resource::Folder } => unknown_folder(),
         other => other.into(),
     }
 }
 
-/// The versions of a diagram, newest first.
-///
-/// # Errors
-/// When the caller may not see it.
 pub async fn list_versions(
     app: &App,
     caller: &Caller,
     id: &str,
     listing: &Listing,
 ) -> Result<Page<VersionSummary>, Error> {
-    let (diagram, _) = enter_diagram(app, caller, id, Role::Viewer).await?;
+    let (diagram, _) = authorize_diagram(app, caller, id, Role::Viewer).await?;
     Ok(store(app)?.list_versions(&diagram.id, &listing.request()?).await?.into())
 }
 
-/// One version of a diagram.
-///
-/// # Errors
-/// When there is none, or the caller may not see it.
 pub async fn find_version(app: &App, caller: &Caller, id: &str, number: u32) -> Result<Version, Error> {
-    let (diagram, _) = enter_diagram(app, caller, id, Role::Viewer).await?;
+    let (diagram, _) = authorize_diagram(app, caller, id, Role::Viewer).await?;
     Ok(store(app)?.find_version_number(&diagram.id, number).await?)
 }
 
-fn not_archived(diagram: &Diagram) -> Result<(), Error> {
+fn reject_archived(diagram: &Diagram) -> Result<(), Error> {
     match diagram.archived_at {
         None => Ok(()),
         Some(_) => Err(Error::Conflict(
-            "This diagram is archived, so it gets no new versions. Restore it first.".to_owned(),
+            "This diagram is archived and cannot get new versions. Restore it first.".to_owned(),
         )),
     }
 }
 
-/// What a person wrote, with the verdict of Mermaid's own parser.
-async fn judge(
+/// Validates the input and checks the text with Mermaid's own parser.
+async fn validate_input(
     app: &App,
     caller: &Caller,
     of: VersionOf,
-    written: Written,
+    written: DiagramInput,
     old_requirement: Option<String>,
 ) -> Result<(NewVersion, String), Error> {
     if written.code.len() > app.config.check.max_text_bytes {
         return Err(Error::invalid(
             "code",
             format!(
-                "The diagram is larger than {} bytes. Draw it as several.",
+                "The diagram is larger than {} bytes. Split it into several diagrams.",
                 app.config.check.max_text_bytes
             ),
         ));
@@ -296,17 +263,17 @@ async fn judge(
         return Err(Error::invalid(
             "requirement",
             format!(
-                "The requirements have more than {MAX_REQUIREMENT_CHARS} characters. Keep one chapter at a time."
+                "The requirements have more than {MAX_REQUIREMENT_CHARS} characters. Send one chapter at a time."
             ),
         ));
     }
     let note = written.note.map(|note| note.trim().replace('\0', " ")).filter(|note| !note.is_empty());
     if note.as_ref().is_some_and(|note| note.chars().count() > MAX_NOTE_CHARS) {
-        return Err(Error::invalid("note", format!("A note has at most {MAX_NOTE_CHARS} characters.")));
+        return Err(Error::invalid("note", format!("A note must have at most {MAX_NOTE_CHARS} characters.")));
     }
-    // What no database keeps is no part of a diagram either; the verdict is of exactly what is kept.
+    // PostgreSQL cannot store U+0000; the verdict must be of exactly the stored text.
     let code = written.code.replace('\0', "");
-    let Judged { checked, .. } = check::check_code(app, code.clone(), Engine::Mermaid).await?;
+    let CheckResult { checked, .. } = check::check_code(app, code.clone(), Engine::Mermaid).await?;
     let kind = checked.kind.map_or("unknown", |kind| kind.id).to_owned();
     let version = NewVersion {
         id: VersionId::parse(app.clock.new_id("ver"))?,
@@ -323,12 +290,12 @@ async fn judge(
     Ok((version, kind))
 }
 
-fn one_line(path: &str, text: &str) -> Result<String, Error> {
+fn parse_title(path: &str, text: &str) -> Result<String, Error> {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.is_empty() || line.chars().count() > MAX_TITLE_CHARS || line.chars().any(char::is_control) {
         return Err(Error::invalid(
             path,
-            format!("A title is one line of 1 to {MAX_TITLE_CHARS} characters."),
+            format!("A title must be one line of 1 to {MAX_TITLE_CHARS} characters."),
         ));
     }
     Ok(line)

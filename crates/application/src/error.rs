@@ -1,111 +1,91 @@
-//! Why a use-case did not do what was asked; the only error that doors see.
+//! The error type of all use cases.
 
 use llm::LlmError;
 #[cfg(feature = "mermaid")]
 use mermend::picture::PictureError;
 use store::StoreError;
 
-/// When to try again what the server had no room for, in seconds.
+/// Suggested delay after [`Error::Busy`], in seconds.
 pub const RETRY_AFTER_S: u64 = 2;
 
-/// Variants are named by what the caller is told.
+/// The texts are for the caller, except that of [`Error::Internal`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The input cannot be used; nothing was changed.
     #[error("{message}")]
     Invalid {
-        /// Which part of the input.
+        /// Field of the request.
         path: String,
-        /// What is wrong with it and what to do.
         message: String,
     },
-    /// There is no such thing, or the caller may not see it.
-    #[error("There is no such {0}; check its id.")]
+    /// The resource does not exist, or the caller may not see it.
+    #[error("There is no such {0}. Check its id.")]
     NotFound(&'static str),
-    /// Something else has changed it meanwhile, or stands in the way.
+    /// The state of a resource does not allow the request.
     #[error("{0}")]
     Conflict(String),
-    /// It is not the one that the caller has seen any more.
+    /// The expected revision (`If-Match`) is not the current one.
     #[error("{0}")]
-    Changed(String),
-    /// Nobody knows who this is.
+    RevisionMismatch(String),
+    /// The caller is not authenticated, or the credentials are wrong.
     #[error("{0}")]
-    SignIn(String),
-    /// Everybody knows who this is, and they may not.
+    Unauthenticated(String),
+    /// The caller is authenticated and lacks the permission.
     #[error("{0}")]
     Forbidden(String),
-    /// Too much at once.
+    /// A rate limit was exceeded.
     #[error("{message}")]
-    TooMany {
-        /// What there is too much of, and what to do.
-        message: String,
-        /// When to try again, in seconds.
-        wait_s: u64,
-    },
-    /// It is being done already; the answer is there in a moment.
+    RateLimited { message: String, wait_s: u64 },
+    /// A request with the same idempotency key is running.
     #[error("{message}")]
-    TooEarly {
-        /// What is being done, and what to do.
-        message: String,
-        /// When to ask again, in seconds.
-        wait_s: u64,
-    },
-    /// A budget has no room for a question to a model, so it was not asked.
+    InProgress { message: String, wait_s: u64 },
+    /// A budget does not cover the question to the model.
     #[error("{message}")]
-    Spent {
-        /// Which budget, how much of it is used, and what to do.
+    BudgetExceeded {
         message: String,
-        /// When it is full again, in seconds; not there if waiting does not help.
+        /// Seconds until the budget is renewed; `None` if renewal does not help.
         wait_s: Option<u64>,
     },
-    /// No model could write the diagram, and the draft was not wanted.
+    /// The model failed, and the caller did not allow the built-in draft.
     #[error("{message}")]
-    Model {
-        /// A stable code, for example `llm_timed_out`.
+    ModelFailed {
+        /// Stable code, for example `llm_timed_out`.
         code: &'static str,
-        /// What happened and what to do.
         message: String,
     },
-    /// The server has too much to do at the moment. Nothing was begun.
+    /// A queue is full. Nothing was started.
     #[error("{message}")]
-    Busy {
-        /// What there is too much of, and what to do.
-        message: String,
-        /// When to try again, in seconds.
-        wait_s: u64,
-    },
-    /// Try again later.
+    Busy { message: String, wait_s: u64 },
+    /// A dependency is not available, or not configured.
     #[error("{0}")]
     Unavailable(String),
-    /// A fault of ours. The text is for the log, never for the caller.
+    /// A defect or an unexpected failure. The text is for the log and is never sent to the caller.
     #[error("{0}")]
     Internal(String),
 }
 
 impl Error {
-    /// The input cannot be used.
     pub fn invalid(path: &str, message: impl Into<String>) -> Self {
         Error::Invalid { path: path.to_owned(), message: message.into() }
     }
 
-    /// The server has too much to do. `what` says what there is too much of, and ends with `Try again` or the like.
+    /// `what` names the full queue and ends with `Try again` or the like.
     pub(crate) fn busy(what: &str) -> Self {
         Error::Busy { message: format!("{what} in {RETRY_AFTER_S} s."), wait_s: RETRY_AFTER_S }
     }
 
-    /// A stable name for programs.
+    /// Stable code for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Error::Invalid { .. } => "invalid_input",
             Error::NotFound(_) => "not_found",
             Error::Conflict(_) => "conflict",
-            Error::Changed(_) => "changed",
-            Error::SignIn(_) => "sign_in",
+            Error::RevisionMismatch(_) => "changed",
+            Error::Unauthenticated(_) => "sign_in",
             Error::Forbidden(_) => "forbidden",
-            Error::TooMany { .. } => "too_many",
-            Error::TooEarly { .. } => "in_progress",
-            Error::Spent { .. } => "budget_spent",
-            Error::Model { code, .. } => code,
+            Error::RateLimited { .. } => "too_many",
+            Error::InProgress { .. } => "in_progress",
+            Error::BudgetExceeded { .. } => "budget_spent",
+            Error::ModelFailed { code, .. } => code,
             Error::Busy { .. } => "busy",
             Error::Unavailable(_) => "unavailable",
             Error::Internal(_) => "internal",
@@ -123,8 +103,8 @@ impl From<StoreError> for Error {
             | StoreError::LastCredential
             | StoreError::Full { .. }
             | StoreError::NotEmpty(_) => Error::Conflict(error.to_string()),
-            StoreError::SignedOut => Error::SignIn(error.to_string()),
-            StoreError::Stale { .. } => Error::Changed(error.to_string()),
+            StoreError::SignedOut => Error::Unauthenticated(error.to_string()),
+            StoreError::Stale { .. } => Error::RevisionMismatch(error.to_string()),
             StoreError::Invalid { what } => Error::invalid(what.path(), error.to_string()),
             StoreError::FolderCycle | StoreError::FolderTooDeep { .. } => {
                 Error::invalid("parent_id", error.to_string())
@@ -142,7 +122,7 @@ impl From<StoreError> for Error {
 
 impl From<LlmError> for Error {
     fn from(error: LlmError) -> Self {
-        Error::Model { code: error.code(), message: error.to_string() }
+        Error::ModelFailed { code: error.code(), message: error.to_string() }
     }
 }
 

@@ -28,7 +28,7 @@ impl Default for EventBus {
 }
 
 impl EventBus {
-    /// Signals that a job may wait.
+    /// Signals that a job may be ready.
     pub fn wake_workers(&self) {
         self.work.notify_waiters();
     }
@@ -43,7 +43,7 @@ impl EventBus {
     }
 
     pub(crate) fn publish(&self, event: Arc<AuditEvent>) {
-        // An error means that no one subscribes, which is no failure.
+        // It fails only if there are no subscribers.
         let _ = self.events.send(event);
     }
 

@@ -1,9 +1,9 @@
-//! What happens, told as it happens: to pages and programs that follow a project, and to whoever waits for work.
+//! Live events: server-sent events for clients that follow a project, and wake-ups for job workers.
 //!
-//! One task for the process follows the audit log, which is written with each change (`store/src/audit.rs`), and hands each event to
-//! all who listen. Events of transactions that ran at once may become visible in another order than that of their times, so the
-//! last seconds are read again each time. Whoever was away goes on after the last event they saw; an event may then come twice and
-//! never not at all.
+//! One task per process polls the audit log, which is written in the transaction of each change
+//! (`store/src/audit.rs`), and publishes new events. Concurrent transactions may become visible out of order, so the
+//! last seconds are read again each time. A client that reconnects continues after its last event; it may receive an
+//! event twice and misses none.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -17,34 +17,34 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Error,
-    access::{Caller, enter, enter_any, project_id, store},
+    access::{Caller, authorize_project, authorize_project_any_state, project_id, store},
     accounts,
 };
 use crate::app::App;
 
-/// Events of this many seconds are read again, because they may have become visible late.
+/// Events may become visible this many seconds late, so this period is read again.
 const OVERLAP_S: i64 = 5;
-/// How long to wait when nobody tells of changes: other programs may have written some.
+/// Poll interval without notifications: other processes may have written events.
 const IDLE: Duration = Duration::from_secs(1);
-/// Between two looks, so that many changes at once are read at once.
+/// Delay between polls, to batch changes.
 const PAUSE: Duration = Duration::from_millis(50);
-/// So many events are read at once.
+/// Events read at once.
 const ROWS: i64 = 500;
-/// So many events are told at most to whoever was away.
+/// Most events replayed to a client that reconnects.
 const MAX_MISSED: usize = 5_000;
-/// What only owners are told of.
+/// Actions that only owners may see.
 const FOR_OWNERS: [&str; 4] = ["invitation.", "provider_key.", "webhook.", "budget."];
 
-/// Events that were seen, as far back as they may come again.
+/// Published events of the period that is read again.
 #[derive(Debug, Default)]
-struct Recent {
+struct RecentEvents {
     ids: HashSet<AuditEventId>,
     order: VecDeque<(TimeUs, AuditEventId)>,
     newest: Option<TimeUs>,
 }
 
-impl Recent {
-    /// Whether the event is a new one.
+impl RecentEvents {
+    /// Returns whether the event is new.
     fn add(&mut self, event: &AuditEvent) -> bool {
         let new = self.ids.insert(event.id.clone());
         if new {
@@ -54,12 +54,12 @@ impl Recent {
         new
     }
 
-    /// From where to read on. A clock that was ahead and was set back must not hide what happens now.
+    /// Start of the next read. A clock that was set back must not hide new events.
     fn from(&self, now: TimeUs) -> TimeUs {
         self.newest.unwrap_or(now).min(now).plus_seconds(-OVERLAP_S)
     }
 
-    /// Forgets what is not read again.
+    /// Drops events before the period that is read again.
     fn forget(&mut self, before: TimeUs) {
         while self.order.front().is_some_and(|(at, _)| *at < before) {
             if let Some((_, id)) = self.order.pop_front() {
@@ -69,12 +69,12 @@ impl Recent {
     }
 }
 
-/// Follows what is written, until `ending`: tells those who listen, and wakes those who work.
+/// Publishes new audit events to subscribers and wakes job workers, until `ending`.
 pub async fn follow(app: App, ending: CancellationToken) {
     let Some(store) = app.store.clone() else { return };
     let mut changes = None;
     let mut away = false;
-    let mut recent = Recent::default();
+    let mut recent = RecentEvents::default();
     while !ending.is_cancelled() {
         if changes.is_none() {
             match store.listen().await {
@@ -84,9 +84,7 @@ pub async fn follow(app: App, ending: CancellationToken) {
                 }
                 Err(error) if !away => {
                     away = true;
-                    tracing::warn!(
-                        "Changes are looked for every second until the database tells of them again: {error}"
-                    );
+                    tracing::warn!("Database notifications are unavailable; polling every second: {error}");
                 }
                 Err(_) => (),
             }
@@ -107,18 +105,18 @@ pub async fn follow(app: App, ending: CancellationToken) {
         }
         app.events.wake_workers();
         if !app.events.has_subscribers() {
-            recent = Recent::default();
+            recent = RecentEvents::default();
             continue;
         }
-        // What cannot be read now is read the next time.
-        if let Err(error) = tell(&app, &mut recent).await {
-            tracing::debug!("What happened cannot be read now: {error}");
+        // A failed read is repeated at the next poll.
+        if let Err(error) = publish_new_events(&app, &mut recent).await {
+            tracing::debug!("Reading audit events failed: {error}");
         }
         sleep(PAUSE).await;
     }
 }
 
-async fn tell(app: &App, recent: &mut Recent) -> Result<(), Error> {
+async fn publish_new_events(app: &App, recent: &mut RecentEvents) -> Result<(), Error> {
     let store = store(app)?;
     let begin = recent.from(app.clock.now_us());
     let (mut at, mut after) = (begin, String::new());
@@ -140,52 +138,48 @@ async fn tell(app: &App, recent: &mut Recent) -> Result<(), Error> {
     Ok(())
 }
 
-/// Something that happened, as members are told.
+/// An event as members of the project see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Happened {
-    /// Where to go on after it.
+pub struct StreamEvent {
+    /// Position in the stream: the `Last-Event-ID` to continue with.
     pub place: String,
-    /// The event.
     pub event: Arc<AuditEvent>,
 }
 
-/// Follows a project for one member.
+/// Subscription of one member to a project.
 #[derive(Debug)]
-pub struct Following {
+pub struct Subscription {
     project: ProjectId,
     caller: Caller,
     owner: bool,
-    sent: Recent,
+    sent: RecentEvents,
     missed: VecDeque<Arc<AuditEvent>>,
     events: broadcast::Receiver<Arc<AuditEvent>>,
 }
 
-/// Begins to follow a project: with what happened since the place of `after`, or with what happens from now on.
-///
-/// # Errors
-/// When the caller may not enter it, or the place is none, or so much happened since that it is better read anew.
+/// Subscribes to a project, from the position `after` or from now on.
 pub async fn follow_project(
     app: &App,
     caller: &Caller,
     project: &str,
     after: Option<&str>,
-) -> Result<Following, Error> {
-    let entered = enter_any(app, caller, &project_id(project)?, Role::Viewer).await?;
-    // Listened for before anything is read, so that nothing falls between the two.
-    let mut following = Following {
-        project: entered.project.id,
+) -> Result<Subscription, Error> {
+    let access = authorize_project_any_state(app, caller, &project_id(project)?, Role::Viewer).await?;
+    // Subscribed before reading, so that no event is missed between the two.
+    let mut following = Subscription {
+        project: access.project.id,
         caller: caller.clone(),
-        owner: entered.role == Role::Owner,
-        sent: Recent::default(),
+        owner: access.role == Role::Owner,
+        sent: RecentEvents::default(),
         missed: VecDeque::new(),
         events: app.events.subscribe(),
     };
     let place = match after {
         None => None,
-        Some(text) => Some(place_of(text).ok_or_else(|| {
+        Some(text) => Some(parse_cursor(text).ok_or_else(|| {
             Error::invalid(
                 "Last-Event-ID",
-                "This is not the id of an event of this stream. Leave it out to begin now.",
+                "This is not the id of an event of this stream. Omit it to start from now.",
             )
         })?),
     };
@@ -198,7 +192,7 @@ pub async fn follow_project(
         (at, id) = (last.at, last.id.to_string());
         for event in events {
             match place {
-                // It was there before anybody followed.
+                // Events from before the subscription are not new.
                 None => {
                     following.sent.add(&event);
                 }
@@ -207,22 +201,24 @@ pub async fn follow_project(
         }
         if following.missed.len() > MAX_MISSED {
             return Err(Error::Conflict(
-                "Too much has happened since that event. Read the project anew, and follow it from now on, without `Last-Event-ID`.".to_owned(),
+                "Too many events followed that event. Read the project again, then subscribe without \
+                 `Last-Event-ID`."
+                    .to_owned(),
             ));
         }
     }
     Ok(following)
 }
 
-fn place_of(text: &str) -> Option<TimeUs> {
+fn parse_cursor(text: &str) -> Option<TimeUs> {
     let (at, id) = text.split_once('~')?;
     AuditEventId::parse(id).ok()?;
     Some(TimeUs::from_micros(at.parse().ok()?))
 }
 
-impl Following {
-    /// The next thing that happened. None when this listener is too far behind: begin again after the last place.
-    pub async fn next(&mut self) -> Option<Happened> {
+impl Subscription {
+    /// The next event; `None` if this subscriber lags too far behind and has to reconnect after its last position.
+    pub async fn next(&mut self) -> Option<StreamEvent> {
         loop {
             let event = match self.missed.pop_front() {
                 Some(event) => event,
@@ -233,19 +229,16 @@ impl Following {
             if mine && open && self.sent.add(&event) {
                 self.sent.forget(event.at.plus_seconds(-4 * OVERLAP_S));
                 let place = format!("{}~{}", event.at.as_micros(), event.id);
-                return Some(Happened { place, event });
+                return Some(StreamEvent { place, event });
             }
         }
     }
 
-    /// Whether the caller may still follow: they are a member, and whatever they came with is still good.
-    ///
-    /// # Errors
-    /// When they may not.
+    /// Checks that the caller is still a member and the credentials are still valid.
     pub async fn check(&mut self, app: &App) -> Result<(), Error> {
-        accounts::sign_in::still_good(app, &self.caller).await?;
-        let entered = enter(app, &self.caller, &self.project, Role::Viewer).await?;
-        self.owner = entered.role == Role::Owner;
+        accounts::sign_in::verify_credentials(app, &self.caller).await?;
+        let access = authorize_project(app, &self.caller, &self.project, Role::Viewer).await?;
+        self.owner = access.role == Role::Owner;
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! How the product is: probes, cached, so that asking often costs nothing.
+//! Health checks of a process, cached for two seconds.
 
 use std::{
     sync::{Arc, Mutex},
@@ -9,28 +9,26 @@ use serde_json::{Value, json};
 
 use crate::app::App;
 
-/// How long a probe's answer stands.
+/// Lifetime of a cached result.
 const FRESH: Duration = Duration::from_secs(2);
-/// How long the database may take to answer.
+/// Time limit of the database check.
 const DATABASE_TIME: Duration = Duration::from_millis(500);
-/// How long the server of MCP_SERVER_URL may take to answer.
+/// Time limit of the check of MCP_SERVER_URL.
 const REMOTE_TIME: Duration = Duration::from_millis(500);
-/// Less free space than this is a warning.
+/// Free disk space below which the status is degraded.
 const DISK_LOW_BYTES: u64 = 256 << 20;
 
-/// How something is, best first.
+/// Ordered from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Status {
-    /// All works.
     Healthy,
-    /// The main job works, something beside it does not.
+    /// A secondary function is impaired.
     Degraded,
-    /// The main job does not work.
+    /// The main function is not available.
     Unhealthy,
 }
 
 impl Status {
-    /// The word in the API.
     pub fn word(self) -> &'static str {
         match self {
             Status::Healthy => "healthy",
@@ -40,21 +38,20 @@ impl Status {
     }
 }
 
-/// How the product is.
 #[derive(Debug, Clone)]
 pub struct Health {
-    /// The worst of all checks that count.
+    /// The worst status of the checks.
     pub status: Status,
-    /// Each check, as the API writes it.
+    /// The checks in the format of the API.
     pub checks: Value,
 }
 
-/// Remembers the last answer.
+/// Cached health checks.
 #[derive(Clone, Default)]
 pub struct Probes(Arc<Mutex<Option<(Instant, Health)>>>);
 
 impl Probes {
-    /// How the product is, at most two seconds old.
+    /// The health of the process, at most two seconds old.
     pub async fn health(&self, app: &App) -> Health {
         let known = self.0.lock().ok().and_then(|known| known.clone());
         if let Some((at, health)) = known
@@ -71,13 +68,14 @@ impl Probes {
 }
 
 async fn probe(app: &App) -> Health {
-    // At once, so that the whole never takes longer than the slowest.
+    // Concurrent, so that the total takes no longer than the slowest check.
     let ((database, database_check), (checker, checker_check), redis, generator) =
         tokio::join!(database(app), checker(app), redis(app), generator(app));
     let providers = app.config.configured_providers();
     let llm_check = match providers.is_empty() {
         true => {
-            json!({"status": "healthy", "providers": [], "note": "no model is configured; the built-in drafter writes"})
+            json!({"status": "healthy", "providers": [], "note": "no model is configured; the built-in drafter \
+                writes"})
         }
         false => json!({"status": "configured", "providers": providers}),
     };
@@ -108,14 +106,14 @@ async fn database(app: &App) -> (Status, Value) {
     }
 }
 
-/// What processes share, if they do. Each goes on alone without it, so that is never more than degraded.
+/// Checks Redis. Every process continues without it, so a failure is only degraded.
 async fn redis(app: &App) -> Option<(Status, Value)> {
     let memory = app.shared_memory.as_ref()?;
     let address = memory.address();
     Some(match memory.probe().await {
-        Ok(took) => {
+        Ok(latency) => {
             let mut check =
-                json!({"status": "healthy", "address": address, "latency_ms": took.as_secs_f64() * 1e3});
+                json!({"status": "healthy", "address": address, "latency_ms": latency.as_secs_f64() * 1e3});
             if app.verdicts.is_none() {
                 check["note"] = json!("limits are shared, checks are not: SECRET_KEY is not set");
             }
@@ -123,39 +121,47 @@ async fn redis(app: &App) -> Option<(Status, Value)> {
         }
         Err(error) => (
             Status::Degraded,
-            json!({"status": "degraded", "address": address, "error": error.to_string(), "note": "each process counts and checks by itself until it is back"}),
+            json!({"status": "degraded", "address": address, "error": error.to_string(), "note": "each process \
+                counts and checks by itself until it is back"}),
         ),
     })
 }
 
-/// Who generates, if that is another process. This one does while it is away, so that is never more than degraded.
+/// Checks the remote generator. This process generates while it is down, so a failure is only degraded.
 async fn generator(app: &App) -> Option<(Status, Value)> {
     let remote = app.generator.as_ref()?;
     let url = remote.address();
     Some(match remote.probe(REMOTE_TIME).await {
-        Ok(took) => (
+        Ok(latency) => (
             Status::Healthy,
-            json!({"status": "healthy", "url": url, "latency_ms": took.as_secs_f64() * 1e3}),
+            json!({"status": "healthy", "url": url, "latency_ms": latency.as_secs_f64() * 1e3}),
         ),
         Err(error) => (
             Status::Degraded,
-            json!({"status": "degraded", "url": url, "error": error.to_string(), "note": "this process generates by itself until it answers"}),
+            json!({"status": "degraded", "url": url, "error": error.to_string(), "note": "this process generates \
+                by itself until it answers"}),
         ),
     })
 }
 
-/// Who checks. The server of MCP_SERVER_URL may be away: this process checks then, so that is never more than degraded.
+/// Checks the remote checker. This process checks while it is down, so a failure is only degraded.
 async fn checker(app: &App) -> (Status, Value) {
     if let Some(remote) = &app.remote {
         let url = remote.address();
         return match remote.probe(REMOTE_TIME).await {
-            Ok(took) => (
+            Ok(latency) => (
                 Status::Healthy,
-                json!({"status": "healthy", "mode": "remote", "url": url, "latency_ms": took.as_secs_f64() * 1e3}),
+                json!({"status": "healthy", "mode": "remote", "url": url, "latency_ms": latency.as_secs_f64() * 1e3}),
             ),
             Err(error) => (
                 Status::Degraded,
-                json!({"status": "degraded", "mode": "remote", "url": url, "error": error.to_string(), "note": "this process checks by itself until it answers"}),
+                json!({
+                    "status": "degraded",
+                    "mode": "remote",
+                    "url": url,
+                    "error": error.to_string(),
+                    "note": "this process checks by itself until it answers",
+                }),
             ),
         };
     }
@@ -166,7 +172,8 @@ async fn checker(app: &App) -> (Status, Value) {
         ),
         None => (
             Status::Degraded,
-            json!({"status": "degraded", "mode": "in_process", "engine": "fast", "error": "this build has no Mermaid engine, so verdicts are the fast parser's"}),
+            json!({"status": "degraded", "mode": "in_process", "engine": "fast", "error": "this build has no \
+                Mermaid engine, so verdicts are the fast parser's"}),
         ),
     }
 }

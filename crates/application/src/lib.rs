@@ -1,6 +1,7 @@
-//! Use-cases: one file each. Doors parse, call one function here, and render what it returns.
+//! Use cases, one file each. Entry points (HTTP, MCP, command line) parse a request, call one function here, and
+//! render the result.
 //!
-//! Never names axum, clap or HTML. Permissions and limits belong here; `access.rs` decides them.
+//! Independent of axum, clap and HTML. Permissions and limits are enforced here; permissions in `access.rs`.
 
 pub mod access;
 pub mod account_presence;
@@ -57,7 +58,7 @@ pub mod verdicts;
 pub mod webhooks;
 
 pub use error::{Error, RETRY_AFTER_S};
-/// What use-cases hand to doors, which never ask the store themselves.
+/// Types of the store that use cases return.
 pub use store::{
     Approval, AuditEvent, Baseline, BaselineItem, Comment, Delivery, Diagram, Folder, Invitation, JsonText,
     Member, Requirement, RequirementVersion, Role, Term, TimeUs, Token, TraceLink, User, Version,

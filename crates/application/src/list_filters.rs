@@ -1,5 +1,5 @@
-//! What lists are narrowed by, as callers write it. Read here, so that a word which nobody knows is refused and not
-//! quietly ignored. Never decides who may see what.
+//! Filters of lists: validation of query parameters. An unknown value is an error, not ignored. Authorization is
+//! elsewhere.
 
 use store::{
     AuditFilter, CommentFilter, DiagramFilter, FolderId, InFolder, LinkFilter, ProjectId, RequirementFilter,
@@ -9,45 +9,42 @@ use store::{
 use super::{Error, TimeUs, access::store};
 use crate::{app::App, clock};
 
-/// The longest of what can be looked for.
 const MAX_CHARS: usize = 200;
-/// The kind of a diagram that the checker does not know.
+/// Kind of a diagram that the checker does not recognize.
 const UNKNOWN_KIND: &str = "unknown";
 
-/// Which diagrams are asked for.
 #[derive(Debug, Clone, Default)]
-pub struct DiagramsAsked {
-    /// A word for a kind.
+pub struct DiagramQuery {
     pub kind: Option<String>,
-    /// A folder, or `none`.
+    /// The id of a folder, or `none`.
     pub folder: Option<String>,
-    /// `true` or `false`; `false` if not said.
+    /// `true` or `false` (default).
     pub archived: Option<String>,
 }
 
-impl DiagramsAsked {
+impl DiagramQuery {
     pub(super) async fn read(&self, app: &App, project: &ProjectId) -> Result<DiagramFilter, Error> {
         let known = |kind: &str| kind == UNKNOWN_KIND || super::reference_docs::kind_names().contains(&kind);
         if self.kind.as_deref().is_some_and(|kind| !known(kind)) {
-            return Err(Error::invalid(
-                "kind",
-                "There is no such kind of diagram; it is a word such as `class`, as diagrams carry it.",
-            ));
+            return Err(Error::invalid("kind", "There is no such diagram kind. Use a kind such as `class`."));
         }
         let folder = match self.folder.as_deref() {
             None => None,
             Some("none") => Some(InFolder::NoFolder),
-            Some(id) => Some(InFolder::This(folder_of(app, project, id).await?)),
+            Some(id) => Some(InFolder::This(parse_folder(app, project, id).await?)),
         };
-        let archived = flag("archived", self.archived.as_deref())?.unwrap_or(false);
+        let archived = parse_bool("archived", self.archived.as_deref())?.unwrap_or(false);
         Ok(DiagramFilter { kind: self.kind.clone(), folder, archived })
     }
 }
 
-/// A folder of the project; of those of other projects nobody learns whether they exist.
-async fn folder_of(app: &App, project: &ProjectId, id: &str) -> Result<FolderId, Error> {
+/// A folder of the project. Does not disclose whether a folder of another project exists.
+async fn parse_folder(app: &App, project: &ProjectId, id: &str) -> Result<FolderId, Error> {
     let missing = || {
-        Error::invalid("folder", "The project has no such folder. Write the id of one of its own, or `none`.")
+        Error::invalid(
+            "folder",
+            "The project has no such folder. Use the id of one of its folders, or `none`.",
+        )
     };
     let id = FolderId::parse(id).map_err(|_| missing())?;
     match store(app)?.find_folder(&id).await {
@@ -57,114 +54,109 @@ async fn folder_of(app: &App, project: &ProjectId, id: &str) -> Result<FolderId,
     }
 }
 
-/// Which requirements are asked for.
 #[derive(Debug, Clone, Default)]
-pub struct RequirementsAsked {
-    /// Words, or beginnings of words, of the text.
+pub struct RequirementQuery {
+    /// Words or prefixes of words in the text.
     pub q: Option<String>,
-    /// `true` or `false`; `false` if not said.
+    /// `true` or `false` (default).
     pub archived: Option<String>,
 }
 
-impl RequirementsAsked {
+impl RequirementQuery {
     pub(super) fn read(&self) -> Result<RequirementFilter, Error> {
-        let archived = flag("archived", self.archived.as_deref())?.unwrap_or(false);
-        Ok(RequirementFilter { archived, words: text("q", self.q.as_deref())? })
+        let archived = parse_bool("archived", self.archived.as_deref())?.unwrap_or(false);
+        Ok(RequirementFilter { archived, words: parse_text("q", self.q.as_deref())? })
     }
 }
 
-/// Which comments are asked for.
 #[derive(Debug, Clone, Default)]
-pub struct CommentsAsked {
-    /// `true` or `false`; both if not said.
+pub struct CommentQuery {
+    /// `true` or `false`; both by default.
     pub resolved: Option<String>,
-    /// The id of an element.
     pub element: Option<String>,
 }
 
-impl CommentsAsked {
+impl CommentQuery {
     pub(super) fn read(&self) -> Result<CommentFilter, Error> {
-        let resolved = flag("resolved", self.resolved.as_deref())?;
-        Ok(CommentFilter { resolved, element: text("element", self.element.as_deref())? })
+        let resolved = parse_bool("resolved", self.resolved.as_deref())?;
+        Ok(CommentFilter { resolved, element: parse_text("element", self.element.as_deref())? })
     }
 }
 
-/// Which trace links are asked for.
 #[derive(Debug, Clone, Default)]
-pub struct LinksAsked {
-    /// `true` or `false`; both if not said.
+pub struct TraceLinkQuery {
+    /// `true` or `false`; both by default.
     pub suspect: Option<String>,
-    /// The id of an element.
     pub element: Option<String>,
 }
 
-impl LinksAsked {
+impl TraceLinkQuery {
     pub(super) fn read(&self) -> Result<LinkFilter, Error> {
-        let suspect = flag("suspect", self.suspect.as_deref())?;
-        Ok(LinkFilter { suspect, element: text("element", self.element.as_deref())? })
+        let suspect = parse_bool("suspect", self.suspect.as_deref())?;
+        Ok(LinkFilter { suspect, element: parse_text("element", self.element.as_deref())? })
     }
 }
 
-/// Which audit events are asked for.
 #[derive(Debug, Clone, Default)]
-pub struct EventsAsked {
-    /// An action, or what several begin with: `diagram.`.
+pub struct AuditEventQuery {
+    /// An action, or a prefix such as `diagram.`.
     pub action: Option<String>,
-    /// The id of who did it.
+    /// Id of the author.
     pub user: Option<String>,
-    /// A moment, RFC 3339: events of it and later ones.
+    /// RFC 3339, inclusive.
     pub from: Option<String>,
-    /// A moment, RFC 3339: events before it.
+    /// RFC 3339, exclusive.
     pub to: Option<String>,
 }
 
-impl EventsAsked {
+impl AuditEventQuery {
     pub(super) fn read(&self) -> Result<AuditFilter, Error> {
-        let action = text("action", self.action.as_deref())?;
+        let action = parse_text("action", self.action.as_deref())?;
         let fits = |action: &String| {
             action.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'.')
         };
         if action.as_ref().is_some_and(|action| !fits(action)) {
             return Err(Error::invalid(
                 "action",
-                "An action is written as `diagram.create`, and all those of diagrams as `diagram.` with the point.",
+                "The action is invalid. Use an action such as `diagram.create`, or a prefix such as `diagram.`.",
             ));
         }
         let user = self.user.as_deref().map(UserId::parse).transpose();
-        let user =
-            user.map_err(|_| Error::invalid("user", "This is no id of a person; it begins with `usr_`."))?;
-        let (from, to) = (moment("from", self.from.as_deref())?, moment("to", self.to.as_deref())?);
+        let user = user.map_err(|_| {
+            Error::invalid("user", "This is not a user id. Use an id that starts with `usr_`.")
+        })?;
+        let (from, to) =
+            (parse_timestamp("from", self.from.as_deref())?, parse_timestamp("to", self.to.as_deref())?);
         if from.zip(to).is_some_and(|(from, to)| from > to) {
-            return Err(Error::invalid("to", "`to` comes before `from`, so there can be nothing between."));
+            return Err(Error::invalid("to", "`to` is before `from`. Use a later time for `to`."));
         }
         Ok(AuditFilter { action, user, from, to })
     }
 }
 
-/// Yes or no.
-fn flag(path: &str, word: Option<&str>) -> Result<Option<bool>, Error> {
+fn parse_bool(path: &str, word: Option<&str>) -> Result<Option<bool>, Error> {
     match word {
         None => Ok(None),
         Some("true") => Ok(Some(true)),
         Some("false") => Ok(Some(false)),
-        Some(_) => Err(Error::invalid(path, format!("`{path}` is `true` or `false`."))),
+        Some(_) => Err(Error::invalid(path, format!("`{path}` must be `true` or `false`."))),
     }
 }
 
-/// Something that can be looked for; nothing at all looks for nothing.
-fn text(path: &str, text: Option<&str>) -> Result<Option<String>, Error> {
+/// A search text; `None` if it is blank.
+fn parse_text(path: &str, text: Option<&str>) -> Result<Option<String>, Error> {
     let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
     if text.chars().count() > MAX_CHARS || text.contains('\0') {
-        return Err(Error::invalid(path, format!("`{path}` has at most {MAX_CHARS} characters.")));
+        return Err(Error::invalid(path, format!("`{path}` must have at most {MAX_CHARS} characters.")));
     }
     Ok(Some(text.to_owned()))
 }
 
-fn moment(path: &str, text: Option<&str>) -> Result<Option<TimeUs>, Error> {
+fn parse_timestamp(path: &str, text: Option<&str>) -> Result<Option<TimeUs>, Error> {
     let Some(text) = text else { return Ok(None) };
-    // In an address a plus means a space.
-    let read = clock::read_rfc3339(text).or_else(|| clock::read_rfc3339(&text.replace(' ', "+")));
+    // A plus in a query string is decoded as a space.
+    let read = clock::parse_rfc3339(text).or_else(|| clock::parse_rfc3339(&text.replace(' ', "+")));
     read.map(Some).ok_or_else(|| {
-        Error::invalid(path, format!("`{path}` is a moment such as `2026-01-31T08:00:00Z` (RFC 3339)."))
+        Error::invalid(path, format!("`{path}` must be a time such as `2026-01-31T08:00:00Z` (RFC 3339)."))
     })
 }

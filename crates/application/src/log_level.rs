@@ -1,7 +1,7 @@
-//! How much this process tells in its log, looked at and changed while it runs.
+//! Log level of the process, readable and changeable at run time.
 //!
-//! Only the words of levels can be set here: a filter of its own can make libraries tell what must not be logged, and is for those who
-//! may change the configuration.
+//! Only named levels are accepted: a custom filter could make libraries log secrets, and is reserved for the
+//! configuration.
 
 use serde_json::json;
 
@@ -9,28 +9,25 @@ use super::{Error, access::Caller};
 use crate::app::App;
 use telemetry::{self, LEVELS, LevelError};
 
-/// The level now; for those who run the server.
-///
-/// # Errors
-/// When the caller does not run the server, or there is no log.
 pub fn find_log_level(caller: &Caller) -> Result<String, Error> {
-    caller.admin()?;
+    caller.require_admin()?;
     telemetry::level().ok_or_else(|| Error::Unavailable(LevelError::Fixed.to_string()))
 }
 
-/// Sets the level of this process, until it is set again, the configuration is read again, or the process ends.
-///
-/// # Errors
-/// When the caller does not run the server, there is no such level, or it could not be written down.
+/// Sets the level until the next change, configuration reload or restart.
 pub async fn update_log_level(app: &App, caller: &Caller, level: &str) -> Result<String, Error> {
-    caller.admin()?;
+    caller.require_admin()?;
     if !LEVELS.contains(&level) {
-        return Err(Error::invalid("level", format!("There is no such level. Use {}.", LEVELS.join(", "))));
+        return Err(Error::invalid(
+            "level",
+            format!("There is no such level. Use one of {}.", LEVELS.join(", ")),
+        ));
     }
     let old = find_log_level(caller)?;
-    // Written down first: somebody may make the log silent, and that must not be silent.
+    // Recorded first, so that silencing the log leaves a trace.
     if let Some(store) = &app.store {
-        let event = caller.did(app, "log_level.update", None, "log", &json!({"from": old, "to": level}))?;
+        let event =
+            caller.audit_event(app, "log_level.update", None, "log", &json!({"from": old, "to": level}))?;
         store.record_audit_event(&event).await?;
     }
     telemetry::set_level(level).map_err(|error| Error::Unavailable(error.to_string()))?;

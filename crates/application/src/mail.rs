@@ -1,6 +1,6 @@
-//! Messages to people: through SMTP, or, where none is configured, into files in the data folder.
+//! Outgoing mail: through SMTP or, without SMTP settings, into files in the data folder.
 //!
-//! Never logs an address or a word of a message.
+//! Addresses and texts are never logged.
 
 use std::{
     io::{self, Write},
@@ -19,15 +19,14 @@ use super::Error;
 use crate::private_files;
 use config::Config;
 
-/// The way to people.
 #[derive(Clone)]
 pub struct Mailer {
     from: Mailbox,
-    way: Way,
+    transport: Transport,
 }
 
 #[derive(Clone)]
-enum Way {
+enum Transport {
     Smtp(AsyncSmtpTransport<Tokio1Executor>),
     Files(PathBuf),
 }
@@ -38,64 +37,56 @@ impl std::fmt::Debug for Mailer {
     }
 }
 
-/// A message.
-pub struct Letter<'a> {
-    /// To whom.
+/// A plain-text message.
+pub struct MailMessage<'a> {
     pub to: &'a str,
-    /// About what.
     pub subject: String,
-    /// What it says; plain text.
     pub body: String,
 }
 
 impl Mailer {
-    /// The way that the configuration names.
-    ///
-    /// # Errors
-    /// When the URL or the sender cannot be used.
     pub fn new(config: &Config) -> Result<Self, Error> {
         let settings = &config.mail;
         let from = settings.from.parse().map_err(|_| {
             Error::Unavailable(
-                "The setting mail.from is no sender; write one such as BA Copilot <ba-copilot@example.com>."
+                "The setting mail.from is invalid. Use the form BA Copilot <ba-copilot@example.com>."
                     .to_owned(),
             )
         })?;
-        let way = match settings.smtp_url.expose_secret() {
-            "" => Way::Files(config.data.dir.join("mail")),
-            url => Way::Smtp(
+        let transport = match settings.smtp_url.expose_secret() {
+            "" => Transport::Files(config.data.dir.join("mail")),
+            url => Transport::Smtp(
                 AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
                     .map_err(|_| {
-                        // The URL holds a password, so it is not repeated.
+                        // The URL contains a password, so it is not repeated.
                         Error::Unavailable(
-                            "The setting mail.smtp_url (SMTP_URL) cannot be used; write smtps://user:password@host:465 or smtp://user:password@host:587?tls=required."
+                            "The setting mail.smtp_url (SMTP_URL) is invalid. Use smtps://user:password@host:465 \
+                             or smtp://user:password@host:587?tls=required."
                                 .to_owned(),
                         )
                     })?
                     .build(),
             ),
         };
-        Ok(Mailer { from, way })
+        Ok(Mailer { from, transport })
     }
 
-    /// Sends a message.
-    ///
-    /// # Errors
-    /// When it cannot be handed over.
-    pub async fn send(&self, letter: Letter<'_>) -> Result<(), Error> {
-        let to = letter.to.parse().map_err(|_| Error::Internal("a message has no address".to_owned()))?;
+    pub async fn send(&self, message: MailMessage<'_>) -> Result<(), Error> {
+        let to = message.to.parse().map_err(|_| Error::Internal("a message has no address".to_owned()))?;
         let message = Message::builder()
             .from(self.from.clone())
             .to(to)
-            .subject(letter.subject)
+            .subject(message.subject)
             .header(ContentType::TEXT_PLAIN)
-            .body(letter.body)
+            .body(message.body)
             .map_err(|_| Error::Internal("a message could not be written".to_owned()))?;
-        let sent = match &self.way {
-            Way::Smtp(smtp) => smtp.send(message).await.map(|_| ()).map_err(|error| smtp_problem(&error)),
-            Way::Files(folder) => {
+        let sent = match &self.transport {
+            Transport::Smtp(smtp) => {
+                smtp.send(message).await.map(|_| ()).map_err(|error| smtp_problem(&error))
+            }
+            Transport::Files(folder) => {
                 let (folder, text) = (folder.clone(), message.formatted());
-                let written = tokio::task::spawn_blocking(move || write_letter(&folder, &text)).await;
+                let written = tokio::task::spawn_blocking(move || write_message_file(&folder, &text)).await;
                 match written {
                     Ok(Ok(())) => Ok(()),
                     Ok(Err(_)) | Err(_) => Err("the folder `mail` in the data folder cannot be written"),
@@ -109,34 +100,33 @@ impl Mailer {
     }
 }
 
-/// The server's own words may repeat the address.
+/// The reply of the server may contain the address, so it is not repeated.
 fn smtp_problem(error: &lettre::transport::smtp::Error) -> &'static str {
     match () {
         () if error.is_timeout() => "the mail server did not answer in time",
         () if error.is_permanent() => "the mail server refused it",
         () if error.is_transient() => "the mail server cannot take it now",
-        () if error.is_tls() => "the connection to the mail server is not safe",
+        () if error.is_tls() => "the TLS connection to the mail server failed",
         () => "the mail server cannot be reached",
     }
 }
 
-/// Keeps a message as a file that its owner alone may read: it may hold a link with which someone signs in.
-fn write_letter(folder: &Path, text: &[u8]) -> io::Result<()> {
-    // Earlier versions let others look into it.
+/// Writes a message to a file readable only by its owner: it may contain a sign-in link.
+fn write_message_file(folder: &Path, text: &[u8]) -> io::Result<()> {
+    // Earlier versions created the folder with wider permissions.
     private_files::own_folder(folder)?;
     private_files::create_file(&folder.join(format!("{}.eml", Uuid::now_v7())))?.write_all(text)
 }
 
-/// The most characters of a quoted name.
 const MAX_QUOTED: usize = 60;
 
-/// A name that a person chose, for a message to someone else: in quotation marks that it cannot contain, short, on one line, and
-/// without the characters that make a link, a markup or an address of it.
+/// Quotes a name chosen by a user for a message to another person: short, on one line, and without characters that
+/// form a link, markup or an address.
 pub(super) fn quoted(name: &str) -> String {
     let mut plain = String::new();
     let mut chars = name.chars().peekable();
     while let Some(c) = chars.next() {
-        // A full stop that ends a word, as in "Dr. Ada", makes no address of a site.
+        // A full stop at the end of a word, as in "Dr. Ada", does not form a domain name.
         let ends_word = c == '.' && chars.peek().is_none_or(|next| next.is_whitespace());
         plain.push(if ends_word || is_plain(c) { c } else { ' ' });
     }
@@ -147,12 +137,12 @@ pub(super) fn quoted(name: &str) -> String {
     }
 }
 
-/// Letters and digits of any script, the marks that some scripts write their vowels with, and punctuation that means nothing to
-/// programs that look for links.
+/// Letters, digits and vowel signs of any script, and punctuation that does not form a link.
 fn is_plain(c: char) -> bool {
     c.is_alphanumeric()
         || matches!(c, '-' | '\'' | '’' | ',' | '(' | ')' | '&' | '+' | '!' | '–' | '—')
-        || matches!(c, '\u{300}'..='\u{36f}' | '\u{591}'..='\u{5c7}' | '\u{64b}'..='\u{65f}' | '\u{900}'..='\u{dff}' | '\u{e31}'..='\u{e4e}')
+        || matches!(c, '\u{300}'..='\u{36f}' | '\u{591}'..='\u{5c7}' | '\u{64b}'..='\u{65f}')
+        || matches!(c, '\u{900}'..='\u{dff}' | '\u{e31}'..='\u{e4e}')
 }
 
 #[cfg(test)]
@@ -160,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_in_a_message_is_quoted_short_and_no_link() {
+    fn quoted_name_is_short_and_forms_no_link() {
         for (name, expected) in [
             ("Ada Lovelace", "\"Ada Lovelace\""),
             ("Dr. Ada K. Lovelace", "\"Dr. Ada K. Lovelace\""),

@@ -1,5 +1,4 @@
-//! How many messages may be sent: to one address, by one person, and on request of one network, in an hour, for all processes on
-//! the database together.
+//! Hourly limits of mail by recipient, sender and network, shared by all processes on the database.
 
 use store::{AttemptLimit, UserId};
 
@@ -10,19 +9,15 @@ use super::{
 };
 use crate::{app::App, network::Network};
 
-/// Messages are counted for so long, in seconds.
+/// Period of the limits, in seconds.
 pub(super) const WINDOW_S: i64 = 3600;
 
-/// What a message is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MailKind {
-    /// A link to choose a new password.
     PasswordReset,
-    /// A link that proves an address.
     Verification,
-    /// A link to the address that a user wants to have, and a notice to the one that they have.
+    /// A link to the new address and a notice to the current one.
     EmailChange,
-    /// An invitation to a project.
     Invitation,
 }
 
@@ -36,7 +31,7 @@ impl MailKind {
         }
     }
 
-    /// To one address, from all senders together.
+    /// Limit for one recipient, over all senders.
     const fn max_to_recipient(self) -> u32 {
         match self {
             MailKind::PasswordReset | MailKind::Verification | MailKind::EmailChange => 5,
@@ -44,10 +39,10 @@ impl MailKind {
         }
     }
 
-    /// By one sender.
+    /// Limit for one sender.
     const fn max_by_sender(self) -> u32 {
         match self {
-            // A network, behind which many people may be.
+            // A network, which many users may share.
             MailKind::PasswordReset => 100,
             MailKind::Verification | MailKind::EmailChange => 10,
             MailKind::Invitation => 50,
@@ -55,19 +50,20 @@ impl MailKind {
     }
 }
 
-/// On whose request a message is sent.
+/// Who caused a message.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Sender<'a> {
-    /// A person who is signed in.
+    /// A signed-in user.
     Person(&'a UserId),
-    /// Someone in this network.
+    /// An unauthenticated client of this network.
     Network(&'a Network),
 }
 
-/// Counts a message of this sender, sent or not.
+/// Counts a message of a sender.
 ///
 /// # Errors
-/// [`Error::TooMany`] when there were too many in this hour.
+///
+/// [`Error::RateLimited`] when the hourly limit is reached.
 pub(super) async fn count_sender(app: &App, kind: MailKind, sender: Sender<'_>) -> Result<(), Error> {
     let id = match sender {
         Sender::Person(user) => user.to_string(),
@@ -77,9 +73,10 @@ pub(super) async fn count_sender(app: &App, kind: MailKind, sender: Sender<'_>) 
     let limit = AttemptLimit { bucket: format!("mail:{}:by:{id}", kind.word()), max: kind.max_by_sender() };
     match attempts::reserve(app, vec![limit], WINDOW_S).await? {
         Ok(_) => Ok(()),
-        Err(wait_s) => Err(Error::TooMany {
+        Err(wait_s) => Err(Error::RateLimited {
             message: format!(
-                "These are too many messages for one hour: {} of this kind are sent for one sender. Try again in {} minutes.",
+                "There were too many messages: at most {} of this kind are sent in an hour for one sender. Try \
+                 again in {} minutes.",
                 kind.max_by_sender(),
                 wait_s.div_ceil(60)
             ),
@@ -88,7 +85,7 @@ pub(super) async fn count_sender(app: &App, kind: MailKind, sender: Sender<'_>) 
     }
 }
 
-/// Counts a message to this address; `None` if there were too many in this hour, and it must not be sent.
+/// Counts a message to an address; `None` if the hourly limit is reached and the message must not be sent.
 pub(super) async fn count_recipient(
     app: &App,
     kind: MailKind,
@@ -100,14 +97,14 @@ pub(super) async fn count_recipient(
     if counted.is_none() {
         metrics::counter!("ba_copilot_mails_limited_total").increment(1);
         tracing::warn!(
-            "A message was not sent, because its recipient got {} of this kind within an hour",
+            "A message was not sent: its recipient received {} of this kind within an hour",
             kind.max_to_recipient()
         );
     }
     Ok(counted)
 }
 
-/// The address without the tag that many providers let people add, as in `ada+anything@example.com`: it is the same mailbox.
+/// The address without a subaddress, as in `ada+anything@example.com`: it is the same mailbox.
 fn mailbox(address: &str) -> String {
     let address = address.to_lowercase();
     match address.rsplit_once('@') {
@@ -124,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tag_makes_no_other_mailbox() {
+    fn subaddress_counts_as_the_same_mailbox() {
         for (address, expected) in [
             ("ada@example.com", "ada@example.com"),
             ("Ada@Example.com", "ada@example.com"),

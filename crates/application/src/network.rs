@@ -1,11 +1,11 @@
-//! Network addresses: which of them belong to one customer of a provider, which contain another one, and which everyone can reach.
+//! Classification of IP addresses: the network of one customer, and public addresses.
 //!
-//! Everything that counts by address counts by [`Network`]: an address as text has many spellings, and a customer of a provider has
-//! a whole network of IPv6.
+//! Limits are counted by [`Network`]: an address has several textual forms, and a customer usually has a whole IPv6
+//! network.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// What counts as one address: an address of IPv4, or a /64 of IPv6. All text that is no address is one network.
+/// An IPv4 address or an IPv6 /64. All text that is no address is one network.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Network(String);
 
@@ -16,8 +16,7 @@ impl Default for Network {
 }
 
 impl Network {
-    /// The network of an address.
-    pub fn of(address: IpAddr) -> Self {
+    pub fn from_ip(address: IpAddr) -> Self {
         let address = match address {
             IpAddr::V6(v6) => embedded_v4(v6).map_or(address, IpAddr::V4),
             IpAddr::V4(_) => address,
@@ -31,32 +30,33 @@ impl Network {
         })
     }
 
-    /// The network of an address as proxies write it: with or without a port, brackets, quotes or a zone.
+    /// Parses an address as proxies write it: with or without a port, brackets, quotes or a zone.
     pub fn parse(text: &str) -> Self {
         let text = text.trim().trim_matches('"');
         let bare = match text.strip_prefix('[') {
             Some(rest) => rest.split(']').next().unwrap_or_default(),
             None => match text.parse::<SocketAddr>() {
-                Ok(with_port) => return Network::of(with_port.ip()),
+                Ok(with_port) => return Network::from_ip(with_port.ip()),
                 Err(_) => text,
             },
         };
         let without_zone = bare.split('%').next().unwrap_or_default();
-        without_zone.parse().map_or_else(|_| Network::default(), Network::of)
+        without_zone.parse().map_or_else(|_| Network::default(), Network::from_ip)
     }
 
-    /// Its text, the same for every address in it.
+    /// Canonical text of the network.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The address of IPv4 behind an address of IPv6: mapped, translated (64:ff9b::/96), 6to4 (2002::/16), Teredo (2001::/32).
+/// The embedded IPv4 address of an IPv6 address: mapped, translated (64:ff9b::/96), 6to4 (2002::/16), Teredo
+/// (2001::/32).
 fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let (high, low) = match address.segments() {
         [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => (high, low),
         [0x2002, high, low, ..] => (high, low),
-        // The client's, with every bit inverted.
+        // The address of the client, inverted.
         [0x2001, 0, .., high, low] => (!high, !low),
         _ => return None,
     };
@@ -64,8 +64,8 @@ fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::new(a, b, c, d))
 }
 
-/// Whether everyone can reach the address, by IANA's registries of special-purpose addresses of IPv4 and IPv6. An address of a
-/// registry is refused even where the registry calls it globally reachable (relays, AS112): no one receives requests there.
+/// Whether the address is public, by IANA's registries of special-purpose addresses. Registered addresses are refused
+/// even if globally reachable (relays, AS112): no one receives requests there.
 pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -81,10 +81,10 @@ const SPECIAL_V4: [(Ipv4Addr, u32); 19] = [
     (Ipv4Addr::new(10, 0, 0, 0), 8),
     (Ipv4Addr::new(172, 16, 0, 0), 12),
     (Ipv4Addr::new(192, 168, 0, 0), 16),
-    // Between carriers and their customers.
+    // Carrier-grade NAT.
     (Ipv4Addr::new(100, 64, 0, 0), 10),
     (Ipv4Addr::new(127, 0, 0, 0), 8),
-    // Link-local, where clouds keep their metadata.
+    // Link-local, with the metadata services of clouds.
     (Ipv4Addr::new(169, 254, 0, 0), 16),
     // Protocol assignments.
     (Ipv4Addr::new(192, 0, 0, 0), 24),
@@ -111,22 +111,23 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     !SPECIAL_V4.iter().any(|(network, prefix)| (bits ^ network.to_bits()) >> (32 - prefix) == 0)
 }
 
-/// What IANA IPv6 Special-Purpose Address Registry lists within 2000::/3, the only part that is given out: network, bits of the
-/// prefix. What is outside (loopback, unique local, link-local, 100::/64, 5f00::/16, 64:ff9b:1::/48, …) is refused as a whole.
+/// IANA IPv6 Special-Purpose Address Registry within 2000::/3, the only allocated part: network, prefix length.
+/// Addresses outside (loopback, unique local, link-local, 100::/64, 5f00::/16, 64:ff9b:1::/48, …) are refused as a
+/// whole.
 const SPECIAL_V6: [(Ipv6Addr, u32); 5] = [
     // Protocol assignments: Teredo, benchmarks, ORCHID, and others.
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23),
     // Documentation.
     (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32),
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20),
-    // 6to4: whatever relay is near would choose the way.
+    // 6to4: the nearest relay would choose the route.
     (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16),
     // AS112.
     (Ipv6Addr::new(0x2620, 0x4f, 0x8000, 0, 0, 0, 0, 0), 48),
 ];
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
-    // On hosts that have IPv6 only, names resolve to translated addresses of IPv4.
+    // On IPv6-only hosts, names resolve to translated IPv4 addresses.
     if let [0, 0, 0, 0, 0, 0xffff, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] = address.segments() {
         return embedded_v4(address).is_some_and(is_public_v4);
     }
@@ -140,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_of_one_customer_are_one_network() {
+    fn addresses_of_one_network_are_equal() {
         for (address, network) in [
             ("192.0.2.7", "192.0.2.7"),
             (" 192.0.2.7 ", "192.0.2.7"),
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn only_public_addresses_are_public() {
+    fn special_purpose_addresses_are_not_public() {
         for public in [
             "8.8.8.8",
             "1.1.1.1",

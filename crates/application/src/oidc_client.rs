@@ -1,8 +1,8 @@
-//! The identity provider: asked over HTTP who somebody is (OpenID Connect, authorization code with PKCE).
+//! Client of the identity provider (OpenID Connect, authorization code flow with PKCE).
 //!
-//! Believes nothing that the provider's keys have not signed. Never decides who may come in (`service/accounts/oidc.rs`),
-//! keeps no token, and logs neither tokens nor what stands in them. A provider that is away costs a sign-in and nothing else:
-//! nothing is asked before somebody wants to sign in.
+//! Accepts only claims signed with the provider's keys. Stores no token and logs no token content. The provider is
+//! contacted only for a sign-in, so its outage affects nothing else. Whether a user may sign in is decided in
+//! `accounts/oidc.rs`.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -24,16 +24,15 @@ use tokio::sync::Mutex;
 use crate::clock::Clock;
 use config::{Config, words};
 
-/// What the provider says of itself is asked for again after so long, in seconds.
+/// Lifetime of the cached metadata, in seconds.
 const FRESH_S: i64 = 3600;
-/// After it did not answer, it is not asked again for so long, in seconds.
+/// Delay before the metadata is requested again after a failure, in seconds.
 const FAILED_S: i64 = 5;
-/// Longest time for one of its answers.
+/// Time limit of a request.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Longer answers are not read.
-const LARGEST_ANSWER: usize = 1 << 20;
+const MAX_ANSWER_BYTES: usize = 1 << 20;
 
-/// Signatures that anybody can check and only the provider can make.
+/// Asymmetric signature algorithms.
 const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
     CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
     CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha384,
@@ -46,53 +45,48 @@ const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
     CoreJwsSigningAlgorithm::EdDsa,
 ];
 
-/// Why the provider did not say who somebody is; safe to show and to log.
+/// Safe to show and to log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OidcError {
-    /// No connection, it broke, or it took too long.
-    #[error("it cannot be reached")]
+    #[error("the identity provider cannot be reached")]
     Unreachable,
-    /// The settings do not fit to it.
+    /// The configuration does not match the provider.
     #[error("{0}")]
     Misconfigured(&'static str),
-    /// It answered something that OpenID Connect does not know.
-    #[error("it answered something else than OpenID Connect asks for")]
+    /// The response does not conform to OpenID Connect.
+    #[error("the response of the identity provider does not conform to OpenID Connect")]
     Strange,
-    /// The code is not good, or not any more.
-    #[error("it did not take the code that the browser brought back")]
+    /// The authorization code is invalid or expired.
+    #[error("the identity provider rejected the authorization code")]
     CodeRefused,
-    /// What it says is not signed, not meant for us, not for this sign-in, or not for this time.
-    #[error("its token cannot be believed: {0}")]
+    /// The ID token is not valid for this sign-in.
+    #[error("the ID token is invalid: {0}")]
     Token(&'static str),
 }
 
-/// Who the provider says that somebody is.
+/// Verified claims about a user.
 #[derive(Clone)]
 pub struct Claims {
-    /// The provider.
     pub issuer: String,
-    /// What it calls the person, for ever.
+    /// Stable id of the user at the provider.
     pub subject: String,
-    /// The e-mail address, if the provider vouches for it.
+    /// The e-mail address, if the provider marks it as verified.
     pub verified_email: Option<String>,
-    /// What the person is called, if it says so.
     pub name: Option<String>,
 }
 
-/// What is chosen anew for each sign-in: random texts of 43 characters.
+/// Random values of one sign-in, 43 characters each.
 #[derive(Clone)]
-pub struct Chosen {
-    /// Comes back with the browser.
+pub struct SignInSecrets {
     pub state: String,
-    /// Comes back in the token.
     pub nonce: String,
-    /// Shows the provider that the code is brought by whoever asked for it.
+    /// PKCE code verifier.
     pub verifier: String,
 }
 
-/// The identity provider of the configuration. Cheap to clone.
+/// Cheap to clone.
 #[derive(Clone)]
-pub struct Provider(Arc<Inner>);
+pub struct OidcProvider(Arc<Inner>);
 
 struct Inner {
     issuer: String,
@@ -103,7 +97,7 @@ struct Inner {
     scopes: Vec<Scope>,
     clock: Clock,
     http: Http,
-    /// One asks it, and the others wait for what it finds.
+    /// Locked during a request, so that concurrent callers share its result.
     known: Mutex<Known>,
 }
 
@@ -122,19 +116,16 @@ type Client = CoreClient<
     openidconnect::EndpointMaybeSet,
 >;
 
-impl Provider {
-    /// The provider of the configuration, if it names one; nothing is sent yet.
-    ///
-    /// # Errors
-    /// When no HTTPS client can be built.
-    pub fn of(config: &Config, clock: &Clock) -> Result<Option<Provider>, OidcError> {
+impl OidcProvider {
+    /// The configured provider, if any. Sends no request.
+    pub fn from_config(config: &Config, clock: &Clock) -> Result<Option<OidcProvider>, OidcError> {
         let settings = &config.oidc;
         if settings.issuer.is_empty() {
             return Ok(None);
         }
         let host = || reqwest::Url::parse(&settings.issuer).ok()?.host_str().map(str::to_owned);
         let secret = settings.client_secret.expose_secret();
-        Ok(Some(Provider(Arc::new(Inner {
+        Ok(Some(OidcProvider(Arc::new(Inner {
             issuer: settings.issuer.clone(),
             name: match settings.name.trim() {
                 "" => host().unwrap_or_default(),
@@ -150,29 +141,21 @@ impl Provider {
         }))))
     }
 
-    /// What people know it as.
+    /// Display name.
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// What it calls itself.
     pub fn issuer(&self) -> &str {
         &self.0.issuer
     }
 
-    /// Whether the provider says of itself what is needed.
-    ///
-    /// # Errors
-    /// Why it cannot be used now.
+    /// Checks that the metadata of the provider is available and sufficient.
     pub async fn probe(&self) -> Result<(), OidcError> {
         self.metadata().await.map(|_| ())
     }
 
-    /// Where to send a browser, so that it comes back with a code.
-    ///
-    /// # Errors
-    /// When the provider cannot be used now.
-    pub async fn authorization_url(&self, chosen: &Chosen) -> Result<String, OidcError> {
+    pub async fn authorization_url(&self, chosen: &SignInSecrets) -> Result<String, OidcError> {
         let verifier = PkceCodeVerifier::new(chosen.verifier.clone());
         let (state, nonce) = (chosen.state.clone(), chosen.nonce.clone());
         let client = self.client(&*self.metadata().await?)?;
@@ -188,11 +171,8 @@ impl Provider {
         Ok(url.into())
     }
 
-    /// Exchanges the code that the browser brought back for who it is.
-    ///
-    /// # Errors
-    /// When the provider does not take the code, or its token cannot be believed.
-    pub async fn redeem(&self, code: &str, chosen: &Chosen) -> Result<Claims, OidcError> {
+    /// Exchanges an authorization code for verified claims.
+    pub async fn redeem(&self, code: &str, chosen: &SignInSecrets) -> Result<Claims, OidcError> {
         let metadata = self.metadata().await?;
         let client = self.client(&metadata)?;
         let reply = client
@@ -202,41 +182,41 @@ impl Provider {
             .request_async(&self.0.http)
             .await
             .map_err(exchange_problem)?;
-        let token = reply.id_token().ok_or(OidcError::Token("there is none"))?;
+        let token = reply.id_token().ok_or(OidcError::Token("it is missing"))?;
         let nonce = Nonce::new(chosen.nonce.clone());
-        let claims = match self.verify(&client, token, &nonce, reply.access_token()) {
-            // The provider may have changed its keys since we asked for them.
+        let signed = match self.verify(&client, token, &nonce, reply.access_token()) {
+            // The provider may have rotated its keys.
             Err(error) if is_about_keys(&error) => {
                 let client = self.client(&*self.refresh_keys(&metadata).await?)?;
                 self.verify(&client, token, &nonce, reply.access_token()).map_err(token_problem)?
             }
             other => other.map_err(token_problem)?,
         };
-        let mut who = Claims {
+        let mut claims = Claims {
             issuer: self.0.issuer.clone(),
-            subject: claims.subject().to_string(),
-            verified_email: claims
+            subject: signed.subject().to_string(),
+            verified_email: signed
                 .email()
-                .filter(|_| claims.email_verified() == Some(true))
+                .filter(|_| signed.email_verified() == Some(true))
                 .map(|email| email.to_string()),
-            name: claims.name().and_then(|name| name.get(None)).map(|name| name.to_string()),
+            name: signed.name().and_then(|name| name.get(None)).map(|name| name.to_string()),
         };
-        if who.subject.is_empty() || who.subject.len() > 255 || who.subject.contains('\0') {
-            return Err(OidcError::Token("it names nobody"));
+        if claims.subject.is_empty() || claims.subject.len() > 255 || claims.subject.contains('\0') {
+            return Err(OidcError::Token("it has no valid subject"));
         }
-        // By the letter of the standard, what comes with an access token need not be in the token as well.
-        if claims.email().is_none() && metadata.userinfo_endpoint().is_some() {
-            self.ask_more(&client, reply.access_token(), claims.subject(), &mut who).await?;
+        // OpenID Connect Core 5.4: with an access token, claims may be only in the userinfo response.
+        if signed.email().is_none() && metadata.userinfo_endpoint().is_some() {
+            self.fetch_user_info(&client, reply.access_token(), signed.subject(), &mut claims).await?;
         }
-        Ok(who)
+        Ok(claims)
     }
 
-    async fn ask_more(
+    async fn fetch_user_info(
         &self,
         client: &Client,
         token: &AccessToken,
         subject: &SubjectIdentifier,
-        who: &mut Claims,
+        claims: &mut Claims,
     ) -> Result<(), OidcError> {
         let more: CoreUserInfoClaims = client
             .user_info(token.clone(), Some(subject.clone()))
@@ -244,10 +224,10 @@ impl Provider {
             .request_async(&self.0.http)
             .await
             .map_err(|_| OidcError::Strange)?;
-        who.verified_email =
+        claims.verified_email =
             more.email().filter(|_| more.email_verified() == Some(true)).map(|email| email.to_string());
-        if who.name.is_none() {
-            who.name = more.name().and_then(|name| name.get(None)).map(|name| name.to_string());
+        if claims.name.is_none() {
+            claims.name = more.name().and_then(|name| name.get(None)).map(|name| name.to_string());
         }
         Ok(())
     }
@@ -279,7 +259,7 @@ impl Provider {
     fn client(&self, metadata: &CoreProviderMetadata) -> Result<Client, OidcError> {
         let inner = &self.0;
         let redirect = RedirectUrl::new(inner.redirect_url.clone())
-            .map_err(|_| OidcError::Misconfigured("server.public_url is no address"))?;
+            .map_err(|_| OidcError::Misconfigured("server.public_url is not a URL"))?;
         let client = CoreClient::from_provider_metadata(
             metadata.clone(),
             inner.client_id.clone(),
@@ -294,8 +274,7 @@ impl Provider {
         Ok(client.set_redirect_uri(redirect).set_auth_type(way))
     }
 
-    /// What the provider says of itself, asked for at most once an hour. Where it does not answer, what it said before is
-    /// good enough.
+    /// The metadata of the provider, requested at most once an hour. If that fails, the cached metadata is used.
     async fn metadata(&self) -> Result<Arc<CoreProviderMetadata>, OidcError> {
         let mut known = self.0.known.lock().await;
         let now = self.0.clock.now_us();
@@ -327,7 +306,7 @@ impl Provider {
 
     async fn discover(&self) -> Result<CoreProviderMetadata, OidcError> {
         let issuer = IssuerUrl::new(self.0.issuer.clone())
-            .map_err(|_| OidcError::Misconfigured("oidc.issuer is no address"))?;
+            .map_err(|_| OidcError::Misconfigured("oidc.issuer is not a URL"))?;
         let metadata =
             CoreProviderMetadata::discover_async(issuer, &self.0.http).await.map_err(discovery_problem)?;
         let plain = |url: &openidconnect::url::Url| url.scheme() != "https";
@@ -338,19 +317,19 @@ impl Provider {
             Some(metadata.jwks_uri().url()),
         ];
         if self.0.issuer.starts_with("https:") && asked.into_iter().flatten().any(plain) {
-            return Err(OidcError::Misconfigured("the provider names addresses without TLS"));
+            return Err(OidcError::Misconfigured("the provider has endpoints without TLS"));
         }
         Ok(metadata)
     }
 
-    /// The same with the keys that the provider has now.
+    /// The metadata with the current keys of the provider.
     async fn refresh_keys(&self, old: &CoreProviderMetadata) -> Result<Arc<CoreProviderMetadata>, OidcError> {
         let keys =
             CoreJsonWebKeySet::fetch_async(old.jwks_uri(), &self.0.http).await.map_err(discovery_problem)?;
         let metadata = Arc::new(old.clone().set_jwks(keys));
         let mut known = self.0.known.lock().await;
-        if let Some((_, kept)) = &mut known.found {
-            *kept = Arc::clone(&metadata);
+        if let Some((_, cached)) = &mut known.found {
+            *cached = Arc::clone(&metadata);
         }
         Ok(metadata)
     }
@@ -366,21 +345,21 @@ fn is_about_keys(error: &ClaimsVerificationError) -> bool {
     )
 }
 
-/// In our own words: the library's repeat what stands in the token.
+/// The library's messages contain values of the token, so they are not used.
 fn token_problem(error: ClaimsVerificationError) -> OidcError {
     use ClaimsVerificationError as E;
     OidcError::Token(match error {
-        E::Expired(_) => "it is too old",
-        E::InvalidAudience(_) => "it is for somebody else",
-        E::InvalidIssuer(_) => "it is of another provider",
-        E::InvalidNonce(_) => "it is of another sign-in",
-        E::InvalidSubject(_) => "it names nobody",
+        E::Expired(_) => "it has expired",
+        E::InvalidAudience(_) => "it is for another client",
+        E::InvalidIssuer(_) => "its issuer is another provider",
+        E::InvalidNonce(_) => "its nonce is of another sign-in",
+        E::InvalidSubject(_) => "it has no valid subject",
         E::SignatureVerification(SignatureVerificationError::NoMatchingKey) => {
             "it is signed with a key that is not the provider's"
         }
         E::SignatureVerification(SignatureVerificationError::CryptoError(_)) => "its signature is wrong",
-        E::SignatureVerification(_) => "it is not signed in a way that can be trusted",
-        _ => "it is not complete",
+        E::SignatureVerification(_) => "its signature algorithm is not accepted",
+        _ => "it is incomplete",
     })
 }
 
@@ -391,9 +370,9 @@ fn discovery_problem(error: DiscoveryError<HttpError>) -> OidcError {
         DiscoveryError::Response(..) => {
             OidcError::Misconfigured("there is no discovery document under oidc.issuer")
         }
-        DiscoveryError::Validation(_) => {
-            OidcError::Misconfigured("it calls itself otherwise than oidc.issuer says; write it exactly so")
-        }
+        DiscoveryError::Validation(_) => OidcError::Misconfigured(
+            "the issuer of the provider differs from oidc.issuer; use exactly its form",
+        ),
         _ => OidcError::Strange,
     }
 }
@@ -406,7 +385,7 @@ fn exchange_problem(error: ExchangeError) -> OidcError {
         RequestTokenError::ServerResponse(reply) => match reply.error() {
             CoreErrorResponseType::InvalidGrant => OidcError::CodeRefused,
             CoreErrorResponseType::InvalidClient | CoreErrorResponseType::UnauthorizedClient => {
-                OidcError::Misconfigured("it does not take oidc.client_id with oidc.client_secret")
+                OidcError::Misconfigured("the provider rejects oidc.client_id with oidc.client_secret")
             }
             _ => OidcError::Strange,
         },
@@ -415,7 +394,6 @@ fn exchange_problem(error: ExchangeError) -> OidcError {
     }
 }
 
-/// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 enum HttpError {
     #[error("no answer")]
@@ -424,7 +402,7 @@ enum HttpError {
     TooLong,
 }
 
-/// The HTTP client. It follows no redirect: what is sent is for the provider alone.
+/// Follows no redirect: a request contains secrets for the provider only.
 struct Http(reqwest::Client);
 
 impl Http {
@@ -436,7 +414,7 @@ impl Http {
             .connect_timeout(TIMEOUT)
             .timeout(TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
-            // Whether there is a proxy is the configuration's business, not the environment's.
+            // A proxy is set in the configuration, not by environment variables.
             .no_proxy()
             .build();
         client.map(Http).map_err(|_| OidcError::Misconfigured("no HTTPS client could be built"))
@@ -455,7 +433,7 @@ impl<'c> AsyncHttpClient<'c> for Http {
             *answer.status_mut() = reply.status();
             *answer.headers_mut() = reply.headers().clone();
             while let Some(chunk) = reply.chunk().await.map_err(|_| HttpError::Failed)? {
-                if answer.body().len() + chunk.len() > LARGEST_ANSWER {
+                if answer.body().len() + chunk.len() > MAX_ANSWER_BYTES {
                     return Err(HttpError::TooLong);
                 }
                 answer.body_mut().extend_from_slice(&chunk);

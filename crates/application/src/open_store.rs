@@ -7,26 +7,20 @@ use store::{ConnectOptions, Store};
 use crate::{Error, app::App, data_lock::DataLock, schema, secrets::Sealer};
 
 impl App {
-    /// Opens the database of the configuration, makes it current and remembers from now on.
-    ///
-    /// # Errors
-    /// When the database cannot be opened or was written by a newer program.
+    /// Opens the database and applies pending migrations.
     pub async fn with_store(self) -> Result<App, Error> {
         let mut app = self.with_store_as_it_is().await?;
         schema::migrate(&app).await?;
-        app.sealer = Some(Sealer::of(&app.config)?);
+        app.sealer = Some(Sealer::from_config(&app.config)?);
         Ok(app)
     }
 
-    /// Opens the database of the configuration to read from it: creates no file, changes no table, and makes no key.
-    ///
-    /// # Errors
-    /// When there is no database, when it cannot be opened, or when its tables are not those of this program: older, newer, or another
-    /// program's.
-    pub async fn with_store_to_read(self) -> Result<App, Error> {
+    /// Opens the database read-only: creates no file, applies no migration, creates no key.
+    pub async fn with_store_read_only(self) -> Result<App, Error> {
         if let Some(file) = self.config.sqlite_file().filter(|file| !file.exists()) {
             return Err(Error::Unavailable(format!(
-                "There is no database at {} yet, and this command creates none. Start the server or run `ba-copilot migrate`, or name another folder with --data.",
+                "There is no database at {}, and this command creates none. Start the server, run `ba-copilot \
+                 migrate`, or set another folder with --data.",
                 file.display()
             )));
         }
@@ -35,24 +29,18 @@ impl App {
         Ok(app)
     }
 
-    /// Opens the database of the configuration, whatever its tables are, and changes nothing in it.
-    ///
-    /// # Errors
-    /// When it cannot be opened.
+    /// Opens the database with any schema version, without changing it.
     pub async fn with_store_to_look_at(self) -> Result<App, Error> {
         self.with_store_by(&ConnectOptions { read_only: true, ..ConnectOptions::default() }).await
     }
 
-    /// The same as [`App::with_store`], without making it current and without what seals: for those who look at the tables alone.
-    ///
-    /// # Errors
-    /// When the database cannot be opened.
+    /// Opens the database without migrating it and without encryption keys, for commands that inspect the schema.
     pub async fn with_store_as_it_is(self) -> Result<App, Error> {
         self.with_store_by(&ConnectOptions::default()).await
     }
 
     async fn with_store_by(mut self, options: &ConnectOptions) -> Result<App, Error> {
-        // Before the file is opened, so that it is not put in another's place meanwhile.
+        // Locked before the file is opened, so that a restore cannot replace it meanwhile.
         if let Some(file) = self.config.sqlite_file() {
             let folder =
                 file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -1,42 +1,36 @@
-//! Long lists, a page at a time, as callers ask for them.
+//! Pagination of lists.
 
 use store::{Cursor, PageRequest, StoreError};
 
 use super::Error;
 
-/// Which page is wanted.
 #[derive(Debug, Clone, Default)]
 pub struct Listing {
-    /// `next` of the page before.
+    /// `next` of the previous page.
     pub after: Option<String>,
-    /// How many at most.
     pub limit: Option<u32>,
 }
 
-/// How many there are on a page if nobody says.
-const USUAL: u32 = 50;
+const DEFAULT_LIMIT: u32 = 50;
 
 impl Listing {
     pub(super) fn request(&self) -> Result<PageRequest, Error> {
-        let limit = self.limit.unwrap_or(USUAL);
+        let limit = self.limit.unwrap_or(DEFAULT_LIMIT);
         if !(1..=store::MAX_PAGE_LIMIT).contains(&limit) {
             return Err(Error::invalid(
                 "limit",
-                format!("A page has 1 to {} entries.", store::MAX_PAGE_LIMIT),
+                format!("A page has 1 to {} items. Use a `limit` in this range.", store::MAX_PAGE_LIMIT),
             ));
         }
         let after = self.after.as_deref().map(Cursor::parse).transpose().map_err(|_| {
-            Error::invalid(
-                "after",
-                "This is not the `next` of a page. Leave it out to begin at the first page.",
-            )
+            Error::invalid("after", "This is not the `next` of a page. Omit it to start at the first page.")
         })?;
         Ok(PageRequest { after, limit })
     }
 }
 
-/// Everything that a list has, page by page.
-pub(super) async fn every<T, F>(mut fetch: impl FnMut(PageRequest) -> F) -> Result<Vec<T>, Error>
+/// All items of a list, fetched page by page.
+pub(super) async fn fetch_all<T, F>(mut fetch: impl FnMut(PageRequest) -> F) -> Result<Vec<T>, Error>
 where
     F: Future<Output = Result<store::Page<T>, StoreError>>,
 {
@@ -52,12 +46,11 @@ where
     }
 }
 
-/// Some entries, and where to go on.
 #[derive(Debug, Clone)]
 pub struct Page<T> {
-    /// The entries, newest first.
+    /// Newest first.
     pub items: Vec<T>,
-    /// Ask with this for more.
+    /// `after` of the next page.
     pub next: Option<String>,
 }
 
@@ -68,7 +61,6 @@ impl<T> From<store::Page<T>> for Page<T> {
 }
 
 impl<T> Page<T> {
-    /// The same page of something else.
     pub fn map<U>(self, turn: impl FnMut(T) -> U) -> Page<U> {
         Page { items: self.items.into_iter().map(turn).collect(), next: self.next }
     }

@@ -1,4 +1,4 @@
-//! Pictures of diagrams.
+//! Rendering of diagrams as SVG and PNG.
 
 use blueprint::Element;
 #[cfg(feature = "mermaid")]
@@ -12,25 +12,21 @@ use super::Error;
 use crate::cpu_pool::Use;
 use crate::{app::App, pixel_budget::MEGAPIXELS};
 
-/// A form that is wanted of a picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Form {
-    /// Vector, as text that carries its fonts.
+    /// With embedded fonts.
     Svg,
-    /// Vector, for a page that has the fonts.
+    /// For a page that loads the fonts itself.
     SvgForPage,
-    /// Pixels, 1 to 4 for each unit.
+    /// Pixels per unit, 1 to 4.
     Png(f32),
 }
 
 impl Form {
-    /// The form of this name; `scale` is for pixels.
-    ///
-    /// # Errors
-    /// When there is no such form, or the scale is out of bounds.
+    /// `scale` applies to PNG.
     pub fn parse(name: &str, scale: f32) -> Result<Self, Error> {
         if !(1.0..=4.0).contains(&scale) {
-            return Err(Error::invalid("scale", format!("A scale of {scale} cannot be drawn; use 1 to 4.")));
+            return Err(Error::invalid("scale", format!("A scale of {scale} is not supported. Use 1 to 4.")));
         }
         match name {
             "svg" => Ok(Form::Svg),
@@ -39,13 +35,12 @@ impl Form {
                 let other: String = other.chars().take(40).collect();
                 Err(Error::invalid(
                     "format",
-                    format!("`{other}` is not a picture format of this version; use svg or png."),
+                    format!("`{other}` is not a picture format of this version. Use svg or png."),
                 ))
             }
         }
     }
 
-    /// Its media type.
     pub fn media_type(self) -> &'static str {
         match self {
             Form::Svg | Form::SvgForPage => "image/svg+xml",
@@ -54,48 +49,42 @@ impl Form {
     }
 }
 
-/// What is to be drawn.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// The Mermaid text.
     pub code: String,
     /// `light` or `dark`.
     pub theme: String,
-    /// Parts to mark with blueprint elements.
+    /// Elements to annotate in the picture.
     pub elements: Vec<Element>,
 }
 
-/// A finished picture.
 #[derive(Debug, Clone, Default)]
 pub struct Picture {
-    /// The file.
     pub bytes: Vec<u8>,
-    /// Pixels for each unit, of a PNG.
+    /// Pixels per unit of a PNG.
     pub scale: Option<f32>,
-    /// The scale is smaller than the one that was asked for, because the picture would have had too many pixels.
+    /// The scale is lower than requested, because of the pixel limit.
     pub reduced: bool,
 }
 
 impl Picture {
-    /// What to know about it, in a sentence.
+    /// A sentence about a reduced scale.
     pub fn note(&self) -> Option<String> {
         let scale = self.scale.filter(|_| self.reduced)?;
         Some(format!(
-            "The picture has {scale:.2} pixels for each unit, fewer than asked for, because a PNG has at most {} megapixels. Use svg, or split the diagram.",
+            "The picture has {scale:.2} pixels for each unit, fewer than requested, because a PNG has at most {} \
+             megapixels. Use svg, or split the diagram.",
             MEGAPIXELS
         ))
     }
 }
 
-/// Draws a picture once, in each of these forms.
-///
-/// # Errors
-/// When the text is no diagram, too large to draw, or not drawn in time.
+/// Renders a diagram in each of the formats.
 #[cfg(feature = "mermaid")]
 pub async fn draw(app: &App, request: Request, forms: Vec<Form>) -> Result<Vec<Picture>, Error> {
     let theme = Theme::parse(&request.theme).ok_or_else(|| {
         let theme: String = request.theme.chars().take(40).collect();
-        Error::invalid("theme", format!("There is no theme `{theme}`; use light or dark."))
+        Error::invalid("theme", format!("There is no theme `{theme}`. Use light or dark."))
     })?;
     if request.code.trim().is_empty() {
         return Err(Error::invalid("code", "There is no diagram: `code` is empty. Send the Mermaid text."));
@@ -109,13 +98,13 @@ pub async fn draw(app: &App, request: Request, forms: Vec<Form>) -> Result<Vec<P
     let mut drawing = app.cpu.run(Use::Processor, size_bytes, deadline.clone(), lay_out).await??;
     let mut pictures = Vec::with_capacity(forms.len());
     for form in forms {
-        // Pixels are painted one picture after the other: all that are painted at once share the memory of the largest.
+        // Rasterized one after the other: concurrent pictures share one memory budget.
         let pixels = match form {
             Form::Png(scale) => Some(app.pixels.reserve(drawing.png_size(scale).pixels(), &deadline).await?),
             Form::Svg | Form::SvgForPage => None,
         };
         let write = move |deadline: &Deadline| {
-            let picture = written(&drawing, form, deadline);
+            let picture = render(&drawing, form, deadline);
             drop(pixels);
             (drawing, picture)
         };
@@ -127,7 +116,7 @@ pub async fn draw(app: &App, request: Request, forms: Vec<Form>) -> Result<Vec<P
 }
 
 #[cfg(feature = "mermaid")]
-fn written(drawing: &Drawing, form: Form, deadline: &Deadline) -> Result<Picture, PictureError> {
+fn render(drawing: &Drawing, form: Form, deadline: &Deadline) -> Result<Picture, PictureError> {
     Ok(match form {
         Form::Svg => Picture { bytes: drawing.svg()?.into_bytes(), ..Picture::default() },
         Form::SvgForPage => Picture { bytes: drawing.svg_for_page()?.into_bytes(), ..Picture::default() },
@@ -139,10 +128,7 @@ fn written(drawing: &Drawing, form: Form, deadline: &Deadline) -> Result<Picture
     })
 }
 
-/// Draws a picture, in a build that can.
-///
-/// # Errors
-/// Always: this build has no pictures.
+/// Reports that this build cannot render.
 #[cfg(not(feature = "mermaid"))]
 pub async fn draw(_app: &App, _request: Request, _forms: Vec<Form>) -> Result<Vec<Picture>, Error> {
     Err(Error::Unavailable(
@@ -150,15 +136,11 @@ pub async fn draw(_app: &App, _request: Request, _forms: Vec<Form>) -> Result<Ve
     ))
 }
 
-/// Draws a picture in one form.
-///
-/// # Errors
-/// As [`draw`].
 pub async fn draw_one(app: &App, request: Request, form: Form) -> Result<Picture, Error> {
     Ok(draw(app, request, vec![form]).await?.pop().unwrap_or_default())
 }
 
-/// Which part of the picture shows which element.
+/// Links between the elements and the parts of the picture.
 #[cfg(feature = "mermaid")]
 fn marks(elements: &[Element]) -> Vec<Mark> {
     use blueprint::ElementKind;
@@ -177,7 +159,7 @@ fn marks(elements: &[Element]) -> Vec<Mark> {
                 Part::Row { node: element.mermaid_id.clone(), index: *index - 1, method }
             }
             ElementKind::Relationship | ElementKind::Link | ElementKind::Edge => {
-                // `from to n`, as the compiler writes it.
+                // The id of a relationship, `from to n`.
                 let mut words = element.mermaid_id.split(' ');
                 let (Some(from), Some(to), Some(nth)) =
                     (words.next(), words.next(), words.next().and_then(|n| n.parse().ok()))

@@ -1,4 +1,4 @@
-//! The memory of pictures that are painted at the same time.
+//! Memory limit of concurrent rasterization.
 
 use std::sync::Arc;
 
@@ -16,11 +16,11 @@ pub(crate) const MEGAPIXELS: u32 = MAX_PIXELS >> 20;
 #[cfg(not(feature = "mermaid"))]
 pub(crate) const MEGAPIXELS: u32 = 16;
 
-/// The pixels that may be painted at once, of all pictures together: as many as the largest picture has.
+/// Pixels rasterized at once, over all pictures: as many as the largest picture has.
 #[derive(Debug, Clone)]
 pub struct PixelBudget(Arc<Semaphore>);
 
-/// Pixels are counted in blocks.
+/// The semaphore counts blocks.
 const BLOCK_PIXELS: u32 = 1 << 16;
 
 impl Default for PixelBudget {

@@ -1,5 +1,5 @@
-//! Files and folders for their owner alone: everything that the program stores is made here, whatever the process's umask is.
-//! (The database's own files are made by the crate `store`, which does the same.)
+//! Files and folders accessible only to their owner, independent of the umask. All files of the program are created
+//! here. (Database files are created by the crate `store`, in the same way.)
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
@@ -11,12 +11,12 @@ use std::{
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 
-/// Makes a folder, and those above it that are missing. One that exists keeps its rights.
+/// Creates a folder and its missing parents. The permissions of an existing one do not change.
 pub fn create_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path)
 }
 
-/// Makes a folder that belongs to the program alone. From one that exists, others lose their rights.
+/// Creates a folder that only the program uses. Permissions of other users on an existing one are removed.
 pub(crate) fn own_folder(path: &Path) -> io::Result<()> {
     create_folder(path)?;
     let mode = fs::metadata(path)?.permissions().mode();
@@ -26,25 +26,25 @@ pub(crate) fn own_folder(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a file, which must not exist.
+/// Creates a file, which must not exist.
 pub fn create_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)
 }
 
-/// Opens a file to write it anew; it is made if it does not exist.
+/// Creates or truncates a file.
 pub fn replace_file(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(path)?;
-    // One that was there may have had other rights.
+    // An existing file may have had wider permissions.
     file.set_permissions(Permissions::from_mode(FILE_MODE))?;
     Ok(file)
 }
 
-/// Takes a file or a socket that something else has made from others.
+/// Removes the permissions of other users from a file or socket created by other code.
 pub fn own_file(path: &Path) -> io::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(FILE_MODE))
 }
 
-/// Copies what is in a file, and not its rights. The copy must not exist, and is on disk afterwards.
+/// Copies the content of a file, not its permissions. The copy must not exist; it is synced to disk.
 pub fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
     let (mut source, mut copy) = (File::open(from)?, create_file(to)?);
     io::copy(&mut source, &mut copy)?;
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_could_read_they_cannot_any_more() {
+    fn permissions_of_others_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         let (open, file, copy) =
             (folder.path().join("open"), folder.path().join("file"), folder.path().join("copy"));

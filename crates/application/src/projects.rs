@@ -1,47 +1,44 @@
-//! Projects: what people work in together.
+//! Projects and their audit events.
 
 use serde_json::json;
 use store::{AuditEvent, AuditOf, Project, ProjectId, Role};
 
 use super::{
     Error,
-    access::{Caller, Scope, enter, enter_any, project_id, store, unless_seen},
+    access::{
+        Caller, Scope, authorize_project, authorize_project_any_state, project_id, retry_on_conflict, store,
+    },
     accounts,
-    list_filters::EventsAsked,
+    list_filters::AuditEventQuery,
     page::{Listing, Page},
 };
 use crate::app::App;
 
-/// A project and what the caller is in it.
 #[derive(Debug, Clone)]
-pub struct Mine {
-    /// The project.
+pub struct ProjectWithRole {
     pub project: Project,
-    /// What the caller is in it.
     pub role: Role,
 }
 
-/// The projects that the caller may enter.
-///
-/// # Errors
-/// When their token may not read.
-pub async fn list_projects(app: &App, caller: &Caller, listing: &Listing) -> Result<Page<Mine>, Error> {
-    caller.may(Scope::Read)?;
+/// The projects of which the caller is a member.
+pub async fn list_projects(
+    app: &App,
+    caller: &Caller,
+    listing: &Listing,
+) -> Result<Page<ProjectWithRole>, Error> {
+    caller.require_scope(Scope::Read)?;
     let request = listing.request()?;
     let store = store(app)?;
     Ok(match caller.user_id() {
         None if !caller.is_local() => return Err(Error::NotFound("project")),
         None => Page::from(store.list_projects(&request).await?)
-            .map(|project| Mine { project, role: Role::Owner }),
+            .map(|project| ProjectWithRole { project, role: Role::Owner }),
         Some(user) => Page::from(store.list_projects_of(user, &request).await?)
-            .map(|mine| Mine { project: mine.project, role: mine.role }),
+            .map(|mine| ProjectWithRole { project: mine.project, role: mine.role }),
     })
 }
 
-/// The projects that the caller may write into; none where nothing is kept.
-///
-/// # Errors
-/// When the database does not answer.
+/// The projects that the caller may edit; empty without a database.
 pub async fn list_writable(app: &App, caller: &Caller) -> Result<Vec<Project>, Error> {
     if app.store.is_none() {
         return Ok(Vec::new());
@@ -53,54 +50,41 @@ pub async fn list_writable(app: &App, caller: &Caller) -> Result<Vec<Project>, E
     Ok(writable.map(|mine| mine.project).collect())
 }
 
-/// Makes a project, whose owner the caller is.
-///
-/// # Errors
-/// When the name cannot be used.
-pub async fn create_project(app: &App, caller: &Caller, name: &str) -> Result<Mine, Error> {
-    caller.may(Scope::Write)?;
+/// Creates a project owned by the caller.
+pub async fn create_project(app: &App, caller: &Caller, name: &str) -> Result<ProjectWithRole, Error> {
+    caller.require_scope(Scope::Write)?;
     if caller.person().is_none() && !caller.is_local() {
         return Err(Error::NotFound("project"));
     }
     let id = ProjectId::parse(app.clock.new_id("prj"))?;
     let name = accounts::name("name", name)?;
-    let event = caller.did(app, "project.create", Some(&id), id.as_str(), &json!({}))?;
+    let event = caller.audit_event(app, "project.create", Some(&id), id.as_str(), &json!({}))?;
     let project = store(app)?.create_project(&id, &name, caller.user_id(), &event).await?;
-    Ok(Mine { project, role: Role::Owner })
+    Ok(ProjectWithRole { project, role: Role::Owner })
 }
 
-/// One project.
-///
-/// # Errors
-/// When there is none, or the caller may not enter it.
-pub async fn find_project(app: &App, caller: &Caller, id: &str) -> Result<Mine, Error> {
-    let entered = enter(app, caller, &project_id(id)?, Role::Viewer).await?;
-    Ok(Mine { project: entered.project, role: entered.role })
+pub async fn find_project(app: &App, caller: &Caller, id: &str) -> Result<ProjectWithRole, Error> {
+    let access = authorize_project(app, caller, &project_id(id)?, Role::Viewer).await?;
+    Ok(ProjectWithRole { project: access.project, role: access.role })
 }
 
-/// What may be changed of a project.
 #[derive(Debug, Clone, Default)]
 pub struct ProjectChanges {
-    /// What it is called.
     pub name: Option<String>,
-    /// It is put away.
     pub archived: Option<bool>,
 }
 
-/// Changes a project, if its revision is still the one that the caller has seen.
-///
-/// # Errors
-/// When it is not, or the caller is no owner.
+/// Updates a project, if the revision matches.
 pub async fn update_project(
     app: &App,
     caller: &Caller,
     id: &str,
-    seen: Option<i64>,
+    expected_revision: Option<i64>,
     changes: &ProjectChanges,
-) -> Result<Mine, Error> {
-    unless_seen(seen, || async {
-        let entered = enter_any(app, caller, &project_id(id)?, Role::Owner).await?;
-        let old = entered.project;
+) -> Result<ProjectWithRole, Error> {
+    retry_on_conflict(expected_revision, || async {
+        let access = authorize_project_any_state(app, caller, &project_id(id)?, Role::Owner).await?;
+        let old = access.project;
         let name = match &changes.name {
             Some(name) => accounts::name("name", name)?,
             None => old.name.clone(),
@@ -111,17 +95,17 @@ pub async fn update_project(
             None => old.archived_at,
         };
         let details = json!({"archived": archived_at.is_some(), "renamed": name != old.name});
-        let event = caller.did(app, "project.update", Some(&old.id), old.id.as_str(), &details)?;
+        let event = caller.audit_event(app, "project.update", Some(&old.id), old.id.as_str(), &details)?;
         let project = store(app)?
-            .update_project(&old.id, seen.unwrap_or(old.revision), &name, archived_at, &event)
+            .update_project(&old.id, expected_revision.unwrap_or(old.revision), &name, archived_at, &event)
             .await?;
-        Ok(Mine { project, role: entered.role })
+        Ok(ProjectWithRole { project, role: access.role })
     })
     .await
 }
 
-/// The project that something goes into for which the caller named none: the one they own longest.
-pub(super) async fn usual_project(app: &App, caller: &Caller) -> Result<ProjectId, Error> {
+/// The project of a request without one: the oldest project that the caller owns.
+pub(super) async fn default_project(app: &App, caller: &Caller) -> Result<ProjectId, Error> {
     let Some(user) = caller.user_id() else {
         return if caller.is_local() {
             Ok(ProjectId::default_project())
@@ -133,38 +117,32 @@ pub(super) async fn usual_project(app: &App, caller: &Caller) -> Result<ProjectI
         Ok(project) => Ok(project.id),
         Err(store::StoreError::NotFound { .. }) => Err(Error::invalid(
             "project_id",
-            "You own no project; make one, or name one in which you may write.",
+            "You own no project. Create one, or use the id of a project that you can edit.",
         )),
         Err(other) => Err(other.into()),
     }
 }
 
-/// What happened in a project, of what is asked for.
-///
-/// # Errors
-/// When the caller is no owner of it, or nobody knows what is asked for.
+/// Filtered audit events of a project.
 pub async fn list_project_events(
     app: &App,
     caller: &Caller,
     id: &str,
-    asked: &EventsAsked,
+    asked: &AuditEventQuery,
     listing: &Listing,
 ) -> Result<Page<AuditEvent>, Error> {
-    let entered = enter_any(app, caller, &project_id(id)?, Role::Owner).await?;
-    let of = AuditOf::Project(&entered.project.id);
+    let access = authorize_project_any_state(app, caller, &project_id(id)?, Role::Owner).await?;
+    let of = AuditOf::Project(&access.project.id);
     Ok(store(app)?.list_audit_events(of, &asked.read()?, &listing.request()?).await?.into())
 }
 
-/// What happened on the server, of what is asked for.
-///
-/// # Errors
-/// When the caller does not run it, or nobody knows what is asked for.
+/// Filtered audit events of the server.
 pub async fn list_events(
     app: &App,
     caller: &Caller,
-    asked: &EventsAsked,
+    asked: &AuditEventQuery,
     listing: &Listing,
 ) -> Result<Page<AuditEvent>, Error> {
-    caller.admin()?;
+    caller.require_admin()?;
     Ok(store(app)?.list_audit_events(AuditOf::Everyone, &asked.read()?, &listing.request()?).await?.into())
 }

@@ -1,6 +1,6 @@
-//! How often is too often: the generic cell rate algorithm, as arithmetic and as the memory of this process.
+//! Rate limiting by the generic cell rate algorithm, in memory.
 //!
-//! `shared_memory.rs` does the same in Redis, for several processes. Nothing here waits or knows who is counted.
+//! `shared_memory.rs` implements the same in Redis, for several processes.
 
 use std::{
     collections::HashMap,
@@ -8,30 +8,29 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A minute, in microseconds.
 const MINUTE_US: u64 = 60_000_000;
-/// Who has not called for a while need not be remembered; looked at when there are so many.
-const MANY: usize = 10_000;
+/// Entries above which idle ones are removed.
+const SWEEP_THRESHOLD: usize = 10_000;
 
-/// So much a minute, all of it at once if need be; then it comes back evenly.
+/// A rate per minute that also is the burst size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
-    /// What one costs, in microseconds.
+    /// Cost of one request, in microseconds.
     pub(crate) interval_us: u64,
-    /// How far ahead of the time somebody may be, in microseconds.
+    /// Burst size, in microseconds.
     pub(crate) most_us: u64,
 }
 
 impl Quota {
-    /// So many a minute; 0 counts as 1.
+    /// 0 counts as 1.
     pub fn per_minute(number: u32) -> Self {
         let number = u64::from(number.max(1));
         let interval_us = (MINUTE_US / number).max(1);
         Quota { interval_us, most_us: interval_us * number }
     }
 
-    /// What is due after one more, or how long until that is allowed, both in microseconds.
-    fn after_one_more(self, due_us: u64, now_us: u64) -> Result<u64, u64> {
+    /// The due time after one more request, or the wait until it is allowed, in microseconds.
+    fn charge(self, due_us: u64, now_us: u64) -> Result<u64, u64> {
         let next = due_us.max(now_us) + self.interval_us;
         match next.saturating_sub(now_us + self.most_us) {
             0 => Ok(next),
@@ -40,19 +39,18 @@ impl Quota {
     }
 }
 
-/// Something that is counted, by its name.
+/// A rate limit of one client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counted {
-    /// Its name; no secret and no address, for it goes to Redis.
+    /// Key of the client. It is sent to Redis, so it must not contain a secret or an address.
     pub name: String,
-    /// How much is allowed.
     pub quota: Quota,
 }
 
-/// What was counted in this process.
+/// Rate limits in the memory of this process.
 pub struct Counters {
     begun: Instant,
-    /// When what was used is paid for, in microseconds since `begun`.
+    /// Due times in microseconds since `begun`.
     due_us: Mutex<HashMap<String, u64>>,
 }
 
@@ -63,18 +61,18 @@ impl Default for Counters {
 }
 
 impl Counters {
-    /// Counts one against all of these, or against none of them and says how long until it may be.
+    /// Counts a request against all of these limits, or against none; the error is the wait until it is allowed.
     pub fn count(&self, counted: &[Counted]) -> Result<(), Duration> {
         self.count_at(counted, u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX / 2))
     }
 
     fn count_at(&self, counted: &[Counted], now_us: u64) -> Result<(), Duration> {
         let mut known = self.due_us.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() > MANY {
+        if known.len() > SWEEP_THRESHOLD {
             known.retain(|_, due_us| *due_us > now_us);
         }
         let after = |Counted { name, quota }: &Counted| {
-            quota.after_one_more(known.get(name).copied().unwrap_or_default(), now_us)
+            quota.charge(known.get(name).copied().unwrap_or_default(), now_us)
         };
         let answers: Vec<Result<u64, u64>> = counted.iter().map(after).collect();
         if let Some(wait_us) = answers.iter().filter_map(|answer| answer.err()).max() {
@@ -96,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quota_may_be_used_at_once_and_comes_back_evenly() {
+    fn quota_allows_a_burst_and_recovers_evenly() {
         let (counters, one) = (Counters::default(), [counted("a", 3)]);
         let allowed = |second: u64| counters.count_at(&one, second * 1_000_000);
         for _ in 0..3 {
@@ -113,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_quota_refuses_counts_against_no_other() {
+    fn refused_request_counts_against_no_quota() {
         let counters = Counters::default();
         let (small, large) = (counted("small", 1), counted("large", 2));
         assert_eq!(counters.count_at(&[small.clone(), large.clone()], 0), Ok(()));
@@ -125,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn any_number_is_a_quota() {
+    fn any_rate_is_valid() {
         for number in [0, 1, 7, 1200, 60_000_000, u32::MAX] {
             let quota = Quota::per_minute(number);
             assert!(quota.interval_us > 0 && quota.most_us >= quota.interval_us, "{number}: {quota:?}");
@@ -133,9 +131,9 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_call_any_more_is_forgotten() {
+    fn idle_clients_are_removed() {
         let counters = Counters::default();
-        for number in 0..=MANY {
+        for number in 0..=SWEEP_THRESHOLD {
             assert_eq!(counters.count_at(&[counted(&number.to_string(), 60)], 0), Ok(()));
         }
         assert_eq!(counters.count_at(&[counted("late", 60)], 10 * MINUTE_US), Ok(()));

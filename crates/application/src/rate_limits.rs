@@ -1,5 +1,4 @@
-//! How often somebody may call: each token, each person and each network address, for all processes together where they share
-//! a Redis, else in this one.
+//! Rate limits by token, user and network, shared by all processes through Redis if configured, else in memory.
 
 use std::sync::Arc;
 
@@ -13,31 +12,26 @@ use crate::{
     shared_memory::SharedMemory,
 };
 
-/// Whose calls are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whose<'a> {
-    /// One token of somebody.
+pub enum RateLimitKey<'a> {
     Token(&'a TokenId),
-    /// Somebody, by whatever they call.
     User(&'a UserId),
-    /// Everyone in a network.
     Address(&'a Network),
-    /// One token of the setting `mcp.token`, by its hash.
+    /// A token of the setting `mcp.token`, by its hash.
     McpToken(&'a str),
 }
 
-impl Whose<'_> {
+impl RateLimitKey<'_> {
     fn word(self) -> &'static str {
         match self {
-            Whose::Token(_) => "token",
-            Whose::User(_) => "user",
-            Whose::Address(_) => "address",
-            Whose::McpToken(_) => "mcp",
+            RateLimitKey::Token(_) => "token",
+            RateLimitKey::User(_) => "user",
+            RateLimitKey::Address(_) => "address",
+            RateLimitKey::McpToken(_) => "mcp",
         }
     }
 }
 
-/// Counts calls.
 pub struct Limiter {
     user: Quota,
     token: Quota,
@@ -49,7 +43,6 @@ pub struct Limiter {
 }
 
 impl Limiter {
-    /// With the limits of the configuration.
     pub fn new(app: &App) -> Arc<Self> {
         let limits = &app.config.limits;
         Arc::new(Limiter {
@@ -63,25 +56,26 @@ impl Limiter {
         })
     }
 
-    /// Counts a request of somebody, or of a stranger, from this address. In how many seconds they may call again, if not now.
+    /// Counts a request; returns the seconds to wait if it is over a limit.
     pub async fn count_request(&self, caller: Option<&Caller>, address: &Network) -> Option<u64> {
         if caller.is_some_and(Caller::is_local) {
             return None;
         }
-        let token = caller.and_then(Caller::token_id).map(Whose::Token);
-        let user = caller.and_then(Caller::user_id).map(Whose::User);
-        let whose: Vec<Whose<'_>> = token.into_iter().chain(user).chain([Whose::Address(address)]).collect();
-        self.count(&whose).await
+        let token = caller.and_then(Caller::token_id).map(RateLimitKey::Token);
+        let user = caller.and_then(Caller::user_id).map(RateLimitKey::User);
+        let keys: Vec<RateLimitKey<'_>> =
+            token.into_iter().chain(user).chain([RateLimitKey::Address(address)]).collect();
+        self.count(&keys).await
     }
 
-    /// Counts a call against each of these, or against none and says in how many seconds there may be another.
-    pub async fn count(&self, whose: &[Whose<'_>]) -> Option<u64> {
-        let counted: Vec<Counted> = whose.iter().map(|whose| self.counted(*whose)).collect();
+    /// Counts a call against all of these limits, or against none; returns the seconds to wait if it is over one.
+    pub async fn count(&self, keys: &[RateLimitKey<'_>]) -> Option<u64> {
+        let counted: Vec<Counted> = keys.iter().map(|key| self.counted(*key)).collect();
         let shared = match &self.shared {
             Some(shared) => shared.count(&counted).await.ok(),
             None => None,
         };
-        // Counted here too, so that nobody gets a second share when Redis goes away.
+        // Also counted in memory, so that an outage of Redis does not reset the limits.
         let answer = match shared {
             Some(Err(wait)) => Err(wait),
             Some(Ok(())) => {
@@ -92,19 +86,19 @@ impl Limiter {
         };
         let wait = answer.err()?;
         let by = if shared.is_some() { "all" } else { "this" };
-        let narrowest = whose.first().map_or("", |whose| whose.word());
+        let narrowest = keys.first().map_or("", |key| key.word());
         metrics::counter!("ba_copilot_limited_requests_total", "caller" => narrowest, "processes" => by)
             .increment(1);
         Some(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
     }
 
-    fn counted(&self, whose: Whose<'_>) -> Counted {
-        let word = whose.word();
-        let (id, quota) = match whose {
-            Whose::Token(id) => (id.as_str().to_owned(), self.token),
-            Whose::User(id) => (id.as_str().to_owned(), self.user),
-            Whose::Address(network) => (network.as_str().to_owned(), self.address),
-            Whose::McpToken(hash) => (hash.to_owned(), self.mcp),
+    fn counted(&self, key: RateLimitKey<'_>) -> Counted {
+        let word = key.word();
+        let (id, quota) = match key {
+            RateLimitKey::Token(id) => (id.as_str().to_owned(), self.token),
+            RateLimitKey::User(id) => (id.as_str().to_owned(), self.user),
+            RateLimitKey::Address(network) => (network.as_str().to_owned(), self.address),
+            RateLimitKey::McpToken(hash) => (hash.to_owned(), self.mcp),
         };
         Counted { name: format!("limit:{word}:{}", self.names.name(&[word, &id])), quota }
     }

@@ -1,4 +1,4 @@
-//! What is known about rules and kinds, as people and agents read it.
+//! Reference texts about rules and diagram kinds, for users and agents.
 
 use std::fmt::Write as _;
 
@@ -14,12 +14,12 @@ pub fn explain(code: &str) -> Option<&'static Rule> {
     RULES.find(code)
 }
 
-/// Every code of a finding.
+/// Codes of all rules.
 pub fn codes() -> Vec<&'static str> {
     RULES.iter().map(|rule| rule.code).collect()
 }
 
-/// Every code with one line about it, as Markdown.
+/// All rules with their summaries, as Markdown.
 pub fn rule_index() -> String {
     let mut out = String::from("# Rules\n\n");
     for rule in RULES.iter() {
@@ -31,7 +31,7 @@ pub fn rule_index() -> String {
     out
 }
 
-/// Names of all kinds of diagrams; `use_case` and `activity` stand for what is drawn of them.
+/// Names of all diagram kinds, including `use_case` and `activity`.
 pub fn kind_names() -> Vec<&'static str> {
     let drafted = blueprint::KINDS.iter().map(|row| row.id);
     let all = mermend::kinds::KINDS.iter().map(|kind| kind.id);
@@ -44,7 +44,7 @@ pub fn kind_names() -> Vec<&'static str> {
     names
 }
 
-/// Every kind with what it begins with, as Markdown.
+/// All diagram kinds with their headers, as Markdown.
 pub fn kind_index() -> String {
     let mut out = String::from("# Kinds of diagrams\n\n## Drafted from requirements\n\n");
     for row in blueprint::KINDS {
@@ -57,7 +57,7 @@ pub fn kind_index() -> String {
     out
 }
 
-/// How a kind is written: its first word, a sample, what makes a good one and what goes wrong, as Markdown.
+/// Syntax of a diagram kind: header, sample, advice and common errors, as Markdown.
 pub fn syntax_card(kind: &str) -> Option<String> {
     let kind = kind.trim().to_ascii_lowercase();
     if let Some(row) =
@@ -71,7 +71,7 @@ pub fn syntax_card(kind: &str) -> Option<String> {
             row.instructions.trim()
         );
         // Use cases and activities are drawn as flowcharts.
-        what_goes_wrong(&mut out, if row.id == "class" { "CLASS" } else { "FLOW" });
+        write_common_errors(&mut out, if row.id == "class" { "CLASS" } else { "FLOW" });
         return Some(out);
     }
     let known = mermend::kinds::find(&kind)?;
@@ -89,11 +89,11 @@ pub fn syntax_card(kind: &str) -> Option<String> {
         "state" => "STATE",
         _ => return Some(out),
     };
-    what_goes_wrong(&mut out, family);
+    write_common_errors(&mut out, family);
     Some(out)
 }
 
-fn what_goes_wrong(out: &mut String, family: &str) {
+fn write_common_errors(out: &mut String, family: &str) {
     out.push_str("\n## What goes wrong\n\n");
     let of_family = |code: &str| {
         code.strip_prefix(family).is_some_and(|number| number.starts_with(|c: char| c.is_ascii_digit()))

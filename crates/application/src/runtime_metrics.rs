@@ -1,5 +1,4 @@
-//! What `/metrics` shows that is looked at, not counted: health, jobs, disk, process. Looked at when somebody asks, and never
-//! longer than a scrape waits.
+//! Gauges of `/metrics`: health, jobs, disk, process. Measured at a scrape, within its time limit.
 
 use std::time::Duration;
 
@@ -9,10 +8,10 @@ use super::health::Probes;
 use crate::app::App;
 use telemetry::process_metrics;
 
-/// How long the database may take to count.
+/// Time limit of counting jobs.
 const DATABASE_TIME: Duration = Duration::from_millis(500);
 
-/// Brings the gauges up to date.
+/// Updates the gauges.
 pub async fn measure(app: &App, probes: &Probes) {
     gauge!("ba_copilot_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     gauge!("process_start_time_seconds").set(app.started_us.as_micros() as f64 / 1e6);
@@ -36,7 +35,7 @@ pub async fn measure(app: &App, probes: &Probes) {
         gauge!("ba_copilot_disk_total_bytes").set(bytes(found.f_blocks));
     }
     let counted = tokio::time::timeout(DATABASE_TIME, store.count_jobs(app.clock.now_us())).await;
-    // Not a number where nobody could count: an old one would be taken for true.
+    // NaN if counting failed: a stale value would be misleading.
     let (waiting, later, running) = match counted {
         Ok(Ok(jobs)) => (jobs.waiting as f64, jobs.later as f64, jobs.running as f64),
         _ => (f64::NAN, f64::NAN, f64::NAN),

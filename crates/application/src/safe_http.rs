@@ -1,9 +1,8 @@
-//! Requests to addresses that people typed in: where webhooks are told. The one way out to the network besides vendors of models
-//! and the server that checks.
+//! HTTP client for addresses from user input (webhooks).
 //!
-//! An address that people type in must not lead into our own network, also not by a name that changes what it means between
-//! two looks: names are resolved here and only public addresses are connected to. No redirect is followed, no proxy is used, and no
-//! answer is read.
+//! It must not reach the server's own network, also not through a name that resolves differently later (DNS
+//! rebinding): names are resolved here, and only public addresses are connected to. It follows no redirect, uses no
+//! proxy and reads no response body.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -19,44 +18,38 @@ use reqwest::{
 use crate::network::is_public;
 use config::Webhooks;
 
-/// The way to addresses that people typed in. Cheap to clone.
+/// Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Outbound {
+pub struct SafeHttpClient {
     client: Client,
-    /// Our own network is allowed too.
+    /// Private addresses are allowed, by configuration.
     private: bool,
 }
 
-/// Why nobody was told; safe to show and to keep.
+/// Safe to show and to store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum OutboundError {
-    /// The address leads into our own network.
-    #[error("the address leads into the server's own network")]
+pub enum SafeHttpError {
+    /// The address is private.
+    #[error("the address is in a private network")]
     Private,
-    /// No connection, or it broke.
     #[error("the address cannot be reached")]
     Unreachable,
-    /// It took too long.
-    #[error("there was no answer in time")]
+    #[error("the receiver did not respond in time")]
     TimedOut,
 }
 
-impl OutboundError {
-    /// In a word, for those who count.
+impl SafeHttpError {
+    /// Label for metrics.
     pub(crate) fn word(self) -> &'static str {
         match self {
-            OutboundError::Private => "private",
-            OutboundError::Unreachable => "unreachable",
-            OutboundError::TimedOut => "timed_out",
+            SafeHttpError::Private => "private",
+            SafeHttpError::Unreachable => "unreachable",
+            SafeHttpError::TimedOut => "timed_out",
         }
     }
 }
 
-impl Outbound {
-    /// The way that the configuration allows.
-    ///
-    /// # Errors
-    /// When the HTTPS client cannot be built.
+impl SafeHttpClient {
     pub fn new(settings: &Webhooks) -> Result<Self, String> {
         let mut client = Client::builder()
             .tls_backend_preconfigured(llm::tls_config().map_err(|_| "TLS cannot be set up".to_owned())?)
@@ -64,43 +57,40 @@ impl Outbound {
             .timeout(Duration::from_secs(settings.timeout_s))
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
-            // Who is told is rarely told twice in a row, and an address may have moved.
+            // A connection is rarely reused, and the name may resolve differently.
             .pool_max_idle_per_host(0);
         if !settings.allow_private {
-            client = client.dns_resolver(Arc::new(PublicOnly));
+            client = client.dns_resolver(Arc::new(PublicResolver));
         }
         let client = client.build().map_err(|_| "the HTTPS client cannot be built".to_owned())?;
-        Ok(Outbound { client, private: settings.allow_private })
+        Ok(SafeHttpClient { client, private: settings.allow_private })
     }
 
-    /// Why an address cannot be one, in words for whoever typed it in; none if it can.
-    pub fn refuse(&self, text: &str) -> Result<Url, &'static str> {
-        let url = Url::parse(text)
-            .map_err(|_| "This is no address. Write one such as https://example.com/hook.")?;
+    /// Validates an address; the error is a message for the user.
+    pub fn validate_url(&self, text: &str) -> Result<Url, &'static str> {
+        let url =
+            Url::parse(text).map_err(|_| "This is not a URL. Use one such as https://example.com/hook.")?;
         if !(url.scheme() == "https" || url.scheme() == "http" && self.private) {
-            return Err("The address must begin with https://, so that nobody reads along.");
+            return Err("The address must begin with https://, for an encrypted connection.");
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err("The address must not hold a user name or a password: it is shown to others.");
+            return Err("The address must not contain a user name or a password: other members can see it.");
         }
-        if !self.private && own_network(&url) {
-            return Err("The address leads into the server's own network. Use one that everybody can reach.");
+        if !self.private && is_private_host(&url) {
+            return Err("The address is in a private network. Use a public one.");
         }
         Ok(url)
     }
 
-    /// Posts JSON, and says which status came back.
-    ///
-    /// # Errors
-    /// When there is no answer.
+    /// Posts JSON and returns the status.
     pub async fn post(
         &self,
         url: &Url,
         headers: &[(&'static str, String)],
         body: String,
-    ) -> Result<u16, OutboundError> {
-        if !self.private && own_network(url) {
-            return Err(OutboundError::Private);
+    ) -> Result<u16, SafeHttpError> {
+        if !self.private && is_private_host(url) {
+            return Err(SafeHttpError::Private);
         }
         let mut request = self.client.post(url.clone()).header("content-type", "application/json");
         for (name, value) in headers {
@@ -108,16 +98,16 @@ impl Outbound {
         }
         match request.body(body).send().await {
             Ok(answer) => Ok(answer.status().as_u16()),
-            Err(error) if error.is_timeout() => Err(OutboundError::TimedOut),
-            Err(error) if is_private(&error) => Err(OutboundError::Private),
-            Err(_) => Err(OutboundError::Unreachable),
+            Err(error) if error.is_timeout() => Err(SafeHttpError::TimedOut),
+            Err(error) if is_private(&error) => Err(SafeHttpError::Private),
+            Err(_) => Err(SafeHttpError::Unreachable),
         }
     }
 }
 
-/// Whether the address names a machine of our own network by number, or by a name that only such networks have.
-fn own_network(url: &Url) -> bool {
-    // Brackets stand around IPv6.
+/// Whether the host is a private IP address, or a name that is used only in private networks.
+fn is_private_host(url: &Url) -> bool {
+    // An IPv6 address is in brackets.
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).trim_end_matches('.');
     match host.parse::<IpAddr>() {
         Ok(address) => !is_public(address),
@@ -131,7 +121,7 @@ fn own_network(url: &Url) -> bool {
 fn is_private(error: &reqwest::Error) -> bool {
     let mut source = std::error::Error::source(error);
     while let Some(error) = source {
-        if error.downcast_ref::<OutboundError>() == Some(&OutboundError::Private) {
+        if error.downcast_ref::<SafeHttpError>() == Some(&SafeHttpError::Private) {
             return true;
         }
         source = error.source();
@@ -139,16 +129,16 @@ fn is_private(error: &reqwest::Error) -> bool {
     false
 }
 
-/// Resolves names to public addresses only.
-struct PublicOnly;
+/// DNS resolver that returns only public addresses.
+struct PublicResolver;
 
-impl Resolve for PublicOnly {
+impl Resolve for PublicResolver {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let public: Vec<SocketAddr> = found.filter(|address| is_public(address.ip())).collect();
             match public.is_empty() {
-                true => Err(OutboundError::Private.into()),
+                true => Err(SafeHttpError::Private.into()),
                 false => Ok(Box::new(public.into_iter()) as Addrs),
             }
         })
@@ -160,9 +150,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_refused_with_a_reason() {
-        let outside = Outbound::new(&Webhooks { allow_private: false, timeout_s: 1 });
-        let inside = Outbound::new(&Webhooks { allow_private: true, timeout_s: 1 });
+    fn private_addresses_are_refused_with_a_reason() {
+        let outside = SafeHttpClient::new(&Webhooks { allow_private: false, timeout_s: 1 });
+        let inside = SafeHttpClient::new(&Webhooks { allow_private: true, timeout_s: 1 });
         let (Ok(outside), Ok(inside)) = (outside, inside) else { return };
         for (url, from_outside, from_inside) in [
             ("https://example.com/hook", true, true),
@@ -183,8 +173,8 @@ mod tests {
             ("example.com", false, false),
             ("", false, false),
         ] {
-            assert_eq!(outside.refuse(url).is_ok(), from_outside, "{url}");
-            assert_eq!(inside.refuse(url).is_ok(), from_inside, "{url}");
+            assert_eq!(outside.validate_url(url).is_ok(), from_outside, "{url}");
+            assert_eq!(inside.validate_url(url).is_ok(), from_inside, "{url}");
         }
     }
 }

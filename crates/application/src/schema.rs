@@ -1,20 +1,13 @@
-//! The tables of the database: what would change, and changing it.
+//! Schema of the database: pending and applied migrations.
 
 use super::{Error, access::store};
 use crate::app::App;
 
-/// What the database lacks.
-///
-/// # Errors
-/// When a newer program was here, or a step was applied in another form.
 pub async fn list_pending(app: &App) -> Result<Vec<&'static str>, Error> {
     Ok(store(app)?.check_schema().await?.pending)
 }
 
-/// Sees that the tables are those of this program, and changes nothing.
-///
-/// # Errors
-/// When they are older, newer, or another program's.
+/// Checks that the schema is current, without changing it.
 pub async fn require_current(app: &App) -> Result<(), Error> {
     let state = store(app)?.check_schema().await?;
     if state.is_current() {
@@ -23,33 +16,27 @@ pub async fn require_current(app: &App) -> Result<(), Error> {
     let found = match state.version {
         0 => "The database is empty".to_owned(),
         version => format!(
-            "The database has schema {version}, which is older than this program's: {} steps are to be applied",
+            "The database has schema {version}, which is older than this program's: {} migrations are pending",
             state.pending.len()
         ),
     };
     Err(Error::Unavailable(format!(
-        "{found}. This command changes no table. Make a backup, then run `ba-copilot migrate`, or start the server, which does it."
+        "{found}. This command applies no migrations. Create a backup, then run `ba-copilot migrate` or start the \
+         server."
     )))
 }
 
-/// Every step there is, for a database that does not exist yet.
+/// All migrations, for a database that does not exist yet.
 pub fn list_all() -> Vec<&'static str> {
     store::Store::migrations()
 }
 
-/// Applies what is pending, all of it or nothing. Of several processes, one does it and the others wait.
-///
-/// # Errors
-/// When a newer program was here, or the database refuses.
+/// Applies pending migrations in one transaction. Of several processes, one does it and the others wait.
 pub async fn migrate(app: &App) -> Result<Vec<&'static str>, Error> {
     Ok(store(app)?.migrate(app.clock.now_us()).await?.applied)
 }
 
-/// Copies everything that one product keeps into another one, which keeps nothing yet; all of it or nothing. Says how
-/// many rows of which table.
-///
-/// # Errors
-/// When the other one is not empty, or a database refuses.
+/// Copies all data into an empty database in one transaction; returns the number of rows by table.
 pub async fn copy(from: &App, to: &App) -> Result<Vec<(&'static str, u64)>, Error> {
     Ok(store(from)?.copy_into(store(to)?).await?.rows)
 }

@@ -1,4 +1,4 @@
-//! Secrets: made from the system's randomness, compared by hash, and sealed where they have to be read again.
+//! Generation, hashing and encryption of secrets.
 
 use std::{
     fs,
@@ -20,20 +20,17 @@ use super::Error;
 use crate::private_files;
 use config::{Config, words};
 
-/// 32 random bytes as 43 letters.
-///
-/// # Errors
-/// When the system has no randomness to give.
+/// 32 random bytes in base64 (43 characters).
 pub fn new_secret() -> Result<String, Error> {
     Ok(URL_SAFE_NO_PAD.encode(random::<32>()?))
 }
 
-/// What is kept of a secret. Secrets of 32 random bytes need no salt and no slow hash.
+/// Stored hash of a secret. A random secret of 32 bytes needs no salt and no slow hash.
 pub fn hash(secret: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(secret.as_bytes()))
 }
 
-/// A hash of several texts, of which none can pass for a part of another.
+/// Hash of several texts, unambiguous about their boundaries.
 pub(super) fn hash_all(parts: &[&[u8]]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
@@ -51,8 +48,7 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N], Error> {
     Ok(bytes)
 }
 
-/// Seals what must be read again. The sealed text says in which context it may be opened, so that it cannot be moved
-/// from one row to another.
+/// Encrypts stored secrets. The context is authenticated, so a ciphertext cannot be moved to another row.
 #[derive(Clone)]
 pub struct Sealer(Arc<Vec<LessSafeKey>>);
 
@@ -63,11 +59,11 @@ impl std::fmt::Debug for Sealer {
 }
 
 impl Sealer {
-    /// A sealer whose keys are made from the secrets in a list separated by commas: the first seals, each of them opens.
+    /// Keys from a comma-separated list of secrets: the first encrypts, all of them decrypt.
     pub fn new(secrets: &str) -> Result<Self, Error> {
         let keys: Result<Vec<LessSafeKey>, Error> = words(secrets)
             .map(|secret| {
-                // Told apart from every other use of the same secret.
+                // Domain separation from other uses of the secret.
                 let key =
                     Sha256::new().chain_update(b"ba-copilot sealing key\0").chain_update(secret).finalize();
                 aead_key(&key)
@@ -76,24 +72,19 @@ impl Sealer {
         Ok(Sealer(Arc::new(keys?)))
     }
 
-    /// A sealer with the key of the configuration, or, where none is set, with one that is made once and kept in the data
-    /// folder, for its owner alone.
-    ///
-    /// # Errors
-    /// When the file cannot be read or made.
-    pub fn of(config: &Config) -> Result<Self, Error> {
+    /// The key of the configuration, or one that is generated in the data folder.
+    pub fn from_config(config: &Config) -> Result<Self, Error> {
         match config.secrets.secret_key.expose_secret() {
-            "" => Self::new(&key_in(&config.data.dir)?),
+            "" => Self::new(&load_or_create_key(&config.data.dir)?),
             secret => Self::new(secret),
         }
     }
 
-    /// A sealer with this key of 32 bytes.
     pub(super) fn from_key(key: &[u8]) -> Result<Self, Error> {
         Ok(Sealer(Arc::new(vec![aead_key(key)?])))
     }
 
-    /// The sealed form: nonce and ciphertext.
+    /// Returns nonce and ciphertext.
     pub fn seal(&self, context: &str, plain: &[u8]) -> Result<String, Error> {
         let nonce = random::<NONCE_LEN>()?;
         let mut bytes = plain.to_vec();
@@ -103,7 +94,7 @@ impl Sealer {
         Ok(URL_SAFE_NO_PAD.encode([nonce.as_slice(), &bytes].concat()))
     }
 
-    /// What was sealed; none if it was sealed with another key or for another context, or was changed.
+    /// `None` for another key, another context or a changed ciphertext.
     pub fn open(&self, context: &str, sealed: &str) -> Option<Vec<u8>> {
         let bytes = URL_SAFE_NO_PAD.decode(sealed).ok()?;
         let (nonce, sealed) = bytes.split_at_checked(NONCE_LEN)?;
@@ -116,18 +107,17 @@ impl Sealer {
     }
 }
 
-/// Names things for processes that share a memory, so that nobody who looks into it can tell what a name stands for, not
-/// even by trying all that it may be: SECRET_KEY goes into it, where one is set.
+/// Derives names for data in Redis from SECRET_KEY, so that a reader of Redis cannot find out what a name stands for,
+/// not even by guessing.
 pub(super) struct Namer(hmac::Key);
 
 impl Namer {
-    /// Names of this purpose.
     pub(super) fn new(config: &Config, purpose: &str) -> Self {
         let key = config.shared_key(&format!("ba-copilot names of {purpose}")).unwrap_or_default();
         Namer(hmac::Key::new(hmac::HMAC_SHA256, &key))
     }
 
-    /// The name of what these parts say; other parts have another name.
+    /// The name of these parts, unambiguous about their boundaries.
     pub(super) fn name(&self, parts: &[&str]) -> String {
         let mut signing = hmac::Context::with_key(&self.0);
         for part in parts {
@@ -144,17 +134,17 @@ fn aead_key(key: &[u8]) -> Result<LessSafeKey, Error> {
     Ok(LessSafeKey::new(key))
 }
 
-/// The key in the data folder. Of several processes that start at once, one makes it.
-fn key_in(folder: &Path) -> Result<String, Error> {
+/// The key file in the data folder. Of several processes that start at once, one creates it.
+fn load_or_create_key(folder: &Path) -> Result<String, Error> {
     let path = folder.join("secret.key");
     let problem = |error: std::io::Error| {
         Error::Unavailable(format!(
-            "{} cannot be used: {error}. Check the rights, or set SECRET_KEY instead.",
+            "{} cannot be used: {error}. Check its permissions, or set SECRET_KEY instead.",
             path.display()
         ))
     };
     private_files::create_folder(folder).map_err(problem)?;
-    // Written under another name first, so that nobody reads half of it.
+    // Written to a temporary file first, so that no process reads a partial key.
     let draft = folder.join(format!("secret.key.{}", new_secret()?));
     if !path.exists() {
         let mut file = private_files::create_file(&draft).map_err(problem)?;
@@ -169,7 +159,7 @@ fn key_in(folder: &Path) -> Result<String, Error> {
     let key = fs::read_to_string(&path).map_err(problem)?;
     if key.trim().len() < 32 {
         return Err(Error::Unavailable(format!(
-            "{} is too short to be a key. Restore it from a backup; without it, what it sealed cannot be read.",
+            "{} is too short to be a key. Restore it from a backup; without it, encrypted values cannot be read.",
             path.display()
         )));
     }
@@ -181,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_sealed_opens_with_the_same_key_in_the_same_context_only() {
+    fn ciphertext_opens_only_with_its_key_and_context() {
         let sealer = Sealer::new("one").unwrap();
         let sealed = sealer.seal("user:1", b"words").unwrap();
         assert_eq!(sealer.open("user:1", &sealed).as_deref(), Some(&b"words"[..]));
@@ -195,11 +185,12 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_made_once_and_for_its_owner_alone() {
+    fn key_file_is_created_once_and_private() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let keys: Vec<String> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| key_in(folder.path()).unwrap())).collect();
+            let threads: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| load_or_create_key(folder.path()).unwrap())).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         assert!(keys.iter().all(|key| *key == keys[0] && key.len() == 43), "{}", keys.len());
@@ -207,11 +198,11 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         fs::write(&path, "short").unwrap();
-        assert!(key_in(folder.path()).unwrap_err().to_string().contains("backup"));
+        assert!(load_or_create_key(folder.path()).unwrap_err().to_string().contains("backup"));
     }
 
     #[test]
-    fn secrets_differ_and_their_hashes_too() {
+    fn secrets_and_their_hashes_are_unique() {
         let (one, two) = (new_secret().unwrap(), new_secret().unwrap());
         assert_eq!(one.len(), 43);
         assert_ne!(one, two);

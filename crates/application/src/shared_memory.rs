@@ -1,7 +1,7 @@
-//! What several processes remember together, in a Redis that may go away at any time. Nothing else names the crate.
+//! Redis client for state shared between processes. The only file that uses the crate `redis`.
 //!
-//! Nobody waits for it longer than `redis.timeout_ms`, and after one failure nobody waits for it at all: the way is closed,
-//! and a task in the background connects anew. It never decides what is done meanwhile; whoever asks knows a way without it.
+//! A request waits at most `redis.timeout_ms`. One failure opens the circuit: no request waits until a background
+//! task has reconnected. Every caller has a fallback without Redis.
 
 use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
@@ -12,22 +12,23 @@ use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, aio::Multiplexed
 use secrecy::ExposeSecret;
 
 use crate::{
-    circuit_breaker::{self, Circuit},
+    circuit_breaker::{self, CircuitBreaker},
     quota::{Counted, Quota},
 };
 use config;
 
-/// One failure is enough: each costs somebody the whole timeout.
+/// One is enough: each failure costs a caller the whole timeout.
 const FAILURES: u32 = 1;
-/// How soon, and how seldom at most, it is asked whether it is back.
-const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
-/// How long a new connection may take, with encryption and password. Only the start of a process waits for that.
+/// First and longest delay between probes.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// Time limit of a connection, with TLS and authentication. Only startup waits for it.
 const CONNECT: Duration = Duration::from_secs(1);
-/// What every name begins with.
+/// Prefix of every key.
 const PREFIX: &str = "ba-copilot:";
 
-/// Counts one against every name, or against none of them: the arithmetic of `quota.rs`, by the clock of Redis. Answers the
-/// microseconds until it may be, 0 if it was counted. A time beyond what can be due is from a clock that was set back.
+/// Counts a request against all keys, or against none: the algorithm of `quota.rs`, by the clock of Redis. Returns
+/// the wait in microseconds, 0 if it was counted. A due time that is too far ahead is from before the clock was set
+/// back.
 const COUNT: &str = "
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -45,27 +46,22 @@ if wait == 0 then
 end
 return wait";
 
-/// Why there is no answer; safe to show and to log.
+/// Safe to show and to log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SharedMemoryError {
-    /// No connection, or it broke.
     #[error("Redis cannot be reached")]
     Unreachable,
-    /// It took too long.
     #[error("Redis did not answer within {} ms", .0.as_millis())]
     TimedOut(Duration),
-    /// It wants another password.
-    #[error("Redis refused the user or the password; look at REDIS_URL")]
+    #[error("Redis refused the user or the password; check REDIS_URL")]
     Refused,
-    /// It could not do what was asked.
     #[error("Redis answered with an error ({0})")]
     Failed(String),
-    /// The address cannot be used.
-    #[error("REDIS_URL is not an address of a Redis")]
+    #[error("REDIS_URL is not a Redis URL")]
     Misconfigured,
 }
 
-/// The way to Redis. Cheap to clone.
+/// Cheap to clone.
 #[derive(Clone)]
 pub struct SharedMemory(Arc<Inner>);
 
@@ -73,16 +69,13 @@ struct Inner {
     client: Client,
     address: String,
     timeout: Duration,
-    /// The connection, while there is one; only [`SharedMemory::connect`] makes it.
+    /// Set only by [`SharedMemory::connect`].
     connection: Mutex<Option<Arc<MultiplexedConnection>>>,
-    circuit: Circuit<SharedMemoryError>,
+    circuit: CircuitBreaker<SharedMemoryError>,
 }
 
 impl SharedMemory {
-    /// The way to the Redis of the configuration, if there is one; nothing is sent yet.
-    ///
-    /// # Errors
-    /// When the address cannot be used.
+    /// The configured Redis, if any. Sends no request.
     pub fn new(settings: &config::Redis) -> Result<Option<Self>, SharedMemoryError> {
         let url = settings.url.expose_secret();
         if url.is_empty() {
@@ -95,60 +88,49 @@ impl SharedMemory {
             address,
             timeout: Duration::from_millis(settings.timeout_ms),
             connection: Mutex::new(None),
-            circuit: Circuit::new(FAILURES),
+            circuit: CircuitBreaker::new(FAILURES),
         }))))
     }
 
-    /// Where it is: host and port, without user and password.
+    /// Host and port, without credentials.
     pub fn address(&self) -> &str {
         &self.0.address
     }
 
-    /// Counts one against all of these or against none, and says how long until it may be if it may not now.
-    ///
-    /// # Errors
-    /// When Redis has no answer; then it is not known whether it was counted.
+    /// Counts a request against all of these limits, or against none; the inner error is the wait until it is
+    /// allowed.
     pub async fn count(&self, counted: &[Counted]) -> Result<Result<(), Duration>, SharedMemoryError> {
         let wait_us: u64 = self.ask(&count(counted)).await?;
         Ok(if wait_us == 0 { Ok(()) } else { Err(Duration::from_micros(wait_us)) })
     }
 
-    /// What is kept under this name, if it is no larger than `most_bytes`.
-    ///
-    /// # Errors
-    /// When Redis has no answer.
+    /// Reads a value of at most `most_bytes`.
     pub async fn find(&self, name: &str, most_bytes: usize) -> Result<Option<Vec<u8>>, SharedMemoryError> {
         let mut command = redis::cmd("GETRANGE");
-        // One byte more than wanted tells what is too large; nobody reads what somebody else made huge.
+        // One more byte detects a larger value without reading all of it.
         command.arg(format!("{PREFIX}{name}")).arg(0).arg(most_bytes);
         let value: Vec<u8> = self.ask(&command).await?;
         Ok(Some(value).filter(|value| !value.is_empty() && value.len() <= most_bytes))
     }
 
-    /// Keeps a value under this name, for so long at most.
-    ///
-    /// # Errors
-    /// When Redis has no answer.
-    pub async fn keep(&self, name: &str, value: &[u8], at_most: Duration) -> Result<(), SharedMemoryError> {
+    pub async fn store_value(
+        &self,
+        name: &str,
+        value: &[u8],
+        ttl: Duration,
+    ) -> Result<(), SharedMemoryError> {
         let mut command = redis::cmd("SET");
-        command.arg(format!("{PREFIX}{name}")).arg(value).arg("EX").arg(at_most.as_secs().max(1));
+        command.arg(format!("{PREFIX}{name}")).arg(value).arg("EX").arg(ttl.as_secs().max(1));
         self.ask(&command).await
     }
 
-    /// Whether it works, and how fast it answers.
-    ///
-    /// # Errors
-    /// Why it does not.
+    /// Response time of Redis.
     pub async fn probe(&self) -> Result<Duration, SharedMemoryError> {
         let begun = Instant::now();
         self.ask::<u64>(&probe()).await.map(|_| begun.elapsed())
     }
 
-    /// Connects and looks whether it works, so that from now on it is asked. For the start of a process; later the task in
-    /// the background does it.
-    ///
-    /// # Errors
-    /// Why there is no connection. The task in the background goes on then.
+    /// Connects and checks that Redis works. Called at startup; later a background task reconnects.
     pub async fn connect(&self) -> Result<(), SharedMemoryError> {
         let connected = self.connect_once().await;
         if let Err(error) = &connected {
@@ -159,11 +141,11 @@ impl SharedMemory {
 
     async fn connect_once(&self) -> Result<(), SharedMemoryError> {
         let inner = &self.0;
-        // Bounded as a whole here; each question has its own bound.
+        // Limited as a whole below; each command has its own timeout.
         let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         let connecting = async {
             let connection = inner.client.get_multiplexed_async_connection_with_config(&config).await?;
-            // It must be able to do what it will be asked for: a full or a read-only Redis answers a PING.
+            // Runs a real command: a full or read-only Redis still answers PING.
             probe().query_async::<u64>(&mut connection.clone()).await?;
             Ok(connection)
         };
@@ -171,33 +153,33 @@ impl SharedMemory {
             Ok(answer) => answer.map_err(|error: redis::RedisError| classify(&error))?,
             Err(_) => return Err(SharedMemoryError::TimedOut(CONNECT)),
         };
-        *self.kept() = Some(Arc::new(connection));
-        inner.circuit.open();
+        *self.lock_connection() = Some(Arc::new(connection));
+        inner.circuit.reset();
         metrics::gauge!("ba_copilot_redis_up").set(1.0);
         Ok(())
     }
 
     async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, SharedMemoryError> {
         let inner = &self.0;
-        if let Some(error) = inner.circuit.why_closed() {
+        if let Some(error) = inner.circuit.blocking_error() {
             return Err(error);
         }
-        let kept = self.kept().clone();
-        let Some(kept) = kept else {
+        let shared = self.lock_connection().clone();
+        let Some(shared) = shared else {
             self.close(&SharedMemoryError::Unreachable);
             return Err(SharedMemoryError::Unreachable);
         };
-        let mut connection = MultiplexedConnection::clone(&kept);
+        let mut connection = MultiplexedConnection::clone(&shared);
         let answer = match tokio::time::timeout(inner.timeout, command.query_async(&mut connection)).await {
             Ok(answer) => answer.map_err(|error| classify(&error)),
             Err(_) => Err(SharedMemoryError::TimedOut(inner.timeout)),
         };
         if let Err(error) = &answer {
             metrics::counter!("ba_copilot_redis_failures_total").increment(1);
-            // What somebody else put under one name is no fault of Redis, and what an earlier connection did not answer says
-            // nothing about the one that is there now.
+            // A value of another type is not a failure of Redis, and a failure of an earlier connection does not
+            // affect the current one.
             if *error != SharedMemoryError::Failed("WRONGTYPE".to_owned())
-                && self.kept().as_ref().is_some_and(|now| Arc::ptr_eq(now, &kept))
+                && self.lock_connection().as_ref().is_some_and(|now| Arc::ptr_eq(now, &shared))
             {
                 self.close(error);
             }
@@ -205,32 +187,32 @@ impl SharedMemory {
         answer
     }
 
-    /// Asks nobody any more, until the task in the background has connected anew.
+    /// Opens the circuit until the background task has reconnected.
     fn close(&self, error: &SharedMemoryError) {
-        *self.kept() = None;
-        if self.0.circuit.failed(error) {
+        *self.lock_connection() = None;
+        if self.0.circuit.record_failure(error) {
             metrics::gauge!("ba_copilot_redis_up").set(0.0);
-            tracing::warn!(server.address = %self.0.address, "Going on without Redis: {error}");
-            tokio::spawn(wait_until_back(Arc::downgrade(&self.0)));
+            tracing::warn!(server.address = %self.0.address, "Continuing without Redis: {error}");
+            tokio::spawn(reconnect(Arc::downgrade(&self.0)));
         }
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, Option<Arc<MultiplexedConnection>>> {
+    fn lock_connection(&self) -> std::sync::MutexGuard<'_, Option<Arc<MultiplexedConnection>>> {
         self.0.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn wait_until_back(inner: Weak<Inner>) {
-    circuit_breaker::until_back(BACK_OFF, || {
+async fn reconnect(inner: Weak<Inner>) {
+    circuit_breaker::retry_with_backoff(BACKOFF, || {
         let memory = SharedMemory(inner.upgrade()?);
         Some(async move {
             match memory.connect_once().await {
                 Ok(()) => {
-                    tracing::info!(server.address = %memory.0.address, "Redis is back and is asked again");
+                    tracing::info!(server.address = %memory.0.address, "Redis is available again");
                     true
                 }
                 Err(error) => {
-                    memory.0.circuit.still_closed(error);
+                    memory.0.circuit.update_error(error);
                     false
                 }
             }
@@ -240,7 +222,7 @@ async fn wait_until_back(inner: Weak<Inner>) {
 }
 
 fn count(counted: &[Counted]) -> Cmd {
-    // The text of the script and not its hash: a Redis that was restarted would not know the hash.
+    // The script, not its hash, which a restarted Redis does not know.
     let mut command = redis::cmd("EVAL");
     command.arg(COUNT).arg(counted.len());
     for Counted { name, .. } in counted {
@@ -252,7 +234,7 @@ fn count(counted: &[Counted]) -> Cmd {
     command
 }
 
-/// What is asked to see whether it works: everything that is needed, with a name of its own.
+/// Exercises everything that is used, on a key of its own.
 fn probe() -> Cmd {
     count(&[Counted { name: "probe".to_owned(), quota: Quota::per_minute(u32::MAX) }])
 }
@@ -264,7 +246,7 @@ fn classify(error: &redis::RedisError) -> SharedMemoryError {
     match error.code() {
         _ if error.kind() == redis::ErrorKind::AuthenticationFailed => SharedMemoryError::Refused,
         Some("NOAUTH" | "WRONGPASS" | "NOPERM") => SharedMemoryError::Refused,
-        // The word that the answer begins with; what follows may repeat what was sent.
+        // The error code; the rest of the message may contain values.
         Some(code) => SharedMemoryError::Failed(code.chars().take(20).collect()),
         None => SharedMemoryError::Failed("not what was asked for".to_owned()),
     }

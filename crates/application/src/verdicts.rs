@@ -1,8 +1,8 @@
-//! What other processes have found out about a text, so that each text is checked once by all of them together.
+//! Verdicts shared between processes through Redis, so that a text is checked once.
 //!
-//! Whoever can write to Redis must not be able to call a text validated, so everything there is sealed with a key made from
-//! SECRET_KEY, for one text and one version of this program. What does not open counts as absent, and so does what no check
-//! answers. Names and values tell nobody what stands in a diagram. Without SECRET_KEY nothing is shared.
+//! A writer of Redis must not be able to forge a verdict, so entries are encrypted with a key from SECRET_KEY, bound
+//! to one text and one version of this program. Entries that do not decrypt, or that no check can produce, count as
+//! absent. Keys and values do not disclose the text. Without SECRET_KEY, nothing is shared.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,14 +16,12 @@ use super::{
 use crate::shared_memory::SharedMemory;
 use config::Config;
 
-/// How long an answer is kept, if Redis has room for it so long.
-const KEPT: Duration = Duration::from_secs(24 * 3600);
-/// Sealed answers larger than this are neither kept nor read.
-const LARGEST_BYTES: usize = 256 << 10;
-/// Changes with the form of what is kept.
-const FORM: &str = "1";
+/// Lifetime of an entry.
+const TTL: Duration = Duration::from_secs(24 * 3600);
+const MAX_SEALED_BYTES: usize = 256 << 10;
+/// Changes with the format of entries.
+const FORMAT_VERSION: &str = "1";
 
-/// The answers that processes share.
 #[derive(Clone)]
 pub struct SharedVerdicts(Arc<Inner>);
 
@@ -31,13 +29,12 @@ struct Inner {
     memory: SharedMemory,
     names: Namer,
     sealer: Sealer,
-    /// The version of Mermaid's own parser: only its answers are shared.
+    /// Version of Mermaid's own parser: only its verdicts are shared.
     version: &'static str,
 }
 
-/// An answer, as it is kept.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct StoredVerdict {
     valid: bool,
     kind: Option<String>,
     findings: Vec<Finding>,
@@ -46,10 +43,7 @@ struct Kept {
 }
 
 impl SharedVerdicts {
-    /// Shares through this memory, where SECRET_KEY is set and this build has Mermaid's own parser.
-    ///
-    /// # Errors
-    /// Only faults of ours.
+    /// Requires SECRET_KEY and a build with Mermaid's own parser; otherwise `None`.
     pub fn new(config: &Config, memory: &SharedMemory) -> Result<Option<Self>, Error> {
         let (Some(key), Some(version)) =
             (config.shared_key("ba-copilot shared verdicts"), mermend::MERMAID_VERSION)
@@ -64,7 +58,7 @@ impl SharedVerdicts {
         }))))
     }
 
-    /// What was found out about a text; `None` if nobody has, or Redis is away.
+    /// `None` if there is no entry, or Redis is not available.
     pub async fn find(&self, text: &str, limits: &Limits) -> Option<Checked> {
         if text.len() > REMEMBERED_BYTES.min(limits.size_bytes) || text.trim().is_empty() {
             return None;
@@ -73,7 +67,7 @@ impl SharedVerdicts {
         let outcome = |outcome: &'static str| {
             metrics::counter!("ba_copilot_shared_verdicts_total", "outcome" => outcome).increment(1);
         };
-        let Ok(found) = self.0.memory.find(&name, LARGEST_BYTES).await else {
+        let Ok(found) = self.0.memory.find(&name, MAX_SEALED_BYTES).await else {
             outcome("away");
             return None;
         };
@@ -86,13 +80,13 @@ impl SharedVerdicts {
         checked
     }
 
-    /// Tells the others.
-    pub async fn keep(&self, text: &str, checked: &Checked) {
+    /// Shares a verdict with other processes.
+    pub async fn store_verdict(&self, text: &str, checked: &Checked) {
         if text.len() > REMEMBERED_BYTES || !checked.lasts() {
             return;
         }
         let Some(mermaid) = checked.mermaid.clone() else { return };
-        let kept = Kept {
+        let stored = StoredVerdict {
             valid: checked.valid,
             kind: checked.kind.map(|kind| kind.id.to_owned()),
             findings: checked.findings.clone(),
@@ -100,15 +94,16 @@ impl SharedVerdicts {
             fast: checked.fast.clone(),
         };
         let name = self.name(text);
-        let sealed = serde_json::to_vec(&kept).ok().and_then(|plain| self.0.sealer.seal(&name, &plain).ok());
-        if let Some(sealed) = sealed.filter(|sealed| sealed.len() <= LARGEST_BYTES) {
-            // Where that fails, the next process checks by itself.
-            let _ = self.0.memory.keep(&name, sealed.as_bytes(), KEPT).await;
+        let sealed =
+            serde_json::to_vec(&stored).ok().and_then(|plain| self.0.sealer.seal(&name, &plain).ok());
+        if let Some(sealed) = sealed.filter(|sealed| sealed.len() <= MAX_SEALED_BYTES) {
+            // After a failure, the next process checks by itself.
+            let _ = self.0.memory.store_value(&name, sealed.as_bytes(), TTL).await;
         }
     }
 
     fn name(&self, text: &str) -> String {
-        let parts = [FORM, "mermaid", self.0.version, env!("CARGO_PKG_VERSION"), text];
+        let parts = [FORMAT_VERSION, "mermaid", self.0.version, env!("CARGO_PKG_VERSION"), text];
         format!("verdict:{}", self.0.names.name(&parts))
     }
 
@@ -118,9 +113,9 @@ impl SharedVerdicts {
     }
 }
 
-/// An answer, if it is one that a check of this text could give.
-fn read(text: &str, kept: Kept) -> Option<Checked> {
-    let kind = match &kept.kind {
+/// Converts an entry; `None` if no check of this text can produce it.
+fn read(text: &str, stored: StoredVerdict) -> Option<Checked> {
+    let kind = match &stored.kind {
         Some(id) => Some(mermend::kinds::find(id)?),
         None => None,
     };
@@ -128,17 +123,20 @@ fn read(text: &str, kept: Kept) -> Option<Checked> {
         let span = finding.span;
         span.start <= span.end && text.is_char_boundary(span.start) && text.is_char_boundary(span.end)
     };
-    let faulty = kept.findings.iter().any(|finding| finding.severity == Severity::Error);
-    if kept.valid != kept.mermaid.valid() || kept.valid == faulty || !kept.findings.iter().all(in_text) {
+    let faulty = stored.findings.iter().any(|finding| finding.severity == Severity::Error);
+    if stored.valid != stored.mermaid.valid()
+        || stored.valid == faulty
+        || !stored.findings.iter().all(in_text)
+    {
         return None;
     }
     let known = |verdict: Verdict| Verdict { cached: true, ..verdict };
     let checked = Checked {
-        valid: kept.valid,
+        valid: stored.valid,
         kind,
-        findings: kept.findings,
-        mermaid: Some(known(kept.mermaid)),
-        fast: kept.fast.map(known),
+        findings: stored.findings,
+        mermaid: Some(known(stored.mermaid)),
+        fast: stored.fast.map(known),
     };
     checked.lasts().then_some(checked)
 }

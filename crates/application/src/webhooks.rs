@@ -1,8 +1,7 @@
-//! Webhooks: other systems are told of what happens in a project, signed as the Standard Webhooks specification says
-//! (<https://www.standardwebhooks.com>).
+//! Webhooks of projects, signed by the Standard Webhooks specification (<https://www.standardwebhooks.com>).
 //!
-//! What is to be told is written with the change itself, so that nothing is forgotten; it is told at least once, and the id of the
-//! event tells whether it was told before. Never tells what people wrote: whoever is told reads it with a token.
+//! A delivery is queued in the transaction of the change, so that none is lost. It is sent at least once; the id of
+//! the event identifies duplicates. A message contains no content: the receiver reads it with a token.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +14,10 @@ use store::{
 
 use super::{
     Error,
-    access::{Caller, Entered, Scope, TRACE, enter, enter_for, project_id, store, unless_seen},
+    access::{
+        Caller, ProjectAccess, Scope, TRACE, authorize_project, authorize_resource, project_id,
+        retry_on_conflict, store,
+    },
     data_keys,
     jobs::outcome::{Outcome, follow_job},
     page::{Listing, Page},
@@ -25,10 +27,10 @@ use crate::{app::App, clock::rfc3339};
 use telemetry::trace::{Kind, Span, TraceContext};
 
 const MAX_URL_CHARS: usize = 2000;
-/// How long to wait after each failure, in seconds; after the last one it is given up. Two days and a quarter in all.
-const PAUSES_S: [i64; 9] = [5, 60, 300, 1800, 7200, 14_400, 28_800, 57_600, 86_400];
-/// Attempts are shown for so many days.
-pub(super) const KEPT_S: i64 = 30 * 24 * 3600;
+/// Delays after each failure, in seconds, 2¼ days in all; after the last one the delivery fails.
+const RETRY_DELAYS_S: [i64; 9] = [5, 60, 300, 1800, 7200, 14_400, 28_800, 57_600, 86_400];
+/// Deliveries are listed this long.
+pub(super) const DELIVERY_RETENTION_S: i64 = 30 * 24 * 3600;
 
 fn context(id: &WebhookId) -> String {
     format!("webhook {id}")
@@ -45,45 +47,41 @@ fn events(words: &[String]) -> Result<String, Error> {
         words if words.len() <= 50 && words.iter().all(fits) => Ok(words.join(" ")),
         _ => Err(Error::invalid(
             "events",
-            "Events are actions as the audit log writes them, such as `diagram.update`, at most 50; or `*` alone for all.",
+            "Events must be audit actions such as `diagram.update`, at most 50, or only `*` for all.",
         )),
     }
 }
 
 fn url(app: &App, text: &str) -> Result<String, Error> {
     if text.chars().count() > MAX_URL_CHARS {
-        return Err(Error::invalid("url", format!("An address has at most {MAX_URL_CHARS} characters.")));
+        return Err(Error::invalid(
+            "url",
+            format!("An address must have at most {MAX_URL_CHARS} characters."),
+        ));
     }
-    app.outbound.refuse(text).map(String::from).map_err(|why| Error::invalid("url", why))
+    app.safe_http.validate_url(text).map(String::from).map_err(|why| Error::invalid("url", why))
 }
 
-async fn enter_webhook(app: &App, caller: &Caller, id: &str) -> Result<(Webhook, Entered), Error> {
+async fn authorize_webhook(app: &App, caller: &Caller, id: &str) -> Result<(Webhook, ProjectAccess), Error> {
     let id = WebhookId::parse(id).map_err(|_| Error::NotFound("webhook"))?;
     let found = store(app)?.find_webhook(&id).await?;
-    let entered = enter_for("webhook", app, caller, &found.project_id, Role::Owner).await?;
-    caller.may(Scope::Account)?;
-    Ok((found, entered))
+    let access = authorize_resource("webhook", app, caller, &found.project_id, Role::Owner).await?;
+    caller.require_scope(Scope::Account)?;
+    Ok((found, access))
 }
 
-/// The webhooks of a project.
-///
-/// # Errors
-/// When the caller is no owner of it.
 pub async fn list_webhooks(
     app: &App,
     caller: &Caller,
     project: &str,
     listing: &Listing,
 ) -> Result<Page<Webhook>, Error> {
-    let entered = enter(app, caller, &project_id(project)?, Role::Owner).await?;
-    caller.may(Scope::Account)?;
-    Ok(store(app)?.list_webhooks(&entered.project.id, &listing.request()?).await?.into())
+    let access = authorize_project(app, caller, &project_id(project)?, Role::Owner).await?;
+    caller.require_scope(Scope::Account)?;
+    Ok(store(app)?.list_webhooks(&access.project.id, &listing.request()?).await?.into())
 }
 
-/// Makes a webhook and its secret, which is shown this once.
-///
-/// # Errors
-/// When the caller is no owner, or the address cannot be used.
+/// Creates a webhook. Its secret is returned only here.
 pub async fn create_webhook(
     app: &App,
     caller: &Caller,
@@ -91,14 +89,14 @@ pub async fn create_webhook(
     address: &str,
     wanted: &[String],
 ) -> Result<(Webhook, String), Error> {
-    let entered = enter(app, caller, &project_id(project)?, Role::Owner).await?;
-    caller.may(Scope::Account)?;
+    let access = authorize_project(app, caller, &project_id(project)?, Role::Owner).await?;
+    caller.require_scope(Scope::Account)?;
     let store = store(app)?;
     let id = WebhookId::parse(app.clock.new_id("whk"))?;
     let (data_key_id, sealed, secret) = new_secret(app, &id).await?;
     let now = app.clock.now_us();
     let webhook = Webhook {
-        project_id: entered.project.id.clone(),
+        project_id: access.project.id.clone(),
         url: url(app, address)?,
         events: events(wanted)?,
         data_key_id,
@@ -110,8 +108,13 @@ pub async fn create_webhook(
         updated_at: now,
         id,
     };
-    let event =
-        caller.did(app, "webhook.create", Some(&webhook.project_id), webhook.id.as_str(), &json!({}))?;
+    let event = caller.audit_event(
+        app,
+        "webhook.create",
+        Some(&webhook.project_id),
+        webhook.id.as_str(),
+        &json!({}),
+    )?;
     store.create_webhook(&webhook, &event).await?;
     Ok((webhook, secret))
 }
@@ -123,41 +126,30 @@ async fn new_secret(app: &App, id: &WebhookId) -> Result<(DataKeyId, String, Str
     Ok((data_key_id, sealed, secret))
 }
 
-/// One webhook.
-///
-/// # Errors
-/// When there is none, or the caller is no owner.
 pub async fn find_webhook(app: &App, caller: &Caller, id: &str) -> Result<Webhook, Error> {
-    Ok(enter_webhook(app, caller, id).await?.0)
+    Ok(authorize_webhook(app, caller, id).await?.0)
 }
 
-/// What may be changed of a webhook.
 #[derive(Debug, Clone, Default)]
 pub struct WebhookChanges {
-    /// Where.
     pub url: Option<String>,
-    /// Of what.
     pub events: Option<Vec<String>>,
-    /// Nobody is told, or somebody is again.
     pub disabled: Option<bool>,
-    /// A new secret; the old one signs nothing any more.
+    /// Create a new secret; the old one becomes invalid.
     pub new_secret: bool,
 }
 
-/// Changes a webhook, if it is still the one that the caller has seen. Says the new secret, if one was asked for.
-///
-/// # Errors
-/// When it is not, or the caller is no owner.
+/// Updates a webhook, if the revision matches. Returns the new secret, if one was requested.
 pub async fn update_webhook(
     app: &App,
     caller: &Caller,
     id: &str,
-    seen: Option<i64>,
+    expected_revision: Option<i64>,
     changes: &WebhookChanges,
 ) -> Result<(Webhook, Option<String>), Error> {
-    unless_seen(seen, || async {
-        let (mut webhook, entered) = enter_webhook(app, caller, id).await?;
-        webhook.revision = seen.unwrap_or(webhook.revision);
+    retry_on_conflict(expected_revision, || async {
+        let (mut webhook, access) = authorize_webhook(app, caller, id).await?;
+        webhook.revision = expected_revision.unwrap_or(webhook.revision);
         if let Some(text) = &changes.url {
             webhook.url = url(app, text)?;
         }
@@ -176,39 +168,42 @@ pub async fn update_webhook(
             shown = Some(secret);
         }
         let details = json!({"disabled": webhook.disabled_at.is_some(), "new_secret": changes.new_secret});
-        let event =
-            caller.did(app, "webhook.update", Some(&entered.project.id), webhook.id.as_str(), &details)?;
+        let event = caller.audit_event(
+            app,
+            "webhook.update",
+            Some(&access.project.id),
+            webhook.id.as_str(),
+            &details,
+        )?;
         Ok((store(app)?.update_webhook(&webhook, &event).await?, shown))
     })
     .await
 }
 
-/// Forgets a webhook.
-///
-/// # Errors
-/// When there is none, or the caller is no owner.
 pub async fn delete_webhook(app: &App, caller: &Caller, id: &str) -> Result<(), Error> {
-    let (webhook, entered) = enter_webhook(app, caller, id).await?;
-    let event =
-        caller.did(app, "webhook.delete", Some(&entered.project.id), webhook.id.as_str(), &json!({}))?;
+    let (webhook, access) = authorize_webhook(app, caller, id).await?;
+    let event = caller.audit_event(
+        app,
+        "webhook.delete",
+        Some(&access.project.id),
+        webhook.id.as_str(),
+        &json!({}),
+    )?;
     Ok(store(app)?.delete_webhook(&webhook.id, &event).await?)
 }
 
-/// What became of the attempts to tell, newest first.
-///
-/// # Errors
-/// When there is no such webhook, or the caller is no owner.
+/// Delivery attempts, newest first.
 pub async fn list_deliveries(
     app: &App,
     caller: &Caller,
     id: &str,
     listing: &Listing,
 ) -> Result<Page<Delivery>, Error> {
-    let (webhook, _) = enter_webhook(app, caller, id).await?;
+    let (webhook, _) = authorize_webhook(app, caller, id).await?;
     Ok(store(app)?.list_deliveries(&webhook.id, &listing.request()?).await?.into())
 }
 
-/// Seals every secret with this data key.
+/// Re-encrypts every secret with this data key.
 pub(crate) async fn reseal(app: &App, id: &DataKeyId, sealer: &Sealer) -> Result<u64, Error> {
     let mut count = 0;
     loop {
@@ -225,7 +220,7 @@ pub(crate) async fn reseal(app: &App, id: &DataKeyId, sealer: &Sealer) -> Result
     }
 }
 
-/// For some webhooks whose secret is not sealed with this data key, whether it opens.
+/// For some webhooks whose secret has another data key, whether it can be decrypted.
 pub(crate) async fn list_readable(app: &App, but: &DataKeyId) -> Result<Vec<bool>, Error> {
     let mut readable = Vec::new();
     for webhook in store(app)?.list_webhooks_sealed_otherwise(but).await? {
@@ -239,13 +234,14 @@ pub(crate) async fn list_readable(app: &App, but: &DataKeyId) -> Result<Vec<bool
 async fn open(app: &App, webhook: &Webhook) -> Result<String, Error> {
     data_keys::open(app, &webhook.data_key_id, &context(&webhook.id), &webhook.sealed).await?.ok_or_else(|| {
         Error::Unavailable(format!(
-            "The secret of webhook {} cannot be read with the SECRET_KEY of this server. Whoever runs it must set the one it was sealed with, or an owner must ask for a new secret.",
+            "The secret of webhook {} cannot be decrypted with the SECRET_KEY of this server. Set the SECRET_KEY \
+             with which it was encrypted, or create a new secret.",
             webhook.id
         ))
     })
 }
 
-/// The signature of a message: `v1,` and the HMAC-SHA256 of `id.timestamp.body` in base64.
+/// `v1,` and the HMAC-SHA256 of `id.timestamp.body` in base64.
 fn sign(secret: &str, id: &str, timestamp_s: i64, body: &str) -> String {
     let bytes = STANDARD.decode(secret.trim_start_matches("whsec_")).unwrap_or_default();
     let key = hmac::Key::new(hmac::HMAC_SHA256, &bytes);
@@ -267,7 +263,7 @@ fn message(event: &AuditEvent) -> String {
     .to_string()
 }
 
-/// Tells a webhook of an event, as a job says.
+/// Runs a delivery job.
 pub(super) async fn deliver(app: &App, job: &Job) -> Result<Outcome, Error> {
     let store = store(app)?;
     let unreadable = || Error::Internal("a delivery names no event".to_owned());
@@ -276,26 +272,26 @@ pub(super) async fn deliver(app: &App, job: &Job) -> Result<Outcome, Error> {
     let webhook = match store.find_webhook(&webhook).await {
         Ok(webhook) if webhook.disabled_at.is_none() => webhook,
         Ok(_) | Err(StoreError::NotFound { .. }) => {
-            return Ok(Outcome::Done("not wanted any more".to_owned()));
+            return Ok(Outcome::Done("not selected by the webhook".to_owned()));
         }
         Err(other) => return Err(other.into()),
     };
     let event = store.find_audit_event(&event).await?;
     let details: Value = event.details.decode().unwrap_or_default();
     let because = details[TRACE].as_str().and_then(TraceContext::parse);
-    follow_job(because, job, tell(app, job, &webhook, &event)).await
+    follow_job(because, job, send_event(app, job, &webhook, &event)).await
 }
 
-/// Tells a webhook of an event, once.
-async fn tell(app: &App, job: &Job, webhook: &Webhook, event: &AuditEvent) -> Result<Outcome, Error> {
+/// Sends an event to a webhook, once.
+async fn send_event(app: &App, job: &Job, webhook: &Webhook, event: &AuditEvent) -> Result<Outcome, Error> {
     let store = store(app)?;
     let secret = open(app, webhook).await?;
-    let target = app.outbound.refuse(&webhook.url).map_err(|why| Error::Conflict(why.to_owned()))?;
+    let target = app.safe_http.validate_url(&webhook.url).map_err(|why| Error::Conflict(why.to_owned()))?;
     let now = app.clock.now_us();
     let timestamp_s = now.as_micros().div_euclid(1_000_000);
     let body = message(event);
-    let mut told = Span::part(Kind::Client, "POST");
-    let trace = told.context().filter(|_| told.is_told()).map(|trace| ("traceparent", trace.header()));
+    let mut span = Span::part(Kind::Client, "POST");
+    let trace = span.context().filter(|_| span.is_recorded()).map(|trace| ("traceparent", trace.header()));
     let mut headers = vec![
         ("webhook-id", event.id.to_string()),
         ("webhook-timestamp", timestamp_s.to_string()),
@@ -303,17 +299,17 @@ async fn tell(app: &App, job: &Job, webhook: &Webhook, event: &AuditEvent) -> Re
     ];
     headers.extend(trace);
     let begun = Instant::now();
-    let answer = app.outbound.post(&target, &headers, body).await;
-    let took: Duration = begun.elapsed();
-    told.set("http.request.method", "POST");
+    let answer = app.safe_http.post(&target, &headers, body).await;
+    let duration: Duration = begun.elapsed();
+    span.set("http.request.method", "POST");
     match &answer {
-        Ok(status) => told.set("http.response.status_code", i64::from(*status)),
-        Err(error) => told.fail(error.word()),
+        Ok(status) => span.set("http.response.status_code", i64::from(*status)),
+        Err(error) => span.fail(error.word()),
     }
-    drop(told);
+    drop(span);
     let (status, problem) = match answer {
         Ok(status @ 200..=299) => (Some(status), None),
-        Ok(status) => (Some(status), Some(format!("the answer was {status}"))),
+        Ok(status) => (Some(status), Some(format!("the response status was {status}"))),
         Err(error) => (None, Some(error.to_string())),
     };
     metrics::counter!("ba_copilot_webhook_deliveries_total", "delivered" => problem.is_none().to_string())
@@ -325,7 +321,7 @@ async fn tell(app: &App, job: &Job, webhook: &Webhook, event: &AuditEvent) -> Re
         attempt: job.attempts.max(1),
         status: status.map(i64::from),
         problem: problem.clone(),
-        duration_us: i64::try_from(took.as_micros()).unwrap_or(i64::MAX),
+        duration_us: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX),
         created_at: now,
     };
     match store.record_delivery(&delivery).await {
@@ -335,7 +331,7 @@ async fn tell(app: &App, job: &Job, webhook: &Webhook, event: &AuditEvent) -> Re
     Ok(match problem {
         None => Outcome::Done("delivered".to_owned()),
         Some(problem) => {
-            match PAUSES_S.get(usize::try_from(job.attempts).unwrap_or(usize::MAX).saturating_sub(1)) {
+            match RETRY_DELAYS_S.get(usize::try_from(job.attempts).unwrap_or(usize::MAX).saturating_sub(1)) {
                 Some(pause) => Outcome::Again { after_s: *pause, why: problem },
                 None => Outcome::Failed(problem),
             }
@@ -348,7 +344,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn signatures_are_those_of_the_specification() {
+    fn signature_matches_the_specification() {
         // The example of the specification's own libraries.
         assert_eq!(
             sign(
@@ -362,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn events_are_words_of_the_audit_log() {
+    fn event_filter_accepts_audit_actions() {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         for (given, kept) in [
             (words(&[]), Some("*")),

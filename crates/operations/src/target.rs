@@ -125,7 +125,7 @@ impl Target {
 
     /// Its address, without what may be secret in one.
     pub fn address(&self) -> String {
-        circuit_breaker::shown(&self.base).trim_end_matches('/').to_owned()
+        circuit_breaker::redact_url(&self.base).trim_end_matches('/').to_owned()
     }
 
     /// Whether it is called with a token.

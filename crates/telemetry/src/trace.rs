@@ -117,7 +117,7 @@ pub fn current() -> Option<TraceContext> {
 }
 
 /// The trace of what is being done, if it is told: for those who keep it, and for vendors and webhooks.
-pub fn told() -> Option<TraceContext> {
+pub fn recorded() -> Option<TraceContext> {
     current().filter(|trace| trace.sampled && TRACER.get().is_some())
 }
 
@@ -163,7 +163,7 @@ impl Span {
     }
 
     /// What is not told, whatever comes of it: a probe of a monitor.
-    pub fn untold(parent: Option<TraceContext>) -> Span {
+    pub fn unrecorded(parent: Option<TraceContext>) -> Span {
         Span { context: Some(parent.map_or_else(TraceContext::unkept, TraceContext::next)), recorded: None }
     }
 
@@ -173,7 +173,7 @@ impl Span {
         because: Option<TraceContext>,
         name: impl FnOnce() -> Cow<'static, str>,
     ) -> Span {
-        let Some(tracer) = TRACER.get() else { return Span::untold(parent) };
+        let Some(tracer) = TRACER.get() else { return Span::unrecorded(parent) };
         let mut builder = SpanBuilder::from_name(name()).with_kind(match kind {
             Kind::Server => SpanKind::Server,
             Kind::Client => SpanKind::Client,
@@ -190,7 +190,7 @@ impl Span {
         let span = tracer.build_with_context(builder, &within);
         if !span.span_context().is_valid() {
             // The process is ending, and the last spans are on their way.
-            return Span::untold(parent);
+            return Span::unrecorded(parent);
         }
         let context = TraceContext::of(span.span_context());
         Span { context: Some(context), recorded: span.is_recording().then_some(span) }
@@ -202,7 +202,7 @@ impl Span {
     }
 
     /// Whether it is told: what costs something to find out need not be found out for a span that is not.
-    pub fn is_told(&self) -> bool {
+    pub fn is_recorded(&self) -> bool {
         self.recorded.is_some()
     }
 

@@ -1,5 +1,5 @@
-//! E-mail addresses: how people show that one is theirs, and how they change it. An address is never taken on anybody's
-//! word: it changes when the link that was sent to it is opened by whoever is signed in to the account.
+//! Verification and change of e-mail addresses. An address changes only when the signed-in user opens the link that
+//! was sent to it.
 
 use secrecy::SecretString;
 use serde_json::json;
@@ -8,110 +8,107 @@ use store::{CodePurpose, StoreError, User};
 use super::{
     attempts::Reserved,
     email, passwords,
-    users::{LINK_H, keep_code, link},
+    users::{LINK_H, link, store_code},
 };
 use crate::{
     Error,
     access::{Caller, store},
     app::App,
-    mail::Letter,
+    mail::MailMessage,
     mail_limits::{MailKind, Sender, count_recipient, count_sender},
     secrets,
 };
 
-/// Sends the caller a link that proves their e-mail address.
-///
-/// # Errors
-/// When the message cannot be sent.
+/// Sends the caller a link that verifies their e-mail address.
 pub async fn request_verification(app: &App, caller: &Caller) -> Result<(), Error> {
-    let person = caller.account()?;
+    let person = caller.require_account()?;
     if person.verified_at.is_some() {
         return Ok(());
     }
     count_sender(app, MailKind::Verification, Sender::Person(&person.id)).await?;
     let Some(counted) = count_recipient(app, MailKind::Verification, &person.email).await? else {
-        return Err(Error::TooMany {
-            message: "Several links were sent to this address within an hour. Use the newest one, or try again in an hour."
-                .to_owned(),
+        return Err(Error::RateLimited {
+            message:
+                "Too many links were sent to this address within an hour. Use the newest one, or try again \
+                in an hour."
+                    .to_owned(),
             wait_s: 3600,
         });
     };
-    let secret = keep_code(app, CodePurpose::VerifyEmail, Some(person), Some(&person.email)).await?;
+    let secret = store_code(app, CodePurpose::VerifyEmail, Some(person), Some(&person.email)).await?;
     let link = link(app, "/verify-email", &secret);
-    let letter = Letter {
+    let message = MailMessage {
         to: &person.email,
         subject: "Your e-mail address for BA Copilot".to_owned(),
         body: format!(
-            "Show that this address is yours by opening this link within {LINK_H} hours, where you are signed in:\n{link}\n\nIf you have no account of BA Copilot, do nothing.\n"
+            "To verify this e-mail address, sign in and open this link within {LINK_H} hours:\n{link}\n\nIf you \
+             have no BA Copilot account, ignore this message.\n"
         ),
     };
-    send_counted(app, counted, letter).await
+    send_counted(app, counted, message).await
 }
 
-/// Follows a link that was sent to an e-mail address: the caller's account has it from now on. The caller is signed in to the account
-/// that asked for the link: a link that another person asked for is followed by mistake, and would give their account a proven
+/// Verifies an e-mail address by the code of a link and sets it as the caller's address. The caller must be signed in
+/// to the account that requested the link: otherwise a link requested by another user would give this account an
 /// address that is not theirs.
-///
-/// # Errors
-/// When the link does not work (any more) or was asked for by another account, or another account has the address meanwhile.
 pub async fn verify_email(app: &App, caller: &Caller, code: &str) -> Result<(), Error> {
-    let person = caller.in_person()?;
-    let verified = caller.did(app, "email.verify", None, person.id.as_str(), &json!({}))?;
-    let changed = caller.did(app, "email.change", None, person.id.as_str(), &json!({}))?;
+    let person = caller.require_session()?;
+    let verified = caller.audit_event(app, "email.verify", None, person.id.as_str(), &json!({}))?;
+    let changed = caller.audit_event(app, "email.change", None, person.id.as_str(), &json!({}))?;
     match store(app)?.verify_email(&secrets::hash(code), &person.id, &verified, &changed).await {
-        // Whoever opened the link has the address, so that this tells nobody else.
+        // The caller received the link at this address, so the message discloses the account only to its owner.
         Err(StoreError::Conflict { .. }) => Err(Error::Conflict(
-            "Another account has this e-mail address meanwhile. Sign in with that one, or choose another address."
+            "Another account uses this e-mail address. Sign in to that account, or choose another address."
                 .to_owned(),
         )),
         Err(StoreError::NotFound { .. }) => Err(Error::invalid(
             "code",
-            "This link does not work any more, or was sent for another account than the one that you are signed in to. Ask for another one at /account.",
+            "This link is invalid or expired, or belongs to another account. Request a new one at /account.",
         )),
         other => Ok(other?),
     }
 }
 
-/// Sends a link to the address that the caller wants to have, and tells the one that they have. Whether the new one is
-/// somebody's, neither the answer nor its time says.
-///
-/// # Errors
-/// When the password is wrong, or the address is none.
+/// Sends a link to the new address and a notice to the current one. Neither the response nor its timing discloses
+/// whether the new address already has an account.
 pub async fn request_email_change(
     app: &App,
     caller: &Caller,
     new: &str,
     password: &SecretString,
 ) -> Result<(), Error> {
-    let person = caller.in_person()?;
+    let person = caller.require_session()?;
     let address = email(new)?;
-    passwords::prove(app, person, password).await?;
+    passwords::reauthenticate(app, person, password).await?;
     if address == person.email {
-        return Err(Error::invalid("email", "This is your e-mail address already."));
+        return Err(Error::invalid("email", "This is already your e-mail address. Enter another one."));
     }
     count_sender(app, MailKind::EmailChange, Sender::Person(&person.id)).await?;
-    let event = caller.did(app, "email.request", None, person.id.as_str(), &json!({}))?;
+    let event = caller.audit_event(app, "email.request", None, person.id.as_str(), &json!({}))?;
     store(app)?.record_audit_event(&event).await?;
     let queue = app.after_response.clone();
     let (app, person) = (app.clone(), person.clone());
     queue.run(async move {
-        if let Err(error) = send_letters(&app, &person, &address).await {
+        if let Err(error) = send_messages(&app, &person, &address).await {
             tracing::error!(
                 error.code = error.code(),
-                "A message about a new e-mail address was not sent: {error}"
+                "Sending a message about an e-mail change failed: {error}"
             );
         }
     })
 }
 
-/// One to the new address, and one to the old. Each is sent whatever becomes of the other one.
-async fn send_letters(app: &App, person: &User, address: &str) -> Result<(), Error> {
+/// Sends one message to each address; a failure of one does not stop the other.
+async fn send_messages(app: &App, person: &User, address: &str) -> Result<(), Error> {
     let one = send_change_link(app, person, address).await;
-    let notice = Letter {
+    let notice = MailMessage {
         to: &person.email,
-        subject: "Your account of BA Copilot gets another e-mail address".to_owned(),
+        subject: "Change of the e-mail address of your BA Copilot account".to_owned(),
         body: format!(
-            "Somebody, probably you, wants to sign in to your account of BA Copilot with another e-mail address. It changes when the link that was sent to that address is opened.\n\nIf it was not you, choose a new password at {}/forgot-password now: the link does not work any more then, all tokens end, and everybody is signed out.\n",
+            "A change of the e-mail address of your BA Copilot account was requested. The address changes when \
+             the link that was sent to the new address is opened.\n\nIf you did not request this, choose a new \
+             password at {}/forgot-password now: the link and all sessions and tokens of your account become \
+             invalid.\n",
             app.config.public_url()
         ),
     };
@@ -122,30 +119,37 @@ async fn send_letters(app: &App, person: &User, address: &str) -> Result<(), Err
     one.and(other)
 }
 
-/// A link to the new address; or, if there is an account with it, word of that.
+/// Sends the link to the new address, or a notice if an account with that address exists.
 async fn send_change_link(app: &App, person: &User, address: &str) -> Result<(), Error> {
-    // Before the link is made, which ends the one before it: of those that were sent, the newest stays good.
+    // Counted before the link is created: a new link invalidates the previous one, so the newest sent link stays
+    // valid.
     let Some(counted) = count_recipient(app, MailKind::EmailChange, address).await? else { return Ok(()) };
     let body = match store(app)?.find_user_by_email(address).await {
-        Ok(_) => "Somebody, probably you, wants to use this e-mail address for an account of BA Copilot. You have an account with it already, so nothing was changed. Sign in with that one.\n".to_owned(),
+        Ok(_) => {
+            "This e-mail address was requested for a BA Copilot account. You already have an account with \
+            it, so nothing was changed. Sign in to that account.\n"
+                .to_owned()
+        }
         Err(StoreError::NotFound { .. }) => {
-            let secret = keep_code(app, CodePurpose::VerifyEmail, Some(person), Some(address)).await?;
+            let secret = store_code(app, CodePurpose::VerifyEmail, Some(person), Some(address)).await?;
             let link = link(app, "/verify-email", &secret);
             format!(
-                "Somebody, probably you, wants to use this e-mail address for an account of BA Copilot.\n\nShow that it is yours by opening this link within {LINK_H} hours, where you are signed in to that account; you sign in with it from then on:\n{link}\n\nIf it was not you, do nothing.\n"
+                "This e-mail address was requested for a BA Copilot account.\n\nTo verify it, sign in to that \
+                 account and open this link within {LINK_H} hours; afterwards you sign in with this \
+                 address:\n{link}\n\nIf you did not request this, ignore this message.\n"
             )
         }
         Err(other) => return Err(other.into()),
     };
-    let letter = Letter { to: address, subject: "Your e-mail address for BA Copilot".to_owned(), body };
-    send_counted(app, counted, letter).await
+    let message = MailMessage { to: address, subject: "Your e-mail address for BA Copilot".to_owned(), body };
+    send_counted(app, counted, message).await
 }
 
-/// Sends a message that was counted; one that is not sent does not count.
-async fn send_counted(app: &App, counted: Reserved, letter: Letter<'_>) -> Result<(), Error> {
-    let sent = app.mailer.send(letter).await;
+/// Sends a counted message; one that is not sent is uncounted.
+async fn send_counted(app: &App, counted: Reserved, message: MailMessage<'_>) -> Result<(), Error> {
+    let sent = app.mailer.send(message).await;
     if sent.is_err() {
-        counted.give_back(app).await?;
+        counted.release(app).await?;
     }
     sent
 }

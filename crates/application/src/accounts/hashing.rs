@@ -1,7 +1,7 @@
-//! Where passwords are hashed: a bounded number at a time, on threads of their own, with a bounded queue and a deadline.
+//! Thread pool for password hashing, with a bounded queue and a deadline.
 //!
-//! One hash takes 19 MiB and a core for some 20 ms, and anyone may ask for one. The pool is apart from every other pool, so that no
-//! other work keeps people from signing in, and from the runtime's blocking threads, which files and lookups may all have taken.
+//! One hash takes 19 MiB and a core for about 20 ms, and unauthenticated requests can cause one. A separate pool
+//! keeps other work (CPU pool, blocking file I/O) from delaying sign-in.
 
 use std::{
     num::NonZeroUsize,
@@ -20,24 +20,24 @@ use tokio::{
 
 use crate::Error;
 
-/// Callers who may wait, for each place: with some 20 ms a hash, a second or two.
-const WAITING_PER_PLACE: usize = 64;
-/// The longest wait for a place.
+/// Queue length for each slot: at 20 ms a hash, one to two seconds.
+const WAITING_PER_SLOT: usize = 64;
+/// Longest wait for a slot.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 
-/// The pool. A clone is the same pool.
+/// Cheap to clone; clones share the pool.
 #[derive(Clone)]
 pub struct HashingPool(Arc<Inner>);
 
 struct Inner {
-    places: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
     max_waiting: usize,
     max_wait: Duration,
     waiting: AtomicUsize,
     begun: AtomicU64,
 }
 
-/// A caller who waits, until this is dropped: also when the caller leaves.
+/// Counts a waiting caller until dropped, also when the caller disconnects.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl Drop for Waiting<'_> {
@@ -47,15 +47,14 @@ impl Drop for Waiting<'_> {
 }
 
 impl HashingPool {
-    /// A pool for a machine of so many cores.
     pub fn new(cores: NonZeroUsize) -> Self {
-        let places = cores.get().min(16);
-        HashingPool::with(places, places * WAITING_PER_PLACE, MAX_WAIT)
+        let slots = cores.get().min(16);
+        HashingPool::with(slots, slots * WAITING_PER_SLOT, MAX_WAIT)
     }
 
-    fn with(places: usize, max_waiting: usize, max_wait: Duration) -> Self {
+    fn with(slots: usize, max_waiting: usize, max_wait: Duration) -> Self {
         HashingPool(Arc::new(Inner {
-            places: Arc::new(Semaphore::new(places)),
+            slots: Arc::new(Semaphore::new(slots)),
             max_waiting,
             max_wait,
             waiting: AtomicUsize::new(0),
@@ -63,73 +62,68 @@ impl HashingPool {
         }))
     }
 
-    /// Does `work` on a thread of its own. A caller who leaves while waiting gives up the place in the queue; one who leaves later
-    /// keeps the thread until the work is done.
+    /// Runs `work` on its own thread. A caller who disconnects while waiting leaves the queue; after that, the thread
+    /// keeps its slot until the work is done.
     ///
     /// # Errors
-    /// [`Error::Busy`] when the queue is full or the wait takes too long; the work is not begun then.
+    ///
+    /// [`Error::Busy`] when the queue is full or the wait takes too long; the work is not started then.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let place = self.place().await?;
+        let slot = self.slot().await?;
         self.0.begun.fetch_add(1, Ordering::AcqRel);
         let (done, result) = oneshot::channel();
         let work = move || {
-            // Given back when the work has ended, also if the caller has left.
-            let _place = place;
-            // The caller may have left.
+            // Released when the work is done, also if the caller has disconnected.
+            let _slot = slot;
+            // The receiver is gone if the caller has disconnected.
             drop(done.send(work()));
         };
         thread::Builder::new().name("hashing".to_owned()).spawn(work).map_err(|_| busy())?;
         result.await.map_err(|_| Error::Internal("hashing a password ended early".to_owned()))
     }
 
-    /// A place, until it is dropped.
-    ///
-    /// # Errors
-    /// As for [`HashingPool::run`].
-    pub async fn place(&self) -> Result<OwnedSemaphorePermit, Error> {
-        let Inner { places, max_waiting, max_wait, waiting, .. } = &*self.0;
-        if let Ok(place) = Arc::clone(places).try_acquire_owned() {
-            return Ok(place);
+    /// Reserves a slot until it is dropped. Fails like [`HashingPool::run`].
+    pub async fn slot(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let Inner { slots, max_waiting, max_wait, waiting, .. } = &*self.0;
+        if let Ok(slot) = Arc::clone(slots).try_acquire_owned() {
+            return Ok(slot);
         }
         let before = waiting.fetch_add(1, Ordering::AcqRel);
         let _waiting = Waiting(waiting);
         if before >= *max_waiting {
             return Err(busy());
         }
-        match timeout(*max_wait, Arc::clone(places).acquire_owned()).await {
-            Ok(place) => place.map_err(|_| Error::Internal("the hashing pool is closed".to_owned())),
+        match timeout(*max_wait, Arc::clone(slots).acquire_owned()).await {
+            Ok(slot) => slot.map_err(|_| Error::Internal("the hashing pool is closed".to_owned())),
             Err(_) => Err(busy()),
         }
     }
 
-    /// How many places are free.
+    /// Number of free slots.
     pub fn free(&self) -> usize {
-        self.0.places.available_permits()
+        self.0.slots.available_permits()
     }
 
-    /// How many callers wait for a place.
+    /// Number of waiting callers.
     pub fn waiting(&self) -> usize {
         self.0.waiting.load(Ordering::Acquire)
     }
 
-    /// The most callers that may wait.
     pub fn max_waiting(&self) -> usize {
         self.0.max_waiting
     }
 
-    /// How often work was begun.
+    /// Number of started hashes.
     pub fn begun(&self) -> u64 {
         self.0.begun.load(Ordering::Acquire)
     }
 }
 
 fn busy() -> Error {
-    Error::busy(
-        "Too many passwords are being checked at the moment, so this one was not looked at. Try again",
-    )
+    Error::busy("The queue for password checks is full, so the password was not checked. Try again")
 }
 
 #[cfg(test)]
@@ -145,9 +139,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_queue_is_bounded_and_who_leaves_leaves_it() {
+    async fn full_queue_refuses_and_disconnected_callers_leave_it() {
         let pool = HashingPool::with(1, 2, Duration::from_secs(60));
-        let place = pool.place().await.unwrap();
+        let slot = pool.slot().await.unwrap();
         {
             let (mut one, mut two, mut three) =
                 (pin!(pool.run(|| 1)), pin!(pool.run(|| 2)), pin!(pool.run(|| 3)));
@@ -159,22 +153,22 @@ mod tests {
             assert_eq!(pool.waiting(), 2);
         }
         assert_eq!((pool.waiting(), pool.begun()), (0, 0), "their work was never begun");
-        drop(place);
+        drop(slot);
         assert_eq!(pool.run(|| 4).await, Ok(4));
     }
 
     #[tokio::test]
-    async fn a_wait_has_an_end() {
+    async fn wait_for_a_slot_times_out() {
         let pool = HashingPool::with(1, 2, Duration::ZERO);
-        let place = pool.place().await.unwrap();
+        let slot = pool.slot().await.unwrap();
         assert!(is_busy(&pool.run(|| 1).await));
         assert_eq!((pool.waiting(), pool.begun()), (0, 0));
-        drop(place);
+        drop(slot);
         assert_eq!(pool.run(|| 1).await, Ok(1));
     }
 
     #[tokio::test]
-    async fn a_thread_keeps_its_place_until_its_work_is_done() {
+    async fn slot_is_held_until_the_work_is_done() {
         let pool = HashingPool::with(1, 2, Duration::from_secs(60));
         let (go, wait) = std::sync::mpsc::channel::<()>();
         {
@@ -187,7 +181,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_costs_no_place() {
+    async fn panic_releases_the_slot() {
         let pool = HashingPool::with(1, 2, Duration::from_secs(60));
         let failed = pool.run(|| -> u8 { panic!("a fault") }).await;
         assert!(matches!(failed, Err(Error::Internal(_))), "{failed:?}");

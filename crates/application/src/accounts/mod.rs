@@ -1,4 +1,4 @@
-//! Accounts: how people prove who they are, and what they manage of themselves.
+//! Accounts: authentication and self-service of users.
 
 pub(crate) mod attempts;
 pub mod confirm;
@@ -20,37 +20,26 @@ use crate::app::App;
 const SECOND_US: i64 = 1_000_000;
 const HOUR_S: i64 = 3600;
 
-/// An e-mail address in the one form that is kept.
-///
-/// # Errors
-/// When it is none.
+/// Validates an e-mail address and returns its normalized form.
 pub(super) fn email(text: &str) -> Result<String, Error> {
     let email = text.trim().to_lowercase();
     match email.parse::<lettre::Address>() {
         Ok(_) if email.len() <= 254 => Ok(email),
-        _ => {
-            Err(Error::invalid("email", "This is not an e-mail address. Write one such as ada@example.com."))
-        }
+        _ => Err(Error::invalid("email", "This is not an e-mail address. Use the form ada@example.com.")),
     }
 }
 
-/// A name as people write it.
-///
-/// # Errors
-/// When it is empty, too long, or not one line.
+/// Validates a name.
 pub(super) fn name(path: &str, text: &str) -> Result<String, Error> {
     let name = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if name.is_empty() || name.chars().count() > 200 || name.chars().any(char::is_control) {
-        return Err(Error::invalid(path, "A name is one line of 1 to 200 characters."));
+        return Err(Error::invalid(path, "A name must be one line of 1 to 200 characters."));
     }
     Ok(name)
 }
 
-/// Whether no authentication is needed: there is no account yet, or this process has no database. An account that
-/// another process creates is noticed within a second.
-///
-/// # Errors
-/// When the database does not answer.
+/// Whether no authentication is needed: no account exists, or this process has no database. An account that another
+/// process creates is noticed within a second.
 pub async fn is_local(app: &App) -> Result<bool, Error> {
     let Some(store) = &app.store else { return Ok(true) };
     let presence = &app.account_presence;

@@ -1,4 +1,4 @@
-//! Passwords: what is good enough, how they are kept, how they are compared.
+//! Passwords: policy, hashing and verification.
 
 use std::{
     fs::File,
@@ -17,17 +17,14 @@ use store::{AttemptLimit, User};
 use super::attempts::{self, MAX_FAILURES, WINDOW_S, too_many_proofs};
 use crate::{Error, app::App};
 
-/// Compared with when there is no account or no password, so that the answer takes as long. It has the parameters of every other
-/// hash here, and what it is the hash of does not matter: it never fits.
-const DUMMY: &str =
+/// Verified against when there is no account or no password, so that the response takes as long. It has the
+/// parameters of every other hash and matches no password.
+const DUMMY_HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$bm8gb25lIGhhcyB0aGlzIQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 const MAX_CHARS: usize = 256;
 
-/// Whether a password is good enough to be chosen.
-///
-/// # Errors
-/// Says what is wrong with it.
+/// Checks a new password against the policy.
 pub(super) async fn check_new(app: &App, password: &SecretString, email: &str) -> Result<(), Error> {
     let text = password.expose_secret();
     let least = app.config.accounts.min_password_chars;
@@ -36,7 +33,8 @@ pub(super) async fn check_new(app: &App, password: &SecretString, email: &str) -
         return Err(Error::invalid(
             "password",
             format!(
-                "A password has {least} to {MAX_CHARS} characters; this one has {chars}. A sentence is easy to remember."
+                "A password must have {least} to {MAX_CHARS} characters; this one has {chars}. Use a sentence, \
+                 which is easy to remember."
             ),
         ));
     }
@@ -60,17 +58,17 @@ pub(super) async fn check_new(app: &App, password: &SecretString, email: &str) -
     if found {
         return Err(Error::invalid(
             "password",
-            "This password is in a list of passwords that became known elsewhere. Choose another one.",
+            "This password is in a list of breached passwords. Choose another one.",
         ));
     }
     Ok(())
 }
 
-/// Looks a SHA-1 up in a file of lines that begin with one, in capitals and sorted, as Have I Been Pwned gives out.
+/// Finds a SHA-1 in a sorted file in the format of Have I Been Pwned (upper-case hex at the start of each line).
 fn is_listed(path: &Path, digest: &str) -> std::io::Result<bool> {
     let mut file = BufReader::new(File::open(path)?);
     let (mut low, mut high) = (0, file.get_ref().metadata()?.len());
-    // What is looked for begins in [low, high). Steps to the middle, then to the next beginning of a line.
+    // Binary search over byte offsets [low, high), from the middle to the next line start.
     while low < high {
         let middle = low + (high - low) / 2;
         file.seek(SeekFrom::Start(middle.saturating_sub(1)))?;
@@ -91,7 +89,7 @@ fn is_listed(path: &Path, digest: &str) -> std::io::Result<bool> {
     Ok(false)
 }
 
-/// Longer lines are in no such list.
+/// No line of such a list is longer.
 const MAX_LINE: u64 = 256;
 
 fn skip_line(file: &mut BufReader<File>) -> std::io::Result<()> {
@@ -100,10 +98,6 @@ fn skip_line(file: &mut BufReader<File>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// What is kept of a password.
-///
-/// # Errors
-/// When hashing fails, which is a fault of ours.
 pub(super) async fn hash(app: &App, password: &SecretString) -> Result<String, Error> {
     let password = password.clone();
     let hash = move || {
@@ -113,16 +107,13 @@ pub(super) async fn hash(app: &App, password: &SecretString) -> Result<String, E
     app.hashing.run(hash).await?
 }
 
-/// Whether the password is the one of the hash. Takes as long when there is no hash.
-///
-/// # Errors
-/// When the hash is none.
+/// Verifies a password. Takes as long without a hash, so that the timing does not disclose whether an account exists.
 pub(super) async fn verify(app: &App, password: &SecretString, hash: Option<&str>) -> Result<bool, Error> {
     let password = password.clone();
     let hash = hash.map(str::to_owned);
     let compare = move || {
         let known = hash.is_some();
-        let hash = PasswordHash::new(hash.as_deref().unwrap_or(DUMMY))
+        let hash = PasswordHash::new(hash.as_deref().unwrap_or(DUMMY_HASH))
             .map_err(|_| Error::Internal("the hash of a password cannot be read".to_owned()))?;
         let same = Argon2::default().verify_password(password.expose_secret().as_bytes(), &hash).is_ok();
         Ok(same && known)
@@ -130,12 +121,9 @@ pub(super) async fn verify(app: &App, password: &SecretString, hash: Option<&str
     app.hashing.run(compare).await?
 }
 
-/// Whether it is the password of a user who is signed in, and is about to do what cannot be undone. Failures are counted as those
-/// of signing in are: a session must not be enough to find the password by trying.
-///
-/// # Errors
-/// When it is not, or there were too many failures.
-pub(super) async fn prove(app: &App, person: &User, password: &SecretString) -> Result<(), Error> {
+/// Verifies the password of a signed-in user before an irreversible change. Failures are counted like those of
+/// sign-in, so that a session cannot be used to guess the password.
+pub(super) async fn reauthenticate(app: &App, person: &User, password: &SecretString) -> Result<(), Error> {
     let bucket = format!("password:{}", person.id);
     let limit = AttemptLimit { bucket: bucket.clone(), max: MAX_FAILURES };
     let attempt = match attempts::reserve(app, vec![limit], WINDOW_S).await? {
@@ -149,16 +137,17 @@ pub(super) async fn prove(app: &App, person: &User, password: &SecretString) -> 
             Err(Error::invalid(
                 "password",
                 match person.password_hash {
-                    Some(_) => "This is not your password.",
+                    Some(_) => "The password is wrong. Enter your current password.",
                     None => {
-                        "You have no password here, because you sign in elsewhere. Ask for a link to choose one at /forgot-password."
+                        "Your account has no password, because you use single sign-on. Request a link to choose \
+                         one at /forgot-password."
                     }
                 },
             ))
         }
-        // It was not compared.
+        // Not verified, so not counted as a failure.
         Err(error) => {
-            attempt.give_back(app).await?;
+            attempt.release(app).await?;
             Err(error)
         }
     }
@@ -173,7 +162,7 @@ mod tests {
     use config::{Config, Environment};
 
     #[test]
-    fn a_listed_password_is_found_wherever_it_is() {
+    fn breached_password_is_found_at_any_position() {
         let mut hashes: Vec<String> = (0..500)
             .map(|n| Sha1::digest(format!("{n}")).iter().map(|b| format!("{b:02X}")).collect())
             .collect();
@@ -194,22 +183,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_the_same_password_fits() {
+    async fn only_the_same_password_verifies() {
         let app = {
             let config = Config::load(None, &Environment::from_pairs([])).unwrap();
             App::stateless(config, Clock::system()).unwrap()
         };
         let verify = async |password: &SecretString, hash| verify(&app, password, hash).await;
         let right = SecretString::from("correct horse battery staple");
-        let kept = hash(&app, &right).await.unwrap();
+        let stored = hash(&app, &right).await.unwrap();
         let parameters = |hash: &str| hash.split('$').take(4).map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(parameters(&kept), ["", "argon2id", "v=19", "m=19456,t=2,p=1"]);
-        assert_eq!((parameters(DUMMY), DUMMY.len()), (parameters(&kept), kept.len()), "as slow as any other");
-        assert!(verify(&right, Some(&kept)).await.unwrap());
-        assert!(!verify(&SecretString::from("Correct horse battery staple"), Some(&kept)).await.unwrap());
+        assert_eq!(parameters(&stored), ["", "argon2id", "v=19", "m=19456,t=2,p=1"]);
+        assert_eq!(
+            (parameters(DUMMY_HASH), DUMMY_HASH.len()),
+            (parameters(&stored), stored.len()),
+            "as slow as any other"
+        );
+        assert!(verify(&right, Some(&stored)).await.unwrap());
+        assert!(!verify(&SecretString::from("Correct horse battery staple"), Some(&stored)).await.unwrap());
         assert!(!verify(&right, None).await.unwrap(), "no password is no password");
         let begun = app.hashing.begun();
-        assert!(!verify(&right, Some(DUMMY)).await.unwrap());
+        assert!(!verify(&right, Some(DUMMY_HASH)).await.unwrap());
         assert_eq!(app.hashing.begun(), begun + 1);
         assert!(verify(&right, Some("not a hash")).await.is_err());
     }

@@ -1,4 +1,4 @@
-//! Recovery codes, which replace a code of the second factor once each: created and counted.
+//! Recovery codes of the second factor: creation and count.
 
 use serde_json::json;
 
@@ -12,28 +12,22 @@ use crate::{
     app::App,
 };
 
-/// Makes ten new codes for the caller; the old ones are not good any more.
-///
-/// # Errors
-/// When the caller has no second factor, or neither the password nor the code is right.
+/// Creates ten recovery codes; existing ones become invalid.
 pub async fn create_recovery_codes(app: &App, caller: &Caller, proof: Proof) -> Result<Vec<String>, Error> {
-    let person = caller.in_person()?;
+    let person = caller.require_session()?;
     if person.second_factor.is_none() {
         return Err(Error::Conflict(
-            "You have no second factor, so there is nothing to recover. Set one up first.".to_owned(),
+            "Your account has no second factor, so there is nothing to recover. Set one up first.".to_owned(),
         ));
     }
     confirm(app, caller, &proof).await?;
     let codes = new_codes(person)?;
-    let event = caller.did(app, "recovery_codes.create", None, person.id.as_str(), &json!({}))?;
+    let event = caller.audit_event(app, "recovery_codes.create", None, person.id.as_str(), &json!({}))?;
     store(app)?.replace_recovery_codes(&person.id, &codes.hashes, caller.session(), &event).await?;
     Ok(codes.shown)
 }
 
-/// How many codes the caller has left.
-///
-/// # Errors
-/// When they have no account.
+/// Number of unused recovery codes of the caller.
 pub async fn count_recovery_codes(app: &App, caller: &Caller) -> Result<u32, Error> {
-    Ok(store(app)?.count_recovery_codes(&caller.account()?.id).await?)
+    Ok(store(app)?.count_recovery_codes(&caller.require_account()?.id).await?)
 }

@@ -1,4 +1,4 @@
-//! The recovery codes of a second factor: made, read and used up. Each can be used once; only hashes are stored.
+//! Format and use of recovery codes. Each is valid once; only hashes are stored.
 
 use serde_json::json;
 use store::User;
@@ -11,16 +11,14 @@ use crate::{
 };
 
 const CODES: usize = 10;
-/// The letters and digits of a code. None of them is easily read as another one.
+/// Without characters that are easily confused.
 const ALPHABET: [u8; 32] = *b"abcdefghijkmnpqrstuvwxyz23456789";
-/// So many of them are 80 bits: nobody finds a code by trying, not even with the hashes.
+/// 80 bits: not guessable, not even offline with the hashes.
 const CHARS: usize = 16;
 
-/// Codes that were just made.
 pub(super) struct NewCodes {
-    /// As people see them.
+    /// As displayed to the user.
     pub(super) shown: Vec<String>,
-    /// As they are kept.
     pub(super) hashes: Vec<String>,
 }
 
@@ -28,7 +26,7 @@ pub(super) fn new_codes(person: &User) -> Result<NewCodes, Error> {
     let mut codes = NewCodes { shown: Vec::new(), hashes: Vec::new() };
     for _ in 0..CODES {
         let bytes = secrets::random::<CHARS>()?;
-        // 256 is a multiple of 32, so that each letter is as likely as the others.
+        // 32 divides 256, so every letter is equally likely.
         let code: String = bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
         codes.hashes.push(hash(person, &code));
         let groups: Vec<&str> = (0..CHARS).step_by(4).filter_map(|at| code.get(at..at + 4)).collect();
@@ -37,21 +35,22 @@ pub(super) fn new_codes(person: &User) -> Result<NewCodes, Error> {
     Ok(codes)
 }
 
-/// What is kept of a code; it means something together with its person alone.
+/// Hash of a code, bound to its user.
 fn hash(person: &User, code: &str) -> String {
     secrets::hash(&format!("recovery code of {}: {code}", person.id))
 }
 
-/// A recovery code as people type it; none if the text is something else, such as a code of an app.
-pub(super) fn read(text: &str) -> Option<String> {
+/// Normalizes a recovery code; `None` for other text, such as a TOTP code.
+pub(super) fn parse_code(text: &str) -> Option<String> {
     let code: String =
         text.chars().filter(|c| !c.is_whitespace() && *c != '-').map(|c| c.to_ascii_lowercase()).collect();
     (code.len() == CHARS && code.bytes().all(|byte| ALPHABET.contains(&byte))).then_some(code)
 }
 
-/// Uses up a code; false if it is none, or not any more.
-pub(super) async fn use_up(app: &App, person: &User, code: &str) -> Result<bool, Error> {
-    let mut event = Caller::local().did(app, "recovery_code.use", None, person.id.as_str(), &json!({}))?;
+/// Uses up a code; false if it is unknown or used.
+pub(super) async fn consume_code(app: &App, person: &User, code: &str) -> Result<bool, Error> {
+    let mut event =
+        Caller::local().audit_event(app, "recovery_code.use", None, person.id.as_str(), &json!({}))?;
     event.user_id = Some(person.id.clone());
     Ok(store(app)?.use_recovery_code(&person.id, &hash(person, code), &event).await?)
 }
@@ -61,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_read_as_people_type_them() {
+    fn recovery_code_is_normalized() {
         for (typed, read_as) in [
             ("abcd-efgh-jkmn-2345", Some("abcdefghjkmn2345")),
             (" ABCD efgh JKMN 2345\n", Some("abcdefghjkmn2345")),
@@ -72,7 +71,7 @@ mod tests {
             ("äbcd-efgh-jkmn-234", None),
             ("", None),
         ] {
-            assert_eq!(read(typed).as_deref(), read_as, "{typed}");
+            assert_eq!(parse_code(typed).as_deref(), read_as, "{typed}");
         }
         let letters: std::collections::BTreeSet<u8> = ALPHABET.into_iter().collect();
         assert_eq!(letters.len(), 32);

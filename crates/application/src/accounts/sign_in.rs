@@ -1,4 +1,4 @@
-//! Signing in and out, and knowing a caller again.
+//! Sign-in, sign-out, sessions, and authentication of requests.
 
 use secrecy::SecretString;
 use serde_json::json;
@@ -15,105 +15,98 @@ use crate::{
     app::App,
     mail_limits,
     network::Network,
-    page::every,
+    page::fetch_all,
     secrets,
 };
 
-/// What somebody sends to sign in.
-pub struct Attempt {
-    /// Their e-mail address.
+/// A sign-in request.
+pub struct Credentials {
     pub email: String,
-    /// Their password.
     pub password: SecretString,
-    /// The code of their second factor, if they sent it along.
+    /// Code of the second factor, if sent with the password.
     pub code: Option<String>,
-    /// From where.
-    pub from: From,
+    pub from: ClientInfo,
 }
 
-/// From where somebody signs in.
+/// Browser and network of a sign-in.
 #[derive(Clone, Default)]
-pub struct From {
-    /// The secret that the browser keeps from the last time, if any.
+pub struct ClientInfo {
+    /// Device cookie from an earlier sign-in.
     pub device: Option<String>,
-    /// What the browser calls itself.
+    /// `User-Agent` of the browser.
     pub device_name: String,
-    /// The network.
     pub network: Network,
 }
 
-/// What became of an attempt.
+/// Result of a sign-in.
 pub enum SignedIn {
-    /// They are in.
     Done(Box<NewSession>),
-    /// The password was right; this is the ticket for [`finish`], with the code of the second factor.
+    /// The password is correct; the ticket is for [`finish`], with the code of the second factor.
     CodeNeeded(String),
 }
 
-/// A session that began.
+/// A new session.
 pub struct NewSession {
-    /// What the browser must send from now on.
+    /// Session cookie.
     pub secret: String,
-    /// What the browser keeps for the next time.
+    /// Device cookie.
     pub device: String,
-    /// Who is signed in.
     pub person: User,
-    /// How long it lasts at most, in seconds.
+    /// Longest lifetime, in seconds.
     pub max_age_s: i64,
 }
 
-/// So many failures of one network, behind which many people may be.
+/// Failures allowed from one network, which many users may share.
 const MAX_NETWORK_FAILURES: u32 = 100;
-/// A secret that was just replaced is good for so long, because requests may be on their way with it.
+/// A replaced session secret stays valid this long, for requests already in flight.
 const GRACE_S: i64 = 60;
-/// A use is written down at most this often.
-const TOUCH_S: i64 = 60;
-/// How long somebody may look for the code of their second factor.
+/// The last use of a session is written at most this often.
+const LAST_USE_INTERVAL_S: i64 = 60;
+/// Time limit for the second step.
 const TICKET_S: i64 = 5 * 60;
-/// Devices that were not seen for so long are strangers again.
+/// A device not seen for this long is unknown again.
 const DEVICE_S: i64 = 365 * 24 * HOUR_S;
 
-/// Signs somebody in.
-///
-/// # Errors
-/// When the password or the code is wrong (which of them, and whether there is such a person, is not said), or there
-/// were too many failures.
-pub async fn sign_in(app: &App, attempt: Attempt) -> Result<SignedIn, Error> {
+pub async fn sign_in(app: &App, attempt: Credentials) -> Result<SignedIn, Error> {
     let store = store(app)?;
-    // An address that is none is no reason to answer sooner or otherwise.
+    // An invalid address takes the same path, so that the timing does not differ.
     let email = email(&attempt.email).unwrap_or_default();
     let person = match store.find_user_by_email(&email).await {
         Ok(person) => Some(person),
         Err(StoreError::NotFound { .. }) => None,
         Err(other) => return Err(other.into()),
     };
-    let guess = Guess::begin(app, &email, person.as_ref(), &attempt.from).await?;
+    let guess = SignInGuard::begin(app, &email, person.as_ref(), &attempt.from).await?;
     let usable = person.filter(|person| person.disabled_at.is_none());
     let hash = usable.as_ref().and_then(|person| person.password_hash.clone());
     let right = match passwords::verify(app, &attempt.password, hash.as_deref()).await {
         Ok(right) => right,
-        Err(error) => return Err(guess.not_looked_at(app, error).await?),
+        Err(error) => return Err(guess.release(app, error).await?),
     };
     let Some(person) = usable.filter(|_| right) else {
         return Err(guess.failed(app).await?);
     };
     if person.second_factor.is_some() {
         let Some(code) = &attempt.code else {
-            guess.half_way(app).await?;
-            return admit(app, person, &attempt.from).await;
+            guess.password_verified(app).await?;
+            return complete_first_factor(app, person, &attempt.from).await;
         };
-        match totp::accepts(app, &person, code).await {
+        match totp::verify_code(app, &person, code).await {
             Ok(true) => (),
             Ok(false) => return Err(guess.failed(app).await?),
-            Err(error) => return Err(guess.not_looked_at(app, error).await?),
+            Err(error) => return Err(guess.release(app, error).await?),
         }
     }
-    guess.succeeded(app).await?;
+    guess.record_success(app).await?;
     Ok(SignedIn::Done(Box::new(begin(app, person, &attempt.from).await?)))
 }
 
-/// Lets somebody in who has proven who they are, or asks for the second factor, if they have one.
-pub(super) async fn admit(app: &App, person: User, from: &From) -> Result<SignedIn, Error> {
+/// Starts a session for an authenticated user, or requests the second factor.
+pub(super) async fn complete_first_factor(
+    app: &App,
+    person: User,
+    from: &ClientInfo,
+) -> Result<SignedIn, Error> {
     if person.second_factor.is_none() {
         return Ok(SignedIn::Done(Box::new(begin(app, person, from).await?)));
     }
@@ -129,33 +122,30 @@ pub(super) async fn admit(app: &App, person: User, from: &From) -> Result<Signed
     Ok(SignedIn::CodeNeeded(ticket))
 }
 
-/// Finishes signing in with the code of the second factor.
-///
-/// # Errors
-/// As for [`sign_in`]; also when the ticket is too old.
-pub async fn finish(app: &App, ticket: &str, code: &str, from: &From) -> Result<NewSession, Error> {
+/// Completes a sign-in with the code of the second factor.
+pub async fn finish(app: &App, ticket: &str, code: &str, from: &ClientInfo) -> Result<NewSession, Error> {
     let store = store(app)?;
-    let too_late = || Error::SignIn("This took too long. Sign in again.".to_owned());
+    let too_late = || Error::Unauthenticated("The sign-in has expired. Sign in again.".to_owned());
     let now = app.clock.now_us();
     let hash = secrets::hash(ticket);
     let waits = store.find_code(&hash, CodePurpose::SecondFactor, now).await.map_err(|_| too_late())?;
     let person = store.find_user(&waits.user_id.ok_or_else(too_late)?).await?;
-    let guess = Guess::begin(app, &person.email, Some(&person), from).await?;
+    let guess = SignInGuard::begin(app, &person.email, Some(&person), from).await?;
     if person.disabled_at.is_some() {
         return Err(guess.failed(app).await?);
     }
-    match totp::accepts(app, &person, code).await {
+    match totp::verify_code(app, &person, code).await {
         Ok(true) => (),
         Ok(false) => return Err(guess.failed(app).await?),
-        Err(error) => return Err(guess.not_looked_at(app, error).await?),
+        Err(error) => return Err(guess.release(app, error).await?),
     }
     store.take_code(&hash, CodePurpose::SecondFactor, now).await.map_err(|_| too_late())?;
-    guess.succeeded(app).await?;
+    guess.record_success(app).await?;
     begin(app, person, from).await
 }
 
-/// Begins a session of somebody who has proven who they are.
-pub(crate) async fn begin(app: &App, person: User, from: &From) -> Result<NewSession, Error> {
+/// Creates a session for an authenticated user.
+pub(crate) async fn begin(app: &App, person: User, from: &ClientInfo) -> Result<NewSession, Error> {
     let store = store(app)?;
     let now = app.clock.now_us();
     let max_age_s = app.config.accounts.session_max_h.saturating_mul(HOUR_S);
@@ -179,9 +169,9 @@ pub(crate) async fn begin(app: &App, person: User, from: &From) -> Result<NewSes
         seen_at: now,
         expires_at: now.plus_seconds(max_age_s),
     };
-    let caller = Caller::by_session(person.clone(), session.id.clone(), now);
-    let event = caller.did(app, "session.create", None, session.id.as_str(), &json!({}))?;
-    // Refused if the password that was proven is not that of the account any more.
+    let caller = Caller::from_session(person.clone(), session.id.clone(), now);
+    let event = caller.audit_event(app, "session.create", None, session.id.as_str(), &json!({}))?;
+    // Fails if the password was changed since it was verified.
     let proven = person.password_hash.as_deref();
     store.create_session(&session, &secrets::hash(&device), proven, &event).await?;
     let attempts_before = now.plus_seconds(-WINDOW_S.max(mail_limits::WINDOW_S));
@@ -189,18 +179,14 @@ pub(crate) async fn begin(app: &App, person: User, from: &From) -> Result<NewSes
     Ok(NewSession { secret, device, person, max_age_s })
 }
 
-/// A caller who was known again.
+/// The result of authenticating a session cookie.
 pub struct Known {
-    /// Who.
     pub caller: Caller,
-    /// The secret that the browser must keep instead, if it was replaced.
+    /// New session cookie, if the secret was rotated.
     pub new_secret: Option<String>,
 }
 
-/// The caller behind the secret of a session; none if it is not good, or not any more.
-///
-/// # Errors
-/// When the database does not answer.
+/// Finds the caller of a session cookie; `None` if it is invalid or expired.
 pub async fn find_session(app: &App, secret: &str) -> Result<Option<Known>, Error> {
     let store = store(app)?;
     let now = app.clock.now_us();
@@ -230,16 +216,13 @@ pub async fn find_session(app: &App, secret: &str) -> Result<Option<Known>, Erro
         if store.rotate_session(&session.id, &hash, &secrets::hash(&secret), now).await? {
             new_secret = Some(secret);
         }
-    } else if session.seen_at <= now.plus_seconds(-TOUCH_S) {
+    } else if session.seen_at <= now.plus_seconds(-LAST_USE_INTERVAL_S) {
         store.touch_session(&session.id, now).await?;
     }
-    Ok(Some(Known { caller: Caller::by_session(person, session.id, session.created_at), new_secret }))
+    Ok(Some(Known { caller: Caller::from_session(person, session.id, session.created_at), new_secret }))
 }
 
-/// The caller behind a token; none if it is not good, or not any more.
-///
-/// # Errors
-/// When the database does not answer.
+/// Finds the caller of an access token; `None` if it is invalid or expired.
 pub async fn find_token(app: &App, secret: &str) -> Result<Option<Caller>, Error> {
     let store = store(app)?;
     let now = app.clock.now_us();
@@ -255,18 +238,16 @@ pub async fn find_token(app: &App, secret: &str) -> Result<Option<Caller>, Error
     if person.disabled_at.is_some() {
         return Ok(None);
     }
-    if token.used_at.is_none_or(|used| used <= now.plus_seconds(-TOUCH_S)) {
+    if token.used_at.is_none_or(|used| used <= now.plus_seconds(-LAST_USE_INTERVAL_S)) {
         store.touch_token(&token.id, now).await?;
     }
-    Ok(Some(Caller::by_token(person, token.id, &token.scopes)))
+    Ok(Some(Caller::from_token(person, token.id, &token.scopes)))
 }
 
-/// Whether what a caller came with, some time ago, is still good.
-///
-/// # Errors
-/// When it is not.
-pub(crate) async fn still_good(app: &App, caller: &Caller) -> Result<(), Error> {
-    let over = || Error::SignIn("You are not signed in any more. Sign in again.".to_owned());
+/// Checks that the session or token of a long-lived request is still valid.
+pub(crate) async fn verify_credentials(app: &App, caller: &Caller) -> Result<(), Error> {
+    let over =
+        || Error::Unauthenticated("Your session or token is no longer valid. Sign in again.".to_owned());
     let (store, now) = (store(app)?, app.clock.now_us());
     let Some(person) = caller.user_id() else {
         return if super::is_local(app).await? { Ok(()) } else { Err(over()) };
@@ -278,7 +259,7 @@ pub(crate) async fn still_good(app: &App, caller: &Caller) -> Result<(), Error> 
                 sessions.iter().any(|known| known.id == *session && known.expires_at > now)
             }
             (None, Some(token)) => {
-                let tokens = every(|page| async move { store.list_tokens(person, &page).await }).await?;
+                let tokens = fetch_all(|page| async move { store.list_tokens(person, &page).await }).await?;
                 let known = tokens.iter().find(|known| known.id == *token);
                 known.is_some_and(|known| {
                     known.revoked_at.is_none() && known.expires_at.is_none_or(|end| end > now)
@@ -291,27 +272,20 @@ pub(crate) async fn still_good(app: &App, caller: &Caller) -> Result<(), Error> 
 
 /// A session as its owner sees it.
 #[derive(Debug, Clone)]
-pub struct Listed {
-    /// Its id.
+pub struct SessionView {
     pub id: String,
-    /// What the browser calls itself.
+    /// `User-Agent` of the browser.
     pub device: String,
-    /// When it began.
     pub created_at: TimeUs,
-    /// When it was last used.
     pub seen_at: TimeUs,
-    /// It is the one that asks.
+    /// Whether it is the session of the caller.
     pub current: bool,
 }
 
-/// Where the caller is signed in.
-///
-/// # Errors
-/// When they have no account.
-pub async fn list_sessions(app: &App, caller: &Caller) -> Result<Vec<Listed>, Error> {
-    let person = caller.account()?;
+pub async fn list_sessions(app: &App, caller: &Caller) -> Result<Vec<SessionView>, Error> {
+    let person = caller.require_account()?;
     let sessions = store(app)?.list_sessions(&person.id).await?;
-    let listed = sessions.into_iter().map(|session| Listed {
+    let listed = sessions.into_iter().map(|session| SessionView {
         current: caller.session() == Some(&session.id),
         id: session.id.to_string(),
         device: session.device,
@@ -321,39 +295,36 @@ pub async fn list_sessions(app: &App, caller: &Caller) -> Result<Vec<Listed>, Er
     Ok(listed.collect())
 }
 
-/// Ends a session of the caller.
-///
-/// # Errors
-/// When they have no such session.
 pub async fn delete_session(app: &App, caller: &Caller, id: &str) -> Result<(), Error> {
-    let person = caller.account()?;
+    let person = caller.require_account()?;
     let id = SessionId::parse(id).map_err(|_| Error::NotFound("session"))?;
-    let event = caller.did(app, "session.delete", None, id.as_str(), &json!({}))?;
+    let event = caller.audit_event(app, "session.delete", None, id.as_str(), &json!({}))?;
     Ok(store(app)?.delete_session(&person.id, &id, &event).await?)
 }
 
-/// What to answer when there were too many failures.
+/// Error after too many failures.
 pub(super) fn too_many(wait_s: u64) -> Error {
-    Error::TooMany {
+    Error::RateLimited {
         message: format!(
-            "Signing in failed too often. Wait {} minutes, or use a browser in which you have signed in before, or ask for a new password.",
+            "There were too many failed sign-ins. Wait {} minutes, use a browser in which you have signed in \
+             before, or reset your password.",
             wait_s.div_ceil(60)
         ),
         wait_s,
     }
 }
 
-/// A guess at the password or the code of an account, counted from the start. Browsers in which its owner has signed in before
-/// are counted apart from strangers, so that strangers who guess cannot lock the owner out. Dropped, it stays counted.
-struct Guess {
+/// A counted guess of a password or code. Known devices of the account are counted apart from unknown ones, so that
+/// an attacker cannot lock the owner out. If dropped, the guess stays counted.
+struct SignInGuard {
     own: String,
     reserved: Reserved,
     person: Option<User>,
 }
 
-impl Guess {
-    /// Counts a guess, or refuses it. The steps are the same whether there is such a person or not.
-    async fn begin(app: &App, email: &str, person: Option<&User>, from: &From) -> Result<Self, Error> {
+impl SignInGuard {
+    /// Counts a guess, or refuses it. Takes the same steps whether the account exists or not.
+    async fn begin(app: &App, email: &str, person: Option<&User>, from: &ClientInfo) -> Result<Self, Error> {
         let device = from.device.as_deref().map(secrets::hash);
         let user = match &device {
             Some(device) => store(app)?.find_device_user(device).await?,
@@ -364,28 +335,29 @@ impl Guess {
             Some(device) => format!("device:{device}"),
             None => format!("email:{}", secrets::hash(email)),
         };
-        // Hashed, so that no address is stored.
+        // Hashed: e-mail addresses are not stored in the attempt table.
         let network = format!("address:{}", secrets::hash(from.network.as_str()));
-        // A known device is not held back by what others in its network do.
+        // A known device is not limited by failures of others in its network.
         let network_max = if known { u32::MAX } else { MAX_NETWORK_FAILURES };
         let limits = vec![
             AttemptLimit { bucket: own.clone(), max: MAX_FAILURES },
             AttemptLimit { bucket: network, max: network_max },
         ];
         match attempts::reserve(app, limits, WINDOW_S).await? {
-            Ok(reserved) => Ok(Guess { own, reserved, person: person.cloned() }),
+            Ok(reserved) => Ok(SignInGuard { own, reserved, person: person.cloned() }),
             Err(wait_s) => Err(too_many(wait_s)),
         }
     }
 
-    /// It was wrong; what to answer. What only happens for an account that exists happens after the response.
+    /// The guess was wrong. Work that is done only for an existing account runs after the response.
     async fn failed(self, app: &App) -> Result<Error, Error> {
         if let Some(person) = &self.person {
-            let event = Caller::local().did(app, "session.refuse", None, person.id.as_str(), &json!({}))?;
+            let event =
+                Caller::local().audit_event(app, "session.refuse", None, person.id.as_str(), &json!({}))?;
             let (store, record) = (store(app)?.clone(), event.clone());
             let later = app.after_response.run(async move {
                 if let Err(error) = store.record_audit_event(&record).await {
-                    tracing::error!("A refused sign-in is missing in the audit log: {error}");
+                    tracing::error!("Writing a failed sign-in to the audit log failed: {error}");
                 }
             });
             if later.is_err() {
@@ -393,22 +365,22 @@ impl Guess {
             }
         }
         metrics::counter!("ba_copilot_sign_in_failures_total").increment(1);
-        Ok(Error::SignIn("The e-mail address, the password or the code is wrong.".to_owned()))
+        Ok(Error::Unauthenticated("The e-mail address, the password or the code is wrong.".to_owned()))
     }
 
-    /// Nothing was compared, for this reason: so it was no guess.
-    async fn not_looked_at(self, app: &App, why: Error) -> Result<Error, Error> {
-        self.reserved.give_back(app).await?;
+    /// The guess was not verified: uncounts it and returns the reason.
+    async fn release(self, app: &App, why: Error) -> Result<Error, Error> {
+        self.reserved.release(app).await?;
         Ok(why)
     }
 
-    /// The password was right, and the code is to come. Earlier failures stay counted: they may have been of the code.
-    async fn half_way(self, app: &App) -> Result<(), Error> {
-        self.reserved.give_back(app).await
+    /// The password was correct, the code is still missing. Earlier failures stay counted: they may have been of the
+    /// code.
+    async fn password_verified(self, app: &App) -> Result<(), Error> {
+        self.reserved.release(app).await
     }
 
-    /// It was right.
-    async fn succeeded(self, app: &App) -> Result<(), Error> {
+    async fn record_success(self, app: &App) -> Result<(), Error> {
         self.reserved.clear(app, &self.own).await
     }
 }

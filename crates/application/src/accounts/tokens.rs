@@ -1,4 +1,4 @@
-//! Tokens: what programs call with, made and ended by the people whose rights they have.
+//! Access tokens of users.
 
 use serde_json::json;
 use store::{PageRequest, Token, TokenId};
@@ -12,39 +12,40 @@ use crate::{
     secrets,
 };
 
-/// Tokens begin with this, so that people and scanners know one when they see one.
+/// Prefix that lets secret scanners recognize a token.
 const PREFIX: &str = "bac_";
-/// At most so long.
 const MAX_DAYS: u32 = 3650;
 
-/// A token that is wanted.
-pub struct Wanted {
-    /// What it is for.
+/// A token to create.
+pub struct NewToken {
     pub name: String,
-    /// What it may do.
     pub scopes: Vec<String>,
-    /// For how long; for ever if not said.
+    /// Lifetime in days; unlimited if `None`.
     pub days: Option<u32>,
 }
 
-/// Makes a token. The secret is returned once and never again. A token makes none: one that was stolen would outlive its end.
-///
-/// # Errors
-/// When the caller has no account or came with a token, or the input cannot be used.
-pub async fn create_token(app: &App, caller: &Caller, wanted: Wanted) -> Result<(Token, String), Error> {
-    let person = caller.in_person()?;
+/// Creates a token. The secret is returned only here. A token cannot create tokens: a stolen one could outlive its
+/// expiry.
+pub async fn create_token(app: &App, caller: &Caller, wanted: NewToken) -> Result<(Token, String), Error> {
+    let person = caller.require_session()?;
     let known: Vec<&str> = SCOPES.iter().map(|(_, word, _)| *word).collect();
     let unknown = wanted.scopes.iter().find(|scope| !known.contains(&scope.as_str()));
     if unknown.is_some() || wanted.scopes.is_empty() {
         return Err(Error::invalid(
             "scopes",
-            format!("Say what the token may do: one or more of {}.", known.join(", ")),
+            format!("A token needs at least one known scope. Use one or more of {}.", known.join(", ")),
         ));
     }
     if wanted.days.is_some_and(|days| !(1..=MAX_DAYS).contains(&days)) {
-        return Err(Error::invalid("days", format!("A token is good for 1 to {MAX_DAYS} days.")));
+        return Err(Error::invalid(
+            "days",
+            format!(
+                "A token is valid for 1 to {MAX_DAYS} days. Use a number in \
+            this range."
+            ),
+        ));
     }
-    // In one order, each once.
+    // Sorted and without duplicates.
     let scopes: Vec<&str> =
         known.into_iter().filter(|word| wanted.scopes.iter().any(|scope| scope == word)).collect();
     let secret = format!("{PREFIX}{}", secrets::new_secret()?);
@@ -59,28 +60,21 @@ pub async fn create_token(app: &App, caller: &Caller, wanted: Wanted) -> Result<
         used_at: None,
         revoked_at: None,
     };
-    let event = caller.did(app, "token.create", None, token.id.as_str(), &json!({"scopes": token.scopes}))?;
+    let event =
+        caller.audit_event(app, "token.create", None, token.id.as_str(), &json!({"scopes": token.scopes}))?;
     store(app)?.create_token(&token, caller.session(), &event).await?;
     Ok((token, secret))
 }
 
-/// The caller's tokens.
-///
-/// # Errors
-/// When they have no account.
 pub async fn list_tokens(app: &App, caller: &Caller, listing: &Listing) -> Result<Page<Token>, Error> {
-    let person = caller.account()?;
+    let person = caller.require_account()?;
     let page: PageRequest = listing.request()?;
     Ok(store(app)?.list_tokens(&person.id, &page).await?.into())
 }
 
-/// Ends a token of the caller.
-///
-/// # Errors
-/// When they have no such token.
 pub async fn delete_token(app: &App, caller: &Caller, id: &str) -> Result<(), Error> {
-    let person = caller.account()?;
+    let person = caller.require_account()?;
     let id = TokenId::parse(id).map_err(|_| Error::NotFound("token"))?;
-    let event = caller.did(app, "token.delete", None, id.as_str(), &json!({}))?;
+    let event = caller.audit_event(app, "token.delete", None, id.as_str(), &json!({}))?;
     Ok(store(app)?.revoke_token(&person.id, &id, &event).await?)
 }

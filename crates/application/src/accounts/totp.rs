@@ -1,4 +1,4 @@
-//! Time-based one-time passwords (RFC 6238) of the second factor: verified once each, sealed at rest.
+//! Time-based one-time passwords (RFC 6238): each code is accepted once; the secret is sealed at rest.
 
 use store::{AttemptLimit, User};
 use totp_rs::{Builder, Secret, Totp};
@@ -10,7 +10,7 @@ use super::{
 use crate::{Error, access::store, app::App, secrets::Sealer};
 
 pub(super) fn totp(person: &User, secret: Secret) -> Result<Totp, Error> {
-    // A colon would end the name in the link.
+    // A colon would end the account name in the URL.
     let account = person.email.replace(':', "");
     Builder::new()
         .with_secret(secret)
@@ -21,14 +21,14 @@ pub(super) fn totp(person: &User, secret: Secret) -> Result<Totp, Error> {
 }
 
 pub(super) fn no_secret() -> Error {
-    Error::invalid("secret", "This is not a secret that this server made. Begin again.")
+    Error::invalid("secret", "The secret was not created by this server. Start the setup again.")
 }
 
 pub(super) fn context(person: &User) -> String {
     format!("second factor of {}", person.id)
 }
 
-/// Seals the second factor of somebody anew.
+/// Seals the second factor of a user with the current key.
 pub(crate) async fn reseal(app: &App, person: &User) -> Result<(), Error> {
     let Some(old) = &person.second_factor else { return Ok(()) };
     let plain = open(app, person, old)?;
@@ -36,7 +36,7 @@ pub(crate) async fn reseal(app: &App, person: &User) -> Result<(), Error> {
     Ok(store(app)?.reseal_second_factor(&person.id, old, &new).await?)
 }
 
-/// Whether the second factor of somebody opens; none if they have none.
+/// Whether the second factor of a user can be opened; `None` without one.
 pub(crate) fn is_readable(app: &App, person: &User) -> Option<bool> {
     person.second_factor.as_ref().map(|sealed| open(app, person, sealed).is_ok())
 }
@@ -44,47 +44,45 @@ pub(crate) fn is_readable(app: &App, person: &User) -> Option<bool> {
 fn open(app: &App, person: &User, sealed: &str) -> Result<Vec<u8>, Error> {
     app.sealer()?.open(&context(person), sealed).ok_or_else(|| {
         Error::Unavailable(
-            "A second factor cannot be read with the SECRET_KEY of this server. Whoever runs it must set the one it was made with."
+            "A second factor cannot be decrypted with the SECRET_KEY of this server. Set the key with which it \
+             was encrypted."
                 .to_owned(),
         )
     })
 }
 
-/// Whether the key of the installation opens the second factor of somebody; none if they have none.
+/// Whether the installation key opens the second factor of a user; `None` without one.
 pub fn opens(sealer: &Sealer, person: &User) -> Option<bool> {
     person.second_factor.as_ref().map(|sealed| sealer.open(&context(person), sealed).is_some())
 }
 
-/// Whether somebody who is signed in knows a code now. Failures are counted as those of signing in are.
-///
-/// # Errors
-/// When they do not, or failed too often.
-pub(super) async fn prove(app: &App, person: &User, code: &str) -> Result<(), Error> {
+/// Verifies a code of a signed-in user. Failures are counted like those of sign-in.
+pub(super) async fn reauthenticate(app: &App, person: &User, code: &str) -> Result<(), Error> {
     let bucket = format!("code:{}", person.id);
     let limit = AttemptLimit { bucket: bucket.clone(), max: MAX_FAILURES };
     let attempt = match attempts::reserve(app, vec![limit], WINDOW_S).await? {
         Ok(attempt) => attempt,
         Err(wait_s) => return Err(too_many_proofs(wait_s)),
     };
-    match accepts(app, person, code).await {
+    match verify_code(app, person, code).await {
         Ok(true) => attempt.clear(app, &bucket).await,
         Ok(false) => {
             metrics::counter!("ba_copilot_sign_in_failures_total").increment(1);
-            Err(Error::invalid("code", "This is not a code that is good now. Type the newest one."))
+            Err(Error::invalid("code", "The code is wrong or was already used. Enter the newest one."))
         }
-        // It was not compared.
+        // Not verified, so not counted as a failure.
         Err(error) => {
-            attempt.give_back(app).await?;
+            attempt.release(app).await?;
             Err(error)
         }
     }
 }
 
-/// Whether a code is right, now and for the first time: one of the app, or a recovery code.
-pub(super) async fn accepts(app: &App, person: &User, code: &str) -> Result<bool, Error> {
+/// Verifies a TOTP code or uses up a recovery code. Each is accepted once.
+pub(super) async fn verify_code(app: &App, person: &User, code: &str) -> Result<bool, Error> {
     let Some(sealed) = &person.second_factor else { return Ok(true) };
-    if let Some(code) = recovery_code::read(code) {
-        return recovery_code::use_up(app, person, &code).await;
+    if let Some(code) = recovery_code::parse_code(code) {
+        return recovery_code::consume_code(app, person, &code).await;
     }
     let secret = open(app, person, sealed)?;
     let totp = totp(person, Secret::from(secret.as_slice()))?;

@@ -1,4 +1,4 @@
-//! A table as spreadsheets write it: the column `requirement`, `text` or `description`, or its only one.
+//! CSV: the requirements are in the column `requirement`, `text` or `description`, or in the only column.
 
 use super::{COLUMNS, Error, MAX_FIELDS};
 
@@ -12,7 +12,8 @@ pub(super) fn read(content: &str) -> Result<Vec<String>, Error> {
         return Err(Error::invalid(
             "content",
             format!(
-                "The table has more than {MAX_FIELDS} fields. Keep the column of requirements, or send fewer rows at a time."
+                "The table has more than {MAX_FIELDS} fields. Send only the column of requirements, or fewer rows \
+                 at a time."
             ),
         ));
     }

@@ -1,4 +1,4 @@
-//! Markdown: each item of a list is a requirement, and each paragraph; headings, code and rules are none.
+//! Markdown: list items and paragraphs are requirements; headings, code and rules are not.
 
 use mermend::MarkdownLine;
 

@@ -1,5 +1,4 @@
-//! The documents that requirements come in, one file each. Reading one is a question of its bytes alone: no database, and
-//! nothing of a document but its requirements stays behind.
+//! Readers of uploaded requirement documents, one file for each format. They depend only on the bytes.
 
 mod csv;
 mod docx;
@@ -10,27 +9,25 @@ use tokio::sync::Semaphore;
 
 use super::Error;
 
-/// The columns of a table that requirements may stand in, the first one first.
+/// Column names for requirements in a table, in order of preference.
 const COLUMNS: [&str; 3] = ["requirement", "text", "description"];
 
-/// Most lines of a document, and most fields of a table of lines. Each takes memory beside its text; a document within the limit of
+/// Limits of lines and of table fields. Each takes memory beside its text; a document within the limit of
 /// requirements has a hundredth of them.
 const MAX_LINES: usize = 100_000;
 const MAX_FIELDS: usize = 500_000;
-/// So many documents are read at once; each may take several times its own size.
+/// Documents read at once; each may take several times its size.
 const AT_ONCE: usize = 2;
 
 static READING: Semaphore = Semaphore::const_new(AT_ONCE);
 
-/// In what form requirements come from elsewhere.
 #[derive(Debug)]
 pub struct Form {
-    /// What callers call it.
     pub word: &'static str,
     read: fn(&str) -> Result<Vec<String>, Error>,
 }
 
-/// THE table of forms.
+/// All formats.
 pub const FORMS: &[Form] = &[
     Form { word: "text", read: text::read },
     Form { word: "markdown", read: markdown::read },
@@ -39,28 +36,21 @@ pub const FORMS: &[Form] = &[
 ];
 
 impl Form {
-    /// The form of a word.
-    ///
-    /// # Errors
-    /// When there is no such form.
     pub fn parse(word: &str) -> Result<&'static Form, Error> {
         FORMS.iter().find(|form| form.word == word).ok_or_else(|| {
             let known: Vec<&str> = FORMS.iter().map(|form| form.word).collect();
-            Error::invalid("format", format!("Requirements come as one of {}.", known.join(", ")))
+            Error::invalid("format", format!("The format is unknown. Use one of {}.", known.join(", ")))
         })
     }
 
-    /// The requirements of a document, in its order. On a thread of its own, because a large one takes a moment.
-    ///
-    /// # Errors
-    /// When it is no such document.
+    /// Reads the requirements in document order, on a blocking thread.
     pub(super) async fn read(&'static self, content: String) -> Result<Vec<String>, Error> {
-        // It is never closed.
+        // The semaphore is never closed.
         let turn = READING.acquire().await.map_err(|error| Error::Internal(error.to_string()))?;
         let read = move || {
-            // Held until the work is done, also when the caller has left.
+            // Held until the work is done, also when the caller has disconnected.
             let _turn = turn;
-            // What spreadsheets put in front.
+            // Byte order mark of spreadsheets.
             read_within_limits(self, content.trim_start_matches('\u{feff}'))
         };
         tokio::task::spawn_blocking(read)
@@ -90,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn documents_fall_into_requirements() {
+    fn documents_are_split_into_requirements() {
         check(
             "text",
             "A member borrows\r\na book.\r\n\r\n\r\n  A book has a title.  ",
@@ -99,7 +89,8 @@ mod tests {
         check("text", " \n\t\n", &[]);
         check(
             "markdown",
-            "# Loans\n\nMembers borrow\nbooks.\n\n- Each loan has a date.\n- [x] A loan ends\n  after a month.\n1. First.\n2) Second.\n\n---\n```\n- code\n```\n> A remark.\n",
+            "# Loans\n\nMembers borrow\nbooks.\n\n- Each loan has a date.\n- [x] A loan ends\n  after a \
+             month.\n1. First.\n2) Second.\n\n---\n```\n- code\n```\n> A remark.\n",
             &[
                 "Members borrow books.",
                 "Each loan has a date.",
@@ -118,17 +109,17 @@ mod tests {
         check("csv", "anything\nOne.\nTwo.\n", &["One.", "Two."]);
         let error = csv::read("id,owner\n1,Ada\n").unwrap_err().to_string();
         assert!(error.contains("`requirement`"), "{error}");
-        // Not a list: a year, a word with a dash.
+        // Not lists.
         check("markdown", "2024 was a year.\n-5 degrees", &["2024 was a year. -5 degrees"]);
     }
 
     #[tokio::test]
-    async fn lines_and_fields_have_a_limit() {
+    async fn lines_and_fields_are_limited() {
         for (word, content, words) in [
             ("text", "\n".repeat(MAX_LINES), "100000 lines"),
             ("markdown", "- \n".repeat(MAX_LINES), "100000 lines"),
             ("csv", "a\n".repeat(MAX_LINES), "100000 lines"),
-            // Fields of one line, of many, and in the first line.
+            // Fields of one line, of many, and of the first line.
             ("csv", format!("text\n{}", ",".repeat(MAX_FIELDS + 1)), "500000 fields"),
             (
                 "csv",
@@ -145,7 +136,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_mark_of_a_spreadsheet_is_no_part_of_the_document() {
+    async fn byte_order_mark_is_skipped() {
         let form = Form::parse("csv").unwrap();
         assert_eq!(form.read("\u{feff}text\nOne.\n".to_owned()).await.unwrap(), ["One."]);
         let error = Form::parse("doc").unwrap_err().to_string();

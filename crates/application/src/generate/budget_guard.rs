@@ -1,12 +1,12 @@
-//! What questions to models are paid from. What a question may cost at most is reserved before it is asked and settled
-//! when it is over, so that no budget is overspent, however many are asked at once.
+//! Budgets of model questions. The highest possible cost of a question is reserved before it is asked and settled
+//! afterwards, so that concurrent questions cannot exceed a budget.
 //!
-//! Where nobody knows what a question cost, it cost what was reserved: a vendor that did not answer in time, or whose
-//! connection broke, may have charged for it. Each attempt that `llm` makes by itself after such an end is reserved anew. A
-//! process that ends half-way, or a caller who goes away, leaves the reservation as spent for the same reason. What a vendor
-//! charges beyond the reservation is booked in full, and the next question is refused.
+//! If the cost is unknown, the reservation counts as spent: a provider that timed out, or whose connection broke, may
+//! have charged for it. Each retry of `llm` after such a failure is reserved anew. The same holds for a process that
+//! is killed and a caller that disconnects. A charge above the reservation is recorded in full, and the next question
+//! is refused.
 //!
-//! Decides on no budget: `budgets.rs` does.
+//! Budgets are managed in `budgets.rs`.
 
 use llm::{Answer, Endpoint, LlmError, Price, Question, Usage};
 use store::{BudgetOf, BudgetPeriod, BudgetState, ProjectId, Reserved, Spending, TimeUs, UserId};
@@ -17,18 +17,18 @@ use crate::{
     access::{Caller, store},
     budgets::{calendar, dollars, renews_at},
 };
-use crate::{app::App, clock::minute};
+use crate::{app::App, clock::format_minute};
 
-/// Tokens that vendors put around a question: their template, and their words for a schema.
-const AROUND_QUESTION: u64 = 1024;
+/// Tokens that providers add to a question: their template, and the schema in their format.
+const QUESTION_OVERHEAD: u64 = 1024;
 
-/// Tokens that they put around each turn of it.
-const AROUND_TURN: u64 = 16;
+/// Tokens that providers add to each turn.
+const TURN_OVERHEAD: u64 = 16;
 
-/// From here on, in hundredths, a budget is nearly spent.
-const NEARLY_SPENT: i64 = 80;
+/// Percentage at which a budget counts as nearly spent.
+const WARNING_PERCENT: i64 = 80;
 
-/// The budgets that pay for one request.
+/// The budgets charged by one request.
 pub(crate) struct BudgetGuard<'a> {
     app: &'a App,
     project: Option<ProjectId>,
@@ -36,19 +36,21 @@ pub(crate) struct BudgetGuard<'a> {
 }
 
 impl<'a> BudgetGuard<'a> {
-    /// The project pays for what is asked with its key or the server's, a person for all but what they bring a key for.
-    pub(crate) fn of(app: &'a App, caller: &Caller, project: &ProjectId, key: KeyOwner) -> Self {
-        // A process without a database has no budgets either.
-        let kept = app.store.is_some();
-        let project = (kept && key == KeyOwner::Team).then(|| project.clone());
-        let user = caller.user_id().filter(|_| kept && key != KeyOwner::Request).cloned();
+    /// The project's budget covers questions with its own or the server's key; the user's budget covers all but those
+    /// with a key of the user.
+    pub(crate) fn new(app: &'a App, caller: &Caller, project: &ProjectId, key: KeyOwner) -> Self {
+        // Without a database there are no budgets.
+        let has_store = app.store.is_some();
+        let project = (has_store && key == KeyOwner::Team).then(|| project.clone());
+        let user = caller.user_id().filter(|_| has_store && key != KeyOwner::Request).cloned();
         BudgetGuard { app, project, user }
     }
 
-    /// Reserves what the question may cost at most.
+    /// Reserves the highest possible cost of a question.
     ///
     /// # Errors
-    /// [`Error::Spent`] or [`Error::Model`] if it may not be asked; others if the database does not answer.
+    ///
+    /// [`Error::BudgetExceeded`] or [`Error::ModelFailed`] if it must not be asked.
     pub(crate) async fn reserve(
         &self,
         endpoint: &Endpoint,
@@ -57,7 +59,7 @@ impl<'a> BudgetGuard<'a> {
         let price = self.app.config.price(endpoint.provider, &endpoint.model);
         let mut held = Reservation {
             budget: self,
-            most: MaxTokens::of(question),
+            most: MaxTokens::from_question(question),
             price,
             reservations: Vec::new(),
             lost: 0,
@@ -67,7 +69,7 @@ impl<'a> BudgetGuard<'a> {
     }
 }
 
-/// What a question takes at most, in tokens.
+/// Upper bound of the tokens of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct MaxTokens {
     input: u64,
@@ -75,13 +77,13 @@ struct MaxTokens {
 }
 
 impl MaxTokens {
-    /// A token is a byte at least.
-    fn of(question: &Question) -> Self {
+    /// A token has at least one byte.
+    fn from_question(question: &Question) -> Self {
         let schema =
             question.schema.as_ref().map_or(0, |schema| schema.name.len() + schema.json.to_string().len());
         let turns: usize = question.turns.iter().map(|turn| turn.text.len()).sum();
         let bytes = (question.system.len() + schema + turns) as u64;
-        let around = AROUND_QUESTION + AROUND_TURN * question.turns.len() as u64;
+        let around = QUESTION_OVERHEAD + TURN_OVERHEAD * question.turns.len() as u64;
         MaxTokens { input: bytes + around, output: u64::from(question.max_output_tokens) }
     }
 
@@ -90,27 +92,24 @@ impl MaxTokens {
     }
 }
 
-/// What is reserved for one question.
 pub(crate) struct Reservation<'a> {
     budget: &'a BudgetGuard<'a>,
     most: MaxTokens,
     price: Option<Price>,
     reservations: Vec<store::Reservation>,
-    /// Attempts before the last one, of which nobody will ever say what they cost.
+    /// Failed attempts whose cost stays unknown.
     lost: u32,
 }
 
-/// What questions took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct MeteredUsage {
-    /// As far as it is known.
+    /// Sum of the known usage.
     pub(crate) usage: Usage,
-    /// How many of them took nobody knows what.
+    /// Number of questions with unknown usage.
     pub(crate) unknown: u32,
 }
 
 impl MeteredUsage {
-    /// These and those.
     pub(crate) fn and(self, more: MeteredUsage) -> MeteredUsage {
         let (one, two) = (self.usage, more.usage);
         MeteredUsage {
@@ -140,7 +139,7 @@ impl Reservation<'_> {
         let cost = self.price.map(|price| whole(price.micro_usd(input, output)));
         match store(app)?.reserve_budgets(&of, (self.most.tokens(), cost), calendar(now)).await? {
             Reserved::All(reservations) => {
-                // What an earlier attempt had stays spent.
+                // The reservation of an earlier attempt stays spent.
                 self.reservations = reservations;
                 Ok(())
             }
@@ -156,29 +155,30 @@ impl Reservation<'_> {
         }
     }
 
-    /// Books what the question took, and says it: with its cost, where the vendor did not say it and the price is known.
+    /// Settles the reservation and returns the usage, with a computed cost if the provider reports none and the price
+    /// is known.
     pub(crate) async fn settle(self, answer: &Result<Answer, LlmError>) -> MeteredUsage {
-        let mut took = match answer {
+        let mut usage = match answer {
             Ok(answer) => answer.usage,
             Err(error) => error.usage(),
         };
-        if took.is_known() && took.cost_micro_usd.is_none() {
-            took.cost_micro_usd =
-                self.price.map(|price| price.micro_usd(took.input_tokens, took.output_tokens));
+        if usage.is_known() && usage.cost_micro_usd.is_none() {
+            usage.cost_micro_usd =
+                self.price.map(|price| price.micro_usd(usage.input_tokens, usage.output_tokens));
         }
-        let ran = took.is_known() || answer.as_ref().err().is_none_or(LlmError::may_have_cost);
-        let spent = if ran { self.spent(took) } else { Spending::default() };
+        let ran = usage.is_known() || answer.as_ref().err().is_none_or(LlmError::may_have_cost);
+        let spent = if ran { self.spent(usage) } else { Spending::default() };
         self.book(spent).await;
-        let half = took.input_tokens == 0 || took.output_tokens == 0;
-        MeteredUsage { usage: took, unknown: self.lost.saturating_add(u32::from(ran && half)) }
+        let half = usage.input_tokens == 0 || usage.output_tokens == 0;
+        MeteredUsage { usage, unknown: self.lost.saturating_add(u32::from(ran && half)) }
     }
 
-    /// Books what another process took that asked so many questions at most with this: what it knows, and for each question of which it
-    /// does not, its share of what was reserved.
-    pub(crate) async fn settle_remote(self, took: MeteredUsage, questions: u32) {
+    /// Settles a reservation for several questions asked by another process: the reported usage, and for each
+    /// question without one its share of the reservation.
+    pub(crate) async fn settle_remote(self, metered: MeteredUsage, questions: u32) {
         let share = |most: i64| most.saturating_add(i64::from(questions) - 1) / i64::from(questions.max(1));
-        let unknown = i64::from(took.unknown);
-        let Usage { input_tokens, output_tokens, cost_micro_usd } = took.usage;
+        let unknown = i64::from(metered.unknown);
+        let Usage { input_tokens, output_tokens, cost_micro_usd } = metered.usage;
         let listed = |input, output| self.price.map_or(0, |price| price.micro_usd(input, output));
         let known = whole(cost_micro_usd.unwrap_or_else(|| listed(input_tokens, output_tokens)));
         let most = whole(listed(self.most.input, self.most.output));
@@ -190,29 +190,31 @@ impl Reservation<'_> {
         self.book(spent).await;
     }
 
-    /// Puts what was spent in the place of what was reserved.
+    /// Replaces the reservation with the actual spending.
     async fn book(&self, spent: Spending) {
         let Some(store) = self.budget.app.store.as_ref().filter(|_| !self.reservations.is_empty()) else {
             return;
         };
         match store.settle_budgets(&self.reservations, spent).await {
-            Ok(states) => states.iter().for_each(|state| count_nearly_spent(state, spent)),
-            // An answer that is there is worth more than what stays reserved for it.
+            Ok(states) => states.iter().for_each(|state| count_threshold_crossed(state, spent)),
+            // The answer must not be lost because the settlement failed.
             Err(error) => tracing::warn!(
-                "A question could not be settled, so its budgets count the most that it may have cost: {error}"
+                "Settling a budget reservation failed, so the whole reservation counts as spent: {error}"
             ),
         }
     }
 
-    /// What is booked for a question that the model may have read: what the vendor says, else what was reserved.
-    fn spent(&self, took: Usage) -> Spending {
-        let said = |count: u64, most: u64| if count == 0 { most } else { count };
-        let input = said(took.input_tokens, self.most.input);
-        let output = said(took.output_tokens, self.most.output);
+    /// What is charged for a question that the model may have read: the reported usage, else the reservation.
+    fn spent(&self, usage: Usage) -> Spending {
+        let reported_or = |count: u64, most: u64| if count == 0 { most } else { count };
+        let input = reported_or(usage.input_tokens, self.most.input);
+        let output = reported_or(usage.output_tokens, self.most.output);
         let listed = self.price.map(|price| price.micro_usd(input, output));
-        let cost = match took.cost_micro_usd {
-            // A cost of half the tokens is not the whole.
-            Some(cost) if took.input_tokens == 0 || took.output_tokens == 0 => listed.unwrap_or(0).max(cost),
+        let cost = match usage.cost_micro_usd {
+            // A cost of half the tokens is not complete.
+            Some(cost) if usage.input_tokens == 0 || usage.output_tokens == 0 => {
+                listed.unwrap_or(0).max(cost)
+            }
             Some(cost) => cost,
             None => listed.unwrap_or(0),
         };
@@ -223,7 +225,7 @@ impl Reservation<'_> {
 impl llm::RetryPolicy for Reservation<'_> {
     async fn allow_retry(&mut self) -> bool {
         let pays = self.reserve().await.is_ok();
-        // Where it does not, that attempt was the last one.
+        // If the reservation fails, that attempt was the last one.
         self.lost = self.lost.saturating_add(u32::from(pays));
         pays
     }
@@ -233,7 +235,6 @@ fn whole(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// `project` or `user`.
 fn label(state: &BudgetState) -> &'static str {
     if state.budget.project_id.is_some() { "project" } else { "user" }
 }
@@ -242,25 +243,25 @@ fn count_refusal(state: &BudgetState) {
     metrics::counter!("ba_copilot_budget_refusals_total", "of" => label(state)).increment(1);
 }
 
-/// Counts the question that took a budget past the mark, and only that one.
-fn count_nearly_spent(state: &BudgetState, spent: Spending) {
+/// Counts the question that took a budget past the threshold, once.
+fn count_threshold_crossed(state: &BudgetState, spent: Spending) {
     let limits = &state.budget.limits;
-    if passes_mark(state.used.tokens, spent.tokens, limits.max_tokens)
-        || passes_mark(state.used.micro_usd, spent.micro_usd, limits.max_micro_usd)
+    if crosses_threshold(state.used.tokens, spent.tokens, limits.max_tokens)
+        || crosses_threshold(state.used.micro_usd, spent.micro_usd, limits.max_micro_usd)
     {
         metrics::counter!("ba_copilot_budgets_nearly_spent_total", "of" => label(state)).increment(1);
     }
 }
 
-/// Whether what is used reaches the mark with what was spent last, and did not before.
-fn passes_mark(used: i64, spent: i64, limit: Option<i64>) -> bool {
+/// Whether this spending crosses the threshold.
+fn crosses_threshold(used: i64, spent: i64, limit: Option<i64>) -> bool {
     let Some(limit) = limit else { return false };
-    let reached = |used: i64| used.saturating_mul(100) >= limit.saturating_mul(NEARLY_SPENT);
+    let reached = |used: i64| used.saturating_mul(100) >= limit.saturating_mul(WARNING_PERCENT);
     reached(used) && !reached(used.saturating_sub(spent))
 }
 
-/// Whose budget it is, and who can change it.
-fn whose(state: &BudgetState) -> (&'static str, &'static str) {
+/// Names the budget and who can change it.
+fn budget_owner(state: &BudgetState) -> (&'static str, &'static str) {
     if state.budget.project_id.is_some() {
         ("The budget of this project", "an owner of the project")
     } else {
@@ -269,14 +270,15 @@ fn whose(state: &BudgetState) -> (&'static str, &'static str) {
 }
 
 fn refusal(state: BudgetState, most: Spending, now: TimeUs) -> Error {
-    let (whose, who) = whose(&state);
+    let (budget_name, who) = budget_owner(&state);
     let limits = state.budget.limits;
-    // Of two limits the one that is in the way; if both are, tokens.
-    let (used, more, limit, said): (_, _, _, fn(i64) -> String) = if state.has_room_for_tokens(most.tokens) {
-        (state.used.micro_usd, most.micro_usd, limits.max_micro_usd, dollars)
-    } else {
-        (state.used.tokens, most.tokens, limits.max_tokens, |tokens| format!("{tokens} tokens"))
-    };
+    // The exceeded limit; tokens if both are.
+    let (used, more, limit, format_amount): (_, _, _, fn(i64) -> String) =
+        if state.has_room_for_tokens(most.tokens) {
+            (state.used.micro_usd, most.micro_usd, limits.max_micro_usd, dollars)
+        } else {
+            (state.used.tokens, most.tokens, limits.max_tokens, |tokens| format!("{tokens} tokens"))
+        };
     let limit = limit.unwrap_or(0);
     let period = match limits.period {
         BudgetPeriod::Day => " for today",
@@ -284,33 +286,34 @@ fn refusal(state: BudgetState, most: Spending, now: TimeUs) -> Error {
         BudgetPeriod::Total => "",
     };
     let problem = format!(
-        "{whose}{period} is spent: of {} at most, {} are used or reserved, and this question may take {}.",
-        said(limit),
-        said(used),
-        said(more)
+        "{budget_name}{period} is exhausted: of {}, {} are used or reserved, and this question may use {}.",
+        format_amount(limit),
+        format_amount(used),
+        format_amount(more)
     );
     match renews_at(limits.period, now) {
-        // Waiting helps only a question that fits into a full budget.
+        // Renewal helps only a question that fits into the whole budget.
         Some(renews_at) if more <= limit => {
             let wait_us = renews_at.as_micros().saturating_sub(now.as_micros());
-            Error::Spent {
+            Error::BudgetExceeded {
                 message: format!(
-                    "{problem} It is full again at {} UTC; {who} can raise it.",
-                    minute(renews_at)
+                    "{problem} It is renewed at {} UTC; {who} can raise it.",
+                    format_minute(renews_at)
                 ),
                 wait_s: Some(u64::try_from(wait_us).unwrap_or(0).div_ceil(1_000_000)),
             }
         }
-        _ => Error::Spent { message: format!("{problem} It has to be raised by {who}."), wait_s: None },
+        _ => Error::BudgetExceeded { message: format!("{problem} Ask {who} to raise it."), wait_s: None },
     }
 }
 
 fn no_price(state: &BudgetState) -> Error {
-    let (whose, who) = whose(state);
-    Error::Model {
+    let (budget_name, who) = budget_owner(state);
+    Error::ModelFailed {
         code: "price_unknown",
         message: format!(
-            "{whose} is in money, and the price of this model is not known, so it was not asked. Choose another model, ask {who} for a budget in tokens, or have the price set as `model.prices`."
+            "{budget_name} limits the cost, and the price of this model is not known, so it was not asked. Choose \
+             another model, ask {who} for a budget in tokens, or set the price as `model.prices`."
         ),
     }
 }
@@ -320,7 +323,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_question_that_passes_the_mark_is_counted() {
+    fn threshold_is_counted_once() {
         for (used, spent, limit, passes) in [
             (79, 79, Some(100), false),
             (80, 1, Some(100), true),
@@ -329,7 +332,7 @@ mod tests {
             (90, 90, None, false),
             (0, 0, Some(0), false),
         ] {
-            assert_eq!(passes_mark(used, spent, limit), passes, "{spent} more, {used} of {limit:?}");
+            assert_eq!(crosses_threshold(used, spent, limit), passes, "{spent} more, {used} of {limit:?}");
         }
     }
 }

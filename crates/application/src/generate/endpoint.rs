@@ -7,18 +7,16 @@ use super::request::Request;
 use crate::{Error, access::Caller, app::App, provider_keys};
 use config::provider_names;
 
-/// Whose key pays for a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum KeyOwner {
-    /// A key that came with the request: no budget applies.
+    /// A key sent with the request: no budget applies.
     Request,
-    /// A key that the caller keeps here.
+    /// A stored key of the caller.
     Person,
-    /// The key of the project or of the server.
     Team,
 }
 
-/// Who is asked, and whose key is used; `None` for the built-in drafter.
+/// The provider, model and key of a request; `None` for the built-in drafter.
 pub(crate) async fn choose_endpoint(
     app: &App,
     caller: &Caller,
@@ -27,30 +25,30 @@ pub(crate) async fn choose_endpoint(
 ) -> Result<Option<(Endpoint, KeyOwner)>, Error> {
     let provider = match request.provider.as_deref() {
         Some("builtin") => return Ok(None),
-        // Whoever is named, the script answers.
+        // The script replaces every provider.
         Some(_) if app.scripted => None,
         Some(name) => Some(
             name.parse::<ProviderId>().ok().filter(|id| *id != ProviderId::Scripted).ok_or_else(|| {
                 Error::invalid(
                     "provider",
-                    format!("There is no provider `{name}`; use builtin, {}.", provider_names().join(", ")),
+                    format!("There is no provider `{name}`. Use builtin, {}.", provider_names().join(", ")),
                 )
             })?,
         ),
         None => None,
     };
-    // What the caller brings with this request, then what they or the project brought before, then the server's own.
+    // Order: the key of the request, then stored keys of the caller and the project, then the key of the server.
     let brought = match &request.key {
         Some(_) => None,
         None => provider_keys::find_key(app, caller, project, provider).await?,
     };
-    let whose = match &brought {
+    let key_owner = match &brought {
         _ if request.key.is_some() => KeyOwner::Request,
         Some(found) if found.own => KeyOwner::Person,
         _ => KeyOwner::Team,
     };
     if app.scripted {
-        return Ok(Some((Endpoint::new(ProviderId::Scripted), whose)));
+        return Ok(Some((Endpoint::new(ProviderId::Scripted), key_owner)));
     }
     let (provider, key) = match brought {
         Some(found) => (Some(found.provider), Some(found.key)),
@@ -64,5 +62,5 @@ pub(crate) async fn choose_endpoint(
     if let Some(key) = key {
         endpoint = endpoint.with_key(key);
     }
-    Ok(Some((endpoint, whose)))
+    Ok(Some((endpoint, key_owner)))
 }

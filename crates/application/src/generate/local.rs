@@ -1,4 +1,4 @@
-//! A generation in this process: carries out the steps that the session decides.
+//! Generation in this process: executes the steps that the session decides.
 
 use std::time::Duration;
 
@@ -8,18 +8,17 @@ use serde_json::Value;
 
 use super::{
     budget_guard::{BudgetGuard, MeteredUsage},
-    request::{Event, Watcher, watch},
+    request::{Event, Watcher, notify},
     spans,
 };
 use crate::{
     Error,
     app::App,
-    check::{self, Judged, Validator},
+    check::{self, CheckResult, Validator},
     session::{Outcome, Prompt, Session, Settings, Step},
 };
 use telemetry::trace::{Kind as About, Span};
 
-/// Carries out what the session decides.
 pub(super) struct Run<'a> {
     pub(super) app: &'a App,
     pub(super) endpoint: Option<&'a Endpoint>,
@@ -27,11 +26,9 @@ pub(super) struct Run<'a> {
     pub(super) watcher: &'a Watcher,
 }
 
-/// Why a question has no answer.
-enum Unanswered {
-    /// The model, or the way to it.
+enum QuestionError {
     Model(LlmError),
-    /// It was not asked.
+    /// A budget refused the question.
     NotAsked(Error),
 }
 
@@ -40,7 +37,7 @@ impl Run<'_> {
         &self,
         settings: Settings,
         message: &str,
-        took: &mut MeteredUsage,
+        metered: &mut MeteredUsage,
     ) -> Result<(Outcome, Validator), Error> {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(self.app.config.model.total_s);
         let mut failure: Option<Error> = None;
@@ -50,37 +47,40 @@ impl Run<'_> {
         loop {
             step = match step {
                 Step::Ask(prompt) => {
-                    watch(self.watcher, Event::Status("asking"));
-                    match self.ask(prompt, deadline, took).await {
+                    notify(self.watcher, Event::Status("asking"));
+                    match self.ask(prompt, deadline, metered).await {
                         Ok(text) => session.replied(&text),
-                        Err(Unanswered::Model(error)) => {
+                        Err(QuestionError::Model(error)) => {
                             let why = error.to_string();
                             let formless =
                                 matches!(error, LlmError::BadReply { what: llm::BadReply::NotJson, .. });
                             failure = Some(error.into());
                             if formless { session.replied_without_form(&why) } else { session.failed(&why) }
                         }
-                        Err(Unanswered::NotAsked(error @ (Error::Spent { .. } | Error::Model { .. }))) => {
+                        Err(QuestionError::NotAsked(
+                            error @ (Error::BudgetExceeded { .. } | Error::ModelFailed { .. }),
+                        )) => {
                             let why = error.to_string();
                             failure = Some(error);
                             session.not_asked(&why)
                         }
-                        Err(Unanswered::NotAsked(error)) => return Err(error),
+                        Err(QuestionError::NotAsked(error)) => return Err(error),
                     }
                 }
                 Step::Check(text) => {
-                    watch(self.watcher, Event::Status("checking"));
-                    let Judged { checked, by } = check::check_code(self.app, text, Engine::Mermaid).await?;
+                    notify(self.watcher, Event::Status("checking"));
+                    let CheckResult { checked, by } =
+                        check::check_code(self.app, text, Engine::Mermaid).await?;
                     validator = Some(by);
                     limit = checked.failure();
-                    self.show_findings(&checked);
+                    self.notify_findings(&checked);
                     session.checked(checked)
                 }
                 Step::Repair(text) => {
-                    watch(self.watcher, Event::Status("repairing"));
+                    notify(self.watcher, Event::Status("repairing"));
                     let repaired = check::repair_code(self.app, text).await?;
                     for step in &repaired.steps {
-                        watch(self.watcher, Event::Repair(format!("{}: {}", step.rule, step.message)));
+                        notify(self.watcher, Event::Repair(format!("{}: {}", step.rule, step.message)));
                     }
                     session.repaired(repaired)
                 }
@@ -96,18 +96,20 @@ impl Run<'_> {
                         None if limit.is_some() => Error::invalid(
                             "message",
                             format!(
-                                "The diagram of this text is too large: Mermaid did not finish reading it within the limits of time ({} s) and size. Send one chapter at a time.",
+                                "The diagram of this text is too large: Mermaid did not parse it within the \
+                                 limits of time ({} s) and size. Send one chapter at a time.",
                                 self.app.config.check.time_s
                             ),
                         ),
-                        // What the drafter writes is valid by construction; if not, that is a fault of ours.
+                        // The drafter's output is valid by construction, so this is a defect.
                         None if self.endpoint.is_none() => {
                             Error::Internal("Mermaid did not accept the built-in draft".to_owned())
                         }
-                        None => Error::Model {
+                        None => Error::ModelFailed {
                             code: "llm_bad_reply",
                             message: format!(
-                                "The model's answers could not be made into a valid diagram: {}. Try another model, or allow the built-in draft with \"fallback\": true.",
+                                "The model's answers did not result in a valid diagram: {}. Try another model, or \
+                                 allow the built-in draft with \"fallback\": true.",
                                 problems.last().map(String::as_str).unwrap_or_default().trim_end_matches('.')
                             ),
                         },
@@ -121,8 +123,8 @@ impl Run<'_> {
         &self,
         prompt: Prompt,
         deadline: tokio::time::Instant,
-        took: &mut MeteredUsage,
-    ) -> Result<String, Unanswered> {
+        metered: &mut MeteredUsage,
+    ) -> Result<String, QuestionError> {
         let endpoint = self.endpoint.cloned().unwrap_or_else(|| Endpoint::new(ProviderId::Scripted));
         let turns = prompt
             .turns
@@ -137,29 +139,29 @@ impl Run<'_> {
         question.schema = prompt.schema.map(|json| llm::Schema { name: "blueprint".to_owned(), json });
         question.turns = turns;
         question.max_output_tokens = self.app.config.model.max_output_tokens;
-        let mut held = self.budget.reserve(&endpoint, &question).await.map_err(Unanswered::NotAsked)?;
-        let mut told = Span::part(About::Client, "chat");
-        question.traceparent = told.context().filter(|_| told.is_told()).map(|trace| trace.header());
+        let mut held = self.budget.reserve(&endpoint, &question).await.map_err(QuestionError::NotAsked)?;
+        let mut span = Span::part(About::Client, "chat");
+        question.traceparent = span.context().filter(|_| span.is_recorded()).map(|trace| trace.header());
         let asked = async {
-            let mut tell = |delta: &str| watch(self.watcher, Event::Delta(delta.to_owned()));
-            let tell: Option<&mut (dyn FnMut(&str) + Send)> =
-                if self.watcher.is_some() { Some(&mut tell) } else { None };
-            self.app.llm.ask_with_policy(&endpoint, &question, tell, &mut held).await
+            let mut on_delta = |delta: &str| notify(self.watcher, Event::Delta(delta.to_owned()));
+            let on_delta: Option<&mut (dyn FnMut(&str) + Send)> =
+                if self.watcher.is_some() { Some(&mut on_delta) } else { None };
+            self.app.llm.ask_with_policy(&endpoint, &question, on_delta, &mut held).await
         };
-        // All questions of one diagram share one time, or four slow answers would take four times as long as promised.
-        let answer = told.around(tokio::time::timeout_at(deadline, asked)).await;
+        // One deadline for all questions of a diagram; otherwise retries would multiply the time limit.
+        let answer = span.around(tokio::time::timeout_at(deadline, asked)).await;
         let answer = answer.unwrap_or(Err(LlmError::TimedOut { limit: llm::Limit::Total }));
-        spans::set_question(&mut told, &endpoint, &question, &answer);
-        drop(told);
+        spans::set_question(&mut span, &endpoint, &question, &answer);
+        drop(span);
         let this = held.settle(&answer).await;
-        *took = took.and(this);
-        watch(self.watcher, Event::Usage { usage: this.usage, unknown: this.unknown });
-        answer.map(|answer| answer.text).map_err(Unanswered::Model)
+        *metered = metered.and(this);
+        notify(self.watcher, Event::Usage { usage: this.usage, unknown: this.unknown });
+        answer.map(|answer| answer.text).map_err(QuestionError::Model)
     }
 
-    fn show_findings(&self, checked: &Checked) {
+    fn notify_findings(&self, checked: &Checked) {
         for finding in &checked.findings {
-            watch(self.watcher, Event::Finding(serde_json::to_value(finding).unwrap_or(Value::Null)));
+            notify(self.watcher, Event::Finding(serde_json::to_value(finding).unwrap_or(Value::Null)));
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Requirement text in, a validated diagram out: runs a session, in this process or in another one, then stores the result.
+//! Generation of a diagram from requirement text: runs a session in this process or in another one, then stores the
+//! result.
 
 mod budget_guard;
 mod endpoint;
@@ -22,32 +23,29 @@ use crate::{
     access::Caller,
     app::App,
     check::Validator,
-    session::{Outcome, Settings, Written},
+    session::{Author, Outcome, Settings},
 };
 use budget_guard::{BudgetGuard, MeteredUsage};
 use endpoint::KeyOwner;
 use local::Run;
 use record::GenerationRecord;
-use request::watch;
+use request::notify;
 
 pub(crate) use endpoint::choose_endpoint;
 pub(crate) use request::check_request;
 pub use request::{Event, Generated, MAX_MESSAGE_CHARS, Request, Watcher};
 
-/// Writes a diagram and remembers it.
-///
-/// # Errors
-/// When the input cannot be used, or the model failed and no fallback was wanted.
+/// Generates a diagram and stores it.
 pub async fn generate_diagram(
     app: &App,
     caller: &Caller,
     request: Request,
     watcher: Watcher,
 ) -> Result<Generated, Error> {
-    // Before anything is paid for.
+    // Before any cost arises.
     let (message, project) = check_request(app, caller, &request).await?;
     let (endpoint, key) = choose_endpoint(app, caller, &project, &request).await?.unzip();
-    let budget = BudgetGuard::of(app, caller, &project, key.unwrap_or(KeyOwner::Team));
+    let budget = BudgetGuard::new(app, caller, &project, key.unwrap_or(KeyOwner::Team));
     let (provider, model) = match &endpoint {
         Some(endpoint) => (endpoint.provider.name().to_owned(), endpoint.model.clone()),
         None => ("builtin".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
@@ -59,7 +57,7 @@ pub async fn generate_diagram(
         max_retries: app.config.model.max_retries,
         fallback: request.fallback,
     };
-    let order = remote::Order {
+    let order = remote::RemoteRequest {
         app,
         request: &request,
         settings: settings.clone(),
@@ -69,25 +67,25 @@ pub async fn generate_diagram(
         watcher: &watcher,
     };
     let run = Run { app, endpoint: endpoint.as_ref(), budget: &budget, watcher: &watcher };
-    let (mut took, mut took_here) = (MeteredUsage::default(), MeteredUsage::default());
-    let mut told = Span::part(About::Inside, "generate");
+    let (mut metered, mut metered_here) = (MeteredUsage::default(), MeteredUsage::default());
+    let mut span = Span::part(About::Inside, "generate");
     let generating = async {
-        match remote::generate(&order, &mut took).await {
+        match remote::generate(&order, &mut metered).await {
             Some(result) => (result, false),
-            None => (run.session(settings, &message, &mut took_here).await, true),
+            None => (run.session(settings, &message, &mut metered_here).await, true),
         }
     };
-    // On the heap: the sessions and all they ask are a large thing to hold within whatever asks for one.
-    let (result, written_here) = told.around(Box::pin(generating)).await;
-    spans::set_generation(&mut told, request.kind, &result);
-    let usage = took.and(took_here).usage;
+    // Boxed, because the future is large.
+    let (result, written_here) = span.around(Box::pin(generating)).await;
+    spans::set_generation(&mut span, request.kind, &result);
+    let usage = metered.and(metered_here).usage;
     let duration_us = app.clock.now_us().as_micros().saturating_sub(begun.as_micros()).max(0);
     let duration = Duration::from_micros(u64::try_from(duration_us).unwrap_or(0));
-    // What another process wrote, that one has counted: who adds them up counts no diagram and no token twice.
+    // Another process has already counted what it wrote: sums over all processes must not count it twice.
     if written_here {
-        measure(request.kind, &provider, &result, took_here.usage, duration);
+        measure(request.kind, &provider, &result, metered_here.usage, duration);
     }
-    watch(&watcher, Event::Status("storing"));
+    notify(&watcher, Event::Status("storing"));
     let record = GenerationRecord {
         app,
         caller,
@@ -101,7 +99,15 @@ pub async fn generate_diagram(
     };
     let (generation_id, diagram_id) = record.store(&message, result.as_ref()).await?;
     let (outcome, validator) = result?;
-    tracing::info!(generation.id = %generation_id, llm.provider = %provider, kind = request.kind.row().id, validated = outcome.checked.validated(), retry_count = outcome.retry_count, duration_ms = duration.as_millis() as u64, "Generated a diagram");
+    tracing::info!(
+        generation.id = %generation_id,
+        llm.provider = %provider,
+        kind = request.kind.row().id,
+        validated = outcome.checked.validated(),
+        retry_count = outcome.retry_count,
+        duration_ms = duration.as_millis() as u64,
+        "Generated a diagram"
+    );
     Ok(Generated {
         generation_id,
         diagram_id,
@@ -123,7 +129,7 @@ fn measure(
     duration: Duration,
 ) {
     let outcome = match result {
-        Ok((outcome, _)) if outcome.written == Written::Fallback => "fell_back",
+        Ok((outcome, _)) if outcome.written == Author::Fallback => "fell_back",
         Ok(_) => "succeeded",
         Err(_) => "failed",
     };
@@ -132,7 +138,10 @@ fn measure(
         "builtin" => "builtin",
         other => closed(llm::PROVIDERS.iter().map(|row| row.name), other),
     };
-    metrics::counter!("ba_copilot_generations_total", "kind" => kind, "provider" => provider, "outcome" => outcome).increment(1);
+    metrics::counter!(
+        "ba_copilot_generations_total", "kind" => kind, "provider" => provider, "outcome" => outcome
+    )
+    .increment(1);
     metrics::histogram!("ba_copilot_generation_seconds", "kind" => kind, "provider" => provider)
         .record(duration.as_secs_f64());
     metrics::counter!("ba_copilot_tokens_total", "provider" => provider, "direction" => "input")

@@ -1,4 +1,4 @@
-//! Writing a finished generation, its diagram and its first version, in one transaction.
+//! Stores a finished generation, its diagram and its first version, in one transaction.
 
 use std::time::Duration;
 
@@ -15,13 +15,11 @@ use crate::{
     access::Caller,
     app::App,
     check::Validator,
-    session::{Outcome, Written},
+    session::{Author, Outcome},
 };
 
-/// How long the database may take to say that it is there.
 const PING_TIME: Duration = Duration::from_secs(5);
 
-/// A generation that is about to be written.
 pub(super) struct GenerationRecord<'a> {
     pub(super) app: &'a App,
     pub(super) caller: &'a Caller,
@@ -35,7 +33,6 @@ pub(super) struct GenerationRecord<'a> {
 }
 
 impl GenerationRecord<'_> {
-    /// Writes the generation and its version.
     pub(super) async fn store(
         self,
         message: &str,
@@ -75,7 +72,7 @@ impl GenerationRecord<'_> {
             diagram_id: None,
             kind: kind.id.to_owned(),
             status: match outcome {
-                Some(outcome) if outcome.written == Written::Fallback => GenerationStatus::FellBack,
+                Some(outcome) if outcome.written == Author::Fallback => GenerationStatus::FellBack,
                 Some(_) => GenerationStatus::Succeeded,
                 None => GenerationStatus::Failed,
             },
@@ -102,16 +99,16 @@ impl GenerationRecord<'_> {
             "cost_micro_usd": generation.cost_micro_usd,
             "status": generation.status.as_str(),
         });
-        let event = self.caller.did(app, "generation.create", Some(&project), &id, &details)?;
-        // A database file that was deleted under a running program still takes writes, and loses them.
+        let event = self.caller.audit_event(app, "generation.create", Some(&project), &id, &details)?;
+        // SQLite accepts writes to a deleted database file, and loses them.
         store.ping(PING_TIME).await?;
-        let told = spans::database(store, "record_generation");
-        let recorded = told.around(store.record_generation(generation, version, &event)).await?;
+        let span = spans::database(store, "record_generation");
+        let recorded = span.around(store.record_generation(generation, version, &event)).await?;
         Ok((id, recorded.diagram.map(|diagram| diagram.id.to_string())))
     }
 }
 
-/// The beginning of the requirements, for lists.
+/// Title of a diagram: the beginning of the requirements.
 fn title(message: &str) -> String {
     let mut title: String = message.split_whitespace().collect::<Vec<_>>().join(" ");
     if let Some((end, _)) = title.char_indices().nth(80) {

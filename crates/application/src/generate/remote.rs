@@ -1,7 +1,8 @@
-//! Diagrams that another process writes (AI_SERVICE_URL): this one decides who may, pays, checks what came, and keeps it.
+//! Generation by another process (AI_SERVICE_URL). This process authorizes, reserves the budget, validates the reply
+//! and stores it.
 //!
-//! What came is believed in nothing that matters: the text is checked here, and whoever calls a text valid that is not is asked no more
-//! for this diagram. Where there is no answer, this process writes the diagram itself.
+//! The reply is not trusted: the text is checked here, and after a wrong verdict the service is not used for this
+//! diagram. Without a usable reply, this process generates the diagram itself.
 
 use blueprint::{Blueprint, Target};
 use llm::{Endpoint, LlmError, Question, Usage};
@@ -15,17 +16,16 @@ use super::{
 use crate::{
     Error,
     app::App,
-    check::{self, Judged, Validator},
+    check::{self, CheckResult, Validator},
     remote::generator::{self, Asked, RemoteError, RemoteGenerator, Reply},
-    session::{Outcome, Session, Settings, Step, Written},
+    session::{Author, Outcome, Session, Settings, Step},
 };
 
-/// What models say when they fail, by the names that the API has for it.
+/// Error codes of the API for failures of a model.
 const MODEL_CODES: [&str; 6] =
     ["llm_busy", "llm_unavailable", "llm_timed_out", "llm_refused", "llm_bad_reply", "llm_misconfigured"];
 
-/// What is to be written, and who pays.
-pub(crate) struct Order<'a> {
+pub(crate) struct RemoteRequest<'a> {
     pub(crate) app: &'a App,
     pub(crate) request: &'a Request,
     pub(crate) settings: Settings,
@@ -35,48 +35,46 @@ pub(crate) struct Order<'a> {
     pub(crate) watcher: &'a Watcher,
 }
 
-/// The diagram as the other process wrote it, or why a model could not; `None` if this process has to write it, which may cost again
-/// what the other one asked for nothing.
+/// The diagram of the other process, or the failure of its model; `None` if this process has to generate it, which
+/// may cost again.
 pub(crate) async fn generate(
-    order: &Order<'_>,
-    took: &mut MeteredUsage,
+    order: &RemoteRequest<'_>,
+    metered: &mut MeteredUsage,
 ) -> Option<Result<(Outcome, Validator), Error>> {
     let remote = order.app.generator.as_ref().filter(|_| !order.app.scripted)?;
-    let answer = ask(order, remote, took).await?;
+    let answer = request_generation(order, remote, metered).await?;
     match answer {
-        Ok(reply) => match believe(order, reply).await {
+        Ok(reply) => match validate_reply(order, reply).await {
             Ok(Some(outcome)) => Some(Ok(outcome)),
             Ok(None) => {
-                tracing::warn!(
-                    "The AI service answered with a diagram that does not hold; generating in this process"
-                );
+                tracing::warn!("The AI service returned an invalid diagram; generating in this process");
                 None
             }
             Err(error) => Some(Err(error)),
         },
-        // Where a draft will do, there is one, also if the other process has none.
+        // The caller accepts a draft, so this process writes one.
         Err(RemoteError::Said { .. }) if order.settings.fallback => None,
         Err(RemoteError::Said { code, detail }) => {
             let code = MODEL_CODES.iter().find(|known| **known == code)?;
-            Some(Err(Error::Model { code, message: detail }))
+            Some(Err(Error::ModelFailed { code, message: detail }))
         }
         Err(_) => None,
     }
 }
 
-/// Pays and asks; `None` where nobody is asked: the service is away, or a budget has room for one question and perhaps not for all
-/// that may be asked, which this process asks one after the other.
-async fn ask(
-    order: &Order<'_>,
+/// Reserves the budget and asks; `None` if the service is not asked: it is unavailable, or the budget covers one
+/// question and perhaps not all, which this process asks one by one.
+async fn request_generation(
+    order: &RemoteRequest<'_>,
     remote: &RemoteGenerator,
-    took: &mut MeteredUsage,
+    metered: &mut MeteredUsage,
 ) -> Option<Result<Reply, RemoteError>> {
-    let mut told_of = MeteredUsage::default();
-    let mut told = |name: &str, data: Value| {
+    let mut reported = MeteredUsage::default();
+    let mut on_event = |name: &str, data: Value| {
         if name == "usage" {
-            told_of = told_of.and(read_usage(&data));
+            reported = reported.and(read_usage(&data));
         }
-        tell(order.watcher, name, data);
+        forward_event(order.watcher, name, data);
     };
     let asked = Asked {
         slug: order.request.kind.row().slug,
@@ -84,26 +82,26 @@ async fn ask(
         endpoint: order.endpoint,
         fallback: order.settings.fallback,
     };
-    let Some(endpoint) = order.endpoint else { return Some(remote.generate(asked, &mut told).await) };
+    let Some(endpoint) = order.endpoint else { return Some(remote.generate(asked, &mut on_event).await) };
     if remote.is_away() {
         return None;
     }
     let held = order.budget.reserve(endpoint, &all_questions(order)).await.ok()?;
-    let answer = remote.generate(asked, &mut told).await;
-    if let (Ok(reply), true) = (&answer, told_of == MeteredUsage::default()) {
-        // Whoever has not told of each question tells of all in the end.
-        told_of.usage = read_usage_of(&reply.metadata.usage);
+    let answer = remote.generate(asked, &mut on_event).await;
+    if let (Ok(reply), true) = (&answer, reported == MeteredUsage::default()) {
+        // Older services report the usage only in the reply.
+        reported.usage = read_usage_of(&reply.metadata.usage);
     }
-    *took = told_of;
+    *metered = reported;
     match &answer {
         Ok(_) | Err(RemoteError::Said { .. }) => {
-            held.settle_remote(told_of, times(order)).await;
+            held.settle_remote(reported, max_questions(order)).await;
         }
         Err(error) if !error.may_have_cost() => {
             let nobody_was_asked = LlmError::Unavailable { why: llm::Outage::NoConnection };
             held.settle(&Err(nobody_was_asked)).await;
         }
-        // It ended in the middle, and nobody will ever say what it had asked by then.
+        // The connection broke: the number of asked questions is unknown.
         Err(_) => {
             held.settle(&Err(LlmError::Unavailable { why: llm::Outage::ConnectionLost })).await;
         }
@@ -111,7 +109,7 @@ async fn ask(
     Some(answer)
 }
 
-/// What an event says that a question took. What cannot be read is a question of which nobody knows.
+/// Usage in an event. An unreadable one is a question with unknown usage.
 fn read_usage(data: &Value) -> MeteredUsage {
     let number = |name: &str| data[name].as_u64();
     let (Some(input_tokens), Some(output_tokens), Some(unknown)) =
@@ -119,27 +117,27 @@ fn read_usage(data: &Value) -> MeteredUsage {
     else {
         return MeteredUsage { usage: Usage::default(), unknown: 1 };
     };
-    let said = generator::Usage { input_tokens, output_tokens, cost_usd: data["cost_usd"].as_f64() };
-    MeteredUsage { usage: read_usage_of(&said), unknown: u32::try_from(unknown).unwrap_or(u32::MAX) }
+    let usage = generator::Usage { input_tokens, output_tokens, cost_usd: data["cost_usd"].as_f64() };
+    MeteredUsage { usage: read_usage_of(&usage), unknown: u32::try_from(unknown).unwrap_or(u32::MAX) }
 }
 
-fn read_usage_of(said: &generator::Usage) -> Usage {
-    let cost = said.cost_usd.filter(|cost| cost.is_finite() && *cost >= 0.0);
+fn read_usage_of(usage: &generator::Usage) -> Usage {
+    let cost = usage.cost_usd.filter(|cost| cost.is_finite() && *cost >= 0.0);
     Usage {
-        input_tokens: said.input_tokens,
-        output_tokens: said.output_tokens,
+        input_tokens: usage.input_tokens,
+        output_tokens: usage.output_tokens,
         cost_micro_usd: cost.map(|cost| (cost * 1e6).round() as u64),
     }
 }
 
-/// How many questions the other process asks at most.
-fn times(order: &Order<'_>) -> u32 {
+/// Highest number of questions that the other process may ask.
+fn max_questions(order: &RemoteRequest<'_>) -> u32 {
     order.settings.max_retries.saturating_add(1)
 }
 
-/// As much as the other process may ask at most, as one question.
-fn all_questions(order: &Order<'_>) -> Question {
-    let times = times(order);
+/// Upper bound of all questions of the other process, as one question.
+fn all_questions(order: &RemoteRequest<'_>) -> Question {
+    let max_questions = max_questions(order);
     let (_, step) = Session::start(order.settings.clone(), order.message);
     let first = match step {
         Step::Ask(prompt) => {
@@ -148,14 +146,15 @@ fn all_questions(order: &Order<'_>) -> Question {
         }
         _ => String::new(),
     };
-    let mut question = Question::new(first.repeat(times as usize), "");
+    let mut question = Question::new(first.repeat(max_questions as usize), "");
     let most = order.app.config.model.max_output_tokens;
-    // What was answered before is part of what is asked again.
-    question.max_output_tokens = most.saturating_mul(times).saturating_add(most.saturating_mul(times - 1));
+    // Earlier answers are part of the next question.
+    question.max_output_tokens =
+        most.saturating_mul(max_questions).saturating_add(most.saturating_mul(max_questions - 1));
     question
 }
 
-fn tell(watcher: &Watcher, name: &str, data: Value) {
+fn forward_event(watcher: &Watcher, name: &str, data: Value) {
     let Some(watcher) = watcher else { return };
     let event = match name {
         "status" => ["asking", "checking", "repairing", "drafting"]
@@ -172,18 +171,21 @@ fn tell(watcher: &Watcher, name: &str, data: Value) {
         _ => None,
     };
     if let Some(event) = event {
-        // Whoever watched may have gone away; the generation goes on and is kept.
+        // The client may have disconnected; the generation continues and is stored.
         let _ = watcher.send(event);
     }
 }
 
-/// What holds of what came; `None` if something in it does not.
-async fn believe(order: &Order<'_>, reply: Reply) -> Result<Option<(Outcome, Validator)>, Error> {
+/// Checks a reply; `None` if a part of it is wrong.
+async fn validate_reply(
+    order: &RemoteRequest<'_>,
+    reply: Reply,
+) -> Result<Option<(Outcome, Validator)>, Error> {
     let Some(text) = reply.text().filter(|text| !text.trim().is_empty()).map(str::to_owned) else {
         return Ok(None);
     };
-    let Judged { checked, by } = check::check_code(order.app, text.clone(), Engine::Mermaid).await?;
-    // What is not valid is not even kept here; whoever calls it valid has not checked it.
+    let CheckResult { checked, by } = check::check_code(order.app, text.clone(), Engine::Mermaid).await?;
+    // An invalid diagram is not stored; a service that reports it as valid has not checked it.
     if !checked.valid || reply.metadata.validated && !checked.validated() {
         return Ok(None);
     }
@@ -196,9 +198,9 @@ async fn believe(order: &Order<'_>, reply: Reply) -> Result<Option<(Outcome, Val
         order.message.get(entry.start..entry.end) == Some(entry.text.as_str())
     };
     let written = match reply.metadata.written.as_str() {
-        "builtin" => Written::Builtin,
-        "fallback" => Written::Fallback,
-        _ => Written::Model,
+        "builtin" => Author::Builtin,
+        "fallback" => Author::Fallback,
+        _ => Author::Model,
     };
     let outcome = Outcome {
         text,
@@ -206,7 +208,7 @@ async fn believe(order: &Order<'_>, reply: Reply) -> Result<Option<(Outcome, Val
         checked,
         blueprint,
         elements,
-        // Words that are not there would be marked in the wrong place.
+        // A quote that is not in the text would be highlighted in the wrong place.
         trace: reply.trace.into_iter().filter(is_quoted).collect(),
         repairs: reply.metadata.repairs,
         retry_count: reply.metadata.retry_count.min(order.settings.max_retries),
@@ -218,15 +220,15 @@ async fn believe(order: &Order<'_>, reply: Reply) -> Result<Option<(Outcome, Val
     Ok(Some((outcome, by)))
 }
 
-/// What the text means: as the other process says, if that is this text's meaning, else what can be read from the text itself.
-fn read_blueprint(order: &Order<'_>, said: Value, text: &str) -> Option<Blueprint> {
+/// The reported blueprint if it compiles to this text, else the one parsed from the text.
+fn read_blueprint(order: &RemoteRequest<'_>, blueprint: Value, text: &str) -> Option<Blueprint> {
     let kind = order.request.kind;
-    let said: Option<Blueprint> =
-        serde_json::from_value(said).ok().filter(|said: &Blueprint| said.kind() == kind);
-    if let Some(said) = &said
-        && blueprint::compile(said, Target::Portable).text == text
+    let reported: Option<Blueprint> =
+        serde_json::from_value(blueprint).ok().filter(|it: &Blueprint| it.kind() == kind);
+    if let Some(reported) = &reported
+        && blueprint::compile(reported, Target::Portable).text == text
     {
-        return Some(said.clone());
+        return Some(reported.clone());
     }
     blueprint::read(kind, &mermend::outline(text)?)
 }

@@ -1,44 +1,43 @@
-//! What spans say of a generation: which kind, how it ended, which model, how many tokens. Never what was asked or answered.
+//! Attributes of trace spans for generations: kind, result, model, tokens. Never the text of a question or an answer.
 
 use blueprint::Kind;
 use llm::{Answer, Endpoint, LlmError, ProviderId, Question};
 use store::{Backend, Store};
 
-use crate::session::{Outcome, Written};
+use crate::session::{Author, Outcome};
 use crate::{Error, check::Validator};
 use telemetry::trace::{self, Span};
 
-/// How a generation ended.
-pub(crate) fn set_generation(told: &mut Span, kind: Kind, result: &Result<(Outcome, Validator), Error>) {
-    told.set("diagram.kind", kind.row().id);
+pub(crate) fn set_generation(span: &mut Span, kind: Kind, result: &Result<(Outcome, Validator), Error>) {
+    span.set("diagram.kind", kind.row().id);
     match result {
         Ok((outcome, by)) => {
-            let how = match outcome.written {
-                Written::Model => "model",
-                Written::Builtin => "builtin",
-                Written::Fallback => "fallback",
+            let author = match outcome.written {
+                Author::Model => "model",
+                Author::Builtin => "builtin",
+                Author::Fallback => "fallback",
             };
-            told.set("generation.written", how);
-            told.set("generation.retry_count", i64::from(outcome.retry_count));
-            told.set("generation.validated", outcome.checked.validated());
-            told.set("generation.checked", by.mode);
+            span.set("generation.written", author);
+            span.set("generation.retry_count", i64::from(outcome.retry_count));
+            span.set("generation.validated", outcome.checked.validated());
+            span.set("generation.checked", by.mode);
         }
-        Err(error) => told.fail(error.code()),
+        Err(error) => span.fail(error.code()),
     }
 }
 
-/// A question to a model and what it took, by the conventions for generative models.
+/// By the OpenTelemetry conventions for generative AI.
 pub(crate) fn set_question(
-    told: &mut Span,
+    span: &mut Span,
     endpoint: &Endpoint,
     question: &Question,
     answer: &Result<Answer, LlmError>,
 ) {
-    if !told.is_told() {
+    if !span.is_recorded() {
         return;
     }
-    told.set("gen_ai.operation.name", "chat");
-    told.set(
+    span.set("gen_ai.operation.name", "chat");
+    span.set(
         "gen_ai.provider.name",
         match endpoint.provider {
             ProviderId::Gemini => "gcp.gemini",
@@ -46,23 +45,23 @@ pub(crate) fn set_question(
         },
     );
     if let Some(model) = name_of_model(endpoint) {
-        told.rename(|| format!("chat {model}"));
-        told.set("gen_ai.request.model", model.to_owned());
+        span.rename(|| format!("chat {model}"));
+        span.set("gen_ai.request.model", model.to_owned());
     }
-    told.set("gen_ai.request.max_tokens", i64::from(question.max_output_tokens));
+    span.set("gen_ai.request.max_tokens", i64::from(question.max_output_tokens));
     let usage = match answer {
         Ok(answer) => answer.usage,
         Err(error) => {
-            told.fail(error.code());
+            span.fail(error.code());
             error.usage()
         }
     };
     let count = |tokens: u64| i64::try_from(tokens).unwrap_or(i64::MAX);
-    told.set("gen_ai.usage.input_tokens", count(usage.input_tokens));
-    told.set("gen_ai.usage.output_tokens", count(usage.output_tokens));
+    span.set("gen_ai.usage.input_tokens", count(usage.input_tokens));
+    span.set("gen_ai.usage.output_tokens", count(usage.output_tokens));
 }
 
-/// The name of the model, if it is one. Whoever calls may write anything there, also an address of somebody.
+/// The name of the model, if it looks like one: a caller may send any text, also personal data.
 fn name_of_model(endpoint: &Endpoint) -> Option<&str> {
     let model = endpoint.model.as_str();
     let usual = |b: u8| b.is_ascii_alphanumeric() || b"-_.:/@+~".contains(&b);
@@ -70,18 +69,18 @@ fn name_of_model(endpoint: &Endpoint) -> Option<&str> {
     (!model.is_empty() && model.len() <= 200 && model.bytes().all(usual) && !is_address).then_some(model)
 }
 
-/// A transaction, called as the store calls it.
+/// A database transaction, named after the function of the store.
 pub(crate) fn database(store: &Store, operation: &'static str) -> Span {
-    let mut told = Span::part(trace::Kind::Client, operation);
-    told.set("db.operation.name", operation);
-    told.set(
+    let mut span = Span::part(trace::Kind::Client, operation);
+    span.set("db.operation.name", operation);
+    span.set(
         "db.system.name",
         match store.backend() {
             Backend::Sqlite => "sqlite",
             Backend::Postgres => "postgresql",
         },
     );
-    told
+    span
 }
 
 #[cfg(test)]
@@ -89,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_no_name_of_a_model() {
+    fn personal_data_is_not_a_model_name() {
         for (model, expected) in [
             ("gpt-5", Some("gpt-5")),
             ("openai/gpt-5", Some("openai/gpt-5")),

@@ -1,7 +1,8 @@
-//! Work that goes on after the answer: diagrams that nobody waits for, and webhooks that are told.
+//! Background jobs: asynchronous generations and webhook deliveries.
 //!
-//! `jobs.rs` at the top takes jobs up one after another; here is what is done with one. A diagram is written at most once for
-//! a job, whoever is killed or thought dead meanwhile: its transaction ends the job, and only while the job is still held.
+//! `worker.rs` takes jobs from the queue; this module executes one. A generation is stored at most once for a job,
+//! even if workers crash or lose their lease: its transaction ends the job, on condition that the lease is still
+//! held.
 
 pub mod outcome;
 pub mod worker;
@@ -10,7 +11,7 @@ use std::collections::HashMap;
 
 use crate::{
     Error,
-    access::{Caller, enter, enter_for, project_id, store},
+    access::{Caller, authorize_project, authorize_resource, project_id, store},
     generate::{self, Request},
     page::{Listing, Page},
     webhooks,
@@ -24,16 +25,16 @@ use store::{
 };
 use telemetry::trace::{self, TraceContext};
 
-/// How long a job that nobody speaks of any more is held.
+/// Lease of a job, extended by heartbeats.
 pub const LEASE_S: i64 = 30;
-/// So often a job is taken up whose workers died or had no database.
+/// Attempts of a job whose workers crashed or had no database.
 const MAX_ATTEMPTS: u32 = 5;
-/// How long jobs that ended are shown.
-const KEPT_S: i64 = 7 * 24 * 3600;
+/// Finished jobs are listed this long.
+const RETENTION_S: i64 = 7 * 24 * 3600;
 
-/// What is kept of a request until it is carried out. A key that was sent with the request never is.
+/// Stored parameters of a request. A key sent with the request is never stored.
 #[derive(Debug, Serialize, Deserialize)]
-struct Kept {
+struct JobPayload {
     kind: String,
     message: String,
     project_id: String,
@@ -41,22 +42,21 @@ struct Kept {
     provider: Option<String>,
     model: Option<String>,
     fallback: bool,
-    /// The trace of the request, where traces are kept.
+    /// Trace context of the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trace: Option<String>,
 }
 
-/// A job of writing a diagram, and what came of it.
+/// A generation job and its result.
 #[derive(Debug, Clone)]
-pub struct Generating {
-    /// The job.
+pub struct GenerationJob {
     pub job: Job,
-    /// What was remembered of it, once it is done.
+    /// The stored generation of a finished job.
     pub generation: Option<Generation>,
 }
 
-impl Generating {
-    /// How far it is, in a word: `waiting`, `running`, `done` or `failed`.
+impl GenerationJob {
+    /// `waiting`, `running`, `done` or `failed`.
     pub fn status(&self) -> &'static str {
         match &self.generation {
             Some(generation) if generation.status == GenerationStatus::Failed => JobStatus::Failed.as_str(),
@@ -64,10 +64,15 @@ impl Generating {
         }
     }
 
-    /// Why it failed or is tried again, as a code and a sentence.
+    /// Code and text of the last failure.
     pub fn problem(&self) -> Option<(String, String)> {
         if let Some(code) = self.generation.as_ref().and_then(|generation| generation.error_code.clone()) {
-            return Some((code, "The diagram could not be written. Ask again, or allow the built-in draft with \"fallback\": true.".to_owned()));
+            return Some((
+                code,
+                "The diagram could not be generated. Try again, or allow the built-in draft with \
+                \"fallback\": true."
+                    .to_owned(),
+            ));
         }
         match self.job.status {
             JobStatus::Done => None,
@@ -79,22 +84,20 @@ impl Generating {
     }
 }
 
-/// Takes a request for a diagram that nobody waits for.
-///
-/// # Errors
-/// When it cannot be used, or brings a key of its own, which is never kept.
-pub async fn create_job(app: &App, caller: &Caller, request: &Request) -> Result<Generating, Error> {
+/// Creates a job for an asynchronous generation.
+pub async fn create_job(app: &App, caller: &Caller, request: &Request) -> Result<GenerationJob, Error> {
     if request.key.is_some() {
         return Err(Error::invalid(
             "X-AI-API-Key",
-            "A key that comes with a request is never kept, so nobody could use it later. Keep it under /api/v1/me/provider-keys, or wait for the answer.",
+            "A provider key in a request is never stored, so a background job cannot use it. Store it under \
+             /api/v1/me/provider-keys, or do not use a job.",
         ));
     }
     let (message, project) = generate::check_request(app, caller, request).await?;
-    // A provider that is not there is said now and not later.
+    // Reports an unknown provider at once, not when the job runs.
     generate::choose_endpoint(app, caller, &project, request).await?;
     let store = store(app)?;
-    let kept = Kept {
+    let parameters = JobPayload {
         kind: request.kind.row().id.to_owned(),
         message,
         project_id: project.to_string(),
@@ -102,70 +105,64 @@ pub async fn create_job(app: &App, caller: &Caller, request: &Request) -> Result
         provider: request.provider.clone(),
         model: request.model.clone(),
         fallback: request.fallback,
-        trace: trace::told().map(|trace| trace.header()),
+        trace: trace::recorded().map(|trace| trace.header()),
     };
-    let payload = serde_json::to_string(&kept).map_err(|error| Error::Internal(error.to_string()))?;
+    let payload = serde_json::to_string(&parameters).map_err(|error| Error::Internal(error.to_string()))?;
     let id = JobId::parse(app.clock.new_id("job"))?;
-    let details = json!({"kind": kept.kind});
-    let event = caller.did(app, "job.create", Some(&project), id.as_str(), &details)?;
+    let details = json!({"kind": parameters.kind});
+    let event = caller.audit_event(app, "job.create", Some(&project), id.as_str(), &details)?;
     let job = store.create_job(&id, JobKind::Generate, Some(&project), &payload, &event).await?;
     app.events.wake_workers();
-    Ok(Generating { job, generation: None })
+    Ok(GenerationJob { job, generation: None })
 }
 
-/// A job of writing a diagram.
-///
-/// # Errors
-/// When there is none, or the caller may not see its project.
-pub async fn find_job(app: &App, caller: &Caller, id: &str) -> Result<Generating, Error> {
+pub async fn find_job(app: &App, caller: &Caller, id: &str) -> Result<GenerationJob, Error> {
     let id = JobId::parse(id).map_err(|_| Error::NotFound("job"))?;
     let job = store(app)?.find_job(&id).await?;
     let project = job.project_id.clone().filter(|_| job.kind == JobKind::Generate);
-    enter_for("job", app, caller, &project.ok_or(Error::NotFound("job"))?, Role::Viewer).await?;
-    look_up(app, job).await
+    authorize_resource("job", app, caller, &project.ok_or(Error::NotFound("job"))?, Role::Viewer).await?;
+    load_generation(app, job).await
 }
 
-/// The jobs of a project that write diagrams, last asked for first.
-///
-/// # Errors
-/// When the caller may not enter it.
+/// The generation jobs of a project, newest first.
 pub async fn list_jobs(
     app: &App,
     caller: &Caller,
     project: &str,
     listing: &Listing,
-) -> Result<Page<Generating>, Error> {
-    let entered = enter(app, caller, &project_id(project)?, Role::Viewer).await?;
-    let page = store(app)?.list_jobs(&entered.project.id, JobKind::Generate, &listing.request()?).await?;
+) -> Result<Page<GenerationJob>, Error> {
+    let access = authorize_project(app, caller, &project_id(project)?, Role::Viewer).await?;
+    let page = store(app)?.list_jobs(&access.project.id, JobKind::Generate, &listing.request()?).await?;
     let mut made: HashMap<String, Generation> = store(app)?
         .list_generations_of_jobs(&page.items)
         .await?
         .into_iter()
         .map(|generation| (generation.id.to_string(), generation))
         .collect();
-    let look_up = |job: Job| Generating { generation: result_of(&job).and_then(|id| made.remove(id)), job };
-    let items = page.items.into_iter().map(look_up).collect();
+    let load_generation =
+        |job: Job| GenerationJob { generation: result_of(&job).and_then(|id| made.remove(id)), job };
+    let items = page.items.into_iter().map(load_generation).collect();
     Ok(Page { items, next: page.next.map(|cursor| cursor.to_string()) })
 }
 
-/// The id of the generation that a job has made, if it is done.
+/// Id of the generation of a finished job.
 fn result_of(job: &Job) -> Option<&str> {
     job.result.as_deref().filter(|_| job.status == JobStatus::Done)
 }
 
-async fn look_up(app: &App, job: Job) -> Result<Generating, Error> {
+async fn load_generation(app: &App, job: Job) -> Result<GenerationJob, Error> {
     let generation = match result_of(&job).map(GenerationId::parse) {
         Some(Ok(id)) => Some(store(app)?.find_generation(&id).await?),
         _ => None,
     };
-    Ok(Generating { job, generation })
+    Ok(GenerationJob { job, generation })
 }
 
-/// Works on a job that is held under a name, and ends it. False if it was not held to the end: another one has it.
-pub async fn carry_out(app: &App, job: &Job, worker: &str) -> Result<bool, Error> {
+/// Executes a leased job and ends it. Returns false if the lease was lost to another worker.
+pub async fn run_job(app: &App, job: &Job, worker: &str) -> Result<bool, Error> {
     let worked = match job.kind {
         _ if job.attempts > MAX_ATTEMPTS && job.kind == JobKind::Generate => Ok(Outcome::Failed(
-            "given_up: Whoever worked on it ended in the middle, again and again. Ask for it anew."
+            "given_up: The workers of this job stopped several times before it was done. Create the job again."
                 .to_owned(),
         )),
         JobKind::Generate => generate(app, job, worker).await,
@@ -174,14 +171,19 @@ pub async fn carry_out(app: &App, job: &Job, worker: &str) -> Result<bool, Error
     let outcome = worked.unwrap_or_else(|error| {
         let why = format!("{}: {error}", error.code());
         match error {
-            Error::Unavailable(_) | Error::TooMany { .. } | Error::Busy { .. }
+            Error::Unavailable(_) | Error::RateLimited { .. } | Error::Busy { .. }
                 if job.attempts < MAX_ATTEMPTS =>
             {
                 Outcome::Again { after_s: 2_i64.saturating_pow(job.attempts), why }
             }
             Error::Internal(inside) => {
-                tracing::error!(job.kind = job.kind.as_str(), "A job failed inside: {inside}");
-                Outcome::Failed("internal: Something went wrong here. Ask for it anew.".to_owned())
+                tracing::error!(
+                    job.kind = job.kind.as_str(),
+                    "A job failed with an internal error: {inside}"
+                );
+                Outcome::Failed(
+                    "internal: The job failed with an internal error. Create the job again.".to_owned(),
+                )
             }
             _ => Outcome::Failed(why),
         }
@@ -197,39 +199,43 @@ pub async fn carry_out(app: &App, job: &Job, worker: &str) -> Result<bool, Error
 }
 
 async fn generate(app: &App, job: &Job, worker: &str) -> Result<Outcome, Error> {
-    let kept: Kept =
+    let parameters: JobPayload =
         serde_json::from_str(&job.payload).map_err(|_| Error::Internal("a job cannot be read".to_owned()))?;
     let kind = blueprint::KINDS
         .iter()
-        .find(|row| row.id == kept.kind)
+        .find(|row| row.id == parameters.kind)
         .ok_or_else(|| Error::Internal("a job asks for a kind that is not known".to_owned()))?;
     let caller = match &job.created_by {
         None => Caller::local(),
         Some(user) => {
             let person = store(app)?.find_user(user).await?;
             if person.disabled_at.is_some() {
-                return Err(Error::Forbidden("Whoever asked for it may not come in any more.".to_owned()));
+                return Err(Error::Forbidden(
+                    "The account of the requester is disabled. Ask an administrator of \
+                    this server."
+                        .to_owned(),
+                ));
             }
-            Caller::in_the_name_of(person)
+            Caller::as_user(person)
         }
     };
-    let caller = caller.fenced(Fence::Job { id: job.id.clone(), worker: worker.to_owned() });
+    let caller = caller.with_fence(Fence::Job { id: job.id.clone(), worker: worker.to_owned() });
     let request = Request {
         kind: kind.kind,
-        message: kept.message,
-        project_id: Some(kept.project_id),
-        content_id: kept.content_id,
-        provider: kept.provider,
-        model: kept.model,
+        message: parameters.message,
+        project_id: Some(parameters.project_id),
+        content_id: parameters.content_id,
+        provider: parameters.provider,
+        model: parameters.model,
         key: None,
-        fallback: kept.fallback,
+        fallback: parameters.fallback,
     };
-    let asked = kept.trace.as_deref().and_then(TraceContext::parse);
+    let asked = parameters.trace.as_deref().and_then(TraceContext::parse);
     let person = job.created_by.as_ref().map_or_else(Default::default, |user| user.as_str().into());
     let work = cpu_pool::on_behalf_of(person, generate::generate_diagram(app, &caller, request, None));
     match follow_job(asked, job, work).await {
         Ok(_) => Ok(Outcome::Ended),
-        // What failed with its model is remembered, which has ended the job.
+        // The failed generation was stored, which ended the job.
         Err(error) => match store(app)?.find_job(&job.id).await?.status {
             JobStatus::Done => Ok(Outcome::Ended),
             _ => Err(error),
@@ -237,25 +243,20 @@ async fn generate(app: &App, job: &Job, worker: &str) -> Result<Outcome, Error> 
     }
 }
 
-/// Puts a job back, for others to take up at once: this process is ending.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn put_back(app: &App, job: &Job, worker: &str) -> Result<(), Error> {
+/// Returns a job to the queue at once, because this process is shutting down.
+pub async fn release_job(app: &App, job: &Job, worker: &str) -> Result<(), Error> {
     let now = app.clock.now_us();
-    let end = JobEnd::Again(now, "put_back: The server that worked on it was ended.".to_owned());
+    let end =
+        JobEnd::Again(now, "put_back: The server was shut down during the job. It is run again.".to_owned());
     store(app)?.end_job(&job.id, worker, now, &end).await?;
     Ok(())
 }
 
-/// Forgets what nobody asks for any more, some of it at a time.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn forget_old(app: &App) -> Result<(), Error> {
+/// Deletes expired jobs, deliveries and idempotency keys, a batch of each.
+pub async fn delete_expired(app: &App) -> Result<(), Error> {
     let (store, now) = (store(app)?, app.clock.now_us());
-    store.forget_ended_jobs(now.plus_seconds(-KEPT_S)).await?;
-    store.delete_old_deliveries(now.plus_seconds(-webhooks::KEPT_S)).await?;
+    store.forget_ended_jobs(now.plus_seconds(-RETENTION_S)).await?;
+    store.delete_old_deliveries(now.plus_seconds(-webhooks::DELIVERY_RETENTION_S)).await?;
     store.delete_expired_requests(now).await?;
     Ok(())
 }

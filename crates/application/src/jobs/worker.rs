@@ -1,8 +1,7 @@
-//! Takes up jobs for as long as the process serves: any number of processes on one database share them.
+//! Worker of the job queue. Any number of processes on one database share the queue.
 //!
-//! A job that is worked on is spoken of every few seconds; whoever stops speaking loses it to another process. When the
-//! process is asked to end, no job is taken up any more, those under way get the time that requests get, and what is not done then is
-//! put back.
+//! A worker extends the lease of its job with heartbeats; without them, another worker takes the job. At shutdown no
+//! new job is taken, running jobs get the time that requests get, and unfinished ones return to the queue.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,27 +15,27 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{app::App, jobs, standby::Standby};
 
-/// How often a job under way is spoken of.
-const BEAT: Duration = Duration::from_secs(8);
-/// How long to wait when nobody tells of new work: other programs may have written some.
+/// Interval of heartbeats.
+const HEARTBEAT: Duration = Duration::from_secs(8);
+/// Poll interval without notifications: other processes may have created jobs.
 const IDLE: Duration = Duration::from_secs(1);
-/// How often what is old is forgotten.
+/// Interval of deleting expired records.
 const SWEEP: Duration = Duration::from_secs(600);
-/// The part of the time to end that is left for putting back.
-const PUTTING_BACK: Duration = Duration::from_secs(2);
+/// Part of the shutdown time that is reserved for returning jobs to the queue.
+const RELEASE_TIME: Duration = Duration::from_secs(2);
 
-/// Works until `ending`, and returns when nothing is under way any more. Takes nothing up while the process stands by.
+/// Takes and runs jobs until `ending`; returns when no job is running. Takes no jobs while the process is on standby.
 pub async fn run(app: App, mut standby: Standby, ending: CancellationToken) {
     let Some(store) = app.store.clone() else { return };
     let slots = Arc::new(Semaphore::new(app.config.jobs.at_once));
-    // Half of the places, so that the jobs of one person leave room for those of the others.
+    // One user gets at most half of the slots, so that jobs of others are not blocked.
     let most_of_one = u32::try_from(app.config.jobs.at_once.div_ceil(2)).unwrap_or(u32::MAX);
-    let mut under_way = JoinSet::new();
+    let mut running = JoinSet::new();
     let mut sweep = interval(SWEEP);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut away = false;
+    let mut database_down = false;
     while !ending.is_cancelled() {
-        while under_way.try_join_next().is_some() {}
+        while running.try_join_next().is_some() {}
         tokio::select! {
             () = standby.over() => (),
             () = ending.cancelled() => break,
@@ -49,7 +48,7 @@ pub async fn run(app: App, mut standby: Standby, ending: CancellationToken) {
         let Ok(slot) = slot else { break };
         let now = app.clock.now_us();
         let worker = app.clock.new_id("wrk");
-        // Asked first, because taking is a write, and there is one writer.
+        // A read first: taking a job is a write, and SQLite has a single writer.
         let taken = match store.has_job(now).await {
             Ok(true) => store.take_job(&worker, now, now.plus_seconds(jobs::LEASE_S), most_of_one).await,
             Ok(false) => Ok(None),
@@ -57,14 +56,14 @@ pub async fn run(app: App, mut standby: Standby, ending: CancellationToken) {
         };
         match taken {
             Ok(Some(job)) => {
-                away = false;
-                under_way.spawn(work(app.clone(), job, worker, slot, ending.clone()));
+                database_down = false;
+                running.spawn(run_with_lease(app.clone(), job, worker, slot, ending.clone()));
                 continue;
             }
-            Ok(None) => away = false,
-            Err(error) if !away => {
-                away = true;
-                tracing::warn!("No work is taken up until the database is back: {error}");
+            Ok(None) => database_down = false,
+            Err(error) if !database_down => {
+                database_down = true;
+                tracing::warn!("The database is unavailable, so no jobs are taken: {error}");
             }
             Err(_) => (),
         }
@@ -73,51 +72,57 @@ pub async fn run(app: App, mut standby: Standby, ending: CancellationToken) {
             () = woken => (),
             () = sleep(IDLE) => (),
             _ = sweep.tick() => {
-                if let Err(error) = jobs::forget_old(&app).await {
-                    tracing::warn!("What is old could not be forgotten: {error}");
+                if let Err(error) = jobs::delete_expired(&app).await {
+                    tracing::warn!("Deleting expired records failed: {error}");
                 }
             }
             () = ending.cancelled() => break,
         }
     }
-    while under_way.join_next().await.is_some() {}
+    while running.join_next().await.is_some() {}
 }
 
-async fn work(app: App, job: Job, worker: String, slot: OwnedSemaphorePermit, ending: CancellationToken) {
+async fn run_with_lease(
+    app: App,
+    job: Job,
+    worker: String,
+    slot: OwnedSemaphorePermit,
+    ending: CancellationToken,
+) {
     let kind = job.kind.as_str();
-    let time_to_end = Duration::from_secs(app.config.server.shutdown_s).saturating_sub(PUTTING_BACK);
-    let how = tokio::select! {
-        done = jobs::carry_out(&app, &job, &worker) => match done {
+    let time_to_end = Duration::from_secs(app.config.server.shutdown_s).saturating_sub(RELEASE_TIME);
+    let outcome = tokio::select! {
+        done = jobs::run_job(&app, &job, &worker) => match done {
             Ok(true) => "ended",
             Ok(false) => "lost",
             Err(error) => {
-                // Another one takes it up when the hold is over.
-                tracing::warn!(job.kind = kind, "A job could not be ended: {error}");
+                // Another worker takes the job when the lease expires.
+                tracing::warn!(job.kind = kind, "Ending a job failed: {error}");
                 "lost"
             }
         },
-        () = keep_holding(&app, &job, &worker) => "lost",
+        () = renew_lease(&app, &job, &worker) => "lost",
         () = async { ending.cancelled().await; sleep(time_to_end).await } => {
-            match timeout(PUTTING_BACK, jobs::put_back(&app, &job, &worker)).await {
+            match timeout(RELEASE_TIME, jobs::release_job(&app, &job, &worker)).await {
                 Ok(Ok(())) => "put_back",
                 _ => "lost",
             }
         }
     };
-    metrics::counter!("ba_copilot_jobs_total", "kind" => kind, "how" => how).increment(1);
+    metrics::counter!("ba_copilot_jobs_total", "kind" => kind, "how" => outcome).increment(1);
     drop(slot);
 }
 
-/// Returns when the job is not held any more.
-async fn keep_holding(app: &App, job: &Job, worker: &str) {
+/// Sends heartbeats; returns when the lease is lost.
+async fn renew_lease(app: &App, job: &Job, worker: &str) {
     let Some(store) = &app.store else { return };
-    let mut beat = interval(BEAT);
-    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    beat.tick().await;
+    let mut heartbeat = interval(HEARTBEAT);
+    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    heartbeat.tick().await;
     loop {
-        beat.tick().await;
+        heartbeat.tick().await;
         let until = app.clock.now_us().plus_seconds(jobs::LEASE_S);
-        // A database that is away for a moment takes the job from nobody.
+        // The lease survives a database that is unavailable for a short time.
         if let Ok(false) = store.renew_job_lease(&job.id, worker, until).await {
             return;
         }

@@ -1,7 +1,7 @@
-//! Another process that checks diagrams for this one, asked over MCP.
+//! Remote checker: validates diagrams through MCP (MCP_SERVER_URL).
 //!
-//! It may go away and come back at any time. After three failures in a row it is not asked any more (the caller checks
-//! in its own process at once), and a task in the background asks it whether it is back.
+//! The server may be down at any time. After three consecutive failures it is not asked any more (the caller checks
+//! in its own process) until a background task reaches it again.
 
 use std::{
     collections::HashMap,
@@ -30,42 +30,36 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sse_stream::Sse;
 
-use crate::circuit_breaker::{self, Circuit};
+use crate::circuit_breaker::{self, CircuitBreaker};
 use config::Mcp;
 use telemetry::trace::{self, Kind, Span, TraceContext};
 
-/// Failures in a row after which it is not asked any more.
+/// Consecutive failures that open the circuit.
 const FAILURES: u32 = 3;
-/// How soon, and how seldom at most, it is asked whether it is back.
-const BACK_OFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
-/// How many questions may be under way at once.
+/// First and longest delay between probes.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+/// Concurrent requests.
 const CONCURRENT: usize = 64;
-/// Answers larger than this are not read: a diagram is at most 1 MB.
-const LARGEST_ANSWER: usize = 8 << 20;
-/// What it is asked with.
+/// A diagram is at most 1 MB.
+const MAX_ANSWER_BYTES: usize = 8 << 20;
 const TOOL: &str = "validate_mermaid";
-/// What it is asked to see whether it works.
 const PROBE: &str = "flowchart LR\n  a --> b";
 
-/// Why there is no answer; safe to show and to log.
+/// Safe to show and to log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RemoteError {
-    /// No connection, or it broke.
     #[error("the MCP server cannot be reached")]
     Unreachable,
-    /// It took too long.
     #[error("the MCP server did not answer within {} ms", .0.as_millis())]
     TimedOut(Duration),
-    /// It wants another token.
     #[error("the MCP server refused the token; set the same MCP_TOKEN on both sides")]
     Refused,
-    /// It answered something else than a verdict.
-    #[error("the MCP server answered something that is not a verdict of Mermaid's parser")]
+    #[error("the response of the MCP server is not a verdict of Mermaid's parser")]
     Strange,
 }
 
 impl RemoteError {
-    /// In a word, for those who count.
+    /// Label for metrics.
     fn word(&self) -> &'static str {
         match self {
             RemoteError::Unreachable => "unreachable",
@@ -76,16 +70,14 @@ impl RemoteError {
     }
 }
 
-/// A verdict of the other process.
 #[derive(Debug, Clone)]
 pub struct RemoteChecked {
-    /// The verdict.
     pub checked: Checked,
-    /// The version of Mermaid that gave it.
+    /// Version of Mermaid.
     pub version: String,
 }
 
-/// The part of `validate_mermaid`'s answer that is needed here.
+/// The used fields of the answer of `validate_mermaid`.
 #[derive(Deserialize)]
 struct Reply {
     valid: bool,
@@ -102,7 +94,7 @@ struct Validator {
 
 type Client = RunningService<RoleClient, ()>;
 
-/// The way to the other process. Cheap to clone.
+/// Cheap to clone.
 #[derive(Clone)]
 pub struct RemoteChecker(Arc<Inner>);
 
@@ -111,32 +103,29 @@ struct Inner {
     token: Option<SecretString>,
     timeout: Duration,
     client: tokio::sync::Mutex<Option<Arc<Client>>>,
-    circuit: Circuit<RemoteError>,
+    circuit: CircuitBreaker<RemoteError>,
 }
 
 impl RemoteChecker {
-    /// The way to `url`; nothing is sent yet.
+    /// Sends no request.
     pub fn new(url: reqwest::Url, settings: &Mcp) -> Self {
         RemoteChecker(Arc::new(Inner {
             url,
             token: settings.tokens().first().map(|token| SecretString::from(*token)),
             timeout: Duration::from_secs(settings.timeout_s),
             client: tokio::sync::Mutex::new(None),
-            circuit: Circuit::new(FAILURES),
+            circuit: CircuitBreaker::new(FAILURES),
         }))
     }
 
-    /// Where it is, without what may be secret in an address.
+    /// The address without credentials.
     pub fn address(&self) -> String {
-        circuit_breaker::shown(&self.0.url)
+        circuit_breaker::redact_url(&self.0.url)
     }
 
-    /// Asks for a verdict by Mermaid's own parser.
-    ///
-    /// # Errors
-    /// When there is none, at once if it has not answered lately; the caller checks by itself then.
+    /// Validates a diagram with Mermaid's own parser.
     pub async fn check(&self, code: &str) -> Result<RemoteChecked, RemoteError> {
-        if let Some(error) = self.0.circuit.why_closed() {
+        if let Some(error) = self.0.circuit.blocking_error() {
             return Err(error);
         }
         let answer = self.ask(code, self.0.timeout).await;
@@ -144,12 +133,9 @@ impl RemoteChecker {
         answer
     }
 
-    /// Whether it works, and how fast it answers.
-    ///
-    /// # Errors
-    /// Why it does not.
+    /// Response time of the server.
     pub async fn probe(&self, within: Duration) -> Result<Duration, RemoteError> {
-        if let Some(error) = self.0.circuit.why_closed() {
+        if let Some(error) = self.0.circuit.blocking_error() {
             return Err(error);
         }
         let begun = Instant::now();
@@ -158,35 +144,35 @@ impl RemoteChecker {
         answer.map(|_| begun.elapsed())
     }
 
-    /// Counts a failure or a success; the third failure in a row closes the way until the server is back.
+    /// Records the result of a request in the circuit breaker, and starts probing if it opened.
     fn note(&self, error: Option<&RemoteError>) {
         let Some(error) = error else {
-            self.0.circuit.succeeded();
+            self.0.circuit.record_success();
             metrics::gauge!("ba_copilot_mcp_server_up").set(1.0);
             return;
         };
-        if self.0.circuit.failed(error) {
+        if self.0.circuit.record_failure(error) {
             metrics::gauge!("ba_copilot_mcp_server_up").set(0.0);
             tracing::warn!(server.address = %self.address(), "Checking in this process: {error}");
-            tokio::spawn(wait_until_back(Arc::downgrade(&self.0)));
+            tokio::spawn(reconnect(Arc::downgrade(&self.0)));
         }
     }
 
     async fn ask(&self, code: &str, within: Duration) -> Result<RemoteChecked, RemoteError> {
-        let mut told = Span::part(Kind::Client, "tools/call validate_mermaid");
-        told.set("mcp.method.name", "tools/call");
-        told.set("gen_ai.tool.name", TOOL);
-        let asked = told.around(async {
+        let mut span = Span::part(Kind::Client, "tools/call validate_mermaid");
+        span.set("mcp.method.name", "tools/call");
+        span.set("gen_ai.tool.name", TOOL);
+        let asked = span.around(async {
             match self.ask_once(code).await {
-                // A kept connection may have been closed by a server that was replaced: that is no failure yet.
+                // The server may have closed a pooled connection in a restart: retry once.
                 Err(RemoteError::Unreachable) => self.ask_once(code).await,
                 other => other,
             }
         });
         let answer = tokio::time::timeout(within, asked).await.unwrap_or(Err(RemoteError::TimedOut(within)));
         match &answer {
-            Ok(answer) => told.set("check.valid", answer.checked.valid),
-            Err(error) => told.fail(error.word()),
+            Ok(answer) => span.set("check.valid", answer.checked.valid),
+            Err(error) => span.fail(error.word()),
         }
         answer
     }
@@ -196,7 +182,7 @@ impl RemoteChecker {
         let mut arguments = Map::new();
         arguments.insert("code".to_owned(), json!(code));
         let mut call = CallToolRequestParams::new(TOOL).with_arguments(arguments);
-        // The connection is shared by all requests, so that the call itself says to which it belongs; `Traced` makes a header of it.
+        // All requests share the connection, so the trace context is in the call; `Traced` copies it to a header.
         call.set_traceparent(&trace::current().unwrap_or_else(TraceContext::unkept).header());
         match client.call_tool(call).await {
             Ok(result) => read(result.structured_content),
@@ -210,11 +196,11 @@ impl RemoteChecker {
         }
     }
 
-    /// The connection that is kept, or a new one.
+    /// The pooled connection, or a new one.
     async fn client(&self) -> Result<Arc<Client>, RemoteError> {
-        let mut kept = self.0.client.lock().await;
+        let mut pooled = self.0.client.lock().await;
         if let Some(client) =
-            kept.as_ref().filter(|client| !client.is_closed() && !client.is_transport_closed())
+            pooled.as_ref().filter(|client| !client.is_closed() && !client.is_transport_closed())
         {
             return Ok(Arc::clone(client));
         }
@@ -226,7 +212,7 @@ impl RemoteChecker {
             .map_err(|_| RemoteError::Unreachable)?;
         let mut config = StreamableHttpClientTransportConfig::with_uri(self.0.url.as_str())
             .max_concurrent_requests(CONCURRENT)
-            .max_json_response_size(LARGEST_ANSWER);
+            .max_json_response_size(MAX_ANSWER_BYTES);
         if let Some(token) = &self.0.token {
             config = config.auth_header(token.expose_secret());
         }
@@ -243,19 +229,19 @@ impl RemoteChecker {
                 }
             })?;
         let client = Arc::new(client);
-        *kept = Some(Arc::clone(&client));
+        *pooled = Some(Arc::clone(&client));
         Ok(client)
     }
 
     async fn forget(&self, client: &Arc<Client>) {
-        let mut kept = self.0.client.lock().await;
-        if kept.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, client)) {
-            *kept = None;
+        let mut pooled = self.0.client.lock().await;
+        if pooled.as_ref().is_some_and(|pooled| Arc::ptr_eq(pooled, client)) {
+            *pooled = None;
         }
     }
 }
 
-/// Says in a header what a call says of its trace, for whoever looks at headers alone: proxies, and the HTTP of the other side.
+/// HTTP client that copies the trace context of a call to a header, for proxies and the HTTP layer of the server.
 #[derive(Clone)]
 struct Traced(reqwest::Client);
 
@@ -293,7 +279,7 @@ impl StreamableHttpClient for Traced {
             },
             _ => None,
         };
-        // What belongs to no request of anybody, the other side need not keep either.
+        // A call without a request is not sampled.
         let trace = trace.map_or_else(|| TraceContext::unkept().header(), str::to_owned);
         if let Ok(trace) = HeaderValue::from_str(&trace) {
             headers.insert(HeaderName::from_static("traceparent"), trace);
@@ -333,14 +319,14 @@ fn classify(error: &ServiceError) -> RemoteError {
     }
 }
 
-/// A verdict, if it is one of Mermaid's own parser: nothing else may be called validated.
+/// Parses a verdict; one of another engine than Mermaid's own parser is refused.
 fn read(answer: Option<Value>) -> Result<RemoteChecked, RemoteError> {
     let reply: Reply =
         serde_json::from_value(answer.ok_or(RemoteError::Strange)?).map_err(|_| RemoteError::Strange)?;
     let (Some(version), "mermaid") = (reply.validator.version, reply.validator.engine.as_str()) else {
         return Err(RemoteError::Strange);
     };
-    // What a limit of the other process cut off is not a verdict: this process has limits of its own.
+    // A verdict caused by a limit of the other process is not used: this process has its own limits.
     let limited = |code: &str| matches!(code, "MMD005" | "MMD006" | "MMD008" | "MMD010");
     if reply.findings.iter().any(|finding| limited(&finding.code)) {
         return Err(RemoteError::Strange);
@@ -358,19 +344,19 @@ fn read(answer: Option<Value>) -> Result<RemoteChecked, RemoteError> {
     Ok(RemoteChecked { checked, version })
 }
 
-async fn wait_until_back(inner: Weak<Inner>) {
-    circuit_breaker::until_back(BACK_OFF, || {
+async fn reconnect(inner: Weak<Inner>) {
+    circuit_breaker::retry_with_backoff(BACKOFF, || {
         let remote = RemoteChecker(inner.upgrade()?);
         Some(async move {
             match remote.ask(PROBE, remote.0.timeout).await {
                 Ok(_) => {
-                    remote.0.circuit.open();
+                    remote.0.circuit.reset();
                     metrics::gauge!("ba_copilot_mcp_server_up").set(1.0);
-                    tracing::info!(server.address = %remote.address(), "The MCP server is back and checks again");
+                    tracing::info!(server.address = %remote.address(), "The MCP server is available again");
                     true
                 }
                 Err(error) => {
-                    remote.0.circuit.still_closed(error);
+                    remote.0.circuit.update_error(error);
                     false
                 }
             }

@@ -1,8 +1,8 @@
-//! Another process that generates diagrams for this one (AI_SERVICE_URL), asked over the same API that programs use.
+//! Remote generator: generates diagrams through the public API of another process (AI_SERVICE_URL).
 //!
-//! It may go away and come back at any time. After three failures in a row it is not asked any more (the caller generates in its own
-//! process at once), and a task in the background asks it whether it is back. Keys of vendors go on with the one request that they are
-//! for, and are neither kept nor logged. Its word is not believed: whoever asks checks what came.
+//! The service may be down at any time. After three consecutive failures it is not asked any more (the caller
+//! generates in its own process) until a background task reaches it again. Provider keys are sent only with their
+//! request; they are neither stored nor logged. The reply is not trusted: the caller validates it.
 
 use std::{
     sync::{Arc, Weak},
@@ -19,65 +19,57 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    circuit_breaker::{self, Circuit},
+    circuit_breaker::{self, CircuitBreaker},
     session::TraceEntry,
 };
 use config::Config;
 use telemetry::trace::{self, Kind, Span};
 
-/// Failures in a row after which it is not asked any more.
+/// Consecutive failures that open the circuit.
 const FAILURES: u32 = 3;
-/// How soon, and how seldom at most, it is asked whether it is back.
-const BACK_OFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
-/// How long it may take beyond the time that models have.
+/// First and longest delay between probes.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+/// Time limit in addition to that of the models.
 const MARGIN: Duration = Duration::from_secs(15);
-/// More than this is not read: fifty thousand characters of requirements make no diagram of this size.
+/// Largest reply: 50,000 characters of requirements do not result in a larger diagram.
 const LARGEST: usize = 16 << 20;
 
-/// What a process says of itself in `Via` when it has another one generate, so that no chain of them becomes a circle (RFC 9110, 7.6.3).
-pub const GENERATES_ELSEWHERE: &str = "ba-copilot";
+/// Value of `Via` in requests of a process with a remote generator, to detect a loop (RFC 9110, 7.6.3).
+pub const VIA_PSEUDONYM: &str = "ba-copilot";
 
-/// Why there is no diagram; safe to show and to log.
+/// Safe to show and to log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RemoteError {
-    /// No connection, or it broke before the service began.
+    /// The service did not receive the request.
     #[error("the AI service cannot be reached")]
     Unreachable,
-    /// It has not answered lately, and was not asked.
+    /// The circuit is open; no request was sent.
     #[error("the AI service has not answered lately")]
     Away,
-    /// It would not, for now or for ever.
     #[error("the AI service answered with {0} instead of a diagram")]
     Declined(u16),
-    /// It has another process generate, perhaps this one.
+    /// The other process has a remote generator, which could be this one.
     #[error(
-        "the process at AI_SERVICE_URL has another one generate; name one of the role ai, or take AI_SERVICE_URL from that one"
+        "the process at AI_SERVICE_URL also forwards generation; use a process of the role ai, or unset \
+         AI_SERVICE_URL there"
     )]
     Circle,
-    /// The connection broke while it was at work.
+    /// The connection broke during the generation.
     #[error("the connection to the AI service broke")]
     Broken,
-    /// It took too long.
     #[error("the AI service did not answer within {} s", .0.as_secs())]
     TimedOut(Duration),
-    /// It wants another token.
     #[error("the AI service refused the token; set the same AI_SERVICE_TOKEN on both sides")]
     Refused,
-    /// It answered something else than a diagram.
-    #[error("the AI service answered something that is not a diagram")]
+    #[error("the response of the AI service is not a diagram")]
     Strange,
-    /// It could not write one, and says why.
+    /// The other process reported an error.
     #[error("{detail}")]
-    Said {
-        /// A stable name for programs.
-        code: String,
-        /// For people.
-        detail: String,
-    },
+    Said { code: String, detail: String },
 }
 
 impl RemoteError {
-    /// In a word, for those who count.
+    /// Label for metrics.
     fn word(&self) -> &'static str {
         match self {
             RemoteError::Unreachable => "unreachable",
@@ -92,12 +84,12 @@ impl RemoteError {
         }
     }
 
-    /// Whether the service itself is at fault, and not what it was asked.
-    fn is_of_the_service(&self) -> bool {
+    /// Whether the failure is of the service, not of the request.
+    fn is_service_failure(&self) -> bool {
         !matches!(self, RemoteError::Said { .. })
     }
 
-    /// Whether a model may have been asked, so that somebody may have to be paid. The service answers with 200 before it asks one.
+    /// Whether a model may have been asked, with a cost. The service sends status 200 before it asks one.
     pub fn may_have_cost(&self) -> bool {
         match self {
             RemoteError::Unreachable
@@ -113,38 +105,32 @@ impl RemoteError {
     }
 }
 
-/// What is asked.
+/// A generation request.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
-    /// The last part of the address, for example `class-diagram`.
+    /// Last segment of the URL path, for example `class-diagram`.
     pub slug: &'a str,
-    /// The requirements.
     pub message: &'a str,
-    /// Who writes; `None` for the built-in drafter.
+    /// `None` for the built-in drafter.
     pub endpoint: Option<&'a Endpoint>,
-    /// The draft will do when the model fails.
     pub fallback: bool,
 }
 
-/// What happens on the way: the name of an event and what it says.
+/// Handler of progress events, with name and data.
 pub type Told<'a> = &'a mut (dyn FnMut(&str, Value) + Send);
 
-/// A diagram, as the other process tells of it.
+/// The result event of the API.
 #[derive(Debug, Deserialize)]
 pub struct Reply {
-    /// The fenced text.
+    /// The fenced Mermaid text.
     pub detail: String,
-    /// What it means, if that could be told.
+    /// `null` if the text was not understood.
     pub blueprint: Value,
-    /// Which words of the requirements each part comes from.
     pub trace: Vec<TraceEntry>,
-    /// How it came about.
     pub metadata: Metadata,
 }
 
-/// How it came about.
 #[derive(Debug, Deserialize)]
-#[expect(missing_docs, reason = "the API documents each field")]
 pub struct Metadata {
     pub validated: bool,
     pub written: String,
@@ -160,9 +146,7 @@ pub struct Metadata {
     pub notes: Vec<String>,
 }
 
-/// What it took.
 #[derive(Debug, Deserialize)]
-#[expect(missing_docs, reason = "the API documents each field")]
 pub struct Usage {
     pub input_tokens: u64,
     pub output_tokens: u64,
@@ -171,13 +155,13 @@ pub struct Usage {
 }
 
 impl Reply {
-    /// The Mermaid text itself.
+    /// The Mermaid text without the fence.
     pub fn text(&self) -> Option<&str> {
         self.detail.strip_prefix("```mermaid\n")?.strip_suffix("\n```")
     }
 }
 
-/// The way to the other process. Cheap to clone.
+/// Cheap to clone.
 #[derive(Clone)]
 pub struct RemoteGenerator(Arc<Inner>);
 
@@ -186,15 +170,12 @@ struct Inner {
     token: Option<SecretString>,
     client: Client,
     time: Duration,
-    circuit: Circuit<RemoteError>,
+    circuit: CircuitBreaker<RemoteError>,
 }
 
 impl RemoteGenerator {
-    /// The way to AI_SERVICE_URL, if that is set; nothing is sent yet.
-    ///
-    /// # Errors
-    /// When no client can be made.
-    pub fn of(config: &Config) -> Result<Option<Self>, String> {
+    /// The remote generator of AI_SERVICE_URL, if set. Sends no request.
+    pub fn from_config(config: &Config) -> Result<Option<Self>, String> {
         let Some(url) = config.ai_service_url() else { return Ok(None) };
         let limits = config.llm_limits();
         let client = Client::builder()
@@ -203,31 +184,27 @@ impl RemoteGenerator {
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()
-            .map_err(|error| format!("The client of the AI service cannot be made: {error}."))?;
+            .map_err(|error| format!("The HTTP client of the AI service cannot be created: {error}."))?;
         Ok(Some(RemoteGenerator(Arc::new(Inner {
             url,
             token: config.ai.tokens().first().map(|token| SecretString::from(*token)),
             client,
             time: limits.total + MARGIN,
-            circuit: Circuit::new(FAILURES),
+            circuit: CircuitBreaker::new(FAILURES),
         }))))
     }
 
-    /// Where it is, without what may be secret in an address.
+    /// The address without credentials.
     pub fn address(&self) -> String {
-        circuit_breaker::shown(&self.0.url).trim_end_matches('/').to_owned()
+        circuit_breaker::redact_url(&self.0.url).trim_end_matches('/').to_owned()
     }
 
-    /// Whether it has not answered lately, so that nobody is asked.
+    /// Whether the circuit is open.
     pub fn is_away(&self) -> bool {
-        self.0.circuit.why_closed().is_some()
+        self.0.circuit.blocking_error().is_some()
     }
 
-    /// Has a diagram written.
-    ///
-    /// # Errors
-    /// When there is none, at once if it has not answered lately.
-    pub async fn generate(&self, asked: Asked<'_>, told: Told<'_>) -> Result<Reply, RemoteError> {
+    pub async fn generate(&self, asked: Asked<'_>, on_event: Told<'_>) -> Result<Reply, RemoteError> {
         if self.is_away() {
             return Err(RemoteError::Away);
         }
@@ -235,7 +212,7 @@ impl RemoteGenerator {
         let mut span = Span::part(Kind::Client, "POST /api/v1/generate/{diagram}");
         span.set("http.request.method", "POST");
         span.set("url.template", "/api/v1/generate/{diagram}");
-        let answer = span.around(tokio::time::timeout(time, self.ask(asked, told))).await;
+        let answer = span.around(tokio::time::timeout(time, self.ask(asked, on_event))).await;
         let answer = answer.unwrap_or(Err(RemoteError::TimedOut(time)));
         if let Err(error) = &answer {
             span.fail(error.word());
@@ -244,22 +221,19 @@ impl RemoteGenerator {
         answer
     }
 
-    /// Whether it answers, and how fast.
-    ///
-    /// # Errors
-    /// Why it does not.
+    /// Response time of the service.
     pub async fn probe(&self, within: Duration) -> Result<Duration, RemoteError> {
-        if let Some(error) = self.0.circuit.why_closed() {
+        if let Some(error) = self.0.circuit.blocking_error() {
             return Err(error);
         }
         let begun = Instant::now();
-        self.knock(within).await.map(|()| begun.elapsed())
+        self.probe_authenticated(within).await.map(|()| begun.elapsed())
     }
 
-    /// Asks for something that only whoever has the token may see, and that costs nothing.
-    async fn knock(&self, within: Duration) -> Result<(), RemoteError> {
+    /// Requests a resource that requires the token and has no cost.
+    async fn probe_authenticated(&self, within: Duration) -> Result<(), RemoteError> {
         let url = self.path("api/v1/log-level")?;
-        let answer = tokio::time::timeout(within, self.signed(self.0.client.get(url)).send()).await;
+        let answer = tokio::time::timeout(within, self.with_token(self.0.client.get(url)).send()).await;
         match answer.map_err(|_| RemoteError::TimedOut(within))? {
             Ok(answer) if answer.status().is_success() => Ok(()),
             Ok(answer) => Err(refusal(answer.status())),
@@ -271,31 +245,31 @@ impl RemoteGenerator {
         self.0.url.join(path).map_err(|_| RemoteError::Unreachable)
     }
 
-    fn signed(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
-        let request = request.header(VIA, format!("1.1 {GENERATES_ELSEWHERE}"));
+    fn with_token(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        let request = request.header(VIA, format!("1.1 {VIA_PSEUDONYM}"));
         match &self.0.token {
             Some(token) => request.bearer_auth(token.expose_secret()),
             None => request,
         }
     }
 
-    /// Counts a failure or a success; the third failure in a row closes the way until the service is back.
+    /// Records the result of a request in the circuit breaker, and starts probing if it opened.
     fn note(&self, error: Option<&RemoteError>) {
-        let Some(error) = error.filter(|error| error.is_of_the_service()) else {
-            self.0.circuit.succeeded();
+        let Some(error) = error.filter(|error| error.is_service_failure()) else {
+            self.0.circuit.record_success();
             return;
         };
-        if self.0.circuit.failed(error) {
+        if self.0.circuit.record_failure(error) {
             tracing::warn!(server.address = %self.address(), "Generating in this process: {error}");
-            tokio::spawn(wait_until_back(Arc::downgrade(&self.0)));
+            tokio::spawn(reconnect(Arc::downgrade(&self.0)));
         }
     }
 
-    async fn ask(&self, asked: Asked<'_>, told: Told<'_>) -> Result<Reply, RemoteError> {
+    async fn ask(&self, asked: Asked<'_>, on_event: Told<'_>) -> Result<Reply, RemoteError> {
         let url = self.path(&format!("api/v1/generate/{}", asked.slug))?;
         let provider = asked.endpoint.map_or("builtin", |endpoint| endpoint.provider.name());
         let mut body = json!({"message": asked.message, "provider": provider, "fallback": asked.fallback});
-        let mut request = self.signed(self.0.client.post(url)).header(ACCEPT, "text/event-stream");
+        let mut request = self.with_token(self.0.client.post(url)).header(ACCEPT, "text/event-stream");
         if let Some(endpoint) = asked.endpoint {
             body["model"] = json!(endpoint.model);
             if let Some(key) = &endpoint.key {
@@ -310,7 +284,8 @@ impl RemoteGenerator {
         if answer.status() != StatusCode::OK {
             return Err(refusal(answer.status()));
         }
-        // `seen` bytes of `rest` hold no end of an event: a long one that comes in small pieces is looked at once.
+        // The first `seen` bytes of `rest` contain no end of an event, so that an event in many chunks is searched
+        // once.
         let (mut read, mut rest, mut seen) = (0, Vec::new(), 0_usize);
         loop {
             let Some(chunk) = answer.chunk().await.map_err(|_| RemoteError::Broken)? else {
@@ -334,7 +309,7 @@ impl RemoteGenerator {
                         let word = |name: &str| data[name].as_str().unwrap_or_default().to_owned();
                         return Err(RemoteError::Said { code: word("code"), detail: word("detail") });
                     }
-                    name => told(name, data),
+                    name => on_event(name, data),
                 }
             }
             seen = rest.len().saturating_sub(1);
@@ -350,25 +325,25 @@ fn refusal(status: StatusCode) -> RemoteError {
     }
 }
 
-/// The name and the data of one event; none for a comment.
+/// Name and data of a server-sent event; `None` for a comment.
 fn event(block: &[u8]) -> Option<(String, Value)> {
     let text = std::str::from_utf8(block).ok()?;
     let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
     Some((field("event:")?.to_owned(), serde_json::from_str(field("data:")?).ok()?))
 }
 
-async fn wait_until_back(inner: Weak<Inner>) {
-    circuit_breaker::until_back(BACK_OFF, || {
+async fn reconnect(inner: Weak<Inner>) {
+    circuit_breaker::retry_with_backoff(BACKOFF, || {
         let remote = RemoteGenerator(inner.upgrade()?);
         Some(async move {
-            match remote.knock(MARGIN).await {
+            match remote.probe_authenticated(MARGIN).await {
                 Ok(()) => {
-                    remote.0.circuit.open();
-                    tracing::info!(server.address = %remote.address(), "The AI service is back and generates again");
+                    remote.0.circuit.reset();
+                    tracing::info!(server.address = %remote.address(), "The AI service is available again");
                     true
                 }
                 Err(error) => {
-                    remote.0.circuit.still_closed(error);
+                    remote.0.circuit.update_error(error);
                     false
                 }
             }

@@ -1,13 +1,13 @@
-//! Generate → check → repair → ask again: decides the next step, and nothing else.
+//! State machine of a generation: generate, check, repair, ask again.
 //!
-//! No I/O, no async, no clock: [`Session`] is told what happened and says what to do next, so that its tests are
-//! transcripts. `prompts.rs` holds what models are told, `outcome.rs` what comes out.
+//! No I/O, no async, no clock: [`Session`] receives results and returns the next step, so that tests are transcripts.
+//! `prompts.rs` has the prompts, `outcome.rs` the result.
 
 mod outcome;
 mod prompts;
-mod session;
+mod state_machine;
 #[cfg(test)]
 mod tests;
 
-pub use outcome::{Outcome, TraceEntry, Written};
-pub use session::{Prompt, Session, Settings, Step};
+pub use outcome::{Author, Outcome, TraceEntry};
+pub use state_machine::{Prompt, Session, Settings, Step};

@@ -1,60 +1,50 @@
-//! What a session comes to.
+//! Result of a session.
 
 use blueprint::{Blueprint, Element};
 use mermend::{Checked, Finding};
 use serde::{Deserialize, Serialize};
 
-/// Who wrote the diagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Written {
-    /// A model.
+pub enum Author {
     Model,
-    /// The built-in drafter, because it was asked for.
     Builtin,
     /// The built-in drafter, because the model failed.
     Fallback,
 }
 
-/// A finished diagram.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// The Mermaid text.
     pub text: String,
-    /// What the last check said of exactly this text.
+    /// Result of the last check, of exactly this text.
     pub checked: Checked,
-    /// What it means, if that could be told.
+    /// `None` if the text was not understood.
     pub blueprint: Option<Blueprint>,
-    /// Its parts, with the names they have in `text`.
+    /// Elements with their names in `text`.
     pub elements: Vec<Element>,
-    /// Which words of the requirements each part comes from.
     pub trace: Vec<TraceEntry>,
-    /// What was mended, in words.
+    /// Descriptions of the repairs.
     pub repairs: Vec<String>,
-    /// What else there is to say of it.
     pub findings: Vec<Finding>,
-    /// How often the model was asked again.
     pub retry_count: u32,
-    /// Who wrote it.
-    pub written: Written,
-    /// What a reader must know before relying on it.
+    pub written: Author,
+    /// What a reader must know before using the diagram.
     pub warning: Option<String>,
-    /// What went wrong on the way.
+    /// Failures of the model.
     pub errors: Vec<String>,
-    /// What the drafter assumed.
+    /// Assumptions of the drafter.
     pub notes: Vec<String>,
 }
 
-/// One element of the diagram and the words it comes from.
+/// An element of the diagram and its source in the requirements.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TraceEntry {
-    /// Id of the element in the diagram.
+    /// Id of the element.
     pub element: String,
-    /// Number of the sentence in the requirements, from 1.
+    /// Number of the sentence, from 1.
     pub requirement: usize,
-    /// First byte in the requirements.
+    /// First byte.
     pub start: usize,
-    /// One past the last byte.
+    /// End byte, exclusive.
     pub end: usize,
-    /// The words.
     pub text: String,
 }

@@ -1,14 +1,13 @@
-//! What models are told.
+//! Prompts for models.
 //!
-//! A model is asked for a blueprint, never for Mermaid: the compiler writes that. Requirement text is data: it stands
-//! between marks and the instructions say that nothing in it is an instruction.
+//! A model is asked for a blueprint, never for Mermaid: the compiler writes that. Requirement text is untrusted: it
+//! is delimited, and the system prompt says that it contains no instructions.
 
 use blueprint::Kind;
 
-/// The longest list of problems that is sent back; more would only distract.
+/// A longer list distracts the model.
 const MAX_PROBLEMS: usize = 12;
 
-/// The instructions for one kind of diagram.
 pub(super) fn system(kind: Kind) -> String {
     let row = kind.row();
     format!(
@@ -23,23 +22,22 @@ pub(super) fn system(kind: Kind) -> String {
     )
 }
 
-/// The first question.
 pub(super) fn first(message: &str) -> String {
     format!("<requirements>\n{}\n</requirements>", message.replace("</requirements>", "</ requirements>"))
 }
 
-/// The question to a model that cannot answer in JSON.
+/// Prompt for a model that cannot answer in JSON.
 pub(super) fn free_text(kind: Kind, message: &str) -> String {
     let sample = blueprint::compile(&(kind.row().sample)(), blueprint::Target::Portable).text;
     let header = sample.lines().next().unwrap_or_default();
     format!(
-        "Answer with one Mermaid diagram in a ```mermaid fence that begins with `{header}`, and nothing else. Put every \
-         label in double quotes.\n{}",
+        "Answer with one Mermaid diagram in a ```mermaid fence that begins with `{header}`, and nothing else. Put \
+         every label in double quotes.\n{}",
         first(message)
     )
 }
 
-/// The question after an answer that could not be used.
+/// Prompt after an unusable answer.
 pub(super) fn again(problems: &[String]) -> String {
     let mut list: Vec<String> =
         problems.iter().take(MAX_PROBLEMS).map(|problem| format!("- {problem}")).collect();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::{Ran, Verdict, block_on, print, say, with_data};
-use application::clock::{Clock, minute, rfc3339};
+use application::clock::{Clock, format_minute, rfc3339};
 use config::Config;
 use operations::backup::{
     Error, Found, Made, Place, Site, Verified, create_backup, list_backups, restore_backup, verify_backup,
@@ -163,7 +163,7 @@ fn tell_found(found: &[Found], json: bool) {
             ),
             false => format!(
                 "{}\t{}\t{encrypted}\t{state}\t{path}\n",
-                minute(backup.created_at),
+                format_minute(backup.created_at),
                 backup.size_bytes
             ),
         });

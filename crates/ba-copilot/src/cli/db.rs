@@ -34,7 +34,7 @@ pub(super) fn run(arguments: Arguments, config: Config) -> Ran {
             App::stateless(config, Clock::system())
         };
         // It stays as it is, so it must be current already.
-        let from = at(from)?.with_store_to_read().await?;
+        let from = at(from)?.with_store_read_only().await?;
         let to = at(to)?.with_store_as_it_is().await?;
         schema::migrate(&to).await?;
         for (table, rows) in schema::copy(&from, &to).await? {

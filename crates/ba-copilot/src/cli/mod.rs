@@ -286,7 +286,7 @@ fn with_data(mut config: Config, data: Option<PathBuf>) -> Config {
 
 /// A product with everything that is kept, for a command that only reads: it creates no database and changes no table.
 async fn open_to_read(config: Config, data: Option<PathBuf>) -> Result<App, Failure> {
-    Ok(app(with_data(config, data))?.with_store_to_read().await?)
+    Ok(app(with_data(config, data))?.with_store_read_only().await?)
 }
 
 /// A product with everything that is kept.

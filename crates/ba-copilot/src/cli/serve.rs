@@ -91,7 +91,7 @@ async fn serve(
     let signals =
         Signals::catch().map_err(|error| Failure::Other(format!("Signals cannot be caught: {error}.")))?;
     let app = App::stateless(config, Clock::system())?;
-    let app = if role.keeps() { app.with_store().await? } else { app.generating_itself() };
+    let app = if role.keeps() { app.with_store().await? } else { app.without_remote_generator() };
     may_be_reached(role, address, &app).await?;
     let config = app.config.clone();
     let time_to_end = Duration::from_secs(config.server.shutdown_s);
@@ -104,7 +104,7 @@ async fn serve(
             Instant::now()
         }
     });
-    let standby = Standby::while_there(config.server.standby_marker.clone());
+    let standby = Standby::while_exists(config.server.standby_marker.clone());
     let (listener, offered) = listen(address, &config.server.hand_over_dir, draining.clone()).await?;
     let private = match config.private_listen() {
         Some(address) => Some(bind(address).await?),

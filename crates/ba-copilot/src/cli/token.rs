@@ -7,7 +7,7 @@ use application::{
     Error,
     access::Caller,
     accounts::{
-        tokens::{self, Wanted},
+        tokens::{self, NewToken},
         users,
     },
     app::App,
@@ -75,7 +75,7 @@ async fn carry_out(app: &App, command: Command) -> Result<(), Error> {
         Command::Create { user, name, scope, days } => {
             let caller = users::act_for(app, &me, &user).await?;
             let (_, secret) =
-                tokens::create_token(app, &caller, Wanted { name, scopes: scope, days }).await?;
+                tokens::create_token(app, &caller, NewToken { name, scopes: scope, days }).await?;
             print(&format!("{secret}\n"));
         }
         Command::List { user } => {

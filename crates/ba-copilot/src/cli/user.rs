@@ -8,7 +8,7 @@ use super::{Failure, Ran, Verdict, block_on, open, open_to_read, print};
 use application::{
     User,
     access::Caller,
-    accounts::users::{self, Newcomer, UserChanges},
+    accounts::users::{self, NewAccount, UserChanges},
     app::App,
     page::Listing,
 };
@@ -84,7 +84,7 @@ async fn carry_out(app: &App, command: Command) -> Result<(), Failure> {
         Command::Add { email, name, admin, password_stdin } => {
             let password = if password_stdin { Some(read_password()?) } else { None };
             let name = name.unwrap_or_else(|| email.split('@').next().unwrap_or_default().to_owned());
-            let added = users::create_user(app, &me, Newcomer { email, name, password, admin }).await?;
+            let added = users::create_user(app, &me, NewAccount { email, name, password, admin }).await?;
             print(&format!("Added {}.\n", added.person.email));
             if let Some(link) = added.link {
                 print(&format!("They choose a password here within a day:\n{link}\n"));

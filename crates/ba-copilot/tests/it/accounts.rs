@@ -165,7 +165,7 @@ async fn password_change_revokes_other_sessions() {
         phone.send(&app, "POST", "/api/v1/password-resets", json!({"email": "eve@example.com"})).await;
     assert_eq!(nobody.status, 202, "whether there is such a person is not said");
     // Written to their last words, not only begun.
-    while letters(&app).iter().filter(|letter| letter.contains("stays as it is")).count() < 2 {
+    while letters(&app).iter().filter(|letter| letter.contains("password does not change")).count() < 2 {
         tokio::task::yield_now().await;
     }
     let codes: Vec<String> = letters(&app).iter().map(|letter| code_of(letter)).collect();
@@ -467,7 +467,7 @@ async fn rate_limited_request_gets_retry_after() {
 async fn account_from_another_process_is_seen_when_the_clock_goes_back() {
     use application::{
         access::Caller,
-        accounts::users::{self, Newcomer},
+        accounts::users::{self, NewAccount},
     };
     let app = TestApp::builtin().await;
     assert_eq!(app.get("/api/v1/projects").await.status, 200);
@@ -476,7 +476,7 @@ async fn account_from_another_process_is_seen_when_the_clock_goes_back() {
     let mut other = app.app.clone();
     other.account_presence = std::sync::Arc::default();
     let newcomer =
-        Newcomer { email: "ada@example.com".into(), name: "Ada".into(), password: None, admin: true };
+        NewAccount { email: "ada@example.com".into(), name: "Ada".into(), password: None, admin: true };
     users::create_user(&other, &Caller::local(), newcomer).await.expect("Ada");
     app.get("/api/v1/projects").await.problem(401, "sign_in");
     // Agents are told where a token is asked for, and that address answers.

@@ -217,7 +217,7 @@ fn users_and_tokens_are_created_from_the_command_line() {
     assert_eq!((added.code, added.out.as_str()), (0, "Added ada@example.com.\n"), "{}", added.err);
     let taken = call(&["user", "add", "ada@example.com"], "");
     assert_eq!(taken.code, 2);
-    assert!(taken.err.contains("has this e-mail address already"), "{}", taken.err);
+    assert!(taken.err.contains("this e-mail address already exists"), "{}", taken.err);
     let grace = call(&["user", "add", "grace@example.com", "--name", "Grace"], "");
     assert!(grace.out.contains("/reset-password?code="), "{}", grace.out);
     let listed = call(&["user", "list"], "").out;

@@ -52,7 +52,7 @@ fn config_check_reports_all_problems_at_once() {
         "`webhooks.timeout_s` cannot be used: BA_COPILOT__WEBHOOKS__TIMEOUT_S in ",
         "/.env must give a whole number",
         "The setting `server.public_url` cannot be used: ",
-        "The setting mail.from is no sender",
+        "The setting mail.from is invalid",
         "The setting `redis.url` cannot be used: ",
         "The setting `secrets.secret_key` cannot be used: it has 6 characters, and 32 are the least. It is set by variable SECRET_KEY.",
         "no-such-file (named by MCP_TOKEN_FILE) cannot be read: ",

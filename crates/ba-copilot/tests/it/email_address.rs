@@ -15,7 +15,7 @@ const PATH: &str = "/api/v1/me/email";
 async fn wait_for_letters(app: &TestApp, count: usize) -> Vec<String> {
     loop {
         let letters = letters(app);
-        let ends = ["do nothing.", "is signed out.", "Sign in with that one."];
+        let ends = ["ignore this message.", "become invalid.", "Sign in to that account."];
         let whole = letters.iter().filter(|letter| ends.iter().any(|end| letter.contains(end)));
         if whole.count() >= count {
             return letters;
@@ -57,12 +57,12 @@ async fn email_address_changes_when_the_link_is_opened() {
     grace.send(&app, "POST", "/api/v1/password-resets", forgot).await;
     let sent = loop {
         let sent = letters(&app);
-        if sent.iter().any(|letter| letter.contains("stays as it is")) {
+        if sent.iter().any(|letter| letter.contains("password does not change")) {
             break sent;
         }
         tokio::task::yield_now().await;
     };
-    let reset = sent.iter().find(|letter| letter.contains("stays as it is")).expect("a link");
+    let reset = sent.iter().find(|letter| letter.contains("password does not change")).expect("a link");
 
     // Where she is not signed in, she signs in first.
     let mut anywhere = Browser::default();
@@ -120,7 +120,7 @@ async fn only_its_owner_learns_that_an_email_address_is_taken() {
     let code = code_of(to(&sent, "free@example.com")[0]);
     add(&app, &mut ada, "free@example.com").await;
     let late = grace.form(&app, "/verify-email", &[("code", &code)]).await;
-    assert!(late.status == 409 && late.text().contains("Another account has"), "{}", late.text());
+    assert!(late.status == 409 && late.text().contains("Another account uses"), "{}", late.text());
     assert_eq!(address(&app, &mut grace).await, "grace@example.com");
     assert_eq!(Browser::default().sign_in(&app, "free@example.com", PASSWORD).await.status, 200);
 

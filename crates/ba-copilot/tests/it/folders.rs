@@ -71,12 +71,16 @@ async fn folders_are_created_moved_and_deleted() {
     patch(&app, &path, json!({"name": "Paying"}), "*").await.problem(409, "conflict");
     patch(&app, &path, json!({"parent_id": orders}), "*").await;
     let circle = patch(&app, &format!("/api/v1/folders/{orders}"), json!({"parent_id": inner}), "*").await;
-    refused(&circle, "parent_id", "cannot lie in itself");
+    refused(&circle, "parent_id", "cannot be moved into itself");
     let mut deepest = inner.clone();
     for depth in 3..=8 {
         deepest = make(&app, &format!("Level {depth}"), Some(&deepest)).await;
     }
-    refused(&app.post(FOLDERS, json!({"name": "X", "parent_id": deepest})).await, "parent_id", "At most 8");
+    refused(
+        &app.post(FOLDERS, json!({"name": "X", "parent_id": deepest})).await,
+        "parent_id",
+        "at most 8 deep",
+    );
 
     // A folder that holds something stays, and says what it holds.
     let path = format!("/api/v1/folders/{deepest}");

@@ -56,7 +56,7 @@ async fn word_documents_become_requirements() {
     for (content, words) in [
         ("%%%".to_owned(), "base64"),
         (STANDARD.encode(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 WordDocument"), "`.doc`"),
-        (STANDARD.encode(b"plain"), "no Word document"),
+        (STANDARD.encode(b"plain"), "not a Word document"),
         (document(&[], 0), "no requirements"),
     ] {
         let problem = app

@@ -147,7 +147,7 @@ async fn expired_worker_loses_its_job_and_cannot_complete_it() {
     assert!(!store.renew_job_lease(&held.id, "dead", now.plus_seconds(900)).await.expect("asked"));
     let end = JobEnd::Failed("x: y".to_owned());
     assert!(!store.end_job(&held.id, "dead", now, &end).await.expect("asked"));
-    let late = application::jobs::carry_out(&app.app, &held, "dead").await.expect("carried out");
+    let late = application::jobs::run_job(&app.app, &held, "dead").await.expect("carried out");
     assert!(late, "what was done already is no failure");
     assert_eq!(app.generations().await.len(), 1, "its diagram was rolled back");
     assert_eq!(ended(&app, &job).await, done);

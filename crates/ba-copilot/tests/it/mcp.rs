@@ -155,7 +155,7 @@ async fn failed_tool_call_explains_the_error() {
         ("validate_mermaid", json!({"code": 7}), "expected a string"),
         ("validate_mermaid", json!({"kode": "pie"}), "unknown field"),
         ("render_mermaid", json!({"code": VALID, "format": "gif"}), "svg or png"),
-        ("render_mermaid", json!({"code": VALID, "format": "png", "scale": 9}), "use 1 to 4"),
+        ("render_mermaid", json!({"code": VALID, "format": "png", "scale": 9}), "Use 1 to 4"),
         ("explain_finding", json!({"code": "NOPE1"}), "FLOW003"),
         ("draft_diagram", json!({"text": " ", "kind": "class"}), "no requirements"),
         ("draft_diagram", json!({"text": "x", "kind": "poem"}), "unknown variant"),

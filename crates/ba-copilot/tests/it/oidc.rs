@@ -91,7 +91,7 @@ async fn unknown_identity_needs_an_invitation_or_open_registration() {
     let mut ada = set_up(&app).await;
     let mut grace = Browser::default();
     let uninvited = provider.sign_in(&app, &mut grace, GRACE).await;
-    assert_rejected(&app, &mut grace, &uninvited, 403, "nobody has invited").await;
+    assert_rejected(&app, &mut grace, &uninvited, 403, "there is no invitation").await;
     let project = ada.get(&app, "/api/v1/projects").await.json()["items"][0]["id"].clone();
     let path = format!("/api/v1/projects/{}/invitations", project.as_str().expect("an id"));
     let asked = json!({"email": "grace@example.com", "role": "editor"});
@@ -157,7 +157,7 @@ async fn only_verified_emails_of_allowed_domains_sign_in() {
         let reply = provider.sign_in(&app, &mut browser, (subject, email)).await;
         match welcome {
             true => assert_signed_in(&reply),
-            false => assert_rejected(&app, &mut browser, &reply, 403, "of certain domains").await,
+            false => assert_rejected(&app, &mut browser, &reply, 403, "of an allowed domain").await,
         }
     }
     assert_eq!(people(&app, &mut ada).await, 3);
@@ -166,7 +166,7 @@ async fn only_verified_emails_of_allowed_domains_sign_in() {
     add(&app, &mut ada, "kate@example.com").await;
     let mut eve = Browser::default();
     let reply = provider.sign_in(&app, &mut eve, ("subject-of-eve", "\u{212a}ate@example.com")).await;
-    assert_rejected(&app, &mut eve, &reply, 403, "of certain domains").await;
+    assert_rejected(&app, &mut eve, &reply, 403, "of an allowed domain").await;
 
     // An address that the provider does not vouch for is nobody's, whether there is an account of it or not.
     let app = provider.product(&[("BA_COPILOT__OIDC__SIGN_UP", "true")]).await;
@@ -185,14 +185,7 @@ async fn only_verified_emails_of_allowed_domains_sign_in() {
             lie(&mut grant.claims);
             let back = provider.way_back(&sent, grant);
             let reply = browser.get(&app, &back).await;
-            assert_rejected(
-                &app,
-                &mut browser,
-                &reply,
-                403,
-                "does not say that your e-mail address is confirmed",
-            )
-            .await;
+            assert_rejected(&app, &mut browser, &reply, 403, "reports no verified e-mail address").await;
         }
     }
 }
@@ -238,8 +231,8 @@ async fn invalid_id_token_is_rejected() {
     let instead = |status: u16, text: &'static str| {
         move |grant: &mut Grant| grant.instead = Some((status, text.to_owned()))
     };
-    let believed = "cannot be believed";
-    let away = "does not work at the moment";
+    let believed = "could not be verified";
+    let away = "is misconfigured";
     let lies: Vec<(&str, Box<dyn Fn(&mut Grant)>, u16, &str)> = vec![
         ("a nonce of another sign-in", Box::new(claim("nonce", json!("another"))), 401, believed),
         ("no nonce", Box::new(without("nonce")), 401, believed),
@@ -295,7 +288,7 @@ async fn callback_is_valid_once_in_one_browser_for_ten_minutes() {
     let provider = FakeProvider::start().await;
     let app = provider.product(&[("BA_COPILOT__OIDC__SIGN_UP", "true")]).await;
     set_up(&app).await;
-    let begun = "was not begun in this browser";
+    let begun = "was not started in this browser";
     let back = async |browser: &mut Browser| {
         let sent = begin(&app, browser, "/projects").await;
         provider.way_back(&sent, provider.grant(&app, &sent, GRACE.0, GRACE.1))
@@ -325,7 +318,7 @@ async fn callback_is_valid_once_in_one_browser_for_ten_minutes() {
     assert_rejected(&app, &mut later, &reply, 401, begun).await;
     // Also with the cookie that was thrown away, because a code is good once.
     let reply = copy.get(&app, &eves).await;
-    assert_rejected(&app, &mut copy, &reply, 401, "this sign-in is over").await;
+    assert_rejected(&app, &mut copy, &reply, 401, "has expired").await;
 
     let mut slow = Browser::default();
     let late = back(&mut slow).await;
@@ -335,9 +328,9 @@ async fn callback_is_valid_once_in_one_browser_for_ten_minutes() {
 
     // What the provider says instead of a code.
     for (error, status, words) in [
-        ("access_denied", 401, "you said no there"),
+        ("access_denied", 401, "you cancelled it"),
         ("temporarily_unavailable", 503, "Try again in a minute"),
-        ("<script>alert(1)</script>", 401, "could not sign you in"),
+        ("<script>alert(1)</script>", 401, "could not complete the sign-in"),
     ] {
         let mut grace = Browser::default();
         let sent = begin(&app, &mut grace, "/projects").await;
@@ -375,7 +368,7 @@ async fn provider_outage_and_key_rotation_recover() {
     let mut grace = Browser::default();
     for _ in 0..3 {
         let reply = grace.get(&app, "/sign-in/oidc").await;
-        assert_rejected(&app, &mut grace, &reply, 503, "Example does not answer now").await;
+        assert_rejected(&app, &mut grace, &reply, 503, "Example does not respond").await;
     }
     assert_eq!(provider.asked.0.load(Ordering::Relaxed), 1, "it is left alone for a while");
     provider.set_down(false);
@@ -399,7 +392,7 @@ async fn provider_outage_and_key_rotation_recover() {
     let app = other.product(&[]).await;
     set_up(&app).await;
     let reply = grace.get(&app, "/sign-in/oidc").await;
-    assert_rejected(&app, &mut Browser::default(), &reply, 503, "does not work at the moment").await;
+    assert_rejected(&app, &mut Browser::default(), &reply, 503, "is misconfigured").await;
 }
 
 #[tokio::test]

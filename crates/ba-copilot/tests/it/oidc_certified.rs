@@ -200,7 +200,7 @@ async fn log_has_no_provider_content() {
     }
     server.signal("-TERM");
     let (_, log) = server.wait();
-    assert!(log.contains("it is of another sign-in"), "{log}");
+    assert!(log.contains("its nonce is of another sign-in"), "{log}");
     assert!(log.contains("/sign-in/oidc/callback"), "{log}");
     for secret in ["canary", "Canary", "code-", "an-access-token", SECRET, "state=", "ada@example.com"] {
         assert!(!log.contains(secret), "{secret} is in {log}");

@@ -91,7 +91,7 @@ fn remote_checker_may_stop_and_return() {
     ai.signal("-TERM");
     let (_, log) = ai.wait();
     assert_eq!(log.matches("Checking in this process").count(), 1, "{log}");
-    assert_eq!(log.matches("is back and checks again").count(), 1, "{log}");
+    assert_eq!(log.matches("MCP server is available again").count(), 1, "{log}");
     assert!(!log.contains("a-token") && !log.contains("customer"), "{log}");
     drop(checker);
 }

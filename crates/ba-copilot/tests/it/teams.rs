@@ -134,7 +134,7 @@ async fn team_works_through_the_pages() {
     ada.fill("#factor-password", "not the password").await;
     ada.press("form:has(input[value=factor]) button").await;
     // What the app holds already is not lost.
-    assert!(ada.text(".problem").await.contains("not your password"));
+    assert!(ada.text(".problem").await.contains("password is wrong"));
     assert_eq!(ada.text("#factor").await, secret);
     ada.looks_right().await;
     ada.fill("#code", &code(0)).await;

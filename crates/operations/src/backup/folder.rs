@@ -14,7 +14,7 @@ use super::{
     archive::{sync_folder, write_whole},
     place::Place,
 };
-use application::clock::{read_rfc3339, rfc3339};
+use application::clock::{parse_rfc3339, rfc3339};
 
 /// All names of backups begin so.
 pub(super) const PREFIX: &str = "ba-copilot-";
@@ -58,7 +58,7 @@ pub struct Seen {
 
 impl Seen {
     pub(super) fn at(&self) -> Option<TimeUs> {
-        read_rfc3339(&self.verified_at)
+        parse_rfc3339(&self.verified_at)
     }
 }
 
@@ -101,7 +101,7 @@ pub(super) fn read_name(name: &str) -> Option<(TimeUs, bool)> {
         part(11, 13)?,
         part(13, 15)?
     );
-    Some((read_rfc3339(&text)?, encrypted))
+    Some((parse_rfc3339(&text)?, encrypted))
 }
 
 fn note(path: &Path) -> PathBuf {

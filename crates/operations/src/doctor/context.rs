@@ -14,8 +14,8 @@ use store::{ConnectOptions, PostgresFacts, SchemaState, Store, StoreError};
 
 use super::Outcome;
 use application::{
-    app::App, clock::Clock, mail::Mailer, oidc_client::Provider, safe_http::Outbound, secrets::Sealer,
-    shared_memory::SharedMemory,
+    app::App, clock::Clock, mail::Mailer, oidc_client::OidcProvider, safe_http::SafeHttpClient,
+    secrets::Sealer, shared_memory::SharedMemory,
 };
 use config::{Config, Inspection};
 use telemetry;
@@ -156,8 +156,8 @@ pub fn problems_of_parts(inspection: &Inspection, clock: &Clock) -> Vec<String> 
     let parts = [
         ("mail.", Mailer::new(config).err().map(|error| error.to_string())),
         ("redis.", SharedMemory::new(&config.redis).err().map(|error| error.to_string())),
-        ("oidc.", Provider::of(config, clock).err().map(|error| error.to_string())),
-        ("webhooks.", Outbound::new(&config.webhooks).err()),
+        ("oidc.", OidcProvider::from_config(config, clock).err().map(|error| error.to_string())),
+        ("webhooks.", SafeHttpClient::new(&config.webhooks).err()),
         (
             "data.",
             (!is_url).then(|| {

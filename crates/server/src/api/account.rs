@@ -56,7 +56,7 @@ impl MeReply {
 /// Who you are
 #[utoipa::path(get, path = "/api/v1/me", operation_id = "find_me", tag = "accounts", responses((status = 200, description = "You", body = MeReply), Problems))]
 pub async fn find_me(caller: Caller) -> Result<Json<MeReply>, Pending> {
-    Ok(Json(MeReply::of(caller.account()?)))
+    Ok(Json(MeReply::of(caller.require_account()?)))
 }
 
 /// What you change of yourself.

@@ -13,7 +13,7 @@ use crate::{
     Shared,
     http::error::{Pending, Problems},
 };
-use application::{AuditEvent, access::Caller, clock::rfc3339, list_filters::EventsAsked, projects};
+use application::{AuditEvent, access::Caller, clock::rfc3339, list_filters::AuditEventQuery, projects};
 
 /// Something that happened.
 #[derive(Debug, Serialize, ToSchema)]
@@ -59,9 +59,9 @@ pub struct EventsQuery {
     to: Option<String>,
 }
 
-impl From<EventsQuery> for EventsAsked {
+impl From<EventsQuery> for AuditEventQuery {
     fn from(query: EventsQuery) -> Self {
-        EventsAsked { action: query.action, user: query.user, from: query.from, to: query.to }
+        AuditEventQuery { action: query.action, user: query.user, from: query.from, to: query.to }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
 use application::{
     Error,
     access::Caller,
-    budgets::{self, Known, Owner, Standing, Wanted},
+    budgets::{self, BudgetInput, BudgetStatus, Owner, Precondition},
     clock::rfc3339,
 };
 
@@ -60,7 +60,7 @@ pub struct BudgetReply {
 }
 
 impl BudgetReply {
-    fn of(standing: &Standing) -> Self {
+    fn of(standing: &BudgetStatus) -> Self {
         let budget = &standing.budget;
         BudgetReply {
             period: budget.limits.period.as_str(),
@@ -96,7 +96,7 @@ pub struct BudgetBody {
 /// What the caller says of the budget that is there: `If-Match` to change it, and without, or with `If-None-Match: *`, that
 /// there is none.
 pub struct Condition {
-    known: Known,
+    known: Precondition,
     /// They said so themselves.
     said: bool,
 }
@@ -107,9 +107,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Condition {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Pending> {
         if parts.headers.contains_key(header::IF_MATCH) {
             let Seen(seen) = Seen::from_request_parts(parts, state).await?;
-            return Ok(Condition { known: Known::Some(seen), said: true });
+            return Ok(Condition { known: Precondition::Some(seen), said: true });
         }
-        Ok(Condition { known: Known::None, said: parts.headers.contains_key(header::IF_NONE_MATCH) })
+        Ok(Condition { known: Precondition::None, said: parts.headers.contains_key(header::IF_NONE_MATCH) })
     }
 }
 
@@ -123,10 +123,10 @@ async fn find(shared: &Shared, caller: &Caller, owner: &Owner) -> Found {
 
 async fn set(shared: &Shared, caller: &Caller, owner: &Owner, condition: Condition, body: BudgetBody) -> Set {
     let BudgetBody { period, max_tokens, max_micro_usd } = body;
-    let wanted = Wanted { period, max_tokens, max_micro_usd };
+    let wanted = BudgetInput { period, max_tokens, max_micro_usd };
     let (standing, new) =
         match budgets::set_budget(&shared.app, caller, owner, &wanted, condition.known).await {
-            Err(Error::Changed(_)) if !condition.said => return Err(if_match_needed()),
+            Err(Error::RevisionMismatch(_)) if !condition.said => return Err(if_match_needed()),
             set => set?,
         };
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };

@@ -18,8 +18,8 @@ use application::{
     Diagram, JsonText, Version, VersionSummary,
     access::Caller,
     clock::rfc3339,
-    diagrams::{self, DiagramChanges, Written},
-    list_filters::DiagramsAsked,
+    diagrams::{self, DiagramChanges, DiagramInput},
+    list_filters::DiagramQuery,
 };
 
 /// A diagram, without its text.
@@ -241,9 +241,9 @@ pub struct DiagramsQuery {
     archived: Option<String>,
 }
 
-impl From<DiagramsQuery> for DiagramsAsked {
+impl From<DiagramsQuery> for DiagramQuery {
     fn from(query: DiagramsQuery) -> Self {
-        DiagramsAsked { kind: query.kind, folder: query.folder, archived: query.archived }
+        DiagramQuery { kind: query.kind, folder: query.folder, archived: query.archived }
     }
 }
 
@@ -273,7 +273,7 @@ pub async fn create_diagram(
     Path(project): Path<String>,
     Body(body): Body<DiagramBody>,
 ) -> Result<(StatusCode, HeaderMap, Json<OpenDiagramReply>), Pending> {
-    let written = Written { code: body.code, requirement: body.requirement, note: body.note };
+    let written = DiagramInput { code: body.code, requirement: body.requirement, note: body.note };
     let (title, folder) = (&body.title, body.folder_id.as_deref());
     let made = diagrams::create_diagram(&shared.app, &caller, &project, title, folder, written).await?;
     let (headers, reply) = OpenDiagramReply::of(made);
@@ -325,7 +325,7 @@ pub async fn create_version(
     Seen(seen): Seen,
     Body(body): Body<VersionBody>,
 ) -> Result<(StatusCode, HeaderMap, Json<OpenDiagramReply>), Pending> {
-    let written = Written { code: body.code, requirement: body.requirement, note: body.note };
+    let written = DiagramInput { code: body.code, requirement: body.requirement, note: body.note };
     let made = diagrams::create_version(&shared.app, &caller, &diagram, seen, written).await?;
     let (headers, reply) = OpenDiagramReply::of(made);
     Ok((StatusCode::CREATED, headers, reply))

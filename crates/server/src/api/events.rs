@@ -19,7 +19,7 @@ use crate::{
 use application::{
     access::Caller,
     clock::rfc3339,
-    event_stream::{self, Following, Happened},
+    event_stream::{self, StreamEvent, Subscription},
 };
 
 /// How often it is looked whether the listener may still listen.
@@ -67,7 +67,7 @@ pub async fn follow_project(
 /// Somebody who listens.
 struct Listener {
     shared: Shared,
-    following: Following,
+    following: Subscription,
     check: tokio::time::Interval,
     ends: Instant,
     begun: bool,
@@ -98,8 +98,8 @@ async fn next(mut listener: Listener) -> Option<(Result<Event, Infallible>, List
     }
 }
 
-fn written(happened: Happened) -> Event {
-    let Happened { place, event } = happened;
+fn written(happened: StreamEvent) -> Event {
+    let StreamEvent { place, event } = happened;
     let reply = ProjectEventReply {
         id: event.id.to_string(),
         at: rfc3339(event.at),

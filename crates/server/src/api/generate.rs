@@ -34,7 +34,7 @@ use application::{
     cpu_pool,
     generate::{self, Event, Generated, Request},
     jobs,
-    session::{TraceEntry, Written},
+    session::{Author, TraceEntry},
 };
 use telemetry::trace;
 
@@ -202,7 +202,7 @@ impl GenerateReply {
         let row = generated.kind.row();
         let outcome = &generated.outcome;
         let mut notes = outcome.notes.clone();
-        if outcome.written == Written::Builtin {
+        if outcome.written == Author::Builtin {
             notes.insert(0, "Drafted by the built-in drafter, without a model.".to_owned());
         }
         GenerateReply {
@@ -216,9 +216,9 @@ impl GenerateReply {
                 metadata: Metadata {
                     validated: generated.validated(),
                     written: match outcome.written {
-                        Written::Model => "model",
-                        Written::Builtin => "builtin",
-                        Written::Fallback => "fallback",
+                        Author::Model => "model",
+                        Author::Builtin => "builtin",
+                        Author::Fallback => "fallback",
                     },
                     retry_count: outcome.retry_count,
                     validator: generated.validator.to_json(),

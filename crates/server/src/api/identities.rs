@@ -14,7 +14,7 @@ use crate::{
 };
 use application::{
     access::Caller,
-    accounts::oidc::{self, Listed},
+    accounts::oidc::{self, IdentityView},
     clock::rfc3339,
 };
 
@@ -36,7 +36,7 @@ pub struct IdentityReply {
 }
 
 impl IdentityReply {
-    fn of(identity: Listed) -> Self {
+    fn of(identity: IdentityView) -> Self {
         IdentityReply {
             id: identity.id,
             issuer: identity.issuer,

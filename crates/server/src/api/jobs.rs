@@ -15,7 +15,7 @@ use crate::{
 use application::{
     access::Caller,
     clock::rfc3339,
-    jobs::{self, Generating},
+    jobs::{self, GenerationJob},
 };
 
 /// A diagram that is being written, or was.
@@ -62,7 +62,7 @@ pub struct JobProblem {
 
 impl JobReply {
     /// How a job is told.
-    pub fn of(found: Generating) -> Self {
+    pub fn of(found: GenerationJob) -> Self {
         let problem = found.problem().map(|(code, detail)| JobProblem { code, detail });
         let status = found.status();
         let (generation, job) = (found.generation, found.job);

@@ -16,7 +16,7 @@ use crate::{
 use application::{
     access::Caller,
     clock::rfc3339,
-    projects::{self, Mine, ProjectChanges},
+    projects::{self, ProjectChanges, ProjectWithRole},
 };
 
 /// A project.
@@ -38,7 +38,7 @@ pub struct ProjectReply {
 }
 
 impl ProjectReply {
-    fn of(mine: Mine) -> Self {
+    fn of(mine: ProjectWithRole) -> Self {
         ProjectReply {
             id: mine.project.id.to_string(),
             name: mine.project.name,

@@ -16,7 +16,7 @@ use crate::{
 use application::{
     access::Caller,
     clock::rfc3339,
-    provider_keys::{self, Listed, Owner},
+    provider_keys::{self, Owner, ProviderKeyView},
 };
 
 /// A key, without the key.
@@ -33,7 +33,7 @@ pub struct ProviderKeyReply {
 }
 
 impl ProviderKeyReply {
-    fn of(key: Listed) -> Self {
+    fn of(key: ProviderKeyView) -> Self {
         ProviderKeyReply { provider: key.provider, hint: key.hint, created_at: rfc3339(key.created_at) }
     }
 }

@@ -57,7 +57,7 @@ pub async fn render_code(
     caller: Caller,
     Body(body): Body<RenderBody>,
 ) -> Result<Response, Pending> {
-    caller.may(Scope::Generate)?;
+    caller.require_scope(Scope::Generate)?;
     let form = Form::parse(body.format.as_deref().unwrap_or("svg"), body.scale.unwrap_or(2.0))?;
     let theme = body.theme.unwrap_or_else(|| "light".to_owned());
     let request = picture::Request { code: body.code, theme, elements: Vec::new() };

@@ -70,7 +70,7 @@ pub async fn repair_code(
     caller: Caller,
     Body(body): Body<RepairBody>,
 ) -> Result<Json<RepairReply>, Pending> {
-    caller.may(Scope::Generate)?;
+    caller.require_scope(Scope::Generate)?;
     let repaired = check::repair_code(&shared.app, body.code).await?;
     Ok(Json(RepairReply {
         class: check::class_word(&repaired),

@@ -18,7 +18,7 @@ use application::{
     access::Caller,
     clock::rfc3339,
     documents::Form,
-    list_filters::{LinksAsked, RequirementsAsked},
+    list_filters::{RequirementQuery, TraceLinkQuery},
     requirements::{self, RequirementChanges},
 };
 
@@ -185,9 +185,9 @@ pub struct RequirementsQuery {
     archived: Option<String>,
 }
 
-impl From<RequirementsQuery> for RequirementsAsked {
+impl From<RequirementsQuery> for RequirementQuery {
     fn from(query: RequirementsQuery) -> Self {
-        RequirementsAsked { q: query.q, archived: query.archived }
+        RequirementQuery { q: query.q, archived: query.archived }
     }
 }
 
@@ -203,9 +203,9 @@ pub struct LinksQuery {
     element: Option<String>,
 }
 
-impl From<LinksQuery> for LinksAsked {
+impl From<LinksQuery> for TraceLinkQuery {
     fn from(query: LinksQuery) -> Self {
-        LinksAsked { suspect: query.suspect, element: query.element }
+        TraceLinkQuery { suspect: query.suspect, element: query.element }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
 };
 use application::{
     Approval, Baseline, BaselineItem, Comment, Term, access::Caller, clock::rfc3339,
-    list_filters::CommentsAsked, reviews,
+    list_filters::CommentQuery, reviews,
 };
 
 /// What somebody says of a diagram.
@@ -256,9 +256,9 @@ pub struct CommentsQuery {
     element: Option<String>,
 }
 
-impl From<CommentsQuery> for CommentsAsked {
+impl From<CommentsQuery> for CommentQuery {
     fn from(query: CommentsQuery) -> Self {
-        CommentsAsked { resolved: query.resolved, element: query.element }
+        CommentQuery { resolved: query.resolved, element: query.element }
     }
 }
 

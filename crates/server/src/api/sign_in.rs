@@ -21,7 +21,7 @@ use crate::{
 use application::{
     access::Caller,
     accounts::{
-        sign_in::{self, Attempt, Listed, SignedIn},
+        sign_in::{self, Credentials, SessionView, SignedIn},
         users,
     },
     clock::rfc3339,
@@ -71,7 +71,7 @@ pub async fn create_session(
     Origin(from): Origin,
     Body(body): Body<SignInBody>,
 ) -> Result<Response, Pending> {
-    let attempt = Attempt { email: body.email, password: body.password, code: body.code, from };
+    let attempt = Credentials { email: body.email, password: body.password, code: body.code, from };
     Ok(match sign_in::sign_in(&shared.app, attempt).await? {
         SignedIn::Done(session) => {
             let me = Json(MeReply::of(&session.person)).into_response();
@@ -129,7 +129,7 @@ pub struct SessionReply {
 }
 
 impl SessionReply {
-    fn of(session: Listed) -> Self {
+    fn of(session: SessionView) -> Self {
         SessionReply {
             id: session.id,
             device: session.device,

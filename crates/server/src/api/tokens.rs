@@ -16,7 +16,7 @@ use crate::{
 use application::{
     Token,
     access::Caller,
-    accounts::tokens::{self, Wanted},
+    accounts::tokens::{self, NewToken},
     clock::rfc3339,
 };
 
@@ -104,7 +104,7 @@ pub async fn create_token(
     caller: Caller,
     Body(body): Body<TokenBody>,
 ) -> Result<(StatusCode, Json<NewTokenReply>), Pending> {
-    let wanted = Wanted { name: body.name, scopes: body.scopes, days: body.days };
+    let wanted = NewToken { name: body.name, scopes: body.scopes, days: body.days };
     let (token, secret) = tokens::create_token(&shared.app, &caller, wanted).await?;
     Ok((StatusCode::CREATED, Json(NewTokenReply { token: TokenReply::of(token), secret })))
 }

@@ -17,7 +17,7 @@ use crate::{
 use application::{
     User,
     access::Caller,
-    accounts::users::{self, Newcomer, UserChanges},
+    accounts::users::{self, NewAccount, UserChanges},
     clock::rfc3339,
 };
 
@@ -111,7 +111,7 @@ pub async fn create_user(
     Body(body): Body<UserBody>,
 ) -> Result<(StatusCode, Json<NewUserReply>), Pending> {
     let newcomer =
-        Newcomer { email: body.email, name: body.name, password: body.password, admin: body.admin };
+        NewAccount { email: body.email, name: body.name, password: body.password, admin: body.admin };
     let added = users::create_user(&shared.app, &caller, newcomer).await?;
     Ok((StatusCode::CREATED, Json(NewUserReply { user: UserReply::of(added.person), link: added.link })))
 }

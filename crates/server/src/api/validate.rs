@@ -14,7 +14,7 @@ use crate::{
 use application::{
     Error,
     access::{Caller, Scope},
-    check::{self, Judged},
+    check::{self, CheckResult},
 };
 
 /// What to check.
@@ -73,7 +73,7 @@ pub async fn validate_code(
     caller: Caller,
     Body(body): Body<ValidateBody>,
 ) -> Result<Json<ValidateReply>, Pending> {
-    caller.may(Scope::Generate)?;
+    caller.require_scope(Scope::Generate)?;
     let engine = match body.engine.as_deref() {
         None | Some("mermaid") => Engine::Mermaid,
         Some("fast") => Engine::Fast,
@@ -82,7 +82,7 @@ pub async fn validate_code(
         }
     };
     let targets = check::targets(body.target.as_deref());
-    let Judged { checked, by } = check::check_code(&shared.app, body.code, engine).await?;
+    let CheckResult { checked, by } = check::check_code(&shared.app, body.code, engine).await?;
     let mut engines = Map::new();
     let mut put = |name: &str, verdict: &Option<Verdict>, version: Option<&str>| {
         let Some(verdict) = verdict else { return };

@@ -180,17 +180,19 @@ pub(crate) fn status_of(error: &Error) -> StatusCode {
     match error {
         Error::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         Error::NotFound(_) => StatusCode::NOT_FOUND,
-        Error::Conflict(_) | Error::TooEarly { .. } => StatusCode::CONFLICT,
-        Error::Changed(_) => StatusCode::PRECONDITION_FAILED,
-        Error::SignIn(_) => StatusCode::UNAUTHORIZED,
+        Error::Conflict(_) | Error::InProgress { .. } => StatusCode::CONFLICT,
+        Error::RevisionMismatch(_) => StatusCode::PRECONDITION_FAILED,
+        Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
         Error::Forbidden(_) => StatusCode::FORBIDDEN,
-        Error::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
-        Error::Model { code: "llm_timed_out", .. } => StatusCode::GATEWAY_TIMEOUT,
-        Error::Spent { wait_s: Some(_), .. } => StatusCode::TOO_MANY_REQUESTS,
+        Error::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Error::ModelFailed { code: "llm_timed_out", .. } => StatusCode::GATEWAY_TIMEOUT,
+        Error::BudgetExceeded { wait_s: Some(_), .. } => StatusCode::TOO_MANY_REQUESTS,
         // Waiting would not help: somebody has to allow more.
-        Error::Spent { wait_s: None, .. } => StatusCode::FORBIDDEN,
-        Error::Model { code: "llm_misconfigured" | "price_unknown", .. } => StatusCode::UNPROCESSABLE_ENTITY,
-        Error::Model { .. } => StatusCode::BAD_GATEWAY,
+        Error::BudgetExceeded { wait_s: None, .. } => StatusCode::FORBIDDEN,
+        Error::ModelFailed { code: "llm_misconfigured" | "price_unknown", .. } => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+        Error::ModelFailed { .. } => StatusCode::BAD_GATEWAY,
         Error::Busy { .. } | Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -208,10 +210,12 @@ impl From<Error> for Pending {
         let mut pending = Pending::new(status, code, error.to_string());
         match error {
             Error::Invalid { path, message } => pending.errors.push((path, message)),
-            Error::TooMany { wait_s, .. } | Error::TooEarly { wait_s, .. } | Error::Busy { wait_s, .. } => {
+            Error::RateLimited { wait_s, .. }
+            | Error::InProgress { wait_s, .. }
+            | Error::Busy { wait_s, .. } => {
                 pending.wait_s = Some(wait_s);
             }
-            Error::Spent { wait_s, .. } => pending.wait_s = wait_s,
+            Error::BudgetExceeded { wait_s, .. } => pending.wait_s = wait_s,
             _ => (),
         }
         pending

@@ -16,7 +16,7 @@ use crate::{
 use application::cpu_pool;
 use application::{
     Error,
-    idempotency::{self, Answer, Attempt, BEAT, Begun},
+    idempotency::{self, Answer, Claim, HEARTBEAT, IdempotentRequest},
 };
 
 const KEY: &str = "idempotency-key";
@@ -47,8 +47,8 @@ pub async fn carry_out_once(State(shared): State<Shared>, request: Request, next
     let key = key.to_str().unwrap_or_default();
     let begun = idempotency::begin(&shared.app, &caller, key, &[path.as_bytes(), &body]).await;
     let (caller, attempt) = match begun {
-        Ok(Begun::First(caller, attempt)) => (*caller, attempt),
-        Ok(Begun::Again(answer)) => return replay(answer),
+        Ok(Claim::First(caller, attempt)) => (*caller, attempt),
+        Ok(Claim::Replay(answer)) => return replay(answer),
         Err(error) => return Pending::from(error).into_response(),
     };
     parts.extensions.insert(Visitor(Some(caller)));
@@ -61,16 +61,20 @@ pub async fn carry_out_once(State(shared): State<Shared>, request: Request, next
     })
 }
 
-async fn carry_out(shared: Shared, run: impl Future<Output = Response>, attempt: Attempt) -> Response {
+async fn carry_out(
+    shared: Shared,
+    run: impl Future<Output = Response>,
+    attempt: IdempotentRequest,
+) -> Response {
     let app = &shared.app;
     let beat = async {
-        let mut beat = interval(BEAT);
+        let mut beat = interval(HEARTBEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         beat.tick().await;
         loop {
             beat.tick().await;
             // A database that is away for a moment takes the request from nobody; the change itself sees to it.
-            if let Err(error) = attempt.beat(app).await {
+            if let Err(error) = attempt.send_heartbeat(app).await {
                 tracing::debug!("A request could not be held: {error}");
             }
         }

@@ -16,7 +16,7 @@ use application::{
     access::Caller,
     accounts::{
         self,
-        sign_in::{self, From, NewSession},
+        sign_in::{self, ClientInfo, NewSession},
     },
     cpu_pool,
     network::Network,
@@ -294,7 +294,7 @@ pub(crate) fn signed_out(shared: &Shared, mut response: Response) -> Response {
 }
 
 /// From where a request comes that signs somebody in.
-pub struct Origin(pub From);
+pub struct Origin(pub ClientInfo);
 
 impl FromRequestParts<Shared> for Origin {
     type Rejection = Pending;
@@ -302,7 +302,7 @@ impl FromRequestParts<Shared> for Origin {
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Pending> {
         let agent = parts.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
         let connected = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
-        Ok(Origin(From {
+        Ok(Origin(ClientInfo {
             device: cookie(shared, &parts.headers, DEVICE).map(str::to_owned),
             device_name: agent.unwrap_or_default().to_owned(),
             network: network_of(shared, &parts.headers, connected),
@@ -324,6 +324,6 @@ fn network_of(shared: &Shared, headers: &HeaderMap, connected: Option<SocketAddr
     let by_proxy = if proxies == 0 { None } else { seen.len().checked_sub(proxies).map(|at| seen[at]) };
     match by_proxy {
         Some(address) => Network::parse(address),
-        None => connected.map(|address| Network::of(address.ip())).unwrap_or_default(),
+        None => connected.map(|address| Network::from_ip(address.ip())).unwrap_or_default(),
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     Shared,
     http::{connections::BodyWatch, error::Pending, guarded_body::GuardedBody},
 };
-use application::remote::generator::GENERATES_ELSEWHERE;
+use application::remote::generator::VIA_PSEUDONYM;
 use telemetry::{
     metrics_table::{METHODS, OTHER},
     trace::{Kind, Span, TraceContext},
@@ -49,7 +49,7 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
     let parent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
     let parent = parent.and_then(TraceContext::parse);
     let mut told = match probe {
-        true => Span::untold(parent),
+        true => Span::unrecorded(parent),
         false => Span::begin(Kind::Server, parent, || match route.as_str() {
             "none" => "HTTP".to_owned(),
             route => format!("{} {route}", conventional(method)),
@@ -82,7 +82,7 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
             response.headers_mut().insert(name, value);
         }
     }
-    if told.is_told() {
+    if told.is_recorded() {
         told.set("http.request.method", conventional(method));
         told.set("http.response.status_code", i64::from(status));
         told.set("request.id", id);
@@ -132,7 +132,7 @@ pub async fn refuse_circles(State(shared): State<Shared>, request: Request, next
         .get_all(header::VIA)
         .iter()
         .filter_map(|via| via.to_str().ok())
-        .any(|via| via.split([',', ' ']).any(|name| name == GENERATES_ELSEWHERE));
+        .any(|via| via.split([',', ' ']).any(|name| name == VIA_PSEUDONYM));
     if passed_on && shared.app.generator.is_some() {
         let why = "The process that sent this has AI_SERVICE_URL name this one, and this one has others generate too. Name a process of the role ai there.";
         return Pending::new(StatusCode::LOOP_DETECTED, "circle", why).into_response();

@@ -28,7 +28,7 @@ use crate::{
 };
 use application::{
     access::{Caller, Scope},
-    rate_limits::{Limiter, Whose},
+    rate_limits::{Limiter, RateLimitKey},
     secrets,
 };
 use config::words;
@@ -151,7 +151,7 @@ async fn check_caller(State(guard): State<Arc<Guard>>, mut request: Request, nex
     match &visitor.0 {
         // Somebody with an account, through a token of theirs.
         Some(caller) if !caller.is_local() => {
-            if let Err(error) = caller.may(Scope::Mcp) {
+            if let Err(error) = caller.require_scope(Scope::Mcp) {
                 return Pending::from(error).into_response();
             }
             request.headers_mut().remove(header::AUTHORIZATION);
@@ -172,7 +172,7 @@ async fn check_caller(State(guard): State<Arc<Guard>>, mut request: Request, nex
         let why = "This token is not known here. Ask whoever runs this server for a new one.";
         return guard.refuse(headers, why, ", error=\"invalid_token\"");
     }
-    if let Some(wait) = guard.limiter.count(&[Whose::McpToken(&token)]).await {
+    if let Some(wait) = guard.limiter.count(&[RateLimitKey::McpToken(&token)]).await {
         let why = format!("This token has made all the calls that it may make for now. Wait {wait} s.");
         return Pending::new(StatusCode::TOO_MANY_REQUESTS, "too_many_calls", why)
             .after(wait)

@@ -138,6 +138,6 @@ async fn explain(app: &App, code: &str) -> Result<String, Error> {
 }
 
 async fn verdict(app: &App, code: &str) -> Result<String, Error> {
-    let judged = check::check_here(app, code.to_owned(), Engine::Mermaid).await?;
+    let judged = check::check_in_process(app, code.to_owned(), Engine::Mermaid).await?;
     Ok(super::tools::verdict_text(&judged))
 }

@@ -22,7 +22,7 @@ use application::{
         email_address, oidc, recovery,
         second_factor::{self, Offered},
         sign_in,
-        tokens::{self, Wanted},
+        tokens::{self, NewToken},
         users,
     },
     budgets::Owner,
@@ -131,7 +131,7 @@ async fn carry_out(shared: &Shared, caller: &Caller, sent: &Sent) -> Result<Resp
                         Error::invalid("days", "Days are a whole number, or nothing for ever.")
                     })?),
                 };
-            let wanted = Wanted { name: sent.name.clone(), scopes: sent.scopes(), days };
+            let wanted = NewToken { name: sent.name.clone(), scopes: sent.scopes(), days };
             let (_, secret) = tokens::create_token(app, caller, wanted).await?;
             return Ok(page(shared, caller, &Asked::default(), Some(Once::Token(secret)), None).await);
         }

@@ -21,8 +21,8 @@ use application::{
     access::Caller,
     accounts::{
         email_address, is_local, oidc,
-        sign_in::{self, Attempt, SignedIn},
-        users::{self, Newcomer},
+        sign_in::{self, Credentials, SignedIn},
+        users::{self, NewAccount},
     },
     members,
 };
@@ -118,7 +118,7 @@ pub async fn submit_set_up(
     Origin(from): Origin,
     Form(sent): Form<Sent>,
 ) -> Response {
-    let newcomer = Newcomer {
+    let newcomer = NewAccount {
         email: sent.email.clone(),
         name: sent.name.clone(),
         password: Some(sent.password()),
@@ -190,7 +190,7 @@ pub async fn submit_sign_in(
     Origin(from): Origin,
     Form(sent): Form<Sent>,
 ) -> Response {
-    let attempt = Attempt { email: sent.email.clone(), password: sent.password(), code: None, from };
+    let attempt = Credentials { email: sent.email.clone(), password: sent.password(), code: None, from };
     match sign_in::sign_in(&shared.app, attempt).await {
         Ok(SignedIn::Done(session)) => signed_in(&shared, go(&sent.next), &session),
         Ok(SignedIn::CodeNeeded(ticket)) => code_page(&ticket, &sent.next, None),

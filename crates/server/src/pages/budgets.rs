@@ -7,7 +7,7 @@ use crate::Shared;
 use application::{
     Error,
     access::Caller,
-    budgets::{self, Owner, Standing, dollars},
+    budgets::{self, BudgetStatus, Owner, dollars},
 };
 
 /// What is used of a budget; nothing if there is none, or none that the caller may see.
@@ -19,7 +19,7 @@ pub(super) async fn line(shared: &Shared, caller: &Caller, owner: &Owner) -> Mar
     }
 }
 
-fn show(standing: &Standing) -> Markup {
+fn show(standing: &BudgetStatus) -> Markup {
     let limits = &standing.budget.limits;
     let tokens = limits.max_tokens.map(|limit| format!("{} of {limit} tokens", standing.used.tokens));
     let money = limits

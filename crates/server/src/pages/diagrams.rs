@@ -12,7 +12,7 @@ use crate::Shared;
 use application::{
     Error,
     access::Caller,
-    diagrams::{self, DiagramChanges, Written},
+    diagrams::{self, DiagramChanges, DiagramInput},
     page::Listing,
     picture::{self, Form as PictureForm},
 };
@@ -79,7 +79,7 @@ async fn carry_out(shared: &Shared, caller: &Caller, id: &str, sent: &Sent) -> R
         "save" => {
             // Browsers send CRLF.
             let code = sent.code.replace("\r\n", "\n");
-            let written = Written { code, requirement: None, note: Some(sent.note.clone()) };
+            let written = DiagramInput { code, requirement: None, note: Some(sent.note.clone()) };
             diagrams::create_version(app, caller, id, seen, written).await.map(|_| "saved")
         }
         "rename" => change(DiagramChanges { title: Some(sent.title.clone()), ..DiagramChanges::default() })

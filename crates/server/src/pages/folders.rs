@@ -9,7 +9,7 @@ use application::{
     app::App,
     diagrams::{self, DiagramChanges},
     folders::{self, FolderChanges},
-    list_filters::DiagramsAsked,
+    list_filters::DiagramQuery,
 };
 
 /// What the forms of folders send.
@@ -108,9 +108,9 @@ impl Shelf {
     }
 
     /// The diagrams that lie here.
-    pub(super) fn asked(&self) -> DiagramsAsked {
+    pub(super) fn asked(&self) -> DiagramQuery {
         let here = self.open.as_ref().map_or("none", |folder| folder.id.as_str());
-        DiagramsAsked { folder: Some(here.to_owned()), ..DiagramsAsked::default() }
+        DiagramQuery { folder: Some(here.to_owned()), ..DiagramQuery::default() }
     }
 
     /// A folder and those that it lies in, the outermost first.

@@ -20,7 +20,7 @@ use application::{
     generate::{self, Generated, Request},
     picture::{self, Form as PictureForm},
     projects,
-    session::{TraceEntry, Written},
+    session::{Author, TraceEntry},
 };
 
 /// What the form sends.
@@ -122,8 +122,8 @@ async fn show_result(app: &App, generated: &Generated, message: &str) -> Markup 
                 p."note"."good" {
                     "Checked by Mermaid " (mermend::MERMAID_VERSION.unwrap_or_default()) ". "
                     @match outcome.written {
-                        Written::Model => { "Written by " (generated.provider) ", " (generated.model) "." }
-                        Written::Builtin | Written::Fallback => { "Drafted by the built-in drafter, without a model." }
+                        Author::Model => { "Written by " (generated.provider) ", " (generated.model) "." }
+                        Author::Builtin | Author::Fallback => { "Drafted by the built-in drafter, without a model." }
                     }
                 }
             } @else {

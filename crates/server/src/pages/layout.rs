@@ -13,7 +13,7 @@ use crate::http::error::status_of;
 use application::{
     Error, TimeUs,
     access::Caller,
-    clock::{minute, rfc3339},
+    clock::{format_minute, rfc3339},
 };
 
 /// A page that is to be shown.
@@ -159,7 +159,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
 
 /// A moment, for people; programs find the whole of it.
 pub(super) fn when(at: TimeUs) -> Markup {
-    html! { time datetime=(rfc3339(at)) title=(format!("{} UTC", minute(at))) { (minute(at)) } }
+    html! { time datetime=(rfc3339(at)) title=(format!("{} UTC", format_minute(at))) { (format_minute(at)) } }
 }
 
 /// A field of a form with its label.

@@ -20,7 +20,7 @@ use crate::{
     http::identify::{CookieName, Origin, Visitor, cookie, set_cookie, signed_in},
 };
 use application::accounts::{
-    oidc::{self, Answer, UNDER_WAY_S},
+    oidc::{self, CallbackParams, SIGN_IN_TTL_S},
     sign_in::SignedIn,
 };
 
@@ -45,7 +45,7 @@ pub async fn begin_oidc(
     match oidc::begin(&shared.app, local_path(&asked.next)).await {
         Ok(begun) => {
             let mut response = leave_for(&begun.url);
-            set_cookie(&mut response, &shared, UNDER_WAY, &begun.sealed, UNDER_WAY_S);
+            set_cookie(&mut response, &shared, UNDER_WAY, &begun.sealed, SIGN_IN_TTL_S);
             response
         }
         Err(error) => sign_in_page(&shared, &Sent::to(asked.next), None, Some(&error)),
@@ -69,8 +69,12 @@ pub async fn finish_oidc(
     headers: HeaderMap,
     Query(brought): Query<Brought>,
 ) -> Response {
-    let answer =
-        Answer { state: brought.state, code: brought.code, error: brought.error, issuer: brought.iss };
+    let answer = CallbackParams {
+        state: brought.state,
+        code: brought.code,
+        error: brought.error,
+        issuer: brought.iss,
+    };
     let finished = oidc::finish(&shared.app, cookie(&shared, &headers, UNDER_WAY), &answer, &from).await;
     let mut response = match finished.outcome {
         Ok(SignedIn::Done(session)) => signed_in(&shared, go(&finished.next), &session),

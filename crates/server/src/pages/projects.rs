@@ -18,10 +18,10 @@ use application::{
     access::Caller,
     budgets::Owner,
     diagrams,
-    list_filters::DiagramsAsked,
+    list_filters::DiagramQuery,
     members,
     page::Listing,
-    projects::{self, Mine, ProjectChanges},
+    projects::{self, ProjectChanges, ProjectWithRole},
 };
 
 /// What stands behind the question mark.
@@ -240,7 +240,7 @@ async fn project_page(
         let shelf = Shelf::load(app, caller, id, asked.folder.as_deref()).await?;
         let diagrams = match asked.q.as_deref().filter(|asked| !asked.trim().is_empty()) {
             Some(asked) => {
-                diagrams::search_diagrams(app, caller, id, asked, &DiagramsAsked::default(), &listing).await?
+                diagrams::search_diagrams(app, caller, id, asked, &DiagramQuery::default(), &listing).await?
             }
             None => diagrams::list_diagrams(app, caller, id, &shelf.asked(), &listing).await?,
         };
@@ -257,7 +257,7 @@ async fn project_page(
         Ok(loaded) => loaded,
         Err(error) => return error_page(Some(caller), &error),
     };
-    let Mine { project, role } = mine;
+    let ProjectWithRole { project, role } = mine;
     let here = format!("/projects/{}", project.id);
     let owner = role == Role::Owner;
     let budget = budgets::line(shared, caller, &Owner::Project(project.id.to_string())).await;

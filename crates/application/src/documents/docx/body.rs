@@ -1,24 +1,24 @@
-//! The text of a document: which paragraphs and cells are requirements, and what is no text of theirs.
+//! The body of a document: which paragraphs and cells are requirements.
 
-use super::{COLUMNS, Element, Error, Language, Part, Step, styles::Styles, wrong};
+use super::{COLUMNS, Element, Error, Language, Part, Step, invalid, styles::Styles};
 
-/// Built-in blocks that are furniture: what they hold is gathered from elsewhere or written for the cover.
+/// Built-in content blocks without requirements.
 const FURNITURE: [&str; 3] = ["Table of Contents", "Cover Pages", "Bibliographies"];
 
-/// Most rows and cells of all tables, tables within one another, and paragraphs and bytes of text. A document of a thousand requirements has
-/// a tenth of them; each takes memory beside its text.
+/// Limits of all tables, nested tables, paragraphs and bytes of text. A document of a thousand requirements has a
+/// tenth of them; each element takes memory beside its text.
 pub(super) const MAX_ROWS: usize = 10_000;
 pub(super) const MAX_CELLS: usize = 50_000;
 pub(super) const MAX_TABLE_DEPTH: usize = 8;
 pub(super) const MAX_PARAGRAPHS: usize = 50_000;
 pub(super) const MAX_TEXT_BYTES: usize = 4 << 20;
 
-/// An element that is open, as far as it matters.
+/// An open element that affects the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Open {
     Paragraph,
     ParagraphProperties,
-    /// Of the mark at the end of a paragraph.
+    /// Properties of the paragraph mark.
     MarkProperties,
     Run,
     Text,
@@ -32,32 +32,31 @@ enum Open {
     Other,
 }
 
-/// A paragraph that is being read.
 #[derive(Debug, Default)]
 struct Paragraph {
     text: String,
     style: Option<String>,
     outline: Option<usize>,
-    /// Its end was deleted, so that the next paragraph goes on in it.
+    /// The paragraph mark was deleted, so that the next paragraph continues this one.
     goes_on: bool,
 }
 
-/// What paragraphs are gathered in: the document, or a cell.
+/// Container of paragraphs: the document or a cell.
 #[derive(Debug, Default)]
 struct Place {
-    /// All text, also of headings.
+    /// All text, including headings.
     all: Vec<String>,
-    /// The paragraphs that may be requirements.
+    /// Paragraphs that may be requirements.
     own: Vec<String>,
-    /// The requirements of tables within, and how many paragraphs come before each.
+    /// Requirements of nested tables, with the number of paragraphs before each.
     within: Vec<(usize, String)>,
-    /// The text of a paragraph without an end.
+    /// Text of a paragraph that continues.
     begun: String,
 }
 
 impl Place {
     fn add(&mut self, paragraph: Paragraph, styles: &Styles) {
-        let around = styles.is_around_the_text(paragraph.style.as_deref(), paragraph.outline);
+        let around = styles.is_furniture(paragraph.style.as_deref(), paragraph.outline);
         let text = std::mem::take(&mut self.begun) + &paragraph.text;
         if paragraph.goes_on {
             self.begun = text;
@@ -82,7 +81,7 @@ impl Place {
         self.keep(&begun, false);
     }
 
-    /// The paragraphs and what lies in tables, in their order.
+    /// Paragraphs and requirements of nested tables, in document order.
     fn in_order(self) -> Vec<String> {
         let mut out = Vec::with_capacity(self.own.len() + self.within.len());
         let mut within = self.within.into_iter().peekable();
@@ -97,7 +96,6 @@ impl Place {
     }
 }
 
-/// A cell that was read.
 #[derive(Debug)]
 struct Cell {
     column: usize,
@@ -108,12 +106,12 @@ struct Cell {
 #[derive(Debug, Default)]
 struct Row {
     cells: Vec<Cell>,
-    /// Where the next cell begins.
+    /// Column of the next cell.
     column: usize,
     deleted: bool,
 }
 
-/// The requirements of a table: those of a column that says so in the first row, or each cell that has text.
+/// Requirements of a table: those of the column named in the first row, or every cell with text.
 fn requirements_of(rows: Vec<Row>) -> Vec<String> {
     let named = COLUMNS.iter().find_map(|name| {
         let head = rows.first()?.cells.iter();
@@ -138,12 +136,12 @@ fn requirements_of(rows: Vec<Row>) -> Vec<String> {
 struct Body<'a> {
     styles: &'a Styles,
     open: Vec<Open>,
-    /// So many elements are open of which nothing is taken.
+    /// Number of open elements below a skipped one.
     skipped: usize,
     paragraphs: Vec<Paragraph>,
     places: Vec<Place>,
     tables: Vec<Vec<Row>>,
-    /// Of each block that is open, whether its content is furniture.
+    /// For each open content block, whether it is skipped.
     blocks: Vec<bool>,
     widths: Vec<usize>,
     rows: usize,
@@ -152,7 +150,6 @@ struct Body<'a> {
     text_bytes: usize,
 }
 
-/// The requirements of a document.
 pub(super) fn requirements(text: &str, styles: &Styles) -> Result<Vec<String>, Error> {
     let mut part = Part::new(text);
     let mut body = Body {
@@ -174,8 +171,8 @@ pub(super) fn requirements(text: &str, styles: &Styles) -> Result<Vec<String>, E
         match part.step()? {
             Step::Begin(language, element) => {
                 if !begun && (language, element.name()) != (Language::Word, "document") {
-                    return Err(wrong(
-                        "This is no Word document: its text is of another kind. Send a `.docx` file.",
+                    return Err(invalid(
+                        "This is not a Word document: its main part has another format. Send a `.docx` file.",
                     ));
                 }
                 begun = true;
@@ -194,7 +191,9 @@ pub(super) fn requirements(text: &str, styles: &Styles) -> Result<Vec<String>, E
 
 fn within(count: usize, most: usize, what: &str) -> Result<(), Error> {
     match count > most {
-        true => Err(wrong(format!("The document has more than {most} {what}. Send one chapter at a time."))),
+        true => {
+            Err(invalid(format!("The document has more than {most} {what}. Send one chapter at a time.")))
+        }
         false => Ok(()),
     }
 }
@@ -215,14 +214,15 @@ impl Body<'_> {
         Ok(())
     }
 
-    /// Refuses what is more than a document of requirements has.
+    /// Counts an element against its limit.
     fn count(&mut self, open: Open) -> Result<(), Error> {
         let (count, most, what) = match open {
             Open::Row => (&mut self.rows, MAX_ROWS, "rows in tables"),
             Open::Cell => (&mut self.cells, MAX_CELLS, "cells in tables"),
             Open::Table if self.tables.len() > MAX_TABLE_DEPTH => {
-                return Err(wrong(format!(
-                    "In the document more than {MAX_TABLE_DEPTH} tables lie in one another. Take the inner ones out, and send that."
+                return Err(invalid(format!(
+                    "Tables of the document are nested more than {MAX_TABLE_DEPTH} deep. Remove the inner ones, \
+                     then send it again."
                 )));
             }
             _ => return Ok(()),
@@ -231,13 +231,13 @@ impl Body<'_> {
         within(*count, most, what)
     }
 
-    /// What an element is; none if nothing of it is taken.
+    /// Classifies an element; `None` if it is skipped.
     fn opened(&mut self, language: Language, element: &Element<'_>) -> Option<Open> {
         let parent = self.open.last().copied().unwrap_or(Open::Other);
         let name = element.name();
         match language {
             Language::Word => (),
-            // The same once more, for older programs.
+            // The same content again, for older programs.
             Language::Compatibility => return (name != "Fallback").then_some(Open::Other),
             Language::Math => return Some(if name == "t" { Open::Text } else { Open::Other }),
             Language::Other => return Some(Open::Other),
@@ -269,7 +269,7 @@ impl Body<'_> {
                 }
                 Some(Open::Other)
             }
-            // What was deleted or moved away, how something was before, the sound of a word, and fields' formulas.
+            // Deleted or moved text, earlier formatting, phonetic text, and field codes.
             (_, "del" | "moveFrom" | "delText" | "instrText" | "delInstrText" | "rt") => None,
             (_, change) if change.ends_with("Change") => None,
             (_, "r") => Some(Open::Run),
@@ -317,7 +317,7 @@ impl Body<'_> {
                 Some(Open::Block)
             }
             (Open::Block, "sdtPr") => Some(Open::BlockProperties),
-            // A prompt to write something there.
+            // A placeholder prompt.
             (Open::BlockProperties, "showingPlcHdr") => {
                 self.furniture();
                 Some(Open::Other)
@@ -346,7 +346,7 @@ impl Body<'_> {
                 }
             }
             Some(Open::Cell) => {
-                // The first place is the document itself.
+                // The first container is the document.
                 let place = if self.places.len() > 1 { self.places.pop() } else { None };
                 let width = self.widths.pop().unwrap_or(1);
                 if let (Some(mut place), Some(row)) = (place, self.row()) {

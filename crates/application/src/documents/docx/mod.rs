@@ -1,10 +1,9 @@
-//! Word documents (ECMA-376, `.docx`) in base64: paragraphs, items of lists and cells of tables are requirements.
+//! Word documents (ECMA-376, `.docx`) in base64: paragraphs, list items and table cells are requirements.
 //!
-//! What comes here was written by strangers: only the two parts that are needed are inflated, neither of them without a
-//! bound, and an XML part may neither declare anything of its own nor nest without end. Headers, footers, footnotes,
-//! comments and pictures are parts that nobody opens.
+//! The input is untrusted: only the two needed parts are inflated, each with a size limit; an XML part may not
+//! declare entities, and its nesting is limited. Headers, footers, footnotes, comments and pictures are not read.
 //!
-//! Read next: `body.rs` (what becomes of the text), `styles.rs` (what is a heading).
+//! `body.rs` reads the text, `styles.rs` finds headings.
 
 mod body;
 mod styles;
@@ -19,93 +18,92 @@ use zip::{ZipArchive, result::ZipError};
 
 use super::{COLUMNS, Error};
 
-/// The parts of a document that are looked at, and how large each may be when it is inflated.
+/// The parts that are read, with their largest inflated size.
 const BODY: (&str, usize) = ("word/document.xml", 32 << 20);
 const STYLES: (&str, usize) = ("word/styles.xml", 4 << 20);
-/// So many parts a document has at most.
 const MAX_PARTS: usize = 4_096;
-/// So deep elements lie in one another at most.
+/// Largest nesting depth of XML elements.
 const MAX_DEPTH: usize = 256;
 
-/// What an entry of a ZIP file's directory begins with.
+/// Signature of an entry in the central directory of a ZIP file.
 const ENTRY: &[u8] = b"PK\x01\x02";
-/// What every ZIP file begins with.
+/// Signature of a ZIP file.
 const ZIP: &[u8] = b"PK";
-/// What the files of older Office programs begin with, and every file that Office has encrypted.
+/// Signature of legacy Office files and of encrypted documents.
 const OLE: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
 
 pub(super) fn read(content: &str) -> Result<Vec<String>, Error> {
     let packed: Vec<u8> = content.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let bytes = STANDARD.decode(packed).map_err(|_| {
-        wrong("The content is not base64. Send the bytes of the Word document in base64, with `=` at the end where needed.")
+        invalid(
+            "The content is not base64. Send the bytes of the Word document in base64, with `=` at the end \
+            where needed.",
+        )
     })?;
     requirements(&bytes)
 }
 
-fn wrong(message: impl Into<String>) -> Error {
+fn invalid(message: impl Into<String>) -> Error {
     Error::invalid("content", message)
 }
 
 fn damaged() -> Error {
-    wrong(
-        "The Word document is damaged: it cannot be read to its end. Open it in Word, save it again and send that.",
-    )
+    invalid("The Word document is damaged. Open it in Word, save it, then send it again.")
 }
 
-/// The requirements of a document.
 fn requirements(bytes: &[u8]) -> Result<Vec<String>, Error> {
     if bytes.starts_with(OLE) {
-        // Office puts the encrypted document into a file of the old kind, under this name, in UTF-16.
+        // Office stores an encrypted document in a legacy container, with this name in UTF-16.
         let name: Vec<u8> = "EncryptedPackage".bytes().flat_map(|byte| [byte, 0]).collect();
         let encrypted = bytes.windows(name.len()).any(|window| window == name);
-        return Err(wrong(match encrypted {
+        return Err(invalid(match encrypted {
             true => {
-                "The document is protected by a password, so nobody can read it here. Save it without one and send that."
+                "The document is protected by a password. Save it without a password, then send it again."
             }
-            false => "This is a document of an older Word (`.doc`). Save it as `.docx` and send that.",
+            false => "The document has the legacy format `.doc`. Save it as `.docx`, then send it again.",
         }));
     }
     if !bytes.starts_with(ZIP) {
-        return Err(wrong("This is no Word document. Send a `.docx` file, in base64."));
+        return Err(invalid("This is not a Word document. Send a `.docx` file in base64."));
     }
-    // Before the directory is read: reading it takes memory for each entry.
+    // Before the directory is parsed, which allocates memory for each entry.
     if bytes.windows(ENTRY.len()).filter(|window| *window == ENTRY).count() > MAX_PARTS {
-        return Err(wrong(format!(
+        return Err(invalid(format!(
             "The document has more than {MAX_PARTS} parts. Remove its pictures, or send one chapter at a time."
         )));
     }
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|_| damaged())?;
-    let body = part(&mut archive, BODY)?.ok_or_else(|| {
-        wrong(
-            "This ZIP file is no Word document: there is no `word/document.xml` in it. Send a `.docx` file.",
+    let body = read_part(&mut archive, BODY)?.ok_or_else(|| {
+        invalid(
+            "This ZIP file is not a Word document: it has no part `word/document.xml`. Send a `.docx` file.",
         )
     })?;
-    // Without it, the names of styles themselves say what is a heading.
-    let styles = part(&mut archive, STYLES)?.unwrap_or_default();
+    // Without this part, style names alone identify headings.
+    let styles = read_part(&mut archive, STYLES)?.unwrap_or_default();
     body::requirements(&body, &styles::Styles::read(&styles)?)
 }
 
-/// One part of a document, inflated; none if it is not there.
-fn part(
+/// Inflates one part of a document; `None` if it is missing.
+fn read_part(
     archive: &mut ZipArchive<Cursor<&[u8]>>,
     (name, most): (&str, usize),
 ) -> Result<Option<String>, Error> {
     let entry = match archive.by_name(name) {
         Ok(entry) => entry,
         Err(ZipError::FileNotFound) => return Ok(None),
-        // What zip says of an encrypted entry.
+        // The error of the `zip` crate for an encrypted entry.
         Err(ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED) | ZipError::InvalidPassword) => {
-            return Err(wrong(
-                "The document is protected by a password, so nobody can read it here. Save it without one and send that.",
+            return Err(invalid(
+                "The document is protected by a password. Save it without a password, then send it again.",
             ));
         }
         Err(_) => return Err(damaged()),
     };
     let mut text = Vec::new();
-    // What the directory says of the size is what the sender says.
+    // The size in the directory is untrusted.
     entry.take(most as u64 + 1).read_to_end(&mut text).map_err(|_| damaged())?;
     if text.len() > most {
-        return Err(wrong(format!(
+        return Err(invalid(format!(
             "`{name}` of the document is larger than {} MB. Send one chapter at a time.",
             most >> 20
         )));
@@ -113,32 +111,24 @@ fn part(
     String::from_utf8(text).map(Some).map_err(|_| damaged())
 }
 
-/// Whose words an element is of.
+/// Vocabulary of an element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Language {
-    /// Word's own, in either of its two spellings.
+    /// WordprocessingML, transitional or strict.
     Word,
-    /// What is there for older programs beside what it stands for.
+    /// Alternate content for older programs.
     Compatibility,
-    /// Formulas.
     Math,
-    /// Anything else.
     Other,
 }
 
-/// What comes next in a part.
 enum Step<'a> {
-    /// An element begins.
     Begin(Language, Element<'a>),
-    /// The last one that began and has not ended ends.
     End,
-    /// Some text.
     Text(String),
-    /// The end of the part.
     Done,
 }
 
-/// The name and the attributes of an element.
 struct Element<'a>(quick_xml::events::BytesStart<'a>);
 
 impl Element<'_> {
@@ -146,7 +136,7 @@ impl Element<'_> {
         self.0.local_name().into_inner()
     }
 
-    /// The value of an attribute, whatever prefix it has.
+    /// Value of an attribute, with any prefix.
     fn value(&self, name: &str) -> Option<String> {
         let found = self
             .0
@@ -162,7 +152,7 @@ impl Element<'_> {
     }
 }
 
-/// An XML part, element by element, within bounds.
+/// Pull parser of an XML part, with limits.
 struct Part<'a> {
     reader: NsReader<&'a [u8]>,
     depth: usize,
@@ -186,8 +176,9 @@ impl<'a> Part<'a> {
                 Event::Start(element) => {
                     self.depth += 1;
                     if self.depth > MAX_DEPTH {
-                        return Err(wrong(format!(
-                            "In the document more than {MAX_DEPTH} elements lie in one another, which Word does not write."
+                        return Err(invalid(format!(
+                            "Elements of the document are nested more than {MAX_DEPTH} deep. Open it in Word, \
+                             save it, then send it again."
                         )));
                     }
                     return Ok(Step::Begin(language, Element(element)));
@@ -199,10 +190,11 @@ impl<'a> Part<'a> {
                 Event::Text(text) => return Ok(Step::Text(text.xml10_content().into_owned())),
                 Event::CData(text) => return Ok(Step::Text(text.xml10_content().into_owned())),
                 Event::GeneralRef(named) => return reference(&named).map(Step::Text),
-                // Word writes none, and what could be declared there is how documents grow without end.
+                // Word writes none; entity declarations allow exponential expansion.
                 Event::DocType(_) => {
-                    return Err(wrong(
-                        "The document declares an XML document type, which Word does not write. It was not read.",
+                    return Err(invalid(
+                        "The document declares an XML document type, so it was not read. Open it in Word, save \
+                         it, then send it again.",
                     ));
                 }
                 Event::Eof if self.depth > 0 => return Err(damaged()),
@@ -213,7 +205,7 @@ impl<'a> Part<'a> {
     }
 }
 
-/// A character that is written as `&amp;` or `&#38;`. Nobody has declared others.
+/// Resolves a character reference such as `&amp;` or `&#38;`. Others cannot be declared.
 fn reference(named: &quick_xml::events::BytesRef<'_>) -> Result<String, Error> {
     if let Some(character) = named.resolve_char_ref().map_err(|_| damaged())? {
         return Ok(character.to_string());

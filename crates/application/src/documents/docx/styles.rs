@@ -1,17 +1,17 @@
-//! What is a heading and what is furniture of the page, by the style of a paragraph.
+//! Headings and page furniture, by paragraph style.
 //!
-//! Word writes the names of its own styles in English whatever language it speaks, and only there: the id of a German
-//! heading is `berschrift1`.
+//! Word stores the English names of built-in styles in every language; their ids are localized: a German heading has
+//! the id `berschrift1`.
 
 use std::collections::HashMap;
 
-use super::{Error, Language, Part, Step, wrong};
+use super::{Error, Language, Part, Step, invalid};
 
-/// So many styles are based on one another at most.
+/// Longest chain of base styles.
 const MAX_BASES: usize = 32;
-/// So many styles a document has at most; Word's own are about 400.
+/// Word's own styles are about 400.
 pub(super) const MAX_STYLES: usize = 10_000;
-/// Styles of what stands around the text, without their spaces.
+/// Styles of text that is not content, without spaces.
 const FURNITURE: [&str; 7] =
     ["title", "subtitle", "caption", "header", "footer", "tableoffigures", "tableofauthorities"];
 
@@ -22,7 +22,6 @@ struct Style {
     outline: Option<usize>,
 }
 
-/// The styles of a document.
 #[derive(Debug, Default)]
 pub(super) struct Styles(HashMap<String, Style>);
 
@@ -30,7 +29,7 @@ impl Styles {
     pub(super) fn read(text: &str) -> Result<Self, Error> {
         let mut styles = HashMap::new();
         let mut open: Option<(String, Style)> = None;
-        // The names of the elements that are open, from the outermost.
+        // Names of the open elements, outermost first.
         let mut path: Vec<String> = Vec::new();
         let mut part = Part::new(text);
         loop {
@@ -60,8 +59,9 @@ impl Styles {
                     {
                         styles.insert(id, style);
                         if styles.len() > MAX_STYLES {
-                            return Err(wrong(format!(
-                                "The document has more than {MAX_STYLES} styles. Copy its text into a new document, and send that."
+                            return Err(invalid(format!(
+                                "The document has more than {MAX_STYLES} styles. Copy its text into a new \
+                                 document, then send that."
                             )));
                         }
                     }
@@ -72,26 +72,26 @@ impl Styles {
         }
     }
 
-    /// Whether a paragraph of this style, and of this level in the outline if it says so itself, is no requirement.
-    pub(super) fn is_around_the_text(&self, style: Option<&str>, outline: Option<usize>) -> bool {
+    /// Whether a paragraph of this style and outline level is no requirement.
+    pub(super) fn is_furniture(&self, style: Option<&str>, outline: Option<usize>) -> bool {
         let mut outline = outline;
         let mut next = style;
         for _ in 0..MAX_BASES {
             let Some(id) = next else { break };
             let style = self.0.get(id);
             let name = style.map(|style| style.name.as_str()).filter(|name| !name.is_empty()).unwrap_or(id);
-            if is_around(name) {
+            if is_furniture_style(name) {
                 return true;
             }
             outline = outline.or(style.and_then(|style| style.outline));
             next = style.and_then(|style| style.based_on.as_deref());
         }
-        // The tenth level, 9, is that of the text.
+        // Outline level 9 is body text.
         outline.is_some_and(|level| level < 9)
     }
 }
 
-fn is_around(name: &str) -> bool {
+fn is_furniture_style(name: &str) -> bool {
     let name: String = name.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect();
     let list =
         |rest: &str| rest == "heading" || (!rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()));

@@ -1,4 +1,4 @@
-//! Documents made here, as Word and LibreOffice write them, and what strangers make of them.
+//! Documents as Word and LibreOffice write them, and malformed ones.
 
 use std::io::{Cursor, Write};
 
@@ -33,7 +33,6 @@ fn with_styles(body: &str, styles: &str) -> Vec<u8> {
     ])
 }
 
-/// A document, its styles, and its requirements.
 #[track_caller]
 fn check_styled(body: &str, styles: &str, expected: &[&str]) {
     assert_eq!(requirements(&with_styles(body, styles)).unwrap(), expected, "{body}");
@@ -64,7 +63,7 @@ fn row(cells: &[&str]) -> String {
 }
 
 #[test]
-fn paragraphs_and_items_are_one_each() {
+fn each_paragraph_and_list_item_is_a_requirement() {
     let item = "<w:p><w:pPr><w:numPr><w:ilvl w:val=\"0\"/><w:numId w:val=\"1\"/></w:numPr><w:tabs><w:tab w:val=\"left\"/></w:tabs></w:pPr><w:r><w:t>An item.</w:t></w:r></w:p>";
     check(
         &[
@@ -81,18 +80,18 @@ fn paragraphs_and_items_are_one_each() {
         "<w:p><w:r><w:t>One </w:t></w:r><w:r><w:rPr><w:b/></w:rPr><w:t xml:space=\"preserve\">sen</w:t></w:r><w:r><w:t>tence,</w:t><w:tab/><w:t>with</w:t><w:br/><w:t>breaks</w:t><w:noBreakHyphen/><w:t>and</w:t><w:cr/><w:t><![CDATA[<data>]]></w:t></w:r></w:p>",
         &["One sentence, with breaks-and <data>"],
     );
-    // The other spelling of the same language, and no prefix at all.
+    // Strict namespace and no prefix.
     let strict = "<document xmlns=\"http://purl.oclc.org/ooxml/wordprocessingml/main\"><body><p><r><t>Strict.</t></r></p></body></document>";
     assert_eq!(requirements(&zipped(&[("word/document.xml", strict.as_bytes())])).unwrap(), ["Strict."]);
 }
 
 #[test]
-fn what_is_no_text_of_the_author_is_left_out() {
+fn deleted_and_generated_text_is_skipped() {
     check(
         "<w:p><w:r><w:t>A member </w:t></w:r><w:del><w:r><w:delText>must</w:delText><w:t>x</w:t></w:r></w:del><w:ins><w:r><w:t>may </w:t></w:r></w:ins><w:moveFrom><w:r><w:t>gone</w:t></w:r></w:moveFrom><w:hyperlink r:id=\"r1\"><w:r><w:t>borrow</w:t></w:r></w:hyperlink><w:r><w:footnoteReference w:id=\"1\"/><w:commentReference w:id=\"2\"/></w:r><w:r><w:fldChar/><w:instrText> PAGE </w:instrText></w:r><w:smartTag><w:r><w:t> books.</w:t></w:r></w:smartTag></w:p>",
         &["A member may borrow books."],
     );
-    // The end of a paragraph was deleted.
+    // A deleted paragraph mark.
     check(
         &format!(
             "<w:p><w:pPr><w:rPr><w:del w:id=\"1\"/></w:rPr></w:pPr><w:r><w:t>One and </w:t></w:r></w:p>{}",
@@ -100,7 +99,7 @@ fn what_is_no_text_of_the_author_is_left_out() {
         ),
         &["One and the same."],
     );
-    // Content controls are kept, but for prompts and what is gathered from elsewhere.
+    // Content controls are read, except for prompts and generated blocks.
     let sdt = |inner: &str, text: &str| {
         format!("<w:sdt><w:sdtPr>{inner}</w:sdtPr><w:sdtContent>{}</w:sdtContent></w:sdt>", p(text))
     };
@@ -114,7 +113,7 @@ fn what_is_no_text_of_the_author_is_left_out() {
         .concat(),
         &["Kept.", "Also kept."],
     );
-    // A text box is there twice, for newer and older programs; words in pictures are none of the text.
+    // A text box is stored twice, for newer and older programs; text in pictures is skipped.
     check(
         &format!(
             "<w:p><w:r><mc:AlternateContent><mc:Choice><w:txbxContent>{}</w:txbxContent></mc:Choice><mc:Fallback><w:txbxContent>{}</w:txbxContent></mc:Fallback></mc:AlternateContent><w:t>Around.</w:t><a:t>drawn</a:t></w:r><m:oMath><m:r><m:t> x=1</m:t></m:r></m:oMath></w:p>",
@@ -126,7 +125,7 @@ fn what_is_no_text_of_the_author_is_left_out() {
 }
 
 #[test]
-fn headings_and_furniture_are_none_in_any_language() {
+fn headings_and_furniture_are_skipped_in_any_language() {
     let styles = "<w:style w:styleId=\"berschrift1\"><w:name w:val=\"heading 1\"/></w:style>\
         <w:style w:styleId=\"Kapitel\"><w:name w:val=\"Kapitel\"/><w:basedOn w:val=\"berschrift1\"/></w:style>\
         <w:style w:styleId=\"Stufe\"><w:name w:val=\"Stufe\"/><w:pPr><w:outlineLvl w:val=\"2\"/></w:pPr></w:style>\
@@ -170,7 +169,7 @@ fn headings_and_furniture_are_none_in_any_language() {
 }
 
 #[test]
-fn tables_give_a_column_or_every_cell() {
+fn table_gives_the_named_column_or_every_cell() {
     let table = |rows: &[String]| format!("<w:tbl><w:tblPr/>{}</w:tbl>", rows.concat());
     let two = [p("A loan"), p("has a date.")].concat();
     check(
@@ -210,13 +209,13 @@ fn tables_give_a_column_or_every_cell() {
 }
 
 #[test]
-fn what_is_no_document_is_said_to_be_none() {
+fn other_formats_are_refused() {
     let ole = |more: &[u8]| [OLE, &[0; 600], more].concat();
     let name: Vec<u8> = "EncryptedPackage".bytes().flat_map(|byte| [byte, 0]).collect();
     check_refused(&ole(b"WordDocument"), "`.doc`");
     check_refused(&ole(&name), "password");
-    check_refused(b"%PDF-1.7", "no Word document");
-    check_refused(b"", "no Word document");
+    check_refused(b"%PDF-1.7", "not a Word document");
+    check_refused(b"", "not a Word document");
     check_refused(b"PK\x03\x04 and no more", "damaged");
     check_refused(&zipped(&[("xl/workbook.xml", b"<workbook/>")]), "`word/document.xml`");
     check_refused(&zipped(&[("word/document.xml", b"<workbook/>")]), "another kind");
@@ -232,7 +231,7 @@ fn what_is_no_document_is_said_to_be_none() {
     );
     let error = read("not base64!").unwrap_err().to_string();
     assert!(error.contains("base64"), "{error}");
-    // As mail programs write it.
+    // Wrapped lines.
     let text: String = STANDARD
         .encode(&whole)
         .as_bytes()
@@ -243,8 +242,8 @@ fn what_is_no_document_is_said_to_be_none() {
 }
 
 #[test]
-fn an_encrypted_part_is_said_to_be_so() {
-    // The flag is in the part's own header and in the directory.
+fn encrypted_part_is_refused() {
+    // The flag is in the header of the entry and in the directory.
     let mut bytes = with_styles(&p("One."), "");
     for (at, mark) in [(6, &b"PK\x03\x04"[..]), (8, ENTRY)] {
         let starts: Vec<usize> =
@@ -255,8 +254,8 @@ fn an_encrypted_part_is_said_to_be_so() {
 }
 
 #[test]
-fn nothing_grows_without_bounds() {
-    // A small file that would inflate to more than anybody reads.
+fn decompression_and_nesting_are_limited() {
+    // A decompression bomb.
     let bomb = vec![b' '; BODY.1 + 1];
     let packed = zipped(&[("word/document.xml", &bomb)]);
     assert!(packed.len() < 100_000, "{}", packed.len());
@@ -266,7 +265,7 @@ fn nothing_grows_without_bounds() {
         &zipped(&[("word/document.xml", document.as_bytes()), ("word/styles.xml", &bomb)]),
         "larger than 4 MB",
     );
-    // One that nobody opens may be as large as it likes.
+    // A part that is not read has no limit.
     assert_eq!(
         requirements(&zipped(&[("word/document.xml", document.as_bytes()), ("word/media/a.png", &bomb)]))
             .unwrap(),
@@ -278,7 +277,7 @@ fn nothing_grows_without_bounds() {
     let deep = |levels: usize| {
         format!("<w:document {SPACES}>{}{}</w:document>", "<w:sdt>".repeat(levels), "</w:sdt>".repeat(levels))
     };
-    check_refused(&zipped(&[("word/document.xml", deep(MAX_DEPTH).as_bytes())]), "lie in one another");
+    check_refused(&zipped(&[("word/document.xml", deep(MAX_DEPTH).as_bytes())]), "nested more than");
     requirements(&zipped(&[("word/document.xml", deep(MAX_DEPTH - 1).as_bytes())])).unwrap();
     let laughs = format!(
         "<!DOCTYPE x [<!ENTITY a \"ha\"><!ENTITY b \"&a;&a;\">]><w:document {SPACES}><w:body><w:p><w:r><w:t>&b;</w:t></w:r></w:p></w:body></w:document>"
@@ -288,7 +287,7 @@ fn nothing_grows_without_bounds() {
 }
 
 #[test]
-fn tables_texts_and_styles_have_a_limit() {
+fn tables_text_and_styles_are_limited() {
     use super::{
         body::{MAX_CELLS, MAX_PARAGRAPHS, MAX_ROWS, MAX_TABLE_DEPTH, MAX_TEXT_BYTES},
         styles::MAX_STYLES,
@@ -302,7 +301,7 @@ fn tables_texts_and_styles_have_a_limit() {
     let text = |bytes: usize| p(&"x".repeat(bytes));
     let styles =
         |count: usize| (0..count).map(|n| format!("<w:style w:styleId=\"s{n}\"/>")).collect::<String>();
-    // What is at the limit is read, and one more is refused with words that say which limit.
+    // A document at the limit is read; one more is refused with the name of the limit.
     for (at_limit, over, words) in [
         (cells(MAX_CELLS), cells(MAX_CELLS + 1), "50000 cells"),
         (cells(MAX_CELLS), cells(1).repeat(MAX_CELLS + 1), "10000 rows"),
@@ -316,13 +315,13 @@ fn tables_texts_and_styles_have_a_limit() {
     }
     requirements(&with_styles("", &styles(MAX_STYLES))).unwrap();
     check_refused(&with_styles("", &styles(MAX_STYLES + 1)), "10000 styles");
-    // The attack: a small file whose cells took 470 MB.
+    // A small file whose cells took 470 MB.
     let attack = with_styles(&table(&"<w:tr><w:tc/><w:tc/><w:tc/></w:tr>".repeat(800_000)), "");
     assert!(attack.len() < 1_000_000, "{}", attack.len());
     check_refused(&attack, "rows in tables");
 }
 
-/// A document with everything in it.
+/// A document with every supported feature.
 fn everything() -> Vec<u8> {
     let table = format!(
         "<w:tbl>{}{}</w:tbl>",
@@ -349,9 +348,9 @@ fn everything() -> Vec<u8> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever happens to the bytes of a file on its way, there is an answer.
+    /// Corrupted bytes never panic.
     #[test]
-    fn a_changed_file_is_answered(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12), cut in any::<prop::sample::Index>(), cuts in any::<bool>()) {
+    fn corrupted_file_never_panics(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12), cut in any::<prop::sample::Index>(), cuts in any::<bool>()) {
         let mut bytes = everything();
         for (at, byte) in changes {
             let at = at.index(bytes.len());
@@ -363,9 +362,9 @@ proptest! {
         let _ = requirements(&bytes);
     }
 
-    /// And whatever stands in it.
+    /// Arbitrary elements never panic.
     #[test]
-    fn a_changed_text_is_answered(pieces in prop::collection::vec(0..24_usize, 0..60)) {
+    fn arbitrary_elements_never_panic(pieces in prop::collection::vec(0..24_usize, 0..60)) {
         const PIECES: [&str; 24] = [
             "<w:p>", "</w:p>", "<w:p/>", "<w:tbl>", "</w:tbl>", "<w:tr>", "</w:tr>", "<w:tc>", "</w:tc>", "<w:r>", "</w:r>", "<w:t>",
             "</w:t>", "words", "<w:sdt>", "</w:sdt>", "<w:del>", "</w:del>", "<w:pPr><w:rPr><w:del/></w:rPr></w:pPr>",
@@ -375,9 +374,9 @@ proptest! {
         let _ = requirements(&with_styles(&body, ""));
     }
 
-    /// What is well-formed is read, and no word of it is lost or made up.
+    /// A well-formed document is read without losing a word.
     #[test]
-    fn every_word_is_kept(words in prop::collection::vec("[a-zäß€]{1,8}", 1..30), cells in any::<u16>()) {
+    fn no_word_is_lost(words in prop::collection::vec("[a-zäß€]{1,8}", 1..30), cells in any::<u16>()) {
         let mut body = String::new();
         for (at, word) in words.iter().enumerate() {
             let cell = cells >> (at % 16) & 1 == 1;

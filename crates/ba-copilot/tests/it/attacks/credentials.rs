@@ -238,10 +238,10 @@ async fn password_reset_revokes_tokens_and_password_change_does_not() {
     let mut anywhere = Browser::default();
     anywhere.send(&app, "POST", "/api/v1/password-resets", json!({"email": "ada@example.com"})).await;
     let letter = eventually("a message", async || {
-        letters(&app).into_iter().find(|letter| letter.contains("stays as it is"))
+        letters(&app).into_iter().find(|letter| letter.contains("password does not change"))
     });
     let letter = letter.await;
-    assert!(letter.contains("all of its tokens end"), "{letter}");
+    assert!(letter.contains("ends all sessions and tokens"), "{letter}");
     let code = code_of(&letter);
     let page = anywhere.get(&app, &format!("/reset-password?code={code}")).await;
     assert!(page.text().contains("all of its tokens end"), "{}", page.text());

@@ -42,7 +42,7 @@ async fn document_bombs_are_rejected() {
         (
             "docx",
             word(&format!("{}{}", "<w:tbl><w:tr><w:tc>".repeat(60), "</w:tc></w:tr></w:tbl>".repeat(60))),
-            "tables lie in one another",
+            "Tables of the document are nested",
         ),
         ("csv", format!("text\n{}", ",".repeat(2_000_000)), "fields"),
         ("csv", format!("text\n{}", "x\n".repeat(2_000_000)), "lines"),

@@ -191,7 +191,7 @@ async fn password_confirmation_in_a_session_is_limited() {
 async fn fill(app: &TestApp) -> Vec<OwnedSemaphorePermit> {
     let mut places = Vec::new();
     while app.app.hashing.free() > 0 {
-        places.push(app.app.hashing.place().await.expect("a place"));
+        places.push(app.app.hashing.slot().await.expect("a place"));
     }
     places
 }

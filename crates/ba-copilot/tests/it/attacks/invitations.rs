@@ -139,7 +139,7 @@ async fn reset_code(app: &TestApp, browser: &mut Browser) -> String {
     let asked = browser.send(app, "POST", "/api/v1/password-resets", json!({"email": GRACE})).await;
     assert_eq!(asked.status, 202);
     let letter = eventually("a message", async || {
-        letters(app).into_iter().find(|letter| letter.contains("stays as it is"))
+        letters(app).into_iter().find(|letter| letter.contains("password does not change"))
     });
     code_of(&letter.await)
 }
@@ -294,7 +294,7 @@ async fn displayed_reset_link_does_not_verify_the_email() {
     assert_eq!(verified(&mut finish(&printed, OTHER_PASSWORD).await).await, true);
     // The first account of the command line is no exception.
     let app = TestApp::builtin().await;
-    let newcomer = application::accounts::users::Newcomer {
+    let newcomer = application::accounts::users::NewAccount {
         email: GRACE.to_owned(),
         name: "Grace".to_owned(),
         password: Some(PASSWORD.into()),
@@ -315,7 +315,7 @@ async fn confirmation_link_works_only_for_its_account() {
     let asked = json!({"email": GRACE, "password": PASSWORD});
     assert_eq!(eve.send(&app, "PUT", "/api/v1/me/email", asked).await.status, 202);
     let letter = eventually("a message", async || {
-        letters(&app).into_iter().find(|it| it.contains(GRACE) && it.contains("do nothing."))
+        letters(&app).into_iter().find(|it| it.contains(GRACE) && it.contains("ignore this message."))
     });
     let code = code_of(&letter.await);
     let address = async |browser: &mut Browser| browser.get(&app, "/api/v1/me").await.json()["email"].clone();

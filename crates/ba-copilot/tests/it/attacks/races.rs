@@ -11,7 +11,7 @@ use application::{
         recovery::create_recovery_codes,
         second_factor,
         sign_in::find_session,
-        tokens::{Wanted, create_token},
+        tokens::{NewToken, create_token},
         users::{change_password, create_reset_link, update_me},
     },
     clock::Clock,
@@ -199,7 +199,7 @@ async fn request_of_a_revoked_session_creates_no_credential() {
     let body = json!({"code": code_of(&link), "password": PASSWORD});
     assert_eq!(grace.send(&app, "POST", "/api/v1/password-resets/finish", body).await.status, 204);
     let proof = || Proof { password: Some(PASSWORD.into()), code: None };
-    let wanted = Wanted { name: "late".to_owned(), scopes: vec!["read".to_owned()], days: None };
+    let wanted = NewToken { name: "late".to_owned(), scopes: vec!["read".to_owned()], days: None };
     let late = [
         create_token(&app.app, &caller, wanted).await.err(),
         change_password(&app.app, &caller, &PASSWORD.into(), &OTHER_PASSWORD.into()).await.err(),
@@ -207,7 +207,7 @@ async fn request_of_a_revoked_session_creates_no_credential() {
         second_factor::delete(&app.app, &caller, &proof()).await.err(),
     ];
     for (which, error) in late.iter().enumerate() {
-        assert!(matches!(error, Some(Error::SignIn(_))), "{which}: {error:?}");
+        assert!(matches!(error, Some(Error::Unauthenticated(_))), "{which}: {error:?}");
     }
     // And a change of the name neither lets a disabled person in again nor gives back what they may.
     assert_eq!(grace.sign_in(&app, GRACE, PASSWORD).await.status, 202, "the second factor is still there");

@@ -351,7 +351,7 @@ impl Registry {
 
 /// The network of a connection; none for this machine, where proxies and other processes of the installation are.
 fn network_of(address: IpAddr) -> Option<Network> {
-    (!address.to_canonical().is_loopback()).then(|| Network::of(address))
+    (!address.to_canonical().is_loopback()).then(|| Network::from_ip(address))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::mcp::{Ask, quote::as_data};
 use application::{
     Error,
     generate::{self, Request},
-    session::{TraceEntry, Written},
+    session::{Author, TraceEntry},
 };
 
 #[derive(Deserialize, JsonSchema)]
@@ -103,8 +103,8 @@ async fn run(Ask { app, caller }: Ask, input: Input) -> Result<(Output, Vec<Cont
     };
     let generated = generate::generate_diagram(&app, &caller, request, None).await?;
     let who = match generated.outcome.written {
-        Written::Model => format!("Written by {}", generated.provider),
-        Written::Builtin | Written::Fallback => "Drafted by rules, without a model".to_owned(),
+        Author::Model => format!("Written by {}", generated.provider),
+        Author::Builtin | Author::Fallback => "Drafted by rules, without a model".to_owned(),
     };
     let verdict =
         if generated.validated() { "Mermaid accepts it" } else { "checked by the fast parser only" };
@@ -118,8 +118,8 @@ async fn run(Ask { app, caller }: Ask, input: Input) -> Result<(Output, Vec<Cont
         summary: generated.summary(),
         blueprint: generated.model_json(),
         provider: match generated.outcome.written {
-            Written::Model => generated.provider.clone(),
-            Written::Builtin | Written::Fallback => "builtin".to_owned(),
+            Author::Model => generated.provider.clone(),
+            Author::Builtin | Author::Fallback => "builtin".to_owned(),
         },
         resource: generated.diagram_id.map(|id| format!("ba-copilot://diagrams/{id}")),
         code: generated.outcome.text,

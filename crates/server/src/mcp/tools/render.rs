@@ -65,7 +65,7 @@ pub(super) fn row() -> Row {
 
 async fn run(Ask { app, .. }: Ask, input: Input) -> Result<(Output, Vec<ContentBlock>), Error> {
     let form = Form::parse(input.format.as_deref().unwrap_or("svg"), input.scale.unwrap_or(2.0))?;
-    let judged = check::check_here(&app, input.code.clone(), Engine::Mermaid).await?;
+    let judged = check::check_in_process(&app, input.code.clone(), Engine::Mermaid).await?;
     let mut content = vec![text(validate::verdict_text(&judged))];
     let verdict = validate::Output::of(judged, None);
     let mut output = Output {

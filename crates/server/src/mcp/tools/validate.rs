@@ -9,7 +9,7 @@ use super::{About, Row, text};
 use crate::mcp::{Ask, quote::as_data};
 use application::{
     Error,
-    check::{self, Judged},
+    check::{self, CheckResult},
 };
 
 #[derive(Deserialize, JsonSchema)]
@@ -59,8 +59,8 @@ pub(super) struct ValidatorReply {
 }
 
 impl Output {
-    pub(super) fn of(judged: Judged, target: Option<&str>) -> Self {
-        let Judged { checked, by } = judged;
+    pub(super) fn of(judged: CheckResult, target: Option<&str>) -> Self {
+        let CheckResult { checked, by } = judged;
         Output {
             valid: checked.valid,
             kind: checked.kind.map(|kind| kind.id),
@@ -97,14 +97,14 @@ async fn run(Ask { app, .. }: Ask, input: Input) -> Result<(Output, Vec<rmcp::mo
         .code
         .or(input.diagram)
         .ok_or_else(|| Error::invalid("code", "`code` is missing: send the Mermaid text."))?;
-    let judged = check::check_here(&app, code, engine).await?;
+    let judged = check::check_in_process(&app, code, engine).await?;
     let words = text(verdict_text(&judged));
     Ok((Output::of(judged, input.target.as_deref()), vec![words]))
 }
 
 /// The verdict in words: ours first, then those that quote the diagram.
-pub(in crate::mcp) fn verdict_text(judged: &Judged) -> String {
-    let Judged { checked, by } = judged;
+pub(in crate::mcp) fn verdict_text(judged: &CheckResult) -> String {
+    let CheckResult { checked, by } = judged;
     let who = match &by.version {
         Some(version) => format!("Mermaid {version}"),
         None => "The fast parser".to_owned(),

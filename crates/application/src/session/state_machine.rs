@@ -3,33 +3,28 @@
 use blueprint::{Blueprint, Element, Kind, Severity, Target};
 use mermend::{Checked, Repaired};
 
-use super::{Outcome, TraceEntry, Written, prompts};
+use super::{Author, Outcome, TraceEntry, prompts};
 
-/// How a session goes.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// What to draw.
     pub kind: Kind,
-    /// Ask a model, or draft without one.
+    /// Use a model, or only the drafter.
     pub ask_model: bool,
-    /// How often the model is asked again, at most.
     pub max_retries: u32,
-    /// Give the built-in draft when the model fails.
+    /// Use the built-in draft if the model fails.
     pub fallback: bool,
 }
 
-/// One question to the model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prompt {
-    /// Instructions.
     pub system: String,
-    /// Question, answer, question, …; the last is the question to ask.
+    /// Alternating questions and answers; the last is the question to ask.
     pub turns: Vec<String>,
-    /// What the answer must look like; none when the model is asked for Mermaid text instead.
+    /// JSON schema of the answer; `None` if Mermaid text is requested.
     pub schema: Option<serde_json::Value>,
 }
 
-/// What to do next.
+/// The next step, for the caller to execute.
 #[derive(Debug)]
 pub enum Step {
     /// Ask the model, then call [`Session::replied`], [`Session::failed`] or [`Session::not_asked`].
@@ -38,13 +33,12 @@ pub enum Step {
     Check(String),
     /// Repair this text, then call [`Session::repaired`].
     Repair(String),
-    /// Here it is.
     Done(Box<Outcome>),
-    /// There is no diagram, and this is why.
+    /// No diagram, for these reasons.
     GiveUp(Vec<String>),
 }
 
-/// A diagram on its way.
+/// A diagram before its last check.
 #[derive(Debug, Clone, Default)]
 struct Candidate {
     blueprint: Option<Blueprint>,
@@ -53,7 +47,6 @@ struct Candidate {
     notes: Vec<String>,
 }
 
-/// One generation.
 #[derive(Debug)]
 pub struct Session {
     settings: Settings,
@@ -61,7 +54,7 @@ pub struct Session {
     turns: Vec<String>,
     asked: u32,
     candidate: Candidate,
-    written: Written,
+    written: Author,
     problems: Vec<String>,
     errors: Vec<String>,
     last_reply: String,
@@ -69,7 +62,6 @@ pub struct Session {
 }
 
 impl Session {
-    /// Begins a generation from `message`.
     pub fn start(settings: Settings, message: &str) -> (Session, Step) {
         let ask = settings.ask_model;
         let mut session = Session {
@@ -78,7 +70,7 @@ impl Session {
             turns: Vec::new(),
             asked: 0,
             candidate: Candidate::default(),
-            written: if ask { Written::Model } else { Written::Builtin },
+            written: if ask { Author::Model } else { Author::Builtin },
             problems: Vec::new(),
             errors: Vec::new(),
             last_reply: String::new(),
@@ -88,7 +80,7 @@ impl Session {
         (session, step)
     }
 
-    /// The model answered.
+    /// Handles an answer of the model.
     pub fn replied(&mut self, reply: &str) -> Step {
         self.last_reply = reply.to_owned();
         match blueprint::parse(self.settings.kind, reply) {
@@ -107,7 +99,7 @@ impl Session {
                     Candidate { blueprint: Some(found), text: text.clone(), repairs, notes: Vec::new() };
                 Step::Check(text)
             }
-            // A model that cannot keep to the schema often writes Mermaid: that is mended, not thrown away.
+            // A model that does not follow the schema often writes Mermaid, which can be repaired.
             Err(_) if looks_like_mermaid(reply) => {
                 self.candidate = Candidate::default();
                 Step::Repair(reply.to_owned())
@@ -122,19 +114,20 @@ impl Session {
         }
     }
 
-    /// The model did not answer; `why` is one plain sentence.
+    /// Handles a failure of the model; `why` is a sentence.
     pub fn failed(&mut self, why: &str) -> Step {
         self.errors.push(why.to_owned());
         self.fall_back()
     }
 
-    /// The question was not put to the model at all, and will not be; `why` is one plain sentence.
+    /// Handles a question that was not asked and will not be; `why` is a sentence.
     pub fn not_asked(&mut self, why: &str) -> Step {
         self.asked = self.asked.saturating_sub(1);
         self.failed(why)
     }
 
-    /// The model answered, but not in the form of the schema: some cannot. It is asked for Mermaid text, once.
+    /// Handles an answer that is not JSON. Some models cannot follow a schema: Mermaid text is requested instead,
+    /// once.
     pub fn replied_without_form(&mut self, why: &str) -> Step {
         if self.free_text || self.retry_count() >= self.settings.max_retries {
             return self.failed(why);
@@ -146,7 +139,7 @@ impl Session {
         self.ask(question)
     }
 
-    /// The text of [`Step::Repair`] was mended, or not.
+    /// Handles the result of [`Step::Repair`].
     pub fn repaired(&mut self, repaired: Repaired) -> Step {
         if !repaired.valid {
             let problems = repaired
@@ -167,7 +160,7 @@ impl Session {
         Step::Check(repaired.code)
     }
 
-    /// The text of [`Step::Check`] was checked.
+    /// Handles the result of [`Step::Check`].
     pub fn checked(&mut self, checked: Checked) -> Step {
         if checked.valid {
             return Step::Done(Box::new(self.outcome(checked)));
@@ -178,9 +171,9 @@ impl Session {
             .map(|finding| format!("line {}: {}", finding.span.line, finding.message))
             .collect();
         match self.written {
-            Written::Model => self.ask_again(problems),
-            // The drafter's diagrams are valid by construction: this is a fault of ours, and nothing to hide.
-            Written::Builtin | Written::Fallback => {
+            Author::Model => self.ask_again(problems),
+            // Drafts are valid by construction, so this is a defect to report.
+            Author::Builtin | Author::Fallback => {
                 self.errors.extend(problems);
                 Step::GiveUp(std::mem::take(&mut self.errors))
             }
@@ -201,7 +194,7 @@ impl Session {
         let same = problems == self.problems;
         self.errors.extend(problems.iter().filter(|problem| !self.problems.contains(problem)).cloned());
         self.problems = problems;
-        // The same faults twice: a third try would cost the same and bring the same.
+        // The same findings twice: another attempt would only add cost.
         if same || self.retry_count() >= self.settings.max_retries {
             return self.fall_back();
         }
@@ -214,7 +207,7 @@ impl Session {
         if !self.settings.fallback {
             return Step::GiveUp(std::mem::take(&mut self.errors));
         }
-        self.written = Written::Fallback;
+        self.written = Author::Fallback;
         self.draft()
     }
 
@@ -244,7 +237,7 @@ impl Session {
             .map(|found| blueprint::compile(found, Target::Portable).elements)
             .unwrap_or_default();
         let warning = match self.written {
-            Written::Fallback => Some(
+            Author::Fallback => Some(
                 format!(
                     "The model could not be used, so this is a draft by the built-in drafter. {}",
                     self.errors.last().map(String::as_str).unwrap_or_default()
@@ -252,10 +245,16 @@ impl Session {
                 .trim()
                 .to_owned(),
             ),
-            Written::Model | Written::Builtin => None,
+            Author::Model | Author::Builtin => None,
         };
         let empty = candidate.blueprint.as_ref().is_some_and(blueprint::is_empty);
-        let warning = warning.or_else(|| empty.then(|| "Nothing to draw was found in the text. Write sentences that say who does what with which things.".to_owned()));
+        let warning = warning.or_else(|| {
+            empty.then(|| {
+                "Nothing to draw was found in the text. Write sentences \
+            that say who does what with which things."
+                    .to_owned()
+            })
+        });
         Outcome {
             trace: self.trace(&elements),
             text: candidate.text,
@@ -272,7 +271,7 @@ impl Session {
         }
     }
 
-    /// Where each element comes from: what the drafter noted, else the words the model copied, else its own label.
+    /// The source of each element: from the drafter, else the quote of the model, else the label.
     fn trace(&self, elements: &[Element]) -> Vec<TraceEntry> {
         let sentences = drafter::sentences(&self.message);
         let mut trace = Vec::new();
@@ -302,7 +301,7 @@ impl Session {
     }
 }
 
-/// Whether a reply that is no JSON may be a diagram.
+/// Whether a reply that is not JSON may be a diagram.
 fn looks_like_mermaid(reply: &str) -> bool {
     reply.contains("```mermaid")
         || reply.lines().take(40).any(|line| {
