@@ -1,23 +1,22 @@
-//! THE table of metrics: what each is called, what it means, and what to make of it. Help of `/metrics`, `docs/metrics.md`
-//! and what alerts and dashboards may name are made from it or compared with it.
+//! The table of all metrics: name, type, labels, help and interpretation. The help of `/metrics` and
+//! `docs/metrics.md` are generated from it; tests compare it with the sources, the dashboards and the alert rules.
 //!
-//! Counts nothing itself. A new metric is one row here; a test finds what has none.
+//! To add a metric, add one row here and record it where it happens.
 
 use metrics::{Label, counter, describe_counter, describe_gauge, describe_histogram};
 
-/// What a metric does over time.
+/// The type of a metric, as in Prometheus.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
-    /// Only grows, until the process starts anew.
+    /// Only increases until the process restarts.
     Counter,
-    /// Goes up and down.
     Gauge,
-    /// Counts observations up to each of these bounds.
+    /// With the upper bounds of its buckets.
     Histogram(&'static [f64]),
 }
 
 impl Kind {
-    /// The word of Prometheus.
+    /// The name of the type in the Prometheus text format.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -28,87 +27,80 @@ impl Kind {
     }
 }
 
-/// Which values a label has: always those of a closed list, because each value is a series that stays in memory until the process ends.
-/// What callers write is never a value.
+/// The values of a label. Each value is a series that stays in memory until the process exits, so the list is always
+/// finite and never contains text from a request.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Values {
-    /// One of these.
     OneOf(&'static [&'static str]),
-    /// One of a list that another table has; `metric_labels.rs` knows it.
+    /// The values of another table, which `metric_labels.rs` reads.
     Of(Source),
 }
 
-/// Which table has the values of a label.
+/// The table that defines the values of a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// The version of the program.
     Version,
-    /// The table of routes.
     Routes,
-    /// The statuses that HTTP has.
+    /// HTTP status codes.
     Statuses,
-    /// The kinds of diagrams that are generated.
+    /// Diagram kinds that can be generated.
     Kinds,
-    /// The built-in drafter and the providers of models.
+    /// The built-in drafter and the model providers.
     Providers,
-    /// The rules that repair.
+    /// Repair rules.
     Rules,
-    /// The tools of the MCP server.
+    /// MCP tools.
     Tools,
 }
 
 impl Source {
-    /// What they are, in a few words.
+    /// A description of the values for `docs/metrics.md`.
     #[must_use]
     pub fn meaning(self) -> &'static str {
         match self {
             Source::Version => "the version of the program",
-            Source::Routes => "a route as the API names it, or `none`",
-            Source::Statuses => "a status of HTTP, for example `200`",
-            Source::Kinds => "a kind of diagram, for example `class`",
-            Source::Providers => "`builtin`, or the name of a provider",
+            Source::Routes => "a route template of the API, or `none`",
+            Source::Statuses => "an HTTP status code, for example `200`",
+            Source::Kinds => "a diagram kind, for example `class`",
+            Source::Providers => "`builtin` or the name of a provider",
             Source::Rules => "the code of a rule",
             Source::Tools => "the name of a tool",
         }
     }
 }
 
-/// The value of a label for everything that is not in its list.
+/// The label value for everything that is not in the list.
 pub const OTHER: &str = "other";
-/// The methods of HTTP that have a series of their own; each other text is [`OTHER`].
+/// HTTP methods with their own series; every other method counts as [`OTHER`].
 pub const METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", OTHER];
 
-/// The value if the list has it, or else [`OTHER`]: no text that is not written down becomes a label.
+/// `value` if it is in the list, else [`OTHER`], so that text from a request never becomes a label.
 pub fn closed<'a>(mut list: impl Iterator<Item = &'a str>, value: &str) -> &'a str {
     list.find(|known| *known == value).unwrap_or(OTHER)
 }
 
-/// One metric.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Metric {
-    /// Its name.
     pub name: &'static str,
-    /// What it does over time.
     pub kind: Kind,
-    /// The unit of its values; empty where things are counted.
+    /// The unit of the values; empty for plain counts.
     pub unit: &'static str,
-    /// Its labels and their values.
     pub labels: &'static [(&'static str, Values)],
-    /// What it measures: the help in `/metrics`.
+    /// What it measures, without a final period: the `HELP` line of `/metrics`.
     pub meaning: &'static str,
-    /// What a change of it says.
+    /// What a change of the value means for an operator.
     pub change: &'static str,
-    /// When it is there, if not always.
+    /// When the metric is exported; empty if always.
     pub only: &'static str,
 }
 
-/// Most requests are answered from memory or by one statement; those that ask a model take as long as it does.
+/// Most requests take one database statement or less; those that call a model take up to minutes.
 const REQUEST_S: &[f64] =
     &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
-/// The drafter takes milliseconds, a model that is asked again minutes.
+/// The drafter takes milliseconds, a model with retries takes minutes.
 const GENERATION_S: &[f64] =
     &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0];
-/// The fast engine takes a tenth of a millisecond, Mermaid's own some milliseconds, and both have a limit of seconds.
+/// The fast engine takes about 0.1 ms, Mermaid's own engine a few milliseconds; the timeout is seconds.
 const CHECK_S: &[f64] =
     &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0];
 
@@ -122,31 +114,31 @@ const TOOL: (&str, Values) = ("tool", Values::Of(Source::Tools));
 
 const NOTHING: Metric =
     Metric { name: "", kind: Kind::Counter, unit: "", labels: &[], meaning: "", change: "", only: "" };
-const WITH_DATABASE: &str = "in processes that keep something";
+const WITH_DATABASE: &str = "in processes with a database";
 
-/// All metrics, by what they are about.
 pub const METRICS: &[Metric] = &[
     Metric {
         name: "ba_copilot_build_info",
         kind: Kind::Gauge,
         labels: &[("version", Values::Of(Source::Version))],
-        meaning: "Always 1; says which version runs",
-        change: "A deployment. Lay it over the other curves when something changed at the same time.",
+        meaning: "Always 1; the label is the running version",
+        change: "Changes with a deployment. Compare with other metrics that changed at the same time.",
         ..NOTHING
     },
     Metric {
         name: "ba_copilot_health",
         kind: Kind::Gauge,
         labels: &[("check", Values::OneOf(&["database", "mcp_server", "llm", "disk", "redis"]))],
-        meaning: "How each part is that /health names: 1 healthy or configured, 0.5 degraded, 0 unhealthy",
-        change: "0: the process does not do its work. 0.5: it works, and something beside it does not.",
+        meaning: "Health of each component of /health: 1 healthy or configured, 0.5 degraded, 0 unhealthy",
+        change: "0: the process cannot work. 0.5: it works with reduced function, because a dependency fails.",
         ..NOTHING
     },
     Metric {
         name: "ba_copilot_http_requests_total",
         labels: &[ROUTE, ("method", Values::OneOf(METHODS)), ("status", Values::Of(Source::Statuses))],
         meaning: "HTTP requests by route, method and status",
-        change: "More 5xx: a fault here, of the database or of a model. More 4xx: a caller that was changed. None: nobody gets through.",
+        change: "More 5xx: an error of this program, of the database or of a model. More 4xx: a client \
+                 changed. No requests: clients cannot reach the server.",
         ..NOTHING
     },
     Metric {
@@ -154,8 +146,9 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Histogram(REQUEST_S),
         unit: "seconds",
         labels: &[ROUTE],
-        meaning: "Time until the answer to an HTTP request began, by route, in seconds",
-        change: "All routes slower: the machine or the database. Those that generate alone: the model.",
+        meaning: "Time to the start of the HTTP response by route, in seconds",
+        change: "All routes slower: the machine or the database is overloaded. Only generation routes \
+                 slower: the model is slow.",
         ..NOTHING
     },
     Metric {
@@ -164,8 +157,10 @@ pub const METRICS: &[Metric] = &[
             "reason",
             Values::OneOf(&["header_timeout", "idle_timeout", "write_timeout", "too_many", "refused"]),
         )],
-        meaning: "Connections that the server closed, by reason: headers, the next request or the reading of an answer took too long, the place was needed for another connection, or there was no place",
-        change: "header_timeout, too_many or refused: slow or many connections, by fault or as an attack. idle_timeout: nothing is wrong.",
+        meaning: "Connections closed by the server, by reason: timeout of the headers, of the next request \
+                  or of writing the response, replaced by a new connection, or refused at the limit",
+        change: "header_timeout, too_many or refused: slow or too many clients, by fault or as an attack. \
+                 idle_timeout: normal.",
         ..NOTHING
     },
     Metric {
@@ -174,21 +169,22 @@ pub const METRICS: &[Metric] = &[
             ("caller", Values::OneOf(&["token", "user", "address", "mcp"])),
             ("processes", Values::OneOf(&["all", "this"])),
         ],
-        meaning: "Requests that were too many, by caller (token, user, address, mcp) and by what all processes or this one counted",
-        change: "A program without pauses, or limits that are too narrow for what people do.",
+        meaning: "Requests over a rate limit, by caller (token, user, address, mcp) and by the processes \
+                  that share the counter (all or this one)",
+        change: "A client that sends too fast, or limits that are too low for normal use.",
         ..NOTHING
     },
     Metric {
         name: "ba_copilot_idempotent_replays_total",
-        meaning: "Requests with an Idempotency-Key that were answered with the answer to an earlier one",
-        change: "Callers send again: their connections break, or answers take longer than they wait.",
+        meaning: "Requests answered with the stored response of an earlier request with the same Idempotency-Key",
+        change: "Clients retry: their connections fail, or responses take longer than their timeout.",
         ..NOTHING
     },
     Metric {
         name: "ba_copilot_generations_total",
         labels: &[KIND, PROVIDER, ("outcome", Values::OneOf(&["succeeded", "fell_back", "failed"]))],
         meaning: "Generations by kind, provider and outcome (succeeded, fell_back, failed)",
-        change: "More that fell back or failed: the provider is away, refuses the key, or a budget is spent.",
+        change: "More fell_back or failed: the provider is unavailable or rejects the key, or a budget is exhausted.",
         ..NOTHING
     },
     Metric {
@@ -196,14 +192,15 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Histogram(GENERATION_S),
         unit: "seconds",
         labels: &[KIND, PROVIDER],
-        meaning: "Time of generations by kind and provider, in seconds",
-        change: "A slower model, or one that is asked again more often.",
+        meaning: "Duration of generations by kind and provider, in seconds",
+        change: "Slower: the model is slower or needs more retries.",
         ..NOTHING
     },
     Metric {
         name: "ba_copilot_retries_total",
-        meaning: "Times a model was asked again",
-        change: "Against generations: how often a first answer is no valid diagram. More after a change of the model: take another one.",
+        meaning: "Requests to a model to correct its response",
+        change: "Relative to generations: how often the first response is not a valid diagram. More after a \
+                 change of the model: use another model.",
         ..NOTHING
     },
     Metric {
@@ -211,7 +208,7 @@ pub const METRICS: &[Metric] = &[
         unit: "tokens",
         labels: &[PROVIDER, ("direction", Values::OneOf(&["input", "output"]))],
         meaning: "Tokens by provider and direction (input, output)",
-        change: "What is paid for, where prices are not known.",
+        change: "Usage that is billed; use it where prices are unknown.",
         ..NOTHING
     },
     Metric {
@@ -219,61 +216,62 @@ pub const METRICS: &[Metric] = &[
         unit: "millionths of a US dollar",
         labels: &[PROVIDER],
         meaning: "Cost of models by provider, in millionths of a US dollar",
-        change: "Faster than usual: more use, a dearer model, or more that is asked again.",
+        change: "Faster growth: more usage, a more expensive model, or more retries.",
         ..NOTHING
     },
     Metric {
         name: "ba_copilot_backup_failures_total",
-        meaning: "Backups that the server could not make, or that were no good",
-        change: "The log says why. Make one by hand with `ba-copilot backup create` and see that there is room.",
+        meaning: "Backups that failed or did not pass verification",
+        change: "The log has the cause. Create a backup with `ba-copilot backup create` and check the free space.",
         ..NOTHING
     },
     Metric {
         name: "ba_copilot_backup_last_created_timestamp_seconds",
         kind: Kind::Gauge,
         unit: "seconds since 1970",
-        only: "with a backup there",
-        meaning: "When the newest backup at `backup.dir` was made, in seconds since 1970",
-        change: "Older than a day: backups have stopped.",
+        only: "with at least one backup",
+        meaning: "Creation time of the newest backup in `backup.dir`, in seconds since 1970",
+        change: "Older than a day: no backups are created.",
         ..NOTHING
     },
     Metric {
         name: "ba_copilot_backup_last_verified_timestamp_seconds",
         kind: Kind::Gauge,
         unit: "seconds since 1970",
-        only: "with a backup there",
-        meaning: "When a backup at `backup.dir` was last tried and everything in it came back, in seconds since 1970",
-        change: "Older than a day: nobody knows whether a backup could be restored.",
+        only: "with at least one backup",
+        meaning: "Time of the last successful verification of a backup in `backup.dir`, in seconds since 1970",
+        change: "Older than a day: it is unknown whether a backup can be restored.",
         ..NOTHING
     },
     Metric {
         name: "ba_copilot_backup_size_bytes",
         kind: Kind::Gauge,
         unit: "bytes",
-        only: "with a backup there",
-        meaning: "Size of the newest backup at `backup.dir`",
-        change: "Much smaller than yesterday: something is missing.",
+        only: "with at least one backup",
+        meaning: "Size of the newest backup in `backup.dir`, in bytes",
+        change: "Much smaller than the day before: data is missing.",
         ..NOTHING
     },
     Metric {
         name: "ba_copilot_budgets_nearly_spent_total",
         labels: &[OF],
-        meaning: "Questions that took a budget past 80 % of a limit, by whose it is (project, user)",
-        change: "Somebody has to raise that budget, or its owner will get built-in drafts soon.",
+        meaning: "Model requests that took a budget over 80 % of a limit, by owner (project, user)",
+        change: "Raise the budget, or its owner will get built-in drafts soon.",
         ..NOTHING
     },
     Metric {
         name: "ba_copilot_budget_refusals_total",
         labels: &[OF],
-        meaning: "Questions to models that were not asked because a budget had no room, by whose it is (project, user)",
-        change: "A budget is spent: people get built-in drafts, or errors where they did not want them.",
+        meaning: "Model requests refused because a budget is exhausted, by owner (project, user)",
+        change: "A budget is exhausted: generations return built-in drafts, or errors where the request does \
+                 not allow the fallback.",
         ..NOTHING
     },
     Metric {
         name: "ba_copilot_checks_total",
         labels: &[ENGINE, ("verdict", Values::OneOf(&["valid", "invalid", "failed"]))],
         meaning: "Checks by engine and verdict (valid, invalid, failed)",
-        change: "More that failed: texts that reach the limits of the engine, or a machine that is too slow for them.",
+        change: "More failed: diagrams that reach the limits of the engine, or a machine that is too slow.",
         ..NOTHING
     },
     Metric {
@@ -281,42 +279,44 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Histogram(CHECK_S),
         unit: "seconds",
         labels: &[ENGINE],
-        meaning: "Time of checks that were not answered from memory, by engine, in seconds",
+        meaning: "Duration of checks that were not answered from the cache, by engine, in seconds",
         change: "Slower: larger diagrams, or a machine without free cores.",
         ..NOTHING
     },
     Metric {
         name: "ba_copilot_engine_disagreements_total",
-        meaning: "Checks on which the two engines disagreed",
-        change: "Texts that the fast engine sees differently (MMD009). Nothing is wrong; a report helps us.",
+        meaning: "Checks with different verdicts of the two engines",
+        change: "Diagrams that the fast engine judges differently (MMD009). The verdict of Mermaid counts. \
+                 Please report such diagrams.",
         ..NOTHING
     },
     Metric {
         name: "ba_copilot_repairs_total",
         labels: &[("rule", Values::Of(Source::Rules))],
         meaning: "Repairs by rule",
-        change: "Which mistakes models and people make; a new one after a change of the model.",
+        change: "Which mistakes models and people make. A new rule after a change of the model: the model \
+                 makes new mistakes.",
         ..NOTHING
     },
     Metric {
         name: "ba_copilot_mcp_server_up",
         kind: Kind::Gauge,
-        meaning: "Whether the server of MCP_SERVER_URL checks for this process (1) or does not answer (0)",
-        change: "0: this process checks by itself until the server is back.",
-        only: "with MCP_SERVER_URL, from the first check on",
+        meaning: "Whether the MCP server in MCP_SERVER_URL answers: 1 or 0",
+        change: "0: this process checks by itself until the server is available again.",
+        only: "with MCP_SERVER_URL, after the first check",
         ..NOTHING
     },
     Metric {
         name: "ba_copilot_mcp_fallbacks_total",
-        meaning: "Checks made in this process because the server of MCP_SERVER_URL did not answer",
-        change: "That server is away, too slow, or full.",
+        meaning: "Checks made in this process because the MCP server in MCP_SERVER_URL did not answer",
+        change: "The server is unavailable, too slow, or overloaded.",
         ..NOTHING
     },
     Metric {
         name: "ba_copilot_mcp_calls_total",
         labels: &[TOOL, ("outcome", Values::OneOf(&["ok", "error"]))],
         meaning: "Calls of MCP tools by tool and outcome (ok, error)",
-        change: "What agents use. More errors: an agent that sends what the schemas do not allow.",
+        change: "Which tools agents use. More errors: an agent sends arguments that do not match the schema.",
         ..NOTHING
     },
     Metric {
@@ -324,65 +324,72 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Histogram(REQUEST_S),
         unit: "seconds",
         labels: &[TOOL],
-        meaning: "Time of calls of MCP tools by tool, in seconds",
+        meaning: "Duration of MCP tool calls by tool, in seconds",
         change: "Slower: larger diagrams, or more agents than the machine has cores for.",
         ..NOTHING
     },
     Metric {
         name: "ba_copilot_redis_up",
         kind: Kind::Gauge,
-        meaning: "Whether Redis is there: 1 or 0",
-        change: "0: each process counts limits and remembers checks by itself.",
+        meaning: "Whether Redis is available: 1 or 0",
+        change: "0: each process applies rate limits and caches checks on its own.",
         only: "with REDIS_URL",
         ..NOTHING
     },
     Metric {
         name: "ba_copilot_redis_failures_total",
-        meaning: "Questions to Redis without an answer",
-        change: "Redis is away, full, or slower than `redis.timeout_ms`.",
+        meaning: "Failed Redis commands",
+        change: "Redis is unavailable, full, or slower than `redis.timeout_ms`.",
         ..NOTHING
     },
     Metric {
         name: "ba_copilot_shared_verdicts_total",
         labels: &[("outcome", Values::OneOf(&["hit", "miss", "unusable", "away"]))],
-        meaning: "Texts looked up among the checks of other processes by outcome (hit, miss, unusable, away)",
-        change: "Hits save time of the engine. Unusable: processes with another SECRET_KEY or version write there.",
+        meaning: "Lookups in the check cache shared through Redis, by outcome (hit, miss, unusable, away)",
+        change: "Hits save engine time. Unusable: a process with another SECRET_KEY or version uses the same \
+                 Redis. Away: Redis is unavailable.",
         ..NOTHING
     },
     Metric {
         name: "ba_copilot_database_errors_total",
         labels: &[("reason", Values::OneOf(store::ERROR_REASONS))],
-        meaning: "Statements that the database did not carry out, by reason (unavailable, misconfigured, internal)",
-        change: "Unavailable: it is away, full or locked. Misconfigured: rights, or a damaged file. Internal: a fault of this program.",
+        meaning: "Failed database statements by reason (unavailable, misconfigured, internal)",
+        change: "Unavailable: the database is down, full or locked. Misconfigured: missing permissions or a \
+                 damaged file. Internal: an error of this program.",
         ..NOTHING
     },
     Metric {
         name: "ba_copilot_work_running",
         kind: Kind::Gauge,
-        meaning: "Checks, repairs, comparisons and pictures that take a processor at the moment",
-        change: "As many as there are places for a long time: large diagrams, or too few cores.",
+        meaning: "Checks, repairs, comparisons and pictures that are running",
+        change: "At the maximum for a long time: large diagrams, or too few cores.",
         ..NOTHING
     },
     Metric {
         name: "ba_copilot_work_waiting",
         kind: Kind::Gauge,
-        meaning: "Checks, repairs, comparisons and pictures that wait for a processor",
-        change: "More than a few: requests wait. A single person waits for their own large texts only.",
+        meaning: "Checks, repairs, comparisons and pictures in the queue",
+        change: "More than a few: requests wait for a core. Large diagrams of one caller delay only that caller.",
         ..NOTHING
     },
     Metric {
         name: "ba_copilot_work_refused_total",
         labels: &[("reason", Values::OneOf(&["busy", "too_many_of_one", "closed", "failed"]))],
-        meaning: "Checks, repairs, comparisons and pictures that were refused by reason (busy, too_many_of_one, closed, failed)",
-        change: "Busy: nothing was free in time, which callers see as 503. Too many of one: one person sends more than is done. Failed: a fault of this program.",
+        meaning: "Checks, repairs, comparisons and pictures that were refused, by reason (busy, \
+                  too_many_of_one, closed, failed)",
+        change: "Busy: no core was free in time, and the caller got 503. Too many of one: one caller sends \
+                 more than is processed. Closed: the process is shutting down. Failed: an error of this \
+                 program.",
         ..NOTHING
     },
     Metric {
         name: "ba_copilot_jobs_open",
         kind: Kind::Gauge,
         labels: &[("state", Values::OneOf(&["waiting", "later", "running"]))],
-        meaning: "Jobs that may be taken up now (waiting), after a pause (later), or are under way (running), of all processes on this database",
-        change: "More that wait: too few processes, a slow model, or none that takes up work. More for later: webhooks that do not answer.",
+        meaning: "Background jobs of all processes on this database by state: ready to run (waiting), \
+                  delayed until a retry (later) or running",
+        change: "More waiting: too few processes, a slow model, or no process that runs jobs. More later: \
+                 webhooks that do not answer.",
         only: WITH_DATABASE,
         ..NOTHING
     },
@@ -392,34 +399,38 @@ pub const METRICS: &[Metric] = &[
             ("kind", Values::OneOf(&["generate", "deliver"])),
             ("how", Values::OneOf(&["ended", "lost", "put_back"])),
         ],
-        meaning: "Jobs that this process took up, by kind and by how it let go of them (ended, lost, put_back)",
-        change: "More that are lost: a database that does not answer in time. Put back: the process was ended.",
+        meaning: "Background jobs that this process started, by kind and by how they left it: completed \
+                  (ended), lease lost (lost) or returned to the queue (put_back)",
+        change: "More lost: a database that does not answer in time. More put_back: the process was stopped \
+                 while jobs were running.",
         ..NOTHING
     },
     Metric {
         name: "ba_copilot_webhook_deliveries_total",
         labels: &[("delivered", YES_NO)],
-        meaning: "Attempts to tell a webhook of an event, by whether it took it",
-        change: "More that are not taken: the other side is away or refuses; its owner sees why in the list of deliveries.",
+        meaning: "Webhook deliveries by whether the receiver accepted them",
+        change: "More not delivered: the receiver is unavailable or rejects them. The list of deliveries of \
+                 the webhook has the cause.",
         ..NOTHING
     },
     Metric {
         name: "ba_copilot_mails_total",
         labels: &[("sent", YES_NO)],
-        meaning: "Messages to people, by whether they could be sent",
-        change: "Not sent: SMTP_URL is wrong or the server there is away. Nobody can be invited or choose a new password.",
+        meaning: "E-mails by whether they were sent",
+        change: "Not sent: SMTP_URL is wrong or the SMTP server is unavailable. Invitations and password \
+                 resets do not arrive.",
         ..NOTHING
     },
     Metric {
         name: "ba_copilot_mails_limited_total",
-        meaning: "Messages that were not sent, because their recipient got too many of the kind within an hour",
-        change: "Someone asks for messages to an address again and again. The recipient has the newest ones.",
+        meaning: "E-mails that were not sent because the recipient got too many of the same kind within an hour",
+        change: "Repeated requests for e-mails to one address. The recipient already has the newest ones.",
         ..NOTHING
     },
     Metric {
         name: "ba_copilot_sign_in_failures_total",
-        meaning: "Wrong passwords and codes",
-        change: "Many at once: somebody guesses. Nobody is locked out by that.",
+        meaning: "Sign-ins with a wrong password or code",
+        change: "Many in a short time: passwords are being guessed. Accounts are not locked.",
         ..NOTHING
     },
     Metric {
@@ -439,23 +450,25 @@ pub const METRICS: &[Metric] = &[
                 "unavailable",
             ]),
         )],
-        meaning: "Attempts to sign in with the identity provider, by outcome",
-        change: "Unavailable: the provider is away. Token or code refused: its configuration or ours was changed.",
+        meaning: "Single sign-on attempts by outcome",
+        change: "Unavailable: the identity provider does not answer. Token or code refused: the \
+                 configuration of the provider or of this server changed.",
         ..NOTHING
     },
     Metric {
         name: "ba_copilot_spans_total",
         labels: &[("sent", YES_NO)],
-        meaning: "Spans that were told, by whether the collector of OTEL_EXPORTER_OTLP_ENDPOINT took them",
-        change: "Not sent: the collector is away, refuses, or is slower than what happens here. Nobody waits for it; traces have holes.",
+        meaning: "Finished spans by whether the collector in OTEL_EXPORTER_OTLP_ENDPOINT accepted them",
+        change: "Not sent: the collector is unavailable, rejects them, or is too slow. Requests are not \
+                 delayed; traces are incomplete.",
         ..NOTHING
     },
     Metric {
         name: "ba_copilot_disk_free_bytes",
         kind: Kind::Gauge,
         unit: "bytes",
-        meaning: "Free space where the data folder is, in bytes",
-        change: "Less every day: how long until it is full.",
+        meaning: "Free space on the disk of the data folder, in bytes",
+        change: "A steady decrease: estimate when the disk is full.",
         only: WITH_DATABASE,
         ..NOTHING
     },
@@ -463,8 +476,8 @@ pub const METRICS: &[Metric] = &[
         name: "ba_copilot_disk_total_bytes",
         kind: Kind::Gauge,
         unit: "bytes",
-        meaning: "Size of the disk where the data folder is, in bytes",
-        change: "The disk was enlarged or replaced.",
+        meaning: "Size of the disk of the data folder, in bytes",
+        change: "The disk was resized or replaced.",
         only: WITH_DATABASE,
         ..NOTHING
     },
@@ -472,15 +485,15 @@ pub const METRICS: &[Metric] = &[
         name: "process_start_time_seconds",
         kind: Kind::Gauge,
         unit: "seconds since 1970",
-        meaning: "When the process was started, in seconds since 1970",
-        change: "It was started anew. If nobody did that, the log of its end says why.",
+        meaning: "Start time of the process, in seconds since 1970",
+        change: "The process was restarted. If that was not planned, the log before the restart has the cause.",
         ..NOTHING
     },
     Metric {
         name: "process_cpu_seconds_total",
         unit: "seconds",
-        meaning: "Processor time that the process took, in seconds",
-        change: "Its rate is the number of cores in use.",
+        meaning: "CPU time of the process, in seconds",
+        change: "The rate is the number of cores in use.",
         only: "on Linux",
         ..NOTHING
     },
@@ -488,8 +501,8 @@ pub const METRICS: &[Metric] = &[
         name: "process_resident_memory_bytes",
         kind: Kind::Gauge,
         unit: "bytes",
-        meaning: "Memory of the process, in bytes",
-        change: "Each thread of the engine takes some 40 MB. Growth without end is a fault; report it.",
+        meaning: "Resident memory of the process, in bytes",
+        change: "Each thread of the engine uses about 40 MB. Unlimited growth is a bug; please report it.",
         only: "on Linux",
         ..NOTHING
     },
@@ -497,31 +510,32 @@ pub const METRICS: &[Metric] = &[
         name: "process_memory_limit_bytes",
         kind: Kind::Gauge,
         unit: "bytes",
-        meaning: "Memory that the process may have: the limit of its control group, else the memory of the machine, in bytes",
-        change: "Somebody gave it more or less.",
+        meaning: "Memory limit of the process: the limit of its control group, or else the memory of the \
+                  machine, in bytes",
+        change: "The limit was changed.",
         only: "on Linux",
         ..NOTHING
     },
     Metric {
         name: "process_open_fds",
         kind: Kind::Gauge,
-        meaning: "Open files and connections of the process",
-        change: "More with each open connection. At the most that it may have, no more connections are taken.",
+        meaning: "Open file descriptors of the process",
+        change: "Grows with open connections. At the limit, new connections are refused.",
         only: "on Linux",
         ..NOTHING
     },
     Metric {
         name: "process_max_fds",
         kind: Kind::Gauge,
-        meaning: "Open files and connections that the process may have",
-        change: "Somebody gave it more or less.",
+        meaning: "Maximum number of open file descriptors of the process",
+        change: "The limit was changed.",
         only: "on Linux",
         ..NOTHING
     },
 ];
 
-/// Tells the recorder what each metric means, and lets counters with known labels begin at zero: the first time is a
-/// change only if there was a value before.
+/// Registers the help texts, and starts counters with known labels at zero: without an initial value, rate functions
+/// miss the first increment.
 pub(crate) fn describe() {
     for metric in METRICS {
         match metric.kind {
@@ -529,7 +543,7 @@ pub(crate) fn describe() {
             Kind::Gauge => describe_gauge!(metric.name, metric.meaning),
             Kind::Histogram(_) => describe_histogram!(metric.name, metric.meaning),
         }
-        // Read from the system as it is, see `process_metrics`.
+        // Exported by `process_metrics`, not by the recorder.
         if metric.kind == Kind::Counter && metric.name != "process_cpu_seconds_total" {
             for labels in known_labels(metric) {
                 counter!(metric.name, labels).increment(0);
@@ -538,7 +552,7 @@ pub(crate) fn describe() {
     }
 }
 
-/// Each combination of values; none where a label has values that are not written down.
+/// Every combination of label values; empty if a label takes its values from another table.
 fn known_labels(metric: &Metric) -> Vec<Vec<Label>> {
     metric.labels.iter().fold(vec![Vec::new()], |before, (label, values)| {
         let Values::OneOf(values) = values else { return Vec::new() };
@@ -554,13 +568,14 @@ fn known_labels(metric: &Metric) -> Vec<Vec<Label>> {
     })
 }
 
-/// The page `docs/metrics.md`.
+/// The text of `docs/metrics.md`.
 #[must_use]
 pub fn page() -> String {
     let mut page = String::from(
-        "# Metrics\n\nMade by `cargo xtask codegen`; do not edit. Every process shows its metrics at `/metrics`, in the text format of\n\
-         Prometheus. They hold no names of people, no contents and no addresses. Counters begin at zero with the process.\n\n\
-         Rules for alerts are in `ops/prometheus/rules.yml`, dashboards for Grafana in `ops/grafana/dashboards`.\n",
+        "# Metrics\n\nGenerated by `cargo xtask codegen`; do not edit.\n\n\
+         Every process exports its metrics at `/metrics` in the Prometheus text format. Metrics contain no names of\n\
+         people, no content and no addresses. Counters start at zero when the process starts.\n\n\
+         Alert rules are in `ops/prometheus/rules.yml`, Grafana dashboards in `ops/grafana/dashboards`.\n",
     );
     for metric in METRICS {
         let unit = if metric.unit.is_empty() { String::new() } else { format!(", {}", metric.unit) };
