@@ -1,18 +1,17 @@
-//! `compare`: what changed between two diagrams, by element.
+//! `compare`: the changes between two diagrams, by element.
 
 use super::{Failure, Ran, Verdict, block_on, files, print};
 use application::{app::App, check};
 
-/// Flags of `compare`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The diagram before; `-` for standard input.
+    /// File with the old diagram; `-` reads standard input.
     #[arg(value_name = "OLD")]
     old: String,
-    /// The diagram after.
+    /// File with the new diagram; `-` reads standard input.
     #[arg(value_name = "NEW")]
     new: String,
-    /// text or json.
+    /// Output format.
     #[arg(long, default_value = "text", value_parser = ["text", "json"])]
     format: String,
 }
