@@ -218,10 +218,10 @@ impl Caller {
         details: &Value,
     ) -> Result<NewAuditEvent, Error> {
         // Where traces are kept, it says which one this is a part of: for whoever asks later, and for what follows from it.
-        let details = match (details, trace::told()) {
+        let details = match (details, trace::exported()) {
             (Value::Object(known), Some(trace)) => {
                 let mut known = known.clone();
-                known.insert(TRACE.to_owned(), trace.header().into());
+                known.insert(TRACE.to_owned(), trace.traceparent().into());
                 JsonText::encode(&known)?
             }
             (known, _) => JsonText::encode(known)?,

@@ -14,7 +14,7 @@ use crate::{
     cpu_pool::{Refused, Use},
 };
 use telemetry::{
-    metrics_table::closed,
+    metrics_table::known_or_other,
     trace::{Kind, Span},
 };
 
@@ -97,15 +97,15 @@ pub async fn check_code(app: &App, code: String, engine: Engine) -> Result<Judge
 /// # Errors
 /// Only faults of ours.
 pub async fn check_here(app: &App, code: String, engine: Engine) -> Result<Judged, Error> {
-    let mut told = Span::part(Kind::Inside, "check");
+    let mut told = Span::child(Kind::Internal, "check");
     let known = app.checker.known(&code, engine);
-    told.set("check.remembered", known.is_some());
+    told.set_attribute("check.remembered", known.is_some());
     let checked = match known {
         Some(known) => known,
-        None => told.around(check_anew(app, code, engine)).await?,
+        None => told.in_scope(check_anew(app, code, engine)).await?,
     };
-    told.set("check.engine", if checked.mermaid.is_some() { "mermaid" } else { "fast" });
-    told.set("check.valid", checked.valid);
+    told.set_attribute("check.engine", if checked.mermaid.is_some() { "mermaid" } else { "fast" });
+    told.set_attribute("check.valid", checked.valid);
     count(&checked);
     Ok(Judged { by: Validator::here(&checked), checked })
 }
@@ -162,15 +162,16 @@ pub fn targets(target: Option<&str>) -> Value {
 pub async fn repair_code(app: &App, code: String) -> Result<Repaired, Error> {
     not_empty(&code)?;
     let checker = app.checker.clone();
-    let mut told = Span::part(Kind::Inside, "repair");
+    let mut told = Span::child(Kind::Internal, "repair");
     let (size_bytes, deadline) = (code.len(), Deadline::after(app.config.check_time()));
     let repair = move |deadline: &Deadline| checker.repair_within(&code, deadline);
-    let repaired = told.around(app.cpu.run(Use::Engine, size_bytes, deadline, repair)).await?;
-    told.set("repair.class", class_word(&repaired));
-    told.set("repair.valid", repaired.valid);
+    let repaired = told.in_scope(app.cpu.run(Use::Engine, size_bytes, deadline, repair)).await?;
+    told.set_attribute("repair.class", class_word(&repaired));
+    told.set_attribute("repair.valid", repaired.valid);
     for step in &repaired.steps {
         let rule = mermend::RULES.iter().map(|rule| rule.code);
-        metrics::counter!("ba_copilot_repairs_total", "rule" => closed(rule, &step.rule)).increment(1);
+        metrics::counter!("ba_copilot_repairs_total", "rule" => known_or_other(rule, &step.rule))
+            .increment(1);
     }
     Ok(repaired)
 }

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 use super::Error;
 use crate::private_files;
-use config::{Config, words};
+use config::{Config, comma_separated};
 
 /// 32 random bytes as 43 letters.
 ///
@@ -65,7 +65,7 @@ impl std::fmt::Debug for Sealer {
 impl Sealer {
     /// A sealer whose keys are made from the secrets in a list separated by commas: the first seals, each of them opens.
     pub fn new(secrets: &str) -> Result<Self, Error> {
-        let keys: Result<Vec<LessSafeKey>, Error> = words(secrets)
+        let keys: Result<Vec<LessSafeKey>, Error> = comma_separated(secrets)
             .map(|secret| {
                 // Told apart from every other use of the same secret.
                 let key =

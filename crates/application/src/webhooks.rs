@@ -294,8 +294,9 @@ async fn tell(app: &App, job: &Job, webhook: &Webhook, event: &AuditEvent) -> Re
     let now = app.clock.now_us();
     let timestamp_s = now.as_micros().div_euclid(1_000_000);
     let body = message(event);
-    let mut told = Span::part(Kind::Client, "POST");
-    let trace = told.context().filter(|_| told.is_told()).map(|trace| ("traceparent", trace.header()));
+    let mut told = Span::child(Kind::Client, "POST");
+    let trace =
+        told.context().filter(|_| told.is_recording()).map(|trace| ("traceparent", trace.traceparent()));
     let mut headers = vec![
         ("webhook-id", event.id.to_string()),
         ("webhook-timestamp", timestamp_s.to_string()),
@@ -305,10 +306,10 @@ async fn tell(app: &App, job: &Job, webhook: &Webhook, event: &AuditEvent) -> Re
     let begun = Instant::now();
     let answer = app.outbound.post(&target, &headers, body).await;
     let took: Duration = begun.elapsed();
-    told.set("http.request.method", "POST");
+    told.set_attribute("http.request.method", "POST");
     match &answer {
-        Ok(status) => told.set("http.response.status_code", i64::from(*status)),
-        Err(error) => told.fail(error.word()),
+        Ok(status) => told.set_attribute("http.response.status_code", i64::from(*status)),
+        Err(error) => told.set_error(error.word()),
     }
     drop(told);
     let (status, problem) = match answer {

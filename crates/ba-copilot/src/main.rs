@@ -11,5 +11,5 @@ fn main() -> ExitCode {
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         return ExitCode::from(2);
     }
-    cli::run(cli::Cli::parse(), Environment::of_process())
+    cli::run(cli::Cli::parse(), Environment::from_process())
 }

@@ -44,7 +44,7 @@ impl fmt::Debug for Environment {
 
 impl Environment {
     /// The variables of the process, without those that are not UTF-8.
-    pub fn of_process() -> Self {
+    pub fn from_process() -> Self {
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
@@ -80,7 +80,7 @@ impl Environment {
     ///
     /// # Errors
     /// If the file cannot be read, other users can write to it, or a line is not `NAME=value`.
-    pub fn of_file(path: &Path) -> Result<Self, ConfigError> {
+    pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
         let file = File::open(path).map_err(|error| unreadable(path, &error))?;
         let found = file.metadata().map_err(|error| unreadable(path, &error))?;
         only_writable_by_owner(path, &found)?;
@@ -331,9 +331,9 @@ mod tests {
             let environment = Environment::default().with_dotenv(folder.path());
             assert_eq!(environment.problem().is_none(), trusted, "{mode:o}");
             assert_eq!(environment.get("MODEL").is_some(), trusted, "{mode:o}");
-            assert_eq!(Environment::of_file(&path).is_ok(), trusted, "{mode:o}");
+            assert_eq!(Environment::from_file(&path).is_ok(), trusted, "{mode:o}");
         }
-        let problem = Environment::of_file(&path).unwrap_err().to_string();
+        let problem = Environment::from_file(&path).unwrap_err().to_string();
         assert!(problem.contains("chmod go-w"), "{problem}");
     }
 

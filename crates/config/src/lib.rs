@@ -29,7 +29,7 @@ pub use environment::Environment;
 pub use merge::{ConfigError, Origin, variables};
 pub use s3::{Addressing, S3, S3_SCHEME, s3_address};
 pub use show::{Inspection, Problem, SECRETS, Setting, address};
-pub use split_secrets::Apart;
+pub use split_secrets::SplitSecrets;
 pub use traces::{Errors, Sampling, Traces};
 
 pub const DEFAULT_TOML: &str = include_str!("default.toml");
@@ -247,7 +247,7 @@ pub struct Ai {
 impl Ai {
     /// The accepted tokens; empty if no authentication is required.
     pub fn tokens(&self) -> Vec<&str> {
-        words(self.token.expose_secret()).collect()
+        comma_separated(self.token.expose_secret()).collect()
     }
 }
 
@@ -267,12 +267,12 @@ pub struct Mcp {
 impl Mcp {
     /// The accepted tokens; empty if no authentication is required.
     pub fn tokens(&self) -> Vec<&str> {
-        words(self.token.expose_secret()).collect()
+        comma_separated(self.token.expose_secret()).collect()
     }
 }
 
 /// The entries of a comma-separated list.
-pub fn words(list: &str) -> impl Iterator<Item = &str> {
+pub fn comma_separated(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(str::trim).filter(|word| !word.is_empty())
 }
 
@@ -300,7 +300,7 @@ impl Role {
         Role::NAMES.iter().find(|(known, _)| *known == name).map(|(_, role)| *role)
     }
 
-    pub fn keeps(self) -> bool {
+    pub fn has_database(self) -> bool {
         matches!(self, Role::All | Role::Web | Role::Api)
     }
 
@@ -310,7 +310,7 @@ impl Role {
 
     /// Whether it runs background jobs and backups. Never together with pages in a split deployment, so that pages
     /// stay fast.
-    pub fn works(self) -> bool {
+    pub fn runs_jobs(self) -> bool {
         matches!(self, Role::All | Role::Api)
     }
 }
@@ -448,7 +448,7 @@ impl Config {
     /// A key that all processes share, derived from the first key of SECRET_KEY and `purpose`; `None` if SECRET_KEY
     /// is not set.
     pub fn shared_key(&self, purpose: &str) -> Option<[u8; 32]> {
-        let secret = words(self.secrets.secret_key.expose_secret()).next()?;
+        let secret = comma_separated(self.secrets.secret_key.expose_secret()).next()?;
         let hash = Sha256::new().chain_update(purpose).chain_update([0]).chain_update(secret);
         Some(hash.finalize().into())
     }

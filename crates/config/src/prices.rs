@@ -2,11 +2,11 @@
 
 use llm::{Price, ProviderId};
 
-use super::{provider_names, words};
+use super::{comma_separated, provider_names};
 
 /// `provider/model=input:output, …`, in US dollars per million tokens.
 pub(super) fn parse(list: &str) -> Result<Vec<(ProviderId, &str, Price)>, String> {
-    words(list).map(entry).collect()
+    comma_separated(list).map(entry).collect()
 }
 
 fn entry(entry: &str) -> Result<(ProviderId, &str, Price), String> {

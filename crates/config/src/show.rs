@@ -111,7 +111,7 @@ impl Config {
 
 impl Inspection {
     /// Whether a setting with this prefix has an invalid value.
-    pub fn is_wrong_in(&self, section: &str) -> bool {
+    pub fn has_problem_in(&self, section: &str) -> bool {
         self.problems.iter().any(
             |problem| matches!(&problem.error, ConfigError::Value { key, .. } if key.starts_with(section)),
         )

@@ -7,34 +7,34 @@ use super::{
 };
 
 #[derive(Default)]
-pub struct Apart {
+pub struct SplitSecrets {
     pub plain: Vec<(String, String)>,
     /// Secrets, and contents of local files (`NAME_FILE`), which the other process cannot read.
-    pub hidden: Vec<(String, String)>,
+    pub secret: Vec<(String, String)>,
 }
 
 impl Environment {
     /// # Errors
     /// If the file of a `NAME_FILE` variable cannot be read.
-    pub fn apart(&self) -> Result<Apart, ConfigError> {
-        let mut apart = Apart::default();
+    pub fn split_secrets(&self) -> Result<SplitSecrets, ConfigError> {
+        let mut split = SplitSecrets::default();
         for (name, value) in self.pairs() {
             match name.strip_suffix("_FILE") {
                 // NAME takes precedence over NAME_FILE.
                 Some(base) if key_of(base).is_some() && self.pairs().any(|(other, _)| other == base) => (),
                 Some(base) if key_of(base).is_some() => {
-                    apart.hidden.extend(self.read(base)?.map(|value| (base.to_owned(), value)));
+                    split.secret.extend(self.read(base)?.map(|value| (base.to_owned(), value)));
                 }
                 _ => {
                     let part = match key_of(name).is_some_and(|key| is_secret(&key)) {
-                        true => &mut apart.hidden,
-                        false => &mut apart.plain,
+                        true => &mut split.secret,
+                        false => &mut split.plain,
                     };
                     part.push((name.to_owned(), value.to_owned()));
                 }
             }
         }
-        Ok(apart)
+        Ok(split)
     }
 }
 
@@ -61,7 +61,7 @@ mod tests {
             ("BA_COPILOT__SERVER__PROXIES_FILE", &file),
             ("SECRET_KEY_FILE", "/not/read"),
         ]);
-        let Apart { plain, hidden } = environment.apart().unwrap();
+        let SplitSecrets { plain, secret } = environment.split_secrets().unwrap();
         let names = |pairs: &[(String, String)]| {
             pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
         };
@@ -70,7 +70,7 @@ mod tests {
             ["BA_COPILOT__SERVER__LISTEN=0.0.0.0:1", "KEYS_FILE=unrelated", "LOG_LEVEL=debug", "TZ=UTC"]
         );
         assert_eq!(
-            names(&hidden),
+            names(&secret),
             [
                 "BACKUP_PASSPHRASE=from a file",
                 "BA_COPILOT__MCP__TOKEN=t",
@@ -79,6 +79,6 @@ mod tests {
             ]
         );
         let missing = Environment::from_pairs([("SECRET_KEY_FILE", "/not/there")]);
-        assert!(missing.apart().err().unwrap().to_string().contains("/not/there"));
+        assert!(missing.split_secrets().err().unwrap().to_string().contains("/not/there"));
     }
 }

@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 use sentry_types::Dsn;
 use serde::Deserialize;
 
-use super::{Config, ConfigError, words};
+use super::{Config, ConfigError, comma_separated};
 
 /// `[traces]`
 #[derive(Debug, Clone, Deserialize)]
@@ -35,7 +35,7 @@ pub struct Sampling {
     /// The ratio of traces that start in this process, 0 to 1.
     pub ratio: f64,
     /// Whether the sampling flag of a remote parent is used.
-    pub parent_decides: bool,
+    pub parent_based: bool,
 }
 
 impl Traces {
@@ -57,7 +57,7 @@ impl Traces {
 
     /// The headers of export requests; `None` if they cannot be parsed.
     pub fn headers(&self) -> Option<Vec<(String, String)>> {
-        words(self.headers.expose_secret())
+        comma_separated(self.headers.expose_secret())
             .map(|pair| {
                 let (name, value) = pair.split_once('=')?;
                 let (name, value) = (name.trim(), percent_decoded(value.trim()));
@@ -70,7 +70,7 @@ impl Traces {
 
     /// `None` if the sampler or its argument is not valid.
     pub fn sampling(&self) -> Option<Sampling> {
-        let (parent_decides, root) = match self.sampler.strip_prefix("parentbased_") {
+        let (parent_based, root) = match self.sampler.strip_prefix("parentbased_") {
             Some(root) => (true, root),
             None => (false, self.sampler.as_str()),
         };
@@ -81,7 +81,7 @@ impl Traces {
             "traceidratio" => self.sampler_arg.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio))?,
             _ => return None,
         };
-        Some(Sampling { ratio, parent_decides })
+        Some(Sampling { ratio, parent_based })
     }
 }
 
@@ -210,7 +210,7 @@ mod tests {
             ("jaeger_remote", "", None),
             ("", "", None),
         ] {
-            let read = traces("", "", sampler, arg).sampling().map(|it| (it.ratio, it.parent_decides));
+            let read = traces("", "", sampler, arg).sampling().map(|it| (it.ratio, it.parent_based));
             assert_eq!(read, expected, "{sampler} {arg}");
         }
     }

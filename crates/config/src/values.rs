@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use llm::ProviderId;
 use secrecy::ExposeSecret;
 
-use super::{Config, ConfigError, is_loopback_url, prices, provider_names, words};
+use super::{Config, ConfigError, comma_separated, is_loopback_url, prices, provider_names};
 
 impl Config {
     /// All invalid values.
@@ -149,7 +149,7 @@ impl Config {
         if !(1..=1000).contains(&self.redis.timeout_ms) {
             wrong("redis.timeout_ms", "it must be 1 to 1000".to_owned());
         }
-        if let Some(short) = words(self.secrets.secret_key.expose_secret())
+        if let Some(short) = comma_separated(self.secrets.secret_key.expose_secret())
             .map(|key| key.chars().count())
             .find(|chars| *chars < 32)
         {
@@ -195,10 +195,11 @@ impl Config {
         if self.server.public_url.is_empty() && !self.is_loopback() {
             wrong("server.public_url", "it is required with oidc.issuer, for the redirect URI");
         }
-        if words(&oidc.scopes).any(|scope| scope.contains(char::is_whitespace)) {
+        if comma_separated(&oidc.scopes).any(|scope| scope.contains(char::is_whitespace)) {
             wrong("oidc.scopes", "scopes must be separated by commas");
         }
-        if words(&oidc.email_domains).any(|domain| domain.contains(['@', '/', ' ']) || !domain.contains('.'))
+        if comma_separated(&oidc.email_domains)
+            .any(|domain| domain.contains(['@', '/', ' ']) || !domain.contains('.'))
         {
             wrong("oidc.email_domains", "entries must be domains such as example.com");
         }

@@ -64,7 +64,7 @@ impl fmt::Debug for ErrorReports {
 
 impl ErrorReports {
     /// `None` if the configuration has no DSN. Sends nothing until the first error.
-    pub fn of(config: &Config) -> Result<Option<Self>, String> {
+    pub fn from_config(config: &Config) -> Result<Option<Self>, String> {
         let Some(dsn) = config.errors.dsn() else { return Ok(None) };
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(llm::tls_config().map_err(|error| error.to_string())?)
@@ -88,7 +88,7 @@ impl ErrorReports {
     }
 
     /// Sends the queued reports and stops. Blocks the thread for at most `timeout`.
-    pub fn end(&self, timeout: Duration) {
+    pub fn shutdown(&self, timeout: Duration) {
         self.0.close(Some(timeout));
     }
 

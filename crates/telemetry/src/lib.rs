@@ -111,7 +111,7 @@ pub fn install_log(log: &Log, no_color: bool, reports: Option<ErrorReports>) {
     };
     // Errors are reported at every log level.
     let registry =
-        tracing_subscriber::registry().with(lines.with_filter(filter)).with(reports.map(reporting));
+        tracing_subscriber::registry().with(lines.with_filter(filter)).with(reports.map(error_report_layer));
     // Tests call this more than once; the first subscriber stays.
     if registry.try_init().is_ok() {
         let _ = LOG_LEVEL.set(LogLevel { level: Mutex::new(level), handle });
@@ -119,7 +119,7 @@ pub fn install_log(log: &Log, no_color: bool, reports: Option<ErrorReports>) {
 }
 
 /// The layer that reports error events together with the fields of their spans.
-pub fn reporting<S: Subscriber + for<'a> LookupSpan<'a>>(reports: ErrorReports) -> impl Layer<S> {
+pub fn error_report_layer<S: Subscriber + for<'a> LookupSpan<'a>>(reports: ErrorReports) -> impl Layer<S> {
     let relevant = FilterFn::new(|metadata| match metadata.is_span() {
         true => is_own_target(metadata.target()),
         false => *metadata.level() == Level::ERROR,
@@ -147,7 +147,7 @@ pub fn install_traces(config: &Config) -> Result<Option<Traces>, String> {
 }
 
 /// Sends the remaining spans and error reports within the timeout.
-pub async fn end(traces: Option<Traces>, reports: Option<ErrorReports>, timeout: Duration) {
+pub async fn shutdown(traces: Option<Traces>, reports: Option<ErrorReports>, timeout: Duration) {
     let traces = tokio::task::spawn_blocking(move || {
         if let Some(Traces(exporter)) = traces {
             exporter.shutdown(timeout);
@@ -155,7 +155,7 @@ pub async fn end(traces: Option<Traces>, reports: Option<ErrorReports>, timeout:
     });
     let reports = tokio::task::spawn_blocking(move || {
         if let Some(reports) = reports {
-            reports.end(timeout);
+            reports.shutdown(timeout);
         }
     });
     let _ = tokio::join!(traces, reports);

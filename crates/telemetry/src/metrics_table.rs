@@ -18,7 +18,7 @@ pub enum Kind {
 impl Kind {
     /// The name of the type in the Prometheus text format.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn prometheus_type(self) -> &'static str {
         match self {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
@@ -33,7 +33,7 @@ impl Kind {
 pub enum Values {
     OneOf(&'static [&'static str]),
     /// The values of another table, which `metric_labels.rs` reads.
-    Of(Source),
+    FromTable(Source),
 }
 
 /// The table that defines the values of a label.
@@ -56,7 +56,7 @@ pub enum Source {
 impl Source {
     /// A description of the values for `docs/metrics.md`.
     #[must_use]
-    pub fn meaning(self) -> &'static str {
+    pub fn description(self) -> &'static str {
         match self {
             Source::Version => "the version of the program",
             Source::Routes => "a route template of the API, or `none`",
@@ -75,7 +75,7 @@ pub const OTHER: &str = "other";
 pub const METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", OTHER];
 
 /// `value` if it is in the list, else [`OTHER`], so that text from a request never becomes a label.
-pub fn closed<'a>(mut list: impl Iterator<Item = &'a str>, value: &str) -> &'a str {
+pub fn known_or_other<'a>(mut list: impl Iterator<Item = &'a str>, value: &str) -> &'a str {
     list.find(|known| *known == value).unwrap_or(OTHER)
 }
 
@@ -87,11 +87,11 @@ pub struct Metric {
     pub unit: &'static str,
     pub labels: &'static [(&'static str, Values)],
     /// What it measures, without a final period: the `HELP` line of `/metrics`.
-    pub meaning: &'static str,
+    pub help: &'static str,
     /// What a change of the value means for an operator.
-    pub change: &'static str,
+    pub interpretation: &'static str,
     /// When the metric is exported; empty if always.
-    pub only: &'static str,
+    pub availability: &'static str,
 }
 
 /// Most requests take one database statement or less; those that call a model take up to minutes.
@@ -104,52 +104,59 @@ const GENERATION_S: &[f64] =
 const CHECK_S: &[f64] =
     &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0];
 
-const YES_NO: Values = Values::OneOf(&["true", "false"]);
-const PROVIDER: (&str, Values) = ("provider", Values::Of(Source::Providers));
-const KIND: (&str, Values) = ("kind", Values::Of(Source::Kinds));
-const OF: (&str, Values) = ("of", Values::OneOf(&["project", "user"]));
+const BOOLEAN: Values = Values::OneOf(&["true", "false"]);
+const PROVIDER: (&str, Values) = ("provider", Values::FromTable(Source::Providers));
+const KIND: (&str, Values) = ("kind", Values::FromTable(Source::Kinds));
+const OWNER: (&str, Values) = ("of", Values::OneOf(&["project", "user"]));
 const ENGINE: (&str, Values) = ("engine", Values::OneOf(&["mermaid", "fast"]));
-const ROUTE: (&str, Values) = ("route", Values::Of(Source::Routes));
-const TOOL: (&str, Values) = ("tool", Values::Of(Source::Tools));
+const ROUTE: (&str, Values) = ("route", Values::FromTable(Source::Routes));
+const TOOL: (&str, Values) = ("tool", Values::FromTable(Source::Tools));
 
-const NOTHING: Metric =
-    Metric { name: "", kind: Kind::Counter, unit: "", labels: &[], meaning: "", change: "", only: "" };
+const DEFAULT: Metric = Metric {
+    name: "",
+    kind: Kind::Counter,
+    unit: "",
+    labels: &[],
+    help: "",
+    interpretation: "",
+    availability: "",
+};
 const WITH_DATABASE: &str = "in processes with a database";
 
 pub const METRICS: &[Metric] = &[
     Metric {
         name: "ba_copilot_build_info",
         kind: Kind::Gauge,
-        labels: &[("version", Values::Of(Source::Version))],
-        meaning: "Always 1; the label is the running version",
-        change: "Changes with a deployment. Compare with other metrics that changed at the same time.",
-        ..NOTHING
+        labels: &[("version", Values::FromTable(Source::Version))],
+        help: "Always 1; the label is the running version",
+        interpretation: "Changes with a deployment. Compare with other metrics that changed at the same time.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_health",
         kind: Kind::Gauge,
         labels: &[("check", Values::OneOf(&["database", "mcp_server", "llm", "disk", "redis"]))],
-        meaning: "Health of each component of /health: 1 healthy or configured, 0.5 degraded, 0 unhealthy",
-        change: "0: the process cannot work. 0.5: it works with reduced function, because a dependency fails.",
-        ..NOTHING
+        help: "Health of each component of /health: 1 healthy or configured, 0.5 degraded, 0 unhealthy",
+        interpretation: "0: the process cannot work. 0.5: it works with reduced function, because a dependency fails.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_http_requests_total",
-        labels: &[ROUTE, ("method", Values::OneOf(METHODS)), ("status", Values::Of(Source::Statuses))],
-        meaning: "HTTP requests by route, method and status",
-        change: "More 5xx: an error of this program, of the database or of a model. More 4xx: a client \
+        labels: &[ROUTE, ("method", Values::OneOf(METHODS)), ("status", Values::FromTable(Source::Statuses))],
+        help: "HTTP requests by route, method and status",
+        interpretation: "More 5xx: an error of this program, of the database or of a model. More 4xx: a client \
                  changed. No requests: clients cannot reach the server.",
-        ..NOTHING
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_http_request_seconds",
         kind: Kind::Histogram(REQUEST_S),
         unit: "seconds",
         labels: &[ROUTE],
-        meaning: "Time to the start of the HTTP response by route, in seconds",
-        change: "All routes slower: the machine or the database is overloaded. Only generation routes \
+        help: "Time to the start of the HTTP response by route, in seconds",
+        interpretation: "All routes slower: the machine or the database is overloaded. Only generation routes \
                  slower: the model is slow.",
-        ..NOTHING
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_connections_closed_total",
@@ -157,11 +164,11 @@ pub const METRICS: &[Metric] = &[
             "reason",
             Values::OneOf(&["header_timeout", "idle_timeout", "write_timeout", "too_many", "refused"]),
         )],
-        meaning: "Connections closed by the server, by reason: timeout of the headers, of the next request \
+        help: "Connections closed by the server, by reason: timeout of the headers, of the next request \
                   or of writing the response, replaced by a new connection, or refused at the limit",
-        change: "header_timeout, too_many or refused: slow or too many clients, by fault or as an attack. \
+        interpretation: "header_timeout, too_many or refused: slow or too many clients, by fault or as an attack. \
                  idle_timeout: normal.",
-        ..NOTHING
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_limited_requests_total",
@@ -169,229 +176,229 @@ pub const METRICS: &[Metric] = &[
             ("caller", Values::OneOf(&["token", "user", "address", "mcp"])),
             ("processes", Values::OneOf(&["all", "this"])),
         ],
-        meaning: "Requests over a rate limit, by caller (token, user, address, mcp) and by the processes \
+        help: "Requests over a rate limit, by caller (token, user, address, mcp) and by the processes \
                   that share the counter (all or this one)",
-        change: "A client that sends too fast, or limits that are too low for normal use.",
-        ..NOTHING
+        interpretation: "A client that sends too fast, or limits that are too low for normal use.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_idempotent_replays_total",
-        meaning: "Requests answered with the stored response of an earlier request with the same Idempotency-Key",
-        change: "Clients retry: their connections fail, or responses take longer than their timeout.",
-        ..NOTHING
+        help: "Requests answered with the stored response of an earlier request with the same Idempotency-Key",
+        interpretation: "Clients retry: their connections fail, or responses take longer than their timeout.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_generations_total",
         labels: &[KIND, PROVIDER, ("outcome", Values::OneOf(&["succeeded", "fell_back", "failed"]))],
-        meaning: "Generations by kind, provider and outcome (succeeded, fell_back, failed)",
-        change: "More fell_back or failed: the provider is unavailable or rejects the key, or a budget is exhausted.",
-        ..NOTHING
+        help: "Generations by kind, provider and outcome (succeeded, fell_back, failed)",
+        interpretation: "More fell_back or failed: the provider is unavailable or rejects the key, or a budget is exhausted.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_generation_seconds",
         kind: Kind::Histogram(GENERATION_S),
         unit: "seconds",
         labels: &[KIND, PROVIDER],
-        meaning: "Duration of generations by kind and provider, in seconds",
-        change: "Slower: the model is slower or needs more retries.",
-        ..NOTHING
+        help: "Duration of generations by kind and provider, in seconds",
+        interpretation: "Slower: the model is slower or needs more retries.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_retries_total",
-        meaning: "Requests to a model to correct its response",
-        change: "Relative to generations: how often the first response is not a valid diagram. More after a \
+        help: "Requests to a model to correct its response",
+        interpretation: "Relative to generations: how often the first response is not a valid diagram. More after a \
                  change of the model: use another model.",
-        ..NOTHING
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_tokens_total",
         unit: "tokens",
         labels: &[PROVIDER, ("direction", Values::OneOf(&["input", "output"]))],
-        meaning: "Tokens by provider and direction (input, output)",
-        change: "Usage that is billed; use it where prices are unknown.",
-        ..NOTHING
+        help: "Tokens by provider and direction (input, output)",
+        interpretation: "Usage that is billed; use it where prices are unknown.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_cost_micro_usd_total",
         unit: "millionths of a US dollar",
         labels: &[PROVIDER],
-        meaning: "Cost of models by provider, in millionths of a US dollar",
-        change: "Faster growth: more usage, a more expensive model, or more retries.",
-        ..NOTHING
+        help: "Cost of models by provider, in millionths of a US dollar",
+        interpretation: "Faster growth: more usage, a more expensive model, or more retries.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_backup_failures_total",
-        meaning: "Backups that failed or did not pass verification",
-        change: "The log has the cause. Create a backup with `ba-copilot backup create` and check the free space.",
-        ..NOTHING
+        help: "Backups that failed or did not pass verification",
+        interpretation: "The log has the cause. Create a backup with `ba-copilot backup create` and check the free space.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_backup_last_created_timestamp_seconds",
         kind: Kind::Gauge,
         unit: "seconds since 1970",
-        only: "with at least one backup",
-        meaning: "Creation time of the newest backup in `backup.dir`, in seconds since 1970",
-        change: "Older than a day: no backups are created.",
-        ..NOTHING
+        availability: "with at least one backup",
+        help: "Creation time of the newest backup in `backup.dir`, in seconds since 1970",
+        interpretation: "Older than a day: no backups are created.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_backup_last_verified_timestamp_seconds",
         kind: Kind::Gauge,
         unit: "seconds since 1970",
-        only: "with at least one backup",
-        meaning: "Time of the last successful verification of a backup in `backup.dir`, in seconds since 1970",
-        change: "Older than a day: it is unknown whether a backup can be restored.",
-        ..NOTHING
+        availability: "with at least one backup",
+        help: "Time of the last successful verification of a backup in `backup.dir`, in seconds since 1970",
+        interpretation: "Older than a day: it is unknown whether a backup can be restored.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_backup_size_bytes",
         kind: Kind::Gauge,
         unit: "bytes",
-        only: "with at least one backup",
-        meaning: "Size of the newest backup in `backup.dir`, in bytes",
-        change: "Much smaller than the day before: data is missing.",
-        ..NOTHING
+        availability: "with at least one backup",
+        help: "Size of the newest backup in `backup.dir`, in bytes",
+        interpretation: "Much smaller than the day before: data is missing.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_budgets_nearly_spent_total",
-        labels: &[OF],
-        meaning: "Model requests that took a budget over 80 % of a limit, by owner (project, user)",
-        change: "Raise the budget, or its owner will get built-in drafts soon.",
-        ..NOTHING
+        labels: &[OWNER],
+        help: "Model requests that took a budget over 80 % of a limit, by owner (project, user)",
+        interpretation: "Raise the budget, or its owner will get built-in drafts soon.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_budget_refusals_total",
-        labels: &[OF],
-        meaning: "Model requests refused because a budget is exhausted, by owner (project, user)",
-        change: "A budget is exhausted: generations return built-in drafts, or errors where the request does \
+        labels: &[OWNER],
+        help: "Model requests refused because a budget is exhausted, by owner (project, user)",
+        interpretation: "A budget is exhausted: generations return built-in drafts, or errors where the request does \
                  not allow the fallback.",
-        ..NOTHING
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_checks_total",
         labels: &[ENGINE, ("verdict", Values::OneOf(&["valid", "invalid", "failed"]))],
-        meaning: "Checks by engine and verdict (valid, invalid, failed)",
-        change: "More failed: diagrams that reach the limits of the engine, or a machine that is too slow.",
-        ..NOTHING
+        help: "Checks by engine and verdict (valid, invalid, failed)",
+        interpretation: "More failed: diagrams that reach the limits of the engine, or a machine that is too slow.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_check_seconds",
         kind: Kind::Histogram(CHECK_S),
         unit: "seconds",
         labels: &[ENGINE],
-        meaning: "Duration of checks that were not answered from the cache, by engine, in seconds",
-        change: "Slower: larger diagrams, or a machine without free cores.",
-        ..NOTHING
+        help: "Duration of checks that were not answered from the cache, by engine, in seconds",
+        interpretation: "Slower: larger diagrams, or a machine without free cores.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_engine_disagreements_total",
-        meaning: "Checks with different verdicts of the two engines",
-        change: "Diagrams that the fast engine judges differently (MMD009). The verdict of Mermaid counts. \
+        help: "Checks with different verdicts of the two engines",
+        interpretation: "Diagrams that the fast engine judges differently (MMD009). The verdict of Mermaid counts. \
                  Please report such diagrams.",
-        ..NOTHING
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_repairs_total",
-        labels: &[("rule", Values::Of(Source::Rules))],
-        meaning: "Repairs by rule",
-        change: "Which mistakes models and people make. A new rule after a change of the model: the model \
+        labels: &[("rule", Values::FromTable(Source::Rules))],
+        help: "Repairs by rule",
+        interpretation: "Which mistakes models and people make. A new rule after a change of the model: the model \
                  makes new mistakes.",
-        ..NOTHING
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_mcp_server_up",
         kind: Kind::Gauge,
-        meaning: "Whether the MCP server in MCP_SERVER_URL answers: 1 or 0",
-        change: "0: this process checks by itself until the server is available again.",
-        only: "with MCP_SERVER_URL, after the first check",
-        ..NOTHING
+        help: "Whether the MCP server in MCP_SERVER_URL answers: 1 or 0",
+        interpretation: "0: this process checks by itself until the server is available again.",
+        availability: "with MCP_SERVER_URL, after the first check",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_mcp_fallbacks_total",
-        meaning: "Checks made in this process because the MCP server in MCP_SERVER_URL did not answer",
-        change: "The server is unavailable, too slow, or overloaded.",
-        ..NOTHING
+        help: "Checks made in this process because the MCP server in MCP_SERVER_URL did not answer",
+        interpretation: "The server is unavailable, too slow, or overloaded.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_mcp_calls_total",
         labels: &[TOOL, ("outcome", Values::OneOf(&["ok", "error"]))],
-        meaning: "Calls of MCP tools by tool and outcome (ok, error)",
-        change: "Which tools agents use. More errors: an agent sends arguments that do not match the schema.",
-        ..NOTHING
+        help: "Calls of MCP tools by tool and outcome (ok, error)",
+        interpretation: "Which tools agents use. More errors: an agent sends arguments that do not match the schema.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_mcp_call_seconds",
         kind: Kind::Histogram(REQUEST_S),
         unit: "seconds",
         labels: &[TOOL],
-        meaning: "Duration of MCP tool calls by tool, in seconds",
-        change: "Slower: larger diagrams, or more agents than the machine has cores for.",
-        ..NOTHING
+        help: "Duration of MCP tool calls by tool, in seconds",
+        interpretation: "Slower: larger diagrams, or more agents than the machine has cores for.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_redis_up",
         kind: Kind::Gauge,
-        meaning: "Whether Redis is available: 1 or 0",
-        change: "0: each process applies rate limits and caches checks on its own.",
-        only: "with REDIS_URL",
-        ..NOTHING
+        help: "Whether Redis is available: 1 or 0",
+        interpretation: "0: each process applies rate limits and caches checks on its own.",
+        availability: "with REDIS_URL",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_redis_failures_total",
-        meaning: "Failed Redis commands",
-        change: "Redis is unavailable, full, or slower than `redis.timeout_ms`.",
-        ..NOTHING
+        help: "Failed Redis commands",
+        interpretation: "Redis is unavailable, full, or slower than `redis.timeout_ms`.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_shared_verdicts_total",
         labels: &[("outcome", Values::OneOf(&["hit", "miss", "unusable", "away"]))],
-        meaning: "Lookups in the check cache shared through Redis, by outcome (hit, miss, unusable, away)",
-        change: "Hits save engine time. Unusable: a process with another SECRET_KEY or version uses the same \
+        help: "Lookups in the check cache shared through Redis, by outcome (hit, miss, unusable, away)",
+        interpretation: "Hits save engine time. Unusable: a process with another SECRET_KEY or version uses the same \
                  Redis. Away: Redis is unavailable.",
-        ..NOTHING
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_database_errors_total",
         labels: &[("reason", Values::OneOf(store::ERROR_REASONS))],
-        meaning: "Failed database statements by reason (unavailable, misconfigured, internal)",
-        change: "Unavailable: the database is down, full or locked. Misconfigured: missing permissions or a \
+        help: "Failed database statements by reason (unavailable, misconfigured, internal)",
+        interpretation: "Unavailable: the database is down, full or locked. Misconfigured: missing permissions or a \
                  damaged file. Internal: an error of this program.",
-        ..NOTHING
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_work_running",
         kind: Kind::Gauge,
-        meaning: "Checks, repairs, comparisons and pictures that are running",
-        change: "At the maximum for a long time: large diagrams, or too few cores.",
-        ..NOTHING
+        help: "Checks, repairs, comparisons and pictures that are running",
+        interpretation: "At the maximum for a long time: large diagrams, or too few cores.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_work_waiting",
         kind: Kind::Gauge,
-        meaning: "Checks, repairs, comparisons and pictures in the queue",
-        change: "More than a few: requests wait for a core. Large diagrams of one caller delay only that caller.",
-        ..NOTHING
+        help: "Checks, repairs, comparisons and pictures in the queue",
+        interpretation: "More than a few: requests wait for a core. Large diagrams of one caller delay only that caller.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_work_refused_total",
         labels: &[("reason", Values::OneOf(&["busy", "too_many_of_one", "closed", "failed"]))],
-        meaning: "Checks, repairs, comparisons and pictures that were refused, by reason (busy, \
+        help: "Checks, repairs, comparisons and pictures that were refused, by reason (busy, \
                   too_many_of_one, closed, failed)",
-        change: "Busy: no core was free in time, and the caller got 503. Too many of one: one caller sends \
+        interpretation: "Busy: no core was free in time, and the caller got 503. Too many of one: one caller sends \
                  more than is processed. Closed: the process is shutting down. Failed: an error of this \
                  program.",
-        ..NOTHING
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_jobs_open",
         kind: Kind::Gauge,
         labels: &[("state", Values::OneOf(&["waiting", "later", "running"]))],
-        meaning: "Background jobs of all processes on this database by state: ready to run (waiting), \
+        help: "Background jobs of all processes on this database by state: ready to run (waiting), \
                   delayed until a retry (later) or running",
-        change: "More waiting: too few processes, a slow model, or no process that runs jobs. More later: \
+        interpretation: "More waiting: too few processes, a slow model, or no process that runs jobs. More later: \
                  webhooks that do not answer.",
-        only: WITH_DATABASE,
-        ..NOTHING
+        availability: WITH_DATABASE,
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_jobs_total",
@@ -399,39 +406,39 @@ pub const METRICS: &[Metric] = &[
             ("kind", Values::OneOf(&["generate", "deliver"])),
             ("how", Values::OneOf(&["ended", "lost", "put_back"])),
         ],
-        meaning: "Background jobs that this process started, by kind and by how they left it: completed \
+        help: "Background jobs that this process started, by kind and by how they left it: completed \
                   (ended), lease lost (lost) or returned to the queue (put_back)",
-        change: "More lost: a database that does not answer in time. More put_back: the process was stopped \
+        interpretation: "More lost: a database that does not answer in time. More put_back: the process was stopped \
                  while jobs were running.",
-        ..NOTHING
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_webhook_deliveries_total",
-        labels: &[("delivered", YES_NO)],
-        meaning: "Webhook deliveries by whether the receiver accepted them",
-        change: "More not delivered: the receiver is unavailable or rejects them. The list of deliveries of \
+        labels: &[("delivered", BOOLEAN)],
+        help: "Webhook deliveries by whether the receiver accepted them",
+        interpretation: "More not delivered: the receiver is unavailable or rejects them. The list of deliveries of \
                  the webhook has the cause.",
-        ..NOTHING
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_mails_total",
-        labels: &[("sent", YES_NO)],
-        meaning: "E-mails by whether they were sent",
-        change: "Not sent: SMTP_URL is wrong or the SMTP server is unavailable. Invitations and password \
+        labels: &[("sent", BOOLEAN)],
+        help: "E-mails by whether they were sent",
+        interpretation: "Not sent: SMTP_URL is wrong or the SMTP server is unavailable. Invitations and password \
                  resets do not arrive.",
-        ..NOTHING
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_mails_limited_total",
-        meaning: "E-mails that were not sent because the recipient got too many of the same kind within an hour",
-        change: "Repeated requests for e-mails to one address. The recipient already has the newest ones.",
-        ..NOTHING
+        help: "E-mails that were not sent because the recipient got too many of the same kind within an hour",
+        interpretation: "Repeated requests for e-mails to one address. The recipient already has the newest ones.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_sign_in_failures_total",
-        meaning: "Sign-ins with a wrong password or code",
-        change: "Many in a short time: passwords are being guessed. Accounts are not locked.",
-        ..NOTHING
+        help: "Sign-ins with a wrong password or code",
+        interpretation: "Many in a short time: passwords are being guessed. Accounts are not locked.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_oidc_sign_ins_total",
@@ -450,87 +457,87 @@ pub const METRICS: &[Metric] = &[
                 "unavailable",
             ]),
         )],
-        meaning: "Single sign-on attempts by outcome",
-        change: "Unavailable: the identity provider does not answer. Token or code refused: the \
+        help: "Single sign-on attempts by outcome",
+        interpretation: "Unavailable: the identity provider does not answer. Token or code refused: the \
                  configuration of the provider or of this server changed.",
-        ..NOTHING
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_spans_total",
-        labels: &[("sent", YES_NO)],
-        meaning: "Finished spans by whether the collector in OTEL_EXPORTER_OTLP_ENDPOINT accepted them",
-        change: "Not sent: the collector is unavailable, rejects them, or is too slow. Requests are not \
+        labels: &[("sent", BOOLEAN)],
+        help: "Finished spans by whether the collector in OTEL_EXPORTER_OTLP_ENDPOINT accepted them",
+        interpretation: "Not sent: the collector is unavailable, rejects them, or is too slow. Requests are not \
                  delayed; traces are incomplete.",
-        ..NOTHING
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_disk_free_bytes",
         kind: Kind::Gauge,
         unit: "bytes",
-        meaning: "Free space on the disk of the data folder, in bytes",
-        change: "A steady decrease: estimate when the disk is full.",
-        only: WITH_DATABASE,
-        ..NOTHING
+        help: "Free space on the disk of the data folder, in bytes",
+        interpretation: "A steady decrease: estimate when the disk is full.",
+        availability: WITH_DATABASE,
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_disk_total_bytes",
         kind: Kind::Gauge,
         unit: "bytes",
-        meaning: "Size of the disk of the data folder, in bytes",
-        change: "The disk was resized or replaced.",
-        only: WITH_DATABASE,
-        ..NOTHING
+        help: "Size of the disk of the data folder, in bytes",
+        interpretation: "The disk was resized or replaced.",
+        availability: WITH_DATABASE,
+        ..DEFAULT
     },
     Metric {
         name: "process_start_time_seconds",
         kind: Kind::Gauge,
         unit: "seconds since 1970",
-        meaning: "Start time of the process, in seconds since 1970",
-        change: "The process was restarted. If that was not planned, the log before the restart has the cause.",
-        ..NOTHING
+        help: "Start time of the process, in seconds since 1970",
+        interpretation: "The process was restarted. If that was not planned, the log before the restart has the cause.",
+        ..DEFAULT
     },
     Metric {
         name: "process_cpu_seconds_total",
         unit: "seconds",
-        meaning: "CPU time of the process, in seconds",
-        change: "The rate is the number of cores in use.",
-        only: "on Linux",
-        ..NOTHING
+        help: "CPU time of the process, in seconds",
+        interpretation: "The rate is the number of cores in use.",
+        availability: "on Linux",
+        ..DEFAULT
     },
     Metric {
         name: "process_resident_memory_bytes",
         kind: Kind::Gauge,
         unit: "bytes",
-        meaning: "Resident memory of the process, in bytes",
-        change: "Each thread of the engine uses about 40 MB. Unlimited growth is a bug; please report it.",
-        only: "on Linux",
-        ..NOTHING
+        help: "Resident memory of the process, in bytes",
+        interpretation: "Each thread of the engine uses about 40 MB. Unlimited growth is a bug; please report it.",
+        availability: "on Linux",
+        ..DEFAULT
     },
     Metric {
         name: "process_memory_limit_bytes",
         kind: Kind::Gauge,
         unit: "bytes",
-        meaning: "Memory limit of the process: the limit of its control group, or else the memory of the \
+        help: "Memory limit of the process: the limit of its control group, or else the memory of the \
                   machine, in bytes",
-        change: "The limit was changed.",
-        only: "on Linux",
-        ..NOTHING
+        interpretation: "The limit was changed.",
+        availability: "on Linux",
+        ..DEFAULT
     },
     Metric {
         name: "process_open_fds",
         kind: Kind::Gauge,
-        meaning: "Open file descriptors of the process",
-        change: "Grows with open connections. At the limit, new connections are refused.",
-        only: "on Linux",
-        ..NOTHING
+        help: "Open file descriptors of the process",
+        interpretation: "Grows with open connections. At the limit, new connections are refused.",
+        availability: "on Linux",
+        ..DEFAULT
     },
     Metric {
         name: "process_max_fds",
         kind: Kind::Gauge,
-        meaning: "Maximum number of open file descriptors of the process",
-        change: "The limit was changed.",
-        only: "on Linux",
-        ..NOTHING
+        help: "Maximum number of open file descriptors of the process",
+        interpretation: "The limit was changed.",
+        availability: "on Linux",
+        ..DEFAULT
     },
 ];
 
@@ -539,9 +546,9 @@ pub const METRICS: &[Metric] = &[
 pub(crate) fn describe() {
     for metric in METRICS {
         match metric.kind {
-            Kind::Counter => describe_counter!(metric.name, metric.meaning),
-            Kind::Gauge => describe_gauge!(metric.name, metric.meaning),
-            Kind::Histogram(_) => describe_histogram!(metric.name, metric.meaning),
+            Kind::Counter => describe_counter!(metric.name, metric.help),
+            Kind::Gauge => describe_gauge!(metric.name, metric.help),
+            Kind::Histogram(_) => describe_histogram!(metric.name, metric.help),
         }
         // Exported by `process_metrics`, not by the recorder.
         if metric.kind == Kind::Counter && metric.name != "process_cpu_seconds_total" {
@@ -570,7 +577,7 @@ fn known_labels(metric: &Metric) -> Vec<Vec<Label>> {
 
 /// The text of `docs/metrics.md`.
 #[must_use]
-pub fn page() -> String {
+pub fn docs_page() -> String {
     let mut page = String::from(
         "# Metrics\n\nGenerated by `cargo xtask codegen`; do not edit.\n\n\
          Every process exports its metrics at `/metrics` in the Prometheus text format. Metrics contain no names of\n\
@@ -579,12 +586,13 @@ pub fn page() -> String {
     );
     for metric in METRICS {
         let unit = if metric.unit.is_empty() { String::new() } else { format!(", {}", metric.unit) };
-        let only = if metric.only.is_empty() { String::new() } else { format!(", {}", metric.only) };
+        let availability =
+            if metric.availability.is_empty() { String::new() } else { format!(", {}", metric.availability) };
         page.push_str(&format!(
-            "\n## {}\n\n{}{unit}{only}. {}.\n",
+            "\n## {}\n\n{}{unit}{availability}. {}.\n",
             metric.name,
-            metric.kind.word(),
-            metric.meaning
+            metric.kind.prometheus_type(),
+            metric.help
         ));
         if !metric.labels.is_empty() {
             page.push('\n');
@@ -594,11 +602,11 @@ pub fn page() -> String {
                 Values::OneOf(values) => {
                     values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", ")
                 }
-                Values::Of(source) => source.meaning().to_owned(),
+                Values::FromTable(source) => source.description().to_owned(),
             };
             page.push_str(&format!("- `{label}`: {values}\n"));
         }
-        page.push_str(&format!("\n{}\n", metric.change));
+        page.push_str(&format!("\n{}\n", metric.interpretation));
     }
     page
 }

@@ -38,7 +38,7 @@ pub(crate) fn cpu_lines() -> String {
     let metric = crate::metrics_table::METRICS.iter().find(|metric| metric.name == NAME);
     match (cpu_seconds(), metric) {
         (Some(seconds), Some(metric)) => {
-            format!("# HELP {NAME} {}\n# TYPE {NAME} counter\n{NAME} {seconds:.2}\n", metric.meaning)
+            format!("# HELP {NAME} {}\n# TYPE {NAME} counter\n{NAME} {seconds:.2}\n", metric.help)
         }
         _ => String::new(),
     }

@@ -54,7 +54,7 @@ impl TraceContext {
     }
 
     /// A new trace that is not sampled. All bytes of its id are random, as samplers require.
-    pub fn unkept() -> Self {
+    pub fn unsampled() -> Self {
         let ids = RandomIdGenerator::default();
         TraceContext { trace: ids.new_trace_id(), span: ids.new_span_id(), sampled: false, remote: false }
     }
@@ -75,16 +75,16 @@ impl TraceContext {
     }
 
     /// 32 hexadecimal digits.
-    pub fn id(&self) -> String {
+    pub fn trace_id(&self) -> String {
         self.trace.to_string()
     }
 
-    pub fn is_with(&self, other: &TraceContext) -> bool {
+    pub fn same_trace(&self, other: &TraceContext) -> bool {
         self.trace == other.trace
     }
 
     /// The `traceparent` header for children of this span.
-    pub fn header(&self) -> String {
+    pub fn traceparent(&self) -> String {
         format!("00-{}-{}-{:02x}", self.trace, self.span, u8::from(self.sampled))
     }
 }
@@ -95,18 +95,21 @@ pub(crate) fn install(tracer: SdkTracer) {
 }
 
 /// Runs `work` in the trace. Not an `async fn`, which would store the future twice, and these futures are nested.
-pub fn within<T>(trace: TraceContext, work: impl Future<Output = T>) -> impl Future<Output = T> {
+pub fn in_trace<T>(trace: TraceContext, work: impl Future<Output = T>) -> impl Future<Output = T> {
     CURRENT.scope(trace, work)
 }
 
 /// Runs `work` in the current trace when another task polls it.
-pub fn go_on<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
-    within_optional(current(), work)
+pub fn in_current_trace<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
+    in_optional_trace(current(), work)
 }
 
-fn within_optional<T>(trace: Option<TraceContext>, work: impl Future<Output = T>) -> impl Future<Output = T> {
+fn in_optional_trace<T>(
+    trace: Option<TraceContext>,
+    work: impl Future<Output = T>,
+) -> impl Future<Output = T> {
     match trace {
-        Some(trace) => Either::Left(within(trace, work)),
+        Some(trace) => Either::Left(in_trace(trace, work)),
         None => Either::Right(work),
     }
 }
@@ -117,7 +120,7 @@ pub fn current() -> Option<TraceContext> {
 }
 
 /// The current trace, if its spans are exported: to store it, or to propagate it to model providers and webhooks.
-pub fn told() -> Option<TraceContext> {
+pub fn exported() -> Option<TraceContext> {
     current().filter(|trace| trace.sampled && TRACER.get().is_some())
 }
 
@@ -129,9 +132,9 @@ pub enum Kind {
     /// A request to another process.
     Client,
     /// A background job.
-    Later,
+    Consumer,
     /// Work within this process.
-    Inside,
+    Internal,
 }
 
 /// A span; it ends when it is dropped.
@@ -145,17 +148,17 @@ pub struct Span {
 
 impl Span {
     /// A child of `parent`, or the root of a new trace. `name` is only called if the span is exported.
-    pub fn begin(kind: Kind, parent: Option<TraceContext>, name: impl FnOnce() -> String) -> Span {
+    pub fn with_parent(kind: Kind, parent: Option<TraceContext>, name: impl FnOnce() -> String) -> Span {
         Span::start(kind, parent, None, || Cow::Owned(name()))
     }
 
     /// The root of a new trace, linked to the span that caused it, which may have ended long ago.
-    pub fn follow(cause: Option<TraceContext>, name: impl FnOnce() -> String) -> Span {
-        Span::start(Kind::Later, None, cause, || Cow::Owned(name()))
+    pub fn linked(cause: Option<TraceContext>, name: impl FnOnce() -> String) -> Span {
+        Span::start(Kind::Consumer, None, cause, || Cow::Owned(name()))
     }
 
     /// A child of the current span. Outside a trace it does not start one.
-    pub fn part(kind: Kind, name: &'static str) -> Span {
+    pub fn child(kind: Kind, name: &'static str) -> Span {
         match current() {
             Some(parent) => Span::start(kind, Some(parent), None, || Cow::Borrowed(name)),
             None => Span { context: None, recorded: None },
@@ -163,8 +166,11 @@ impl Span {
     }
 
     /// A span that is never exported, for example of a health probe.
-    pub fn untold(parent: Option<TraceContext>) -> Span {
-        Span { context: Some(parent.map_or_else(TraceContext::unkept, TraceContext::next)), recorded: None }
+    pub fn unrecorded(parent: Option<TraceContext>) -> Span {
+        Span {
+            context: Some(parent.map_or_else(TraceContext::unsampled, TraceContext::next)),
+            recorded: None,
+        }
     }
 
     fn start(
@@ -173,12 +179,12 @@ impl Span {
         cause: Option<TraceContext>,
         name: impl FnOnce() -> Cow<'static, str>,
     ) -> Span {
-        let Some(tracer) = TRACER.get() else { return Span::untold(parent) };
+        let Some(tracer) = TRACER.get() else { return Span::unrecorded(parent) };
         let mut builder = SpanBuilder::from_name(name()).with_kind(match kind {
             Kind::Server => SpanKind::Server,
             Kind::Client => SpanKind::Client,
-            Kind::Later => SpanKind::Consumer,
-            Kind::Inside => SpanKind::Internal,
+            Kind::Consumer => SpanKind::Consumer,
+            Kind::Internal => SpanKind::Internal,
         });
         if let Some(cause) = cause {
             builder = builder.with_links(vec![Link::with_context(cause.to_otel())]);
@@ -190,7 +196,7 @@ impl Span {
         let span = tracer.build_with_context(builder, &within);
         if !span.span_context().is_valid() {
             // The tracer is already shut down.
-            return Span::untold(parent);
+            return Span::unrecorded(parent);
         }
         let context = TraceContext::from_otel(span.span_context());
         Span { context: Some(context), recorded: span.is_recording().then_some(span) }
@@ -201,7 +207,7 @@ impl Span {
     }
 
     /// Whether the span is exported. Skip attributes that are expensive to compute if it is not.
-    pub fn is_told(&self) -> bool {
+    pub fn is_recording(&self) -> bool {
         self.recorded.is_some()
     }
 
@@ -213,14 +219,14 @@ impl Span {
     }
 
     /// Sets an attribute, named as in the semantic conventions of OpenTelemetry where they define it.
-    pub fn set(&mut self, name: &'static str, value: impl Into<Value>) {
+    pub fn set_attribute(&mut self, name: &'static str, value: impl Into<Value>) {
         if let Some(span) = &mut self.recorded {
             span.set_attribute(KeyValue::new(name, value));
         }
     }
 
     /// Marks the span as failed. `error_type` is a constant or a number.
-    pub fn fail(&mut self, error_type: impl Into<Value>) {
+    pub fn set_error(&mut self, error_type: impl Into<Value>) {
         if let Some(span) = &mut self.recorded {
             span.set_attribute(KeyValue::new("error.type", error_type));
             span.set_status(Status::error(""));
@@ -228,8 +234,8 @@ impl Span {
     }
 
     /// Runs `work` with this span as the current one.
-    pub fn around<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
-        within_optional(self.context, work)
+    pub fn in_scope<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
+        in_optional_trace(self.context, work)
     }
 }
 
@@ -239,7 +245,7 @@ mod tests {
 
     #[track_caller]
     fn check(header: &str, expected: Option<&str>) {
-        let id = TraceContext::parse(header).as_ref().map(TraceContext::id);
+        let id = TraceContext::parse(header).as_ref().map(TraceContext::trace_id);
         assert_eq!(id.as_deref(), expected, "{header}");
     }
 
@@ -264,10 +270,12 @@ mod tests {
             "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00",
         ] {
             let trace = TraceContext::parse(parent).expect("a trace");
-            assert_eq!(trace.header(), parent);
+            assert_eq!(trace.traceparent(), parent);
             // No tracer is installed here; each span still has an id of its own.
-            let propagated = Span::begin(Kind::Server, Some(trace), String::new)
-                .around(async { Span::part(Kind::Client, "call").context().expect("a context").header() })
+            let propagated = Span::with_parent(Kind::Server, Some(trace), String::new)
+                .in_scope(async {
+                    Span::child(Kind::Client, "call").context().expect("a context").traceparent()
+                })
                 .await;
             assert_ne!(propagated, parent);
             assert_eq!(&propagated[..36], &parent[..36]);
@@ -277,7 +285,7 @@ mod tests {
 
     #[tokio::test]
     async fn child_span_outside_a_trace_starts_no_trace() {
-        assert_eq!(Span::part(Kind::Client, "call").context(), None);
-        assert_eq!(Span::part(Kind::Client, "call").around(async { current() }).await, None);
+        assert_eq!(Span::child(Kind::Client, "call").context(), None);
+        assert_eq!(Span::child(Kind::Client, "call").in_scope(async { current() }).await, None);
     }
 }

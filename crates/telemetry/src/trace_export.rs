@@ -89,7 +89,7 @@ impl SpanExporter {
             .with_span_processor(BoundedProcessor { inner, queued })
             .with_span_limits(SpanLimits::default())
             .with_resource(resource(config));
-        let provider = match sampling.parent_decides {
+        let provider = match sampling.parent_based {
             true => provider.with_sampler(Sampler::parent_based(root)),
             false => provider.with_sampler(root),
         };

@@ -20,7 +20,7 @@ use crate::{
     oidc_client::{Chosen, Claims, OidcError, Provider},
     secrets,
 };
-use config::words;
+use config::comma_separated;
 
 /// How long somebody may take to sign in there, in seconds.
 pub const UNDER_WAY_S: i64 = 10 * 60;
@@ -165,7 +165,7 @@ async fn come_back(
 
 /// Whether the setting oidc.email_domains admits an e-mail address.
 pub(crate) fn is_allowed_domain(app: &App, address: &str) -> bool {
-    let mut domains = words(&app.config.oidc.email_domains).peekable();
+    let mut domains = comma_separated(&app.config.oidc.email_domains).peekable();
     let domain = address.rsplit_once('@').map(|(_, domain)| domain);
     domains.peek().is_none()
         || domain.is_some_and(|domain| domains.any(|allowed| allowed.eq_ignore_ascii_case(domain)))

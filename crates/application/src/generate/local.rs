@@ -138,8 +138,9 @@ impl Run<'_> {
         question.turns = turns;
         question.max_output_tokens = self.app.config.model.max_output_tokens;
         let mut held = self.budget.reserve(&endpoint, &question).await.map_err(Unanswered::NotAsked)?;
-        let mut told = Span::part(About::Client, "chat");
-        question.traceparent = told.context().filter(|_| told.is_told()).map(|trace| trace.header());
+        let mut told = Span::child(About::Client, "chat");
+        question.traceparent =
+            told.context().filter(|_| told.is_recording()).map(|trace| trace.traceparent());
         let asked = async {
             let mut tell = |delta: &str| watch(self.watcher, Event::Delta(delta.to_owned()));
             let tell: Option<&mut (dyn FnMut(&str) + Send)> =
@@ -147,7 +148,7 @@ impl Run<'_> {
             self.app.llm.ask_paying(&endpoint, &question, tell, &mut held).await
         };
         // All questions of one diagram share one time, or four slow answers would take four times as long as promised.
-        let answer = told.around(tokio::time::timeout_at(deadline, asked)).await;
+        let answer = told.in_scope(tokio::time::timeout_at(deadline, asked)).await;
         let answer = answer.unwrap_or(Err(LlmError::TimedOut { limit: llm::Limit::Total }));
         spans::set_question(&mut told, &endpoint, &question, &answer);
         drop(told);

@@ -13,7 +13,7 @@ use std::time::Duration;
 use blueprint::Kind;
 use llm::Usage;
 use telemetry::{
-    metrics_table::closed,
+    metrics_table::known_or_other,
     trace::{Kind as About, Span},
 };
 
@@ -70,7 +70,7 @@ pub async fn generate_diagram(
     };
     let run = Run { app, endpoint: endpoint.as_ref(), budget: &budget, watcher: &watcher };
     let (mut took, mut took_here) = (MeteredUsage::default(), MeteredUsage::default());
-    let mut told = Span::part(About::Inside, "generate");
+    let mut told = Span::child(About::Internal, "generate");
     let generating = async {
         match remote::generate(&order, &mut took).await {
             Some(result) => (result, false),
@@ -78,7 +78,7 @@ pub async fn generate_diagram(
         }
     };
     // On the heap: the sessions and all they ask are a large thing to hold within whatever asks for one.
-    let (result, written_here) = told.around(Box::pin(generating)).await;
+    let (result, written_here) = told.in_scope(Box::pin(generating)).await;
     spans::set_generation(&mut told, request.kind, &result);
     let usage = took.and(took_here).usage;
     let duration_us = app.clock.now_us().as_micros().saturating_sub(begun.as_micros()).max(0);
@@ -130,7 +130,7 @@ fn measure(
     let kind = kind.row().id;
     let provider = match provider {
         "builtin" => "builtin",
-        other => closed(llm::PROVIDERS.iter().map(|row| row.name), other),
+        other => known_or_other(llm::PROVIDERS.iter().map(|row| row.name), other),
     };
     metrics::counter!("ba_copilot_generations_total", "kind" => kind, "provider" => provider, "outcome" => outcome).increment(1);
     metrics::histogram!("ba_copilot_generation_seconds", "kind" => kind, "provider" => provider)

@@ -106,7 +106,7 @@ impl GenerationRecord<'_> {
         // A database file that was deleted under a running program still takes writes, and loses them.
         store.ping(PING_TIME).await?;
         let told = spans::database(store, "record_generation");
-        let recorded = told.around(store.record_generation(generation, version, &event)).await?;
+        let recorded = told.in_scope(store.record_generation(generation, version, &event)).await?;
         Ok((id, recorded.diagram.map(|diagram| diagram.id.to_string())))
     }
 }

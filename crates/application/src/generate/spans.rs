@@ -10,7 +10,7 @@ use telemetry::trace::{self, Span};
 
 /// How a generation ended.
 pub(crate) fn set_generation(told: &mut Span, kind: Kind, result: &Result<(Outcome, Validator), Error>) {
-    told.set("diagram.kind", kind.row().id);
+    told.set_attribute("diagram.kind", kind.row().id);
     match result {
         Ok((outcome, by)) => {
             let how = match outcome.written {
@@ -18,12 +18,12 @@ pub(crate) fn set_generation(told: &mut Span, kind: Kind, result: &Result<(Outco
                 Written::Builtin => "builtin",
                 Written::Fallback => "fallback",
             };
-            told.set("generation.written", how);
-            told.set("generation.retry_count", i64::from(outcome.retry_count));
-            told.set("generation.validated", outcome.checked.validated());
-            told.set("generation.checked", by.mode);
+            told.set_attribute("generation.written", how);
+            told.set_attribute("generation.retry_count", i64::from(outcome.retry_count));
+            told.set_attribute("generation.validated", outcome.checked.validated());
+            told.set_attribute("generation.checked", by.mode);
         }
-        Err(error) => told.fail(error.code()),
+        Err(error) => told.set_error(error.code()),
     }
 }
 
@@ -34,11 +34,11 @@ pub(crate) fn set_question(
     question: &Question,
     answer: &Result<Answer, LlmError>,
 ) {
-    if !told.is_told() {
+    if !told.is_recording() {
         return;
     }
-    told.set("gen_ai.operation.name", "chat");
-    told.set(
+    told.set_attribute("gen_ai.operation.name", "chat");
+    told.set_attribute(
         "gen_ai.provider.name",
         match endpoint.provider {
             ProviderId::Gemini => "gcp.gemini",
@@ -47,19 +47,19 @@ pub(crate) fn set_question(
     );
     if let Some(model) = name_of_model(endpoint) {
         told.rename(|| format!("chat {model}"));
-        told.set("gen_ai.request.model", model.to_owned());
+        told.set_attribute("gen_ai.request.model", model.to_owned());
     }
-    told.set("gen_ai.request.max_tokens", i64::from(question.max_output_tokens));
+    told.set_attribute("gen_ai.request.max_tokens", i64::from(question.max_output_tokens));
     let usage = match answer {
         Ok(answer) => answer.usage,
         Err(error) => {
-            told.fail(error.code());
+            told.set_error(error.code());
             error.usage()
         }
     };
     let count = |tokens: u64| i64::try_from(tokens).unwrap_or(i64::MAX);
-    told.set("gen_ai.usage.input_tokens", count(usage.input_tokens));
-    told.set("gen_ai.usage.output_tokens", count(usage.output_tokens));
+    told.set_attribute("gen_ai.usage.input_tokens", count(usage.input_tokens));
+    told.set_attribute("gen_ai.usage.output_tokens", count(usage.output_tokens));
 }
 
 /// The name of the model, if it is one. Whoever calls may write anything there, also an address of somebody.
@@ -72,9 +72,9 @@ fn name_of_model(endpoint: &Endpoint) -> Option<&str> {
 
 /// A transaction, called as the store calls it.
 pub(crate) fn database(store: &Store, operation: &'static str) -> Span {
-    let mut told = Span::part(trace::Kind::Client, operation);
-    told.set("db.operation.name", operation);
-    told.set(
+    let mut told = Span::child(trace::Kind::Client, operation);
+    told.set_attribute("db.operation.name", operation);
+    told.set_attribute(
         "db.system.name",
         match store.backend() {
             Backend::Sqlite => "sqlite",

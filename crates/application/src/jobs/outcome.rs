@@ -30,15 +30,15 @@ pub(crate) async fn follow_job<T>(
     job: &Job,
     work: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    let mut told = Span::follow(asked, || format!("job {}", job.kind.as_str()));
-    told.set("job.kind", job.kind.as_str());
-    told.set("job.id", job.id.to_string());
-    told.set("job.attempts", i64::from(job.attempts));
-    let trace = told.context().map(|trace| trace.id()).unwrap_or_default();
+    let mut told = Span::linked(asked, || format!("job {}", job.kind.as_str()));
+    told.set_attribute("job.kind", job.kind.as_str());
+    told.set_attribute("job.id", job.id.to_string());
+    told.set_attribute("job.attempts", i64::from(job.attempts));
+    let trace = told.context().map(|trace| trace.trace_id()).unwrap_or_default();
     let span = tracing::info_span!("job", job.id = %job.id, job.kind = job.kind.as_str(), trace.id = %trace);
-    let result = told.around(work).instrument(span).await;
+    let result = told.in_scope(work).instrument(span).await;
     if let Err(error) = &result {
-        told.fail(error.code());
+        told.set_error(error.code());
     }
     result
 }

@@ -173,10 +173,10 @@ impl RemoteChecker {
     }
 
     async fn ask(&self, code: &str, within: Duration) -> Result<RemoteChecked, RemoteError> {
-        let mut told = Span::part(Kind::Client, "tools/call validate_mermaid");
-        told.set("mcp.method.name", "tools/call");
-        told.set("gen_ai.tool.name", TOOL);
-        let asked = told.around(async {
+        let mut told = Span::child(Kind::Client, "tools/call validate_mermaid");
+        told.set_attribute("mcp.method.name", "tools/call");
+        told.set_attribute("gen_ai.tool.name", TOOL);
+        let asked = told.in_scope(async {
             match self.ask_once(code).await {
                 // A kept connection may have been closed by a server that was replaced: that is no failure yet.
                 Err(RemoteError::Unreachable) => self.ask_once(code).await,
@@ -185,8 +185,8 @@ impl RemoteChecker {
         });
         let answer = tokio::time::timeout(within, asked).await.unwrap_or(Err(RemoteError::TimedOut(within)));
         match &answer {
-            Ok(answer) => told.set("check.valid", answer.checked.valid),
-            Err(error) => told.fail(error.word()),
+            Ok(answer) => told.set_attribute("check.valid", answer.checked.valid),
+            Err(error) => told.set_error(error.word()),
         }
         answer
     }
@@ -197,7 +197,7 @@ impl RemoteChecker {
         arguments.insert("code".to_owned(), json!(code));
         let mut call = CallToolRequestParams::new(TOOL).with_arguments(arguments);
         // The connection is shared by all requests, so that the call itself says to which it belongs; `Traced` makes a header of it.
-        call.set_traceparent(&trace::current().unwrap_or_else(TraceContext::unkept).header());
+        call.set_traceparent(&trace::current().unwrap_or_else(TraceContext::unsampled).traceparent());
         match client.call_tool(call).await {
             Ok(result) => read(result.structured_content),
             Err(error) => {
@@ -294,7 +294,7 @@ impl StreamableHttpClient for Traced {
             _ => None,
         };
         // What belongs to no request of anybody, the other side need not keep either.
-        let trace = trace.map_or_else(|| TraceContext::unkept().header(), str::to_owned);
+        let trace = trace.map_or_else(|| TraceContext::unsampled().traceparent(), str::to_owned);
         if let Ok(trace) = HeaderValue::from_str(&trace) {
             headers.insert(HeaderName::from_static("traceparent"), trace);
         }

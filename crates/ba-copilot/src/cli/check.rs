@@ -6,7 +6,7 @@ use mermend::{Checked, Engine, Finding, Severity, diagrams_in_markdown};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Failure, Ran, Verdict, files, print, say};
+use super::{CommandResult, Failure, Verdict, files, print, say};
 use application::app::App;
 
 #[derive(Debug, clap::Args)]
@@ -43,7 +43,7 @@ struct Diagram {
     findings: Vec<Finding>,
 }
 
-pub(super) fn run(arguments: Arguments, app: &App) -> Ran {
+pub(super) fn run(arguments: Arguments, app: &App) -> CommandResult {
     let engine = if arguments.engine == "fast" { Engine::Fast } else { Engine::Mermaid };
     if arguments.batch {
         return batch(app, engine);
@@ -86,10 +86,10 @@ pub(super) fn run(arguments: Arguments, app: &App) -> Ran {
             (all, bad) => format!("{all} checked, {bad} invalid"),
         });
     }
-    Ok(Verdict::of(clean))
+    Ok(Verdict::from_clean(clean))
 }
 
-fn batch(app: &App, engine: Engine) -> Ran {
+fn batch(app: &App, engine: Engine) -> CommandResult {
     let mut clean = true;
     for line in files::json_lines::<Line>() {
         let line = line?;
@@ -105,7 +105,7 @@ fn batch(app: &App, engine: Engine) -> Ran {
             })
         ));
     }
-    Ok(Verdict::of(clean))
+    Ok(Verdict::from_clean(clean))
 }
 
 fn is_markdown(path: &Path) -> bool {

@@ -1,6 +1,6 @@
 //! `compare`: the changes between two diagrams, by element.
 
-use super::{Failure, Ran, Verdict, block_on, files, print};
+use super::{CommandResult, Failure, Verdict, block_on, files, print};
 use application::{app::App, check};
 
 #[derive(Debug, clap::Args)]
@@ -16,7 +16,7 @@ pub(super) struct Arguments {
     format: String,
 }
 
-pub(super) fn run(arguments: &Arguments, app: &App) -> Ran {
+pub(super) fn run(arguments: &Arguments, app: &App) -> CommandResult {
     let (old, new) = (files::read_text(&arguments.old)?, files::read_text(&arguments.new)?);
     let comparison = block_on(check::compare_code(app, old, new))??;
     if arguments.format == "json" {
@@ -28,5 +28,5 @@ pub(super) fn run(arguments: &Arguments, app: &App) -> Ran {
     } else {
         print(&comparison.diff);
     }
-    Ok(Verdict::of(comparison.same))
+    Ok(Verdict::from_clean(comparison.same))
 }

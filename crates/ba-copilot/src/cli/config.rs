@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::{Ran, Verdict, print, say};
+use super::{CommandResult, Verdict, print, say};
 use application::clock::Clock;
 use config::{Config, Environment, Inspection, Origin, Setting};
 use operations::doctor::problems_of_parts;
@@ -30,7 +30,7 @@ enum Command {
     },
 }
 
-pub(super) fn run(arguments: &Arguments, file: Option<&Path>, environment: &Environment) -> Ran {
+pub(super) fn run(arguments: &Arguments, file: Option<&Path>, environment: &Environment) -> CommandResult {
     let inspection = inspect(file, environment, arguments.data.as_deref());
     match arguments.command {
         Command::Check => Ok(check(&inspection)),
@@ -39,7 +39,7 @@ pub(super) fn run(arguments: &Arguments, file: Option<&Path>, environment: &Envi
             if !inspection.problems.is_empty() {
                 say("Some settings are not valid. Run `ba-copilot config check` for the problems.");
             }
-            Ok(Verdict::of(inspection.problems.is_empty()))
+            Ok(Verdict::from_clean(inspection.problems.is_empty()))
         }
     }
 }
@@ -57,7 +57,7 @@ fn check(inspection: &Inspection) -> Verdict {
         true => print("The settings are valid.\n"),
         false => problems.iter().for_each(|problem| print(&format!("{problem}\n"))),
     }
-    Verdict::of(problems.is_empty())
+    Verdict::from_clean(problems.is_empty())
 }
 
 fn as_text(settings: &[Setting]) -> String {

@@ -2,7 +2,7 @@
 
 use llm::SecretString;
 
-use super::{Ran, Verdict, block_on, print};
+use super::{CommandResult, Verdict, block_on, print};
 use application::{app::App, clock::Clock, schema};
 use config::Config;
 
@@ -24,7 +24,7 @@ enum Command {
     },
 }
 
-pub(super) fn run(arguments: Arguments, config: Config) -> Ran {
+pub(super) fn run(arguments: Arguments, config: Config) -> CommandResult {
     let Command::Move { from, to } = arguments.command;
     block_on(async move {
         let open = |url: String| {

@@ -4,7 +4,7 @@ use blueprint::{Blueprint, Kind};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Failure, Ran, Verdict, block_on, files, print, say};
+use super::{CommandResult, Failure, Verdict, block_on, files, print, say};
 use application::{
     access::Caller,
     app::App,
@@ -40,7 +40,7 @@ struct Line {
     text: String,
 }
 
-pub(super) fn run(arguments: Arguments, app: &App) -> Ran {
+pub(super) fn run(arguments: Arguments, app: &App) -> CommandResult {
     let kind = Kind::parse(&arguments.kind).ok_or_else(|| {
         let known: Vec<&str> = blueprint::KINDS.iter().map(|row| row.cli_names[0]).collect();
         Failure::Other(format!("Unknown diagram kind `{}`. Use {}.", arguments.kind, known.join(", ")))
@@ -56,11 +56,11 @@ pub(super) fn run(arguments: Arguments, app: &App) -> Ran {
             say(warning);
         }
         print(&format_output(app, &arguments.format, &generated).await?);
-        Ok(Verdict::of(generated.outcome.checked.valid))
+        Ok(Verdict::from_clean(generated.outcome.checked.valid))
     })?
 }
 
-async fn batch(arguments: &Arguments, kind: Kind, app: &App) -> Ran {
+async fn batch(arguments: &Arguments, kind: Kind, app: &App) -> CommandResult {
     let mut clean = true;
     for line in files::json_lines::<Line>() {
         let line = line?;
@@ -86,7 +86,7 @@ async fn batch(arguments: &Arguments, kind: Kind, app: &App) -> Ran {
         clean &= answer["validated"] == json!(true);
         print(&format!("{answer}\n"));
     }
-    Ok(Verdict::of(clean))
+    Ok(Verdict::from_clean(clean))
 }
 
 fn request(arguments: &Arguments, kind: Kind, message: String) -> Request {

@@ -1,6 +1,6 @@
 //! `explain`: the documentation of a rule.
 
-use super::{Failure, Ran, Verdict, print};
+use super::{CommandResult, Failure, Verdict, print};
 use application::reference_docs;
 
 #[derive(Debug, clap::Args)]
@@ -9,7 +9,7 @@ pub(super) struct Arguments {
     code: String,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Ran {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     match reference_docs::explain(&arguments.code) {
         Some(explained) => {
             print(&explained.markdown());

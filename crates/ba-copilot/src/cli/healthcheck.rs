@@ -2,7 +2,7 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use super::{Failure, Ran, Verdict, block_on, print, say};
+use super::{CommandResult, Failure, Verdict, block_on, print, say};
 use config::{Config, Role};
 use operations::target::{Question, Target};
 
@@ -19,7 +19,7 @@ pub(super) struct Arguments {
     role: String,
 }
 
-pub(super) fn run(arguments: &Arguments, config: &Config) -> Ran {
+pub(super) fn run(arguments: &Arguments, config: &Config) -> CommandResult {
     let url = arguments.url.clone().unwrap_or_else(|| {
         let mut listen = config.listen(Role::parse(&arguments.role).unwrap_or_default());
         if listen.ip().is_unspecified() {
@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Ran {
         Ok(answer) => {
             let status = answer.json()["status"].as_str().unwrap_or("unknown").to_owned();
             print(&format!("{status}\n"));
-            Ok(Verdict::of(answer.status == 200))
+            Ok(Verdict::from_clean(answer.status == 200))
         }
         Err(error) => {
             say(&format!("{} {error}.", target.address()));

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Ran, Verdict, print};
+use super::{CommandResult, Verdict, print};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -14,7 +14,7 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Ran {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let all = mermend::kinds::KINDS;
     if let Some(id) = &arguments.kind {
         let Some(kind) = mermend::kinds::find(id) else {

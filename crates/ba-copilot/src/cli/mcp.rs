@@ -2,11 +2,11 @@
 
 use rmcp::{ServiceExt, service::ServerInitializeError, transport::stdio};
 
-use super::{Failure, Ran, Verdict, block_on};
+use super::{CommandResult, Failure, Verdict, block_on};
 use application::{access::Caller, app::App};
 use server::mcp::Mcp;
 
-pub(super) fn run(app: App) -> Ran {
+pub(super) fn run(app: App) -> CommandResult {
     block_on(async {
         app.warm_up();
         let running = match Mcp::new(app, |_| (Caller::local(), None)).serve(stdio()).await {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Ran, Verdict, block_on, print, with_data};
+use super::{CommandResult, Verdict, block_on, print, with_data};
 use application::{app::App, clock::Clock, schema};
 use config::Config;
 
@@ -16,7 +16,7 @@ pub(super) struct Arguments {
     data: Option<PathBuf>,
 }
 
-pub(super) fn run(arguments: Arguments, config: Config) -> Ran {
+pub(super) fn run(arguments: Arguments, config: Config) -> CommandResult {
     let config = with_data(config, arguments.data);
     block_on(async move {
         let missing = config.sqlite_file().is_some_and(|file| !file.exists());
@@ -42,5 +42,5 @@ fn print_pending(pending: &[&str]) -> Verdict {
         true => print("The database is up to date.\n"),
         false => pending.iter().for_each(|name| print(&format!("would apply {name}\n"))),
     }
-    Verdict::of(pending.is_empty())
+    Verdict::from_clean(pending.is_empty())
 }

@@ -126,7 +126,7 @@ impl Failure {
     }
 }
 
-type Ran = Result<Verdict, Failure>;
+type CommandResult = Result<Verdict, Failure>;
 
 /// The result of a command that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,7 +136,7 @@ enum Verdict {
 }
 
 impl Verdict {
-    fn of(clean: bool) -> Self {
+    fn from_clean(clean: bool) -> Self {
         if clean { Verdict::Clean } else { Verdict::Findings }
     }
 }
@@ -195,7 +195,7 @@ fn with_dotenv(environment: Environment, folder: Option<&Path>) -> Environment {
     }
 }
 
-fn dispatch(cli: Cli, environment: Environment) -> Ran {
+fn dispatch(cli: Cli, environment: Environment) -> CommandResult {
     let serves = matches!(cli.command, None | Some(Command::Serve(_)));
     let folder = reads_dotenv(cli.command.as_ref()).then(std::env::current_dir).transpose();
     let folder = folder.map_err(|error| Failure::file(".", &error))?;
@@ -223,7 +223,7 @@ fn dispatch(cli: Cli, environment: Environment) -> Ran {
         config.log.level = "warn".to_owned();
     }
     // Commands print their errors; only the server reports them.
-    let reports = if serves { ErrorReports::of(&config).map_err(Failure::Other)? } else { None };
+    let reports = if serves { ErrorReports::from_config(&config).map_err(Failure::Other)? } else { None };
     telemetry::install_log(&config.log, environment.no_color(), reports.clone());
     if let Some(notice) = notice.filter(|_| serves) {
         tracing::info!("{notice}");
@@ -239,7 +239,7 @@ fn dispatch(cli: Cli, environment: Environment) -> Ran {
         Command::Serve(arguments) => {
             let (file, quiet) = (cli.config, cli.quiet);
             let read_log = Box::new(move || {
-                let environment = with_dotenv(Environment::of_process(), folder.as_deref());
+                let environment = with_dotenv(Environment::from_process(), folder.as_deref());
                 let mut log = Config::load(file.as_deref(), &environment)?.log;
                 if quiet {
                     log.level = "error".to_owned();

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Failure, Ran, Verdict, block_on, files, say};
+use super::{CommandResult, Failure, Verdict, block_on, files, say};
 use application::{
     app::App,
     picture::{self, Form},
@@ -27,7 +27,7 @@ pub(super) struct Arguments {
     scale: f32,
 }
 
-pub(super) fn run(arguments: Arguments, app: &App) -> Ran {
+pub(super) fn run(arguments: Arguments, app: &App) -> CommandResult {
     let extension = arguments.output.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let form = Form::parse(extension, arguments.scale)?;
     let code = files::read_text(&arguments.file)?;

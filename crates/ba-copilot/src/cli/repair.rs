@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Ran, Verdict, files, print, say};
+use super::{CommandResult, Verdict, files, print, say};
 use application::{app::App, check};
 
 #[derive(Debug, clap::Args)]
@@ -28,7 +28,7 @@ struct Line {
     code: String,
 }
 
-pub(super) fn run(arguments: Arguments, app: &App) -> Ran {
+pub(super) fn run(arguments: Arguments, app: &App) -> CommandResult {
     if arguments.batch {
         let mut clean = true;
         for line in files::json_lines::<Line>() {
@@ -46,7 +46,7 @@ pub(super) fn run(arguments: Arguments, app: &App) -> Ran {
                 })
             ));
         }
-        return Ok(Verdict::of(clean));
+        return Ok(Verdict::from_clean(clean));
     }
     let text = files::read_text(&arguments.file)?;
     let repaired = app.checker.repair(&text);
@@ -79,5 +79,5 @@ pub(super) fn run(arguments: Arguments, app: &App) -> Ran {
             ));
         }
     }
-    Ok(Verdict::of(repaired.valid))
+    Ok(Verdict::from_clean(repaired.valid))
 }

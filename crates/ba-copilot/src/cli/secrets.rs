@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Failure, Ran, Verdict, block_on, open, print};
+use super::{CommandResult, Failure, Verdict, block_on, open, print};
 use application::{access::Caller, encryption, private_files, secrets};
 use config::Config;
 
@@ -44,7 +44,7 @@ enum Command {
     Rotate,
 }
 
-pub(super) fn run(arguments: Arguments, config: Config) -> Ran {
+pub(super) fn run(arguments: Arguments, config: Config) -> CommandResult {
     match arguments.command {
         Command::Generate { write } => {
             let mut lines = String::new();

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    Failure, Ran, Verdict, block_on,
+    CommandResult, Failure, Verdict, block_on,
     lifecycle::{Lifecycle, Shutdown, Signals},
     listen::{Gate, bind, listen},
 };
@@ -44,7 +44,7 @@ pub(super) fn run(
     mut config: Config,
     lifecycle: Lifecycle,
     reports: Option<ErrorReports>,
-) -> Ran {
+) -> CommandResult {
     if let Some(listen) = arguments.listen {
         config.server.listen = listen.to_string();
     }
@@ -87,14 +87,14 @@ async fn serve(
     address: SocketAddr,
     lifecycle: Lifecycle,
     reports: Option<ErrorReports>,
-) -> Ran {
+) -> CommandResult {
     process_limits::raise_open_files();
     let metrics = telemetry::install_metrics();
     let traces = telemetry::install_traces(&config).map_err(Failure::Other)?;
     let signals = Signals::install()
         .map_err(|error| Failure::Other(format!("Cannot install signal handlers: {error}.")))?;
     let app = App::stateless(config, Clock::system())?;
-    let app = if role.keeps() { app.with_store().await? } else { app.generating_itself() };
+    let app = if role.has_database() { app.with_store().await? } else { app.generating_itself() };
     require_authentication(role, address, &app).await?;
     let config = app.config.clone();
     let shutdown_timeout = Duration::from_secs(config.server.shutdown_s);
@@ -122,7 +122,7 @@ async fn serve(
     let (store, cpu) = (app.store.clone(), app.cpu.clone());
     let after_response = app.after_response.clone();
     let mut background = vec![tokio::spawn(event_stream::follow(app.clone(), draining.clone()))];
-    if role.works() {
+    if role.runs_jobs() {
         background.push(tokio::spawn(jobs::worker::run(app.clone(), standby.clone(), leaving.clone())));
         background.push(tokio::spawn(backup::schedule::run(app.clone(), standby.clone(), draining.clone())));
     }
@@ -188,7 +188,7 @@ async fn serve(
         false => Duration::ZERO,
     };
     let left = shutdown_timeout.saturating_sub(spent + EXIT_RESERVE);
-    telemetry::end(traces, reports, left.min(TELEMETRY_FLUSH)).await;
+    telemetry::shutdown(traces, reports, left.min(TELEMETRY_FLUSH)).await;
     signal_task.abort();
     tracing::info!("Stopped; all requests were answered");
     Ok(Verdict::Clean)

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Ran, Verdict, block_on, open, open_read_only, print};
+use super::{CommandResult, Verdict, block_on, open, open_read_only, print};
 use application::{
     Error,
     access::Caller,
@@ -57,7 +57,7 @@ enum Command {
     },
 }
 
-pub(super) fn run(arguments: Arguments, config: Config) -> Ran {
+pub(super) fn run(arguments: Arguments, config: Config) -> CommandResult {
     block_on(async move {
         let app = match arguments.command {
             Command::List { .. } => open_read_only(config, arguments.data).await?,

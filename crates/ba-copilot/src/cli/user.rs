@@ -4,7 +4,7 @@ use std::{io::BufRead, path::PathBuf};
 
 use llm::SecretString;
 
-use super::{Failure, Ran, Verdict, block_on, open, open_read_only, print};
+use super::{CommandResult, Failure, Verdict, block_on, open, open_read_only, print};
 use application::{
     User,
     access::Caller,
@@ -66,7 +66,7 @@ enum Command {
     SetupLink,
 }
 
-pub(super) fn run(arguments: Arguments, config: Config) -> Ran {
+pub(super) fn run(arguments: Arguments, config: Config) -> CommandResult {
     block_on(async move {
         let app = match arguments.command {
             Command::List => open_read_only(config, arguments.data).await?,
