@@ -197,10 +197,10 @@ impl Caller {
         details: &Value,
     ) -> Result<NewAuditEvent, Error> {
         // The trace id lets a later reader, and jobs caused by this event, find the trace.
-        let details = match (details, trace::recorded()) {
+        let details = match (details, trace::exported()) {
             (Value::Object(known), Some(trace)) => {
                 let mut known = known.clone();
-                known.insert(TRACE.to_owned(), trace.header().into());
+                known.insert(TRACE.to_owned(), trace.traceparent().into());
                 JsonText::encode(&known)?
             }
             (known, _) => JsonText::encode(known)?,

@@ -14,7 +14,7 @@ use crate::{
     cpu_pool::{Refused, Use},
 };
 use telemetry::{
-    metrics_table::closed,
+    metrics_table::known_or_other,
     trace::{Kind, Span},
 };
 
@@ -87,15 +87,15 @@ pub async fn check_code(app: &App, code: String, engine: Engine) -> Result<Check
 
 /// Checks `code` in this process. An empty text is an invalid diagram.
 pub async fn check_in_process(app: &App, code: String, engine: Engine) -> Result<CheckResult, Error> {
-    let mut span = Span::part(Kind::Inside, "check");
+    let mut span = Span::child(Kind::Internal, "check");
     let known = app.checker.known(&code, engine);
-    span.set("check.remembered", known.is_some());
+    span.set_attribute("check.remembered", known.is_some());
     let checked = match known {
         Some(known) => known,
-        None => span.around(check_uncached(app, code, engine)).await?,
+        None => span.in_scope(check_uncached(app, code, engine)).await?,
     };
-    span.set("check.engine", if checked.mermaid.is_some() { "mermaid" } else { "fast" });
-    span.set("check.valid", checked.valid);
+    span.set_attribute("check.engine", if checked.mermaid.is_some() { "mermaid" } else { "fast" });
+    span.set_attribute("check.valid", checked.valid);
     count(&checked);
     Ok(CheckResult { by: Validator::here(&checked), checked })
 }
@@ -150,15 +150,16 @@ pub fn targets(target: Option<&str>) -> Value {
 pub async fn repair_code(app: &App, code: String) -> Result<Repaired, Error> {
     not_empty(&code)?;
     let checker = app.checker.clone();
-    let mut span = Span::part(Kind::Inside, "repair");
+    let mut span = Span::child(Kind::Internal, "repair");
     let (size_bytes, deadline) = (code.len(), Deadline::after(app.config.check_time()));
     let repair = move |deadline: &Deadline| checker.repair_within(&code, deadline);
-    let repaired = span.around(app.cpu.run(Use::Engine, size_bytes, deadline, repair)).await?;
-    span.set("repair.class", class_word(&repaired));
-    span.set("repair.valid", repaired.valid);
+    let repaired = span.in_scope(app.cpu.run(Use::Engine, size_bytes, deadline, repair)).await?;
+    span.set_attribute("repair.class", class_word(&repaired));
+    span.set_attribute("repair.valid", repaired.valid);
     for step in &repaired.steps {
         let rule = mermend::RULES.iter().map(|rule| rule.code);
-        metrics::counter!("ba_copilot_repairs_total", "rule" => closed(rule, &step.rule)).increment(1);
+        metrics::counter!("ba_copilot_repairs_total", "rule" => known_or_other(rule, &step.rule))
+            .increment(1);
     }
     Ok(repaired)
 }

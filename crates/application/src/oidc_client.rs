@@ -22,7 +22,7 @@ use store::TimeUs;
 use tokio::sync::Mutex;
 
 use crate::clock::Clock;
-use config::{Config, words};
+use config::{Config, comma_separated};
 
 /// Lifetime of the cached metadata, in seconds.
 const FRESH_S: i64 = 3600;
@@ -134,7 +134,7 @@ impl OidcProvider {
             client_id: ClientId::new(settings.client_id.clone()),
             client_secret: (!secret.is_empty()).then(|| ClientSecret::new(secret.to_owned())),
             redirect_url: format!("{}/sign-in/oidc/callback", config.public_url()),
-            scopes: words(&settings.scopes).map(|scope| Scope::new(scope.to_owned())).collect(),
+            scopes: comma_separated(&settings.scopes).map(|scope| Scope::new(scope.to_owned())).collect(),
             clock: clock.clone(),
             http: Http::new()?,
             known: Mutex::default(),

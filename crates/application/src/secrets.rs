@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 use super::Error;
 use crate::private_files;
-use config::{Config, words};
+use config::{Config, comma_separated};
 
 /// 32 random bytes in base64 (43 characters).
 pub fn new_secret() -> Result<String, Error> {
@@ -61,7 +61,7 @@ impl std::fmt::Debug for Sealer {
 impl Sealer {
     /// Keys from a comma-separated list of secrets: the first encrypts, all of them decrypt.
     pub fn new(secrets: &str) -> Result<Self, Error> {
-        let keys: Result<Vec<LessSafeKey>, Error> = words(secrets)
+        let keys: Result<Vec<LessSafeKey>, Error> = comma_separated(secrets)
             .map(|secret| {
                 // Domain separation from other uses of the secret.
                 let key =

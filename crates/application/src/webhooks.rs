@@ -290,8 +290,9 @@ async fn send_event(app: &App, job: &Job, webhook: &Webhook, event: &AuditEvent)
     let now = app.clock.now_us();
     let timestamp_s = now.as_micros().div_euclid(1_000_000);
     let body = message(event);
-    let mut span = Span::part(Kind::Client, "POST");
-    let trace = span.context().filter(|_| span.is_recorded()).map(|trace| ("traceparent", trace.header()));
+    let mut span = Span::child(Kind::Client, "POST");
+    let trace =
+        span.context().filter(|_| span.is_recording()).map(|trace| ("traceparent", trace.traceparent()));
     let mut headers = vec![
         ("webhook-id", event.id.to_string()),
         ("webhook-timestamp", timestamp_s.to_string()),
@@ -301,10 +302,10 @@ async fn send_event(app: &App, job: &Job, webhook: &Webhook, event: &AuditEvent)
     let begun = Instant::now();
     let answer = app.safe_http.post(&target, &headers, body).await;
     let duration: Duration = begun.elapsed();
-    span.set("http.request.method", "POST");
+    span.set_attribute("http.request.method", "POST");
     match &answer {
-        Ok(status) => span.set("http.response.status_code", i64::from(*status)),
-        Err(error) => span.fail(error.word()),
+        Ok(status) => span.set_attribute("http.response.status_code", i64::from(*status)),
+        Err(error) => span.set_error(error.word()),
     }
     drop(span);
     let (status, problem) = match answer {

@@ -1,4 +1,4 @@
-//! The program `ba-copilot`: its command line, and the wiring of all parts into one process.
+//! The command line of `ba-copilot`, and the wiring of all crates into one process.
 
 pub mod cli;
 mod service_manager;

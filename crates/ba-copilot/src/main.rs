@@ -1,4 +1,4 @@
-//! The program: arguments in, exit code out.
+//! The entry point of the program.
 
 use std::process::ExitCode;
 
@@ -7,9 +7,9 @@ use clap::Parser;
 use config::Environment;
 
 fn main() -> ExitCode {
-    // Vendors are asked over TLS by a library that leaves the choice of cryptography to the program.
+    // rustls has no default cryptography provider.
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         return ExitCode::from(2);
     }
-    cli::run(cli::Cli::parse(), Environment::of_process())
+    cli::run(cli::Cli::parse(), Environment::from_process())
 }

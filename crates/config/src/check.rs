@@ -1,4 +1,4 @@
-//! Settings of checks and pictures, and the bounds that they make.
+//! Settings of checks and pictures.
 
 use std::{num::NonZeroUsize, time::Duration};
 
@@ -9,7 +9,6 @@ use super::Config;
 /// `[check]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "default.toml documents each setting")]
 pub struct Check {
     pub threads: usize,
     pub time_s: u64,
@@ -20,13 +19,11 @@ pub struct Check {
 /// `[picture]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "default.toml documents each setting")]
 pub struct Picture {
     pub time_s: u64,
 }
 
 impl Config {
-    /// Bounds of a check.
     pub fn check_limits(&self) -> mermend::Limits {
         let defaults = mermend::Limits::default();
         mermend::Limits {
@@ -38,12 +35,12 @@ impl Config {
         }
     }
 
-    /// The time for one check, repair, comparison or patch, waiting included.
+    /// Timeout of one check, repair, comparison or patch, including the time in the queue.
     pub fn check_time(&self) -> Duration {
         Duration::from_secs(self.check.time_s)
     }
 
-    /// The time for one picture, waiting included.
+    /// Timeout of one picture, including the time in the queue.
     pub fn picture_time(&self) -> Duration {
         Duration::from_secs(self.picture.time_s)
     }

@@ -1,8 +1,8 @@
-//! The variables that set settings: those of the process, and those of an environment file. The only reader of both.
+//! Environment variables of the process and of an environment file. The only module that reads them.
 //!
-//! `.env` decides where data and keys go, so it is not trusted because of where it lies: it is read from the current folder alone, never from
-//! a folder above; only if it belongs to the user of the process and no other user may write to it; and only by commands that a person
-//! types to run a server. `cli` knows which those are.
+//! `.env` decides where data and keys are sent, so its location alone is no reason to trust it. It is read from the
+//! current folder, never from a parent; only if it belongs to the user of the process and no other user can write to
+//! it; and only by commands for operators, which `cli` selects.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,19 +21,18 @@ use rustix::{
 
 use super::merge::{ConfigError, Origin, key_of};
 
-/// The file of variables that a folder may have.
 const DOTENV: &str = ".env";
-/// A larger one is no file of variables.
+/// Larger files are refused.
 const MAX_DOTENV_BYTES: u64 = 1 << 20;
 
-/// The variables of the process, and of an environment file if one is read.
+/// The variables of the process and of an environment file.
 #[derive(Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
-    /// The environment file, and which variables are only there.
+    /// The environment file and the variables that only it sets.
     file: Option<PathBuf>,
     from_file: BTreeSet<String>,
-    /// Why the environment file cannot be used, if there is one that cannot.
+    /// Why the environment file cannot be used.
     problem: Option<ConfigError>,
 }
 
@@ -44,17 +43,17 @@ impl fmt::Debug for Environment {
 }
 
 impl Environment {
-    /// The variables of the process. Those that are not text are no settings.
-    pub fn of_process() -> Self {
+    /// The variables of the process, without those that are not UTF-8.
+    pub fn from_process() -> Self {
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
         Environment { variables: std::env::vars_os().filter_map(text).collect(), ..Environment::default() }
     }
 
-    /// The same, and the settings that `.env` in `folder` makes, as far as the process's own variables do not make them. A file that may not
-    /// be trusted is a problem of the configuration, not a file that is passed over: a server would start with other settings than its
-    /// operator wrote down.
+    /// Adds the settings of `.env` in `folder` that the variables of the process do not set. An untrusted file is a
+    /// configuration error and not ignored, because the server would start with other settings than the operator
+    /// expects.
     #[must_use]
     pub fn with_dotenv(mut self, folder: &Path) -> Self {
         let path = folder.join(DOTENV);
@@ -77,12 +76,11 @@ impl Environment {
         self
     }
 
-    /// The variables of a file alone, as `.env` files are written. Of the process's own only PATH and HOME count, by which programs are
-    /// found.
+    /// The variables of a file in `.env` format; of the process only PATH and HOME, to find programs.
     ///
     /// # Errors
-    /// When it cannot be read, other users may write to it, or a line of it is no `NAME=value`.
-    pub fn of_file(path: &Path) -> Result<Self, ConfigError> {
+    /// If the file cannot be read, other users can write to it, or a line is not `NAME=value`.
+    pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
         let file = File::open(path).map_err(|error| unreadable(path, &error))?;
         let found = file.metadata().map_err(|error| unreadable(path, &error))?;
         only_writable_by_owner(path, &found)?;
@@ -99,7 +97,7 @@ impl Environment {
         Ok(Environment { variables, file: Some(path.to_owned()), from_file, problem: None })
     }
 
-    /// Every variable and its value, secrets too: for a process that is to be started with them, and nothing else.
+    /// All variables with their values, including secrets: only for the environment of a child process.
     pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.variables
             .iter()
@@ -107,35 +105,32 @@ impl Environment {
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// Just these variables.
     pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let variables = pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         Environment { variables, ..Environment::default() }
     }
 
-    /// The environment file that was read, if there is one.
     pub(super) fn file(&self) -> Option<&Path> {
         self.file.as_deref()
     }
 
-    /// Why the environment file cannot be used, if there is one that cannot.
+    /// Why the environment file cannot be used.
     pub(super) fn problem(&self) -> Option<&ConfigError> {
         self.problem.as_ref()
     }
 
-    /// What to say where an environment file is used: its path and the names of what it sets, never a value. Nothing where none is used.
+    /// A message with the path of the environment file and the names of its variables; `None` if none is used.
     pub fn notice(&self) -> Option<String> {
         let file = self.file.as_ref().filter(|_| !self.from_file.is_empty())?;
         let names: Vec<&str> = self.from_file.iter().map(String::as_str).collect();
         Some(format!("Settings are read from {}: {}", file.display(), names.join(", ")))
     }
 
-    /// A variable that has a value. An empty one is what compose files write for "not set".
+    /// Empty variables count as not set, because compose files set unset variables to an empty value.
     fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// The names of all variables that have a value.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.pairs().map(|(name, _)| name)
     }
@@ -149,7 +144,7 @@ impl Environment {
         Origin::Variable { name, file }
     }
 
-    /// A variable, or what the file named by `NAME_FILE` holds.
+    /// The value of `NAME`, or else the content of the file in `NAME_FILE`.
     pub(super) fn read(&self, name: &str) -> Result<Option<String>, ConfigError> {
         if let Some(value) = self.get(name) {
             return Ok(Some(value.to_owned()));
@@ -164,38 +159,37 @@ impl Environment {
         }
     }
 
-    /// Where the service manager that started this process listens (`NOTIFY_SOCKET`), if one did.
+    /// The socket of the service manager that started this process (`NOTIFY_SOCKET`).
     pub fn notify_socket(&self) -> Option<&str> {
         self.get("NOTIFY_SOCKET")
     }
 
-    /// How often, at the least, the service manager wants to hear from this process (`WATCHDOG_USEC`), if it does.
+    /// The watchdog timeout of the service manager (`WATCHDOG_USEC`).
     pub fn watchdog(&self) -> Option<Duration> {
         let for_others = self.get("WATCHDOG_PID").is_some_and(|pid| *pid != std::process::id().to_string());
         let micros = self.get("WATCHDOG_USEC").filter(|_| !for_others)?.parse().ok()?;
         Some(Duration::from_micros(micros)).filter(|every| !every.is_zero())
     }
 
-    /// Colours are not wanted.
     pub fn no_color(&self) -> bool {
         self.get("NO_COLOR").is_some()
     }
 }
 
-/// The setting that a variable makes, directly or through `NAME_FILE`; none for a variable of something else.
+/// The setting of a variable `NAME` or `NAME_FILE`; `None` if the variable is not a setting.
 fn setting_of(variable: &str) -> Option<String> {
     let name = variable.strip_suffix("_FILE").unwrap_or(variable);
     if name == "DEBUG" { Some(name.to_owned()) } else { key_of(name) }
 }
 
-/// The variables of `.env`; none if it is not there.
+/// `None` if the file does not exist.
 fn read_dotenv(path: &Path) -> Result<Option<BTreeMap<String, String>>, ConfigError> {
     let entry = match fs::symlink_metadata(path) {
         Ok(entry) => entry,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable(path, &error)),
     };
-    // Not blocking: opening a pipe would wait for its writer.
+    // Non-blocking, because opening a named pipe would wait for a writer.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file: File =
         rustix::fs::open(path, flags, Mode::empty()).map_err(|error| unreadable(path, &error.into()))?.into();
@@ -203,21 +197,22 @@ fn read_dotenv(path: &Path) -> Result<Option<BTreeMap<String, String>>, ConfigEr
     if !found.is_file() {
         return Err(untrusted(
             path,
-            "it is no regular file. Remove it, or give the variables in the environment",
+            "it is not a regular file. Remove it, or set the variables in the environment",
         ));
     }
-    // The entry too: another user's symbolic link could lead to any file of this one.
+    // Also check the owner of the entry: a symbolic link of another user could point to any file of this user.
     if let Some(owner) = [entry.uid(), found.uid()].into_iter().find(|uid| *uid != geteuid().as_raw()) {
         return Err(untrusted(
             path,
             &format!(
-                "it belongs to another user (uid {owner}), and it decides where data and keys go. Run this as that user, run it in another folder, or give the variables in the environment"
+                "it belongs to another user (uid {owner}), and it decides where data and keys are sent. Run \
+                 the command as that user or in another folder, or set the variables in the environment"
             ),
         ));
     }
     only_writable_by_owner(path, &found)?;
     if found.len() > MAX_DOTENV_BYTES {
-        return Err(untrusted(path, "it is larger than 1 MB, so it is no file of variables"));
+        return Err(untrusted(path, "it is larger than 1 MB, the limit for environment files"));
     }
     parse(path, file.take(MAX_DOTENV_BYTES)).map(Some)
 }
@@ -228,7 +223,8 @@ fn only_writable_by_owner(path: &Path, found: &fs::Metadata) -> Result<(), Confi
         _ => Err(untrusted(
             path,
             &format!(
-                "other users may write to it, and it decides where data and keys go. See that it says what it should, then run `chmod go-w {}`",
+                "other users can write to it, and it decides where data and keys are sent. Check its \
+                 content, then run `chmod go-w {}`",
                 path.display()
             ),
         )),
@@ -257,16 +253,16 @@ fn untrusted(path: &Path, problem: &str) -> ConfigError {
     ConfigError::Untrusted { path: path.display().to_string(), problem: problem.to_owned() }
 }
 
-/// What is wrong with a file of variables, without the line itself, which may be secret.
+/// The parse error without the line itself, which may contain a secret.
 fn without_values(error: &dotenvy::Error) -> String {
     match error {
         dotenvy::Error::LineParse(line, at) => {
             let name = line.split('=').next().unwrap_or_default().trim();
             match name.len() < line.len() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
                 true => {
-                    format!("the value of {name} cannot be read from character {at} on; put it in quotes")
+                    format!("the value of {name} is not valid from character {at}; put it in quotes")
                 }
-                false => "a line is not of the form NAME=value".to_owned(),
+                false => "a line does not have the form NAME=value".to_owned(),
             }
         }
         _ => "it cannot be read".to_owned(),
@@ -291,15 +287,16 @@ mod tests {
     }
 
     #[test]
-    fn dotenv_fills_in_settings_that_the_process_does_not_make() {
+    fn dotenv_sets_only_what_the_process_does_not_set() {
         let folder = folder(
-            "MODEL=file\nLOG_LEVEL=debug\nMCP_TOKEN=t\nAI_SERVICE_TOKEN_FILE=f\nBA_COPILOT__DATA__DATABASE_URL=sqlite:x\nPATH=/evil\nNOTIFY_SOCKET=/evil\nSECRET_KEY=\n",
+            "MODEL=file\nLOG_LEVEL=debug\nMCP_TOKEN=t\nAI_SERVICE_TOKEN_FILE=f\n\
+             BA_COPILOT__DATA__DATABASE_URL=sqlite:x\nPATH=/evil\nNOTIFY_SOCKET=/evil\nSECRET_KEY=\n",
         );
         let own = Environment::from_pairs([
             ("MODEL", "own"),
-            // "Not set", which a file cannot change.
+            // Empty, which the file does not replace.
             ("LOG_LEVEL", ""),
-            // The same settings by other names.
+            // The same settings under other names.
             ("MCP_TOKEN_FILE", "/own"),
             ("BA_COPILOT__AI__TOKEN", "own"),
             ("DATABASE_URL", "sqlite:own"),
@@ -325,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_others_may_write_to_is_a_problem() {
+    fn file_writable_by_other_users_is_refused() {
         let folder = folder("MODEL=file\n");
         let path = folder.path().join(DOTENV);
         for (mode, trusted) in [(0o600, true), (0o644, true), (0o664, false), (0o646, false), (0o602, false)]
@@ -334,14 +331,14 @@ mod tests {
             let environment = Environment::default().with_dotenv(folder.path());
             assert_eq!(environment.problem().is_none(), trusted, "{mode:o}");
             assert_eq!(environment.get("MODEL").is_some(), trusted, "{mode:o}");
-            assert_eq!(Environment::of_file(&path).is_ok(), trusted, "{mode:o}");
+            assert_eq!(Environment::from_file(&path).is_ok(), trusted, "{mode:o}");
         }
-        let problem = Environment::of_file(&path).unwrap_err().to_string();
+        let problem = Environment::from_file(&path).unwrap_err().to_string();
         assert!(problem.contains("chmod go-w"), "{problem}");
     }
 
     #[test]
-    fn only_a_regular_file_is_read() {
+    fn only_regular_files_are_read() {
         for make in [
             |path: &Path| fs::create_dir(path),
             |path: &Path| Ok(rustix::fs::mkfifoat(rustix::fs::CWD, path, Mode::from(0o600))?),
@@ -358,7 +355,7 @@ mod tests {
             matches!(problem, ConfigError::Variables { .. }) && !problem.to_string().contains("two"),
             "{problem}"
         );
-        // A folder without one, and a folder below one that has it.
+        // A parent folder is not searched.
         let above = folder("MODEL=file\n");
         let below = above.path().join("below");
         fs::create_dir(&below).unwrap();

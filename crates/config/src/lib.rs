@@ -1,7 +1,7 @@
-//! Configuration: read once at start, passed down, never global.
+//! Configuration: read once at start, passed as a value, never global.
 //!
-//! The only reader of the environment. `default.toml` is the defaults, the documentation and the example at once.
-//! Sources, the last one wins: `default.toml`, a file, the environment, flags. See `merge.rs` for how.
+//! The only crate that reads the environment. `default.toml` has the defaults and documents the settings. `merge.rs`
+//! merges the sources, in increasing precedence: `default.toml`, a file, the environment, flags.
 
 mod check;
 mod environment;
@@ -32,64 +32,40 @@ pub use merge::{ConfigError, Origin, variables};
 pub use providers::{Providers, provider_names, provider_values};
 pub use s3::{Addressing, S3, S3_SCHEME, s3_address};
 pub use show::{Inspection, Problem, SECRETS, Setting, address};
-pub use split_secrets::Apart;
+pub use split_secrets::SplitSecrets;
 pub use traces::{Errors, Sampling, Traces};
 
 /// `default.toml` with the section `[providers]`, which the table of providers writes.
 pub static DEFAULT_TOML: LazyLock<String> =
     LazyLock::new(|| format!("{}{}", include_str!("default.toml"), providers::section()));
 
-/// All settings.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// How to serve.
     pub server: Server,
-    /// Where things are kept.
     pub data: Data,
-    /// Copies of it.
     pub backup: Backup,
-    /// How storage for them is reached.
     pub s3: S3,
-    /// How people prove who they are.
     pub accounts: Accounts,
-    /// With whom else people may sign in.
     pub oidc: Oidc,
-    /// How messages are sent.
     pub mail: Mail,
-    /// What seals.
     pub secrets: Secrets,
-    /// What several processes share.
     pub redis: Redis,
-    /// How much is too much.
     pub limits: Limits,
-    /// Work that goes on after the answer.
     pub jobs: Jobs,
-    /// Who is told of what happens.
     pub webhooks: Webhooks,
-    /// What is told, and how.
     pub log: Log,
-    /// Who is told of spans.
     pub traces: Traces,
-    /// Who is told of errors.
     pub errors: Errors,
-    /// Bounds of a check.
     pub check: Check,
-    /// Drawing.
     pub picture: Picture,
-    /// How other servers are looked at.
     pub verify: Verify,
-    /// How new versions come into service.
     pub deploy: Deploy,
-    /// The service that generates, and the one that generates for us.
     pub ai: Ai,
-    /// The MCP server, and the one that checks for us.
     pub mcp: Mcp,
-    /// Who writes diagrams.
     pub model: Model,
-    /// Keys and addresses of vendors.
     pub providers: Providers,
-    /// The file that was given with `--config`, if one was; backups take it along.
+    /// The file given with `--config`, which encrypted backups contain.
     #[serde(skip)]
     pub file: Option<PathBuf>,
 }
@@ -97,7 +73,6 @@ pub struct Config {
 /// `[server]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "default.toml documents each setting")]
 pub struct Server {
     pub listen: String,
     pub private_listen: String,
@@ -123,7 +98,6 @@ pub struct Server {
 /// `[data]`
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "default.toml documents each setting")]
 pub struct Data {
     pub dir: PathBuf,
     pub database_url: SecretString,
@@ -138,7 +112,6 @@ impl std::fmt::Debug for Data {
 /// `[backup]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "default.toml documents each setting")]
 pub struct Backup {
     pub dir: PathBuf,
     pub every_h: u32,
@@ -149,7 +122,6 @@ pub struct Backup {
 /// `[accounts]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "default.toml documents each setting")]
 pub struct Accounts {
     pub session_idle_h: i64,
     pub session_max_h: i64,
@@ -161,7 +133,6 @@ pub struct Accounts {
 /// `[oidc]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "default.toml documents each setting")]
 pub struct Oidc {
     pub issuer: String,
     pub client_id: String,
@@ -175,7 +146,6 @@ pub struct Oidc {
 /// `[mail]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "default.toml documents each setting")]
 pub struct Mail {
     pub smtp_url: SecretString,
     pub from: String,
@@ -184,7 +154,6 @@ pub struct Mail {
 /// `[secrets]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "default.toml documents each setting")]
 pub struct Secrets {
     pub secret_key: SecretString,
 }
@@ -192,7 +161,6 @@ pub struct Secrets {
 /// `[redis]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "default.toml documents each setting")]
 pub struct Redis {
     pub url: SecretString,
     pub timeout_ms: u64,
@@ -201,7 +169,6 @@ pub struct Redis {
 /// `[limits]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "default.toml documents each setting")]
 pub struct Limits {
     pub requests_per_minute: u32,
     pub token_requests_per_minute: u32,
@@ -211,7 +178,6 @@ pub struct Limits {
 /// `[jobs]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "default.toml documents each setting")]
 pub struct Jobs {
     pub at_once: usize,
 }
@@ -219,7 +185,6 @@ pub struct Jobs {
 /// `[webhooks]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "default.toml documents each setting")]
 pub struct Webhooks {
     pub timeout_s: u64,
     pub allow_private: bool,
@@ -228,28 +193,23 @@ pub struct Webhooks {
 /// `[log]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "default.toml documents each setting")]
 pub struct Log {
     pub level: String,
     pub format: LogFormat,
 }
 
-/// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
     /// Text on a terminal, JSON otherwise.
     Auto,
-    /// For people.
     Text,
-    /// For machines.
     Json,
 }
 
 /// `[verify]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "default.toml documents each setting")]
 pub struct Verify {
     pub token: SecretString,
 }
@@ -257,7 +217,6 @@ pub struct Verify {
 /// `[deploy]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "default.toml documents each setting")]
 pub struct Deploy {
     pub target: DeployTarget,
     pub dir: PathBuf,
@@ -270,38 +229,36 @@ pub struct Deploy {
     pub keep_releases: usize,
 }
 
-/// What runs the processes that are deployed.
+/// What manages the deployed processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeployTarget {
-    /// Units of systemd.
+    /// systemd units.
     Systemd,
-    /// Containers of Docker Compose.
+    /// Docker Compose containers.
     Compose,
-    /// Nobody: processes that nothing starts again.
+    /// Plain processes, which are not restarted when they exit.
     Processes,
 }
 
 /// `[ai]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "default.toml documents each setting")]
 pub struct Ai {
     pub service_url: String,
     pub token: SecretString,
 }
 
 impl Ai {
-    /// The tokens that callers may send; empty when none is asked for.
+    /// The accepted tokens; empty if no authentication is required.
     pub fn tokens(&self) -> Vec<&str> {
-        words(self.token.expose_secret()).collect()
+        comma_separated(self.token.expose_secret()).collect()
     }
 }
 
 /// `[mcp]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "default.toml documents each setting")]
 pub struct Mcp {
     pub server_url: String,
     pub timeout_s: u64,
@@ -313,55 +270,52 @@ pub struct Mcp {
 }
 
 impl Mcp {
-    /// The tokens that callers may send; empty when none is asked for.
+    /// The accepted tokens; empty if no authentication is required.
     pub fn tokens(&self) -> Vec<&str> {
-        words(self.token.expose_secret()).collect()
+        comma_separated(self.token.expose_secret()).collect()
     }
 }
 
-/// The words of a list separated by commas.
-pub fn words(list: &str) -> impl Iterator<Item = &str> {
+/// The entries of a comma-separated list.
+pub fn comma_separated(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(str::trim).filter(|word| !word.is_empty())
 }
 
-/// What a process does.
+/// The role of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Role {
-    /// Everything.
+    /// Everything in one process.
     #[default]
     All,
-    /// Pages and what they call, for people.
+    /// The pages and the API that they call.
     Web,
-    /// The API for programs, and the work that goes on after the answer.
+    /// The API for programs, and background jobs.
     Api,
-    /// Generates and checks, and keeps nothing.
+    /// Generates and checks, without a database.
     Ai,
-    /// Checks for others over MCP, and keeps nothing.
+    /// Checks over MCP, without a database.
     Mcp,
 }
 
 impl Role {
-    /// Every role and its name.
     pub const NAMES: [(&str, Role); 5] =
         [("all", Role::All), ("web", Role::Web), ("api", Role::Api), ("ai", Role::Ai), ("mcp", Role::Mcp)];
 
-    /// The role of this name.
     pub fn parse(name: &str) -> Option<Role> {
         Role::NAMES.iter().find(|(known, _)| *known == name).map(|(_, role)| *role)
     }
 
-    /// Whether it has a database.
-    pub fn keeps(self) -> bool {
+    pub fn has_database(self) -> bool {
         matches!(self, Role::All | Role::Web | Role::Api)
     }
 
-    /// Whether it has pages for people.
     pub fn has_pages(self) -> bool {
         self != Role::Api && self != Role::Mcp
     }
 
-    /// Whether it takes up jobs and makes backups. Of several processes exactly one kind does, so that pages stay quick.
-    pub fn works(self) -> bool {
+    /// Whether it runs background jobs and backups. Never together with pages in a split deployment, so that pages
+    /// stay fast.
+    pub fn runs_jobs(self) -> bool {
         matches!(self, Role::All | Role::Api)
     }
 }
@@ -369,7 +323,6 @@ impl Role {
 /// `[model]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "default.toml documents each setting")]
 pub struct Model {
     pub provider: String,
     pub model: String,
@@ -383,10 +336,10 @@ pub struct Model {
 }
 
 impl Config {
-    /// The defaults, the file if there is one, and the environment, in this order.
+    /// Loads the defaults, the file and the environment.
     ///
     /// # Errors
-    /// Names the source and the setting that cannot be used.
+    /// The first problem; [`Config::inspect`] finds all.
     pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Config, ConfigError> {
         let mut merged = merge::merge(file, environment, &[]);
         let config = merged.read::<Config>();
@@ -397,32 +350,31 @@ impl Config {
                 Some(problem) => Err(problem),
             },
             (Some(problem), _) => Err(problem),
-            (None, None) => Err(merge::unreadable("the settings do not fit together".to_owned())),
+            (None, None) => Err(merge::unreadable("the settings cannot be combined".to_owned())),
         }
     }
 
-    /// Where a process of this role listens.
+    /// The listen address, or the default of the role.
     pub fn listen(&self, role: Role) -> SocketAddr {
         let port = match role {
             Role::Web | Role::Mcp => 3000,
             Role::Api => 8001,
             Role::All | Role::Ai => 8000,
         };
-        // An address that cannot be read was refused when the configuration was loaded.
+        // `Config::load` has refused an invalid address.
         self.server.listen.parse().unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], port)))
     }
 
-    /// Where it answers besides, whether it stands by or not.
+    /// The additional address that also answers in standby.
     pub fn private_listen(&self) -> Option<SocketAddr> {
         self.server.private_listen.parse().ok()
     }
 
-    /// Only this machine reaches the server.
     pub fn is_loopback(&self) -> bool {
         self.listen(Role::All).ip().is_loopback()
     }
 
-    /// The address under which people reach the server, without a slash at its end.
+    /// The public address of the server, without a trailing slash.
     pub fn public_url(&self) -> String {
         match self.server.public_url.trim_end_matches('/') {
             "" => format!("http://{}", self.listen(Role::All)),
@@ -430,7 +382,7 @@ impl Config {
         }
     }
 
-    /// The service that generates for this one.
+    /// The service that generates for this process, with a trailing slash.
     pub fn ai_service_url(&self) -> Option<reqwest::Url> {
         let mut url = reqwest::Url::parse(&self.ai.service_url).ok()?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
@@ -442,7 +394,7 @@ impl Config {
         Some(url)
     }
 
-    /// The server that checks for this one; a bare host means its /mcp.
+    /// The MCP server that checks for this process. Without a path, `/mcp` is used.
     pub fn mcp_server_url(&self) -> Option<reqwest::Url> {
         let mut url = reqwest::Url::parse(&self.mcp.server_url).ok()?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
@@ -454,7 +406,6 @@ impl Config {
         Some(url)
     }
 
-    /// The URL of the database.
     pub fn database_url(&self) -> String {
         match self.data.database_url.expose_secret() {
             "" => format!("sqlite:{}", self.data.dir.join("ba-copilot.db").display()),
@@ -462,14 +413,14 @@ impl Config {
         }
     }
 
-    /// The file of the database, if it is one.
+    /// The database file, if the database is SQLite.
     pub fn sqlite_file(&self) -> Option<PathBuf> {
         let url = self.database_url();
         let rest = url.strip_prefix("sqlite:")?;
         Some(rest.strip_prefix("//").unwrap_or(rest).into())
     }
 
-    /// Where backups go: a folder, or the address of a part of a bucket.
+    /// The backup folder, or an `s3://` address.
     pub fn backup_dir(&self) -> PathBuf {
         match self.backup.dir.as_os_str().is_empty() {
             true => self.data.dir.join("backups"),
@@ -477,7 +428,7 @@ impl Config {
         }
     }
 
-    /// Bounds of one question to a model.
+    /// Timeouts of one model request.
     pub fn llm_limits(&self) -> llm::Limits {
         llm::Limits {
             connect: Duration::from_secs(self.model.connect_s),
@@ -488,10 +439,10 @@ impl Config {
         }
     }
 
-    /// A key for what several processes do alike, made from the first of SECRET_KEY and told apart from its other uses by
-    /// `purpose`; none where SECRET_KEY is not set.
+    /// A key that all processes share, derived from the first key of SECRET_KEY and `purpose`; `None` if SECRET_KEY
+    /// is not set.
     pub fn shared_key(&self, purpose: &str) -> Option<[u8; 32]> {
-        let secret = words(self.secrets.secret_key.expose_secret()).next()?;
+        let secret = comma_separated(self.secrets.secret_key.expose_secret()).next()?;
         let hash = Sha256::new().chain_update(purpose).chain_update([0]).chain_update(secret);
         Some(hash.finalize().into())
     }
@@ -505,7 +456,7 @@ impl Config {
         endpoint
     }
 
-    /// What tokens of a model cost, as far as anybody knows.
+    /// The price of a model from the built-in list or `model.prices`; `None` if unknown.
     pub fn price(&self, provider: ProviderId, model: &str) -> Option<llm::Price> {
         llm::list_price(provider, model).or_else(|| prices::find(&self.model.prices, provider, model))
     }
@@ -532,8 +483,7 @@ impl Config {
     }
 }
 
-/// Whether an address leads to this machine itself.
-fn is_this_machine(url: &reqwest::Url) -> bool {
+fn is_loopback_url(url: &reqwest::Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }

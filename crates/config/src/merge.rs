@@ -1,4 +1,4 @@
-//! Several sources made into one table, with an error that names the source and the nearest known setting.
+//! Merges the sources of settings into one table. Errors name the source and the most similar known setting.
 
 use std::{
     collections::BTreeMap,
@@ -62,26 +62,22 @@ pub fn variables() -> &'static [(&'static str, &'static str)] {
     &ALL
 }
 
-/// Who said what a setting is.
+/// The source of a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// Nobody; `default.toml` did.
     Default,
-    /// A file of settings.
+    /// The file given with `--config`.
     File {
-        /// As it was named.
         path: String,
-        /// The line, from 1; none where the file does not tell.
+        /// Starts at 1.
         line: Option<usize>,
     },
-    /// A variable, or the one with `_FILE` behind its name.
+    /// An environment variable, `NAME` or `NAME_FILE`.
     Variable {
-        /// Its name.
         name: String,
-        /// The `.env` file that it stands in, if it is not the process's own.
+        /// The `.env` file that sets it; `None` for a variable of the process.
         file: Option<PathBuf>,
     },
-    /// A flag of the command line.
     Flag(&'static str),
 }
 
@@ -98,89 +94,50 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Why the configuration cannot be used. Never repeats a value that may be secret.
+/// Why the configuration cannot be used. Never contains a value that may be secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// A file could not be read.
-    #[error("{path} cannot be read: {problem}. Check the name and the rights.")]
-    File {
-        /// Which file.
-        path: String,
-        /// What the system said.
-        problem: String,
-    },
-    /// A file that is there, and that somebody else may have written.
-    #[error("{path} is not read: {problem}.")]
-    Untrusted {
-        /// Which file.
-        path: String,
-        /// Why, and what to do.
-        problem: String,
-    },
-    /// A line of an environment file is no variable.
+    #[error("{path} cannot be read: {problem}. Check the path and its permissions.")]
+    File { path: String, problem: String },
+    /// A file that another user may have written.
+    #[error("{path} is not trusted: {problem}.")]
+    Untrusted { path: String, problem: String },
+    /// An environment file with an invalid line.
     #[error("{path} cannot be used: {problem}.")]
-    Variables {
-        /// Which file.
-        path: String,
-        /// What is wrong, without a value.
-        problem: String,
-    },
-    /// A file is not TOML.
-    #[error("{path} is not TOML: {problem}")]
-    Syntax {
-        /// Which file.
-        path: String,
-        /// What is wrong, and where.
-        problem: String,
-    },
-    /// A setting that does not exist.
-    #[error("{origin} sets `{key}`, which does not exist.{nearest}")]
+    Variables { path: String, problem: String },
+    #[error("{path} is not valid TOML: {problem}")]
+    Syntax { path: String, problem: String },
+    #[error("{origin} sets `{key}`, which is not a setting.{nearest}")]
     Unknown {
-        /// The file or variable.
         origin: String,
-        /// The setting.
         key: String,
-        /// A suggestion, or nothing.
+        /// A suggestion; may be empty.
         nearest: String,
     },
     /// A value of another type than the setting has.
-    #[error("The setting `{key}` cannot be used: {origin} must give {expected}.")]
-    Type {
-        /// The setting.
-        key: String,
-        /// The file or variable.
-        origin: String,
-        /// The type, as a noun.
-        expected: String,
-    },
+    #[error("The setting `{key}` is not valid: {origin} must set {expected}.")]
+    Type { key: String, origin: String, expected: String },
     /// A value that no server could work with.
-    #[error("The setting `{key}` cannot be used: {problem}.")]
-    Value {
-        /// The setting.
-        key: String,
-        /// What is wrong.
-        problem: String,
-    },
+    #[error("The setting `{key}` is not valid: {problem}.")]
+    Value { key: String, problem: String },
 }
 
-/// The setting that a variable names after our prefix; none if it is not so named.
+/// The setting of a variable with the prefix.
 fn prefixed_key(variable: &str) -> Option<String> {
     Some(variable.strip_prefix(PREFIX)?.to_ascii_lowercase().replace("__", "."))
 }
 
-/// The setting that a variable sets, by either of its names; none if it is not ours.
+/// The setting of a variable with the prefix or an alias; `None` for other variables.
 pub(super) fn key_of(variable: &str) -> Option<String> {
     let known = variables().iter().find(|(name, _)| *name == variable).map(|(_, key)| (*key).to_owned());
     known.or_else(|| prefixed_key(variable))
 }
 
-/// All sources in one table, and what could not be used of them.
+/// All sources in one table, with the problems found.
 pub(super) struct Merged {
-    /// Every setting, with the value it came to.
     pub(super) table: Table,
-    /// Who set it; what is not here is as `default.toml` says.
+    /// Settings that are not in the map have the value of `default.toml`.
     pub(super) origins: BTreeMap<String, Origin>,
-    /// In the order in which the sources are read.
     pub(super) problems: Vec<ConfigError>,
     known: Vec<String>,
 }
@@ -226,7 +183,7 @@ pub(super) fn merge(
 }
 
 impl Merged {
-    /// The table as settings. What does not fit in is a problem, and is left as `default.toml` says.
+    /// Deserializes the table. A value that does not fit is a problem and is replaced by its default.
     pub(super) fn read<T: DeserializeOwned>(&mut self) -> Option<T> {
         let Err(error) = T::deserialize(Value::Table(self.table.clone())) else {
             return T::deserialize(Value::Table(self.table.clone())).ok();
@@ -280,19 +237,19 @@ impl Merged {
     }
 
     fn set(&mut self, origin: &Origin, key: &str, value: Value) {
-        match set(&mut self.table, &self.known, &told(origin), key, value) {
+        match set(&mut self.table, &self.known, &sentence_subject(origin), key, value) {
             Ok(()) => {
                 self.origins.insert(key.to_owned(), origin.clone());
             }
-            // A variable and the file that it names are looked at once each, under both of their names.
+            // NAME and NAME_FILE are visited separately and give the same error.
             Err(error) if self.problems.contains(&error) => {}
             Err(error) => self.problems.push(error),
         }
     }
 }
 
-/// An origin at the beginning of a sentence.
-fn told(origin: &Origin) -> String {
+/// The origin as the subject of a sentence.
+fn sentence_subject(origin: &Origin) -> String {
     match origin {
         Origin::Variable { name, file: None } => name.clone(),
         Origin::Variable { name, file: Some(file) } => format!("{name} in {}", file.display()),
@@ -309,7 +266,7 @@ fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
 
-/// The line, from 1, on which each setting of a text stands.
+/// The line number of each setting, starting at 1.
 pub(super) fn lines(text: &str) -> BTreeMap<String, usize> {
     let line = |at: usize| text.get(..at).unwrap_or_default().matches('\n').count() + 1;
     let mut lines = BTreeMap::new();
@@ -360,7 +317,7 @@ pub(super) fn flatten(table: &Table) -> Vec<(String, Value)> {
     out
 }
 
-/// Sets `key`, as the kind of value that the default has.
+/// Sets `key`, converted to the type of its default.
 fn set(
     table: &mut Table,
     known: &[String],

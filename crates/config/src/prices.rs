@@ -1,12 +1,12 @@
-//! `model.prices`: what models cost that the program has no list price of. Never overrides a list price.
+//! The setting `model.prices`: prices of models that are not in the built-in price list.
 
 use llm::{Price, ProviderId};
 
-use super::{provider_names, words};
+use super::{comma_separated, provider_names};
 
 /// `provider/model=input:output, …`, in US dollars per million tokens.
 pub(super) fn parse(list: &str) -> Result<Vec<(ProviderId, &str, Price)>, String> {
-    words(list).map(entry).collect()
+    comma_separated(list).map(entry).collect()
 }
 
 fn entry(entry: &str) -> Result<(ProviderId, &str, Price), String> {
@@ -30,10 +30,9 @@ fn dollars(text: &str) -> Option<f64> {
     text.trim().parse().ok().filter(|dollars| (0.0..=1_000_000.0).contains(dollars))
 }
 
-/// The price of a model in a list that can be read.
 pub(super) fn find(list: &str, provider: ProviderId, model: &str) -> Option<Price> {
     let mut prices = parse(list).ok()?.into_iter();
-    prices.find(|(of, name, _)| *of == provider && *name == model).map(|(_, _, price)| price)
+    prices.find(|(entry, name, _)| *entry == provider && *name == model).map(|(_, _, price)| price)
 }
 
 #[cfg(test)]
@@ -41,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_is_read_or_refused() {
+    fn invalid_price_lists_are_refused() {
         let list = "compatible/default=0:0, openrouter/openai/gpt-5-mini:nitro=0.25:2";
         assert_eq!(
             find(list, ProviderId::OpenRouter, "openai/gpt-5-mini:nitro"),
@@ -57,7 +56,7 @@ mod tests {
             "openai/m=1",
             "openai/m=-1:1",
             "openai/m=inf:1",
-            "nobody/m=1:1",
+            "unknown/m=1:1",
             "openai/=1:1",
             "openai/m=NaN:1",
         ] {

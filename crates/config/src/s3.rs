@@ -1,4 +1,4 @@
-//! Settings of S3-compatible storage, and how places in it are written. Never asks the storage.
+//! Settings and addresses of S3-compatible storage. Makes no requests.
 
 use llm::SecretString;
 use secrecy::ExposeSecret;
@@ -6,13 +6,11 @@ use serde::Deserialize;
 
 use super::{Config, ConfigError};
 
-/// How all addresses of such places begin.
 pub const S3_SCHEME: &str = "s3://";
 
 /// `[s3]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "default.toml documents each setting")]
 pub struct S3 {
     pub endpoint: String,
     pub region: String,
@@ -23,11 +21,11 @@ pub struct S3 {
     pub part_mb: u64,
 }
 
-/// Where the name of a bucket stands in the address of what is in it.
+/// How the URL of an object contains the bucket name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Addressing {
-    /// In the name of the host with Amazon, in the path with others.
+    /// `Host` for Amazon S3, `Path` for other endpoints.
     Auto,
     /// `https://host/bucket/key`
     Path,
@@ -35,11 +33,11 @@ pub enum Addressing {
     Host,
 }
 
-/// The bucket and the key of `s3://BUCKET/KEY`, the key without a slash at its end; nothing if the text is no such address, and why not if
-/// it is none that can be used.
+/// The bucket and the key prefix of `s3://BUCKET/PREFIX`, without a trailing slash; `None` if `text` is not an S3
+/// address.
 ///
 /// # Errors
-/// What is wrong with it.
+/// Why the address is not valid.
 pub fn s3_address(text: &str) -> Option<Result<(&str, &str), String>> {
     let rest = text.strip_prefix(S3_SCHEME)?;
     let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
@@ -47,20 +45,20 @@ pub fn s3_address(text: &str) -> Option<Result<(&str, &str), String>> {
     let is_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
     if !(3..=63).contains(&bucket.len()) || !bucket.bytes().all(is_name) {
         return Some(Err(format!(
-            "`{text}` names no bucket; write s3://BUCKET/PREFIX, where BUCKET has 3 to 63 small letters, digits, points and hyphens"
+            "`{text}` has no valid bucket name; write s3://BUCKET/PREFIX, where BUCKET has 3 to 63 lowercase \
+             letters, digits, dots and hyphens"
         )));
     }
-    // Clients and proxies on the way make other names of these.
+    // Clients and proxies normalize these to other keys.
     if !key.is_empty() && key.split('/').any(|part| ["", ".", ".."].contains(&part)) {
         return Some(Err(format!(
-            "`{text}` has an empty part, or one of points alone; write s3://BUCKET/PREFIX"
+            "`{text}` has an empty, `.` or `..` path segment; write s3://BUCKET/PREFIX"
         )));
     }
     Some(Ok((bucket, key)))
 }
 
 impl Config {
-    /// What is wrong with the settings of storage.
     pub(super) fn check_s3(&self) -> Vec<ConfigError> {
         let mut problems = Vec::new();
         let mut wrong = |key: &str, problem: &str| {
@@ -76,7 +74,7 @@ impl Config {
             {
                 wrong(
                     "backup.dir",
-                    "such storage needs keys; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+                    "s3:// requires an access key; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
                 );
             }
             _ => (),
@@ -86,12 +84,12 @@ impl Config {
             plain && matches!(url.scheme(), "http" | "https") && url.has_host()
         };
         if !s3.endpoint.is_empty() && !reqwest::Url::parse(&s3.endpoint).is_ok_and(|url| is_address(&url)) {
-            wrong("s3.endpoint", "it must be an address such as https://s3.example.com");
+            wrong("s3.endpoint", "it must be a URL such as https://s3.example.com");
         }
         if s3.region.is_empty() || !s3.region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
-            wrong("s3.region", "it must be a name such as eu-central-1");
+            wrong("s3.region", "it must be a region name such as eu-central-1");
         }
-        // The protocol takes no smaller parts, and each is in memory while it is sent.
+        // 5 MB is the minimum of the protocol; the maximum bounds memory, which holds one part.
         if !(5..=512).contains(&s3.part_mb) {
             wrong("s3.part_mb", "it must be 5 to 512");
         }

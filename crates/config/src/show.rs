@@ -1,6 +1,6 @@
-//! Every setting as people may see it: the value, who set it, and nothing of what is secret.
+//! Settings for display: value and origin, with secrets redacted.
 //!
-//! A secret is shown as `set (43 characters)` or `empty`; in an address only the user and the password are hidden.
+//! A secret is shown as `set (43 characters)` or `empty`; in a URL only credentials, query and fragment are redacted.
 
 use std::{
     collections::BTreeMap,
@@ -39,53 +39,49 @@ pub static SECRETS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     OTHERS.into_iter().chain(providers::api_keys().map(|setting| setting.key)).collect()
 });
 
-/// A setting as people may see it.
+/// A setting with its redacted value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Setting {
     /// `section.name`.
     pub key: String,
-    /// A number, a truth value or a text; of what is secret, a text that says whether it is set.
+    /// A number, boolean or string; for a secret, a string that says whether it is set.
     pub value: Json,
-    /// Whether the value is hidden.
     pub secret: bool,
-    /// Who set it.
     pub origin: Origin,
 }
 
-/// Something that no server would start with.
+/// A problem that prevents the server from starting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// What is wrong.
     pub error: ConfigError,
-    /// Who set it, where the error does not say so itself.
+    /// The source of the value, unless the error names it.
     pub origin: Option<Origin>,
 }
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.origin {
-            Some(origin) => write!(f, "{} It is set by {origin}.", self.error),
+            Some(origin) => write!(f, "{} Source: {origin}.", self.error),
             None => write!(f, "{}", self.error),
         }
     }
 }
 
-/// A configuration that was looked at, usable or not.
+/// The result of [`Config::inspect`].
 #[derive(Debug, Clone)]
 pub struct Inspection {
-    /// All settings, those that cannot be used as `default.toml` has them; none where not even that can be read.
+    /// The configuration, with defaults in place of unusable values; `None` if it cannot be read at all.
     pub config: Option<Config>,
-    /// Everything that is wrong; empty if a server would start with it.
+    /// Empty if a server would start with this configuration.
     pub problems: Vec<Problem>,
     /// Every setting, in the order of `default.toml`.
     pub settings: Vec<Setting>,
-    /// Files that hold secrets in plain text: that of `--config` and `.env`, where they do.
+    /// The file of `--config` and `.env`, if they contain secrets in plain text.
     pub secret_files: Vec<PathBuf>,
 }
 
 impl Config {
-    /// Reads all sources as [`Config::load`] does, but goes on after a problem. `flags` are the name of a flag, the setting and
-    /// its value.
+    /// Reads all sources like [`Config::load`], but collects all problems. `flags` are name, setting and value.
     pub fn inspect(
         file: Option<&Path>,
         environment: &Environment,
@@ -111,15 +107,14 @@ impl Config {
 }
 
 impl Inspection {
-    /// Whether a setting whose name begins like this is known to be wrong.
-    pub fn is_wrong_in(&self, section: &str) -> bool {
+    /// Whether a setting with this prefix has an invalid value.
+    pub fn has_problem_in(&self, section: &str) -> bool {
         self.problems.iter().any(|problem| match &problem.error {
             ConfigError::Value { key, .. } | ConfigError::Type { key, .. } => key.starts_with(section),
             _ => false,
         })
     }
 
-    /// A setting by its name, also one that this part of the program has no field for.
     pub fn setting(&self, key: &str) -> Option<&Setting> {
         self.settings.iter().find(|setting| setting.key == key)
     }
@@ -132,14 +127,14 @@ fn settings(merged: &Merged) -> Vec<Setting> {
         .map(|(key, value)| {
             let secret = is_secret(&key);
             let origin = merged.origins.get(&key).cloned().unwrap_or(Origin::Default);
-            Setting { value: shown(secret, value), secret, origin, key }
+            Setting { value: display_value(secret, value), secret, origin, key }
         })
         .collect();
     settings.sort_by_key(|setting| order.get(&setting.key).copied());
     settings
 }
 
-/// Also what only has the name of a secret, so that one that somebody forgot to list is hidden all the same.
+/// Also recognizes the names of secrets, so that a secret missing in [`SECRETS`] is redacted too.
 pub(super) fn is_secret(key: &str) -> bool {
     let ends = ["_key", "password", "passphrase", "secret", "token"];
     SECRETS.contains(&key) || ends.iter().any(|end| key.ends_with(end))
@@ -150,7 +145,7 @@ fn secret_files(merged: &Merged, file: Option<&Path>, environment: &Environment)
     let mut files: Vec<PathBuf> = set
         .filter_map(|origin| match origin {
             Origin::File { .. } => file.map(Path::to_owned),
-            // NAME_FILE only names the file with the secret, which is often given by a system that keeps it.
+            // NAME_FILE contains only the path of a secret.
             Origin::Variable { name, file: Some(_) } if !name.ends_with("_FILE") => {
                 environment.file().map(Path::to_owned)
             }
@@ -162,9 +157,9 @@ fn secret_files(merged: &Merged, file: Option<&Path>, environment: &Environment)
     files
 }
 
-fn shown(secret: bool, value: Value) -> Json {
+fn display_value(secret: bool, value: Value) -> Json {
     match value {
-        Value::String(text) if secret => Json::String(hidden(&text)),
+        Value::String(text) if secret => Json::String(redacted(&text)),
         Value::String(text) => Json::String(address(&text).unwrap_or(text)),
         Value::Integer(number) => number.into(),
         Value::Boolean(truth) => truth.into(),
@@ -173,10 +168,10 @@ fn shown(secret: bool, value: Value) -> Json {
     }
 }
 
-fn hidden(text: &str) -> String {
+fn redacted(text: &str) -> String {
     match text {
         "" => "empty".to_owned(),
-        // A path is no secret, and this form has nothing else in it.
+        // Without parameters this is only a path.
         file if file.starts_with("sqlite:") && !file.contains(['?', '@']) => file.to_owned(),
         _ => address(text).unwrap_or_else(|| length(text)),
     }
@@ -186,30 +181,30 @@ fn length(text: &str) -> String {
     format!("set ({} characters)", text.chars().count())
 }
 
-/// An address without what may be secret in it; none if the text is no address of a host.
+/// A URL with its credentials, query and fragment redacted; `None` if `text` is not a URL with a host.
 pub fn address(text: &str) -> Option<String> {
     let url = Url::parse(text).ok().filter(Url::has_host)?;
     if !text.contains("://") {
         return None;
     }
-    let mut shown = format!("{}://", url.scheme());
+    let mut redacted = format!("{}://", url.scheme());
     if let Some(password) = url.password() {
-        shown.push_str(&format!("[user and password {}]@", length(password)));
+        redacted.push_str(&format!("[user and password {}]@", length(password)));
     } else if !url.username().is_empty() {
-        shown.push_str("[user set]@");
+        redacted.push_str("[user set]@");
     }
-    shown.push_str(url.host_str().unwrap_or_default());
+    redacted.push_str(url.host_str().unwrap_or_default());
     if let Some(port) = url.port() {
-        shown.push_str(&format!(":{port}"));
+        redacted.push_str(&format!(":{port}"));
     }
-    shown.push_str(url.path());
+    redacted.push_str(url.path());
     if let Some(query) = url.query() {
-        shown.push_str(&format!("?[{}]", length(query)));
+        redacted.push_str(&format!("?[{}]", length(query)));
     }
     if let Some(fragment) = url.fragment() {
-        shown.push_str(&format!("#[{}]", length(fragment)));
+        redacted.push_str(&format!("#[{}]", length(fragment)));
     }
-    Some(shown)
+    Some(redacted)
 }
 
 #[cfg(test)]
@@ -217,39 +212,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_shown_without_what_is_secret() {
+    fn credentials_in_urls_are_redacted() {
         for (text, expected) in [
             (
                 "postgres://ada:pa%40ss@db:5432/ba",
                 "postgres://[user and password set (7 characters)]@db:5432/ba",
             ),
-            ("postgres://ada@db/ba?password=geheim", "postgres://[user set]@db/ba?[set (15 characters)]"),
-            ("redis://:geheim@[::1]:6379", "redis://[user and password set (6 characters)]@[::1]:6379"),
-            ("https://host/path#geheim", "https://host/path#[set (6 characters)]"),
+            ("postgres://ada@db/ba?password=secret", "postgres://[user set]@db/ba?[set (15 characters)]"),
+            ("redis://:secret@[::1]:6379", "redis://[user and password set (6 characters)]@[::1]:6379"),
+            ("https://host/path#secret", "https://host/path#[set (6 characters)]"),
             ("sqlite:./data/x.db", "sqlite:./data/x.db"),
-            ("sqlite:x?key=geheim", "set (19 characters)"),
-            ("geheim", "set (6 characters)"),
-            ("user:geheim@host", "set (16 characters)"),
+            ("sqlite:x?key=secret", "set (19 characters)"),
+            ("secret", "set (6 characters)"),
+            ("user:secret@host", "set (16 characters)"),
             ("", "empty"),
         ] {
-            assert_eq!(hidden(text), expected);
+            assert_eq!(redacted(text), expected);
         }
     }
 
-    /// A setting whose type hides it is in the list, and no other is.
     #[test]
-    fn what_is_secret_is_what_the_types_hide() {
+    fn secrets_are_the_settings_whose_debug_output_is_redacted() {
         let texts = merge::merge(None, &Environment::default(), &[]).table;
         for (key, value) in merge::flatten(&texts) {
-            // A choice of words cannot be another word.
-            let chosen = ["log.format", "deploy.target", "s3.addressing"].contains(&key.as_str());
-            if !matches!(value, Value::String(_)) || chosen {
+            // Enums do not accept the canary.
+            let is_enum = ["log.format", "deploy.target", "s3.addressing"].contains(&key.as_str());
+            if !matches!(value, Value::String(_)) || is_enum {
                 continue;
             }
             let flag = [("--test", key.as_str(), "canary".to_owned())];
             let config = Config::inspect(None, &Environment::default(), &flag).config.expect("settings");
-            let told = format!("{config:?}").contains("canary");
-            assert_eq!(told, !SECRETS.contains(&key.as_str()), "{key}");
+            let visible = format!("{config:?}").contains("canary");
+            assert_eq!(visible, !SECRETS.contains(&key.as_str()), "{key}");
         }
         assert!(SECRETS.iter().all(|key| merge::flatten(&texts).iter().any(|(known, _)| known == key)));
     }

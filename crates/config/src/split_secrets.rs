@@ -1,4 +1,4 @@
-//! Variables, told apart: those that anybody may see, and those that go where only the program looks.
+//! Splits environment variables into plain ones and secrets, for a process that is started by another program.
 
 use super::{
     Environment,
@@ -6,39 +6,35 @@ use super::{
     show::is_secret,
 };
 
-/// Variables for a process that is started elsewhere.
 #[derive(Default)]
-pub struct Apart {
-    /// Names and values that are no secret.
+pub struct SplitSecrets {
     pub plain: Vec<(String, String)>,
-    /// Names of settings and what they are: secrets, and what was in a file here (`NAME_FILE`) that is not there.
-    pub hidden: Vec<(String, String)>,
+    /// Secrets, and contents of local files (`NAME_FILE`), which the other process cannot read.
+    pub secret: Vec<(String, String)>,
 }
 
 impl Environment {
-    /// Tells them apart.
-    ///
     /// # Errors
-    /// When a file that a variable names cannot be read.
-    pub fn apart(&self) -> Result<Apart, ConfigError> {
-        let mut apart = Apart::default();
+    /// If the file of a `NAME_FILE` variable cannot be read.
+    pub fn split_secrets(&self) -> Result<SplitSecrets, ConfigError> {
+        let mut split = SplitSecrets::default();
         for (name, value) in self.pairs() {
             match name.strip_suffix("_FILE") {
-                // Said in the variable itself too, that counts.
+                // NAME takes precedence over NAME_FILE.
                 Some(base) if key_of(base).is_some() && self.pairs().any(|(other, _)| other == base) => (),
                 Some(base) if key_of(base).is_some() => {
-                    apart.hidden.extend(self.read(base)?.map(|value| (base.to_owned(), value)));
+                    split.secret.extend(self.read(base)?.map(|value| (base.to_owned(), value)));
                 }
                 _ => {
                     let part = match key_of(name).is_some_and(|key| is_secret(&key)) {
-                        true => &mut apart.hidden,
-                        false => &mut apart.plain,
+                        true => &mut split.secret,
+                        false => &mut split.plain,
                     };
                     part.push((name.to_owned(), value.to_owned()));
                 }
             }
         }
-        Ok(apart)
+        Ok(split)
     }
 }
 
@@ -49,37 +45,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_secret_and_what_is_in_files_here_is_hidden() {
+    fn secrets_and_contents_of_files_are_separated() {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("it");
+        let file = folder.path().join("value");
         fs::write(&file, "from a file\n").unwrap();
         let file = file.display().to_string();
         let environment = Environment::from_pairs([
             ("LOG_LEVEL", "debug"),
             ("TZ", "UTC"),
             ("BA_COPILOT__SERVER__LISTEN", "0.0.0.0:1"),
-            ("KEYS_FILE", "of somebody else"),
+            ("KEYS_FILE", "unrelated"),
             ("SECRET_KEY", "s"),
             ("BA_COPILOT__MCP__TOKEN", "t"),
             ("BACKUP_PASSPHRASE_FILE", &file),
             ("BA_COPILOT__SERVER__PROXIES_FILE", &file),
             ("SECRET_KEY_FILE", "/not/read"),
         ]);
-        let Apart { plain, hidden } = environment.apart().unwrap();
+        let SplitSecrets { plain, secret } = environment.split_secrets().unwrap();
         let names = |pairs: &[(String, String)]| {
             pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
         };
         assert_eq!(
             names(&plain),
-            [
-                "BA_COPILOT__SERVER__LISTEN=0.0.0.0:1",
-                "KEYS_FILE=of somebody else",
-                "LOG_LEVEL=debug",
-                "TZ=UTC"
-            ]
+            ["BA_COPILOT__SERVER__LISTEN=0.0.0.0:1", "KEYS_FILE=unrelated", "LOG_LEVEL=debug", "TZ=UTC"]
         );
         assert_eq!(
-            names(&hidden),
+            names(&secret),
             [
                 "BACKUP_PASSPHRASE=from a file",
                 "BA_COPILOT__MCP__TOKEN=t",
@@ -88,6 +79,6 @@ mod tests {
             ]
         );
         let missing = Environment::from_pairs([("SECRET_KEY_FILE", "/not/there")]);
-        assert!(missing.apart().err().unwrap().to_string().contains("/not/there"));
+        assert!(missing.split_secrets().err().unwrap().to_string().contains("/not/there"));
     }
 }

@@ -1,4 +1,4 @@
-//! `[traces]` and `[errors]`: where spans and errors are told, by the names that OpenTelemetry and Sentry have for it.
+//! `[traces]` and `[errors]`: export of traces and error reports, as configured by OpenTelemetry and Sentry.
 
 use llm::SecretString;
 use reqwest::{
@@ -9,12 +9,11 @@ use secrecy::ExposeSecret;
 use sentry_types::Dsn;
 use serde::Deserialize;
 
-use super::{Config, ConfigError, words};
+use super::{Config, ConfigError, comma_separated};
 
 /// `[traces]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "default.toml documents each setting")]
 pub struct Traces {
     pub endpoint: String,
     pub headers: SecretString,
@@ -26,22 +25,21 @@ pub struct Traces {
 /// `[errors]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "default.toml documents each setting")]
 pub struct Errors {
     pub sentry_dsn: SecretString,
 }
 
-/// Which traces are told.
+/// Which traces are exported.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sampling {
-    /// Those that begin here: this part of them, from 0 to 1.
+    /// The ratio of traces that start in this process, 0 to 1.
     pub ratio: f64,
-    /// Whoever began a trace elsewhere has decided for it.
-    pub parent_decides: bool,
+    /// Whether the sampling flag of a remote parent is used.
+    pub parent_based: bool,
 }
 
 impl Traces {
-    /// Where spans are sent; none where nobody is told of them.
+    /// The URL for spans; `None` if traces are not exported.
     pub fn url(&self) -> Option<Url> {
         let mut url = Url::parse(&self.endpoint).ok()?;
         let fits = matches!(url.scheme(), "http" | "https")
@@ -57,9 +55,9 @@ impl Traces {
         Some(url)
     }
 
-    /// What is sent along, as name and value; none if that cannot be read.
+    /// The headers of export requests; `None` if they cannot be parsed.
     pub fn headers(&self) -> Option<Vec<(String, String)>> {
-        words(self.headers.expose_secret())
+        comma_separated(self.headers.expose_secret())
             .map(|pair| {
                 let (name, value) = pair.split_once('=')?;
                 let (name, value) = (name.trim(), percent_decoded(value.trim()));
@@ -70,9 +68,9 @@ impl Traces {
             .collect()
     }
 
-    /// Which traces are told; none if there is no such sampler.
+    /// `None` if the sampler or its argument is not valid.
     pub fn sampling(&self) -> Option<Sampling> {
-        let (parent_decides, root) = match self.sampler.strip_prefix("parentbased_") {
+        let (parent_based, root) = match self.sampler.strip_prefix("parentbased_") {
             Some(root) => (true, root),
             None => (false, self.sampler.as_str()),
         };
@@ -83,19 +81,19 @@ impl Traces {
             "traceidratio" => self.sampler_arg.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio))?,
             _ => return None,
         };
-        Some(Sampling { ratio, parent_decides })
+        Some(Sampling { ratio, parent_based })
     }
 }
 
 impl Errors {
-    /// Where errors are sent; none where nobody is told of them.
+    /// `None` if error reports are not sent.
     pub fn dsn(&self) -> Option<Dsn> {
         self.sentry_dsn.expose_secret().parse().ok()
     }
 }
 
 impl Config {
-    /// What is wrong with where spans and errors are told. Repeats nothing that may be secret.
+    /// Problems never contain a value that may be secret.
     pub(super) fn check_traces(&self) -> Vec<ConfigError> {
         let mut problems = Vec::new();
         let mut wrong = |key: &str, problem: &str| {
@@ -105,40 +103,42 @@ impl Config {
         let dsn = self.errors.sentry_dsn.expose_secret();
         if !traces.endpoint.is_empty() {
             if traces.url().is_none() {
-                wrong("traces.endpoint", "it must be an address such as http://127.0.0.1:4318");
+                wrong("traces.endpoint", "it must be a URL such as http://127.0.0.1:4318");
             }
             if traces.headers().is_none() {
-                wrong("traces.headers", "they must be written as name=value, separated by commas");
+                wrong("traces.headers", "it must be a comma-separated list of name=value");
             }
             if traces.sampling().is_none() {
                 wrong(
                     "traces.sampler",
-                    "it must be always_on, always_off or traceidratio, with parentbased_ before it or not, and traces.sampler_arg a number from 0 to 1",
+                    "it must be always_on, always_off or traceidratio, optionally with the prefix \
+                     parentbased_, and traces.sampler_arg must be a number from 0 to 1",
                 );
             }
             let name = &traces.service_name;
             if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
-                wrong("traces.service_name", "it must be a name of at most 100 characters");
+                wrong("traces.service_name", "it must have 1 to 100 characters");
             }
         }
         if !dsn.is_empty() && self.errors.dsn().is_none() {
-            wrong(
-                "errors.sentry_dsn",
-                "it must be what Sentry calls a DSN, such as https://KEY@HOST/PROJECT",
-            );
+            wrong("errors.sentry_dsn", "it must be a Sentry DSN such as https://KEY@HOST/PROJECT");
         }
-        // Shells know a variable ENV of their own, which must hurt nobody who does not use this one.
-        let told = !traces.endpoint.is_empty() || !dsn.is_empty();
+        // Shells use a variable ENV for another purpose, so its value is only checked if it is exported.
+        let exported = !traces.endpoint.is_empty() || !dsn.is_empty();
         let environment = &self.server.environment;
         let fits = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
-        if told && (environment.len() > 64 || !environment.bytes().all(fits)) {
-            wrong("server.environment", "it must be a name such as production");
+        if exported && (environment.len() > 64 || !environment.bytes().all(fits)) {
+            wrong(
+                "server.environment",
+                "it must be a name such as production: at most 64 letters, digits \
+                                         and -_. characters",
+            );
         }
         problems
     }
 }
 
-/// As in the standard's headers: `%20` is a space, and `+` is itself.
+/// Percent-decoding as in W3C Baggage: `%20` is a space, `+` is literal.
 fn percent_decoded(value: &str) -> String {
     let value = format!("={}", value.replace('+', "%2B").replace('&', "%26"));
     form_urlencoded::parse(value.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_are_sent_where_the_standard_says() {
+    fn endpoint_gets_the_standard_path() {
         for (endpoint, expected) in [
             ("http://127.0.0.1:4318", Some("http://127.0.0.1:4318/v1/traces")),
             ("https://collector.example.com/otlp/", Some("https://collector.example.com/otlp/v1/traces")),
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_read_as_the_standard_writes_them() {
+    fn headers_are_parsed_as_in_the_otlp_specification() {
         for (text, expected) in [
             ("", Some(vec![])),
             ("a=b", Some(vec![("a", "b")])),
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn samplers_are_those_of_the_standard() {
+    fn samplers_are_those_of_the_opentelemetry_specification() {
         for (sampler, arg, expected) in [
             ("always_on", "", Some((1.0, false))),
             ("always_off", "0.5", Some((0.0, false))),
@@ -210,7 +210,7 @@ mod tests {
             ("jaeger_remote", "", None),
             ("", "", None),
         ] {
-            let read = traces("", "", sampler, arg).sampling().map(|it| (it.ratio, it.parent_decides));
+            let read = traces("", "", sampler, arg).sampling().map(|it| (it.ratio, it.parent_based));
             assert_eq!(read, expected, "{sampler} {arg}");
         }
     }

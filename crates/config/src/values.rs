@@ -1,14 +1,14 @@
-//! Values of settings that no server could work with. Never looks at the machine: that is for `doctor`.
+//! Validation of setting values. Does not inspect the machine; `doctor` does.
 
 use std::net::SocketAddr;
 
 use llm::ProviderId;
 use secrecy::ExposeSecret;
 
-use super::{Config, ConfigError, is_this_machine, prices, provider_names, words};
+use super::{Config, ConfigError, comma_separated, is_loopback_url, prices, provider_names};
 
 impl Config {
-    /// What is wrong with values that are of the right kind: all of it, in the order of the settings here.
+    /// All invalid values.
     pub(super) fn check_values(&self) -> Vec<ConfigError> {
         let mut problems = self.check_oidc();
         problems.extend(self.check_traces());
@@ -32,12 +32,12 @@ impl Config {
             wrong("model.prices", problem);
         }
         if self.model.max_retries > 3 {
-            wrong("model.max_retries", format!("{} is more than 3", self.model.max_retries));
+            wrong("model.max_retries", format!("{} is not allowed; use 0 to 3", self.model.max_retries));
         }
         if !self.server.listen.is_empty() && self.server.listen.parse::<SocketAddr>().is_err() {
             wrong(
                 "server.listen",
-                format!("`{}` is not an address with a port, such as 127.0.0.1:8000", self.server.listen),
+                format!("`{}` is not an IP address with a port, such as 127.0.0.1:8000", self.server.listen),
             );
         }
         if !self.server.private_listen.is_empty()
@@ -46,7 +46,7 @@ impl Config {
             wrong(
                 "server.private_listen",
                 format!(
-                    "`{}` is not an address of this machine alone, such as 127.0.0.1:8081",
+                    "`{}` is not a loopback address with a port, such as 127.0.0.1:8081",
                     self.server.private_listen
                 ),
             );
@@ -56,12 +56,12 @@ impl Config {
             if !address.parse::<SocketAddr>().is_ok_and(|address| address.ip().is_loopback()) {
                 wrong(
                     key,
-                    format!("`{address}` is not an address of this machine alone, such as 127.0.0.1:8081"),
+                    format!("`{address}` is not a loopback address with a port, such as 127.0.0.1:8081"),
                 );
             }
         }
         if deploy.blue == deploy.green {
-            wrong("deploy.green", "it must be another address than deploy.blue".to_owned());
+            wrong("deploy.green", "it must differ from deploy.blue".to_owned());
         }
         if !deploy.dir.is_absolute() {
             wrong("deploy.dir", "it must be an absolute path, such as /opt/ba-copilot".to_owned());
@@ -71,26 +71,34 @@ impl Config {
         }
         let release = &self.server.release;
         if release.chars().count() > 100 || !release.chars().all(|c| c.is_ascii_graphic()) {
-            wrong("server.release", "it must be a name of at most 100 letters, digits and signs".to_owned());
+            wrong(
+                "server.release",
+                "it must have at most 100 characters, without spaces and non-ASCII \
+                                     characters"
+                    .to_owned(),
+            );
         }
         if !self.mcp.server_url.is_empty() && self.mcp_server_url().is_none() {
-            wrong("mcp.server_url", "it must be an address such as http://mcp:3000/mcp".to_owned());
+            wrong("mcp.server_url", "it must be a URL such as http://mcp:3000/mcp".to_owned());
         }
         if !self.ai.service_url.is_empty() && self.ai_service_url().is_none() {
-            wrong("ai.service_url", "it must be an address such as http://ai:8000".to_owned());
+            wrong("ai.service_url", "it must be a URL such as http://ai:8000".to_owned());
         }
         if self.mcp.timeout_s == 0 || self.mcp.calls_per_minute == 0 {
-            wrong("mcp", "timeout_s and calls_per_minute must be 1 or more".to_owned());
+            wrong("mcp", "timeout_s and calls_per_minute must be at least 1".to_owned());
         }
         if !self.server.public_url.is_empty()
             && !reqwest::Url::parse(&self.server.public_url)
                 .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
         {
-            wrong("server.public_url", "it must be an address such as https://ba.example.com".to_owned());
+            wrong("server.public_url", "it must be a URL such as https://ba.example.com".to_owned());
         }
         let accounts = &self.accounts;
         if accounts.session_idle_h < 1 || accounts.session_max_h < 1 || accounts.session_rotate_min < 1 {
-            wrong("accounts", "sessions last an hour or more, and rotate after a minute or more".to_owned());
+            wrong(
+                "accounts",
+                "session_idle_h, session_max_h and session_rotate_min must be at least 1".to_owned(),
+            );
         }
         if !(8..=128).contains(&accounts.min_password_chars) {
             wrong("accounts.min_password_chars", "it must be 8 to 128".to_owned());
@@ -114,13 +122,13 @@ impl Config {
             }
         }
         if self.server.proxies > 8 {
-            wrong("server.proxies", "proxies are 0 to 8".to_owned());
+            wrong("server.proxies", "it must be 0 to 8".to_owned());
         }
         let limits = &self.limits;
         if [limits.requests_per_minute, limits.token_requests_per_minute, limits.address_requests_per_minute]
             .contains(&0)
         {
-            wrong("limits", "a limit of 0 requests would refuse everything".to_owned());
+            wrong("limits", "all limits must be at least 1".to_owned());
         }
         let redis = self.redis.url.expose_secret();
         if !redis.is_empty()
@@ -129,8 +137,7 @@ impl Config {
         {
             wrong(
                 "redis.url",
-                "it must be an address such as redis://127.0.0.1:6379 or rediss://:password@host:6379"
-                    .to_owned(),
+                "it must be a URL such as redis://127.0.0.1:6379 or rediss://:password@host:6379".to_owned(),
             );
         }
         if !(1..=64).contains(&self.jobs.at_once) {
@@ -142,17 +149,20 @@ impl Config {
         if !(1..=1000).contains(&self.redis.timeout_ms) {
             wrong("redis.timeout_ms", "it must be 1 to 1000".to_owned());
         }
-        if let Some(short) = words(self.secrets.secret_key.expose_secret())
+        if let Some(short) = comma_separated(self.secrets.secret_key.expose_secret())
             .map(|key| key.chars().count())
             .find(|chars| *chars < 32)
         {
-            wrong("secrets.secret_key", format!("it has {short} characters, and 32 are the least"));
+            wrong("secrets.secret_key", format!("a key has {short} characters; at least 32 are required"));
         }
         if self.picture.time_s == 0 {
-            wrong("picture.time_s", "a time limit of 0 seconds would refuse everything".to_owned());
+            wrong("picture.time_s", "it must be at least 1".to_owned());
         }
-        if self.check.time_s == 0 || self.model.total_s == 0 {
-            wrong("check.time_s", "a time limit of 0 seconds would refuse everything".to_owned());
+        if self.check.time_s == 0 {
+            wrong("check.time_s", "it must be at least 1".to_owned());
+        }
+        if self.model.total_s == 0 {
+            wrong("model.total_s", "it must be at least 1".to_owned());
         }
         problems
     }
@@ -168,26 +178,30 @@ impl Config {
         };
         let safe = reqwest::Url::parse(&oidc.issuer).is_ok_and(|url| {
             let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
-            // Without TLS anybody on the way could say who people are.
+            // Without TLS, an attacker in the network could impersonate users.
             plain
                 && (url.scheme() == "https" && url.has_host()
-                    || url.scheme() == "http" && is_this_machine(&url))
+                    || url.scheme() == "http" && is_loopback_url(&url))
         });
         if !safe {
-            wrong("oidc.issuer", "it must be an address such as https://accounts.example.com");
+            wrong("oidc.issuer", "it must be an https URL such as https://accounts.example.com");
         }
         if oidc.client_id.is_empty() {
-            wrong("oidc.client_id", "oidc.issuer needs one; register this server with the provider");
+            wrong(
+                "oidc.client_id",
+                "it is required with oidc.issuer; register this server with the provider",
+            );
         }
         if self.server.public_url.is_empty() && !self.is_loopback() {
-            wrong("server.public_url", "oidc.issuer needs it, to send people back here");
+            wrong("server.public_url", "it is required with oidc.issuer, for the redirect URI");
         }
-        if words(&oidc.scopes).any(|scope| scope.contains(char::is_whitespace)) {
-            wrong("oidc.scopes", "scopes are separated by commas");
+        if comma_separated(&oidc.scopes).any(|scope| scope.contains(char::is_whitespace)) {
+            wrong("oidc.scopes", "scopes must be separated by commas");
         }
-        if words(&oidc.email_domains).any(|domain| domain.contains(['@', '/', ' ']) || !domain.contains('.'))
+        if comma_separated(&oidc.email_domains)
+            .any(|domain| domain.contains(['@', '/', ' ']) || !domain.contains('.'))
         {
-            wrong("oidc.email_domains", "they must be domains such as example.com");
+            wrong("oidc.email_domains", "entries must be domains such as example.com");
         }
         if oidc.name.chars().count() > 60 || oidc.name.chars().any(char::is_control) {
             wrong("oidc.name", "it must be one line of at most 60 characters");

@@ -11,7 +11,7 @@ pub fn values_of(values: Values) -> Vec<String> {
     let owned = |list: &[&str]| list.iter().map(|value| (*value).to_owned()).collect();
     let source = match values {
         Values::OneOf(list) => return owned(list),
-        Values::Of(source) => source,
+        Values::FromTable(source) => source,
     };
     match source {
         Source::Version => owned(&[env!("CARGO_PKG_VERSION")]),

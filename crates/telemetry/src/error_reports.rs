@@ -1,8 +1,8 @@
-//! Errors of the program, told to whoever reads them in Sentry: what failed, where in the program, and the ids to look further by.
+//! Error reports to Sentry: what failed, where in the code, and the ids of the request and its trace.
 //!
-//! Only what stands in [`MESSAGES`] and [`FIELDS`] leaves the process: the beginning of a message that is the program's own words, and
-//! fields whose values are. What follows in a message may quote anything (it stays in the log, under the same `request.id`), and so may
-//! what a panic says. No name of a machine, no address, no person, no request is told.
+//! Only text from [`MESSAGES`] and values of [`FIELDS`] leave the process: the constant beginning of a message, and
+//! fields with constant or numeric values. The rest of a message and the message of a panic may quote user content;
+//! they stay in the log under the same `request.id`. Host names, addresses, people and requests are never reported.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
@@ -20,10 +20,11 @@ use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
 
 use config::Config;
 
-/// How long Sentry may take for one error. Meanwhile others wait, up to the 30 that the library has room for; more are lost.
-const TIME: Duration = Duration::from_secs(5);
+/// Timeout of one report. Meanwhile up to 30 reports wait in the queue of the library; more are dropped.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How messages of errors begin. A test finds an error that is told with another one: Sentry would hear only where it was.
+/// The constant beginnings of all error messages. A test finds an error event whose message is not in the list: its
+/// report would have no message.
 pub const MESSAGES: [&str; 12] = [
     "A job failed inside",
     "A link for a new password was not sent",
@@ -39,8 +40,7 @@ pub const MESSAGES: [&str; 12] = [
     "Work in the background ended early",
 ];
 
-/// Fields whose values are words of ours, or numbers, and what they are called in Sentry. Of the error itself, then of what was being
-/// done.
+/// Fields of events and spans whose values are constants or numbers, with their tag names in Sentry.
 const FIELDS: [(&str, &str); 8] = [
     ("error.code", "error.code"),
     ("job.kind", "job.kind"),
@@ -52,7 +52,7 @@ const FIELDS: [(&str, &str); 8] = [
     ("mcp.tool", "mcp.tool"),
 ];
 
-/// The way to Sentry. Cheap to clone.
+/// The Sentry client. Cheap to clone.
 #[derive(Clone)]
 pub struct ErrorReports(Arc<Client>);
 
@@ -63,15 +63,12 @@ impl fmt::Debug for ErrorReports {
 }
 
 impl ErrorReports {
-    /// The way that the configuration says; none where nobody is told. Nothing is sent before there is an error.
-    ///
-    /// # Errors
-    /// When no client can be made.
-    pub fn of(config: &Config) -> Result<Option<Self>, String> {
+    /// `None` if the configuration has no DSN. Sends nothing until the first error.
+    pub fn from_config(config: &Config) -> Result<Option<Self>, String> {
         let Some(dsn) = config.errors.dsn() else { return Ok(None) };
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(llm::tls_config().map_err(|error| error.to_string())?)
-            .timeout(TIME)
+            .timeout(TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()
@@ -86,18 +83,17 @@ impl ErrorReports {
         options.release = Some(format!("ba-copilot@{release}").into());
         options.environment = (!environment.is_empty()).then(|| environment.clone().into());
         options.default_integrations = false;
-        options.transport = Some(Arc::new(OurClient(client)));
+        options.transport = Some(Arc::new(SharedTlsClient(client)));
         Ok(Some(ErrorReports(Arc::new(Client::with_options(options)))))
     }
 
-    /// Sends what waits, and nothing from now on. Takes `within` at most, and a thread for that time.
-    pub fn end(&self, within: Duration) {
-        self.0.close(Some(within));
+    /// Sends the queued reports and stops. Blocks the thread for at most `timeout`.
+    pub fn shutdown(&self, timeout: Duration) {
+        self.0.close(Some(timeout));
     }
 
-    /// Told to Sentry, as [`MESSAGES`] and [`FIELDS`] allow.
-    fn tell(&self, target: &str, place: String, told: Told) {
-        let message = match &told.message {
+    fn send(&self, target: &str, place: String, content: ReportContent) {
+        let message = match &content.message {
             Some(known) => (*known).to_owned(),
             None => format!("An error in {target}"),
         };
@@ -105,11 +101,11 @@ impl ErrorReports {
             level: SentryLevel::Error,
             logger: Some(target.to_owned()),
             culprit: Some(place.clone()),
-            // One kind of error is one issue, however often it happens and whatever it is about.
+            // All errors from one place in the code are one issue.
             fingerprint: Cow::Owned(vec![Cow::Owned(target.to_owned()), Cow::Owned(place)]),
             ..Report::default()
         };
-        report.tags = told.fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        report.tags = content.fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         match report.tags.get("panic.location") {
             Some(location) => {
                 report.culprit = Some(location.clone());
@@ -132,32 +128,32 @@ impl ErrorReports {
     }
 }
 
-/// What may be told of an error, or of what was being done.
+/// The part of an event or a span that may be reported.
 #[derive(Debug, Default)]
-struct Told {
+struct ReportContent {
     message: Option<&'static str>,
     fields: BTreeMap<&'static str, String>,
 }
 
-impl Told {
-    fn keep(&mut self, field: &Field, value: impl FnOnce() -> String) {
+impl ReportContent {
+    fn record_allowed(&mut self, field: &Field, value: impl FnOnce() -> String) {
         if let Some((_, name)) = FIELDS.into_iter().find(|(known, _)| *known == field.name()) {
             self.fields.insert(name, value());
         }
     }
 }
 
-impl Visit for Told {
+impl Visit for ReportContent {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.keep(field, || value.to_owned());
+        self.record_allowed(field, || value.to_owned());
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.keep(field, || value.to_string());
+        self.record_allowed(field, || value.to_string());
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.keep(field, || value.to_string());
+        self.record_allowed(field, || value.to_string());
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
@@ -166,16 +162,16 @@ impl Visit for Told {
             self.message = MESSAGES.into_iter().find(|known| message.starts_with(known));
             return;
         }
-        self.keep(field, || format!("{value:?}"));
+        self.record_allowed(field, || format!("{value:?}"));
     }
 }
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for ErrorReports {
     fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &span::Id, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
-        let mut told = Told::default();
-        attributes.record(&mut told);
-        span.extensions_mut().insert(told);
+        let mut content = ReportContent::default();
+        attributes.record(&mut content);
+        span.extensions_mut().insert(content);
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
@@ -183,26 +179,26 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for ErrorReports {
         if *metadata.level() != Level::ERROR {
             return;
         }
-        let mut told = Told::default();
-        event.record(&mut told);
-        // From the innermost outwards: what is nearer to the error wins.
+        let mut content = ReportContent::default();
+        event.record(&mut content);
+        // From the innermost span outwards: the value nearest to the error wins.
         for span in context.event_scope(event).into_iter().flatten() {
-            if let Some(known) = span.extensions().get::<Told>() {
-                for (name, value) in &known.fields {
-                    told.fields.entry(*name).or_insert_with(|| value.clone());
+            if let Some(of_span) = span.extensions().get::<ReportContent>() {
+                for (name, value) in &of_span.fields {
+                    content.fields.entry(*name).or_insert_with(|| value.clone());
                 }
             }
         }
         let file = metadata.file().unwrap_or_default();
         let place = format!("{file}:{}", metadata.line().unwrap_or_default());
-        self.tell(metadata.target(), place, told);
+        self.send(metadata.target(), place, content);
     }
 }
 
-/// The client and the TLS that everything else here has too.
-struct OurClient(reqwest::Client);
+/// An HTTP client with the TLS configuration of the rest of the program.
+struct SharedTlsClient(reqwest::Client);
 
-impl TransportFactory for OurClient {
+impl TransportFactory for SharedTlsClient {
     fn create_transport_with_options(&self, options: TransportOptions) -> Arc<dyn Transport> {
         Arc::new(ReqwestHttpTransportOptions::from(options).with_client(self.0.clone()).build())
     }

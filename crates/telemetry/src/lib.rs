@@ -1,7 +1,7 @@
-//! Logs, metrics, spans and reports of errors. The only place that installs what they go through.
+//! Logs, metrics, traces and error reports: the only place that installs global subscribers and recorders.
 //!
-//! The message of a log line reads alone, its fields are queryable. Prompts, diagrams, keys and addresses are never
-//! logged: a test runs a canary through every door and looks for it.
+//! A log message makes sense on its own; its fields are for queries. Prompts, diagrams, keys and addresses are never
+//! logged: a test sends a canary through every interface and searches the log for it.
 
 pub mod error_reports;
 pub mod metrics_table;
@@ -27,76 +27,72 @@ use tracing_subscriber::{
 use crate::{
     error_reports::ErrorReports,
     metrics_table::{Kind, METRICS},
-    trace_export::Export,
+    trace_export::SpanExporter,
 };
 use config::{Config, Log, LogFormat};
 
-/// The levels that have a word.
+/// The log levels that have a name.
 pub const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 
-/// What is told now, and the way to change it.
-struct Told {
+/// The current log level and the handle to change it.
+struct LogLevel {
     level: Mutex<String>,
     handle: reload::Handle<EnvFilter, Registry>,
 }
 
-static TOLD: OnceLock<Told> = OnceLock::new();
+static LOG_LEVEL: OnceLock<LogLevel> = OnceLock::new();
 
-/// Why the level stays as it was.
+/// Why the log level was not changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LevelError {
-    /// There is no such level.
-    #[error("there is no such level; use error, warn, info, debug or trace")]
+    #[error("unknown log level; use error, warn, info, debug or trace")]
     Unknown,
-    /// This process has no log of its own.
-    #[error("the log of this process cannot be changed")]
+    /// No log was installed in this process.
+    #[error("the log level of this process cannot be changed")]
     Fixed,
 }
 
-/// The level of the log now; none where no log was installed.
+/// The current log level; `None` if no log was installed.
 pub fn level() -> Option<String> {
-    TOLD.get().map(|told| told.level.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    LOG_LEVEL.get().map(|log| log.level.lock().unwrap_or_else(PoisonError::into_inner).clone())
 }
 
-/// Tells more or less from now on: one of [`LEVELS`], or a filter as the setting takes.
-///
-/// # Errors
-/// When there is no such level, or no log.
+/// Changes the log level to one of [`LEVELS`] or to a filter in the format of the setting `log.level`.
 pub fn set_level(level: &str) -> Result<(), LevelError> {
     let filter = filter(level).ok_or(LevelError::Unknown)?;
-    let told = TOLD.get().ok_or(LevelError::Fixed)?;
-    let mut known = told.level.lock().unwrap_or_else(PoisonError::into_inner);
-    told.handle.reload(filter).map_err(|_| LevelError::Fixed)?;
-    level.clone_into(&mut known);
+    let log = LOG_LEVEL.get().ok_or(LevelError::Fixed)?;
+    let mut current = log.level.lock().unwrap_or_else(PoisonError::into_inner);
+    log.handle.reload(filter).map_err(|_| LevelError::Fixed)?;
+    level.clone_into(&mut current);
     Ok(())
 }
 
-/// The crates of this program, which are the targets of its log. In filters `ba_copilot` means all of them.
+/// The crates of this program, which are its log targets. In a filter `ba_copilot` stands for all of them.
 const CRATES: [&str; 7] = ["ba_copilot", "application", "llm", "operations", "server", "store", "telemetry"];
 
-/// Whether a target of the log is one of this program's.
-fn is_ours(target: &str) -> bool {
+/// Whether a log target is a crate of this program.
+fn is_own_target(target: &str) -> bool {
     CRATES.contains(&target.split("::").next().unwrap_or_default())
 }
 
 fn filter(level: &str) -> Option<EnvFilter> {
-    let ours = |level: &str| CRATES.map(|name| format!("{name}={level}")).join(",");
+    let own_crates = |level: &str| CRATES.map(|name| format!("{name}={level}")).join(",");
     let directives = match level.contains(['=', ',']) {
         true => level
             .split(',')
             .map(|directive| match directive.trim().strip_prefix("ba_copilot=") {
-                Some(level) => ours(level),
+                Some(level) => own_crates(level),
                 None => directive.to_owned(),
             })
             .collect::<Vec<_>>()
             .join(","),
-        // Libraries may log addresses at their more verbose levels.
-        false => format!("warn,rmcp=error,{}", ours(level)),
+        // At verbose levels, libraries may log addresses.
+        false => format!("warn,rmcp=error,{}", own_crates(level)),
     };
     EnvFilter::try_new(directives).ok()
 }
 
-/// Installs the log, and what tells errors elsewhere. Lines go to standard error, so that standard output belongs to results.
+/// Installs the log and the error reports. The log goes to standard error, because standard output is for results.
 pub fn install_log(log: &Log, no_color: bool, reports: Option<ErrorReports>) {
     let (filter, level) = match filter(&log.level) {
         Some(filter) => (filter, log.level.clone()),
@@ -113,25 +109,25 @@ pub fn install_log(log: &Log, no_color: bool, reports: Option<ErrorReports>) {
         true => fmt::layer().json().flatten_event(true).with_writer(std::io::stderr).boxed(),
         false => fmt::layer().compact().with_ansi(terminal && !no_color).with_writer(std::io::stderr).boxed(),
     };
-    // Errors are reported whatever the level of the log is.
+    // Errors are reported at every log level.
     let registry =
-        tracing_subscriber::registry().with(lines.with_filter(filter)).with(reports.map(reporting));
-    // A second call, in tests, keeps the first.
+        tracing_subscriber::registry().with(lines.with_filter(filter)).with(reports.map(error_report_layer));
+    // Tests call this more than once; the first subscriber stays.
     if registry.try_init().is_ok() {
-        let _ = TOLD.set(Told { level: Mutex::new(level), handle });
+        let _ = LOG_LEVEL.set(LogLevel { level: Mutex::new(level), handle });
     }
 }
 
-/// Hears of errors, and of what was being done when they happened.
-pub fn reporting<S: Subscriber + for<'a> LookupSpan<'a>>(reports: ErrorReports) -> impl Layer<S> {
-    let ours = FilterFn::new(|it| match it.is_span() {
-        true => is_ours(it.target()),
-        false => *it.level() == Level::ERROR,
+/// The layer that reports error events together with the fields of their spans.
+pub fn error_report_layer<S: Subscriber + for<'a> LookupSpan<'a>>(reports: ErrorReports) -> impl Layer<S> {
+    let relevant = FilterFn::new(|metadata| match metadata.is_span() {
+        true => is_own_target(metadata.target()),
+        false => *metadata.level() == Level::ERROR,
     });
-    reports.with_filter(ours.with_max_level_hint(LevelFilter::INFO))
+    reports.with_filter(relevant.with_max_level_hint(LevelFilter::INFO))
 }
 
-/// A panic is an error like others from now on: in the log, and told. Where it was, and not what it says, which may quote anything.
+/// Logs and reports panics as errors: their location only, because a panic message may quote user content.
 pub fn log_panics() {
     std::panic::set_hook(Box::new(|panic: &PanicHookInfo<'_>| {
         let at = panic.location().map(ToString::to_string).unwrap_or_default();
@@ -139,41 +135,38 @@ pub fn log_panics() {
     }));
 }
 
-/// Spans on their way, for as long as this is there.
+/// Exports spans until it is shut down.
 #[derive(Debug)]
-pub struct Traces(Export);
+pub struct Traces(SpanExporter);
 
-/// Tells spans to the collector of the configuration from now on; none where nobody is told.
-///
-/// # Errors
-/// When no client can be made.
+/// Exports spans to the collector of the configuration; `None` if no endpoint is set.
 pub fn install_traces(config: &Config) -> Result<Option<Traces>, String> {
-    let Some(export) = Export::start(config)? else { return Ok(None) };
-    trace::install(export.tracer());
-    Ok(Some(Traces(export)))
+    let Some(exporter) = SpanExporter::from_config(config)? else { return Ok(None) };
+    trace::install(exporter.tracer());
+    Ok(Some(Traces(exporter)))
 }
 
-/// Sends what is still to be told of spans and errors, within this time at most.
-pub async fn end(traces: Option<Traces>, reports: Option<ErrorReports>, within: Duration) {
+/// Sends the remaining spans and error reports within the timeout.
+pub async fn shutdown(traces: Option<Traces>, reports: Option<ErrorReports>, timeout: Duration) {
     let traces = tokio::task::spawn_blocking(move || {
-        if let Some(Traces(export)) = traces {
-            export.end(within);
+        if let Some(Traces(exporter)) = traces {
+            exporter.shutdown(timeout);
         }
     });
     let reports = tokio::task::spawn_blocking(move || {
         if let Some(reports) = reports {
-            reports.end(within);
+            reports.shutdown(timeout);
         }
     });
     let _ = tokio::join!(traces, reports);
 }
 
-/// Whether log.level can be used; another one is taken for `info`.
+/// Whether a value of `log.level` is valid. [`install_log`] uses `info` instead of an invalid one.
 pub fn is_level(level: &str) -> bool {
     filter(level).is_some()
 }
 
-/// Installs the recorder of metrics, or finds the one that is there.
+/// Installs the metrics recorder on the first call; later calls return the same handle.
 pub fn install_metrics() -> Option<PrometheusHandle> {
     static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
     HANDLE
@@ -192,7 +185,7 @@ pub fn install_metrics() -> Option<PrometheusHandle> {
         .clone()
 }
 
-/// What `/metrics` says.
+/// The text of `/metrics`.
 pub fn render(metrics: &PrometheusHandle) -> String {
     metrics.render() + &process_metrics::cpu_lines()
 }

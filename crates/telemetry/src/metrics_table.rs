@@ -1,25 +1,24 @@
-//! THE table of metrics: what each is called, what it means, and what to make of it. Help of `/metrics`, `docs/metrics.md`
-//! and what alerts and dashboards may name are made from it or compared with it.
+//! The table of all metrics: name, type, labels, help and interpretation. The help of `/metrics` and
+//! `docs/metrics.md` are generated from it; tests compare it with the sources, the dashboards and the alert rules.
 //!
-//! Counts nothing itself. A new metric is one row here; a test finds what has none.
+//! To add a metric, add one row here and record it where it happens.
 
 use metrics::{Label, counter, describe_counter, describe_gauge, describe_histogram};
 
-/// What a metric does over time.
+/// The type of a metric, as in Prometheus.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
-    /// Only grows, until the process starts anew.
+    /// Only increases until the process restarts.
     Counter,
-    /// Goes up and down.
     Gauge,
-    /// Counts observations up to each of these bounds.
+    /// With the upper bounds of its buckets.
     Histogram(&'static [f64]),
 }
 
 impl Kind {
-    /// The word of Prometheus.
+    /// The name of the type in the Prometheus text format.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn prometheus_type(self) -> &'static str {
         match self {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
@@ -28,135 +27,136 @@ impl Kind {
     }
 }
 
-/// Which values a label has: always those of a closed list, because each value is a series that stays in memory until the process ends.
-/// What callers write is never a value.
+/// The values of a label. Each value is a series that stays in memory until the process exits, so the list is always
+/// finite and never contains text from a request.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Values {
-    /// One of these.
     OneOf(&'static [&'static str]),
-    /// One of a list that another table has; `metric_labels.rs` knows it.
-    Of(Source),
+    /// The values of another table, which `metric_labels.rs` reads.
+    FromTable(Source),
 }
 
-/// Which table has the values of a label.
+/// The table that defines the values of a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// The version of the program.
     Version,
-    /// The table of routes.
     Routes,
-    /// The statuses that HTTP has.
+    /// HTTP status codes.
     Statuses,
-    /// The kinds of diagrams that are generated.
+    /// Diagram kinds that can be generated.
     Kinds,
-    /// The built-in drafter and the providers of models.
+    /// The built-in drafter and the model providers.
     Providers,
-    /// The rules that repair.
+    /// Repair rules.
     Rules,
-    /// The tools of the MCP server.
+    /// MCP tools.
     Tools,
 }
 
 impl Source {
-    /// What they are, in a few words.
+    /// A description of the values for `docs/metrics.md`.
     #[must_use]
-    pub fn meaning(self) -> &'static str {
+    pub fn description(self) -> &'static str {
         match self {
             Source::Version => "the version of the program",
-            Source::Routes => "a route as the API names it, or `none`",
-            Source::Statuses => "a status of HTTP, for example `200`",
-            Source::Kinds => "a kind of diagram, for example `class`",
-            Source::Providers => "`builtin`, or the name of a provider",
+            Source::Routes => "a route template of the API, or `none`",
+            Source::Statuses => "an HTTP status code, for example `200`",
+            Source::Kinds => "a diagram kind, for example `class`",
+            Source::Providers => "`builtin` or the name of a provider",
             Source::Rules => "the code of a rule",
             Source::Tools => "the name of a tool",
         }
     }
 }
 
-/// The value of a label for everything that is not in its list.
+/// The label value for everything that is not in the list.
 pub const OTHER: &str = "other";
-/// The methods of HTTP that have a series of their own; each other text is [`OTHER`].
+/// HTTP methods with their own series; every other method counts as [`OTHER`].
 pub const METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", OTHER];
 
-/// The value if the list has it, or else [`OTHER`]: no text that is not written down becomes a label.
-pub fn closed<'a>(mut list: impl Iterator<Item = &'a str>, value: &str) -> &'a str {
+/// `value` if it is in the list, else [`OTHER`], so that text from a request never becomes a label.
+pub fn known_or_other<'a>(mut list: impl Iterator<Item = &'a str>, value: &str) -> &'a str {
     list.find(|known| *known == value).unwrap_or(OTHER)
 }
 
-/// One metric.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Metric {
-    /// Its name.
     pub name: &'static str,
-    /// What it does over time.
     pub kind: Kind,
-    /// The unit of its values; empty where things are counted.
+    /// The unit of the values; empty for plain counts.
     pub unit: &'static str,
-    /// Its labels and their values.
     pub labels: &'static [(&'static str, Values)],
-    /// What it measures: the help in `/metrics`.
-    pub meaning: &'static str,
-    /// What a change of it says.
-    pub change: &'static str,
-    /// When it is there, if not always.
-    pub only: &'static str,
+    /// What it measures, without a final period: the `HELP` line of `/metrics`.
+    pub help: &'static str,
+    /// What a change of the value means for an operator.
+    pub interpretation: &'static str,
+    /// When the metric is exported; empty if always.
+    pub availability: &'static str,
 }
 
-/// Most requests are answered from memory or by one statement; those that ask a model take as long as it does.
+/// Most requests take one database statement or less; those that call a model take up to minutes.
 const REQUEST_S: &[f64] =
     &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
-/// The drafter takes milliseconds, a model that is asked again minutes.
+/// The drafter takes milliseconds, a model with retries takes minutes.
 const GENERATION_S: &[f64] =
     &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0];
-/// The fast engine takes a tenth of a millisecond, Mermaid's own some milliseconds, and both have a limit of seconds.
+/// The fast engine takes about 0.1 ms, Mermaid's own engine a few milliseconds; the timeout is seconds.
 const CHECK_S: &[f64] =
     &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0];
 
-const YES_NO: Values = Values::OneOf(&["true", "false"]);
-const PROVIDER: (&str, Values) = ("provider", Values::Of(Source::Providers));
-const KIND: (&str, Values) = ("kind", Values::Of(Source::Kinds));
-const OF: (&str, Values) = ("of", Values::OneOf(&["project", "user"]));
+const BOOLEAN: Values = Values::OneOf(&["true", "false"]);
+const PROVIDER: (&str, Values) = ("provider", Values::FromTable(Source::Providers));
+const KIND: (&str, Values) = ("kind", Values::FromTable(Source::Kinds));
+const OWNER: (&str, Values) = ("of", Values::OneOf(&["project", "user"]));
 const ENGINE: (&str, Values) = ("engine", Values::OneOf(&["mermaid", "fast"]));
-const ROUTE: (&str, Values) = ("route", Values::Of(Source::Routes));
-const TOOL: (&str, Values) = ("tool", Values::Of(Source::Tools));
+const ROUTE: (&str, Values) = ("route", Values::FromTable(Source::Routes));
+const TOOL: (&str, Values) = ("tool", Values::FromTable(Source::Tools));
 
-const NOTHING: Metric =
-    Metric { name: "", kind: Kind::Counter, unit: "", labels: &[], meaning: "", change: "", only: "" };
-const WITH_DATABASE: &str = "in processes that keep something";
+const DEFAULT: Metric = Metric {
+    name: "",
+    kind: Kind::Counter,
+    unit: "",
+    labels: &[],
+    help: "",
+    interpretation: "",
+    availability: "",
+};
+const WITH_DATABASE: &str = "in processes with a database";
 
-/// All metrics, by what they are about.
 pub const METRICS: &[Metric] = &[
     Metric {
         name: "ba_copilot_build_info",
         kind: Kind::Gauge,
-        labels: &[("version", Values::Of(Source::Version))],
-        meaning: "Always 1; says which version runs",
-        change: "A deployment. Lay it over the other curves when something changed at the same time.",
-        ..NOTHING
+        labels: &[("version", Values::FromTable(Source::Version))],
+        help: "Always 1; the label is the running version",
+        interpretation: "Changes with a deployment. Compare with other metrics that changed at the same time.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_health",
         kind: Kind::Gauge,
         labels: &[("check", Values::OneOf(&["database", "mcp_server", "llm", "disk", "redis"]))],
-        meaning: "How each part is that /health names: 1 healthy or configured, 0.5 degraded, 0 unhealthy",
-        change: "0: the process does not do its work. 0.5: it works, and something beside it does not.",
-        ..NOTHING
+        help: "Health of each component of /health: 1 healthy or configured, 0.5 degraded, 0 unhealthy",
+        interpretation: "0: the process cannot work. 0.5: it works with reduced function, because a dependency fails.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_http_requests_total",
-        labels: &[ROUTE, ("method", Values::OneOf(METHODS)), ("status", Values::Of(Source::Statuses))],
-        meaning: "HTTP requests by route, method and status",
-        change: "More 5xx: a fault here, of the database or of a model. More 4xx: a caller that was changed. None: nobody gets through.",
-        ..NOTHING
+        labels: &[ROUTE, ("method", Values::OneOf(METHODS)), ("status", Values::FromTable(Source::Statuses))],
+        help: "HTTP requests by route, method and status",
+        interpretation: "More 5xx: an error of this program, of the database or of a model. More 4xx: a client \
+                 changed. No requests: clients cannot reach the server.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_http_request_seconds",
         kind: Kind::Histogram(REQUEST_S),
         unit: "seconds",
         labels: &[ROUTE],
-        meaning: "Time until the answer to an HTTP request began, by route, in seconds",
-        change: "All routes slower: the machine or the database. Those that generate alone: the model.",
-        ..NOTHING
+        help: "Time to the start of the HTTP response by route, in seconds",
+        interpretation: "All routes slower: the machine or the database is overloaded. Only generation routes \
+                 slower: the model is slow.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_connections_closed_total",
@@ -164,9 +164,11 @@ pub const METRICS: &[Metric] = &[
             "reason",
             Values::OneOf(&["header_timeout", "idle_timeout", "write_timeout", "too_many", "refused"]),
         )],
-        meaning: "Connections that the server closed, by reason: headers, the next request or the reading of an answer took too long, the place was needed for another connection, or there was no place",
-        change: "header_timeout, too_many or refused: slow or many connections, by fault or as an attack. idle_timeout: nothing is wrong.",
-        ..NOTHING
+        help: "Connections closed by the server, by reason: timeout of the headers, of the next request \
+                  or of writing the response, replaced by a new connection, or refused at the limit",
+        interpretation: "header_timeout, too_many or refused: slow or too many clients, by fault or as an attack. \
+                 idle_timeout: normal.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_limited_requests_total",
@@ -174,217 +176,229 @@ pub const METRICS: &[Metric] = &[
             ("caller", Values::OneOf(&["token", "user", "address", "mcp"])),
             ("processes", Values::OneOf(&["all", "this"])),
         ],
-        meaning: "Requests that were too many, by caller (token, user, address, mcp) and by what all processes or this one counted",
-        change: "A program without pauses, or limits that are too narrow for what people do.",
-        ..NOTHING
+        help: "Requests over a rate limit, by caller (token, user, address, mcp) and by the processes \
+                  that share the counter (all or this one)",
+        interpretation: "A client that sends too fast, or limits that are too low for normal use.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_idempotent_replays_total",
-        meaning: "Requests with an Idempotency-Key that were answered with the answer to an earlier one",
-        change: "Callers send again: their connections break, or answers take longer than they wait.",
-        ..NOTHING
+        help: "Requests answered with the stored response of an earlier request with the same Idempotency-Key",
+        interpretation: "Clients retry: their connections fail, or responses take longer than their timeout.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_generations_total",
         labels: &[KIND, PROVIDER, ("outcome", Values::OneOf(&["succeeded", "fell_back", "failed"]))],
-        meaning: "Generations by kind, provider and outcome (succeeded, fell_back, failed)",
-        change: "More that fell back or failed: the provider is away, refuses the key, or a budget is spent.",
-        ..NOTHING
+        help: "Generations by kind, provider and outcome (succeeded, fell_back, failed)",
+        interpretation: "More fell_back or failed: the provider is unavailable or rejects the key, or a budget is exhausted.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_generation_seconds",
         kind: Kind::Histogram(GENERATION_S),
         unit: "seconds",
         labels: &[KIND, PROVIDER],
-        meaning: "Time of generations by kind and provider, in seconds",
-        change: "A slower model, or one that is asked again more often.",
-        ..NOTHING
+        help: "Duration of generations by kind and provider, in seconds",
+        interpretation: "Slower: the model is slower or needs more retries.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_retries_total",
-        meaning: "Times a model was asked again",
-        change: "Against generations: how often a first answer is no valid diagram. More after a change of the model: take another one.",
-        ..NOTHING
+        help: "Requests to a model to correct its response",
+        interpretation: "Relative to generations: how often the first response is not a valid diagram. More after a \
+                 change of the model: use another model.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_tokens_total",
         unit: "tokens",
         labels: &[PROVIDER, ("direction", Values::OneOf(&["input", "output"]))],
-        meaning: "Tokens by provider and direction (input, output)",
-        change: "What is paid for, where prices are not known.",
-        ..NOTHING
+        help: "Tokens by provider and direction (input, output)",
+        interpretation: "Usage that is billed; use it where prices are unknown.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_cost_micro_usd_total",
         unit: "millionths of a US dollar",
         labels: &[PROVIDER],
-        meaning: "Cost of models by provider, in millionths of a US dollar",
-        change: "Faster than usual: more use, a dearer model, or more that is asked again.",
-        ..NOTHING
+        help: "Cost of models by provider, in millionths of a US dollar",
+        interpretation: "Faster growth: more usage, a more expensive model, or more retries.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_backup_failures_total",
-        meaning: "Backups that the server could not make, or that were no good",
-        change: "The log says why. Make one by hand with `ba-copilot backup create` and see that there is room.",
-        ..NOTHING
+        help: "Backups that failed or did not pass verification",
+        interpretation: "The log has the cause. Create a backup with `ba-copilot backup create` and check the free space.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_backup_last_created_timestamp_seconds",
         kind: Kind::Gauge,
         unit: "seconds since 1970",
-        only: "with a backup there",
-        meaning: "When the newest backup at `backup.dir` was made, in seconds since 1970",
-        change: "Older than a day: backups have stopped.",
-        ..NOTHING
+        availability: "with at least one backup",
+        help: "Creation time of the newest backup in `backup.dir`, in seconds since 1970",
+        interpretation: "Older than a day: no backups are created.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_backup_last_verified_timestamp_seconds",
         kind: Kind::Gauge,
         unit: "seconds since 1970",
-        only: "with a backup there",
-        meaning: "When a backup at `backup.dir` was last tried and everything in it came back, in seconds since 1970",
-        change: "Older than a day: nobody knows whether a backup could be restored.",
-        ..NOTHING
+        availability: "with at least one backup",
+        help: "Time of the last successful verification of a backup in `backup.dir`, in seconds since 1970",
+        interpretation: "Older than a day: it is unknown whether a backup can be restored.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_backup_size_bytes",
         kind: Kind::Gauge,
         unit: "bytes",
-        only: "with a backup there",
-        meaning: "Size of the newest backup at `backup.dir`",
-        change: "Much smaller than yesterday: something is missing.",
-        ..NOTHING
+        availability: "with at least one backup",
+        help: "Size of the newest backup in `backup.dir`, in bytes",
+        interpretation: "Much smaller than the day before: data is missing.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_budgets_nearly_spent_total",
-        labels: &[OF],
-        meaning: "Questions that took a budget past 80 % of a limit, by whose it is (project, user)",
-        change: "Somebody has to raise that budget, or its owner will get built-in drafts soon.",
-        ..NOTHING
+        labels: &[OWNER],
+        help: "Model requests that took a budget over 80 % of a limit, by owner (project, user)",
+        interpretation: "Raise the budget, or its owner will get built-in drafts soon.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_budget_refusals_total",
-        labels: &[OF],
-        meaning: "Questions to models that were not asked because a budget had no room, by whose it is (project, user)",
-        change: "A budget is spent: people get built-in drafts, or errors where they did not want them.",
-        ..NOTHING
+        labels: &[OWNER],
+        help: "Model requests refused because a budget is exhausted, by owner (project, user)",
+        interpretation: "A budget is exhausted: generations return built-in drafts, or errors where the request does \
+                 not allow the fallback.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_checks_total",
         labels: &[ENGINE, ("verdict", Values::OneOf(&["valid", "invalid", "failed"]))],
-        meaning: "Checks by engine and verdict (valid, invalid, failed)",
-        change: "More that failed: texts that reach the limits of the engine, or a machine that is too slow for them.",
-        ..NOTHING
+        help: "Checks by engine and verdict (valid, invalid, failed)",
+        interpretation: "More failed: diagrams that reach the limits of the engine, or a machine that is too slow.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_check_seconds",
         kind: Kind::Histogram(CHECK_S),
         unit: "seconds",
         labels: &[ENGINE],
-        meaning: "Time of checks that were not answered from memory, by engine, in seconds",
-        change: "Slower: larger diagrams, or a machine without free cores.",
-        ..NOTHING
+        help: "Duration of checks that were not answered from the cache, by engine, in seconds",
+        interpretation: "Slower: larger diagrams, or a machine without free cores.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_engine_disagreements_total",
-        meaning: "Checks on which the two engines disagreed",
-        change: "Texts that the fast engine sees differently (MMD009). Nothing is wrong; a report helps us.",
-        ..NOTHING
+        help: "Checks with different verdicts of the two engines",
+        interpretation: "Diagrams that the fast engine judges differently (MMD009). The verdict of Mermaid counts. \
+                 Please report such diagrams.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_repairs_total",
-        labels: &[("rule", Values::Of(Source::Rules))],
-        meaning: "Repairs by rule",
-        change: "Which mistakes models and people make; a new one after a change of the model.",
-        ..NOTHING
+        labels: &[("rule", Values::FromTable(Source::Rules))],
+        help: "Repairs by rule",
+        interpretation: "Which mistakes models and people make. A new rule after a change of the model: the model \
+                 makes new mistakes.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_mcp_server_up",
         kind: Kind::Gauge,
-        meaning: "Whether the server of MCP_SERVER_URL checks for this process (1) or does not answer (0)",
-        change: "0: this process checks by itself until the server is back.",
-        only: "with MCP_SERVER_URL, from the first check on",
-        ..NOTHING
+        help: "Whether the MCP server in MCP_SERVER_URL answers: 1 or 0",
+        interpretation: "0: this process checks by itself until the server is available again.",
+        availability: "with MCP_SERVER_URL, after the first check",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_mcp_fallbacks_total",
-        meaning: "Checks made in this process because the server of MCP_SERVER_URL did not answer",
-        change: "That server is away, too slow, or full.",
-        ..NOTHING
+        help: "Checks made in this process because the MCP server in MCP_SERVER_URL did not answer",
+        interpretation: "The server is unavailable, too slow, or overloaded.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_mcp_calls_total",
         labels: &[TOOL, ("outcome", Values::OneOf(&["ok", "error"]))],
-        meaning: "Calls of MCP tools by tool and outcome (ok, error)",
-        change: "What agents use. More errors: an agent that sends what the schemas do not allow.",
-        ..NOTHING
+        help: "Calls of MCP tools by tool and outcome (ok, error)",
+        interpretation: "Which tools agents use. More errors: an agent sends arguments that do not match the schema.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_mcp_call_seconds",
         kind: Kind::Histogram(REQUEST_S),
         unit: "seconds",
         labels: &[TOOL],
-        meaning: "Time of calls of MCP tools by tool, in seconds",
-        change: "Slower: larger diagrams, or more agents than the machine has cores for.",
-        ..NOTHING
+        help: "Duration of MCP tool calls by tool, in seconds",
+        interpretation: "Slower: larger diagrams, or more agents than the machine has cores for.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_redis_up",
         kind: Kind::Gauge,
-        meaning: "Whether Redis is there: 1 or 0",
-        change: "0: each process counts limits and remembers checks by itself.",
-        only: "with REDIS_URL",
-        ..NOTHING
+        help: "Whether Redis is available: 1 or 0",
+        interpretation: "0: each process applies rate limits and caches checks on its own.",
+        availability: "with REDIS_URL",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_redis_failures_total",
-        meaning: "Questions to Redis without an answer",
-        change: "Redis is away, full, or slower than `redis.timeout_ms`.",
-        ..NOTHING
+        help: "Failed Redis commands",
+        interpretation: "Redis is unavailable, full, or slower than `redis.timeout_ms`.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_shared_verdicts_total",
         labels: &[("outcome", Values::OneOf(&["hit", "miss", "unusable", "away"]))],
-        meaning: "Texts looked up among the checks of other processes by outcome (hit, miss, unusable, away)",
-        change: "Hits save time of the engine. Unusable: processes with another SECRET_KEY or version write there.",
-        ..NOTHING
+        help: "Lookups in the check cache shared through Redis, by outcome (hit, miss, unusable, away)",
+        interpretation: "Hits save engine time. Unusable: a process with another SECRET_KEY or version uses the same \
+                 Redis. Away: Redis is unavailable.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_database_errors_total",
         labels: &[("reason", Values::OneOf(store::ERROR_REASONS))],
-        meaning: "Statements that the database did not carry out, by reason (unavailable, misconfigured, internal)",
-        change: "Unavailable: it is away, full or locked. Misconfigured: rights, or a damaged file. Internal: a fault of this program.",
-        ..NOTHING
+        help: "Failed database statements by reason (unavailable, misconfigured, internal)",
+        interpretation: "Unavailable: the database is down, full or locked. Misconfigured: missing permissions or a \
+                 damaged file. Internal: an error of this program.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_work_running",
         kind: Kind::Gauge,
-        meaning: "Checks, repairs, comparisons and pictures that take a processor at the moment",
-        change: "As many as there are places for a long time: large diagrams, or too few cores.",
-        ..NOTHING
+        help: "Checks, repairs, comparisons and pictures that are running",
+        interpretation: "At the maximum for a long time: large diagrams, or too few cores.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_work_waiting",
         kind: Kind::Gauge,
-        meaning: "Checks, repairs, comparisons and pictures that wait for a processor",
-        change: "More than a few: requests wait. A single person waits for their own large texts only.",
-        ..NOTHING
+        help: "Checks, repairs, comparisons and pictures in the queue",
+        interpretation: "More than a few: requests wait for a core. Large diagrams of one caller delay only that caller.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_work_refused_total",
         labels: &[("reason", Values::OneOf(&["busy", "too_many_of_one", "closed", "failed"]))],
-        meaning: "Checks, repairs, comparisons and pictures that were refused by reason (busy, too_many_of_one, closed, failed)",
-        change: "Busy: nothing was free in time, which callers see as 503. Too many of one: one person sends more than is done. Failed: a fault of this program.",
-        ..NOTHING
+        help: "Checks, repairs, comparisons and pictures that were refused, by reason (busy, \
+                  too_many_of_one, closed, failed)",
+        interpretation: "Busy: no core was free in time, and the caller got 503. Too many of one: one caller sends \
+                 more than is processed. Closed: the process is shutting down. Failed: an error of this \
+                 program.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_jobs_open",
         kind: Kind::Gauge,
         labels: &[("state", Values::OneOf(&["waiting", "later", "running"]))],
-        meaning: "Jobs that may be taken up now (waiting), after a pause (later), or are under way (running), of all processes on this database",
-        change: "More that wait: too few processes, a slow model, or none that takes up work. More for later: webhooks that do not answer.",
-        only: WITH_DATABASE,
-        ..NOTHING
+        help: "Background jobs of all processes on this database by state: ready to run (waiting), \
+                  delayed until a retry (later) or running",
+        interpretation: "More waiting: too few processes, a slow model, or no process that runs jobs. More later: \
+                 webhooks that do not answer.",
+        availability: WITH_DATABASE,
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_jobs_total",
@@ -392,35 +406,39 @@ pub const METRICS: &[Metric] = &[
             ("kind", Values::OneOf(&["generate", "deliver"])),
             ("how", Values::OneOf(&["ended", "lost", "put_back"])),
         ],
-        meaning: "Jobs that this process took up, by kind and by how it let go of them (ended, lost, put_back)",
-        change: "More that are lost: a database that does not answer in time. Put back: the process was ended.",
-        ..NOTHING
+        help: "Background jobs that this process started, by kind and by how they left it: completed \
+                  (ended), lease lost (lost) or returned to the queue (put_back)",
+        interpretation: "More lost: a database that does not answer in time. More put_back: the process was stopped \
+                 while jobs were running.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_webhook_deliveries_total",
-        labels: &[("delivered", YES_NO)],
-        meaning: "Attempts to tell a webhook of an event, by whether it took it",
-        change: "More that are not taken: the other side is away or refuses; its owner sees why in the list of deliveries.",
-        ..NOTHING
+        labels: &[("delivered", BOOLEAN)],
+        help: "Webhook deliveries by whether the receiver accepted them",
+        interpretation: "More not delivered: the receiver is unavailable or rejects them. The list of deliveries of \
+                 the webhook has the cause.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_mails_total",
-        labels: &[("sent", YES_NO)],
-        meaning: "Messages to people, by whether they could be sent",
-        change: "Not sent: SMTP_URL is wrong or the server there is away. Nobody can be invited or choose a new password.",
-        ..NOTHING
+        labels: &[("sent", BOOLEAN)],
+        help: "E-mails by whether they were sent",
+        interpretation: "Not sent: SMTP_URL is wrong or the SMTP server is unavailable. Invitations and password \
+                 resets do not arrive.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_mails_limited_total",
-        meaning: "Messages that were not sent, because their recipient got too many of the kind within an hour",
-        change: "Someone asks for messages to an address again and again. The recipient has the newest ones.",
-        ..NOTHING
+        help: "E-mails that were not sent because the recipient got too many of the same kind within an hour",
+        interpretation: "Repeated requests for e-mails to one address. The recipient already has the newest ones.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_sign_in_failures_total",
-        meaning: "Wrong passwords and codes",
-        change: "Many at once: somebody guesses. Nobody is locked out by that.",
-        ..NOTHING
+        help: "Sign-ins with a wrong password or code",
+        interpretation: "Many in a short time: passwords are being guessed. Accounts are not locked.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_oidc_sign_ins_total",
@@ -439,97 +457,100 @@ pub const METRICS: &[Metric] = &[
                 "unavailable",
             ]),
         )],
-        meaning: "Attempts to sign in with the identity provider, by outcome",
-        change: "Unavailable: the provider is away. Token or code refused: its configuration or ours was changed.",
-        ..NOTHING
+        help: "Single sign-on attempts by outcome",
+        interpretation: "Unavailable: the identity provider does not answer. Token or code refused: the \
+                 configuration of the provider or of this server changed.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_spans_total",
-        labels: &[("sent", YES_NO)],
-        meaning: "Spans that were told, by whether the collector of OTEL_EXPORTER_OTLP_ENDPOINT took them",
-        change: "Not sent: the collector is away, refuses, or is slower than what happens here. Nobody waits for it; traces have holes.",
-        ..NOTHING
+        labels: &[("sent", BOOLEAN)],
+        help: "Finished spans by whether the collector in OTEL_EXPORTER_OTLP_ENDPOINT accepted them",
+        interpretation: "Not sent: the collector is unavailable, rejects them, or is too slow. Requests are not \
+                 delayed; traces are incomplete.",
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_disk_free_bytes",
         kind: Kind::Gauge,
         unit: "bytes",
-        meaning: "Free space where the data folder is, in bytes",
-        change: "Less every day: how long until it is full.",
-        only: WITH_DATABASE,
-        ..NOTHING
+        help: "Free space on the disk of the data folder, in bytes",
+        interpretation: "A steady decrease: estimate when the disk is full.",
+        availability: WITH_DATABASE,
+        ..DEFAULT
     },
     Metric {
         name: "ba_copilot_disk_total_bytes",
         kind: Kind::Gauge,
         unit: "bytes",
-        meaning: "Size of the disk where the data folder is, in bytes",
-        change: "The disk was enlarged or replaced.",
-        only: WITH_DATABASE,
-        ..NOTHING
+        help: "Size of the disk of the data folder, in bytes",
+        interpretation: "The disk was resized or replaced.",
+        availability: WITH_DATABASE,
+        ..DEFAULT
     },
     Metric {
         name: "process_start_time_seconds",
         kind: Kind::Gauge,
         unit: "seconds since 1970",
-        meaning: "When the process was started, in seconds since 1970",
-        change: "It was started anew. If nobody did that, the log of its end says why.",
-        ..NOTHING
+        help: "Start time of the process, in seconds since 1970",
+        interpretation: "The process was restarted. If that was not planned, the log before the restart has the cause.",
+        ..DEFAULT
     },
     Metric {
         name: "process_cpu_seconds_total",
         unit: "seconds",
-        meaning: "Processor time that the process took, in seconds",
-        change: "Its rate is the number of cores in use.",
-        only: "on Linux",
-        ..NOTHING
+        help: "CPU time of the process, in seconds",
+        interpretation: "The rate is the number of cores in use.",
+        availability: "on Linux",
+        ..DEFAULT
     },
     Metric {
         name: "process_resident_memory_bytes",
         kind: Kind::Gauge,
         unit: "bytes",
-        meaning: "Memory of the process, in bytes",
-        change: "Each thread of the engine takes some 40 MB. Growth without end is a fault; report it.",
-        only: "on Linux",
-        ..NOTHING
+        help: "Resident memory of the process, in bytes",
+        interpretation: "Each thread of the engine uses about 40 MB. Unlimited growth is a bug; please report it.",
+        availability: "on Linux",
+        ..DEFAULT
     },
     Metric {
         name: "process_memory_limit_bytes",
         kind: Kind::Gauge,
         unit: "bytes",
-        meaning: "Memory that the process may have: the limit of its control group, else the memory of the machine, in bytes",
-        change: "Somebody gave it more or less.",
-        only: "on Linux",
-        ..NOTHING
+        help: "Memory limit of the process: the limit of its control group, or else the memory of the \
+                  machine, in bytes",
+        interpretation: "The limit was changed.",
+        availability: "on Linux",
+        ..DEFAULT
     },
     Metric {
         name: "process_open_fds",
         kind: Kind::Gauge,
-        meaning: "Open files and connections of the process",
-        change: "More with each open connection. At the most that it may have, no more connections are taken.",
-        only: "on Linux",
-        ..NOTHING
+        help: "Open file descriptors of the process",
+        interpretation: "Grows with open connections. At the limit, new connections are refused.",
+        availability: "on Linux",
+        ..DEFAULT
     },
     Metric {
         name: "process_max_fds",
         kind: Kind::Gauge,
-        meaning: "Open files and connections that the process may have",
-        change: "Somebody gave it more or less.",
-        only: "on Linux",
-        ..NOTHING
+        help: "Maximum number of open file descriptors of the process",
+        interpretation: "The limit was changed.",
+        availability: "on Linux",
+        ..DEFAULT
     },
 ];
 
-/// Tells the recorder what each metric means, and lets counters with known labels begin at zero: the first time is a
-/// change only if there was a value before.
+/// Registers the help texts, and starts counters with known labels at zero: without an initial value, rate functions
+/// miss the first increment.
 pub(crate) fn describe() {
     for metric in METRICS {
         match metric.kind {
-            Kind::Counter => describe_counter!(metric.name, metric.meaning),
-            Kind::Gauge => describe_gauge!(metric.name, metric.meaning),
-            Kind::Histogram(_) => describe_histogram!(metric.name, metric.meaning),
+            Kind::Counter => describe_counter!(metric.name, metric.help),
+            Kind::Gauge => describe_gauge!(metric.name, metric.help),
+            Kind::Histogram(_) => describe_histogram!(metric.name, metric.help),
         }
-        // Read from the system as it is, see `process_metrics`.
+        // Exported by `process_metrics`, not by the recorder.
         if metric.kind == Kind::Counter && metric.name != "process_cpu_seconds_total" {
             for labels in known_labels(metric) {
                 counter!(metric.name, labels).increment(0);
@@ -538,7 +559,7 @@ pub(crate) fn describe() {
     }
 }
 
-/// Each combination of values; none where a label has values that are not written down.
+/// Every combination of label values; empty if a label takes its values from another table.
 fn known_labels(metric: &Metric) -> Vec<Vec<Label>> {
     metric.labels.iter().fold(vec![Vec::new()], |before, (label, values)| {
         let Values::OneOf(values) = values else { return Vec::new() };
@@ -554,22 +575,24 @@ fn known_labels(metric: &Metric) -> Vec<Vec<Label>> {
     })
 }
 
-/// The page `docs/metrics.md`.
+/// The text of `docs/metrics.md`.
 #[must_use]
-pub fn page() -> String {
+pub fn docs_page() -> String {
     let mut page = String::from(
-        "# Metrics\n\nMade by `cargo xtask codegen`; do not edit. Every process shows its metrics at `/metrics`, in the text format of\n\
-         Prometheus. They hold no names of people, no contents and no addresses. Counters begin at zero with the process.\n\n\
-         Rules for alerts are in `ops/prometheus/rules.yml`, dashboards for Grafana in `ops/grafana/dashboards`.\n",
+        "# Metrics\n\nGenerated by `cargo xtask codegen`; do not edit.\n\n\
+         Every process exports its metrics at `/metrics` in the Prometheus text format. Metrics contain no names of\n\
+         people, no content and no addresses. Counters start at zero when the process starts.\n\n\
+         Alert rules are in `ops/prometheus/rules.yml`, Grafana dashboards in `ops/grafana/dashboards`.\n",
     );
     for metric in METRICS {
         let unit = if metric.unit.is_empty() { String::new() } else { format!(", {}", metric.unit) };
-        let only = if metric.only.is_empty() { String::new() } else { format!(", {}", metric.only) };
+        let availability =
+            if metric.availability.is_empty() { String::new() } else { format!(", {}", metric.availability) };
         page.push_str(&format!(
-            "\n## {}\n\n{}{unit}{only}. {}.\n",
+            "\n## {}\n\n{}{unit}{availability}. {}.\n",
             metric.name,
-            metric.kind.word(),
-            metric.meaning
+            metric.kind.prometheus_type(),
+            metric.help
         ));
         if !metric.labels.is_empty() {
             page.push('\n');
@@ -579,11 +602,11 @@ pub fn page() -> String {
                 Values::OneOf(values) => {
                     values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", ")
                 }
-                Values::Of(source) => source.meaning().to_owned(),
+                Values::FromTable(source) => source.description().to_owned(),
             };
             page.push_str(&format!("- `{label}`: {values}\n"));
         }
-        page.push_str(&format!("\n{}\n", metric.change));
+        page.push_str(&format!("\n{}\n", metric.interpretation));
     }
     page
 }

@@ -1,20 +1,20 @@
-//! What the system allows this process: the number of open files, raised at start as far as that is possible without rights.
+//! The limit of open files of this process, raised at start to the hard limit, which needs no privileges.
 //!
-//! Reads /proc, because a filter of system calls may forbid to ask the kernel itself.
+//! Read from /proc, because a seccomp filter may forbid the system call.
 
 use std::fs;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-/// More are of no use, and a kernel without a limit would make tables for all of them.
-const ENOUGH_FILES: u64 = 1 << 20;
+/// The program never needs more, and the kernel allocates tables for as many as are allowed.
+const MAX_USEFUL_FILES: u64 = 1 << 20;
 
-/// The soft and the hard limit of open files; none where the system does not say. No limit is `u64::MAX`.
+/// The soft and the hard limit of open files; `u64::MAX` is unlimited, `None` unknown.
 pub fn open_files() -> Option<(u64, u64)> {
-    read(&fs::read_to_string("/proc/self/limits").ok()?)
+    parse(&fs::read_to_string("/proc/self/limits").ok()?)
 }
 
-fn read(limits: &str) -> Option<(u64, u64)> {
+fn parse(limits: &str) -> Option<(u64, u64)> {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     let mut words = line.split_whitespace();
     let mut limit = || match words.next()? {
@@ -24,21 +24,24 @@ fn read(limits: &str) -> Option<(u64, u64)> {
     Some((limit()?, limit()?))
 }
 
-/// What the soft limit becomes; none if it stays.
+/// The new soft limit; `None` if it does not change.
 fn raised((soft, hard): (u64, u64)) -> Option<u64> {
-    let wanted = hard.min(ENOUGH_FILES);
+    let wanted = hard.min(MAX_USEFUL_FILES);
     (wanted > soft).then_some(wanted)
 }
 
-/// Raises the soft limit of open files to the hard one: each connection is a file, and 1,024 of them are soon used up.
+/// Raises the soft limit of open files to the hard limit: each connection is an open file, and the usual 1,024 are
+/// too few.
 pub fn raise_open_files() {
     let Some(limits) = open_files() else { return };
     let Some(wanted) = raised(limits) else { return };
     let maximum = (limits.1 != u64::MAX).then_some(limits.1);
     match setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum }) {
-        Ok(()) => tracing::debug!("The limit of open files was raised from {} to {wanted}", limits.0),
-        // Under a filter of system calls the limit is what the service manager says.
-        Err(error) => tracing::debug!("The limit of open files stays {}: {error}", limits.0),
+        Ok(()) => tracing::debug!("Raised the limit of open files from {} to {wanted}", limits.0),
+        // A seccomp filter may forbid it; the service manager then sets the limit.
+        Err(error) => {
+            tracing::debug!("The limit of open files could not be raised from {}: {error}", limits.0)
+        }
     }
 }
 
@@ -47,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limits_are_read_and_raised_to_the_hard_one() {
+    fn soft_limit_is_raised_to_the_hard_limit() {
         let text = |soft: &str, hard: &str| {
             format!(
                 "Limit                     Soft Limit           Hard Limit           Units     \n\
@@ -63,9 +66,9 @@ mod tests {
             ("unlimited", "unlimited", None),
             ("2097152", "unlimited", None),
         ] {
-            assert_eq!(raised(read(&text(soft, hard)).unwrap()), wanted, "{soft} {hard}");
+            assert_eq!(raised(parse(&text(soft, hard)).unwrap()), wanted, "{soft} {hard}");
         }
-        assert_eq!(read("Max open files            many"), None);
+        assert_eq!(parse("Max open files            many"), None);
         let (soft, hard) = open_files().unwrap();
         assert!(soft <= hard);
     }

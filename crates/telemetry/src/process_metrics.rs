@@ -1,6 +1,6 @@
-//! What the system says of this process: memory, processor time, open files, under the names that Prometheus has for them.
+//! Process metrics under the standard names of Prometheus: memory, CPU time, open files.
 //!
-//! Read anew for each scrape; where `/proc` is not, nothing is said.
+//! Read from `/proc` at each scrape; without `/proc` they are not exported.
 
 use std::{
     fs,
@@ -11,11 +11,11 @@ use metrics::gauge;
 
 use crate::process_limits;
 
-/// Ticks of the times in `/proc` in a second: what the kernel tells programs on every architecture that we are built for,
-/// whatever it counts in itself.
+/// `USER_HZ`, the unit of times in `/proc`: 100 on all supported architectures, independent of the kernel's own tick
+/// rate.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Sets the gauges.
+/// Updates the gauges.
 pub fn measure() {
     if let Some(bytes) = kibibytes("/proc/self/status", "VmRSS:") {
         gauge!("process_resident_memory_bytes").set(bytes);
@@ -24,7 +24,7 @@ pub fn measure() {
         gauge!("process_memory_limit_bytes").set(bytes);
     }
     if let Ok(entries) = fs::read_dir("/proc/self/fd") {
-        // One of them is the folder that is being read.
+        // One of them is the open /proc/self/fd itself.
         gauge!("process_open_fds").set(entries.count().saturating_sub(1) as f64);
     }
     if let Some(files) = max_files() {
@@ -32,13 +32,13 @@ pub fn measure() {
     }
 }
 
-/// The line of the processor time: a counter with fractions, which the recorder has not.
+/// The exposition of the CPU time: a counter with fractions, which the recorder does not support.
 pub(crate) fn cpu_lines() -> String {
     const NAME: &str = "process_cpu_seconds_total";
-    let meaning = crate::metrics_table::METRICS.iter().find(|metric| metric.name == NAME);
-    match (cpu_seconds(), meaning) {
+    let metric = crate::metrics_table::METRICS.iter().find(|metric| metric.name == NAME);
+    match (cpu_seconds(), metric) {
         (Some(seconds), Some(metric)) => {
-            format!("# HELP {NAME} {}\n# TYPE {NAME} counter\n{NAME} {seconds:.2}\n", metric.meaning)
+            format!("# HELP {NAME} {}\n# TYPE {NAME} counter\n{NAME} {seconds:.2}\n", metric.help)
         }
         _ => String::new(),
     }
@@ -46,7 +46,8 @@ pub(crate) fn cpu_lines() -> String {
 
 fn cpu_seconds() -> Option<f64> {
     let text = fs::read_to_string("/proc/self/stat").ok()?;
-    // The name of the program is in brackets and may hold anything; user and system time are fields 14 and 15.
+    // The name of the program is in brackets and may contain any character; user and system time are fields 14 and
+    // 15.
     let (_, rest) = text.rsplit_once(')')?;
     let mut fields = rest.split_whitespace().skip(11);
     let user: f64 = fields.next()?.parse().ok()?;
@@ -54,7 +55,7 @@ fn cpu_seconds() -> Option<f64> {
     Some((user + system) / TICKS_PER_SECOND)
 }
 
-/// The value of one line of a file of `/proc`, in bytes.
+/// The value of a line in kB of a file in `/proc`, in bytes.
 fn kibibytes(file: &str, line: &str) -> Option<f64> {
     let text = fs::read_to_string(file).ok()?;
     let value = text.lines().find_map(|found| found.strip_prefix(line))?;
@@ -66,25 +67,25 @@ fn max_files() -> Option<f64> {
     (soft != u64::MAX).then_some(soft as f64)
 }
 
-/// The least that any control group above us allows, or else the memory of the machine.
+/// The lowest limit of the control group and its ancestors, or else the memory of the machine.
 fn memory_limit() -> Option<f64> {
     let machine = kibibytes("/proc/meminfo", "MemTotal:");
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let limits = memory_groups(&groups).into_iter().flat_map(|(root, group, file)| {
-        // In a container the path may be that of the machine, while its own group is mounted as the root.
+        // In a container the path may be the host's, while the control group of the container is mounted as the root.
         let inside: PathBuf = root.join(group.strip_prefix("/").unwrap_or(&group));
         let folders: Vec<PathBuf> =
             inside.ancestors().take_while(|folder| folder.starts_with(&root)).map(Path::to_owned).collect();
         folders.into_iter().filter_map(move |folder| {
-            // `max` is no number.
+            // `max` is not a number and is skipped.
             fs::read_to_string(folder.join(file)).ok()?.trim().parse::<f64>().ok()
         })
     });
-    // Without a limit, the first version of control groups says a number that no machine has.
+    // cgroup v1 reports "no limit" as a number larger than any memory.
     limits.chain(machine).min_by(f64::total_cmp)
 }
 
-/// Where limits of memory are written: the mount, the group, the name of the file.
+/// The files with memory limits: mount point, control group, file name.
 fn memory_groups(groups: &str) -> Vec<(PathBuf, PathBuf, &'static str)> {
     groups
         .lines()
@@ -109,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_versions_of_control_groups_are_known() {
+    fn cgroup_v1_and_v2_are_supported() {
         let groups = "4:memory:/a/b\n2:cpu,cpuacct:/a\n0::/c\n";
         let found: Vec<_> = memory_groups(groups).into_iter().map(|(_, group, file)| (group, file)).collect();
         assert_eq!(

@@ -1,8 +1,9 @@
-//! Which trace work belongs to, as W3C Trace Context has it, and the spans that are told of it.
+//! The current trace, propagated as in W3C Trace Context, and the spans of this process.
 //!
-//! A trace is taken from `traceparent`, stands in the log as `trace.id`, and goes on to the processes that generate and check. Spans are
-//! told where `traces.endpoint` is set (`trace_export.rs`); elsewhere a [`Span`] is three numbers, and vendors of models and webhooks hear
-//! nothing of the trace. A span holds what the program calls things, numbers and times: whoever sets an attribute sees to that.
+//! A trace is read from `traceparent`, logged as `trace.id`, and propagated to the processes that generate and check.
+//! Spans are exported if `traces.endpoint` is set (`trace_export.rs`); otherwise a [`Span`] only holds its context,
+//! and the trace is not propagated to model providers and webhooks. Attributes are constants, numbers and times,
+//! never user content.
 
 use std::{borrow::Cow, sync::OnceLock};
 
@@ -14,7 +15,7 @@ use opentelemetry::{
         TraceId, TraceState, Tracer,
     },
 };
-use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SdkTracer, Span as Recorded};
+use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SdkTracer, Span as SdkSpan};
 
 static TRACER: OnceLock<SdkTracer> = OnceLock::new();
 
@@ -22,19 +23,19 @@ tokio::task_local! {
     static CURRENT: TraceContext;
 }
 
-/// A place in a trace: what is done there is a child of it.
+/// The ids of a span, which may be the parent of other spans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceContext {
     trace: TraceId,
     span: SpanId,
-    /// Whether somebody keeps the trace; what later versions add is not handed on.
+    /// The only flag that is propagated.
     sampled: bool,
-    /// Another process has begun it.
+    /// Whether the span belongs to another process.
     remote: bool,
 }
 
 impl TraceContext {
-    /// Of a `traceparent`; none if it is not one.
+    /// Parses a `traceparent` header; `None` if it is not valid.
     pub fn parse(header: &str) -> Option<Self> {
         let mut parts = header.trim().split('-');
         let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
@@ -52,185 +53,189 @@ impl TraceContext {
         fits.then_some(TraceContext { trace, span, sampled, remote: true })
     }
 
-    /// A new trace, that nobody keeps. Its id is random in every part, as samplers expect.
-    pub fn unkept() -> Self {
+    /// A new trace that is not sampled. All bytes of its id are random, as samplers require.
+    pub fn unsampled() -> Self {
         let ids = RandomIdGenerator::default();
         TraceContext { trace: ids.new_trace_id(), span: ids.new_span_id(), sampled: false, remote: false }
     }
 
-    /// Another place in the same trace.
+    /// A new span id in the same trace.
     fn next(self) -> Self {
         TraceContext { span: RandomIdGenerator::default().new_span_id(), remote: false, ..self }
     }
 
-    fn of(context: &SpanContext) -> Self {
+    fn from_otel(context: &SpanContext) -> Self {
         let (trace, span) = (context.trace_id(), context.span_id());
         TraceContext { trace, span, sampled: context.is_sampled(), remote: context.is_remote() }
     }
 
-    fn to_library(self) -> SpanContext {
+    fn to_otel(self) -> SpanContext {
         let flags = TraceFlags::default().with_sampled(self.sampled);
         SpanContext::new(self.trace, self.span, flags, self.remote, TraceState::NONE)
     }
 
     /// 32 hexadecimal digits.
-    pub fn id(&self) -> String {
+    pub fn trace_id(&self) -> String {
         self.trace.to_string()
     }
 
-    /// Whether both are places in one trace.
-    pub fn is_with(&self, other: &TraceContext) -> bool {
+    pub fn same_trace(&self, other: &TraceContext) -> bool {
         self.trace == other.trace
     }
 
-    /// The `traceparent` of what is done as a child of this.
-    pub fn header(&self) -> String {
+    /// The `traceparent` header for children of this span.
+    pub fn traceparent(&self) -> String {
         format!("00-{}-{}-{:02x}", self.trace, self.span, u8::from(self.sampled))
     }
 }
 
-/// Tells spans from now on. The first one stays.
+/// Sets the global tracer. Later calls have no effect.
 pub(crate) fn install(tracer: SdkTracer) {
     let _ = TRACER.set(tracer);
 }
 
-/// Carries `work` out as a part of the trace. Not an `async fn`, which would hold the work twice: many of them are within each other.
-pub fn within<T>(trace: TraceContext, work: impl Future<Output = T>) -> impl Future<Output = T> {
+/// Runs `work` in the trace. Not an `async fn`, which would store the future twice, and these futures are nested.
+pub fn in_trace<T>(trace: TraceContext, work: impl Future<Output = T>) -> impl Future<Output = T> {
     CURRENT.scope(trace, work)
 }
 
-/// Carries `work` out as a part of what is being done now, in another task.
-pub fn go_on<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
-    within_if(current(), work)
+/// Runs `work` in the current trace when another task polls it.
+pub fn in_current_trace<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
+    in_optional_trace(current(), work)
 }
 
-fn within_if<T>(trace: Option<TraceContext>, work: impl Future<Output = T>) -> impl Future<Output = T> {
+fn in_optional_trace<T>(
+    trace: Option<TraceContext>,
+    work: impl Future<Output = T>,
+) -> impl Future<Output = T> {
     match trace {
-        Some(trace) => Either::Left(within(trace, work)),
+        Some(trace) => Either::Left(in_trace(trace, work)),
         None => Either::Right(work),
     }
 }
 
-/// The trace of what is being done; none in work that goes on beside it.
+/// The current trace; `None` in background tasks.
 pub fn current() -> Option<TraceContext> {
     CURRENT.try_with(|trace| *trace).ok()
 }
 
-/// The trace of what is being done, if it is told: for those who keep it, and for vendors and webhooks.
-pub fn recorded() -> Option<TraceContext> {
+/// The current trace, if its spans are exported: to store it, or to propagate it to model providers and webhooks.
+pub fn exported() -> Option<TraceContext> {
     current().filter(|trace| trace.sampled && TRACER.get().is_some())
 }
 
-/// Whom a span is about.
+/// The kind of a span, as in OpenTelemetry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Somebody asks us.
+    /// A request to this process.
     Server,
-    /// We ask somebody.
+    /// A request to another process.
     Client,
-    /// Work that was asked for earlier.
-    Later,
-    /// What happens within this process.
-    Inside,
+    /// A background job.
+    Consumer,
+    /// Work within this process.
+    Internal,
 }
 
-/// Something that is being done; it is over when this is dropped.
+/// A span; it ends when it is dropped.
 #[derive(Debug)]
 pub struct Span {
-    /// None for what belongs to no trace.
+    /// `None` outside a trace.
     context: Option<TraceContext>,
-    /// None where nobody is told.
-    recorded: Option<Recorded>,
+    /// `None` if the span is not exported.
+    recorded: Option<SdkSpan>,
 }
 
 impl Span {
-    /// Something that begins here, or goes on from what another process says. The name is made where it is told.
-    pub fn begin(kind: Kind, parent: Option<TraceContext>, name: impl FnOnce() -> String) -> Span {
+    /// A child of `parent`, or the root of a new trace. `name` is only called if the span is exported.
+    pub fn with_parent(kind: Kind, parent: Option<TraceContext>, name: impl FnOnce() -> String) -> Span {
         Span::start(kind, parent, None, || Cow::Owned(name()))
     }
 
-    /// Something that begins here because of something else, which may be long over: a trace of its own, with a link.
-    pub fn follow(because: Option<TraceContext>, name: impl FnOnce() -> String) -> Span {
-        Span::start(Kind::Later, None, because, || Cow::Owned(name()))
+    /// The root of a new trace, linked to the span that caused it, which may have ended long ago.
+    pub fn linked(cause: Option<TraceContext>, name: impl FnOnce() -> String) -> Span {
+        Span::start(Kind::Consumer, None, cause, || Cow::Owned(name()))
     }
 
-    /// A part of what is being done. What belongs to no trace begins none.
-    pub fn part(kind: Kind, name: &'static str) -> Span {
+    /// A child of the current span. Outside a trace it does not start one.
+    pub fn child(kind: Kind, name: &'static str) -> Span {
         match current() {
             Some(parent) => Span::start(kind, Some(parent), None, || Cow::Borrowed(name)),
             None => Span { context: None, recorded: None },
         }
     }
 
-    /// What is not told, whatever comes of it: a probe of a monitor.
+    /// A span that is never exported, for example of a health probe.
     pub fn unrecorded(parent: Option<TraceContext>) -> Span {
-        Span { context: Some(parent.map_or_else(TraceContext::unkept, TraceContext::next)), recorded: None }
+        Span {
+            context: Some(parent.map_or_else(TraceContext::unsampled, TraceContext::next)),
+            recorded: None,
+        }
     }
 
     fn start(
         kind: Kind,
         parent: Option<TraceContext>,
-        because: Option<TraceContext>,
+        cause: Option<TraceContext>,
         name: impl FnOnce() -> Cow<'static, str>,
     ) -> Span {
         let Some(tracer) = TRACER.get() else { return Span::unrecorded(parent) };
         let mut builder = SpanBuilder::from_name(name()).with_kind(match kind {
             Kind::Server => SpanKind::Server,
             Kind::Client => SpanKind::Client,
-            Kind::Later => SpanKind::Consumer,
-            Kind::Inside => SpanKind::Internal,
+            Kind::Consumer => SpanKind::Consumer,
+            Kind::Internal => SpanKind::Internal,
         });
-        if let Some(because) = because {
-            builder = builder.with_links(vec![Link::with_context(because.to_library())]);
+        if let Some(cause) = cause {
+            builder = builder.with_links(vec![Link::with_context(cause.to_otel())]);
         }
         let within = match parent {
-            Some(parent) => Context::new().with_remote_span_context(parent.to_library()),
+            Some(parent) => Context::new().with_remote_span_context(parent.to_otel()),
             None => Context::new(),
         };
         let span = tracer.build_with_context(builder, &within);
         if !span.span_context().is_valid() {
-            // The process is ending, and the last spans are on their way.
+            // The tracer is already shut down.
             return Span::unrecorded(parent);
         }
-        let context = TraceContext::of(span.span_context());
+        let context = TraceContext::from_otel(span.span_context());
         Span { context: Some(context), recorded: span.is_recording().then_some(span) }
     }
 
-    /// Its place in the trace.
     pub fn context(&self) -> Option<TraceContext> {
         self.context
     }
 
-    /// Whether it is told: what costs something to find out need not be found out for a span that is not.
-    pub fn is_recorded(&self) -> bool {
+    /// Whether the span is exported. Skip attributes that are expensive to compute if it is not.
+    pub fn is_recording(&self) -> bool {
         self.recorded.is_some()
     }
 
-    /// Another name, where the first was made before enough was known.
+    /// Replaces the name, for example when the route is known.
     pub fn rename(&mut self, name: impl FnOnce() -> String) {
         if let Some(span) = &mut self.recorded {
             span.update_name(name());
         }
     }
 
-    /// Says something of it, by the names of the semantic conventions where they have one.
-    pub fn set(&mut self, name: &'static str, value: impl Into<Value>) {
+    /// Sets an attribute, named as in the semantic conventions of OpenTelemetry where they define it.
+    pub fn set_attribute(&mut self, name: &'static str, value: impl Into<Value>) {
         if let Some(span) = &mut self.recorded {
             span.set_attribute(KeyValue::new(name, value));
         }
     }
 
-    /// It failed; `why` is a word of ours, or a number.
-    pub fn fail(&mut self, why: impl Into<Value>) {
+    /// Marks the span as failed. `error_type` is a constant or a number.
+    pub fn set_error(&mut self, error_type: impl Into<Value>) {
         if let Some(span) = &mut self.recorded {
-            span.set_attribute(KeyValue::new("error.type", why));
+            span.set_attribute(KeyValue::new("error.type", error_type));
             span.set_status(Status::error(""));
         }
     }
 
-    /// Carries out what it is about.
-    pub fn around<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
-        within_if(self.context, work)
+    /// Runs `work` with this span as the current one.
+    pub fn in_scope<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
+        in_optional_trace(self.context, work)
     }
 }
 
@@ -240,12 +245,12 @@ mod tests {
 
     #[track_caller]
     fn check(header: &str, expected: Option<&str>) {
-        let id = TraceContext::parse(header).as_ref().map(TraceContext::id);
+        let id = TraceContext::parse(header).as_ref().map(TraceContext::trace_id);
         assert_eq!(id.as_deref(), expected, "{header}");
     }
 
     #[test]
-    fn only_what_the_standard_allows_is_a_trace() {
+    fn traceparent_is_parsed_as_in_w3c_trace_context() {
         let id = "0af7651916cd43dd8448eb211c80319c";
         check("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", Some(id));
         check("cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-what-comes-later", Some(id));
@@ -259,26 +264,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_handed_on_is_the_same_trace() {
+    async fn child_span_keeps_the_trace_id_and_the_flags() {
         for parent in [
             "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
             "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00",
         ] {
             let trace = TraceContext::parse(parent).expect("a trace");
-            assert_eq!(trace.header(), parent);
-            // Nobody is told of spans here; each has a place of its own all the same.
-            let handed_on = Span::begin(Kind::Server, Some(trace), String::new)
-                .around(async { Span::part(Kind::Client, "call").context().expect("a place").header() })
+            assert_eq!(trace.traceparent(), parent);
+            // No tracer is installed here; each span still has an id of its own.
+            let propagated = Span::with_parent(Kind::Server, Some(trace), String::new)
+                .in_scope(async {
+                    Span::child(Kind::Client, "call").context().expect("a context").traceparent()
+                })
                 .await;
-            assert_ne!(handed_on, parent);
-            assert_eq!(&handed_on[..36], &parent[..36]);
-            assert_eq!(&handed_on[52..], &parent[52..]);
+            assert_ne!(propagated, parent);
+            assert_eq!(&propagated[..36], &parent[..36]);
+            assert_eq!(&propagated[52..], &parent[52..]);
         }
     }
 
     #[tokio::test]
-    async fn what_belongs_to_no_trace_begins_none() {
-        assert_eq!(Span::part(Kind::Client, "call").context(), None);
-        assert_eq!(Span::part(Kind::Client, "call").around(async { current() }).await, None);
+    async fn child_span_outside_a_trace_starts_no_trace() {
+        assert_eq!(Span::child(Kind::Client, "call").context(), None);
+        assert_eq!(Span::child(Kind::Client, "call").in_scope(async { current() }).await, None);
     }
 }

@@ -1,7 +1,7 @@
-//! How spans reach a collector: OTLP over HTTP, in batches, on a thread of the library's own.
+//! Export of spans to a collector: OTLP over HTTP, in batches, on a thread of the OpenTelemetry SDK.
 //!
-//! Nobody who answers a request waits for it. At most [`ROOM`] spans wait; what finds no room, and what the collector does not take in
-//! time, is lost and counted. Never tells anything by itself: `trace.rs` says what a span holds.
+//! Requests never wait for the export. At most [`MAX_QUEUE_SPANS`] spans are queued; spans beyond that, and spans
+//! that the collector does not accept in time, are dropped and counted. `trace.rs` defines the content of spans.
 
 use std::{
     fmt,
@@ -15,68 +15,69 @@ use std::{
 
 use opentelemetry::{Context, KeyValue, trace::TracerProvider};
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
-use opentelemetry_otlp::{Protocol, RetryPolicy, SpanExporter as Otlp, WithExportConfig, WithHttpConfig};
+use opentelemetry_otlp::{
+    Protocol, RetryPolicy, SpanExporter as OtlpExporter, WithExportConfig, WithHttpConfig,
+};
 use opentelemetry_sdk::{
     Resource,
     error::OTelSdkResult,
     trace::{
         BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracer, SdkTracerProvider, Span, SpanData,
-        SpanExporter, SpanLimits, SpanProcessor,
+        SpanExporter as ExportSpans, SpanLimits, SpanProcessor,
     },
 };
 use tokio::runtime::Handle;
 
 use config::Config;
 
-/// Spans that wait at most; a generation has about ten.
-const ROOM: usize = 4096;
+/// A generation has about ten spans.
+const MAX_QUEUE_SPANS: usize = 4096;
 /// Spans in one request to the collector.
-const BATCH: usize = 512;
-/// How long spans wait for others to go with.
-const PAUSE: Duration = Duration::from_secs(2);
-/// How long a collector may take for one batch, with what is sent again.
-const TIME: Duration = Duration::from_secs(5);
-/// An answer of a collector is a few bytes; more than this is not read.
-const LARGEST_ANSWER: usize = 64 << 10;
+const MAX_BATCH_SPANS: usize = 512;
+/// How long a span waits for its batch to fill.
+const BATCH_DELAY: Duration = Duration::from_secs(2);
+/// Timeout of one batch, including retries.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// Larger responses are refused; a collector answers with a few bytes.
+const MAX_RESPONSE_BYTES: usize = 64 << 10;
 
-/// Spans on their way. They are sent for as long as this is there.
+/// Exports spans until it is shut down or dropped.
 #[derive(Debug)]
-pub(crate) struct Export(SdkTracerProvider);
+pub(crate) struct SpanExporter(SdkTracerProvider);
 
-impl Export {
-    /// Sends to the collector of the configuration, by the runtime that is running; none where spans are told to nobody.
-    ///
-    /// # Errors
-    /// When no client can be made.
-    pub(crate) fn start(config: &Config) -> Result<Option<Self>, String> {
+impl SpanExporter {
+    /// Must be called within a Tokio runtime. `None` if no endpoint is set.
+    pub(crate) fn from_config(config: &Config) -> Result<Option<Self>, String> {
         let Some(url) = config.traces.url() else { return Ok(None) };
-        let sampling = config.traces.sampling().ok_or("traces.sampler cannot be used")?;
-        let headers = config.traces.headers().ok_or("traces.headers cannot be read")?;
+        let sampling = config.traces.sampling().ok_or("traces.sampler is not valid")?;
+        let headers = config.traces.headers().ok_or("traces.headers is not valid")?;
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(llm::tls_config().map_err(|error| error.to_string())?)
             .user_agent(concat!("ba-copilot/", env!("CARGO_PKG_VERSION")))
-            .timeout(TIME)
+            .timeout(TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()
             .map_err(|_| "the HTTPS client cannot be built".to_owned())?;
-        let otlp = Otlp::builder()
+        let otlp = OtlpExporter::builder()
             .with_http()
-            .with_http_client(Way { client, runtime: Handle::current() })
+            .with_http_client(RuntimeClient { client, runtime: Handle::current() })
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(url.as_str())
             .with_headers(headers.into_iter().collect())
-            .with_timeout(TIME)
-            // A collector that is started anew is back after a moment; one that is away for longer must not hold up all that follows.
+            .with_timeout(TIMEOUT)
+            // Retries cover a restart of the collector; during a longer outage they must not delay the spans that
+            // follow.
             .with_retry_policy(RetryPolicy::recommended().with_max_retries(2))
             .build()
             .map_err(|error| error.to_string())?;
-        let waiting = Arc::new(AtomicUsize::new(0));
-        let exporter = Counted { inner: otlp, waiting: Arc::clone(&waiting), away: AtomicBool::new(false) };
+        let queued = Arc::new(AtomicUsize::new(0));
+        let exporter =
+            CountingExporter { inner: otlp, queued: Arc::clone(&queued), failing: AtomicBool::new(false) };
         let batches = BatchConfigBuilder::default()
-            .with_max_queue_size(ROOM)
-            .with_max_export_batch_size(BATCH)
-            .with_scheduled_delay(PAUSE)
+            .with_max_queue_size(MAX_QUEUE_SPANS)
+            .with_max_export_batch_size(MAX_BATCH_SPANS)
+            .with_scheduled_delay(BATCH_DELAY)
             .build();
         let inner = BatchSpanProcessor::builder(exporter).with_batch_config(batches).build();
         let root = match sampling.ratio {
@@ -85,30 +86,29 @@ impl Export {
             ratio => Sampler::TraceIdRatioBased(ratio),
         };
         let provider = SdkTracerProvider::builder()
-            .with_span_processor(Bounded { inner, waiting })
+            .with_span_processor(BoundedProcessor { inner, queued })
             .with_span_limits(SpanLimits::default())
             .with_resource(resource(config));
-        let provider = match sampling.parent_decides {
+        let provider = match sampling.parent_based {
             true => provider.with_sampler(Sampler::parent_based(root)),
             false => provider.with_sampler(root),
         };
-        Ok(Some(Export(provider.build())))
+        Ok(Some(SpanExporter(provider.build())))
     }
 
-    /// What makes spans.
     pub(crate) fn tracer(&self) -> SdkTracer {
         self.0.tracer("ba-copilot")
     }
 
-    /// Sends what waits, and nothing from now on. Takes `within` at most, and a thread for that time.
-    pub(crate) fn end(&self, within: Duration) {
-        if self.0.shutdown_with_timeout(within).is_err() {
-            tracing::warn!("The last spans did not reach the collector in time");
+    /// Sends the queued spans and stops. Blocks the thread for at most `timeout`.
+    pub(crate) fn shutdown(&self, timeout: Duration) {
+        if self.0.shutdown_with_timeout(timeout).is_err() {
+            tracing::warn!("The last spans were not exported: the collector did not accept them in time");
         }
     }
 }
 
-/// What all spans of this process have in common. Not the name of the machine: that may be the name of somebody.
+/// The attributes of the process. Without the host name, which may contain the name of a person.
 fn resource(config: &Config) -> Resource {
     let version = match config.server.release.as_str() {
         "" => env!("CARGO_PKG_VERSION"),
@@ -117,25 +117,26 @@ fn resource(config: &Config) -> Resource {
     let mut common = vec![
         KeyValue::new("service.name", config.traces.service_name.clone()),
         KeyValue::new("service.version", version.to_owned()),
-        // Tells processes of one service apart.
+        // Distinguishes the processes of one service.
         KeyValue::new("service.instance.id", uuid::Uuid::now_v7().to_string()),
     ];
     if !config.server.environment.is_empty() {
         common.push(KeyValue::new("deployment.environment.name", config.server.environment.clone()));
     }
-    // Not `builder`, which looks at the environment by itself.
+    // `builder` would read the environment; only the configuration does that.
     Resource::builder_empty().with_attributes(common).build()
 }
 
-/// Takes spans while there is room for them.
+/// Drops and counts spans when the queue is full.
 #[derive(Debug)]
-struct Bounded {
+struct BoundedProcessor {
     inner: BatchSpanProcessor,
-    /// Spans that were taken and of which no collector has heard yet. The library has as much room, so that it loses none in silence.
-    waiting: Arc<AtomicUsize>,
+    /// Accepted spans that are not exported yet. The queue of the SDK has the same size, so it never drops a span
+    /// uncounted.
+    queued: Arc<AtomicUsize>,
 }
 
-impl SpanProcessor for Bounded {
+impl SpanProcessor for BoundedProcessor {
     fn on_start(&self, span: &mut Span, context: &Context) {
         self.inner.on_start(span, context);
     }
@@ -144,8 +145,8 @@ impl SpanProcessor for Bounded {
         if !span.span_context.is_sampled() {
             return;
         }
-        if self.waiting.fetch_add(1, Ordering::AcqRel) >= ROOM {
-            self.waiting.fetch_sub(1, Ordering::AcqRel);
+        if self.queued.fetch_add(1, Ordering::AcqRel) >= MAX_QUEUE_SPANS {
+            self.queued.fetch_sub(1, Ordering::AcqRel);
             count(false, 1);
             return;
         }
@@ -165,25 +166,27 @@ impl SpanProcessor for Bounded {
     }
 }
 
-/// Counts what reached the collector and what did not.
+/// Counts exported and lost spans.
 #[derive(Debug)]
-struct Counted {
-    inner: Otlp,
-    waiting: Arc<AtomicUsize>,
-    /// The last batch was lost.
-    away: AtomicBool,
+struct CountingExporter {
+    inner: OtlpExporter,
+    queued: Arc<AtomicUsize>,
+    /// Whether the last batch was lost.
+    failing: AtomicBool,
 }
 
-impl SpanExporter for Counted {
+impl ExportSpans for CountingExporter {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let spans = batch.len();
-        self.waiting.fetch_sub(spans, Ordering::AcqRel);
+        self.queued.fetch_sub(spans, Ordering::AcqRel);
         let sent = self.inner.export(batch).await;
         count(sent.is_ok(), spans);
-        match (&sent, self.away.swap(sent.is_err(), Ordering::AcqRel)) {
-            // The library's words name no address and repeat nothing of an answer.
-            (Err(error), false) => tracing::warn!("Spans are lost until the collector takes them: {error}"),
-            (Ok(()), true) => tracing::info!("The collector takes spans again"),
+        match (&sent, self.failing.swap(sent.is_err(), Ordering::AcqRel)) {
+            // Errors of the SDK contain no address and nothing of the response.
+            (Err(error), false) => {
+                tracing::warn!("Spans are dropped until the collector accepts them: {error}")
+            }
+            (Ok(()), true) => tracing::info!("The collector accepts spans again"),
             _ => (),
         }
         sent
@@ -207,19 +210,20 @@ fn count(sent: bool, spans: usize) {
     metrics::counter!("ba_copilot_spans_total", "sent" => sent.to_string()).increment(spans);
 }
 
-/// The client and the TLS that everything else here has too. The library asks from a thread without a runtime.
-struct Way {
+/// An HTTP client with the TLS configuration of the rest of the program. It spawns requests on the runtime, because
+/// the SDK calls it from a thread without one.
+struct RuntimeClient {
     client: reqwest::Client,
     runtime: Handle,
 }
 
-impl fmt::Debug for Way {
+impl fmt::Debug for RuntimeClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Way")
+        f.write_str("RuntimeClient")
     }
 }
 
-impl HttpClient for Way {
+impl HttpClient for RuntimeClient {
     fn send_bytes<'a, 'b>(
         &'a self,
         request: Request<Bytes>,
@@ -229,14 +233,14 @@ impl HttpClient for Way {
         Self: 'b,
     {
         let client = self.client.clone();
-        let asked = self.runtime.spawn(async move {
+        let response = self.runtime.spawn(async move {
             let request = reqwest::Request::try_from(request)?;
-            let mut answer = client.execute(request).await?;
-            let (status, headers) = (answer.status(), answer.headers().clone());
+            let mut received = client.execute(request).await?;
+            let (status, headers) = (received.status(), received.headers().clone());
             let mut body = Vec::new();
-            while let Some(chunk) = answer.chunk().await? {
-                if body.len() + chunk.len() > LARGEST_ANSWER {
-                    return Err(HttpError::from("the answer is too large"));
+            while let Some(chunk) = received.chunk().await? {
+                if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
+                    return Err(HttpError::from("the response is too large"));
                 }
                 body.extend_from_slice(&chunk);
             }
@@ -245,6 +249,6 @@ impl HttpClient for Way {
             *response.headers_mut() = headers;
             Ok(response)
         });
-        Box::pin(async move { asked.await.unwrap_or_else(|error| Err(error.into())) })
+        Box::pin(async move { response.await.unwrap_or_else(|error| Err(error.into())) })
     }
 }

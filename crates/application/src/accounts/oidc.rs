@@ -20,7 +20,7 @@ use crate::{
     oidc_client::{Claims, OidcError, OidcProvider, SignInSecrets},
     secrets,
 };
-use config::words;
+use config::comma_separated;
 
 /// Time limit of a sign-in at the provider, in seconds.
 pub const SIGN_IN_TTL_S: i64 = 10 * 60;
@@ -161,7 +161,7 @@ async fn handle_callback(
 }
 
 pub(crate) fn is_allowed_domain(app: &App, address: &str) -> bool {
-    let mut domains = words(&app.config.oidc.email_domains).peekable();
+    let mut domains = comma_separated(&app.config.oidc.email_domains).peekable();
     let domain = address.rsplit_once('@').map(|(_, domain)| domain);
     domains.peek().is_none()
         || domain.is_some_and(|domain| domains.any(|allowed| allowed.eq_ignore_ascii_case(domain)))

@@ -140,8 +140,9 @@ impl Run<'_> {
         question.turns = turns;
         question.max_output_tokens = self.app.config.model.max_output_tokens;
         let mut held = self.budget.reserve(&endpoint, &question).await.map_err(QuestionError::NotAsked)?;
-        let mut span = Span::part(About::Client, "chat");
-        question.traceparent = span.context().filter(|_| span.is_recorded()).map(|trace| trace.header());
+        let mut span = Span::child(About::Client, "chat");
+        question.traceparent =
+            span.context().filter(|_| span.is_recording()).map(|trace| trace.traceparent());
         let asked = async {
             let mut on_delta = |delta: &str| notify(self.watcher, Event::Delta(delta.to_owned()));
             let on_delta: Option<&mut (dyn FnMut(&str) + Send)> =
@@ -149,7 +150,7 @@ impl Run<'_> {
             self.app.llm.ask_with_policy(&endpoint, &question, on_delta, &mut held).await
         };
         // One deadline for all questions of a diagram; otherwise retries would multiply the time limit.
-        let answer = span.around(tokio::time::timeout_at(deadline, asked)).await;
+        let answer = span.in_scope(tokio::time::timeout_at(deadline, asked)).await;
         let answer = answer.unwrap_or(Err(LlmError::TimedOut { limit: llm::Limit::Total }));
         spans::set_question(&mut span, &endpoint, &question, &answer);
         drop(span);

@@ -14,7 +14,7 @@ use std::time::Duration;
 use blueprint::Kind;
 use llm::Usage;
 use telemetry::{
-    metrics_table::closed,
+    metrics_table::known_or_other,
     trace::{Kind as About, Span},
 };
 
@@ -68,7 +68,7 @@ pub async fn generate_diagram(
     };
     let run = Run { app, endpoint: endpoint.as_ref(), budget: &budget, watcher: &watcher };
     let (mut metered, mut metered_here) = (MeteredUsage::default(), MeteredUsage::default());
-    let mut span = Span::part(About::Inside, "generate");
+    let mut span = Span::child(About::Internal, "generate");
     let generating = async {
         match remote::generate(&order, &mut metered).await {
             Some(result) => (result, false),
@@ -76,7 +76,7 @@ pub async fn generate_diagram(
         }
     };
     // Boxed, because the future is large.
-    let (result, written_here) = span.around(Box::pin(generating)).await;
+    let (result, written_here) = span.in_scope(Box::pin(generating)).await;
     spans::set_generation(&mut span, request.kind, &result);
     let usage = metered.and(metered_here).usage;
     let duration_us = app.clock.now_us().as_micros().saturating_sub(begun.as_micros()).max(0);
@@ -136,7 +136,7 @@ fn measure(
     let kind = kind.row().id;
     let provider = match provider {
         "builtin" => "builtin",
-        other => closed(llm::PROVIDERS.iter().map(|row| row.name), other),
+        other => known_or_other(llm::PROVIDERS.iter().map(|row| row.name), other),
     };
     metrics::counter!(
         "ba_copilot_generations_total", "kind" => kind, "provider" => provider, "outcome" => outcome

@@ -103,7 +103,7 @@ impl GenerationRecord<'_> {
         // SQLite accepts writes to a deleted database file, and loses them.
         store.ping(PING_TIME).await?;
         let span = spans::database(store, "record_generation");
-        let recorded = span.around(store.record_generation(generation, version, &event)).await?;
+        let recorded = span.in_scope(store.record_generation(generation, version, &event)).await?;
         Ok((id, recorded.diagram.map(|diagram| diagram.id.to_string())))
     }
 }

@@ -9,7 +9,7 @@ use crate::{Error, check::Validator};
 use telemetry::trace::{self, Span};
 
 pub(crate) fn set_generation(span: &mut Span, kind: Kind, result: &Result<(Outcome, Validator), Error>) {
-    span.set("diagram.kind", kind.row().id);
+    span.set_attribute("diagram.kind", kind.row().id);
     match result {
         Ok((outcome, by)) => {
             let author = match outcome.written {
@@ -17,12 +17,12 @@ pub(crate) fn set_generation(span: &mut Span, kind: Kind, result: &Result<(Outco
                 Author::Builtin => "builtin",
                 Author::Fallback => "fallback",
             };
-            span.set("generation.written", author);
-            span.set("generation.retry_count", i64::from(outcome.retry_count));
-            span.set("generation.validated", outcome.checked.validated());
-            span.set("generation.checked", by.mode);
+            span.set_attribute("generation.written", author);
+            span.set_attribute("generation.retry_count", i64::from(outcome.retry_count));
+            span.set_attribute("generation.validated", outcome.checked.validated());
+            span.set_attribute("generation.checked", by.mode);
         }
-        Err(error) => span.fail(error.code()),
+        Err(error) => span.set_error(error.code()),
     }
 }
 
@@ -33,11 +33,11 @@ pub(crate) fn set_question(
     question: &Question,
     answer: &Result<Answer, LlmError>,
 ) {
-    if !span.is_recorded() {
+    if !span.is_recording() {
         return;
     }
-    span.set("gen_ai.operation.name", "chat");
-    span.set(
+    span.set_attribute("gen_ai.operation.name", "chat");
+    span.set_attribute(
         "gen_ai.provider.name",
         match endpoint.provider {
             ProviderId::Gemini => "gcp.gemini",
@@ -46,19 +46,19 @@ pub(crate) fn set_question(
     );
     if let Some(model) = name_of_model(endpoint) {
         span.rename(|| format!("chat {model}"));
-        span.set("gen_ai.request.model", model.to_owned());
+        span.set_attribute("gen_ai.request.model", model.to_owned());
     }
-    span.set("gen_ai.request.max_tokens", i64::from(question.max_output_tokens));
+    span.set_attribute("gen_ai.request.max_tokens", i64::from(question.max_output_tokens));
     let usage = match answer {
         Ok(answer) => answer.usage,
         Err(error) => {
-            span.fail(error.code());
+            span.set_error(error.code());
             error.usage()
         }
     };
     let count = |tokens: u64| i64::try_from(tokens).unwrap_or(i64::MAX);
-    span.set("gen_ai.usage.input_tokens", count(usage.input_tokens));
-    span.set("gen_ai.usage.output_tokens", count(usage.output_tokens));
+    span.set_attribute("gen_ai.usage.input_tokens", count(usage.input_tokens));
+    span.set_attribute("gen_ai.usage.output_tokens", count(usage.output_tokens));
 }
 
 /// The name of the model, if it looks like one: a caller may send any text, also personal data.
@@ -71,9 +71,9 @@ fn name_of_model(endpoint: &Endpoint) -> Option<&str> {
 
 /// A database transaction, named after the function of the store.
 pub(crate) fn database(store: &Store, operation: &'static str) -> Span {
-    let mut span = Span::part(trace::Kind::Client, operation);
-    span.set("db.operation.name", operation);
-    span.set(
+    let mut span = Span::child(trace::Kind::Client, operation);
+    span.set_attribute("db.operation.name", operation);
+    span.set_attribute(
         "db.system.name",
         match store.backend() {
             Backend::Sqlite => "sqlite",

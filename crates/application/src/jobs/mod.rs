@@ -105,7 +105,7 @@ pub async fn create_job(app: &App, caller: &Caller, request: &Request) -> Result
         provider: request.provider.clone(),
         model: request.model.clone(),
         fallback: request.fallback,
-        trace: trace::recorded().map(|trace| trace.header()),
+        trace: trace::exported().map(|trace| trace.traceparent()),
     };
     let payload = serde_json::to_string(&parameters).map_err(|error| Error::Internal(error.to_string()))?;
     let id = JobId::parse(app.clock.new_id("job"))?;

@@ -25,16 +25,16 @@ pub(crate) async fn follow_job<T>(
     job: &Job,
     work: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    let mut span = Span::follow(asked, || format!("job {}", job.kind.as_str()));
-    span.set("job.kind", job.kind.as_str());
-    span.set("job.id", job.id.to_string());
-    span.set("job.attempts", i64::from(job.attempts));
-    let trace = span.context().map(|trace| trace.id()).unwrap_or_default();
+    let mut span = Span::linked(asked, || format!("job {}", job.kind.as_str()));
+    span.set_attribute("job.kind", job.kind.as_str());
+    span.set_attribute("job.id", job.id.to_string());
+    span.set_attribute("job.attempts", i64::from(job.attempts));
+    let trace = span.context().map(|trace| trace.trace_id()).unwrap_or_default();
     let log_span =
         tracing::info_span!("job", job.id = %job.id, job.kind = job.kind.as_str(), trace.id = %trace);
-    let result = span.around(work).instrument(log_span).await;
+    let result = span.in_scope(work).instrument(log_span).await;
     if let Err(error) = &result {
-        span.fail(error.code());
+        span.set_error(error.code());
     }
     result
 }

@@ -159,10 +159,10 @@ impl RemoteChecker {
     }
 
     async fn ask(&self, code: &str, within: Duration) -> Result<RemoteChecked, RemoteError> {
-        let mut span = Span::part(Kind::Client, "tools/call validate_mermaid");
-        span.set("mcp.method.name", "tools/call");
-        span.set("gen_ai.tool.name", TOOL);
-        let asked = span.around(async {
+        let mut span = Span::child(Kind::Client, "tools/call validate_mermaid");
+        span.set_attribute("mcp.method.name", "tools/call");
+        span.set_attribute("gen_ai.tool.name", TOOL);
+        let asked = span.in_scope(async {
             match self.ask_once(code).await {
                 // The server may have closed a pooled connection in a restart: retry once.
                 Err(RemoteError::Unreachable) => self.ask_once(code).await,
@@ -171,8 +171,8 @@ impl RemoteChecker {
         });
         let answer = tokio::time::timeout(within, asked).await.unwrap_or(Err(RemoteError::TimedOut(within)));
         match &answer {
-            Ok(answer) => span.set("check.valid", answer.checked.valid),
-            Err(error) => span.fail(error.word()),
+            Ok(answer) => span.set_attribute("check.valid", answer.checked.valid),
+            Err(error) => span.set_error(error.word()),
         }
         answer
     }
@@ -183,7 +183,7 @@ impl RemoteChecker {
         arguments.insert("code".to_owned(), json!(code));
         let mut call = CallToolRequestParams::new(TOOL).with_arguments(arguments);
         // All requests share the connection, so the trace context is in the call; `Traced` copies it to a header.
-        call.set_traceparent(&trace::current().unwrap_or_else(TraceContext::unkept).header());
+        call.set_traceparent(&trace::current().unwrap_or_else(TraceContext::unsampled).traceparent());
         match client.call_tool(call).await {
             Ok(result) => read(result.structured_content),
             Err(error) => {
@@ -280,7 +280,7 @@ impl StreamableHttpClient for Traced {
             _ => None,
         };
         // A call without a request is not sampled.
-        let trace = trace.map_or_else(|| TraceContext::unkept().header(), str::to_owned);
+        let trace = trace.map_or_else(|| TraceContext::unsampled().traceparent(), str::to_owned);
         if let Ok(trace) = HeaderValue::from_str(&trace) {
             headers.insert(HeaderName::from_static("traceparent"), trace);
         }

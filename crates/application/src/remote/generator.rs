@@ -209,13 +209,13 @@ impl RemoteGenerator {
             return Err(RemoteError::Away);
         }
         let time = self.0.time;
-        let mut span = Span::part(Kind::Client, "POST /api/v1/generate/{diagram}");
-        span.set("http.request.method", "POST");
-        span.set("url.template", "/api/v1/generate/{diagram}");
-        let answer = span.around(tokio::time::timeout(time, self.ask(asked, on_event))).await;
+        let mut span = Span::child(Kind::Client, "POST /api/v1/generate/{diagram}");
+        span.set_attribute("http.request.method", "POST");
+        span.set_attribute("url.template", "/api/v1/generate/{diagram}");
+        let answer = span.in_scope(tokio::time::timeout(time, self.ask(asked, on_event))).await;
         let answer = answer.unwrap_or(Err(RemoteError::TimedOut(time)));
         if let Err(error) = &answer {
-            span.fail(error.word());
+            span.set_error(error.word());
         }
         self.note(answer.as_ref().err());
         answer
@@ -277,7 +277,7 @@ impl RemoteGenerator {
             }
         }
         if let Some(trace) = trace::current() {
-            request = request.header("traceparent", trace.header());
+            request = request.header("traceparent", trace.traceparent());
         }
         let request = request.header("content-type", "application/json").body(body.to_string());
         let mut answer = request.send().await.map_err(|_| RemoteError::Unreachable)?;

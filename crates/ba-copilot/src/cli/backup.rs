@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::{Ran, Verdict, block_on, print, say, with_data};
+use super::{CommandResult, Verdict, block_on, print, say, with_data};
 use application::clock::{Clock, format_minute, rfc3339};
 use config::Config;
 use operations::backup::{
@@ -67,7 +67,7 @@ fn days(text: &str) -> Result<u32, String> {
         .ok_or_else(|| "write a number of days, for example 7d".to_owned())
 }
 
-pub(super) fn run(arguments: Arguments, config: Config) -> Ran {
+pub(super) fn run(arguments: Arguments, config: Config) -> CommandResult {
     let site = Site { config: with_data(config, arguments.data), clock: Clock::system() };
     let json = arguments.json;
     let place = |named: Option<Place>| match named {
@@ -85,7 +85,7 @@ pub(super) fn run(arguments: Arguments, config: Config) -> Ran {
         Command::List { dir } => {
             let found = block_on(list_backups(&site, &place(dir)?))??;
             tell_found(&found, json);
-            Ok(Verdict::of(!found.is_empty()))
+            Ok(Verdict::from_clean(!found.is_empty()))
         }
         Command::Verify { file } => try_one(&site, &file, json),
         Command::Restore { file, replace } => {
@@ -108,7 +108,7 @@ pub(super) fn run(arguments: Arguments, config: Config) -> Ran {
     }
 }
 
-fn try_one(site: &Site, file: &Place, json: bool) -> Ran {
+fn try_one(site: &Site, file: &Place, json: bool) -> CommandResult {
     match block_on(verify_backup(site, file))? {
         Ok(verified) => {
             tell_verified(file, &verified, json);

@@ -1,4 +1,4 @@
-//! `check`: is it Mermaid, and if not, where and why not.
+//! `check`: validates Mermaid diagrams.
 
 use std::path::Path;
 
@@ -6,28 +6,27 @@ use mermend::{Checked, Engine, Finding, Severity, diagrams_in_markdown};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Failure, Ran, Verdict, files, print, say};
+use super::{CommandResult, Failure, Verdict, files, print, say};
 use application::app::App;
 
-/// Flags of `check`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Files (.mmd, .mermaid, Markdown), folders, or `-` for standard input.
+    /// Files (.mmd, .mermaid or Markdown) or folders; `-` or nothing reads standard input.
     #[arg(value_name = "FILE")]
     files: Vec<String>,
-    /// Whose verdict counts: mermaid or fast.
+    /// Engine that decides: mermaid (Mermaid's own parser) or fast (built-in parser).
     #[arg(long, default_value = "mermaid", value_parser = ["mermaid", "fast"])]
     engine: String,
-    /// text, json, jsonl, sarif or github.
+    /// Output format; github writes annotations for GitHub Actions.
     #[arg(long, default_value = "text", value_parser = ["text", "json", "jsonl", "sarif", "github"])]
     format: String,
-    /// Mend what can be mended without changing its meaning, in the files themselves.
+    /// Apply repairs that keep the meaning, and write them to the files.
     #[arg(long, conflicts_with = "batch")]
     fix: bool,
-    /// With --fix: show what would change, and change nothing.
+    /// With --fix: print the changes as a diff and write nothing.
     #[arg(long, requires = "fix")]
     diff: bool,
-    /// Read lines of JSON `{"id","code"}` and write one line for each.
+    /// Read JSON lines `{"id","code"}` from standard input, and write one JSON line for each.
     #[arg(long, conflicts_with = "files")]
     batch: bool,
 }
@@ -38,14 +37,13 @@ struct Line {
     code: String,
 }
 
-/// One diagram and what was found.
 struct Diagram {
     file: String,
     checked: Checked,
     findings: Vec<Finding>,
 }
 
-pub(super) fn run(arguments: Arguments, app: &App) -> Ran {
+pub(super) fn run(arguments: Arguments, app: &App) -> CommandResult {
     let engine = if arguments.engine == "fast" { Engine::Fast } else { Engine::Mermaid };
     if arguments.batch {
         return batch(app, engine);
@@ -56,14 +54,14 @@ pub(super) fn run(arguments: Arguments, app: &App) -> Ran {
         let name = file.display().to_string();
         let mut text = files::read_text(&name)?;
         if arguments.fix && name != "-" {
-            let mended = mend(app, &name, &text);
-            if mended != text {
+            let repaired = repair(app, &name, &text);
+            if repaired != text {
                 if arguments.diff {
-                    print(&format!("--- {name}\n+++ {name}\n{}", mermend::unified_diff(&text, &mended)));
+                    print(&format!("--- {name}\n+++ {name}\n{}", mermend::unified_diff(&text, &repaired)));
                 } else {
-                    std::fs::write(&file, &mended).map_err(|error| Failure::file(&name, &error))?;
-                    say(&format!("mended {name}"));
-                    text = mended;
+                    std::fs::write(&file, &repaired).map_err(|error| Failure::file(&name, &error))?;
+                    say(&format!("repaired {name}"));
+                    text = repaired;
                 }
             }
         }
@@ -85,13 +83,13 @@ pub(super) fn run(arguments: Arguments, app: &App) -> Ran {
         say(&match (results.len(), bad) {
             (0, _) => "no diagrams found".to_owned(),
             (all, 0) => format!("{all} checked, all valid"),
-            (all, bad) => format!("{all} checked, {bad} not valid"),
+            (all, bad) => format!("{all} checked, {bad} invalid"),
         });
     }
-    Ok(Verdict::of(clean))
+    Ok(Verdict::from_clean(clean))
 }
 
-fn batch(app: &App, engine: Engine) -> Ran {
+fn batch(app: &App, engine: Engine) -> CommandResult {
     let mut clean = true;
     for line in files::json_lines::<Line>() {
         let line = line?;
@@ -99,10 +97,15 @@ fn batch(app: &App, engine: Engine) -> Ran {
         clean &= checked.valid;
         print(&format!(
             "{}\n",
-            json!({"id": line.id, "valid": checked.valid, "kind": checked.kind.map(|kind| kind.id), "findings": checked.findings})
+            json!({
+                "id": line.id,
+                "valid": checked.valid,
+                "kind": checked.kind.map(|kind| kind.id),
+                "findings": checked.findings,
+            })
         ));
     }
-    Ok(Verdict::of(clean))
+    Ok(Verdict::from_clean(clean))
 }
 
 fn is_markdown(path: &Path) -> bool {
@@ -116,23 +119,23 @@ fn is_diagram_file(path: &Path) -> bool {
         || path.extension().is_some_and(|extension| extension == "mmd" || extension == "mermaid")
 }
 
-/// Each diagram of a file: the file itself, or every Mermaid fence of Markdown.
+/// Checks a whole file, or every Mermaid code block of a Markdown file.
 fn check_text(app: &App, engine: Engine, name: &str, text: &str) -> Vec<Diagram> {
     if !is_markdown(Path::new(name)) {
         let checked = app.checker.check_with(text, engine);
         return vec![Diagram { file: name.to_owned(), findings: checked.findings.clone(), checked }];
     }
     let index = mermend::MarkdownIndex::new(text);
-    let one = |fence: mermend::Fence| {
+    let check_fence = |fence: mermend::Fence| {
         let checked = app.checker.check_with(&text[fence.start..fence.end], engine);
         let findings = checked.findings.iter().map(|finding| index.place(&fence, finding.clone())).collect();
         Diagram { file: name.to_owned(), findings, checked }
     };
-    diagrams_in_markdown(text).into_iter().map(one).collect()
+    diagrams_in_markdown(text).into_iter().map(check_fence).collect()
 }
 
-/// The file with every diagram mended that can be mended without changing its meaning.
-fn mend(app: &App, name: &str, text: &str) -> String {
+/// The text with all safe repairs applied.
+fn repair(app: &App, name: &str, text: &str) -> String {
     let safe = |code: &str| {
         let repaired = app.checker.repair(code);
         (repaired.valid && repaired.changed && repaired.class == Some(mermend::FixClass::Safe))
@@ -142,7 +145,7 @@ fn mend(app: &App, name: &str, text: &str) -> String {
         return safe(text).unwrap_or_else(|| text.to_owned());
     }
     let mut out = text.to_owned();
-    // From the end, so that the places of earlier ones stay true.
+    // From the end, so that the offsets of earlier diagrams stay valid.
     for fence in diagrams_in_markdown(text).into_iter().rev() {
         if let Some(code) = safe(&text[fence.start..fence.end]) {
             out.replace_range(fence.start..fence.end, &code);
@@ -160,7 +163,7 @@ fn text(result: &Diagram) -> String {
             result.file,
             span.line,
             span.column,
-            word(finding.severity),
+            severity_name(finding.severity),
             finding.code,
             finding.message
         ));
@@ -171,7 +174,7 @@ fn text(result: &Diagram) -> String {
     out
 }
 
-fn word(severity: Severity) -> &'static str {
+fn severity_name(severity: Severity) -> &'static str {
     match severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
@@ -180,13 +183,18 @@ fn word(severity: Severity) -> &'static str {
 }
 
 fn as_json(result: &Diagram) -> Value {
-    json!({"file": result.file, "valid": result.checked.valid, "kind": result.checked.kind.map(|kind| kind.id), "findings": result.findings})
+    json!({
+        "file": result.file,
+        "valid": result.checked.valid,
+        "kind": result.checked.kind.map(|kind| kind.id),
+        "findings": result.findings,
+    })
 }
 
-/// A line of GitHub's workflow commands.
+/// A workflow command of GitHub Actions.
 fn github(file: &str, finding: &Finding) -> String {
     let escape = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-    let level = if finding.severity == Severity::Info { "notice" } else { word(finding.severity) };
+    let level = if finding.severity == Severity::Info { "notice" } else { severity_name(finding.severity) };
     format!(
         "::{level} file={},line={},col={},title={}::{}\n",
         escape(file).replace(',', "%2C").replace(':', "%3A"),
@@ -197,11 +205,10 @@ fn github(file: &str, finding: &Finding) -> String {
     )
 }
 
-/// SARIF 2.1.0.
 fn sarif(results: &[Diagram]) -> Value {
     let rules: Vec<Value> =
         mermend::RULES.iter().map(|rule| json!({"id": rule.code, "name": rule.name})).collect();
-    let level = |severity| if severity == Severity::Info { "note" } else { word(severity) };
+    let level = |severity| if severity == Severity::Info { "note" } else { severity_name(severity) };
     let found: Vec<Value> = results
         .iter()
         .flat_map(|result| {
@@ -212,7 +219,12 @@ fn sarif(results: &[Diagram]) -> Value {
                     "message": {"text": finding.message},
                     "locations": [{"physicalLocation": {
                         "artifactLocation": {"uri": result.file},
-                        "region": {"startLine": finding.span.line, "startColumn": finding.span.column, "endLine": finding.span.end_line, "endColumn": finding.span.end_column},
+                        "region": {
+                            "startLine": finding.span.line,
+                            "startColumn": finding.span.column,
+                            "endLine": finding.span.end_line,
+                            "endColumn": finding.span.end_column,
+                        },
                     }}],
                 })
             })
@@ -221,6 +233,10 @@ fn sarif(results: &[Diagram]) -> Value {
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
-        "runs": [{"tool": {"driver": {"name": "ba-copilot", "version": env!("CARGO_PKG_VERSION"), "rules": rules}}, "columnKind": "unicodeCodePoints", "results": found}],
+        "runs": [{
+            "tool": {"driver": {"name": "ba-copilot", "version": env!("CARGO_PKG_VERSION"), "rules": rules}},
+            "columnKind": "unicodeCodePoints",
+            "results": found,
+        }],
     })
 }

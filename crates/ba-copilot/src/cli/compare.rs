@@ -1,23 +1,22 @@
-//! `compare`: what changed between two diagrams, by element.
+//! `compare`: the changes between two diagrams, by element.
 
-use super::{Failure, Ran, Verdict, block_on, files, print};
+use super::{CommandResult, Failure, Verdict, block_on, files, print};
 use application::{app::App, check};
 
-/// Flags of `compare`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The diagram before; `-` for standard input.
+    /// File with the old diagram; `-` reads standard input.
     #[arg(value_name = "OLD")]
     old: String,
-    /// The diagram after.
+    /// File with the new diagram; `-` reads standard input.
     #[arg(value_name = "NEW")]
     new: String,
-    /// text or json.
+    /// Output format.
     #[arg(long, default_value = "text", value_parser = ["text", "json"])]
     format: String,
 }
 
-pub(super) fn run(arguments: &Arguments, app: &App) -> Ran {
+pub(super) fn run(arguments: &Arguments, app: &App) -> CommandResult {
     let (old, new) = (files::read_text(&arguments.old)?, files::read_text(&arguments.new)?);
     let comparison = block_on(check::compare_code(app, old, new))??;
     if arguments.format == "json" {
@@ -29,5 +28,5 @@ pub(super) fn run(arguments: &Arguments, app: &App) -> Ran {
     } else {
         print(&comparison.diff);
     }
-    Ok(Verdict::of(comparison.same))
+    Ok(Verdict::from_clean(comparison.same))
 }

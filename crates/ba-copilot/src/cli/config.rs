@@ -1,51 +1,50 @@
-//! `config check` and `config show`: what the settings are, who set them, and what is wrong with them. Never shows a secret.
+//! `config check` and `config show`: problems, values and sources of settings. Never prints a secret.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::{Ran, Verdict, print, say};
+use super::{CommandResult, Verdict, print, say};
 use application::clock::Clock;
 use config::{Config, Environment, Inspection, Origin, Setting};
 use operations::doctor::problems_of_parts;
 
-/// Flags of `config`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// Folder for everything that is kept.
+    /// Data folder; overrides the setting data.dir [default: ./data].
     #[arg(id = "kept", long = "data", value_name = "DIR", global = true)]
     data: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Say everything that is wrong with the settings, at once. Exit code 1 if there is something.
+    /// Print all problems of the settings. Exit code 1 if there are any.
     Check,
-    /// Show every setting, its value and who set it. Of secrets only whether they are set.
+    /// Print every setting with its value and source. Secrets are redacted.
     Show {
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
 }
 
-pub(super) fn run(arguments: &Arguments, file: Option<&Path>, environment: &Environment) -> Ran {
+pub(super) fn run(arguments: &Arguments, file: Option<&Path>, environment: &Environment) -> CommandResult {
     let inspection = inspect(file, environment, arguments.data.as_deref());
     match arguments.command {
         Command::Check => Ok(check(&inspection)),
         Command::Show { json } => {
             print(&if json { as_json(&inspection) } else { as_text(&inspection.settings) });
             if !inspection.problems.is_empty() {
-                say("Some settings cannot be used: `ba-copilot config check` says why.");
+                say("Some settings are not valid. Run `ba-copilot config check` for the problems.");
             }
-            Ok(Verdict::of(inspection.problems.is_empty()))
+            Ok(Verdict::from_clean(inspection.problems.is_empty()))
         }
     }
 }
 
-/// All sources, with the flag that says where things are kept.
+/// Reads all sources, with `--data` as a flag.
 pub(super) fn inspect(file: Option<&Path>, environment: &Environment, data: Option<&Path>) -> Inspection {
     let flags: Vec<_> = data.iter().map(|data| ("--data", "data.dir", data.display().to_string())).collect();
     Config::inspect(file, environment, &flags)
@@ -55,10 +54,10 @@ fn check(inspection: &Inspection) -> Verdict {
     let mut problems: Vec<String> = inspection.problems.iter().map(|problem| problem.to_string()).collect();
     problems.extend(problems_of_parts(inspection, &Clock::system()));
     match problems.is_empty() {
-        true => print("The settings can be used.\n"),
+        true => print("The settings are valid.\n"),
         false => problems.iter().for_each(|problem| print(&format!("{problem}\n"))),
     }
-    Verdict::of(problems.is_empty())
+    Verdict::from_clean(problems.is_empty())
 }
 
 fn as_text(settings: &[Setting]) -> String {
@@ -74,7 +73,7 @@ fn as_text(settings: &[Setting]) -> String {
         .collect();
     let width = |of: &dyn Fn(usize) -> usize| (0..settings.len()).map(of).max().unwrap_or(0);
     let keys = width(&|row| settings[row].key.len());
-    // One long list must not push everything out of sight.
+    // A long value must not widen the column for all others.
     let values = width(&|row| rows[row].0.chars().count()).min(48);
     let line = |(setting, (value, origin)): (&Setting, &(String, String))| {
         format!("{:keys$}  {value:values$}  {origin}\n", setting.key)

@@ -1,12 +1,11 @@
-//! `db move`: everything from one database into another, without loss.
+//! `db move`: copies all data to another database.
 
 use llm::SecretString;
 
-use super::{Ran, Verdict, block_on, print};
+use super::{CommandResult, Verdict, block_on, print};
 use application::{app::App, clock::Clock, schema};
 use config::Config;
 
-/// Flags of `db`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -15,32 +14,32 @@ pub(super) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Copy everything into a new database, all of it or nothing: from SQLite to PostgreSQL, or back. Stop the servers
-    /// first; the old database stays as it is.
+    /// Copy all data to an empty database in one transaction, from SQLite to PostgreSQL or back. Stop all servers
+    /// first. The source database is not changed.
     Move {
-        /// Where it is, for example sqlite:./data/ba-copilot.db
+        /// URL of the source database, for example sqlite:./data/ba-copilot.db.
         from: String,
-        /// Where it goes, for example postgres://user:password@host/database ; must be empty.
+        /// URL of the target database, which must be empty, for example postgres://user:password@host/database.
         to: String,
     },
 }
 
-pub(super) fn run(arguments: Arguments, config: Config) -> Ran {
+pub(super) fn run(arguments: Arguments, config: Config) -> CommandResult {
     let Command::Move { from, to } = arguments.command;
     block_on(async move {
-        let at = |url: String| {
+        let open = |url: String| {
             let mut config = config.clone();
             config.data.database_url = SecretString::from(url);
             App::stateless(config, Clock::system())
         };
-        // It stays as it is, so it must be current already.
-        let from = at(from)?.with_store_read_only().await?;
-        let to = at(to)?.with_store_as_it_is().await?;
+        // Read only, so it must already have the current schema.
+        let from = open(from)?.with_store_read_only().await?;
+        let to = open(to)?.with_store_as_it_is().await?;
         schema::migrate(&to).await?;
         for (table, rows) in schema::copy(&from, &to).await? {
             print(&format!("{rows:>9}  {table}\n"));
         }
-        print("Moved. Set DATABASE_URL to the new database and keep secret.key or SECRET_KEY as it is.\n");
+        print("Copied. Set DATABASE_URL to the new database, and do not change secret.key or SECRET_KEY.\n");
         Ok(Verdict::Clean)
     })?
 }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Failure, Ran, Verdict, block_on, print, say};
+use super::{CommandResult, Failure, Verdict, block_on, print, say};
 use application::clock::Clock;
 use config::{Config, Environment};
 use operations::deploy::{Error, Instead, Order, Told, deploy, run_command};
@@ -49,17 +49,17 @@ pub(super) struct Arguments {
     command: Vec<String>,
 }
 
-pub(super) fn run(arguments: &Arguments, file: Option<&Path>) -> Ran {
+pub(super) fn run(arguments: &Arguments, file: Option<&Path>) -> CommandResult {
     let settings =
         arguments.env_file.clone().unwrap_or_else(|| PathBuf::from(format!(".env.{}", arguments.env)));
-    let environment = Environment::of_file(&settings)?;
+    let environment = Environment::from_file(&settings)?;
     let config = Config::load(file, &environment)?;
     let source = std::env::current_dir().map_err(|error| Failure::file(".", &error))?;
     if !arguments.command.is_empty() {
         let words: Vec<&str> = arguments.command.iter().map(String::as_str).collect();
         let on_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
         let ran = block_on(run_command(&words, &source, &environment, &config, on_terminal))?;
-        return ran.map(Verdict::of).map_err(|error| Failure::Other(error.to_string()));
+        return ran.map(Verdict::from_clean).map_err(|error| Failure::Other(error.to_string()));
     }
     let program = match &arguments.program {
         Some(program) => {

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Ran, Verdict, block_on, config::inspect, print};
+use super::{CommandResult, Verdict, block_on, config::inspect, print};
 use application::clock::Clock;
 use config::Environment;
 use operations::doctor::{Bench, Report, Status, examine};
@@ -24,7 +24,12 @@ pub(super) struct Arguments {
     fix: bool,
 }
 
-pub(super) fn run(arguments: &Arguments, file: Option<&Path>, environment: &Environment, quiet: bool) -> Ran {
+pub(super) fn run(
+    arguments: &Arguments,
+    file: Option<&Path>,
+    environment: &Environment,
+    quiet: bool,
+) -> CommandResult {
     let inspection = inspect(file, environment, arguments.data.as_deref());
     let mut report = block_on(async { examine(Bench::new(inspection, Clock::system()).await).await })?;
     if arguments.fix {
@@ -32,7 +37,7 @@ pub(super) fn run(arguments: &Arguments, file: Option<&Path>, environment: &Envi
     }
     let color = std::io::stdout().is_terminal() && !environment.no_color();
     print(&if arguments.json { format!("{:#}\n", report.json()) } else { as_text(&report, quiet, color) });
-    Ok(Verdict::of(report.status() < Status::Problem))
+    Ok(Verdict::from_clean(report.status() < Status::Problem))
 }
 
 fn as_text(report: &Report, quiet: bool, color: bool) -> String {

@@ -1,4 +1,4 @@
-//! `draft`: requirement text in, a diagram out.
+//! `draft`: generates a diagram from requirements.
 
 use std::sync::LazyLock;
 
@@ -6,7 +6,7 @@ use blueprint::{Blueprint, Kind};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Failure, Ran, Verdict, block_on, files, print, say};
+use super::{CommandResult, Failure, Verdict, block_on, files, print, say};
 use application::{
     access::Caller,
     app::App,
@@ -20,24 +20,23 @@ fn provider_help() -> &'static str {
     &HELP
 }
 
-/// Flags of `draft`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The requirements; `-` for standard input.
+    /// File with the requirements as text; `-` reads standard input.
     #[arg(default_value = "-", value_name = "FILE")]
     file: String,
-    /// class, usecase or activity.
+    /// Diagram kind: class, usecase or activity.
     #[arg(long, default_value = "class")]
     kind: String,
     #[arg(long, default_value = "builtin", help = provider_help())]
     provider: String,
-    /// The model's name at that provider.
+    /// Model name; by default that of the settings or the provider.
     #[arg(long)]
     model: Option<String>,
-    /// mermaid, markdown, json, jsonl or svg.
+    /// Output format.
     #[arg(long, default_value = "mermaid", value_parser = ["mermaid", "markdown", "json", "jsonl", "svg"])]
     format: String,
-    /// Read lines of JSON `{"id","text"}` and write one line for each.
+    /// Read JSON lines `{"id","text"}` from standard input, and write one JSON line for each.
     #[arg(long)]
     batch: bool,
 }
@@ -48,14 +47,10 @@ struct Line {
     text: String,
 }
 
-pub(super) fn run(arguments: Arguments, app: &App) -> Ran {
+pub(super) fn run(arguments: Arguments, app: &App) -> CommandResult {
     let kind = Kind::parse(&arguments.kind).ok_or_else(|| {
         let known: Vec<&str> = blueprint::KINDS.iter().map(|row| row.cli_names[0]).collect();
-        Failure::Other(format!(
-            "There is no kind `{}`; this version draws {}.",
-            arguments.kind,
-            known.join(", ")
-        ))
+        Failure::Other(format!("Unknown diagram kind `{}`. Use {}.", arguments.kind, known.join(", ")))
     })?;
     block_on(async {
         if arguments.batch {
@@ -67,12 +62,12 @@ pub(super) fn run(arguments: Arguments, app: &App) -> Ran {
         if let Some(warning) = &generated.outcome.warning {
             say(warning);
         }
-        print(&shown(app, &arguments.format, &generated).await?);
-        Ok(Verdict::of(generated.outcome.checked.valid))
+        print(&format_output(app, &arguments.format, &generated).await?);
+        Ok(Verdict::from_clean(generated.outcome.checked.valid))
     })?
 }
 
-async fn batch(arguments: &Arguments, kind: Kind, app: &App) -> Ran {
+async fn batch(arguments: &Arguments, kind: Kind, app: &App) -> CommandResult {
     let mut clean = true;
     for line in files::json_lines::<Line>() {
         let line = line?;
@@ -88,9 +83,9 @@ async fn batch(arguments: &Arguments, kind: Kind, app: &App) -> Ran {
                 "id": line.id,
                 "validated": generated.validated(),
                 "mermaid": generated.outcome.text,
-                "model": generated.outcome.blueprint.as_ref().map(model),
+                "model": generated.outcome.blueprint.as_ref().map(blueprint_json),
             }),
-            // One bad line is that line's answer; the others are still done.
+            // An error is the result of its line; the other lines are still processed.
             Err(error) => {
                 json!({"id": line.id, "validated": false, "error": {"code": error.code(), "detail": error.to_string()}})
             }
@@ -98,7 +93,7 @@ async fn batch(arguments: &Arguments, kind: Kind, app: &App) -> Ran {
         clean &= answer["validated"] == json!(true);
         print(&format!("{answer}\n"));
     }
-    Ok(Verdict::of(clean))
+    Ok(Verdict::from_clean(clean))
 }
 
 fn request(arguments: &Arguments, kind: Kind, message: String) -> Request {
@@ -114,8 +109,8 @@ fn request(arguments: &Arguments, kind: Kind, message: String) -> Request {
     }
 }
 
-/// The model without the word that says which it is: the caller chose it.
-fn model(found: &Blueprint) -> Value {
+/// The blueprint without `kind`, which the caller chose.
+fn blueprint_json(found: &Blueprint) -> Value {
     let mut value = serde_json::to_value(found).unwrap_or(Value::Null);
     if let Some(object) = value.as_object_mut() {
         object.remove("kind");
@@ -123,7 +118,7 @@ fn model(found: &Blueprint) -> Value {
     value
 }
 
-async fn shown(app: &App, format: &str, generated: &Generated) -> Result<String, Failure> {
+async fn format_output(app: &App, format: &str, generated: &Generated) -> Result<String, Failure> {
     let text = generated.outcome.text.trim_end();
     Ok(match format {
         "markdown" => format!("```mermaid\n{text}\n```\n"),
@@ -131,7 +126,7 @@ async fn shown(app: &App, format: &str, generated: &Generated) -> Result<String,
             let value = json!({
                 "validated": generated.validated(),
                 "mermaid": text,
-                "model": generated.outcome.blueprint.as_ref().map(model),
+                "model": generated.outcome.blueprint.as_ref().map(blueprint_json),
                 "trace": generated.outcome.trace,
                 "notes": generated.outcome.notes,
             });

@@ -1,16 +1,15 @@
-//! `explain`: what a finding means and what to do about it.
+//! `explain`: the documentation of a rule.
 
-use super::{Failure, Ran, Verdict, print};
+use super::{CommandResult, Failure, Verdict, print};
 use application::reference_docs;
 
-/// Flags of `explain`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Code or name of a rule, for example FLOW003 or unquoted-label.
+    /// Code or name of the rule, for example FLOW003 or unquoted-label.
     code: String,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Ran {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     match reference_docs::explain(&arguments.code) {
         Some(rule) => {
             print(&rule.page());
@@ -18,7 +17,7 @@ pub(super) fn run(arguments: &Arguments) -> Ran {
         }
         None => {
             let known = reference_docs::codes().join(", ");
-            Err(Failure::Other(format!("There is no rule `{}`. There are {known}.", arguments.code)))
+            Err(Failure::Other(format!("Unknown rule `{}`. Known rules: {known}.", arguments.code)))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Where commands read from: files, folders, standard input, lines of JSON.
+//! Input of commands: files, folders, standard input, JSON lines.
 
 use std::{
     fs,
@@ -10,10 +10,9 @@ use serde::de::DeserializeOwned;
 
 use super::Failure;
 
-/// The largest file that is read.
 const MAX_FILE_BYTES: u64 = 20 << 20;
 
-/// The text of a file, or of standard input for `-`.
+/// Reads a file, or standard input for `-`.
 pub(super) fn read_text(path: &str) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     let read = match path {
@@ -23,19 +22,19 @@ pub(super) fn read_text(path: &str) -> Result<String, Failure> {
     read.map_err(|error| Failure::file(path, &error))?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(Failure::Other(format!(
-            "{path} is larger than {} MB, the most that is read.",
+            "{path} is larger than the limit of {} MB.",
             MAX_FILE_BYTES >> 20
         )));
     }
     String::from_utf8(bytes).map_err(|error| {
         Failure::Other(format!(
-            "{path} is not text: byte {} is not UTF-8. Save it as UTF-8 and try again.",
+            "{path} is not UTF-8 text: byte {} is not valid. Save the file as UTF-8.",
             error.utf8_error().valid_up_to()
         ))
     })
 }
 
-/// Files named, and all that `wanted` takes in the folders named, in a stable order.
+/// The given files, and the files in the given folders for which `wanted` is true, in a stable order.
 pub(super) fn list_files(
     paths: &[String],
     wanted: impl Fn(&Path) -> bool + Copy,
@@ -64,7 +63,7 @@ fn walk(
     paths.sort();
     for path in paths {
         let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        // A link may lead in a circle, or out of what was named.
+        // A symbolic link may form a cycle or leave the folder.
         if hidden || path.is_symlink() || path.ends_with("node_modules") || path.ends_with("target") {
             continue;
         }
@@ -77,7 +76,7 @@ fn walk(
     Ok(())
 }
 
-/// Lines of JSON on standard input, one at a time.
+/// Reads JSON lines from standard input.
 pub(super) fn json_lines<T: DeserializeOwned>() -> impl Iterator<Item = Result<T, Failure>> {
     std::io::stdin().lock().lines().enumerate().filter_map(|(number, line)| {
         let line = match line {
@@ -88,7 +87,11 @@ pub(super) fn json_lines<T: DeserializeOwned>() -> impl Iterator<Item = Result<T
             return None;
         }
         Some(serde_json::from_str(&line).map_err(|error| {
-            Failure::Other(format!("Line {} of standard input is not what --batch expects: {error}. Each line is one JSON object with `id` and the text.", number + 1))
+            Failure::Other(format!(
+                "Line {} of standard input is not valid for --batch: {error}. Each line \
+                                    must be one JSON object; --help lists its fields.",
+                number + 1
+            ))
         }))
     })
 }

@@ -1,27 +1,26 @@
-//! `kinds`: what can be checked and drawn, and what can be drafted.
+//! `kinds`: the diagram kinds that can be checked, rendered and generated.
 
 use serde_json::json;
 
-use super::{Ran, Verdict, print};
+use super::{CommandResult, Verdict, print};
 
-/// Flags of `kinds`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Show a sample of this kind instead of the list.
+    /// Print a sample of this kind instead of the list.
     #[arg(value_name = "KIND")]
     kind: Option<String>,
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Ran {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let all = mermend::kinds::KINDS;
     if let Some(id) = &arguments.kind {
         let Some(kind) = mermend::kinds::find(id) else {
             let known: Vec<&str> = all.iter().map(|kind| kind.id).collect();
             return Err(super::Failure::Other(format!(
-                "There is no kind `{id}`. There are {}.",
+                "Unknown diagram kind `{id}`. Known kinds: {}.",
                 known.join(", ")
             )));
         };
@@ -29,7 +28,8 @@ pub(super) fn run(arguments: &Arguments) -> Ran {
         return Ok(Verdict::Clean);
     }
     if arguments.json {
-        let rows: Vec<_> = all.iter().map(|kind| json!({"id": kind.id, "name": kind.name, "header": kind.header, "sample": kind.sample})).collect();
+        let row = |kind: &mermend::kinds::Kind| json!({"id": kind.id, "name": kind.name, "header": kind.header, "sample": kind.sample});
+        let rows: Vec<_> = all.iter().map(row).collect();
         let drafted: Vec<_> = blueprint::KINDS
             .iter()
             .map(|row| json!({"id": row.id, "name": row.name, "slug": row.slug}))
@@ -37,11 +37,11 @@ pub(super) fn run(arguments: &Arguments) -> Ran {
         print(&format!("{}\n", json!({"kinds": rows, "drafted": drafted})));
         return Ok(Verdict::Clean);
     }
-    let mut out = String::from("Drafted from requirements:\n");
+    let mut out = String::from("Generated from requirements:\n");
     for row in blueprint::KINDS {
         out.push_str(&format!("  {:<16}{}\n", row.cli_names[0], row.name));
     }
-    out.push_str("\nChecked, repaired and drawn:\n");
+    out.push_str("\nChecked, repaired and rendered:\n");
     for kind in all {
         out.push_str(&format!("  {:<16}{:<30}{}\n", kind.id, kind.name, kind.header));
     }

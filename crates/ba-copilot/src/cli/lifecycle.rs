@@ -1,7 +1,8 @@
-//! How a serving process behaves: which signals it heeds, how it ends, what it reads again.
+//! Signals and graceful shutdown of the server.
 //!
-//! SIGTERM or Ctrl-C: not ready, then no new requests, then the end; a second one ends it at once. SIGHUP: the level of the log is read
-//! again. Nothing else of the configuration is: a process with half of an old and half of a new one would be neither.
+//! SIGTERM or SIGINT: first not ready, then no new requests, then exit; a second signal exits immediately. SIGHUP
+//! reloads the log level. Other settings are not reloaded, because a process must not run with a mix of two
+//! configurations.
 
 use std::time::Duration;
 
@@ -15,15 +16,13 @@ use crate::service_manager::ServiceManager;
 use config::{ConfigError, Log, Server};
 use telemetry;
 
-/// What a serving process needs of the world outside besides its configuration.
-pub(super) struct Manners {
-    /// Reads again how to log.
+/// What the server needs for signals, in addition to its configuration.
+pub(super) struct Lifecycle {
+    /// Reads `[log]` again.
     pub(super) read_log: Box<dyn Fn() -> Result<Log, ConfigError> + Send + Sync>,
-    /// Who started it.
     pub(super) manager: ServiceManager,
 }
 
-/// The signals that are caught.
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -31,8 +30,8 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Catches them from now on.
-    pub(super) fn catch() -> std::io::Result<Self> {
+    /// Installs the signal handlers.
+    pub(super) fn install() -> std::io::Result<Self> {
         Ok(Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -40,8 +39,8 @@ impl Signals {
         })
     }
 
-    /// Whether the next one asks for the end; or else to read the configuration again.
-    async fn next_ends(&mut self) -> bool {
+    /// Waits for the next signal. Returns false for SIGHUP.
+    async fn is_termination(&mut self) -> bool {
         tokio::select! {
             _ = self.terminate.recv() => true,
             _ = self.interrupt.recv() => true,
@@ -49,8 +48,8 @@ impl Signals {
         }
     }
 
-    /// The next one that asks for the end.
-    async fn end(&mut self) {
+    /// Waits for SIGTERM or SIGINT.
+    async fn termination(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => (),
             _ = self.interrupt.recv() => (),
@@ -58,58 +57,61 @@ impl Signals {
     }
 }
 
-/// How far the end has come.
+/// The phases of a shutdown, which other tasks wait for.
 #[derive(Clone, Default)]
-pub(super) struct Ending {
-    /// Requests are answered, and better sent elsewhere.
+pub(super) struct Shutdown {
+    /// `/readyz` answers 503, and requests are still accepted.
     pub(super) leaving: CancellationToken,
-    /// No new ones are taken.
+    /// No new requests are accepted.
     pub(super) draining: CancellationToken,
 }
 
-impl Manners {
-    /// Heeds signals. Does not return, and ends the process if it was asked to end and could not.
-    pub(super) async fn heed(&self, mut signals: Signals, ending: Ending, server: &Server) {
-        while !signals.next_ends().await {
-            self.read_again();
+impl Lifecycle {
+    /// Handles signals. Never returns; exits the process if the shutdown takes too long.
+    pub(super) async fn handle_signals(&self, mut signals: Signals, shutdown: Shutdown, server: &Server) {
+        while !signals.is_termination().await {
+            self.reload_log_level();
         }
-        let (drain, shutdown) = (Duration::from_secs(server.drain_s), Duration::from_secs(server.shutdown_s));
+        let (drain, timeout) = (Duration::from_secs(server.drain_s), Duration::from_secs(server.shutdown_s));
         self.manager.stopping();
-        ending.leaving.cancel();
-        let mut at_once = false;
+        shutdown.leaving.cancel();
+        let mut forced = false;
         if !drain.is_zero() {
-            tracing::info!("Ending: not ready any more, and answering as before for {} s", drain.as_secs());
+            tracing::info!("Shutting down: not ready, accepting requests for {} s", drain.as_secs());
             tokio::select! {
-                () = signals.end() => at_once = true,
+                () = signals.termination() => forced = true,
                 () = sleep(drain) => (),
             }
         }
-        if !at_once {
-            tracing::info!("Ending: no new requests, running ones have {} s", shutdown.as_secs());
-            ending.draining.cancel();
+        if !forced {
+            tracing::info!(
+                "Shutting down: no new requests, waiting up to {} s for running requests",
+                timeout.as_secs()
+            );
+            shutdown.draining.cancel();
             tokio::select! {
-                () = signals.end() => at_once = true,
-                () = sleep(shutdown) => (),
+                () = signals.termination() => forced = true,
+                () = sleep(timeout) => (),
             }
         }
-        match at_once {
-            true => tracing::warn!("Ending at once, as asked a second time"),
-            false => tracing::warn!("Ending at once: requests were still running"),
+        match forced {
+            true => tracing::warn!("Exiting immediately after a second signal"),
+            false => tracing::warn!("Exiting with running requests: the shutdown timed out"),
         }
         std::process::exit(1);
     }
 
-    fn read_again(&self) {
+    fn reload_log_level(&self) {
         self.manager.reloading();
-        let told = (self.read_log)().map_err(|error| error.to_string()).and_then(|log| {
+        let result = (self.read_log)().map_err(|error| error.to_string()).and_then(|log| {
             telemetry::set_level(&log.level).map_err(|error| format!("The setting `log.level`: {error}."))?;
             Ok(log.level)
         });
-        match told {
+        match result {
             Ok(level) => {
-                tracing::info!(log.level = %level, "Read the configuration again: the log tells {level}")
+                tracing::info!(log.level = %level, "Reloaded the configuration: the log level is {level}")
             }
-            Err(error) => tracing::warn!("The log stays as it was: {error}"),
+            Err(error) => tracing::warn!("The log level was not changed: {error}"),
         }
         self.manager.reloaded();
     }

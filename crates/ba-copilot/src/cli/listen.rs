@@ -1,4 +1,4 @@
-//! Where a serving process listens: the socket that people reach, which it may have been handed, and a private one.
+//! The sockets of the server: the public one, which may come from another process, and the private one.
 
 use std::{io, net::SocketAddr, path::Path};
 
@@ -10,7 +10,7 @@ use crate::socket_handoff::{self, Offer};
 use application::standby::Standby;
 use server::http::connections::Accept;
 
-/// The socket that people reach; nobody is let in while the process stands by, and whoever waits is let in by another process or later.
+/// A listener that accepts no connections in standby. Waiting connections are accepted by another process or later.
 pub(super) struct Gate {
     listener: TcpListener,
     standby: Standby,
@@ -35,18 +35,19 @@ impl Accept for Gate {
     }
 }
 
-/// The socket at `address`: the one of another process, if it offers it in `folder`, or a new one, which is offered there.
+/// Takes the socket for `address` from a process that offers it in `folder`, or binds a new one; then offers it there
+/// itself.
 pub(super) async fn listen(
     address: SocketAddr,
     folder: &Path,
-    ending: CancellationToken,
+    draining: CancellationToken,
 ) -> Result<(TcpListener, Option<Offer>), Failure> {
     if folder.as_os_str().is_empty() {
         return Ok((bind(address).await?, None));
     }
     let cannot = |error: io::Error| {
         Failure::Other(format!(
-            "The folder {} of the setting server.hand_over_dir cannot be used: {error}.",
+            "The folder {} (server.hand_over_dir) cannot be used: {error}.",
             folder.display()
         ))
     };
@@ -55,21 +56,21 @@ pub(super) async fn listen(
     let taken = taken.map_err(|error| Failure::Other(error.to_string()))?.map_err(cannot)?;
     let listener = match taken {
         Some(socket) => {
-            tracing::info!("The socket was taken over from the process that serves");
+            tracing::info!("Took over the listening socket of the running process");
             TcpListener::from_std(socket).map_err(cannot)?
         }
         None => bind(address).await?,
     };
     let socket = listener.into_std().map_err(cannot)?;
-    let offer = socket_handoff::offer(folder, &socket, ending).map_err(cannot)?;
+    let offer = socket_handoff::offer(folder, &socket, draining).map_err(cannot)?;
     Ok((TcpListener::from_std(socket).map_err(cannot)?, Some(offer)))
 }
 
-/// A new socket.
 pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
         Failure::Other(format!(
-            "Cannot listen on {address}: {error}. Another program may be there; choose another with --listen."
+            "Cannot listen on {address}: {error}. Stop the program that uses the port, or choose another one \
+             with --listen."
         ))
     })
 }

@@ -1,32 +1,31 @@
-//! `migrate`: brings the tables of the database up to this program.
+//! `migrate`: applies database migrations.
 
 use std::path::PathBuf;
 
-use super::{Ran, Verdict, block_on, print, with_data};
+use super::{CommandResult, Verdict, block_on, print, with_data};
 use application::{app::App, clock::Clock, schema};
 use config::Config;
 
-/// Flags of `migrate`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Say what would be done, and do nothing. Exit code 1 if there is something.
+    /// Print pending migrations without applying them. Exit code 1 if there are any.
     #[arg(long)]
     dry_run: bool,
-    /// Folder for everything that is kept.
+    /// Data folder; overrides the setting data.dir [default: ./data].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 }
 
-pub(super) fn run(arguments: Arguments, config: Config) -> Ran {
+pub(super) fn run(arguments: Arguments, config: Config) -> CommandResult {
     let config = with_data(config, arguments.data);
     block_on(async move {
         let missing = config.sqlite_file().is_some_and(|file| !file.exists());
         if arguments.dry_run && missing {
-            return Ok(say_pending(&schema::list_all()));
+            return Ok(print_pending(&schema::list_all()));
         }
         let app = App::stateless(config, Clock::system())?;
         if arguments.dry_run {
-            return Ok(say_pending(&schema::list_pending(&app.with_store_to_look_at().await?).await?));
+            return Ok(print_pending(&schema::list_pending(&app.with_store_to_look_at().await?).await?));
         }
         let app = app.with_store_as_it_is().await?;
         let applied = schema::migrate(&app).await?;
@@ -38,10 +37,10 @@ pub(super) fn run(arguments: Arguments, config: Config) -> Ran {
     })?
 }
 
-fn say_pending(pending: &[&str]) -> Verdict {
+fn print_pending(pending: &[&str]) -> Verdict {
     match pending.is_empty() {
         true => print("The database is up to date.\n"),
         false => pending.iter().for_each(|name| print(&format!("would apply {name}\n"))),
     }
-    Verdict::of(pending.is_empty())
+    Verdict::from_clean(pending.is_empty())
 }

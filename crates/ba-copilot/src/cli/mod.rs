@@ -1,6 +1,7 @@
-//! The command-line door: THE command table.
+//! The command line: the table of commands.
 //!
-//! Results go to standard output, everything else to standard error. Exit codes: 0 clean, 1 findings, 2 could not run.
+//! Results go to standard output, everything else to standard error. Exit codes: 0 success, 1 findings, 2 the command
+//! failed.
 
 mod backup;
 mod check;
@@ -40,16 +41,18 @@ pub use ::config::{Config, ConfigError, Environment};
 use application::{app::App, clock::Clock};
 use telemetry::{self, error_reports::ErrorReports};
 
-/// Turns requirement text into validated diagrams.
+/// Generates validated Mermaid diagrams from requirements.
 ///
-/// Without a command it serves http://127.0.0.1:8000 with everything in one process.
+/// Without a command, starts the server with all roles in one process on http://127.0.0.1:8000, like `serve`.
+///
+/// Exit codes: 0 success, 1 findings or an unhealthy server, 2 the command failed.
 #[derive(Debug, Parser)]
 #[command(name = "ba-copilot", version, max_term_width = 100)]
 pub struct Cli {
-    /// A TOML file with settings; docs/config.md lists them all.
+    /// Read settings from a TOML file. docs/config.md lists all settings.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Say less: no log lines below errors.
+    /// Log errors only.
     #[arg(long, short, global = true)]
     quiet: bool,
     #[command(flatten)]
@@ -60,51 +63,51 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve the pages and the API.
+    /// Start the server: web pages, HTTP API and background jobs.
     Serve(serve::Arguments),
-    /// Draw a diagram from requirement text.
+    /// Generate a diagram from requirements.
     Draft(draft::Arguments),
     /// Check Mermaid diagrams in files, folders or standard input.
     Check(check::Arguments),
     /// Repair a Mermaid diagram without a model.
     Repair(repair::Arguments),
-    /// Draw the picture of a Mermaid diagram.
+    /// Render a Mermaid diagram as SVG or PNG.
     Render(render::Arguments),
-    /// Say what changed between two diagrams, by element.
+    /// Compare two diagrams by element.
     Compare(compare::Arguments),
-    /// Explain a finding, for example `explain FLOW003`.
+    /// Explain a rule, for example `explain FLOW003`.
     Explain(explain::Arguments),
-    /// List the kinds of diagrams.
+    /// List diagram kinds, or print a sample of one.
     Kinds(kinds::Arguments),
-    /// Bring the tables of the database up to this program; `serve` does so by itself.
+    /// Apply database migrations; `serve` applies them when it starts.
     Migrate(migrate::Arguments),
-    /// Move everything from one database into another.
+    /// Copy all data to another database.
     Db(db::Arguments),
-    /// Make, list, try and restore backups.
+    /// Create, list, verify and restore backups.
     Backup(backup::Arguments),
-    /// Add, list and change the people of this server.
+    /// Manage user accounts.
     User(user::Arguments),
-    /// Make, list and end tokens for programs.
+    /// Manage API tokens.
     Token(token::Arguments),
-    /// Make secrets, and seal what is kept with new ones.
+    /// Generate secrets, and rotate the encryption key.
     Secrets(secrets::Arguments),
-    /// Check the settings, or show each with its value and who set it.
+    /// Check the settings, or show them with their values and sources.
     Config(config::Arguments),
-    /// Look at the machine, the settings and what they lead to, and say what to do.
+    /// Diagnose the machine, the settings and the dependencies, with a fix for each problem.
     Doctor(doctor::Arguments),
-    /// Bring a new version into service beside the old one, or go back to the one before.
+    /// Deploy a new version without downtime, or roll back.
     Deploy(deploy::Arguments),
-    /// Serve an agent over MCP on standard input and output.
+    /// Run an MCP server on standard input and output.
     Mcp,
-    /// See whether a running server does all that it should: the suite to run after a deployment.
+    /// Test the functions of a running server, for example after a deployment.
     Verify(verify::Arguments),
-    /// Watch running servers: health, load, errors, memory.
+    /// Monitor running servers: health, load, errors, memory.
     Monitor(monitor::Arguments),
-    /// Ask the server on this machine whether it works; for containers.
+    /// Check the health of the server on this machine, for example in a container.
     Healthcheck(healthcheck::Arguments),
 }
 
-/// Why a command could not run.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
@@ -119,29 +122,25 @@ enum Failure {
 
 impl Failure {
     fn file(path: &str, error: &std::io::Error) -> Self {
-        Failure::Other(format!("{path} cannot be used: {error}. Check the name and the rights."))
+        Failure::Other(format!("{path} cannot be used: {error}. Check the path and its permissions."))
     }
 }
 
-/// What a command came to.
-type Ran = Result<Verdict, Failure>;
+type CommandResult = Result<Verdict, Failure>;
 
-/// What a command that ran has to say.
+/// The result of a command that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
-    /// Nothing to complain about.
     Clean,
-    /// There are findings.
     Findings,
 }
 
 impl Verdict {
-    fn of(clean: bool) -> Self {
+    fn from_clean(clean: bool) -> Self {
         if clean { Verdict::Clean } else { Verdict::Findings }
     }
 }
 
-/// Runs the command line.
 pub fn run(cli: Cli, environment: Environment) -> ExitCode {
     match dispatch(cli, environment) {
         Ok(Verdict::Clean) => ExitCode::SUCCESS,
@@ -153,8 +152,9 @@ pub fn run(cli: Cli, environment: Environment) -> ExitCode {
     }
 }
 
-/// Whether `.env` of the current folder counts: for commands that a person types to run a server. Commands that are given texts do not read
-/// it, because agents and editors start them in folders that somebody else filled: it could send texts, keys and files away.
+/// Whether the command reads `.env` in the current folder. Only commands for operators do. Commands that process
+/// texts are started by agents and editors in untrusted folders, where `.env` could send texts, keys and files to
+/// another server.
 fn reads_dotenv(command: Option<&Command>) -> bool {
     match command {
         None
@@ -180,15 +180,14 @@ fn reads_dotenv(command: Option<&Command>) -> bool {
             | Command::Explain(_)
             | Command::Kinds(_)
             | Command::Mcp
-            // Its settings are those of the file that it deploys with.
+            // Reads the settings of the deployment.
             | Command::Deploy(_)
-            // It has no settings.
+            // Has no settings.
             | Command::Monitor(_),
         ) => false,
     }
 }
 
-/// The variables of the process, and those of `.env` in this folder, if there is one that counts.
 fn with_dotenv(environment: Environment, folder: Option<&Path>) -> Environment {
     match folder {
         Some(folder) => environment.with_dotenv(folder),
@@ -196,7 +195,7 @@ fn with_dotenv(environment: Environment, folder: Option<&Path>) -> Environment {
     }
 }
 
-fn dispatch(cli: Cli, environment: Environment) -> Ran {
+fn dispatch(cli: Cli, environment: Environment) -> CommandResult {
     let serves = matches!(cli.command, None | Some(Command::Serve(_)));
     let folder = reads_dotenv(cli.command.as_ref()).then(std::env::current_dir).transpose();
     let folder = folder.map_err(|error| Failure::file(".", &error))?;
@@ -205,7 +204,7 @@ fn dispatch(cli: Cli, environment: Environment) -> Ran {
     if let Some(notice) = notice.as_ref().filter(|_| !serves && !cli.quiet) {
         say(&format!("{notice}."));
     }
-    // These look at a configuration that may not be usable, and install no log.
+    // These accept an invalid configuration and install no log.
     match &cli.command {
         Some(Command::Config(arguments)) => {
             return config::run(arguments, cli.config.as_deref(), environment);
@@ -223,8 +222,8 @@ fn dispatch(cli: Cli, environment: Environment) -> Ran {
     } else if !serves {
         config.log.level = "warn".to_owned();
     }
-    // Whoever types a command sees what fails.
-    let reports = if serves { ErrorReports::of(&config).map_err(Failure::Other)? } else { None };
+    // Commands print their errors; only the server reports them.
+    let reports = if serves { ErrorReports::from_config(&config).map_err(Failure::Other)? } else { None };
     telemetry::install_log(&config.log, environment.no_color(), reports.clone());
     if let Some(notice) = notice.filter(|_| serves) {
         tracing::info!("{notice}");
@@ -232,14 +231,15 @@ fn dispatch(cli: Cli, environment: Environment) -> Ran {
     let unused = cli.command.is_some() && cli.serve != serve::Arguments::default();
     if unused {
         return Err(Failure::Other(
-            "--role, --listen and --data belong to `serve`: write them behind it.".to_owned(),
+            "--role, --listen and --data belong to `serve`: put them after `serve`, or after another command \
+             that has them.".to_owned(),
         ));
     }
     match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(arguments) => {
             let (file, quiet) = (cli.config, cli.quiet);
             let read_log = Box::new(move || {
-                let environment = with_dotenv(Environment::of_process(), folder.as_deref());
+                let environment = with_dotenv(Environment::from_process(), folder.as_deref());
                 let mut log = Config::load(file.as_deref(), &environment)?.log;
                 if quiet {
                     log.level = "error".to_owned();
@@ -248,7 +248,7 @@ fn dispatch(cli: Cli, environment: Environment) -> Ran {
             });
             let manager = ServiceManager::of(environment);
             telemetry::log_panics();
-            serve::run(arguments, config, lifecycle::Manners { read_log, manager }, reports)
+            serve::run(arguments, config, lifecycle::Lifecycle { read_log, manager }, reports)
         }
         Command::Draft(arguments) => draft::run(arguments, &app(config)?),
         Command::Check(arguments) => check::run(arguments, &app(config)?),
@@ -263,7 +263,7 @@ fn dispatch(cli: Cli, environment: Environment) -> Ran {
         Command::User(arguments) => user::run(arguments, config),
         Command::Token(arguments) => token::run(arguments, config),
         Command::Secrets(arguments) => secrets::run(arguments, config),
-        // They were run before the configuration was loaded.
+        // Handled above.
         Command::Config(_) | Command::Doctor(_) | Command::Deploy(_) => Ok(Verdict::Clean),
         Command::Mcp => mcp::run(app(config)?),
         Command::Verify(arguments) => verify::run(arguments, &config),
@@ -276,7 +276,6 @@ fn app(config: Config) -> Result<App, Failure> {
     Ok(App::stateless(config, Clock::system())?)
 }
 
-/// What is kept in a folder.
 fn with_data(mut config: Config, data: Option<PathBuf>) -> Config {
     if let Some(data) = data {
         config.data.dir = data;
@@ -284,32 +283,32 @@ fn with_data(mut config: Config, data: Option<PathBuf>) -> Config {
     config
 }
 
-/// A product with everything that is kept, for a command that only reads: it creates no database and changes no table.
-async fn open_to_read(config: Config, data: Option<PathBuf>) -> Result<App, Failure> {
+/// Opens the database for a command that only reads: creates and migrates nothing.
+async fn open_read_only(config: Config, data: Option<PathBuf>) -> Result<App, Failure> {
     Ok(app(with_data(config, data))?.with_store_read_only().await?)
 }
 
-/// A product with everything that is kept.
+/// Opens the database; creates and migrates it if necessary.
 async fn open(config: Config, data: Option<PathBuf>) -> Result<App, Failure> {
     Ok(app(with_data(config, data))?.with_store().await?)
 }
 
-/// A runtime for the commands that wait.
+/// Runs a future on a new runtime.
 fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::Other(format!("The runtime could not be started: {error}.")))?;
-    let done = runtime.block_on(work);
-    // Work on a thread that does not notice that it was cancelled must not keep the process alive.
-    runtime.shutdown_timeout(LAST_THREADS);
-    Ok(done)
+        .map_err(|error| Failure::Other(format!("The async runtime could not be started: {error}.")))?;
+    let output = runtime.block_on(work);
+    // A blocking task that ignores its cancellation must not keep the process alive.
+    runtime.shutdown_timeout(RUNTIME_SHUTDOWN);
+    Ok(output)
 }
 
-/// How long work on other threads may take to notice that the program ends.
-const LAST_THREADS: Duration = Duration::from_millis(500);
+/// How long to wait for blocking tasks at exit.
+const RUNTIME_SHUTDOWN: Duration = Duration::from_millis(500);
 
-/// Writes a result. A reader that has gone away (`| head`) ends the program quietly.
+/// Writes a result to standard output. Exits silently if the reader has closed the pipe (`| head`).
 fn print(text: &str) {
     use std::io::Write as _;
     if std::io::stdout().write_all(text.as_bytes()).is_err() {
@@ -317,8 +316,8 @@ fn print(text: &str) {
     }
 }
 
-/// Writes a remark for people.
-#[expect(clippy::print_stderr, reason = "the one place that speaks to people on a terminal")]
+/// Writes a message to standard error.
+#[expect(clippy::print_stderr, reason = "the only place that writes messages to the terminal")]
 fn say(text: &str) {
     eprintln!("{text}");
 }

@@ -1,24 +1,23 @@
-//! `repair`: mend a diagram without a model, and say what was done.
+//! `repair`: repairs a diagram without a model.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Ran, Verdict, files, print, say};
+use super::{CommandResult, Verdict, files, print, say};
 use application::{app::App, check};
 
-/// Flags of `repair`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The diagram; `-` for standard input.
+    /// File with the diagram; `-` reads standard input.
     #[arg(default_value = "-", value_name = "FILE")]
     file: String,
-    /// Show what changes instead of the result.
+    /// Print a diff instead of the repaired diagram.
     #[arg(long)]
     diff: bool,
-    /// text, json or jsonl.
+    /// Output format.
     #[arg(long, default_value = "text", value_parser = ["text", "json", "jsonl"])]
     format: String,
-    /// Read lines of JSON `{"id","code"}` and write one line for each.
+    /// Read JSON lines `{"id","code"}` from standard input, and write one JSON line for each.
     #[arg(long)]
     batch: bool,
 }
@@ -29,7 +28,7 @@ struct Line {
     code: String,
 }
 
-pub(super) fn run(arguments: Arguments, app: &App) -> Ran {
+pub(super) fn run(arguments: Arguments, app: &App) -> CommandResult {
     if arguments.batch {
         let mut clean = true;
         for line in files::json_lines::<Line>() {
@@ -38,14 +37,31 @@ pub(super) fn run(arguments: Arguments, app: &App) -> Ran {
             clean &= repaired.valid;
             print(&format!(
                 "{}\n",
-                json!({"id": line.id, "code": repaired.code, "valid": repaired.valid, "changed": repaired.changed, "class": check::class_word(&repaired)})
+                json!({
+                    "id": line.id,
+                    "code": repaired.code,
+                    "valid": repaired.valid,
+                    "changed": repaired.changed,
+                    "class": check::class_word(&repaired),
+                })
             ));
         }
-        return Ok(Verdict::of(clean));
+        return Ok(Verdict::from_clean(clean));
     }
     let text = files::read_text(&arguments.file)?;
     let repaired = app.checker.repair(&text);
-    let value = || json!({"code": repaired.code, "valid": repaired.valid, "changed": repaired.changed, "class": check::class_word(&repaired), "steps": repaired.steps, "diff": repaired.diff, "kept": repaired.kept, "findings": repaired.findings});
+    let value = || {
+        json!({
+            "code": repaired.code,
+            "valid": repaired.valid,
+            "changed": repaired.changed,
+            "class": check::class_word(&repaired),
+            "steps": repaired.steps,
+            "diff": repaired.diff,
+            "kept": repaired.kept,
+            "findings": repaired.findings,
+        })
+    };
     print(&match (arguments.format.as_str(), arguments.diff) {
         ("json", _) => format!("{}\n", serde_json::to_string_pretty(&value()).unwrap_or_default()),
         ("jsonl", _) => format!("{}\n", value()),
@@ -63,5 +79,5 @@ pub(super) fn run(arguments: Arguments, app: &App) -> Ran {
             ));
         }
     }
-    Ok(Verdict::of(repaired.valid))
+    Ok(Verdict::from_clean(repaired.valid))
 }

@@ -1,15 +1,16 @@
-//! `secrets`: made from the system's randomness, and replaced while the server runs.
+//! `secrets`: generates secrets, and rotates the encryption key.
 
 use std::{
     io::Write as _,
     path::{Path, PathBuf},
 };
 
-use super::{Failure, Ran, Verdict, block_on, open, print};
+use super::{CommandResult, Failure, Verdict, block_on, open, print};
 use application::{access::Caller, encryption, private_files, secrets};
 use config::Config;
 
-/// What is made. Each is letters, digits, `-` and `_`, which mean themselves in addresses and in environment files.
+/// The generated variables. Values have only letters, digits, `-` and `_`, which need no quoting in URLs and
+/// environment files.
 const GENERATED: [&str; 7] = [
     "SECRET_KEY",
     "MCP_TOKEN",
@@ -20,31 +21,30 @@ const GENERATED: [&str; 7] = [
     "BACKUP_PASSPHRASE",
 ];
 
-/// Flags of `secrets`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// Folder for everything that is kept.
+    /// Data folder; overrides the setting data.dir [default: ./data].
     #[arg(id = "kept", long = "data", value_name = "DIR", global = true)]
     data: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Print new secrets as lines for an environment file: SECRET_KEY, MCP_TOKEN, AI_SERVICE_TOKEN, and the passwords of
-    /// PostgreSQL, Redis and Grafana (.env.production.example).
+    /// Print new secrets in the format of an environment file, for .env.production.example: SECRET_KEY, MCP_TOKEN,
+    /// AI_SERVICE_TOKEN, BACKUP_PASSPHRASE, and passwords of PostgreSQL, Redis and Grafana.
     Generate {
-        /// Write them into this new file instead, for its owner alone. A file that is there stays as it is.
+        /// Write them to a new file that only its owner can read. An existing file is not changed.
         #[arg(long, value_name = "FILE")]
         write: Option<PathBuf>,
     },
-    /// Seal everything anew, with the first key of SECRET_KEY. To replace that key: set SECRET_KEY to new,old in every
-    /// process, call this, then set it to new. Servers may run meanwhile.
+    /// Encrypt all stored secrets again with the first key of SECRET_KEY. To replace the key: set SECRET_KEY to
+    /// NEW,OLD in every process, run this command, then set SECRET_KEY to NEW. Servers can keep running.
     Rotate,
 }
 
-pub(super) fn run(arguments: Arguments, config: Config) -> Ran {
+pub(super) fn run(arguments: Arguments, config: Config) -> CommandResult {
     match arguments.command {
         Command::Generate { write } => {
             let mut lines = String::new();
@@ -61,7 +61,7 @@ pub(super) fn run(arguments: Arguments, config: Config) -> Ran {
             let app = open(config, arguments.data).await?;
             let rotated = encryption::rotate(&app, &Caller::local()).await?;
             print(&format!(
-                "Sealed anew: {} keys of vendors, {} second factors.\n",
+                "Encrypted again: {} provider API keys, {} second factors.\n",
                 rotated.keys, rotated.second_factors
             ));
             Ok(Verdict::Clean)
@@ -69,7 +69,7 @@ pub(super) fn run(arguments: Arguments, config: Config) -> Ran {
     }
 }
 
-/// On disk before anybody relies on them.
+/// Syncs the file, because the secrets are used as soon as the command returns.
 fn write_new(path: &Path, lines: &str) -> Result<(), Failure> {
     let name = path.display().to_string();
     let file = private_files::create_file(path);
@@ -79,7 +79,7 @@ fn write_new(path: &Path, lines: &str) -> Result<(), Failure> {
             .and_then(|()| file.sync_all())
             .map_err(|error| Failure::file(&name, &error)),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(Failure::Other(format!(
-            "{name} is there already and stays as it is. Name a new file, or print the secrets by leaving --write out."
+            "{name} already exists and was not changed. Choose a new file, or omit --write to print the secrets."
         ))),
         Err(error) => Err(Failure::file(&name, &error)),
     }

@@ -1,10 +1,10 @@
-//! `user`: the people of this server, for whoever runs it.
+//! `user`: manages user accounts.
 
 use std::{io::BufRead, path::PathBuf};
 
 use llm::SecretString;
 
-use super::{Failure, Ran, Verdict, block_on, open, open_to_read, print};
+use super::{CommandResult, Failure, Verdict, block_on, open, open_read_only, print};
 use application::{
     User,
     access::Caller,
@@ -14,115 +14,114 @@ use application::{
 };
 use config::Config;
 
-/// Flags of `user`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// Folder for everything that is kept.
+    /// Data folder; overrides the setting data.dir [default: ./data].
     #[arg(id = "kept", long = "data", value_name = "DIR", global = true)]
     data: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Add somebody. The first one runs the server and owns what was made so far.
+    /// Create an account. The first account is an administrator and becomes the owner of all existing data.
     Add {
-        /// Their e-mail address.
+        /// E-mail address.
         email: String,
-        /// What they are called; the part before the @ if not said.
+        /// Display name [default: the part of the address before the @].
         #[arg(long)]
         name: Option<String>,
-        /// They run the server too.
+        /// Make the user an administrator.
         #[arg(long)]
         admin: bool,
-        /// Read their password from the first line of standard input. Without it, a link is printed with which they
-        /// choose one.
+        /// Read the password from the first line of standard input. Without this flag, a link to choose a password is
+        /// printed.
         #[arg(long)]
         password_stdin: bool,
     },
-    /// List everybody.
+    /// List all accounts.
     List,
-    /// Let somebody in no more.
+    /// Disable an account: the user cannot sign in.
     Disable {
-        /// Their e-mail address.
+        /// E-mail address.
         email: String,
     },
-    /// Let somebody in again.
+    /// Enable a disabled account.
     Enable {
-        /// Their e-mail address.
+        /// E-mail address.
         email: String,
     },
-    /// Print a link with which somebody chooses a new password.
+    /// Print a link to choose a new password.
     ResetLink {
-        /// Their e-mail address.
+        /// E-mail address.
         email: String,
     },
-    /// Take the second factor of somebody away who has lost it.
+    /// Remove the second factor of a user who has lost it.
     ResetSecondFactor {
-        /// Their e-mail address.
+        /// E-mail address.
         email: String,
     },
-    /// Print a link with which the first person is made from another machine.
+    /// Print a link to create the first account from another machine.
     SetupLink,
 }
 
-pub(super) fn run(arguments: Arguments, config: Config) -> Ran {
+pub(super) fn run(arguments: Arguments, config: Config) -> CommandResult {
     block_on(async move {
         let app = match arguments.command {
-            Command::List => open_to_read(config, arguments.data).await?,
+            Command::List => open_read_only(config, arguments.data).await?,
             _ => open(config, arguments.data).await?,
         };
-        carry_out(&app, arguments.command).await?;
+        execute(&app, arguments.command).await?;
         Ok(Verdict::Clean)
     })?
 }
 
-async fn carry_out(app: &App, command: Command) -> Result<(), Failure> {
-    let me = Caller::local();
+async fn execute(app: &App, command: Command) -> Result<(), Failure> {
+    let local = Caller::local();
     match command {
         Command::Add { email, name, admin, password_stdin } => {
             let password = if password_stdin { Some(read_password()?) } else { None };
             let name = name.unwrap_or_else(|| email.split('@').next().unwrap_or_default().to_owned());
-            let added = users::create_user(app, &me, NewAccount { email, name, password, admin }).await?;
+            let added = users::create_user(app, &local, NewAccount { email, name, password, admin }).await?;
             print(&format!("Added {}.\n", added.person.email));
             if let Some(link) = added.link {
-                print(&format!("They choose a password here within a day:\n{link}\n"));
+                print(&format!("Link to choose a password, valid for one day:\n{link}\n"));
             }
         }
         Command::List => {
             let mut listing = Listing { after: None, limit: Some(200) };
             loop {
-                let page = users::list_users(app, &me, &listing).await?;
+                let page = users::list_users(app, &local, &listing).await?;
                 page.items.iter().for_each(|user| print(&line(user)));
                 let Some(next) = page.next else { break };
                 listing.after = Some(next);
             }
         }
-        Command::Disable { email } => disable(app, &email, true).await?,
-        Command::Enable { email } => disable(app, &email, false).await?,
+        Command::Disable { email } => set_disabled(app, &email, true).await?,
+        Command::Enable { email } => set_disabled(app, &email, false).await?,
         Command::ResetLink { email } => {
-            let link = users::create_reset_link(app, &me, &email).await?;
-            print(&format!("They choose a password here within a day:\n{link}\n"));
+            let link = users::create_reset_link(app, &local, &email).await?;
+            print(&format!("Link to choose a password, valid for one day:\n{link}\n"));
         }
         Command::ResetSecondFactor { email } => {
-            users::reset_second_factor(app, &me, &email).await?;
-            print("They sign in with their password alone now.\n");
+            users::reset_second_factor(app, &local, &email).await?;
+            print("Removed the second factor. The user signs in with the password only.\n");
         }
         Command::SetupLink => {
             let link = users::create_set_up_link(app).await?;
-            print(&format!("Set up the first person here within a day:\n{link}\n"));
+            print(&format!("Link to create the first account, valid for one day:\n{link}\n"));
         }
     }
     Ok(())
 }
 
-async fn disable(app: &App, email: &str, disabled: bool) -> Result<(), Failure> {
-    let me = Caller::local();
-    let person = users::find_user(app, &me, email).await?;
+async fn set_disabled(app: &App, email: &str, disabled: bool) -> Result<(), Failure> {
+    let local = Caller::local();
+    let person = users::find_user(app, &local, email).await?;
     let changes = UserChanges { admin: None, disabled: Some(disabled) };
-    users::update_user(app, &me, person.id.as_str(), &changes).await?;
-    print(if disabled { "They cannot come in any more.\n" } else { "They can come in again.\n" });
+    users::update_user(app, &local, person.id.as_str(), &changes).await?;
+    print(if disabled { "Disabled the account.\n" } else { "Enabled the account.\n" });
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::{io::IsTerminal, path::PathBuf, time::Duration};
 
 use llm::SecretString;
 
-use super::{Failure, Ran, Verdict, block_on, print, say};
+use super::{CommandResult, Failure, Verdict, block_on, print, say};
 use application::clock::Clock;
 use config::Config;
 use operations::{
@@ -57,7 +57,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     number.checked_mul(factor).map(Duration::from_secs).ok_or_else(|| "this is too long".to_owned())
 }
 
-pub(super) fn run(arguments: Arguments, config: &Config) -> Ran {
+pub(super) fn run(arguments: Arguments, config: &Config) -> CommandResult {
     let token = arguments.token.as_ref().unwrap_or(&config.verify.token);
     let target =
         Target::new(&arguments.url, Some(token)).map_err(|error| Failure::Other(error.to_string()))?;
@@ -90,7 +90,7 @@ pub(super) fn run(arguments: Arguments, config: &Config) -> Ran {
     if skipped > 0 && json {
         say(&format!("{skipped} checks were skipped; the report says why."));
     }
-    Ok(Verdict::of(failed == 0))
+    Ok(Verdict::from_clean(failed == 0))
 }
 
 /// One line of a check, and a second one with what to do.

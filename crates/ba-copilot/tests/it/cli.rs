@@ -106,7 +106,7 @@ fn check_reads_folders_and_markdown_and_writes_four_formats() {
     let text = at("text");
     assert_eq!(text.code, 1);
     assert!(text.out.starts_with("./notes.md:5:"), "{}", text.out);
-    assert!(text.err.contains("2 checked, 1 not valid"), "{}", text.err);
+    assert!(text.err.contains("2 checked, 1 invalid"), "{}", text.err);
     let json: Value = serde_json::from_str(&at("json").out).expect("JSON");
     assert_eq!(json.as_array().map(Vec::len), Some(2));
     let sarif: Value = serde_json::from_str(&at("sarif").out).expect("JSON");
@@ -152,17 +152,17 @@ fn repair_and_render_and_explain_and_kinds() {
 fn command_that_cannot_run_explains_and_exits_with_2() {
     let cases: [(&[&str], &[u8], &[(&str, &str)], &str); 13] = [
         (&["check", "no-such-file.mmd"], b"", &[], "no-such-file.mmd cannot be used"),
-        (&["check", "-"], b"flowchart \xff\xfe", &[], "is not text: byte 10 is not UTF-8"),
-        (&["draft", "--kind", "poem"], b"x", &[], "There is no kind `poem`"),
+        (&["check", "-"], b"flowchart \xff\xfe", &[], "is not UTF-8 text: byte 10 is not valid"),
+        (&["draft", "--kind", "poem"], b"x", &[], "Unknown diagram kind `poem`"),
         (&["draft", "--provider", "oracle"], b"A customer.", &[], "There is no provider `oracle`"),
         (&["draft"], b"  ", &[], "There are no requirements"),
         (&["draft", "--batch"], b"{\"id\":1}\n", &[], "Line 1 of standard input"),
         (&["render", "-", "-o", "x.gif"], b"pie", &[], "`gif` is not a picture format"),
         (&["render", "-", "-o", "x.svg"], b"nonsense", &[], "cannot be drawn"),
         (&["--listen", "127.0.0.1:0", "kinds"], b"", &[], "belong to `serve`"),
-        (&["explain", "XYZ999"], b"", &[], "There is no rule `XYZ999`"),
+        (&["explain", "XYZ999"], b"", &[], "Unknown rule `XYZ999`"),
         (&["kinds"], b"", &[("BA_COPILOT__SERVER__LISTN", "x")], "Did you mean `server.listen`"),
-        (&["kinds"], b"", &[("BA_COPILOT__CHECK__TIME_S", "soon")], "must give a whole number"),
+        (&["kinds"], b"", &[("BA_COPILOT__CHECK__TIME_S", "soon")], "must set a whole number"),
         (&["kinds", "--config", "none.toml"], b"", &[], "none.toml cannot be read"),
     ];
     for (arguments, input, variables, expected) in cases {

@@ -22,7 +22,7 @@ fn run(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
 fn config_check_reports_all_problems_at_once() {
     let folder = TempDir::new().expect("a folder");
     let good = run(folder.path(), &["config", "check"], &[]);
-    assert_eq!((good.code, good.out.as_str(), good.err.as_str()), (0, "The settings can be used.\n", ""));
+    assert_eq!((good.code, good.out.as_str(), good.err.as_str()), (0, "The settings are valid.\n", ""));
     fs::write(
         folder.path().join("ba.toml"),
         "[server]\nproxy = 1\nproxies = \"one\"\n\n[log]\nformat = \"xml\"\n[jobs]\nat_once = 100\n",
@@ -44,19 +44,20 @@ fn config_check_reports_all_problems_at_once() {
     );
     assert_eq!(bad.code, 1, "{}", bad.err);
     for expected in [
-        "ba.toml:2 sets `server.proxy`, which does not exist. Did you mean `server.proxies`?",
-        "The setting `server.proxies` cannot be used: ba.toml:3 must give a whole number.",
-        "The setting `log.format` cannot be used: unknown variant `xml`",
-        "It is set by ba.toml:6.",
-        "The setting `jobs.at_once` cannot be used: it must be 1 to 64. It is set by ba.toml:8.",
-        "`webhooks.timeout_s` cannot be used: BA_COPILOT__WEBHOOKS__TIMEOUT_S in ",
-        "/.env must give a whole number",
-        "The setting `server.public_url` cannot be used: ",
-        "The setting mail.from is invalid",
-        "The setting `redis.url` cannot be used: ",
-        "The setting `secrets.secret_key` cannot be used: it has 6 characters, and 32 are the least. It is set by variable SECRET_KEY.",
+        "ba.toml:2 sets `server.proxy`, which is not a setting. Did you mean `server.proxies`?",
+        "The setting `server.proxies` is not valid: ba.toml:3 must set a whole number.",
+        "The setting `log.format` is not valid: unknown variant `xml`",
+        "Source: ba.toml:6.",
+        "The setting `jobs.at_once` is not valid: it must be 1 to 64. Source: ba.toml:8.",
+        "`webhooks.timeout_s` is not valid: BA_COPILOT__WEBHOOKS__TIMEOUT_S in ",
+        "/.env must set a whole number",
+        "The setting `server.public_url` is not valid: ",
+        "The setting mail.from is no sender",
+        "The setting `redis.url` is not valid: ",
+        "The setting `secrets.secret_key` is not valid: a key has 6 characters; at least 32 are required. \
+         Source: variable SECRET_KEY.",
         "no-such-file (named by MCP_TOKEN_FILE) cannot be read: ",
-        "BA_COPILOT__SERVER__LISTENS sets `server.listens`, which does not exist. Did you mean `server.listen`?",
+        "BA_COPILOT__SERVER__LISTENS sets `server.listens`, which is not a setting. Did you mean `server.listen`?",
     ] {
         assert!(bad.out.contains(expected), "{expected}\n{}", bad.out);
     }
@@ -68,7 +69,7 @@ fn config_check_reports_all_problems_at_once() {
     assert!(served.err.contains("ba.toml:"), "{}", served.err);
     fs::write(folder.path().join("ba.toml"), "[server]\n\nlisten = \n").expect("written");
     let broken = run(folder.path(), &["--config", "ba.toml", "config", "check"], &[]);
-    assert!(broken.out.contains("ba.toml:3 is not TOML: "), "{}", broken.out);
+    assert!(broken.out.contains("ba.toml:3 is not valid TOML: "), "{}", broken.out);
 }
 
 #[test]
@@ -172,7 +173,7 @@ fn generated_secrets_never_overwrite_existing_ones() {
     assert_eq!(all.len(), 14, "each secret is another one");
     let again = run(folder.path(), &["secrets", "generate", "--write", "secrets.env"], &[]);
     assert_eq!((again.code, again.out.as_str()), (2, ""));
-    assert!(again.err.contains("is there already and stays as it is"), "{}", again.err);
+    assert!(again.err.contains("already exists and was not changed"), "{}", again.err);
     assert_eq!(fs::read_to_string(&file).expect("text"), text);
 }
 

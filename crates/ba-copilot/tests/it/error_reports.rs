@@ -129,10 +129,10 @@ fn panic_is_reported_with_its_location_without_its_message() {
     let sentry = Collector::start("200 OK");
     let environment = Environment::from_pairs([("SENTRY_DSN", dsn(&sentry.address).as_str())]);
     let config = Config::load(None, &environment).expect("a configuration");
-    let reports = ErrorReports::of(&config).expect("a client").expect("a way to Sentry");
+    let reports = ErrorReports::from_config(&config).expect("a client").expect("a way to Sentry");
     let before = std::panic::take_hook();
     telemetry::log_panics();
-    let subscriber = tracing_subscriber::registry().with(telemetry::reporting(reports.clone()));
+    let subscriber = tracing_subscriber::registry().with(telemetry::error_report_layer(reports.clone()));
     tracing::subscriber::with_default(subscriber, || {
         let span = tracing::info_span!(target: "ba_copilot", "request", request.id = "request-77", canary.field = "canary");
         let panicked =
@@ -142,7 +142,7 @@ fn panic_is_reported_with_its_location_without_its_message() {
         tracing::error!(target: "some_library", "canary");
     });
     std::panic::set_hook(before);
-    reports.end(std::time::Duration::from_secs(30));
+    reports.shutdown(std::time::Duration::from_secs(30));
     let events = events(&sentry);
     let [panic, library] = events.as_slice() else { panic!("{events:#?}") };
     let place = panic["tags"]["panic.location"].as_str().expect("a place");

@@ -67,7 +67,7 @@ fn metrics_table_matches_the_sources() {
             let row = find(&name).unwrap_or_else(|| {
                 panic!("{} counts {name}, which metrics_table.rs does not have", source.display())
             });
-            assert_eq!(row.kind.word(), kind, "{name} in {}", source.display());
+            assert_eq!(row.kind.prometheus_type(), kind, "{name} in {}", source.display());
             names.insert(name);
         }
     }
@@ -75,7 +75,7 @@ fn metrics_table_matches_the_sources() {
     assert_eq!(table, names, "metrics_table.rs has what nobody counts");
     assert_eq!(table.len(), METRICS.len(), "a name is twice in metrics_table.rs");
     for metric in METRICS {
-        assert!(!metric.meaning.ends_with('.') && metric.change.ends_with('.'), "{}", metric.name);
+        assert!(!metric.help.ends_with('.') && metric.interpretation.ends_with('.'), "{}", metric.name);
         assert_eq!(metric.name.ends_with("_total"), metric.kind == Kind::Counter, "{}", metric.name);
     }
 }
@@ -124,8 +124,8 @@ async fn server_exposes_the_metrics_of_the_table() {
             .find_map(|part| name.strip_suffix(part).filter(|name| kinds.get(name) == Some(&"histogram")));
         let name = whole.unwrap_or(name);
         let row = find(name).unwrap_or_else(|| panic!("metrics_table.rs does not have {name}"));
-        assert_eq!(kinds.get(name), Some(&row.kind.word()), "{line}");
-        assert_eq!(helps.get(name), Some(&row.meaning), "{line}");
+        assert_eq!(kinds.get(name), Some(&row.kind.prometheus_type()), "{line}");
+        assert_eq!(helps.get(name), Some(&row.help), "{line}");
         let mut expected: BTreeSet<&str> = row.labels.iter().map(|(label, _)| *label).collect();
         if series.contains("_bucket{") {
             expected.insert("le");
@@ -138,7 +138,7 @@ async fn server_exposes_the_metrics_of_the_table() {
         }
         shown.insert(row.name);
     }
-    for metric in METRICS.iter().filter(|metric| !metric.only.starts_with("with ")) {
+    for metric in METRICS.iter().filter(|metric| !metric.availability.starts_with("with ")) {
         assert!(shown.contains(metric.name), "{} is not shown:\n{}", metric.name, answer.text());
     }
     // Health is that of /health, and the job that there is not is not counted.

@@ -182,7 +182,7 @@ fn remote_checker_requires_a_token_beyond_loopback() {
     let folder = TempDir::new().expect("a folder");
     for (role, variables, words) in [
         ("mcp", &[][..], "Set MCP_TOKEN"),
-        ("ai", &[("MCP_TOKEN", "x")][..], "knows no accounts"),
+        ("ai", &[("MCP_TOKEN", "x")][..], "the role ai requires a token"),
         ("all", &[("MCP_TOKEN", "x")][..], "no accounts yet"),
     ] {
         let output = std::process::Command::new(crate::process::BINARY)

@@ -137,7 +137,7 @@ fn storage_permission_errors_are_explained() {
         ("no storage", &[("AWS_ENDPOINT_URL_S3", nobody)], TO, ["cannot be reached", "AWS_ENDPOINT_URL_S3"]),
         ("no address", &[("AWS_ENDPOINT_URL_S3", "storage")], TO, ["s3.endpoint", "https://s3.example.com"]),
         ("no keys", &[("AWS_SECRET_ACCESS_KEY", "")], TO, ["no key", "AWS_SECRET_ACCESS_KEY_FILE"]),
-        ("no name of a bucket", &[], "s3://Not_One/x", ["names no bucket", "s3://BUCKET/PREFIX"]),
+        ("no name of a bucket", &[], "s3://Not_One/x", ["has no valid bucket name", "s3://BUCKET/PREFIX"]),
         ("no region", &[("AWS_REGION", "a b")], TO, ["s3.region", "eu-central-1"]),
         ("parts that are too small", &[("BA_COPILOT__S3__PART_MB", "1")], TO, ["s3.part_mb", "5 to 512"]),
     ];

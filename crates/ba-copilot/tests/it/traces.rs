@@ -444,7 +444,7 @@ fn unavailable_collector_loses_only_spans() {
         }
         wait_for("spans are counted as lost", || lost(&server) > 0);
         let log = end(server);
-        let told = log.matches("Spans are lost until").count();
+        let told = log.matches("Spans are dropped until").count();
         assert!(told <= 1 && (told == 1 || what == "hangs"), "{what} is told {told} times:\n{log}");
         assert!(!log.contains("team%20a") && !log.contains("team a"), "{log}");
     }

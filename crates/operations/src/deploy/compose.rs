@@ -17,7 +17,7 @@ use super::{
     process,
 };
 use application::private_files;
-use config::{Apart, Environment};
+use config::{Environment, SplitSecrets};
 
 /// Who the program is in its container.
 const USER: u32 = 65532;
@@ -164,12 +164,13 @@ impl Compose {
         private_files::create_folder(&self.backups)
             .and_then(|()| chown(&self.backups, Some(USER), Some(USER)))
             .map_err(|error| cannot(&self.backups, &error))?;
-        let Apart { plain, hidden } = environment.apart().map_err(|error| error.to_string())?;
+        let SplitSecrets { plain, secret } =
+            environment.split_secrets().map_err(|error| error.to_string())?;
         let secrets = project.folder.join("secrets");
-        keep_secrets(&secrets, &hidden)?;
+        keep_secrets(&secrets, &secret)?;
         let told = plain.into_iter().filter(|(name, _)| !NOT_TOLD.contains(&name.as_str()));
         let released = release.map(|release| ("BA_COPILOT_RELEASE".to_owned(), release.to_owned()));
-        let named = hidden.iter().map(|(name, _)| (format!("{name}_FILE"), format!("{SECRETS}/{name}")));
+        let named = secret.iter().map(|(name, _)| (format!("{name}_FILE"), format!("{SECRETS}/{name}")));
         let mut text = String::new();
         for (name, value) in told.chain(released).chain(named) {
             if value.contains(['\'', '\n']) {

@@ -175,7 +175,7 @@ pub fn problems_of_parts(inspection: &Inspection, clock: &Clock) -> Vec<String> 
     ];
     parts
         .into_iter()
-        .filter(|(section, _)| !inspection.is_wrong_in(section))
+        .filter(|(section, _)| !inspection.has_problem_in(section))
         .filter_map(|(_, problem)| problem)
         .collect()
 }
@@ -212,5 +212,5 @@ fn has_wal(file: &Path) -> Option<bool> {
 
 /// The words of a secret, for checks that only measure it.
 pub(super) fn words(secret: &SecretString) -> Vec<&str> {
-    config::words(secret.expose_secret()).collect()
+    config::comma_separated(secret.expose_secret()).collect()
 }

@@ -359,7 +359,7 @@ fn stream_events(
         let _ = finish.send(result);
     };
     // Goes on when the reader goes away: what was paid for is kept.
-    tokio::spawn(cpu_pool::on_same_behalf(trace::go_on(generating)).in_current_span());
+    tokio::spawn(cpu_pool::on_same_behalf(trace::in_current_trace(generating)).in_current_span());
     let during =
         stream::unfold(events, |mut events| async move { events.recv().await.map(|event| (event, events)) })
             .map(|event| named_event(&event));

@@ -50,12 +50,12 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
     let parent = parent.and_then(TraceContext::parse);
     let mut told = match probe {
         true => Span::unrecorded(parent),
-        false => Span::begin(Kind::Server, parent, || match route.as_str() {
+        false => Span::with_parent(Kind::Server, parent, || match route.as_str() {
             "none" => "HTTP".to_owned(),
             route => format!("{} {route}", conventional(method)),
         }),
     };
-    let trace = told.context().map(|trace| trace.id()).unwrap_or_default();
+    let trace = told.context().map(|trace| trace.trace_id()).unwrap_or_default();
     if let Some(place) = told.context() {
         // For work that goes on in a task of its own.
         request.extensions_mut().insert(place);
@@ -64,7 +64,7 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
     let answering = next.run(request);
     let mut response = match probe {
         true => answering.instrument(span.clone()).await,
-        false => told.around(answering).instrument(span.clone()).await,
+        false => told.in_scope(answering).instrument(span.clone()).await,
     };
     let took = started.elapsed();
     let status = response.status().as_u16();
@@ -82,15 +82,15 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
             response.headers_mut().insert(name, value);
         }
     }
-    if told.is_recorded() {
-        told.set("http.request.method", conventional(method));
-        told.set("http.response.status_code", i64::from(status));
-        told.set("request.id", id);
+    if told.is_recording() {
+        told.set_attribute("http.request.method", conventional(method));
+        told.set_attribute("http.response.status_code", i64::from(status));
+        told.set_attribute("request.id", id);
         if route != "none" {
-            told.set("http.route", route);
+            told.set_attribute("http.route", route);
         }
         if status >= 500 {
-            told.fail(i64::from(status));
+            told.set_error(i64::from(status));
         }
         response = response.map(|body| Body::new(GuardedBody::new(body, told)));
     }
@@ -184,7 +184,7 @@ pub async fn check_host(State(shared): State<Shared>, request: Request, next: Ne
     // A server for others asks for a token, which no page in a browser has, and is known by names that only its
     // network knows, unless someone lists them. Those are the names that people type in: other processes, proxies and
     // whoever watches go on asking by the network's.
-    let by_machines = !shared.role.keeps() || is_probe(request.uri().path());
+    let by_machines = !shared.role.has_database() || is_probe(request.uri().path());
     let for_others =
         (allowed.is_empty() || by_machines) && !shared.app.config.listen(shared.role).ip().is_loopback();
     if loopback

@@ -31,7 +31,7 @@ use application::{
     rate_limits::{Limiter, RateLimitKey},
     secrets,
 };
-use config::words;
+use config::comma_separated;
 use telemetry::trace::TraceContext;
 
 /// Web pages of this machine may call a server of this machine.
@@ -55,7 +55,7 @@ struct Guard {
 /// How `/mcp` is served: every call stands alone, and its answer is JSON, so that any process can take it.
 pub fn config(shared: &Shared) -> StreamableHttpServerConfig {
     let settings = &shared.app.config;
-    let origins = OWN_ORIGINS.into_iter().chain(words(&settings.mcp.allowed_origins));
+    let origins = OWN_ORIGINS.into_iter().chain(comma_separated(&settings.mcp.allowed_origins));
     StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
         .with_json_response(true)
@@ -84,7 +84,8 @@ where
         .layer(from_fn_with_state(Arc::clone(&guard), check_caller));
     for path in ["/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"] {
         let guard = Arc::clone(&guard);
-        let servers: Vec<String> = words(&settings.authorization_servers).map(str::to_owned).collect();
+        let servers: Vec<String> =
+            comma_separated(&settings.authorization_servers).map(str::to_owned).collect();
         let find = move |Visitor(visitor): Visitor, headers: HeaderMap| async move {
             // Where nobody needs a token, nothing says how to get one.
             if guard.tokens.is_empty() && visitor.is_some_and(|caller| caller.is_local()) {

@@ -115,19 +115,19 @@ impl ServerHandler for Mcp {
         // A request is a part of the call that it carries, as its sender tells of it: then the call here is a part of the request. Else
         // what the call itself says counts.
         let parent = match (request, said) {
-            (Some(request), Some(said)) if request.is_with(&said) => Some(request),
+            (Some(request), Some(said)) if request.same_trace(&said) => Some(request),
             (request, said) => said.or(request),
         };
-        let mut told = Span::begin(Kind::Server, parent, || format!("tools/call {}", row.tool.name));
-        told.set("mcp.method.name", "tools/call");
-        told.set("gen_ai.tool.name", row.tool.name.to_string());
-        let trace = told.context().map(|trace| trace.id()).unwrap_or_default();
+        let mut told = Span::with_parent(Kind::Server, parent, || format!("tools/call {}", row.tool.name));
+        told.set_attribute("mcp.method.name", "tools/call");
+        told.set_attribute("gen_ai.tool.name", row.tool.name.to_string());
+        let trace = told.context().map(|trace| trace.trace_id()).unwrap_or_default();
         let span = tracing::info_span!("call", trace.id = %trace, mcp.tool = %row.tool.name);
         let calling = (row.call)(ask, call.arguments.unwrap_or_default());
-        let result = told.around(calling).instrument(span.clone()).await;
+        let result = told.in_scope(calling).instrument(span.clone()).await;
         let _entered = span.enter();
         if let Err(error) = &result {
-            told.fail(error.code());
+            told.set_error(error.code());
         }
         tracing::debug!("Answered a call of {}", row.tool.name);
         let outcome = if result.is_ok() { "ok" } else { "error" };

@@ -5,7 +5,7 @@ mod text;
 
 use std::{io::IsTerminal, time::Duration};
 
-use super::{Failure, Ran, Verdict, block_on, print};
+use super::{CommandResult, Failure, Verdict, block_on, print};
 use operations::{
     monitor::{Reading, State, Watch},
     target::Target,
@@ -28,7 +28,7 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Ran {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let targets = arguments.url.iter().map(|url| Target::new(url, None));
     let targets =
         targets.collect::<Result<Vec<_>, _>>().map_err(|error| Failure::Other(error.to_string()))?;
@@ -66,11 +66,11 @@ fn written(readings: &[Reading], json: bool, lines: bool) -> Result<String, Fail
 }
 
 /// Who is not there is worse than who is not well.
-fn verdict(readings: &[Reading]) -> Ran {
+fn verdict(readings: &[Reading]) -> CommandResult {
     let away = readings.iter().find(|reading| reading.state == State::Unreachable);
     if let Some(away) = away {
         let why = away.error.as_deref().unwrap_or("does not answer");
         return Err(Failure::Other(format!("{} {why}.", away.url)));
     }
-    Ok(Verdict::of(readings.iter().all(|reading| reading.state < State::Unhealthy)))
+    Ok(Verdict::from_clean(readings.iter().all(|reading| reading.state < State::Unhealthy)))
 }

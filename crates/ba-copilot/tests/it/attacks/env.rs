@@ -165,7 +165,7 @@ fn dotenv_writable_by_others_is_rejected() {
     let make: [(&dyn Fn(&Path), &str); 3] = [
         (&of_another_user, "belongs to another user"),
         (&open_to_all, "chmod go-w"),
-        (&broken, "a line is not of the form NAME=value"),
+        (&broken, "a line does not have the form NAME=value"),
     ];
     for (make, words) in make {
         let folder = TempDir::new().expect("a folder");

@@ -58,7 +58,7 @@ fn systemd_unit_and_machine_restart() {
     // Its log can be turned up while it runs, and the journal holds lines of JSON alone.
     booted.output_of(&["systemctl", "reload", unit]);
     let journal = || booted.output_of(&["journalctl", "--output=cat", "--unit", unit, "_COMM=program"]);
-    wait_for("the signal to be heard", || journal().contains("Read the configuration again"));
+    wait_for("the signal to be heard", || journal().contains("Reloaded the configuration"));
     for line in journal().lines() {
         assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
     }
