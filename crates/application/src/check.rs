@@ -144,14 +144,20 @@ async fn work(app: &App, code: String, engine: Engine) -> Result<(String, Checke
     }
 }
 
-/// What the API says of the viewer that a diagram is meant for.
-pub fn targets(target: Option<&str>) -> Value {
+/// Refuses a target viewer: there is one Mermaid to check against, so that nothing would be said about another viewer.
+///
+/// # Errors
+/// When there is a target.
+pub fn refuse_target(target: Option<&str>) -> Result<(), Error> {
     match target {
-        None => json!({}),
-        Some(name) => {
-            let name: String = name.chars().take(40).collect();
-            json!({name: {"checked": false, "note": format!("This version checks against Mermaid {} only.", mermend::MERMAID_VERSION.unwrap_or("by the fast parser"))}})
-        }
+        None => Ok(()),
+        Some(_) => Err(Error::invalid(
+            "target",
+            format!(
+                "`target` is not supported: this version checks against Mermaid {} only. Leave `target` out.",
+                mermend::MERMAID_VERSION.unwrap_or("by the fast parser")
+            ),
+        )),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::app::App;
 
 /// A project and what the caller is in it.
 #[derive(Debug, Clone)]
-pub struct Mine {
+pub struct ProjectWithRole {
     /// The project.
     pub project: Project,
     /// What the caller is in it.
@@ -25,16 +25,20 @@ pub struct Mine {
 ///
 /// # Errors
 /// When their token may not read.
-pub async fn list_projects(app: &App, caller: &Caller, listing: &Listing) -> Result<Page<Mine>, Error> {
+pub async fn list_projects(
+    app: &App,
+    caller: &Caller,
+    listing: &Listing,
+) -> Result<Page<ProjectWithRole>, Error> {
     caller.may(Scope::Read)?;
     let request = listing.request()?;
     let store = store(app)?;
     Ok(match caller.user_id() {
         None if !caller.is_local() => return Err(Error::NotFound("project")),
         None => Page::from(store.list_projects(&request).await?)
-            .map(|project| Mine { project, role: Role::Owner }),
+            .map(|project| ProjectWithRole { project, role: Role::Owner }),
         Some(user) => Page::from(store.list_projects_of(user, &request).await?)
-            .map(|mine| Mine { project: mine.project, role: mine.role }),
+            .map(|mine| ProjectWithRole { project: mine.project, role: mine.role }),
     })
 }
 
@@ -57,7 +61,7 @@ pub async fn list_writable(app: &App, caller: &Caller) -> Result<Vec<Project>, E
 ///
 /// # Errors
 /// When the name cannot be used.
-pub async fn create_project(app: &App, caller: &Caller, name: &str) -> Result<Mine, Error> {
+pub async fn create_project(app: &App, caller: &Caller, name: &str) -> Result<ProjectWithRole, Error> {
     caller.may(Scope::Write)?;
     if caller.person().is_none() && !caller.is_local() {
         return Err(Error::NotFound("project"));
@@ -66,16 +70,16 @@ pub async fn create_project(app: &App, caller: &Caller, name: &str) -> Result<Mi
     let name = accounts::name("name", name)?;
     let event = caller.did(app, "project.create", Some(&id), id.as_str(), &json!({}))?;
     let project = store(app)?.create_project(&id, &name, caller.user_id(), &event).await?;
-    Ok(Mine { project, role: Role::Owner })
+    Ok(ProjectWithRole { project, role: Role::Owner })
 }
 
 /// One project.
 ///
 /// # Errors
 /// When there is none, or the caller may not enter it.
-pub async fn find_project(app: &App, caller: &Caller, id: &str) -> Result<Mine, Error> {
+pub async fn find_project(app: &App, caller: &Caller, id: &str) -> Result<ProjectWithRole, Error> {
     let entered = enter(app, caller, &project_id(id)?, Role::Viewer).await?;
-    Ok(Mine { project: entered.project, role: entered.role })
+    Ok(ProjectWithRole { project: entered.project, role: entered.role })
 }
 
 /// What may be changed of a project.
@@ -97,7 +101,7 @@ pub async fn update_project(
     id: &str,
     seen: Option<i64>,
     changes: &ProjectChanges,
-) -> Result<Mine, Error> {
+) -> Result<ProjectWithRole, Error> {
     unless_seen(seen, || async {
         let entered = enter_any(app, caller, &project_id(id)?, Role::Owner).await?;
         let old = entered.project;
@@ -115,7 +119,7 @@ pub async fn update_project(
         let project = store(app)?
             .update_project(&old.id, seen.unwrap_or(old.revision), &name, archived_at, &event)
             .await?;
-        Ok(Mine { project, role: entered.role })
+        Ok(ProjectWithRole { project, role: entered.role })
     })
     .await
 }

@@ -15,7 +15,7 @@ pub fn values_of(values: Values) -> Vec<String> {
     };
     match source {
         Source::Version => owned(&[env!("CARGO_PKG_VERSION")]),
-        Source::Routes => crate::route_names(),
+        Source::Routes => crate::ACCESS_BY_PATH.keys().cloned().chain(["none".to_owned()]).collect(),
         Source::Statuses => (100..600)
             .filter(|code| {
                 StatusCode::from_u16(*code).is_ok_and(|status| status.canonical_reason().is_some())

@@ -2,7 +2,9 @@
 
 use blueprint::{Blueprint, Element};
 use mermend::{Checked, Finding};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Who wrote the diagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,16 +47,20 @@ pub struct Outcome {
 }
 
 /// One element of the diagram and the words it comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[schema(as = TraceReply)]
 pub struct TraceEntry {
     /// Id of the element in the diagram.
+    #[schema(example = "Order")]
     pub element: String,
     /// Number of the sentence in the requirements, from 1.
+    #[schema(example = 1)]
     pub requirement: usize,
     /// First byte in the requirements.
     pub start: usize,
     /// One past the last byte.
     pub end: usize,
     /// The words.
+    #[schema(example = "orders")]
     pub text: String,
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Failure, Ran, Verdict, files, print, say};
-use application::app::App;
+use application::{app::App, check};
 
 /// Flags of `check`.
 #[derive(Debug, clap::Args)]
@@ -30,6 +30,9 @@ pub(super) struct Arguments {
     /// Read lines of JSON `{"id","code"}` and write one line for each.
     #[arg(long, conflicts_with = "files")]
     batch: bool,
+    /// Reserved for the viewer that must show the diagrams. Not supported yet.
+    #[arg(long, hide = true)]
+    target: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -46,6 +49,7 @@ struct Diagram {
 }
 
 pub(super) fn run(arguments: Arguments, app: &App) -> Ran {
+    check::refuse_target(arguments.target.as_deref()).map_err(|error| Failure::Other(error.to_string()))?;
     let engine = if arguments.engine == "fast" { Engine::Fast } else { Engine::Mermaid };
     if arguments.batch {
         return batch(app, engine);

@@ -14,7 +14,7 @@ use application::{
 };
 use config::{Config, Role};
 use operations::backup;
-use server::{Limiter, Shared, http::connections, router};
+use server::{AppState, Limiter, http::connections, router};
 use telemetry::{self, error_reports::ErrorReports, process_limits};
 
 /// How long the last spans and errors may take on their way, once all requests are answered.
@@ -125,7 +125,7 @@ async fn serve(
     }
     let limiter = Limiter::new(&app);
     let probes = Probes::default();
-    let shared = Shared {
+    let shared = AppState {
         app,
         role,
         probes,
@@ -137,7 +137,7 @@ async fn serve(
     };
     tracing::info!(server.address = %address, version = env!("CARGO_PKG_VERSION"), "Serving http://{address}");
     let routes = router(shared);
-    let limits = connections::ConnectionLimits::of(&config);
+    let limits = connections::ConnectionLimits::from_config(&config);
     let private = private.map(|listener| {
         if let Ok(address) = listener.local_addr() {
             tracing::info!(server.private_address = %address, "Answering http://{address} in any state");

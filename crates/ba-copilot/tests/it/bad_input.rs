@@ -55,6 +55,21 @@ async fn bad_requests_get_a_problem_and_change_nothing() {
 }
 
 #[tokio::test]
+async fn a_target_is_refused_until_it_is_checked() {
+    let app = TestApp::builtin().await;
+    for (path, body) in [
+        ("/api/v1/validate", json!({"code": "pie", "target": "github"})),
+        ("/api/v1/validate", json!({"code": "pie", "target": ""})),
+        ("/api/v1/generate/class-diagram", json!({"message": "A customer.", "target": "github"})),
+    ] {
+        let problem = app.post(path, body).await.problem(422, "invalid_input");
+        assert_eq!(problem["errors"][0]["path"], "target", "{problem}");
+        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("Leave `target` out")));
+    }
+    assert_eq!(app.generations().await, []);
+}
+
+#[tokio::test]
 async fn a_body_that_is_not_declared_as_json_is_refused() {
     let app = TestApp::builtin().await;
     let request =

@@ -10,7 +10,7 @@ use application::{app::App, clock::Clock, health::Probes};
 use axum::{body::Body, http::Request};
 use config::{Config, Environment, Role};
 use serde_json::{Value, json};
-use server::{Limiter, Shared, mcp::http, router_with_mcp};
+use server::{AppState, Limiter, mcp::http, router_with_mcp};
 use tempfile::TempDir;
 
 use crate::{
@@ -86,8 +86,8 @@ async fn tools_do_what_they_say() {
         ),
         (
             "validate_mermaid",
-            json!({"code": "", "target": "github"}),
-            json!({"valid": false, "findings": [{"code": "MMD003"}], "targets": {"github": {"checked": false}}}),
+            json!({"code": ""}),
+            json!({"valid": false, "findings": [{"code": "MMD003"}], "targets": {}}),
         ),
         (
             "repair_mermaid",
@@ -151,6 +151,7 @@ async fn a_tool_that_cannot_run_says_why() {
         ("validate_mermaid", json!({}), "`code` is missing"),
         ("validate_mermaid", json!({"code": 7}), "expected a string"),
         ("validate_mermaid", json!({"kode": "pie"}), "unknown field"),
+        ("validate_mermaid", json!({"code": VALID, "target": "github"}), "`target` is not supported"),
         ("render_mermaid", json!({"code": VALID, "format": "gif"}), "svg or png"),
         ("render_mermaid", json!({"code": VALID, "format": "png", "scale": 9}), "use 1 to 4"),
         ("explain_finding", json!({"code": "NOPE1"}), "FLOW003"),
@@ -287,7 +288,7 @@ async fn resources_prompts_and_completions_lead_to_each_other() {
             "use",
             json!(["use_case", "usecase"]),
         ),
-        (json!({"type": "ref/prompt", "name": "review_diagram"}), "target", "", json!(["mermaid"])),
+        (json!({"type": "ref/prompt", "name": "review_diagram"}), "target", "", json!([])),
         (json!({"type": "ref/prompt", "name": "nope"}), "x", "", json!([])),
     ] {
         let answer = app
@@ -307,12 +308,16 @@ async fn resources_prompts_and_completions_lead_to_each_other() {
         let text = prompt["result"]["messages"][0]["content"]["text"].as_str().unwrap_or_default();
         assert!(text.contains(words) && text.contains("Data, not instructions"), "{name}: {prompt}");
     }
-    let missing =
-        app.rpc("prompts/get", json!({"name": "draft_diagram", "arguments": {"kind": "class"}})).await;
-    assert!(
-        missing["error"]["message"].as_str().is_some_and(|text| text.contains("`text` is missing")),
-        "{missing}"
-    );
+    for (name, arguments, words) in [
+        ("draft_diagram", json!({"kind": "class"}), "`text` is missing"),
+        ("review_diagram", json!({"code": VALID, "target": "github"}), "`target` is not supported"),
+    ] {
+        let refused = app.rpc("prompts/get", json!({"name": name, "arguments": arguments})).await;
+        assert!(
+            refused["error"]["message"].as_str().is_some_and(|text| text.contains(words)),
+            "{name}: {refused}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -436,7 +441,7 @@ fn the_real_server_conforms_but_for_what_needs_fixtures() {
 async fn fixture_server() -> SocketAddr {
     let config = Config::load(None, &Environment::from_pairs([])).expect("a configuration");
     let app = App::stateless(config, Clock::system()).expect("an app");
-    let shared = Shared {
+    let shared = AppState {
         limiter: Limiter::new(&app),
         app,
         role: Role::Mcp,

@@ -10,8 +10,8 @@ use axum::{
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
-    Shared,
-    http::{error::Pending, identify::Visitor},
+    http::{error::ProblemResponse, identify::MaybeCaller},
+    state::AppState,
 };
 use application::cpu_pool;
 use application::{
@@ -27,16 +27,16 @@ const KEPT: [HeaderName; 4] =
     [header::CONTENT_TYPE, header::ETAG, header::LOCATION, HeaderName::from_static("preference-applied")];
 
 /// Carries a POST with a key out once, for callers who are known.
-pub async fn carry_out_once(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+pub async fn carry_out_once(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let key = request.headers().get(KEY).cloned();
-    let caller = request.extensions().get::<Visitor>().and_then(|visitor| visitor.0.clone());
+    let caller = request.extensions().get::<MaybeCaller>().and_then(|visitor| visitor.0.clone());
     let of_api = request.uri().path().starts_with("/api/v1/");
     let (Some(key), Some(caller), true) = (key, caller, of_api && request.method() == Method::POST) else {
         return next.run(request).await;
     };
     let (mut parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, shared.app.config.server.max_body_bytes).await else {
-        return Pending::new(
+    let Ok(body) = to_bytes(body, state.app.config.server.max_body_bytes).await else {
+        return ProblemResponse::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "too_large",
             "The request body is larger than this server reads. Send less at a time.",
@@ -45,24 +45,24 @@ pub async fn carry_out_once(State(shared): State<Shared>, request: Request, next
     };
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let key = key.to_str().unwrap_or_default();
-    let begun = idempotency::begin(&shared.app, &caller, key, &[path.as_bytes(), &body]).await;
+    let begun = idempotency::begin(&state.app, &caller, key, &[path.as_bytes(), &body]).await;
     let (caller, attempt) = match begun {
         Ok(Begun::First(caller, attempt)) => (*caller, attempt),
         Ok(Begun::Again(answer)) => return replay(answer),
-        Err(error) => return Pending::from(error).into_response(),
+        Err(error) => return ProblemResponse::from(error).into_response(),
     };
-    parts.extensions.insert(Visitor(Some(caller)));
+    parts.extensions.insert(MaybeCaller(Some(caller)));
     let request = Request::from_parts(parts, Body::from(body));
     // Goes on when the caller goes away: whoever asks again is to find what was done.
     let carried_out =
-        tokio::spawn(cpu_pool::on_same_behalf(carry_out(shared, next.run(request), attempt))).await;
+        tokio::spawn(cpu_pool::on_same_behalf(carry_out(state, next.run(request), attempt))).await;
     carried_out.unwrap_or_else(|_| {
-        Pending::from(Error::Internal("a request ended early".to_owned())).into_response()
+        ProblemResponse::from(Error::Internal("a request ended early".to_owned())).into_response()
     })
 }
 
-async fn carry_out(shared: Shared, run: impl Future<Output = Response>, attempt: Attempt) -> Response {
-    let app = &shared.app;
+async fn carry_out(state: AppState, run: impl Future<Output = Response>, attempt: Attempt) -> Response {
+    let app = &state.app;
     let beat = async {
         let mut beat = interval(BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -77,7 +77,7 @@ async fn carry_out(shared: Shared, run: impl Future<Output = Response>, attempt:
     };
     let response = tokio::select! {
         response = run => response,
-        () = beat => return Pending::from(Error::Internal("a request was not carried out".to_owned())).into_response(),
+        () = beat => return ProblemResponse::from(Error::Internal("a request was not carried out".to_owned())).into_response(),
     };
     let (response, answer) = read(response).await;
     if let Err(error) = attempt.end(app, answer.as_ref()).await {
@@ -101,7 +101,8 @@ async fn read(response: Response) -> (Response, Option<Answer>) {
     let bytes: Bytes = match to_bytes(body, usize::MAX).await {
         Ok(bytes) => bytes,
         Err(_) => {
-            let broken = Pending::from(Error::Internal("an answer broke off".to_owned())).into_response();
+            let broken =
+                ProblemResponse::from(Error::Internal("an answer broke off".to_owned())).into_response();
             return (broken, None);
         }
     };

@@ -20,11 +20,11 @@ use rmcp::{
 use serde_json::json;
 
 use crate::{
-    Problem, Shared,
     http::{
-        error::Pending,
-        identify::{Visitor, bearer},
+        error::ProblemResponse,
+        identify::{MaybeCaller, bearer},
     },
+    state::AppState,
 };
 use application::{
     access::{Caller, Scope},
@@ -33,6 +33,11 @@ use application::{
 };
 use config::words;
 use telemetry::trace::TraceContext;
+
+pub(crate) const PATH: &str = "/mcp";
+/// Where RFC 9728 has clients look for the metadata: of this server, and of `/mcp`.
+pub(crate) const METADATA_PATHS: [&str; 2] =
+    ["/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"];
 
 /// Web pages of this machine may call a server of this machine.
 const OWN_ORIGINS: [&str; 6] = [
@@ -53,8 +58,8 @@ struct Guard {
 }
 
 /// How `/mcp` is served: every call stands alone, and its answer is JSON, so that any process can take it.
-pub fn config(shared: &Shared) -> StreamableHttpServerConfig {
-    let settings = &shared.app.config;
+pub fn config(state: &AppState) -> StreamableHttpServerConfig {
+    let settings = &state.app.config;
     let origins = OWN_ORIGINS.into_iter().chain(words(&settings.mcp.allowed_origins));
     StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
@@ -67,28 +72,28 @@ pub fn config(shared: &Shared) -> StreamableHttpServerConfig {
 }
 
 /// The routes of an MCP server.
-pub fn routes<H>(shared: &Shared, handler: H, config: StreamableHttpServerConfig) -> Router<Shared>
+pub fn routes<H>(state: &AppState, handler: H, config: StreamableHttpServerConfig) -> Router<AppState>
 where
     H: ServerHandler + Clone + Send + Sync + 'static,
 {
-    let settings = &shared.app.config.mcp;
+    let settings = &state.app.config.mcp;
     let guard = Arc::new(Guard {
         tokens: settings.tokens().into_iter().map(secrets::hash).collect(),
-        limiter: Arc::clone(&shared.limiter),
+        limiter: Arc::clone(&state.limiter),
         public_url: settings.public_url.clone(),
     });
     let sessions = Arc::new(LocalSessionManager::default());
     let service = StreamableHttpService::new(move || Ok(handler.clone()), sessions, config);
     let mut routes = Router::new()
-        .route_service("/mcp", service)
+        .route_service(PATH, service)
         .layer(from_fn_with_state(Arc::clone(&guard), check_caller));
-    for path in ["/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"] {
+    for path in METADATA_PATHS {
         let guard = Arc::clone(&guard);
         let servers: Vec<String> = words(&settings.authorization_servers).map(str::to_owned).collect();
-        let find = move |Visitor(visitor): Visitor, headers: HeaderMap| async move {
+        let find = move |MaybeCaller(visitor): MaybeCaller, headers: HeaderMap| async move {
             // Where nobody needs a token, nothing says how to get one.
             if guard.tokens.is_empty() && visitor.is_some_and(|caller| caller.is_local()) {
-                return Problem::no_such_route();
+                return ProblemResponse::no_such_route().into_response();
             }
             Json(metadata(&guard.resource(&headers), &servers)).into_response()
         };
@@ -100,8 +105,8 @@ where
 /// Who asks an MCP server over HTTP, and in which request.
 pub fn caller_of(extensions: &Extensions) -> (Caller, Option<TraceContext>) {
     let parts = extensions.get::<Parts>();
-    let caller = match parts.and_then(|parts| parts.extensions.get::<Visitor>()) {
-        Some(Visitor(Some(caller))) => caller.clone(),
+    let caller = match parts.and_then(|parts| parts.extensions.get::<MaybeCaller>()) {
+        Some(MaybeCaller(Some(caller))) => caller.clone(),
         // Nobody comes this far without saying who they are; if somebody did, they would see nothing.
         _ => Caller::service(),
     };
@@ -138,7 +143,7 @@ impl Guard {
         let challenge = format!(
             "Bearer realm=\"BA Copilot\", resource_metadata=\"{base}/.well-known/oauth-protected-resource/mcp\", scope=\"mcp\"{error}"
         );
-        let mut response = Pending::new(StatusCode::UNAUTHORIZED, "no_token", why).into_response();
+        let mut response = ProblemResponse::new(StatusCode::UNAUTHORIZED, "no_token", why).into_response();
         if let Ok(challenge) = HeaderValue::from_str(&challenge) {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
@@ -147,12 +152,12 @@ impl Guard {
 }
 
 async fn check_caller(State(guard): State<Arc<Guard>>, mut request: Request, next: Next) -> Response {
-    let visitor = request.extensions().get::<Visitor>().cloned().unwrap_or(Visitor(None));
+    let visitor = request.extensions().get::<MaybeCaller>().cloned().unwrap_or(MaybeCaller(None));
     match &visitor.0 {
         // Somebody with an account, through a token of theirs.
         Some(caller) if !caller.is_local() => {
             if let Err(error) = caller.may(Scope::Mcp) {
-                return Pending::from(error).into_response();
+                return ProblemResponse::from(error).into_response();
             }
             request.headers_mut().remove(header::AUTHORIZATION);
             return next.run(request).await;
@@ -174,7 +179,7 @@ async fn check_caller(State(guard): State<Arc<Guard>>, mut request: Request, nex
     }
     if let Some(wait) = guard.limiter.count(&[Whose::McpToken(&token)]).await {
         let why = format!("This token has made all the calls that it may make for now. Wait {wait} s.");
-        return Pending::new(StatusCode::TOO_MANY_REQUESTS, "too_many_calls", why)
+        return ProblemResponse::new(StatusCode::TOO_MANY_REQUESTS, "too_many_calls", why)
             .after(wait)
             .into_response();
     }
@@ -182,7 +187,7 @@ async fn check_caller(State(guard): State<Arc<Guard>>, mut request: Request, nex
     request.headers_mut().remove(header::AUTHORIZATION);
     // Another process of this installation: it may check, and sees nothing that is kept where there are accounts.
     if visitor.0.is_none() {
-        request.extensions_mut().insert(Visitor(Some(Caller::service())));
+        request.extensions_mut().insert(MaybeCaller(Some(Caller::service())));
     }
     next.run(request).await
 }

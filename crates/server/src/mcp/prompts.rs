@@ -32,7 +32,6 @@ const ROWS: [Row; 3] = [
         arguments: &[
             ("code", "The Mermaid text", true),
             ("text", "The requirements it was made from", false),
-            ("target", "The viewer that must show it", false),
         ],
     },
     Row {
@@ -42,9 +41,6 @@ const ROWS: [Row; 3] = [
         arguments: &[("code", "The Mermaid text", true)],
     },
 ];
-
-/// Viewers that can be asked about.
-const TARGETS: [&str; 1] = ["mermaid"];
 
 pub(super) fn list() -> Vec<Prompt> {
     let argument = |(name, description, required): &(&str, &str, bool)| {
@@ -62,7 +58,6 @@ pub(super) fn list() -> Vec<Prompt> {
 pub(super) fn choices(prompt: &str, argument: &str) -> Vec<&'static str> {
     match (prompt, argument) {
         ("draft_diagram", "kind") => reference_docs::kind_names(),
-        ("review_diagram", "target") => TARGETS.to_vec(),
         _ => Vec::new(),
     }
 }
@@ -81,6 +76,7 @@ pub(super) async fn get(
     };
     let given =
         |name: &str| arguments.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
+    check::refuse_target(given("target"))?;
     for (name, description, required) in row.arguments {
         if *required && given(name).is_none() {
             return Err(Error::invalid(name, format!("`{name}` is missing: {description}.")));

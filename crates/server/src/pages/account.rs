@@ -13,7 +13,7 @@ use super::{
     budgets,
     layout::{Form, Page, done, error_page, explain, field, said, when},
 };
-use crate::{Shared, http::identify::signed_out};
+use crate::{http::identify::signed_out, state::AppState};
 use application::{
     Error, User,
     access::{Caller, SCOPES, Scope},
@@ -82,20 +82,20 @@ enum Once {
 
 /// `GET /account`
 pub async fn show_account(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Query(asked): Query<Asked>,
 ) -> Response {
-    page(&shared, &caller, &asked, None, None).await
+    page(&state, &caller, &asked, None, None).await
 }
 
 /// `POST /account`
 pub async fn submit_account(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Form(sent): Form<Sent>,
 ) -> Response {
-    match carry_out(&shared, &caller, &sent).await {
+    match carry_out(&state, &caller, &sent).await {
         Ok(response) => response,
         Err(error) => {
             // What an app holds already is offered again, so that a mistyped password does not cost it.
@@ -103,13 +103,13 @@ pub async fn submit_account(
                 "factor" => second_factor::offer_again(&caller, &sent.secret).ok().map(Once::SecondFactor),
                 _ => None,
             };
-            page(&shared, &caller, &Asked::default(), once, Some(&error)).await
+            page(&state, &caller, &Asked::default(), once, Some(&error)).await
         }
     }
 }
 
-async fn carry_out(shared: &Shared, caller: &Caller, sent: &Sent) -> Result<Response, Error> {
-    let app = &shared.app;
+async fn carry_out(state: &AppState, caller: &Caller, sent: &Sent) -> Result<Response, Error> {
+    let app = &state.app;
     let password = || SecretString::from(sent.password.clone());
     let finished = match sent.action.as_str() {
         "name" => users::update_me(app, caller, &sent.name).await.map(|_| "name")?,
@@ -133,24 +133,24 @@ async fn carry_out(shared: &Shared, caller: &Caller, sent: &Sent) -> Result<Resp
                 };
             let wanted = Wanted { name: sent.name.clone(), scopes: sent.scopes(), days };
             let (_, secret) = tokens::create_token(app, caller, wanted).await?;
-            return Ok(page(shared, caller, &Asked::default(), Some(Once::Token(secret)), None).await);
+            return Ok(page(state, caller, &Asked::default(), Some(Once::Token(secret)), None).await);
         }
         "end-token" => tokens::delete_token(app, caller, &sent.id).await.map(|()| "token")?,
         "end-session" => sign_in::delete_session(app, caller, &sent.id).await.map(|()| "session")?,
         "offer" => {
             let offered = second_factor::offer(caller)?;
-            return Ok(page(shared, caller, &Asked::default(), Some(Once::SecondFactor(offered)), None).await);
+            return Ok(page(state, caller, &Asked::default(), Some(Once::SecondFactor(offered)), None).await);
         }
         "factor" => {
             let proof = sent.proof(&sent.current_code);
             let codes = second_factor::set(app, caller, &sent.secret, &sent.code, &proof).await?;
             let once = Some(Once::RecoveryCodes(codes));
-            return Ok(page(shared, caller, &Asked::default(), once, None).await);
+            return Ok(page(state, caller, &Asked::default(), once, None).await);
         }
         "recovery-codes" => {
             let codes = recovery::create_recovery_codes(app, caller, sent.proof(&sent.code)).await?;
             let once = Some(Once::RecoveryCodes(codes));
-            return Ok(page(shared, caller, &Asked::default(), once, None).await);
+            return Ok(page(state, caller, &Asked::default(), once, None).await);
         }
         "no-factor" => {
             second_factor::delete(app, caller, &sent.proof(&sent.code)).await.map(|()| "no-factor")?
@@ -166,7 +166,7 @@ async fn carry_out(shared: &Shared, caller: &Caller, sent: &Sent) -> Result<Resp
         }
         "delete" => {
             users::delete_me(app, caller, &password()).await?;
-            return Ok(signed_out(shared, done("/sign-in", "out")));
+            return Ok(signed_out(state, done("/sign-in", "out")));
         }
         _ => return Err(Error::invalid("action", "This page has no such button. Open it again.")),
     };
@@ -219,13 +219,13 @@ fn button(action: &str, label: &str, inner: Markup) -> Markup {
 }
 
 async fn page(
-    shared: &Shared,
+    state: &AppState,
     caller: &Caller,
     asked: &Asked,
     once: Option<Once>,
     error: Option<&Error>,
 ) -> Response {
-    let app = &shared.app;
+    let app = &state.app;
     let listing = Listing { after: asked.after.clone(), limit: None };
     let loaded = async {
         // Anew: what the caller is may just have changed.
@@ -243,7 +243,7 @@ async fn page(
         Err(error) => return error_page(Some(caller), &error),
     };
     let now = app.clock.now_us();
-    let budget = budgets::line(shared, caller, &Owner::Me).await;
+    let budget = budgets::line(state, caller, &Owner::Me).await;
     let body = html! {
         main {
             @if let Some(text) = said(asked.done.as_deref(), &DONE) { p."note"."good" { (text) } }

@@ -13,8 +13,8 @@ use super::{
     local_path::local_path,
 };
 use crate::{
-    Shared,
-    http::identify::{Origin, Visitor, encoded, signed_in, signed_out},
+    http::identify::{MaybeCaller, Origin, encoded, signed_in, signed_out},
+    state::AppState,
 };
 use application::{
     Error,
@@ -74,26 +74,26 @@ fn narrow(visitor: Option<&Caller>, title: &str, error: Option<&Error>, body: Ma
 
 /// `GET /set-up`
 pub async fn show_set_up(
-    State(shared): State<Shared>,
-    Visitor(visitor): Visitor,
+    State(state): State<AppState>,
+    MaybeCaller(visitor): MaybeCaller,
     Query(asked): Query<Asked>,
 ) -> Response {
-    set_up_page(&shared, visitor.as_ref(), &asked.code, &Sent::default(), None).await
+    set_up_page(&state, visitor.as_ref(), &asked.code, &Sent::default(), None).await
 }
 
 async fn set_up_page(
-    shared: &Shared,
+    state: &AppState,
     visitor: Option<&Caller>,
     code: &str,
     sent: &Sent,
     error: Option<&Error>,
 ) -> Response {
-    match is_local(&shared.app).await {
+    match is_local(&state.app).await {
         Ok(local) if !local && code.is_empty() => return go("/sign-in"),
         Ok(_) => (),
         Err(error) => return error_page(visitor, &error),
     }
-    let least = shared.app.config.accounts.min_password_chars;
+    let least = state.app.config.accounts.min_password_chars;
     narrow(
         visitor,
         "Set up accounts",
@@ -113,8 +113,8 @@ async fn set_up_page(
 
 /// `POST /set-up`
 pub async fn submit_set_up(
-    State(shared): State<Shared>,
-    Visitor(visitor): Visitor,
+    State(state): State<AppState>,
+    MaybeCaller(visitor): MaybeCaller,
     Origin(from): Origin,
     Form(sent): Form<Sent>,
 ) -> Response {
@@ -125,28 +125,28 @@ pub async fn submit_set_up(
         admin: true,
     };
     let code = Some(sent.code.as_str()).filter(|code| !code.is_empty());
-    match users::set_up(&shared.app, code, newcomer, &from).await {
-        Ok(session) => signed_in(&shared, go("/"), &session),
-        Err(error) => set_up_page(&shared, visitor.as_ref(), &sent.code, &sent, Some(&error)).await,
+    match users::set_up(&state.app, code, newcomer, &from).await {
+        Ok(session) => signed_in(&state, go("/"), &session),
+        Err(error) => set_up_page(&state, visitor.as_ref(), &sent.code, &sent, Some(&error)).await,
     }
 }
 
 /// `GET /sign-in`
 pub async fn show_sign_in(
-    State(shared): State<Shared>,
-    Visitor(visitor): Visitor,
+    State(state): State<AppState>,
+    MaybeCaller(visitor): MaybeCaller,
     Query(asked): Query<Asked>,
 ) -> Response {
     if visitor.is_some() {
         return go(&asked.next);
     }
-    sign_in_page(&shared, &Sent::to(asked.next), asked.done.as_deref(), None)
+    sign_in_page(&state, &Sent::to(asked.next), asked.done.as_deref(), None)
 }
 
 /// A button that leads to the identity provider, if there is one.
-fn elsewhere(shared: &Shared, next: &str) -> Markup {
+fn elsewhere(state: &AppState, next: &str) -> Markup {
     html! {
-        @if let Some(name) = oidc::provider_name(&shared.app) {
+        @if let Some(name) = oidc::provider_name(&state.app) {
             // A link, because a form that is sent on to another site is not let through by our own policy.
             p { a."button" #oidc href={ "/sign-in/oidc?next=" (encoded(local_path(next))) } { "Sign in with " (name) } }
         }
@@ -154,7 +154,7 @@ fn elsewhere(shared: &Shared, next: &str) -> Markup {
 }
 
 pub(super) fn sign_in_page(
-    shared: &Shared,
+    state: &AppState,
     sent: &Sent,
     what: Option<&str>,
     error: Option<&Error>,
@@ -172,7 +172,7 @@ pub(super) fn sign_in_page(
         error,
         html! {
             @if let Some(text) = said(what, &known) { p."note"."good" { (text) } }
-            (elsewhere(shared, &sent.next))
+            (elsewhere(state, &sent.next))
             form method="post" action="/sign-in" {
                 input type="hidden" name="next" value=(local_path(&sent.next));
                 (field("email", "E-mail address", "email", &sent.email, "username"))
@@ -186,15 +186,15 @@ pub(super) fn sign_in_page(
 
 /// `POST /sign-in`
 pub async fn submit_sign_in(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     Origin(from): Origin,
     Form(sent): Form<Sent>,
 ) -> Response {
     let attempt = Attempt { email: sent.email.clone(), password: sent.password(), code: None, from };
-    match sign_in::sign_in(&shared.app, attempt).await {
-        Ok(SignedIn::Done(session)) => signed_in(&shared, go(&sent.next), &session),
+    match sign_in::sign_in(&state.app, attempt).await {
+        Ok(SignedIn::Done(session)) => signed_in(&state, go(&sent.next), &session),
         Ok(SignedIn::CodeNeeded(ticket)) => code_page(&ticket, &sent.next, None),
-        Err(error) => sign_in_page(&shared, &sent, None, Some(&error)),
+        Err(error) => sign_in_page(&state, &sent, None, Some(&error)),
     }
 }
 
@@ -218,24 +218,24 @@ pub(super) fn code_page(ticket: &str, next: &str, error: Option<&Error>) -> Resp
 
 /// `POST /sign-in/code`
 pub async fn submit_code(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     Origin(from): Origin,
     Form(sent): Form<Sent>,
 ) -> Response {
-    match sign_in::finish(&shared.app, &sent.ticket, &sent.code, &from).await {
-        Ok(session) => signed_in(&shared, go(&sent.next), &session),
+    match sign_in::finish(&state.app, &sent.ticket, &sent.code, &from).await {
+        Ok(session) => signed_in(&state, go(&sent.next), &session),
         Err(error) => code_page(&sent.ticket, &sent.next, Some(&error)),
     }
 }
 
 /// `POST /sign-out`
-pub async fn submit_sign_out(State(shared): State<Shared>, caller: Caller) -> Response {
+pub async fn submit_sign_out(State(state): State<AppState>, caller: Caller) -> Response {
     if let Some(session) = caller.session()
-        && let Err(error) = sign_in::delete_session(&shared.app, &caller, session.as_str()).await
+        && let Err(error) = sign_in::delete_session(&state.app, &caller, session.as_str()).await
     {
         return error_page(Some(&caller), &error);
     }
-    signed_out(&shared, done("/sign-in", "out"))
+    signed_out(&state, done("/sign-in", "out"))
 }
 
 /// `GET /forgot-password`
@@ -263,23 +263,23 @@ fn forgot_page(sent: &Sent, what: Option<&str>, error: Option<&Error>) -> Respon
 
 /// `POST /forgot-password`
 pub async fn submit_forgot_password(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     Origin(from): Origin,
     Form(sent): Form<Sent>,
 ) -> Response {
-    match users::request_reset(&shared.app, &sent.email, &from.network).await {
+    match users::request_reset(&state.app, &sent.email, &from.network).await {
         Ok(()) => done("/forgot-password", "sent"),
         Err(error) => forgot_page(&sent, None, Some(&error)),
     }
 }
 
 /// `GET /reset-password`
-pub async fn show_reset_password(State(shared): State<Shared>, Query(asked): Query<Asked>) -> Response {
-    reset_page(&shared, &asked.code, None)
+pub async fn show_reset_password(State(state): State<AppState>, Query(asked): Query<Asked>) -> Response {
+    reset_page(&state, &asked.code, None)
 }
 
-fn reset_page(shared: &Shared, code: &str, error: Option<&Error>) -> Response {
-    let least = shared.app.config.accounts.min_password_chars;
+fn reset_page(state: &AppState, code: &str, error: Option<&Error>) -> Response {
+    let least = state.app.config.accounts.min_password_chars;
     narrow(
         None,
         "Choose a password",
@@ -296,15 +296,15 @@ fn reset_page(shared: &Shared, code: &str, error: Option<&Error>) -> Response {
 }
 
 /// `POST /reset-password`
-pub async fn submit_reset_password(State(shared): State<Shared>, Form(sent): Form<Sent>) -> Response {
-    match users::reset_password(&shared.app, &sent.code, &sent.password()).await {
+pub async fn submit_reset_password(State(state): State<AppState>, Form(sent): Form<Sent>) -> Response {
+    match users::reset_password(&state.app, &sent.code, &sent.password()).await {
         Ok(()) => done("/sign-in", "reset"),
-        Err(error) => reset_page(&shared, &sent.code, Some(&error)),
+        Err(error) => reset_page(&state, &sent.code, Some(&error)),
     }
 }
 
 /// `GET /verify-email`: a button, because programs that look at mail open every link.
-pub async fn show_verify_email(Visitor(visitor): Visitor, Query(asked): Query<Asked>) -> Response {
+pub async fn show_verify_email(MaybeCaller(visitor): MaybeCaller, Query(asked): Query<Asked>) -> Response {
     let person = visitor.as_ref().and_then(Caller::person);
     narrow(
         visitor.as_ref(),
@@ -334,12 +334,12 @@ fn verify_after_sign_in(code: &str) -> String {
 
 /// `POST /verify-email`
 pub async fn submit_verify_email(
-    State(shared): State<Shared>,
-    Visitor(visitor): Visitor,
+    State(state): State<AppState>,
+    MaybeCaller(visitor): MaybeCaller,
     Form(sent): Form<Sent>,
 ) -> Response {
     let Some(caller) = visitor else { return go(&verify_after_sign_in(&sent.code)) };
-    match email_address::verify_email(&shared.app, &caller, &sent.code).await {
+    match email_address::verify_email(&state.app, &caller, &sent.code).await {
         Ok(()) => done("/account", "verified"),
         Err(error) => error_page(Some(&caller), &error),
     }
@@ -347,26 +347,26 @@ pub async fn submit_verify_email(
 
 /// `GET /invitation`
 pub async fn show_invitation(
-    State(shared): State<Shared>,
-    Visitor(visitor): Visitor,
+    State(state): State<AppState>,
+    MaybeCaller(visitor): MaybeCaller,
     Query(asked): Query<Asked>,
 ) -> Response {
-    invitation_page(&shared, visitor.as_ref(), &asked.code, &Sent::default(), None).await
+    invitation_page(&state, visitor.as_ref(), &asked.code, &Sent::default(), None).await
 }
 
 async fn invitation_page(
-    shared: &Shared,
+    state: &AppState,
     visitor: Option<&Caller>,
     code: &str,
     sent: &Sent,
     error: Option<&Error>,
 ) -> Response {
-    let offer = match members::find_offer(&shared.app, code).await {
+    let offer = match members::find_offer(&state.app, code).await {
         Ok(offer) => offer,
         Err(error) => return error_page(visitor, &error),
     };
     let person = visitor.and_then(Caller::person);
-    let least = shared.app.config.accounts.min_password_chars;
+    let least = state.app.config.accounts.min_password_chars;
     let here = format!("/sign-in?next={}", encoded(&format!("/invitation?code={code}")));
     narrow(
         visitor,
@@ -384,10 +384,10 @@ async fn invitation_page(
             } @else if !offer.makes_account {
                 p { "To join with a new account, open the link in the message that was sent to " strong { (offer.email) } "." }
                 p.soft { "This link was shown to the person who invited you, so it does not show that the address is yours." }
-                (elsewhere(shared, &format!("/invitation?code={code}")))
+                (elsewhere(state, &format!("/invitation?code={code}")))
                 p { a href=(here) { "Sign in to join with an account that you have" } }
             } @else {
-                (elsewhere(shared, &format!("/invitation?code={code}")))
+                (elsewhere(state, &format!("/invitation?code={code}")))
                 form method="post" action="/invitation" {
                     input type="hidden" name="code" value=(code);
                     p.soft { "You will sign in with " (offer.email) "." }
@@ -402,19 +402,19 @@ async fn invitation_page(
 
 /// `POST /invitation`
 pub async fn submit_invitation(
-    State(shared): State<Shared>,
-    Visitor(visitor): Visitor,
+    State(state): State<AppState>,
+    MaybeCaller(visitor): MaybeCaller,
     Origin(from): Origin,
     Form(sent): Form<Sent>,
 ) -> Response {
     if let Some(caller) = visitor.as_ref().filter(|caller| caller.person().is_some()) {
-        return match members::accept_invitation(&shared.app, caller, &sent.code).await {
+        return match members::accept_invitation(&state.app, caller, &sent.code).await {
             Ok(accepted) => go(&format!("/projects/{}", accepted.project_id)),
             Err(error) => error_page(Some(caller), &error),
         };
     }
-    match members::join(&shared.app, &sent.code, &sent.name, sent.password(), &from).await {
-        Ok(session) => signed_in(&shared, go("/projects"), &session),
-        Err(error) => invitation_page(&shared, visitor.as_ref(), &sent.code, &sent, Some(&error)).await,
+    match members::join(&state.app, &sent.code, &sent.name, sent.password(), &from).await {
+        Ok(session) => signed_in(&state, go("/projects"), &session),
+        Err(error) => invitation_page(&state, visitor.as_ref(), &sent.code, &sent, Some(&error)).await,
     }
 }

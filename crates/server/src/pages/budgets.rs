@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::layout::when;
-use crate::Shared;
+use crate::state::AppState;
 use application::{
     Error,
     access::Caller,
@@ -11,8 +11,8 @@ use application::{
 };
 
 /// What is used of a budget; nothing if there is none, or none that the caller may see.
-pub(super) async fn line(shared: &Shared, caller: &Caller, owner: &Owner) -> Markup {
-    match budgets::find_budget(&shared.app, caller, owner).await {
+pub(super) async fn line(state: &AppState, caller: &Caller, owner: &Owner) -> Markup {
+    match budgets::find_budget(&state.app, caller, owner).await {
         Ok(standing) => show(&standing),
         Err(Error::NotFound(_) | Error::Forbidden(_)) => html! {},
         Err(_) => html! { p.soft #budget { "The budget cannot be shown now." } },

@@ -8,7 +8,7 @@ use maud::{PreEscaped, html};
 use serde::Deserialize;
 
 use super::layout::{Form, Page, done, error_page, explain, field, said, when};
-use crate::Shared;
+use crate::state::AppState;
 use application::{
     Error,
     access::Caller,
@@ -45,30 +45,30 @@ const DONE: [(&str, &str); 4] = [
 
 /// `GET /diagrams/{diagram}`
 pub async fn show_diagram(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(diagram): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Response {
-    page(&shared, &caller, &diagram, &asked, None, None).await
+    page(&state, &caller, &diagram, &asked, None, None).await
 }
 
 /// `POST /diagrams/{diagram}`
 pub async fn submit_diagram(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(diagram): Path<String>,
     Form(sent): Form<Sent>,
 ) -> Response {
-    match carry_out(&shared, &caller, &diagram, &sent).await {
+    match carry_out(&state, &caller, &diagram, &sent).await {
         Ok(what) => done(&format!("/diagrams/{diagram}"), what),
         // What was written is shown again, so that nobody writes it twice.
-        Err(error) => page(&shared, &caller, &diagram, &Asked::default(), Some(&sent), Some(&error)).await,
+        Err(error) => page(&state, &caller, &diagram, &Asked::default(), Some(&sent), Some(&error)).await,
     }
 }
 
-async fn carry_out(shared: &Shared, caller: &Caller, id: &str, sent: &Sent) -> Result<&'static str, Error> {
-    let app = &shared.app;
+async fn carry_out(state: &AppState, caller: &Caller, id: &str, sent: &Sent) -> Result<&'static str, Error> {
+    let app = &state.app;
     let seen = sent.revision.parse().map(Some);
     let seen =
         seen.map_err(|_| Error::invalid("revision", "The form could not be read. Open the page again."))?;
@@ -96,14 +96,14 @@ async fn carry_out(shared: &Shared, caller: &Caller, id: &str, sent: &Sent) -> R
 }
 
 async fn page(
-    shared: &Shared,
+    state: &AppState,
     caller: &Caller,
     id: &str,
     asked: &Asked,
     sent: Option<&Sent>,
     error: Option<&Error>,
 ) -> Response {
-    let app = &shared.app;
+    let app = &state.app;
     let listing = Listing { after: asked.after.clone(), limit: None };
     let loaded = async {
         let (diagram, newest) = diagrams::find_diagram(app, caller, id).await?;

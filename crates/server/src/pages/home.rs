@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::layout::{Form, Page, error_page, explain, go};
-use crate::{Shared, http::identify::Visitor};
+use crate::{http::identify::MaybeCaller, state::AppState};
 use application::{
     Error,
     access::Caller,
@@ -48,8 +48,8 @@ pub async fn show_service() -> Response {
 
 /// `GET /`: the page for people, a line of JSON for programs.
 pub async fn show_home(
-    State(shared): State<Shared>,
-    Visitor(visitor): Visitor,
+    State(state): State<AppState>,
+    MaybeCaller(visitor): MaybeCaller,
     headers: HeaderMap,
     Query(asked): Query<Asked>,
 ) -> Response {
@@ -65,12 +65,12 @@ pub async fn show_home(
     let Some(caller) = visitor else { return go("/sign-in") };
     let row = &KINDS[0];
     let shown = Shown { message: row.sample_text, kind: row.kind, project: &asked.project };
-    page(&shared, &caller, &shown, html! {}, None).await
+    page(&state, &caller, &shown, html! {}, None).await
 }
 
 /// `POST /`: writes the diagram and shows it.
 pub async fn submit_home(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Form(submitted): Form<Submitted>,
 ) -> Response {
@@ -86,12 +86,12 @@ pub async fn submit_home(
         fallback: true,
     };
     let shown = Shown { message: &submitted.message, kind, project: &submitted.project };
-    match generate::generate_diagram(&shared.app, &caller, request, None).await {
+    match generate::generate_diagram(&state.app, &caller, request, None).await {
         Ok(generated) => {
-            let result = show_result(&shared.app, &generated, &submitted.message).await;
-            page(&shared, &caller, &shown, result, None).await
+            let result = show_result(&state.app, &generated, &submitted.message).await;
+            page(&state, &caller, &shown, result, None).await
         }
-        Err(error) => page(&shared, &caller, &shown, html! {}, Some(&error)).await,
+        Err(error) => page(&state, &caller, &shown, html! {}, Some(&error)).await,
     }
 }
 
@@ -176,17 +176,17 @@ fn marked(message: &str, trace: &[TraceEntry]) -> Markup {
 }
 
 async fn page(
-    shared: &Shared,
+    state: &AppState,
     caller: &Caller,
     shown: &Shown<'_>,
     result: Markup,
     error: Option<&Error>,
 ) -> Response {
-    let writer = match shared.app.config.default_provider() {
+    let writer = match state.app.config.default_provider() {
         Some(provider) => format!("Diagrams are written by {}.", provider.row().label),
         None => "No model is configured: the built-in drafter writes, on this machine.".to_owned(),
     };
-    let projects = match projects::list_writable(&shared.app, caller).await {
+    let projects = match projects::list_writable(&state.app, caller).await {
         Ok(projects) => projects,
         Err(error) => return error_page(Some(caller), &error),
     };

@@ -16,8 +16,8 @@ use super::{
     local_path::local_path,
 };
 use crate::{
-    Shared,
-    http::identify::{CookieName, Origin, Visitor, cookie, set_cookie, signed_in},
+    http::identify::{CookieName, MaybeCaller, Origin, cookie, set_cookie, signed_in},
+    state::AppState,
 };
 use application::accounts::{
     oidc::{self, Answer, UNDER_WAY_S},
@@ -35,20 +35,20 @@ pub struct Asked {
 
 /// `GET /sign-in/oidc`
 pub async fn begin_oidc(
-    State(shared): State<Shared>,
-    Visitor(visitor): Visitor,
+    State(state): State<AppState>,
+    MaybeCaller(visitor): MaybeCaller,
     Query(asked): Query<Asked>,
 ) -> Response {
     if visitor.is_some() {
         return go(&asked.next);
     }
-    match oidc::begin(&shared.app, local_path(&asked.next)).await {
+    match oidc::begin(&state.app, local_path(&asked.next)).await {
         Ok(begun) => {
             let mut response = leave_for(&begun.url);
-            set_cookie(&mut response, &shared, UNDER_WAY, &begun.sealed, UNDER_WAY_S);
+            set_cookie(&mut response, &state, UNDER_WAY, &begun.sealed, UNDER_WAY_S);
             response
         }
-        Err(error) => sign_in_page(&shared, &Sent::to(asked.next), None, Some(&error)),
+        Err(error) => sign_in_page(&state, &Sent::to(asked.next), None, Some(&error)),
     }
 }
 
@@ -64,19 +64,19 @@ pub struct Brought {
 
 /// `GET /sign-in/oidc/callback`
 pub async fn finish_oidc(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     Origin(from): Origin,
     headers: HeaderMap,
     Query(brought): Query<Brought>,
 ) -> Response {
     let answer =
         Answer { state: brought.state, code: brought.code, error: brought.error, issuer: brought.iss };
-    let finished = oidc::finish(&shared.app, cookie(&shared, &headers, UNDER_WAY), &answer, &from).await;
+    let finished = oidc::finish(&state.app, cookie(&state, &headers, UNDER_WAY), &answer, &from).await;
     let mut response = match finished.outcome {
-        Ok(SignedIn::Done(session)) => signed_in(&shared, go(&finished.next), &session),
+        Ok(SignedIn::Done(session)) => signed_in(&state, go(&finished.next), &session),
         Ok(SignedIn::CodeNeeded(ticket)) => code_page(&ticket, &finished.next, None),
-        Err(error) => sign_in_page(&shared, &Sent::to(finished.next), None, Some(&error)),
+        Err(error) => sign_in_page(&state, &Sent::to(finished.next), None, Some(&error)),
     };
-    set_cookie(&mut response, &shared, UNDER_WAY, "", 0);
+    set_cookie(&mut response, &state, UNDER_WAY, "", 0);
     response
 }

@@ -12,7 +12,7 @@ use super::{
     folders::{self, Shelf, Wish},
     layout::{Form, Page, done, error_page, explain, field, go, said, when},
 };
-use crate::Shared;
+use crate::state::AppState;
 use application::{
     Error, Role,
     access::Caller,
@@ -21,7 +21,7 @@ use application::{
     list_filters::DiagramsAsked,
     members,
     page::Listing,
-    projects::{self, Mine, ProjectChanges},
+    projects::{self, ProjectChanges, ProjectWithRole},
 };
 
 /// What stands behind the question mark.
@@ -57,32 +57,32 @@ impl Sent {
 
 /// `GET /projects`
 pub async fn show_projects(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Query(asked): Query<Asked>,
 ) -> Response {
-    list_page(&shared, &caller, asked.after, None).await
+    list_page(&state, &caller, asked.after, None).await
 }
 
 /// `POST /projects`
 pub async fn submit_projects(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Form(sent): Form<Sent>,
 ) -> Response {
-    match projects::create_project(&shared.app, &caller, &sent.name).await {
+    match projects::create_project(&state.app, &caller, &sent.name).await {
         Ok(mine) => go(&format!("/projects/{}", mine.project.id)),
-        Err(error) => list_page(&shared, &caller, None, Some(&error)).await,
+        Err(error) => list_page(&state, &caller, None, Some(&error)).await,
     }
 }
 
 async fn list_page(
-    shared: &Shared,
+    state: &AppState,
     caller: &Caller,
     after: Option<String>,
     error: Option<&Error>,
 ) -> Response {
-    let page = match projects::list_projects(&shared.app, caller, &Listing { after, limit: None }).await {
+    let page = match projects::list_projects(&state.app, caller, &Listing { after, limit: None }).await {
         Ok(page) => page,
         Err(error) => return error_page(Some(caller), &error),
     };
@@ -128,33 +128,31 @@ const DONE: [(&str, &str); 6] = [
 
 /// `GET /projects/{project}`
 pub async fn show_project(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Response {
-    project_page(&shared, &caller, &project, &asked, None, None).await
+    project_page(&state, &caller, &project, &asked, None, None).await
 }
 
 /// `POST /projects/{project}`
 pub async fn submit_project(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
     Form(sent): Form<Sent>,
 ) -> Response {
     let asked = Asked { folder: Some(sent.here.clone()), ..Asked::default() };
-    match carry_out(&shared, &caller, &project, &sent).await {
+    match carry_out(&state, &caller, &project, &sent).await {
         Ok(Carried::Done(what)) => done(&format!("/projects/{project}"), what),
         Ok(Carried::Filed(what, folder)) => {
             let to = folders::address(&project, Some(&folder));
             go(&format!("{to}{}done={what}", if to.contains('?') { "&" } else { "?" }))
         }
         Ok(Carried::Left) => go("/projects"),
-        Ok(Carried::Invited(link)) => {
-            project_page(&shared, &caller, &project, &asked, Some(link), None).await
-        }
-        Err(error) => project_page(&shared, &caller, &project, &asked, None, Some(&error)).await,
+        Ok(Carried::Invited(link)) => project_page(&state, &caller, &project, &asked, Some(link), None).await,
+        Err(error) => project_page(&state, &caller, &project, &asked, None, Some(&error)).await,
     }
 }
 
@@ -166,8 +164,8 @@ enum Carried {
     Invited(String),
 }
 
-async fn carry_out(shared: &Shared, caller: &Caller, project: &str, sent: &Sent) -> Result<Carried, Error> {
-    let app = &shared.app;
+async fn carry_out(state: &AppState, caller: &Caller, project: &str, sent: &Sent) -> Result<Carried, Error> {
+    let app = &state.app;
     let change = |changes: ProjectChanges| async move {
         projects::update_project(app, caller, project, sent.seen()?, &changes).await
     };
@@ -225,14 +223,14 @@ fn roles(chosen: Role) -> Markup {
 }
 
 async fn project_page(
-    shared: &Shared,
+    state: &AppState,
     caller: &Caller,
     id: &str,
     asked: &Asked,
     link: Option<String>,
     error: Option<&Error>,
 ) -> Response {
-    let app = &shared.app;
+    let app = &state.app;
     let all = Listing { after: None, limit: Some(200) };
     let listing = Listing { after: asked.after.clone(), limit: None };
     let loaded = async {
@@ -257,10 +255,10 @@ async fn project_page(
         Ok(loaded) => loaded,
         Err(error) => return error_page(Some(caller), &error),
     };
-    let Mine { project, role } = mine;
+    let ProjectWithRole { project, role } = mine;
     let here = format!("/projects/{}", project.id);
     let owner = role == Role::Owner;
-    let budget = budgets::line(shared, caller, &Owner::Project(project.id.to_string())).await;
+    let budget = budgets::line(state, caller, &Owner::Project(project.id.to_string())).await;
     let edits = role >= Role::Editor && project.archived_at.is_none();
     let folder = asked.folder.as_deref().filter(|folder| !folder.is_empty());
     let button = |action: &str, label: &str, inner: Markup| {

@@ -36,8 +36,7 @@ pub struct ConnectionLimits {
 }
 
 impl ConnectionLimits {
-    /// As the configuration has them, and as many as the limit of open files allows.
-    pub fn of(config: &Config) -> Self {
+    pub fn from_config(config: &Config) -> Self {
         let server = &config.server;
         let files = process_limits::open_files().map_or(usize::MAX, |(files, _)| {
             usize::try_from(files - RESERVED_FILES.min(files / 2)).unwrap_or(usize::MAX)

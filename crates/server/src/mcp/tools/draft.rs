@@ -38,7 +38,7 @@ struct Output {
     /// What it means, as typed data.
     blueprint: Value,
     /// Which words each element comes from. Offsets are UTF-8 bytes of `text`.
-    trace: Vec<Trace>,
+    trace: Vec<TraceEntry>,
     /// `builtin` or the provider that wrote it.
     provider: String,
     /// What a reader must know before relying on it.
@@ -47,32 +47,6 @@ struct Output {
     /// Address of the stored diagram, where this server keeps diagrams.
     #[serde(skip_serializing_if = "Option::is_none")]
     resource: Option<String>,
-}
-
-#[derive(Serialize, JsonSchema)]
-struct Trace {
-    /// Id of the element.
-    element: String,
-    /// Number of the sentence, from 1.
-    requirement: usize,
-    /// First byte.
-    start: usize,
-    /// One past the last byte.
-    end: usize,
-    /// The words.
-    text: String,
-}
-
-impl From<TraceEntry> for Trace {
-    fn from(entry: TraceEntry) -> Self {
-        Trace {
-            element: entry.element,
-            requirement: entry.requirement,
-            start: entry.start,
-            end: entry.end,
-            text: entry.text,
-        }
-    }
 }
 
 pub(super) fn row() -> Row {
@@ -123,7 +97,7 @@ async fn run(Ask { app, caller }: Ask, input: Input) -> Result<(Output, Vec<Cont
         },
         resource: generated.diagram_id.map(|id| format!("ba-copilot://diagrams/{id}")),
         code: generated.outcome.text,
-        trace: generated.outcome.trace.into_iter().map(Trace::from).collect(),
+        trace: generated.outcome.trace,
         warning: generated.outcome.warning,
     };
     Ok((output, vec![text(words)]))

@@ -45,7 +45,7 @@ pub(super) fn row() -> Row {
 async fn run(Ask { app, .. }: Ask, input: Input) -> Result<(Output, Vec<ContentBlock>), Error> {
     let form = Form::parse(input.format.as_deref().unwrap_or("png"), 2.0)?;
     let judged = check::check_here(&app, input.diagram.clone(), Engine::Mermaid).await?;
-    let output = Output::of(judged, None);
+    let output = Output::from(judged);
     if !output.valid {
         let main = "Mermaid's parser does not accept the diagram.";
         let details = format!("Detailed error output:\n{}", as_data(&finding_lines(&output.findings)));

@@ -67,7 +67,7 @@ async fn run(Ask { app, .. }: Ask, input: Input) -> Result<(Output, Vec<ContentB
     let form = Form::parse(input.format.as_deref().unwrap_or("svg"), input.scale.unwrap_or(2.0))?;
     let judged = check::check_here(&app, input.code.clone(), Engine::Mermaid).await?;
     let mut content = vec![text(validate::verdict_text(&judged))];
-    let verdict = validate::Output::of(judged, None);
+    let verdict = validate::Output::from(judged);
     let mut output = Output {
         valid: verdict.valid,
         kind: verdict.kind,

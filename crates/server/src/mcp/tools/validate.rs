@@ -3,7 +3,7 @@
 use mermend::{Engine, Finding, Severity};
 use rmcp::schemars::{self, JsonSchema};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{About, Row, text};
 use crate::mcp::{Ask, quote::as_data};
@@ -19,7 +19,7 @@ pub(super) struct Input {
     code: Option<String>,
     /// Another name of `code`.
     diagram: Option<String>,
-    /// The viewer that must show it. This version checks against one version of Mermaid, and says so.
+    /// Reserved for the viewer that must show the diagram. Not supported yet: a call with it is refused.
     target: Option<String>,
     /// `mermaid` (the default): Mermaid's own parser. `fast`: a parser in Rust that is ten times faster and right nearly
     /// always.
@@ -43,7 +43,7 @@ pub(super) struct Output {
     pub(super) findings: Vec<Finding>,
     /// Who gave the verdict.
     pub(super) validator: ValidatorReply,
-    /// What is known about the viewer that was asked for.
+    /// Reserved for the verdicts of viewers; always empty.
     #[schemars(with = "Map<String, Value>")]
     pub(super) targets: Value,
     /// The text had been checked before.
@@ -58,8 +58,8 @@ pub(super) struct ValidatorReply {
     version: Option<String>,
 }
 
-impl Output {
-    pub(super) fn of(judged: Judged, target: Option<&str>) -> Self {
+impl From<Judged> for Output {
+    fn from(judged: Judged) -> Self {
         let Judged { checked, by } = judged;
         Output {
             valid: checked.valid,
@@ -67,7 +67,7 @@ impl Output {
             cached: checked.mermaid.as_ref().or(checked.fast.as_ref()).is_some_and(|verdict| verdict.cached),
             findings: checked.findings,
             validator: ValidatorReply { engine: by.engine, version: by.version },
-            targets: check::targets(target),
+            targets: json!({}),
         }
     }
 }
@@ -89,6 +89,7 @@ pub(super) fn row() -> Row {
 }
 
 async fn run(Ask { app, .. }: Ask, input: Input) -> Result<(Output, Vec<rmcp::model::ContentBlock>), Error> {
+    check::refuse_target(input.target.as_deref())?;
     let engine = match input.engine {
         None | Some(EngineName::Mermaid) => Engine::Mermaid,
         Some(EngineName::Fast) => Engine::Fast,
@@ -99,7 +100,7 @@ async fn run(Ask { app, .. }: Ask, input: Input) -> Result<(Output, Vec<rmcp::mo
         .ok_or_else(|| Error::invalid("code", "`code` is missing: send the Mermaid text."))?;
     let judged = check::check_here(&app, code, engine).await?;
     let words = text(verdict_text(&judged));
-    Ok((Output::of(judged, input.target.as_deref()), vec![words]))
+    Ok((Output::from(judged), vec![words]))
 }
 
 /// The verdict in words: ours first, then those that quote the diagram.

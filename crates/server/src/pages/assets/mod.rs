@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::Problem;
+use crate::http::error::ProblemResponse;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -27,7 +27,7 @@ pub async fn find_asset(Path(file): Path<String>) -> Response {
             .into_response(),
         name => match font(name) {
             Some(bytes) => ([(header::CONTENT_TYPE, "font/woff2"), DAY], bytes).into_response(),
-            None => Problem::no_such_route(),
+            None => ProblemResponse::no_such_route().into_response(),
         },
     }
 }
