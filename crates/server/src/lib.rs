@@ -1,5 +1,6 @@
 //! HTTP API, web pages and MCP server. Handlers parse, call one function of `application`, and render.
 
+mod access_table;
 pub mod api;
 pub mod http;
 pub mod mcp;
@@ -9,8 +10,6 @@ pub mod pages;
 pub mod route;
 mod state;
 
-use std::sync::LazyLock;
-
 use axum::{
     Router,
     extract::DefaultBodyLimit,
@@ -19,13 +18,10 @@ use axum::{
 use rmcp::{ServerHandler, transport::streamable_http_server::StreamableHttpServerConfig};
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
-use crate::{
-    http::access::{Access, AccessByPath},
-    mcp::Mcp,
-    route::Route,
-};
+use crate::{mcp::Mcp, route::Route};
 use config::Role;
 
+pub use access_table::ACCESS_BY_PATH;
 pub use application::rate_limits::Limiter;
 pub use openapi::document as openapi_document;
 pub use state::AppState;
@@ -36,15 +32,6 @@ pub fn router(state: AppState) -> Router {
     let config = mcp::http::config(&state);
     router_with_mcp(state, handler, config)
 }
-
-/// Every path of all roles, with its access.
-pub static ACCESS_BY_PATH: LazyLock<AccessByPath> = LazyLock::new(|| {
-    let tables = [api::probes(), api::routes(), pages::routes()];
-    let rows = tables.into_iter().flatten().map(|route| (route.path, route.access));
-    let docs = openapi::PATHS.map(|path| (path.to_owned(), Access::Public));
-    let metadata = mcp::http::METADATA_PATHS.map(|path| (path.to_owned(), Access::Public));
-    rows.chain(docs).chain(metadata).chain([(mcp::http::PATH.to_owned(), Access::Own)]).collect()
-});
 
 /// The same routes and layers around another MCP server.
 pub fn router_with_mcp<H>(state: AppState, handler: H, config: StreamableHttpServerConfig) -> Router

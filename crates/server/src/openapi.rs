@@ -28,7 +28,8 @@ use crate::{
 #[openapi(
     info(
         title = "BA Copilot",
-        description = "Turns requirement text into validated diagrams. A diagram is called valid only if Mermaid's own parser accepts it.",
+        description = "Turns requirement text into validated diagrams. A diagram is called valid only if Mermaid's \
+            own parser accepts it.",
         license(name = "MIT OR Apache-2.0"),
     ),
     components(schemas(Problem)),
@@ -75,8 +76,9 @@ fn idempotency_key() -> Parameter {
         .parameter_in(ParameterIn::Header)
         .required(Required::False)
         .description(Some(
-            "A text of your choice that names this request, such as a UUID. If you send the request again with the same key within 24 \
-             hours, it is not carried out again: you get the first answer, with `Idempotent-Replayed: true`.",
+            "A text of your choice that names this request, such as a UUID. If you send the request again with the \
+             same key within 24 hours, it is not carried out again: you get the first answer, with \
+             `Idempotent-Replayed: true`.",
         ))
         .schema(Some(
             ObjectBuilder::new()

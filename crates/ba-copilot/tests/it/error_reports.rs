@@ -77,9 +77,12 @@ fn a_failure_inside_is_told_with_what_is_needed_and_nothing_else() {
 
     let events = events(&sentry);
     let [event] = events.as_slice() else { panic!("{} events, and one error:\n{log}", events.len()) };
-    let line = log.lines().find(|line| line.contains("A request failed inside")).expect("a line of the log");
+    let line = log
+        .lines()
+        .find(|line| line.contains("A request failed with an internal error"))
+        .expect("a line of the log");
     let line: Value = serde_json::from_str(line).expect("JSON");
-    assert_eq!(event["message"], "A request failed inside", "{event:#}");
+    assert_eq!(event["message"], "A request failed with an internal error", "{event:#}");
     assert_eq!(
         (&event["release"], &event["environment"], &event["logger"]),
         (&json!("ba-copilot@1.2.3-abc"), &json!("test"), &json!("server::http::error")),
@@ -175,7 +178,7 @@ fn when_sentry_is_away_or_has_enough_nobody_waits_and_it_is_let_alone() {
         server.signal("-TERM");
         let (status, log) = server.wait();
         assert_eq!(status.code(), Some(0), "{log}");
-        assert_eq!(log.matches("A request failed inside").count(), 100);
+        assert_eq!(log.matches("A request failed with an internal error").count(), 100);
     }
     assert_eq!(enough.came().len(), 1, "it was asked again although it said when");
 }

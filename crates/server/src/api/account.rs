@@ -1,4 +1,4 @@
-//! `/api/v1/me`: what the caller manages of themselves.
+//! `/api/v1/me`: the account of the caller.
 
 use axum::{Json, extract::State, http::StatusCode};
 use llm::SecretString;
@@ -145,8 +145,8 @@ pub struct ChangePasswordBody {
 
 /// Change your password
 ///
-/// All of your other sessions end. Tokens do not end; revoke those that you do not need with `DELETE
-/// /api/v1/tokens/{token}`. Not possible with a token.
+/// All of your other sessions end. Tokens do not end; revoke those that you do not need with
+/// `DELETE /api/v1/tokens/{token}`. Not possible with a token.
 #[utoipa::path(
     put,
     path = "/api/v1/me/password",
@@ -227,7 +227,10 @@ pub struct SecondFactorReply {
     post,
     path = "/api/v1/me/second-factor",
     tag = "accounts",
-    responses((status = 200, description = "The secret for your authenticator app", body = SecondFactorReply), Problems),
+    responses(
+        (status = 200, description = "The secret for your authenticator app", body = SecondFactorReply),
+        Problems,
+    ),
 )]
 pub async fn offer_second_factor(caller: Caller) -> Result<Json<SecondFactorReply>, ProblemResponse> {
     let offered = second_factor::offer(&caller)?;
@@ -262,7 +265,11 @@ pub struct SecondFactorBody {
     tag = "accounts",
     request_body = SecondFactorBody,
     responses(
-        (status = 200, description = "The second factor is on; the answer holds the recovery codes", body = RecoveryCodesReply),
+        (
+            status = 200,
+            description = "The second factor is on; the answer holds the recovery codes",
+            body = RecoveryCodesReply,
+        ),
         Problems,
     ),
 )]

@@ -1,4 +1,4 @@
-//! Audit events: who changed what, when, and what it cost.
+//! `/api/v1/audit-events` and `/api/v1/projects/{project}/audit-events`.
 
 use axum::{
     Json,
@@ -78,7 +78,7 @@ impl From<AuditEvent> for AuditEventReply {
             action: event.action,
             project_id: event.project_id.map(|id| id.to_string()),
             subject: event.subject,
-            // What is stored as JSON is JSON.
+            // The column holds valid JSON.
             details: event.details.decode().unwrap_or_default(),
         }
     }

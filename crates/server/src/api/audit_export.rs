@@ -1,5 +1,5 @@
-//! Audit events as a file, which is written while it goes out. Should the database fail on the way, the connection is
-//! broken off, so that nobody takes a part for the whole.
+//! Audit events as a file, which is streamed. If the database fails meanwhile, the connection is aborted, so that
+//! an incomplete file is recognised as incomplete.
 
 use axum::{
     body::Body,
@@ -100,10 +100,10 @@ pub async fn export_events(
     Ok(file(&state, export, form))
 }
 
-/// The answer, which is written page by page as fast as it is taken.
+/// The response, which reads page by page as fast as the caller does.
 fn file(state: &AppState, export: Export, form: ExportForm) -> Response {
     let day: String = rfc3339(state.app.clock.now_us()).chars().take(10).collect();
-    // An id is any visible text, and not every one is the name of a file.
+    // An id may have characters that a file name may not have.
     let project: String = export
         .project()
         .unwrap_or("server")
@@ -116,11 +116,8 @@ fn file(state: &AppState, export: Export, form: ExportForm) -> Response {
             Ok(Some(events)) => events,
             Ok(None) => return Ok(None),
             Err(error) => {
-                // The answer has begun, so that no problem can be said in it any more.
-                tracing::error!(
-                    error.code = error.code(),
-                    "An export of audit events was broken off: {error}"
-                );
+                // The response has begun, so that its status cannot change any more.
+                tracing::error!(error.code = error.code(), "An export of audit events was aborted: {error}");
                 return Err(error);
             }
         };
@@ -153,7 +150,7 @@ fn lines(events: Vec<AuditEvent>) -> Vec<u8> {
     out
 }
 
-/// Rows as RFC 4180 wants them, the first of them the names of the columns.
+/// Rows in the format of RFC 4180; the first page begins with the header.
 fn rows(events: Vec<AuditEvent>, first: bool) -> Result<Vec<u8>, Error> {
     const COLUMNS: [&str; 8] =
         ["id", "at", "user_id", "token_id", "action", "project_id", "subject", "details"];
@@ -184,7 +181,7 @@ fn failed_to_end() -> Error {
     Error::Internal("a table could not be ended".to_owned())
 }
 
-/// A cell that a spreadsheet takes for a text, whatever somebody has written into it.
+/// A cell that a spreadsheet reads as text and never as a formula.
 fn defused(cell: String) -> String {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell }
 }

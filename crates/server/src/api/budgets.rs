@@ -1,4 +1,4 @@
-//! Budgets of projects and people.
+//! Budgets of projects and users.
 
 use axum::{
     Json,
@@ -97,12 +97,12 @@ pub struct BudgetBody {
     max_micro_usd: Option<i64>,
 }
 
-/// What the caller says of the budget that is there: `If-Match` to change it, and without, or with `If-None-Match: *`, that
-/// there is none.
+/// The precondition of the caller: `If-Match` changes a budget; without it, or with `If-None-Match: *`, there must
+/// be none.
 pub struct Condition {
     known: Known,
-    /// They said so themselves.
-    said: bool,
+    /// Whether the request has one of the two headers.
+    explicit: bool,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Condition {
@@ -111,9 +111,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Condition {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ProblemResponse> {
         if parts.headers.contains_key(header::IF_MATCH) {
             let IfMatch(revision) = IfMatch::from_request_parts(parts, state).await?;
-            return Ok(Condition { known: Known::Some(revision), said: true });
+            return Ok(Condition { known: Known::Some(revision), explicit: true });
         }
-        Ok(Condition { known: Known::None, said: parts.headers.contains_key(header::IF_NONE_MATCH) })
+        Ok(Condition { known: Known::None, explicit: parts.headers.contains_key(header::IF_NONE_MATCH) })
     }
 }
 
@@ -136,7 +136,7 @@ async fn set(
     let wanted = Wanted { period, max_tokens, max_micro_usd };
     let (standing, new) = match budgets::set_budget(&state.app, caller, owner, &wanted, condition.known).await
     {
-        Err(Error::Changed(_)) if !condition.said => return Err(if_match_needed()),
+        Err(Error::Changed(_)) if !condition.explicit => return Err(if_match_needed()),
         set => set?,
     };
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
@@ -186,7 +186,8 @@ pub async fn find_project_budget(
         (
             "If-Match" = Option<String>,
             Header,
-            description = "To change the budget: the `ETag` that you have read, or `*` for any revision. Leave it out to create one",
+            description = "To change the budget: the `ETag` that you have read, or `*` for any revision. Leave it out \
+                to create one",
         ),
     ),
     request_body = BudgetBody,
@@ -273,7 +274,8 @@ pub async fn find_user_budget(
         (
             "If-Match" = Option<String>,
             Header,
-            description = "To change the budget: the `ETag` that you have read, or `*` for any revision. Leave it out to create one",
+            description = "To change the budget: the `ETag` that you have read, or `*` for any revision. Leave it out \
+                to create one",
         ),
     ),
     request_body = BudgetBody,

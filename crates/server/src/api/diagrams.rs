@@ -1,4 +1,4 @@
-//! Diagrams that are kept, and their versions.
+//! Stored diagrams and their versions.
 
 use axum::{
     Json,
@@ -108,7 +108,7 @@ pub struct VersionReply {
 
 impl From<Version> for VersionReply {
     fn from(version: Version) -> Self {
-        // What is stored as JSON is JSON.
+        // The columns hold valid JSON.
         let json = |text: &JsonText| text.decode::<Value>().unwrap_or_default();
         VersionReply {
             id: version.id.to_string(),
@@ -401,7 +401,11 @@ pub async fn list_versions(
     tag = "diagrams",
     params(
         ("diagram" = String, Path, description = "Id of the diagram"),
-        ("If-Match" = String, Header, description = "The `ETag` of the diagram that you have read, or `*` for any revision"),
+        (
+            "If-Match" = String,
+            Header,
+            description = "The `ETag` of the diagram that you have read, or `*` for any revision",
+        ),
     ),
     request_body = VersionBody,
     responses(
@@ -444,7 +448,7 @@ pub async fn find_version(
     caller: Caller,
     Path((diagram, number)): Path<(String, String)>,
 ) -> Result<Json<VersionReply>, ProblemResponse> {
-    // What is no number is the number of no version.
+    // No version has the number 0.
     let number = number.parse().unwrap_or(0);
     Ok(Json(VersionReply::from(diagrams::find_version(&state.app, &caller, &diagram, number).await?)))
 }

@@ -1,4 +1,4 @@
-//! What happens in a project, as it happens, for pages and programs that show it (server-sent events).
+//! The events of a project as a stream of server-sent events.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -22,9 +22,9 @@ use application::{
     event_stream::{self, Following, Happened},
 };
 
-/// How often it is looked whether the listener may still listen.
+/// How often the permission of the listener is checked.
 const CHECK: Duration = Duration::from_secs(15);
-/// After this time a stream ends, and whoever listens says anew who they are.
+/// The duration of a stream; the listener then authenticates again.
 const LONGEST: Duration = Duration::from_secs(600);
 
 /// An event in a project.
@@ -85,7 +85,6 @@ pub async fn follow_project(
     Ok(Sse::new(stream::unfold(listener, next)).keep_alive(KeepAlive::default()))
 }
 
-/// Somebody who listens.
 struct Listener {
     state: AppState,
     following: Following,
@@ -97,7 +96,7 @@ struct Listener {
 async fn next(mut listener: Listener) -> Option<(Result<Event, Infallible>, Listener)> {
     if !listener.begun {
         listener.begun = true;
-        // So that whoever listens knows that nothing is missed from here on.
+        // Tells the listener that no event is missed from here on.
         return Some((Ok(Event::default().comment("following")), listener));
     }
     loop {
@@ -111,7 +110,7 @@ async fn next(mut listener: Listener) -> Option<(Result<Event, Infallible>, List
             () = sleep_until(*ends) => return None,
             () = state.draining.cancelled() => return None,
         };
-        // Whoever was put out must not be told what happens next.
+        // A removed member must not receive later events.
         if happened.event.action.starts_with("member.") {
             following.check(&state.app).await.ok()?;
         }

@@ -103,8 +103,8 @@ pub(super) fn if_match_needed() -> ProblemResponse {
     ProblemResponse::new(
         StatusCode::PRECONDITION_REQUIRED,
         "if_match_needed",
-        "The header `If-Match` is missing. Send the `ETag` that you have read, so that you do not overwrite a newer change, or `*` to \
-         change any revision.",
+        "The header `If-Match` is missing. Send the `ETag` that you have read, so that you do not overwrite a newer \
+         change, or `*` to change any revision.",
     )
 }
 

@@ -1,4 +1,4 @@
-//! Folders: the drawers of a project.
+//! Folders of a project.
 
 use axum::{
     Json,

@@ -1,4 +1,4 @@
-//! `POST /api/v1/generate/{kind}-diagram`: requirement text in, a validated diagram out.
+//! Generation of a diagram from requirements: at once, as a stream of events, or as a job.
 
 use std::convert::Infallible;
 
@@ -65,7 +65,6 @@ pub struct GenerateBody {
     fallback: bool,
 }
 
-/// Which of the caller's preferences were heeded.
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 fn yes() -> bool {
@@ -215,27 +214,56 @@ impl From<&Generated> for GenerateReply {
 ///
 /// `validated` is true only if Mermaid's own parser accepts the diagram. The configured or chosen model writes it;
 /// without a model, the built-in drafter does. With `Accept: text/event-stream` the answer is a stream of `status`,
-/// `delta`, `finding`, `repair` and `usage` events that ends with one `result` or one `error`. With `Prefer: respond-
-/// async` the answer is a job at once; the diagram is written in the background, and another server continues if this
-/// one stops.
+/// `delta`, `finding`, `repair` and `usage` events that ends with one `result` or one `error`. With `Prefer:
+/// respond-async` the answer is a job at once; the diagram is written in the background, and another server
+/// continues if this one stops.
 #[utoipa::path(
     post,
     path = "/api/v1/generate/{diagram}",
     tag = "generate",
     params(
-        ("diagram" = String, Path, description = "`class-diagram`, `usecase-diagram` or `activity-diagram`", example = "class-diagram"),
+        (
+            "diagram" = String,
+            Path,
+            description = "`class-diagram`, `usecase-diagram` or `activity-diagram`",
+            example = "class-diagram",
+        ),
         ("X-AI-Provider" = Option<String>, Header, description = "As `provider` in the body, which takes precedence"),
         ("X-AI-Model" = Option<String>, Header, description = "As `model` in the body, which takes precedence"),
-        ("X-AI-API-Key" = Option<String>, Header, description = "Provider key for this request only; never stored or logged"),
-        ("Prefer" = Option<String>, Header, description = "`respond-async`: answer at once with a job, and write the diagram in the background", example = "wait=60"),
+        (
+            "X-AI-API-Key" = Option<String>,
+            Header,
+            description = "Provider key for this request only; never stored or logged",
+        ),
+        (
+            "Prefer" = Option<String>,
+            Header,
+            description = "`respond-async`: answer at once with a job, and write the diagram in the background",
+            example = "wait=60",
+        ),
     ),
     request_body = GenerateBody,
     responses(
         (status = 200, description = "The diagram", body = GenerateReply),
-        (status = 202, description = "The job that writes the diagram", body = JobReply, headers(("Location" = String, description = "URL of the job"))),
+        (
+            status = 202,
+            description = "The job that writes the diagram",
+            body = JobReply,
+            headers(("Location" = String, description = "URL of the job")),
+        ),
         Problems,
-        (status = 502, description = "The model failed and `fallback` was false", body = Problem, content_type = "application/problem+json"),
-        (status = 504, description = "The model took too long and `fallback` was false", body = Problem, content_type = "application/problem+json"),
+        (
+            status = 502,
+            description = "The model failed and `fallback` was false",
+            body = Problem,
+            content_type = "application/problem+json",
+        ),
+        (
+            status = 504,
+            description = "The model took too long and `fallback` was false",
+            body = Problem,
+            content_type = "application/problem+json",
+        ),
     )
 )]
 pub async fn generate_diagram(
@@ -292,7 +320,7 @@ pub async fn generate_diagram(
     Ok(Json(GenerateReply::from(&generated)).into_response())
 }
 
-/// `Prefer: respond-async` (RFC 7240): answer at once, and go on afterwards.
+/// Whether the request has `Prefer: respond-async` (RFC 7240).
 fn prefers_async(headers: &HeaderMap) -> bool {
     headers
         .get_all("prefer")
@@ -311,10 +339,10 @@ fn stream_events(
     let (finish, finished) = oneshot::channel();
     let generating = async move {
         let result = generate::generate_diagram(&state.app, &caller, request, Some(watcher)).await;
-        // The reader may have gone away.
+        // The reader may have disconnected.
         let _ = finish.send(result);
     };
-    // Goes on when the reader goes away: what was paid for is kept.
+    // A task of its own: it continues when the reader disconnects, because the model call is paid for.
     tokio::spawn(cpu_pool::on_same_behalf(trace::go_on(generating)).in_current_span());
     let during =
         stream::unfold(events, |mut events| async move { events.recv().await.map(|event| (event, events)) })
@@ -333,7 +361,10 @@ fn stream_events(
 
 fn shown(error: &Error) -> String {
     match error {
-        Error::Internal(_) => "Something went wrong here. Try again; if it stays so, report it.".to_owned(),
+        Error::Internal(_) => {
+            "The request failed because of an internal error. Try again; if the error remains, report it."
+                .to_owned()
+        }
         other => other.to_string(),
     }
 }
@@ -348,7 +379,10 @@ fn named_event(event: &Event) -> SseEvent {
             let cost_usd = usage.cost_micro_usd.map(|micro| micro as f64 / 1e6);
             sse(
                 "usage",
-                &json!({"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens, "cost_usd": cost_usd, "unknown": unknown}),
+                &json!({
+                    "input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens,
+                    "cost_usd": cost_usd, "unknown": unknown,
+                }),
             )
         }
     }

@@ -1,4 +1,4 @@
-//! Health and metrics: for people, for orchestrators and for Prometheus.
+//! Health, probes and metrics.
 
 use axum::{
     Json,
@@ -91,21 +91,21 @@ pub async fn find_readyz(State(state): State<AppState>) -> Result<&'static str, 
         return Err(ProblemResponse::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "draining",
-            "The server is ending; send requests elsewhere.",
+            "The server is shutting down. Send requests to another process.",
         ));
     }
     if state.standby.is_on() {
         return Err(ProblemResponse::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "standby",
-            "The server stands by; another one serves.",
+            "The server is on standby. Send requests to the active process.",
         ));
     }
     match state.probes.health(&state.app).await.status {
         Status::Unhealthy => Err(ProblemResponse::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "unhealthy",
-            "A part that is needed does not work; /health names it.",
+            "A required part does not work. /health names it.",
         )),
         Status::Healthy | Status::Degraded => Ok("ok\n"),
     }
@@ -128,7 +128,12 @@ pub async fn find_startupz() -> &'static str {
     path = "/metrics",
     tag = "operations",
     responses(
-        (status = 200, description = "Metrics in the Prometheus text format", body = String, content_type = "text/plain"),
+        (
+            status = 200,
+            description = "Metrics in the Prometheus text format",
+            body = String,
+            content_type = "text/plain",
+        ),
     ),
 )]
 pub async fn find_metrics(State(state): State<AppState>) -> Result<Response, ProblemResponse> {
@@ -141,7 +146,7 @@ pub async fn find_metrics(State(state): State<AppState>) -> Result<Response, Pro
         None => Err(ProblemResponse::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "no_metrics",
-            "Metrics could not be set up at start; the log says why.",
+            "The metrics recorder could not be installed at start. The log has the reason.",
         )),
     }
 }

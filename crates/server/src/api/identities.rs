@@ -1,4 +1,4 @@
-//! `/api/v1/me/identities`: with which identity providers the caller can sign in.
+//! `/api/v1/me/identities`: the identities of the caller at identity providers.
 
 use axum::{
     Json,

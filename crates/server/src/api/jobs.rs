@@ -1,4 +1,4 @@
-//! Diagrams that nobody waits for: how far they are.
+//! Background jobs that generate diagrams.
 
 use axum::{
     Json,

@@ -1,4 +1,4 @@
-//! `/api/v1/log-level`: how much the process tells in its log.
+//! `/api/v1/log-level`: the log level of the process.
 
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! Members of a project, and invitations to it.
+//! Members of a project, and invitations.
 
 use axum::{
     Json,
@@ -78,7 +78,10 @@ pub async fn list_members(
     put,
     path = "/api/v1/projects/{project}/members/{user}",
     tag = "members",
-    params(("project" = String, Path, description = "Id of the project"), ("user" = String, Path, description = "Id of the user")),
+    params(
+        ("project" = String, Path, description = "Id of the project"),
+        ("user" = String, Path, description = "Id of the user"),
+    ),
     request_body = RoleBody,
     responses((status = 204, description = "Changed"), Problems),
 )]
@@ -97,7 +100,10 @@ pub async fn update_member(
     delete,
     path = "/api/v1/projects/{project}/members/{user}",
     tag = "members",
-    params(("project" = String, Path, description = "Id of the project"), ("user" = String, Path, description = "Id of the user")),
+    params(
+        ("project" = String, Path, description = "Id of the project"),
+        ("user" = String, Path, description = "Id of the user"),
+    ),
     responses((status = 204, description = "Removed"), Problems),
 )]
 pub async fn delete_member(

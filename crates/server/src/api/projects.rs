@@ -1,4 +1,4 @@
-//! `/api/v1/projects`: what people work in together.
+//! `/api/v1/projects`.
 
 use axum::{
     Json,

@@ -1,4 +1,4 @@
-//! Keys of vendors that people and projects bring along. They are never shown again.
+//! Provider keys of users and projects. Their values are never returned.
 
 use axum::{
     Json,
@@ -64,7 +64,10 @@ async fn list(
     get,
     path = "/api/v1/me/provider-keys",
     tag = "accounts",
-    responses((status = 200, description = "The keys by provider, without their values", body = [ProviderKeyReply]), Problems),
+    responses(
+        (status = 200, description = "The keys by provider, without their values", body = [ProviderKeyReply]),
+        Problems,
+    ),
 )]
 pub async fn list_my_provider_keys(
     State(state): State<AppState>,
@@ -115,7 +118,10 @@ pub async fn delete_my_provider_key(
     path = "/api/v1/projects/{project}/provider-keys",
     tag = "projects",
     params(("project" = String, Path, description = "Id of the project")),
-    responses((status = 200, description = "The keys by provider, without their values", body = [ProviderKeyReply]), Problems),
+    responses(
+        (status = 200, description = "The keys by provider, without their values", body = [ProviderKeyReply]),
+        Problems,
+    ),
 )]
 pub async fn list_project_provider_keys(
     State(state): State<AppState>,

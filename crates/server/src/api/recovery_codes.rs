@@ -1,4 +1,4 @@
-//! `/api/v1/me/recovery-codes`: what is good once instead of a code of the second factor.
+//! `/api/v1/me/recovery-codes`.
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! `POST /api/v1/render`: the picture of a diagram.
+//! Pictures of diagrams.
 
 use axum::{
     extract::State,
@@ -18,7 +18,7 @@ use application::{
     picture::{self, Form},
 };
 
-/// Says how many pixels a PNG has for each unit: fewer than asked for where it would have been too large.
+/// Pixels per unit of a PNG: fewer than requested if the picture would have been too large.
 const PICTURE_SCALE: HeaderName = HeaderName::from_static("picture-scale");
 
 /// What to render.
@@ -48,7 +48,15 @@ pub struct RenderBody {
     tag = "check",
     request_body = RenderBody,
     responses(
-        (status = 200, description = "The picture", headers(("picture-scale" = f32, description = "Pixels per unit of a PNG; less than `scale` if the picture would exceed 16 megapixels")), content((String = "image/svg+xml"), (Vec<u8> = "image/png"))),
+        (
+            status = 200,
+            description = "The picture",
+            headers((
+                "picture-scale" = f32,
+                description = "Pixels per unit of a PNG; less than `scale` if the picture would exceed 16 megapixels"
+            )),
+            content((String = "image/svg+xml"), (Vec<u8> = "image/png")),
+        ),
         Problems,
     )
 )]
@@ -68,7 +76,7 @@ pub async fn render_code(
     if let Some(scale) = picture.scale.and_then(|scale| HeaderValue::from_str(&format!("{scale:.3}")).ok()) {
         headers.insert(PICTURE_SCALE, scale);
     }
-    // A picture opened on its own runs nothing either.
+    // Also for a picture that is opened on its own.
     headers.insert(
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; font-src data:"),

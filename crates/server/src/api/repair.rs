@@ -1,4 +1,4 @@
-//! `POST /api/v1/repair`: mend Mermaid text without a model, and say what was done.
+//! Repair of Mermaid text without a model.
 
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};

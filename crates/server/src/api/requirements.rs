@@ -1,4 +1,4 @@
-//! Requirements, and the links from them to elements of diagrams.
+//! Requirements, and trace links from requirements to diagram elements.
 
 use axum::{
     Json,
@@ -25,7 +25,7 @@ use application::{
     requirements::{self, RequirementChanges},
 };
 
-/// So large may a request be that brings a document. A Word document is a third larger in base64.
+/// The limit of an import request. Base64 makes a Word document a third larger.
 pub(super) const MAX_IMPORT_BYTES: usize = 8_000_000;
 
 /// A requirement.
@@ -267,7 +267,11 @@ pub async fn create_requirement(
     params(("project" = String, Path, description = "Id of the project")),
     request_body = ImportBody,
     responses(
-        (status = 201, description = "The imported requirements, in the order of the document", body = [RequirementReply]),
+        (
+            status = 201,
+            description = "The imported requirements, in the order of the document",
+            body = [RequirementReply],
+        ),
         Problems,
     ),
 )]
@@ -279,7 +283,8 @@ pub async fn import_requirements(
 ) -> Result<(StatusCode, Json<Vec<RequirementReply>>), ProblemResponse> {
     let Body(body) = body.map_err(|problem| {
         problem.if_too_large(
-            "The document is too large: this request may have 8 MB, and in base64 that is a Word document of 6 MB. Remove its pictures, or send one chapter at a time.",
+            "The document is too large: this request may have 8 MB, and in base64 that is a Word document of 6 MB. \
+             Remove its pictures, or send one chapter at a time.",
         )
     })?;
     let form = Form::parse(&body.format)?;

@@ -353,7 +353,7 @@ pub async fn list_approvals(
     Path((diagram, number)): Path<(String, String)>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<PageReply<ApprovalReply>>, ProblemResponse> {
-    // What is no number is the number of no version.
+    // No version has the number 0.
     let number = number.parse().unwrap_or(0);
     let page = reviews::list_approvals(&state.app, &caller, &diagram, number, &query.into()).await?;
     Ok(Json(PageReply::from_page(page, ApprovalReply::from)))

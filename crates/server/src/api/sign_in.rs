@@ -1,4 +1,4 @@
-//! `/api/v1/sign-in` and what belongs to it: for programs that act for a person in a browser. Others use a token.
+//! Sign-in, sessions and password resets, for programs that act for a person in a browser. Other programs use a token.
 
 use axum::{
     Json,
@@ -42,13 +42,13 @@ pub struct SignInBody {
     code: Option<String>,
 }
 
-/// Signed in, or half-way there.
+/// The result of a sign-in.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum SignInReply {
-    /// Signed in; the cookie is set.
+    /// Signed in; the session cookie is set.
     Done(MeReply),
-    /// The code of the second factor is to come.
+    /// The code of the second factor is required.
     CodeNeeded {
         /// Send it with the code to `/api/v1/sign-in/code` within 5 minutes.
         ticket: String,
@@ -64,7 +64,11 @@ pub enum SignInReply {
     path = "/api/v1/sign-in",
     tag = "accounts",
     request_body = SignInBody,
-    responses((status = 200, description = "Signed in", body = MeReply), (status = 202, description = "The code of the second factor is required", body = SignInReply), Problems)
+    responses(
+        (status = 200, description = "Signed in", body = MeReply),
+        (status = 202, description = "The code of the second factor is required", body = SignInReply),
+        Problems,
+    )
 )]
 pub async fn create_session(
     State(state): State<AppState>,

@@ -1,4 +1,4 @@
-//! `/api/v1/tokens`: what programs call with.
+//! `/api/v1/tokens`: access tokens of programs.
 
 use axum::{
     Json,

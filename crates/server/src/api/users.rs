@@ -1,4 +1,4 @@
-//! `/api/v1/users`: for those who run the server.
+//! `/api/v1/users`: users, for administrators of the server.
 
 use axum::{
     Json,
@@ -75,7 +75,7 @@ pub struct UserBody {
 /// A new user.
 #[derive(Serialize, ToSchema)]
 pub struct NewUserReply {
-    /// Who.
+    /// The user.
     #[serde(flatten)]
     user: UserReply,
     /// Link to set the password; valid for one day, shown only once. Because it is shown here, using it does not verify

@@ -1,4 +1,4 @@
-//! `POST /api/v1/validate`: is this Mermaid, and if not, where and why not.
+//! Validation of Mermaid text.
 
 use axum::{Json, extract::State};
 use mermend::{Engine, Verdict};

@@ -1,4 +1,4 @@
-//! Webhooks: other systems are told of what happens in a project.
+//! Webhooks of a project.
 
 use axum::{
     Json,

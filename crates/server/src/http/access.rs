@@ -1,5 +1,5 @@
-//! Who may call a route. Every request carries this as an extension, so that the layers around the router need not know the
-//! route tables.
+//! Who may call a route. Every request carries this as an extension, so that the layers around the router need not
+//! know the route tables.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,8 @@ pub enum Access {
     Public,
     /// Everyone, without a rate limit: what pages load.
     Asset,
-    /// Everyone, without a rate limit, under any host name of the network, and without a line in the log: health and metrics.
+    /// Everyone, without a rate limit, under any host name of the network, and without a line in the log: health
+    /// and metrics.
     Probe,
     /// The route authenticates its callers itself: MCP.
     Own,
@@ -46,8 +47,8 @@ impl Access {
 /// The access of each path.
 pub type AccessByPath = HashMap<String, Access>;
 
-/// Marks the request with the access of its route. A route outside the table needs a caller; a request without a route is answered
-/// by the fallback, which is public.
+/// Marks the request with the access of its route. A route outside the table needs a caller; a request without a
+/// route is answered by the fallback, which is public.
 pub async fn mark_access(
     State(table): State<&'static AccessByPath>,
     mut request: Request,

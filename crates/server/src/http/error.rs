@@ -43,7 +43,8 @@ pub enum Problems {
     /// The caller is not authenticated
     #[response(status = 401, content_type = "application/problem+json")]
     SignIn(Problem),
-    /// The caller may read the resource but not change it, the token lacks the scope, or a budget is spent and does not renew
+    /// The caller may read the resource but not change it, the token lacks the scope, or a budget is spent and does
+    /// not renew
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(Problem),
     /// The resource does not exist, or the caller may not read it
@@ -116,7 +117,8 @@ impl ProblemResponse {
         ProblemResponse::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
-            "The request failed because of an internal error. Try again; if the error remains, report it with the request id.",
+            "The request failed because of an internal error. Try again; if the error remains, report it with the \
+             request id.",
         )
     }
 
@@ -210,7 +212,8 @@ impl From<Error> for ProblemResponse {
     fn from(error: Error) -> Self {
         let status = status_of(&error);
         let code = error.code();
-        // The one place where failures of requests are logged: faults of the server as errors, faults of callers not at all.
+        // The one place where failures of requests are logged: faults of the server as errors, faults of callers
+        // not at all.
         if let Error::Internal(why) = &error {
             tracing::error!(error.code = code, "A request failed with an internal error: {why}");
             return ProblemResponse::internal();

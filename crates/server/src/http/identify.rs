@@ -23,8 +23,8 @@ use application::{
 };
 use config::Role;
 
-/// A cookie. Over HTTPS its name has the prefix `__Host-`, with which browsers accept it from this host alone and not from a parent or
-/// sibling domain. The name without the prefix is still read until the next release.
+/// A cookie. Over HTTPS its name has the prefix `__Host-`, with which browsers accept it from this host alone and
+/// not from a parent or sibling domain. The name without the prefix is still read until the next release.
 #[derive(Clone, Copy)]
 pub(crate) struct CookieName {
     plain: &'static str,
@@ -82,7 +82,8 @@ pub async fn identify(State(state): State<AppState>, mut request: Request, next:
         return ProblemResponse::new(
             StatusCode::FORBIDDEN,
             "cross_site",
-            "This request came from a page of another site, so it was refused. Open this server's own page and send it from there.",
+            "This request came from a page of another site, so it was refused. Open this server's own page and send \
+             it from there.",
         )
         .into_response();
     }
@@ -277,8 +278,8 @@ impl FromRequestParts<AppState> for Origin {
     }
 }
 
-/// The network of the caller, as the outermost of our own proxies saw it. Earlier entries of `X-Forwarded-For` are written by the
-/// caller.
+/// The network of the caller, as the outermost of our own proxies saw it. Earlier entries of `X-Forwarded-For` are
+/// written by the caller.
 fn network_of(state: &AppState, headers: &HeaderMap, connected: Option<SocketAddr>) -> Network {
     let proxies = state.app.config.server.proxies;
     let seen: Vec<&str> = headers

@@ -102,8 +102,8 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// Closes the connection with its next response when another process takes over. Closing an idle connection instead would race with
-/// the next request on it.
+/// Closes the connection with its next response when another process takes over. Closing an idle connection instead
+/// would race with the next request on it.
 pub async fn close_when_leaving(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     if state.leaving.is_cancelled() || state.standby.is_on() {
@@ -122,8 +122,8 @@ fn conventional(known: &'static str) -> &'static str {
     if known == OTHER { "_OTHER" } else { known }
 }
 
-/// Refuses a request that another process forwarded if this process forwards requests too: that may be a loop, and each round costs
-/// money.
+/// Refuses a request that another process forwarded if this process forwards requests too: that may be a loop, and
+/// each round costs money.
 pub async fn refuse_loops(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let forwarded = request
         .headers()
@@ -132,8 +132,8 @@ pub async fn refuse_loops(State(state): State<AppState>, request: Request, next:
         .filter_map(|via| via.to_str().ok())
         .any(|via| via.split([',', ' ']).any(|name| name == GENERATES_ELSEWHERE));
     if forwarded && state.app.generator.is_some() {
-        let why = "The request was forwarded in a loop: AI_SERVICE_URL of the process that sent it names this process, which has \
-            AI_SERVICE_URL set too. Name a process with the role ai there.";
+        let why = "The request was forwarded in a loop: AI_SERVICE_URL of the process that sent it names this \
+            process, which has AI_SERVICE_URL set too. Name a process with the role ai there.";
         return ProblemResponse::new(StatusCode::LOOP_DETECTED, "circle", why).into_response();
     }
     next.run(request).await
@@ -171,8 +171,8 @@ pub async fn problem_bodies(request: Request, next: Next) -> Response {
     }
 }
 
-/// Refuses requests for another host name: through a name that it controls, a page of another site could otherwise reach a server
-/// on loopback (DNS rebinding).
+/// Refuses requests for another host name: through a name that it controls, a page of another site could otherwise
+/// reach a server on loopback (DNS rebinding).
 pub async fn check_host(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let name = host
@@ -180,9 +180,9 @@ pub async fn check_host(State(state): State<AppState>, request: Request, next: N
         .map_or(host, |(name, port)| if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host });
     let allowed = &state.app.config.server.allowed_hosts;
     let loopback = matches!(name, "localhost" | "127.0.0.1" | "[::1]" | "");
-    // A server that listens on a network asks for a token, which a page in a browser does not have, and is reached under names that
-    // only the network knows unless they are listed. The list holds the names that people type; other processes, proxies and monitors
-    // continue to use the names of the network.
+    // A server that listens on a network asks for a token, which a page in a browser does not have, and is reached
+    // under names that only the network knows unless they are listed. The list holds the names that people type;
+    // other processes, proxies and monitors continue to use the names of the network.
     let by_machines = !state.role.keeps() || Access::of_request(&request) == Access::Probe;
     let for_others =
         (allowed.is_empty() || by_machines) && !state.app.config.listen(state.role).ip().is_loopback();
@@ -196,6 +196,7 @@ pub async fn check_host(State(state): State<AppState>, request: Request, next: N
         return next.run(request).await;
     }
     let id = request.extensions().get::<RequestId>().cloned().unwrap_or_default();
-    let why = "This server does not accept requests for this host name. Add it to the setting server.allowed_hosts (ALLOWED_HOSTS).";
+    let why = "This server does not accept requests for this host name. Add it to the setting server.allowed_hosts \
+        (ALLOWED_HOSTS).";
     ProblemResponse::new(StatusCode::MISDIRECTED_REQUEST, "wrong_host", why).with_body(&id)
 }

@@ -1,4 +1,4 @@
-//! `/mcp`: the MCP server over Streamable HTTP, who may call it, and how often.
+//! `/mcp`: the MCP server over Streamable HTTP, with its authentication and rate limit.
 
 use std::sync::Arc;
 
@@ -49,15 +49,16 @@ const OWN_ORIGINS: [&str; 6] = [
     "https://[::1]:*",
 ];
 
-/// Who may call, and how often.
+/// The authentication and the rate limit of `/mcp`.
 struct Guard {
-    /// Hashes, so that comparing takes no longer for a token that begins like a good one. Empty: everyone.
+    /// Hashes, so that the time of a comparison does not reveal the beginning of a valid token. Empty: no token is
+    /// needed.
     tokens: Vec<String>,
     limiter: Arc<Limiter>,
     public_url: String,
 }
 
-/// How `/mcp` is served: every call stands alone, and its answer is JSON, so that any process can take it.
+/// Every call is independent and answered with JSON, so that any process can serve it.
 pub fn config(state: &AppState) -> StreamableHttpServerConfig {
     let settings = &state.app.config;
     let origins = OWN_ORIGINS.into_iter().chain(words(&settings.mcp.allowed_origins));
@@ -65,7 +66,7 @@ pub fn config(state: &AppState) -> StreamableHttpServerConfig {
         .with_legacy_session_mode(false)
         .with_json_response(true)
         .with_max_request_body_bytes(settings.server.max_body_bytes)
-        // `middleware::check_host` has looked at the host of every request already.
+        // `middleware::check_host` has checked the host of every request.
         .disable_allowed_hosts()
         .with_allowed_origins(origins)
         .enforce_origin_validation()
@@ -91,7 +92,7 @@ where
         let guard = Arc::clone(&guard);
         let servers: Vec<String> = words(&settings.authorization_servers).map(str::to_owned).collect();
         let find = move |MaybeCaller(visitor): MaybeCaller, headers: HeaderMap| async move {
-            // Where nobody needs a token, nothing says how to get one.
+            // Without authentication there is no metadata about it.
             if guard.tokens.is_empty() && visitor.is_some_and(|caller| caller.is_local()) {
                 return ProblemResponse::no_such_route().into_response();
             }
@@ -102,18 +103,18 @@ where
     routes
 }
 
-/// Who asks an MCP server over HTTP, and in which request.
+/// The caller and the trace context of a call over HTTP.
 pub fn caller_of(extensions: &Extensions) -> (Caller, Option<TraceContext>) {
     let parts = extensions.get::<Parts>();
     let caller = match parts.and_then(|parts| parts.extensions.get::<MaybeCaller>()) {
         Some(MaybeCaller(Some(caller))) => caller.clone(),
-        // Nobody comes this far without saying who they are; if somebody did, they would see nothing.
+        // `check_caller` has refused requests without a caller; this one sees no stored data.
         _ => Caller::service(),
     };
     (caller, parts.and_then(|parts| parts.extensions.get::<TraceContext>()).copied())
 }
 
-/// RFC 9728: what a client needs to know to get a token.
+/// RFC 9728: where a client gets a token.
 fn metadata(resource: &str, servers: &[String]) -> serde_json::Value {
     let mut metadata = json!({
         "resource": resource,
@@ -128,7 +129,7 @@ fn metadata(resource: &str, servers: &[String]) -> serde_json::Value {
 }
 
 impl Guard {
-    /// The address under which the caller knows `/mcp`.
+    /// The URL of `/mcp`, as the caller knows it.
     fn resource(&self, headers: &HeaderMap) -> String {
         if !self.public_url.is_empty() {
             return self.public_url.trim_end_matches('/').to_owned();
@@ -141,7 +142,8 @@ impl Guard {
         let resource = self.resource(headers);
         let base = resource.strip_suffix("/mcp").unwrap_or(&resource);
         let challenge = format!(
-            "Bearer realm=\"BA Copilot\", resource_metadata=\"{base}/.well-known/oauth-protected-resource/mcp\", scope=\"mcp\"{error}"
+            "Bearer realm=\"BA Copilot\", resource_metadata=\"{base}{}\", scope=\"mcp\"{error}",
+            METADATA_PATHS[1]
         );
         let mut response = ProblemResponse::new(StatusCode::UNAUTHORIZED, "no_token", why).into_response();
         if let Ok(challenge) = HeaderValue::from_str(&challenge) {
@@ -154,7 +156,7 @@ impl Guard {
 async fn check_caller(State(guard): State<Arc<Guard>>, mut request: Request, next: Next) -> Response {
     let visitor = request.extensions().get::<MaybeCaller>().cloned().unwrap_or(MaybeCaller(None));
     match &visitor.0 {
-        // Somebody with an account, through a token of theirs.
+        // A user, through a token of theirs.
         Some(caller) if !caller.is_local() => {
             if let Err(error) = caller.may(Scope::Mcp) {
                 return ProblemResponse::from(error).into_response();
@@ -169,23 +171,24 @@ async fn check_caller(State(guard): State<Arc<Guard>>, mut request: Request, nex
     let Some(token) = bearer(headers).map(secrets::hash) else {
         return guard.refuse(
             headers,
-            "Send a token: `Authorization: Bearer …`. Whoever runs this server hands them out.",
+            "This request has no token. Send `Authorization: Bearer …`; the administrator of this server issues \
+             tokens.",
             "",
         );
     };
     if !guard.tokens.contains(&token) {
-        let why = "This token is not known here. Ask whoever runs this server for a new one.";
+        let why = "This token is not valid on this server. Ask its administrator for a new one.";
         return guard.refuse(headers, why, ", error=\"invalid_token\"");
     }
     if let Some(wait) = guard.limiter.count(&[Whose::McpToken(&token)]).await {
-        let why = format!("This token has made all the calls that it may make for now. Wait {wait} s.");
+        let why = format!("The rate limit of this token is reached. Retry in {wait} s.");
         return ProblemResponse::new(StatusCode::TOO_MANY_REQUESTS, "too_many_calls", why)
             .after(wait)
             .into_response();
     }
-    // Nothing behind this needs it.
+    // The layers and handlers behind this do not need it.
     request.headers_mut().remove(header::AUTHORIZATION);
-    // Another process of this installation: it may check, and sees nothing that is kept where there are accounts.
+    // Another process of this installation: it may check, and sees no stored data on a server with accounts.
     if visitor.0.is_none() {
         request.extensions_mut().insert(MaybeCaller(Some(Caller::service())));
     }

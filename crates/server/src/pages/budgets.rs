@@ -1,4 +1,4 @@
-//! The line that pages have about a budget, for those who may see it.
+//! The budget line on pages.
 
 use maud::{Markup, html};
 
@@ -10,12 +10,12 @@ use application::{
     budgets::{self, Owner, Standing, dollars},
 };
 
-/// What is used of a budget; nothing if there is none, or none that the caller may see.
+/// The use of a budget; empty if there is none, or if the caller may not see it.
 pub(super) async fn line(state: &AppState, caller: &Caller, owner: &Owner) -> Markup {
     match budgets::find_budget(&state.app, caller, owner).await {
         Ok(standing) => show(&standing),
         Err(Error::NotFound(_) | Error::Forbidden(_)) => html! {},
-        Err(_) => html! { p.soft #budget { "The budget cannot be shown now." } },
+        Err(_) => html! { p.soft #budget { "The budget cannot be loaded now. Reload the page." } },
     }
 }
 

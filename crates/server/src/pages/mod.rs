@@ -1,4 +1,4 @@
-//! The pages, rendered on the server: one file each. They work without scripts; a script only adds comfort.
+//! The pages, rendered on the server: one file each. They work without scripts.
 
 pub mod account;
 pub mod assets;

@@ -208,7 +208,11 @@ async fn a_person_without_a_password_has_signed_in_just_now() {
         assert!(refused["detail"].as_str().is_some_and(|text| text.contains("sign in again")), "{refused}");
     }
     let page = grace.get(&app, "/account").await;
-    assert!(page.status == 200 && page.text().contains("you sign in elsewhere"), "{}", page.text());
+    assert!(
+        page.status == 200 && page.text().contains("you sign in with an identity provider"),
+        "{}",
+        page.text()
+    );
     let mut fresh = Browser::default();
     arrived(&provider.sign_in(&app, &mut fresh, who).await);
     assert_eq!(fresh.send(&app, "PUT", FACTOR, body).await.status, 200);

@@ -1,12 +1,12 @@
-//! `validate_mermaid`: is it Mermaid, and if not, where and why not.
+//! `validate_mermaid`: whether a text is valid Mermaid, and the findings.
 
 use mermend::{Engine, Finding, Severity};
 use rmcp::schemars::{self, JsonSchema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{About, Row, text};
-use crate::mcp::{Ask, quote::as_data};
+use super::tool::{About, Row, text, typed_row};
+use crate::mcp::{context::CallContext, quote::as_data};
 use application::{
     Error,
     check::{self, Judged},
@@ -21,8 +21,8 @@ pub(super) struct Input {
     diagram: Option<String>,
     /// Reserved for the viewer that must show the diagram. Not supported yet: a call with it is refused.
     target: Option<String>,
-    /// `mermaid` (the default): Mermaid's own parser. `fast`: a parser in Rust that is ten times faster and right nearly
-    /// always.
+    /// `mermaid` (the default): Mermaid's own parser. `fast`: a parser in Rust that is ten times faster and right
+    /// in nearly all cases.
     engine: Option<EngineName>,
 }
 
@@ -35,18 +35,18 @@ pub(super) enum EngineName {
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Output {
-    /// The parser accepts exactly this text.
+    /// Whether the parser accepts exactly this text.
     pub(super) valid: bool,
-    /// What kind of diagram it is, for example `flowchart`; null if that could not be told.
+    /// Kind of the diagram, for example `flowchart`; null if it is unknown.
     pub(super) kind: Option<&'static str>,
-    /// What is wrong and where; also remarks on valid diagrams.
+    /// The findings; valid diagrams may have some too.
     pub(super) findings: Vec<Finding>,
-    /// Who gave the verdict.
+    /// The engine that gave the verdict.
     pub(super) validator: ValidatorReply,
     /// Reserved for the verdicts of viewers; always empty.
     #[schemars(with = "Map<String, Value>")]
     pub(super) targets: Value,
-    /// The text had been checked before.
+    /// Whether the verdict was cached.
     pub(super) cached: bool,
 }
 
@@ -73,14 +73,14 @@ impl From<Judged> for Output {
 }
 
 pub(super) fn row() -> Row {
-    super::row(
+    typed_row(
         About {
             name: "validate_mermaid",
             title: "Check a Mermaid diagram",
-            description: "Checks a Mermaid diagram with Mermaid's own parser (no browser, some milliseconds). Use it on every \
-                diagram before you show it or write it to a file. Answers valid true or false and, for each problem, a code, \
-                line and column, a plain message and a hint. An invalid diagram is a normal answer; mend it by the findings \
-                or with repair_mermaid, then check again.",
+            description: "Checks a Mermaid diagram with Mermaid's own parser (no browser, some milliseconds). Use it \
+                on every diagram before you show it or write it to a file. Answers valid true or false and, for each \
+                problem, a code, line and column, a plain message and a hint. An invalid diagram is a normal answer; \
+                repair it by the findings or with repair_mermaid, then check again.",
             writes: false,
             viewer: true,
         },
@@ -88,7 +88,10 @@ pub(super) fn row() -> Row {
     )
 }
 
-async fn run(Ask { app, .. }: Ask, input: Input) -> Result<(Output, Vec<rmcp::model::ContentBlock>), Error> {
+async fn run(
+    CallContext { app, .. }: CallContext,
+    input: Input,
+) -> Result<(Output, Vec<rmcp::model::ContentBlock>), Error> {
     check::refuse_target(input.target.as_deref())?;
     let engine = match input.engine {
         None | Some(EngineName::Mermaid) => Engine::Mermaid,
@@ -103,7 +106,7 @@ async fn run(Ask { app, .. }: Ask, input: Input) -> Result<(Output, Vec<rmcp::mo
     Ok((Output::from(judged), vec![words]))
 }
 
-/// The verdict in words: ours first, then those that quote the diagram.
+/// The verdict in words: first the product's own, then those that quote the diagram.
 pub(in crate::mcp) fn verdict_text(judged: &Judged) -> String {
     let Judged { checked, by } = judged;
     let who = match &by.version {

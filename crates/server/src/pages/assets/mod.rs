@@ -11,7 +11,6 @@ use crate::http::error::ProblemResponse;
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// One asset by its name.
 pub async fn find_asset(Path(file): Path<String>) -> Response {
     const DAY: (header::HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=86400");
     match file.as_str() {
@@ -32,13 +31,14 @@ pub async fn find_asset(Path(file): Path<String>) -> Response {
     }
 }
 
-/// The style sheet, behind the fonts that pictures are measured with.
+/// The style sheet, after the fonts that pictures are measured with.
 fn style() -> String {
     let mut css = String::new();
     #[cfg(feature = "mermaid")]
     for font in mermend::picture::web_fonts() {
         css.push_str(&format!(
-            "@font-face{{font-family:Inter;font-weight:{};font-display:swap;src:url(/assets/{}) format('woff2');unicode-range:{}}}\n",
+            "@font-face{{font-family:Inter;font-weight:{};font-display:swap;\
+             src:url(/assets/{}) format('woff2');unicode-range:{}}}\n",
             font.weight, font.file, font.unicode_range
         ));
     }
