@@ -15,7 +15,6 @@ use crate::{
     state::AppState,
 };
 use application::{health::Status, runtime_metrics};
-use telemetry;
 
 /// The health of the product.
 #[derive(Debug, Serialize, ToSchema)]
