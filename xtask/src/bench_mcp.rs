@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Done, has, http::Connection};
+use crate::{Outcome, has, http::Connection};
 
 const CONNECTIONS: usize = 16;
 const SECONDS: u64 = 5;
@@ -25,7 +25,7 @@ fn tool(code: &str, engine: &str) -> String {
 
 const NO_OP: &str = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}";
 
-/// A small diagram that nobody has asked about before.
+/// A small diagram that no request has named before.
 fn distinct(number: u64) -> String {
     format!(
         "flowchart LR\\n  a{number}[\\\"Order received\\\"] --> b{{\\\"In stock?\\\"}}\\n  b -->|yes| c[Ship]\\n  b -->|no| d"
@@ -89,7 +89,7 @@ fn at_200_a_second(address: &str) -> Result<Vec<u128>, String> {
     Ok(all)
 }
 
-pub(crate) fn measure(address: &str) -> Done {
+pub(crate) fn measure(address: &str) -> Outcome {
     let no_op = rate(address, |_| NO_OP.to_owned())?;
     println!("MCP, a call that does nothing (ping): {no_op:.0} a second over {CONNECTIONS} connections");
     let repeated = rate(address, |_| tool("flowchart LR\\n  a --> b", "mermaid"))?;

@@ -1,8 +1,9 @@
-//! An engine for containers, of our own, for as long as the tests run, and the images that the files of Compose name.
+//! A container engine for the tests, and the images that the files of Compose name.
 //!
-//! Nothing is pulled: the images are made of the packages of this machine (PostgreSQL, Redis, Prometheus, Alertmanager) and of Caddy, each
-//! with the libraries that its programs need, under the names of the public ones. They start as those do. The engine has folders and a
-//! socket of its own under `target/docker`, so that what else runs in containers on this machine is never seen, nor touched.
+//! Nothing is pulled: the images consist of packages of this machine (PostgreSQL, Redis, Prometheus, Alertmanager)
+//! and of Caddy, each with the libraries that its programs need, under the names of the public images, and start as
+//! those do. The engine has folders and a socket of its own under `target/docker`; other containers of this machine
+//! are not affected.
 
 use std::{
     collections::BTreeSet,
@@ -21,7 +22,7 @@ use crate::{
 
 /// How long the engine may take to answer.
 const START: Duration = Duration::from_secs(60);
-/// How long it may take to end, with everything in it.
+/// How long it may take to stop, with its containers.
 const END: Duration = Duration::from_secs(60);
 
 /// Programs that containers need, besides those of PostgreSQL.
@@ -41,11 +42,12 @@ const PROGRAMS: [&str; 14] = [
     "redis-cli",
     "ls",
 ];
-/// Names of public images, and what ours of that name begin with.
+/// Names of public images, and how the image that replaces each begins.
 const IMAGES: [(&str, &str); 5] = [
     (
         "caddy:2.11",
-        "ENV XDG_CONFIG_HOME=/config XDG_DATA_HOME=/data\nCMD [\"caddy\", \"run\", \"--config\", \"/etc/caddy/Caddyfile\", \"--adapter\", \"caddyfile\"]",
+        "ENV XDG_CONFIG_HOME=/config XDG_DATA_HOME=/data\n\
+         CMD [\"caddy\", \"run\", \"--config\", \"/etc/caddy/Caddyfile\", \"--adapter\", \"caddyfile\"]",
     ),
     (
         "postgres:17",
@@ -74,7 +76,7 @@ fi
 exec postgres -D "$PGDATA" -c listen_addresses='*' -c unix_socket_directories=/var/run/postgresql
 "#;
 
-/// A running engine; ended with everything in it when dropped.
+/// A running engine; stopped, with its containers, when dropped.
 pub(crate) struct Engine {
     daemon: Child,
     folder: PathBuf,
@@ -99,7 +101,7 @@ impl Drop for Engine {
 /// Starts an engine with the images in it.
 ///
 /// # Errors
-/// Why there is none; whoever needs it says that they are skipped.
+/// Why the engine did not start; the tests that need it are then skipped.
 pub(crate) fn start() -> Result<Engine, String> {
     let folder = root().join("target/docker");
     let _ = fs::remove_dir_all(&folder);
@@ -120,7 +122,7 @@ pub(crate) fn start() -> Result<Engine, String> {
     while engine.docker(&["version"], None).is_err() {
         if begun.elapsed() > START || !matches!(engine.daemon.try_wait(), Ok(None)) {
             let log = fs::read_to_string(engine.folder.join("log")).unwrap_or_default();
-            let last = log.lines().last().unwrap_or("it says nothing").to_owned();
+            let last = log.lines().last().unwrap_or("its log is empty").to_owned();
             return Err(format!("dockerd does not answer: {last}"));
         }
         thread::sleep(Duration::from_millis(100));
@@ -153,7 +155,7 @@ impl Engine {
 
     fn make_images(&self) -> Result<(), String> {
         let tree = self.folder.join("tree");
-        grow(&tree)?;
+        make_root(&tree)?;
         let mut archive = Command::new("tar")
             .args(["--create", "--directory"])
             .arg(&tree)
@@ -177,8 +179,8 @@ impl Engine {
 }
 
 /// A root folder with the programs and everything that they need.
-fn grow(tree: &Path) -> Result<(), String> {
-    let told = |what: &Path, error: std::io::Error| format!("{}: {error}", what.display());
+fn make_root(tree: &Path) -> Result<(), String> {
+    let describe = |what: &Path, error: std::io::Error| format!("{}: {error}", what.display());
     for folder in [
         "usr/bin",
         "usr/sbin",
@@ -196,16 +198,16 @@ fn grow(tree: &Path) -> Result<(), String> {
         "var/lib/postgresql/data",
     ] {
         let folder = tree.join(folder);
-        fs::create_dir_all(&folder).map_err(|error| told(&folder, error))?;
+        fs::create_dir_all(&folder).map_err(|error| describe(&folder, error))?;
     }
     for (name, to) in [("bin", "usr/bin"), ("sbin", "usr/sbin"), ("lib", "usr/lib"), ("lib64", "usr/lib64")] {
-        symlink(to, tree.join(name)).map_err(|error| told(tree, error))?;
+        symlink(to, tree.join(name)).map_err(|error| describe(tree, error))?;
     }
     let postgres = postgres::programs().ok_or("there is no PostgreSQL")?;
     // What is on the path may be links to where they are.
-    let initdb = fs::canonicalize(postgres.join("initdb")).map_err(|error| told(&postgres, error))?;
-    let postgres = initdb.parent().ok_or("PostgreSQL lies in a strange place")?.to_owned();
-    let installed = postgres.parent().ok_or("PostgreSQL lies in a strange place")?;
+    let initdb = fs::canonicalize(postgres.join("initdb")).map_err(|error| describe(&postgres, error))?;
+    let postgres = initdb.parent().ok_or("PostgreSQL is not where it is expected")?.to_owned();
+    let installed = postgres.parent().ok_or("PostgreSQL is not where it is expected")?;
     let version = installed.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let mut needed = BTreeSet::new();
     for name in PROGRAMS {
@@ -218,7 +220,7 @@ fn grow(tree: &Path) -> Result<(), String> {
     let share = PathBuf::from("/usr/share/postgresql").join(&version);
     for folder in [installed, &share, Path::new("/usr/share/zoneinfo"), Path::new("/usr/share/prometheus")] {
         let to = tree.join(folder.strip_prefix("/").unwrap_or(folder));
-        fs::create_dir_all(to.parent().unwrap_or(tree)).map_err(|error| told(&to, error))?;
+        fs::create_dir_all(to.parent().unwrap_or(tree)).map_err(|error| describe(&to, error))?;
         // Links lead to places that are not in there.
         run(
             "cp",
@@ -226,17 +228,18 @@ fn grow(tree: &Path) -> Result<(), String> {
         )?;
     }
     for folder in [postgres.clone(), installed.join("lib")] {
-        for entry in fs::read_dir(&folder).map_err(|error| told(&folder, error))?.flatten() {
+        for entry in fs::read_dir(&folder).map_err(|error| describe(&folder, error))?.flatten() {
             needed.extend(libraries(&entry.path()));
             if folder == postgres {
                 let name = entry.file_name();
-                symlink(entry.path(), tree.join("usr/bin").join(name)).map_err(|error| told(tree, error))?;
+                symlink(entry.path(), tree.join("usr/bin").join(name))
+                    .map_err(|error| describe(tree, error))?;
             }
         }
     }
     for library in needed {
         let to = tree.join(library.strip_prefix("/").unwrap_or(&library));
-        fs::create_dir_all(to.parent().unwrap_or(tree)).map_err(|error| told(&to, error))?;
+        fs::create_dir_all(to.parent().unwrap_or(tree)).map_err(|error| describe(&to, error))?;
         copy(&library, &to)?;
     }
     let users = "root:x:0:0::/:/bin/sh\npostgres:x:999:999::/:/bin/sh\nprogram:x:65532:65532::/:/bin/sh\n";
@@ -246,7 +249,7 @@ fn grow(tree: &Path) -> Result<(), String> {
         ("etc/group", groups),
         ("usr/local/bin/postgres-entrypoint", POSTGRES_ENTRYPOINT),
     ] {
-        fs::write(tree.join(name), text).map_err(|error| told(&tree.join(name), error))?;
+        fs::write(tree.join(name), text).map_err(|error| describe(&tree.join(name), error))?;
     }
     run("chmod", &["755", &tree.join("usr/local/bin/postgres-entrypoint").display().to_string()])?;
     run("chmod", &["1777", &tree.join("tmp").display().to_string()])
@@ -256,7 +259,8 @@ fn grow(tree: &Path) -> Result<(), String> {
 fn install_caddy() -> Result<PathBuf, String> {
     let requirements = root().join("crates/ba-copilot/tests/caddy/requirements.txt");
     let pinned = [requirements.clone()];
-    let folder = tools::once("caddy", "Caddy (pip)", &pinned, |folder| tools::pip(&requirements, folder))?;
+    let folder =
+        tools::installed("caddy", "Caddy (pip)", &pinned, |folder| tools::pip(&requirements, folder))?;
     Ok(folder.join("venv/bin/caddy"))
 }
 

@@ -1,8 +1,8 @@
-//! `dist`: what is handed out, made so that anybody who makes it again gets the same bytes.
+//! `dist`: the release, built reproducibly: another build of the same commit gives the same bytes.
 //!
-//! Into `target/dist`: the program, linked statically; an archive of it with everything that an operator needs; an image for containers
-//! (`docker load`); the bill of materials (CycloneDX); checksums of all. Neither the folder that it is built in nor the time nor the
-//! machine is in any of them. `--check-reproducible` builds two clones in two folders and compares.
+//! Into `target/dist`: the program, linked statically; an archive of it with everything that an operator needs; a
+//! container image (`docker load`); the bill of materials (CycloneDX); checksums of all. None of them holds the build
+//! folder, the time or the machine. `--check-reproducible` builds two clones in two folders and compares.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{Done, program, root};
+use crate::{Outcome, program, root};
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// What an operator needs besides the program.
@@ -26,7 +26,7 @@ const BESIDE: [&str; 9] = [
     "ops",
 ];
 
-pub(crate) fn run() -> Done {
+pub(crate) fn run() -> Outcome {
     let arguments: Vec<String> = std::env::args().skip(2).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [] => build(&root()),
@@ -35,9 +35,9 @@ pub(crate) fn run() -> Done {
     }
 }
 
-fn build(root: &Path) -> Done {
+fn build(root: &Path) -> Outcome {
     let out = root.join("target/dist");
-    let moment = said(root, "git", &["log", "-1", "--format=%ct"]).unwrap_or_else(|_| "0".to_owned());
+    let moment = output_of(root, "git", &["log", "-1", "--format=%ct"]).unwrap_or_else(|_| "0".to_owned());
     compile(root, &moment)?;
     // Cargo leaves empty folders of its own there.
     let _ = fs::remove_dir_all(&out);
@@ -45,27 +45,27 @@ fn build(root: &Path) -> Done {
     let built = root.join("target").join(TARGET).join("dist/ba-copilot");
     let binary = out.join("ba-copilot");
     fs::copy(&built, &binary).map_err(|error| format!("{}: {error}", built.display()))?;
-    let linked = said(root, "readelf", &["--wide", "--program-headers", "--dynamic", &path(&binary)])?;
+    let linked = output_of(root, "readelf", &["--wide", "--program-headers", "--dynamic", &path(&binary)])?;
     if linked.contains("INTERP") || linked.contains("(NEEDED)") {
         return Err("the program is not linked statically".to_owned());
     }
-    if said(root, "readelf", &["--wide", "--sections", &path(&binary)])?.contains("SYMTAB") {
+    if output_of(root, "readelf", &["--wide", "--sections", &path(&binary)])?.contains("SYMTAB") {
         return Err("the program still has its symbols".to_owned());
     }
-    let version = said(root, &path(&binary), &["--version"])?;
+    let version = output_of(root, &path(&binary), &["--version"])?;
     let version = version.trim_start_matches("ba-copilot ").to_owned();
     list_materials(root, &out, &version)?;
     pack(root, &out, &version, &moment)?;
     make_image(root, &out, &version, &moment)?;
-    let sums = said(&out, "sh", &["-c", "sha256sum ba-copilot *.tar.gz image.tar sbom.cdx.json"])?;
+    let sums = output_of(&out, "sh", &["-c", "sha256sum ba-copilot *.tar.gz image.tar sbom.cdx.json"])?;
     fs::write(out.join("SHA256SUMS"), format!("{sums}\n")).map_err(|error| error.to_string())?;
     println!("{sums}");
     Ok(())
 }
 
-fn compile(root: &Path, moment: &str) -> Done {
-    let home = said(root, "sh", &["-c", "echo \"${CARGO_HOME:-$HOME/.cargo}\""])?;
-    let sysroot = said(root, "rustc", &["--print", "sysroot"])?;
+fn compile(root: &Path, moment: &str) -> Outcome {
+    let home = output_of(root, "sh", &["-c", "echo \"${CARGO_HOME:-$HOME/.cargo}\""])?;
+    let sysroot = output_of(root, "rustc", &["--print", "sysroot"])?;
     let maps = [(path(root), "/ba-copilot"), (home, "/cargo"), (sysroot, "/rust")];
     let of_rust: String = maps.iter().map(|(from, to)| format!(" --remap-path-prefix={from}={to}")).collect();
     let of_c: String = maps.iter().map(|(from, to)| format!(" -ffile-prefix-map={from}={to}")).collect();
@@ -90,8 +90,8 @@ fn compile(root: &Path, moment: &str) -> Done {
 }
 
 /// The bill of materials: every crate that is linked in, and every npm package of which something is embedded.
-fn list_materials(root: &Path, out: &Path, version: &str) -> Done {
-    let tree = said(
+fn list_materials(root: &Path, out: &Path, version: &str) -> Outcome {
+    let tree = output_of(
         root,
         "cargo",
         &[
@@ -129,7 +129,7 @@ fn list_materials(root: &Path, out: &Path, version: &str) -> Done {
 }
 
 /// Flags by which an archive is the same wherever and whenever it is made.
-fn tar(folder: &Path, moment: &str, archive: &Path, more: &[&str]) -> Done {
+fn tar(folder: &Path, moment: &str, archive: &Path, more: &[&str]) -> Outcome {
     let time = format!("--mtime=@{moment}");
     let archive = path(archive);
     let same = [
@@ -142,37 +142,37 @@ fn tar(folder: &Path, moment: &str, archive: &Path, more: &[&str]) -> Done {
         "--file",
         &archive,
     ];
-    said(folder, "tar", &[&same, more].concat()).map(|_| ())
+    output_of(folder, "tar", &[&same, more].concat()).map(|_| ())
 }
 
-fn pack(root: &Path, out: &Path, version: &str, moment: &str) -> Done {
+fn pack(root: &Path, out: &Path, version: &str, moment: &str) -> Outcome {
     let name = format!("ba-copilot-{version}-x86_64-linux");
     let stage = out.join(&name);
     fs::create_dir_all(&stage).map_err(|error| error.to_string())?;
     for beside in BESIDE {
-        said(root, "cp", &["--recursive", beside, &path(&stage)])?;
+        output_of(root, "cp", &["--recursive", beside, &path(&stage)])?;
     }
-    said(out, "cp", &["ba-copilot", "sbom.cdx.json", &path(&stage)])?;
+    output_of(out, "cp", &["ba-copilot", "sbom.cdx.json", &path(&stage)])?;
     let archive = out.join(format!("{name}.tar"));
     tar(out, moment, &archive, &["--owner=0", "--group=0", &name])?;
     fs::remove_dir_all(&stage).map_err(|error| error.to_string())?;
-    said(out, "gzip", &["--no-name", "--best", &path(&archive)]).map(|_| ())
+    output_of(out, "gzip", &["--no-name", "--best", &path(&archive)]).map(|_| ())
 }
 
 /// The image of `ops/container/Dockerfile` for a program that is there, made without an engine.
-fn make_image(root: &Path, out: &Path, version: &str, moment: &str) -> Done {
+fn make_image(root: &Path, out: &Path, version: &str, moment: &str) -> Outcome {
     let stage = out.join("image");
     let layer = stage.join("tree");
     fs::create_dir_all(layer.join("data")).map_err(|error| error.to_string())?;
-    said(out, "cp", &["ba-copilot", &path(&layer)])?;
-    said(&layer, "chmod", &["755", "ba-copilot"])?;
-    said(&layer, "chmod", &["700", "data"])?;
+    output_of(out, "cp", &["ba-copilot", &path(&layer)])?;
+    output_of(&layer, "chmod", &["755", "ba-copilot"])?;
+    output_of(&layer, "chmod", &["700", "data"])?;
     tar(&layer, moment, &stage.join("layer.tar"), &["--owner=65532", "--group=65532", "ba-copilot", "data"])?;
     let digest = |file: &str| -> Result<String, String> {
-        Ok(said(&stage, "sha256sum", &[file])?.split(' ').next().unwrap_or_default().to_owned())
+        Ok(output_of(&stage, "sha256sum", &[file])?.split(' ').next().unwrap_or_default().to_owned())
     };
-    let revision = said(root, "git", &["rev-parse", "HEAD"]).unwrap_or_default();
-    let created = said(root, "date", &["--utc", &format!("--date=@{moment}"), "+%Y-%m-%dT%H:%M:%SZ"])?;
+    let revision = output_of(root, "git", &["rev-parse", "HEAD"]).unwrap_or_default();
+    let created = output_of(root, "date", &["--utc", &format!("--date=@{moment}"), "+%Y-%m-%dT%H:%M:%SZ"])?;
     let config = format!(
         r#"{{"architecture":"amd64","os":"linux","created":"{created}","config":{{"User":"65532:65532","ExposedPorts":{{"8000/tcp":{{}}}},"Env":["BA_COPILOT__DATA__DIR=/data","BA_COPILOT__SERVER__LISTEN=0.0.0.0:8000","BA_COPILOT__LOG__FORMAT=json"],"Entrypoint":["/ba-copilot"],"Cmd":["serve"],"WorkingDir":"/data","Volumes":{{"/data":{{}}}},"StopSignal":"SIGTERM","Healthcheck":{{"Test":["CMD","/ba-copilot","healthcheck"],"Interval":10000000000,"Timeout":5000000000,"StartPeriod":30000000000,"Retries":3}},"Labels":{{"org.opencontainers.image.title":"BA Copilot","org.opencontainers.image.version":"{version}","org.opencontainers.image.revision":"{revision}","org.opencontainers.image.licenses":"MIT OR Apache-2.0","org.opencontainers.image.created":"{created}"}}}},"rootfs":{{"type":"layers","diff_ids":["sha256:{layer}"]}},"history":[{{"created":"{created}","created_by":"cargo xtask dist"}}]}}"#,
         layer = digest("layer.tar")?,
@@ -188,23 +188,23 @@ fn make_image(root: &Path, out: &Path, version: &str, moment: &str) -> Done {
     fs::remove_dir_all(&stage).map_err(|error| error.to_string())
 }
 
-fn check_reproducible() -> Done {
+fn check_reproducible() -> Outcome {
     // What is committed meanwhile is in neither.
-    let commit = said(&root(), "git", &["rev-parse", "HEAD"])?;
+    let commit = output_of(&root(), "git", &["rev-parse", "HEAD"])?;
     let mut sums = Vec::new();
     for name in ["one", "another-folder-of-another-length"] {
         let folder = std::env::temp_dir().join(format!("ba-copilot-dist-{}", std::process::id())).join(name);
         let _ = fs::remove_dir_all(&folder);
-        said(&root(), "git", &["clone", "--quiet", "--no-hardlinks", ".", &path(&folder)])?;
-        said(&folder, "git", &["checkout", "--quiet", "--detach", &commit])?;
+        output_of(&root(), "git", &["clone", "--quiet", "--no-hardlinks", ".", &path(&folder)])?;
+        output_of(&folder, "git", &["checkout", "--quiet", "--detach", &commit])?;
         build(&folder)?;
         sums.push(
             fs::read_to_string(folder.join("target/dist/SHA256SUMS")).map_err(|error| error.to_string())?,
         );
-        // Both stay, for whoever has to find out why they differ.
+        // Both stay, so that the difference can be examined.
         let out = root().join(if name == "one" { "target/dist" } else { "target/dist-again" });
         let _ = fs::remove_dir_all(&out);
-        said(&root(), "cp", &["--recursive", &path(&folder.join("target/dist")), &path(&out)])?;
+        output_of(&root(), "cp", &["--recursive", &path(&folder.join("target/dist")), &path(&out)])?;
         let _ = fs::remove_dir_all(&folder);
     }
     match sums.windows(2).all(|two| two[0] == two[1]) {
@@ -216,8 +216,8 @@ fn check_reproducible() -> Done {
     }
 }
 
-/// What a program says; its own words if it fails.
-fn said(folder: &Path, name: &str, arguments: &[&str]) -> Result<String, String> {
+/// The standard output of a program; its standard error if it fails.
+fn output_of(folder: &Path, name: &str, arguments: &[&str]) -> Result<String, String> {
     let output = Command::new(name)
         .args(arguments)
         .current_dir(folder)

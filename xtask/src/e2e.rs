@@ -1,6 +1,7 @@
 //! `e2e`: the built program, verified as a deployment is: in one process, and with a process for each role.
 //!
-//! `--url URL` verifies a server that runs; `--binary PATH` another program than the one that `dist` or `cargo build --release` made.
+//! `--url URL` verifies a running server; `--binary PATH` another program than that of `dist` or `cargo build
+//! --release`.
 
 use std::{
     fs,
@@ -8,9 +9,9 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{Done, root, server::Server};
+use crate::{Outcome, root, server::Server};
 
-pub(crate) fn run() -> Done {
+pub(crate) fn run() -> Outcome {
     let arguments: Vec<String> = std::env::args().skip(2).collect();
     let option = |name: &str| {
         let at = arguments.iter().position(|argument| argument == name)?;
@@ -36,7 +37,7 @@ pub(crate) fn run() -> Done {
     outcome
 }
 
-fn all_of_them(binary: &Path, folder: &Path, reports: &Path) -> Done {
+fn all_of_them(binary: &Path, folder: &Path, reports: &Path) -> Outcome {
     let one = folder.join("one");
     verify_all(binary, &one, &reports.join("all.xml"))?;
     let many = folder.join("many");
@@ -55,10 +56,10 @@ fn all_of_them(binary: &Path, folder: &Path, reports: &Path) -> Done {
 }
 
 /// One process in every role, with a backup that was tried, and restarted in the midst of it.
-fn verify_all(binary: &Path, data: &Path, report: &Path) -> Done {
+fn verify_all(binary: &Path, data: &Path, report: &Path) -> Outcome {
     let backups = data.join("backups").display().to_string();
     let variables = [("BA_COPILOT__BACKUP__DIR", backups.as_str())];
-    // The first one makes the database; what starts afterwards finds the backup and tells of it.
+    // The first process makes the database; the one after it finds the backup and reports its age.
     let first = start(binary, "all", data, &variables)?;
     let created = Command::new(binary)
         .args(["backup", "create", "--verify", "--to", &backups, "--data"])
@@ -83,7 +84,7 @@ fn verify_all(binary: &Path, data: &Path, report: &Path) -> Done {
         }
         let ended = server.end("-TERM");
         let after = ended.and_then(|_| start_at(&address, binary, "all", data, &variables));
-        // Also if it does not start: what waits must end, and will say so.
+        // Also if it does not start: the restart command must end, and the verification then fails.
         fs::write(&begun, "").map_err(|error| error.to_string())?;
         let outcome = verifying.join().unwrap_or_else(|_| Err("the verification broke off".to_owned()));
         after.map(drop).and(outcome)
@@ -114,7 +115,7 @@ fn start_at(
     Server::start(&mut command)
 }
 
-fn verify(binary: &Path, url: &str, more: &[&str], report: &Path) -> Done {
+fn verify(binary: &Path, url: &str, more: &[&str], report: &Path) -> Outcome {
     println!("\n{} verify --url {url} {}", binary.display(), more.join(" "));
     let status = Command::new(binary)
         .args(["verify", "--url", url, "--junit", &report.display().to_string()])

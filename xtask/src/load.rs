@@ -1,5 +1,5 @@
-//! `load`: what a server does under a steady load of many kinds of requests for a long time: how long each takes, whether any
-//! fails, and whether memory grows. Never part of the gate: machines are noisy, and it takes ten minutes.
+//! `load`: a steady load of many kinds of requests for a long time: how long each takes, whether any fails, and
+//! whether memory grows. Not part of the gate: machines are noisy, and it takes ten minutes.
 //!
 //! Requests are sent when they are due, whether those before were answered or not, and their time counts from then.
 
@@ -13,7 +13,7 @@ use std::{
 };
 
 use crate::{
-    Done,
+    Outcome,
     bench::resident_mb,
     http::{Answer, Connection},
     root,
@@ -21,10 +21,10 @@ use crate::{
     sh,
 };
 
-/// Connections, each with a thread: so many requests can be waited for at once.
+/// Connections, each with a thread: as many requests can be in progress at once.
 const CONNECTIONS: u64 = 32;
 
-/// What is sent: how often of a hundred, what, and the status that is right.
+/// The mix of requests: how many of a hundred, their name, and the expected status.
 const MIX: [(u64, &str, u16); 9] = [
     (30, "list", 200),
     (22, "open", 200),
@@ -38,53 +38,54 @@ const MIX: [(u64, &str, u16); 9] = [
 ];
 
 /// How long, how many a second, and on which database.
-struct Wish {
+struct Options {
     seconds: u64,
     rate: u64,
     database: Option<String>,
 }
 
-fn wish() -> Result<Wish, String> {
-    let mut wish = Wish { seconds: 600, rate: 500, database: None };
+fn options() -> Result<Options, String> {
+    let mut options = Options { seconds: 600, rate: 500, database: None };
     let mut arguments = std::env::args().skip(2);
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{name} takes a value"))?;
         let number =
             || value.parse::<u64>().ok().filter(|n| *n > 0).ok_or_else(|| format!("{name} takes a number"));
         match name.as_str() {
-            "--seconds" => wish.seconds = number()?,
-            "--rate" => wish.rate = number()?,
-            "--database" => wish.database = Some(value),
+            "--seconds" => options.seconds = number()?,
+            "--rate" => options.rate = number()?,
+            "--database" => options.database = Some(value),
             _ => {
                 return Err(format!(
-                    "there is no {name}; there are --seconds, --rate and --database URL (filled by `cargo run --release -p store --example scale -- URL`)"
+                    "unknown option {name}; known are --seconds, --rate and --database URL (filled by \
+                     `cargo run --release -p store --example scale -- URL`)"
                 ));
             }
         }
     }
-    Ok(wish)
+    Ok(options)
 }
 
-pub(crate) fn run() -> Done {
-    let wish = wish()?;
+pub(crate) fn run() -> Outcome {
+    let options = options()?;
     sh("cargo", &["build", "--release"])?;
     let data = std::env::temp_dir().join(format!("ba-copilot-load-{}", std::process::id()));
-    let result = serve_and_measure(&wish, &data);
+    let result = serve_and_measure(&options, &data);
     let _ = std::fs::remove_dir_all(&data);
     result
 }
 
-fn serve_and_measure(wish: &Wish, data: &std::path::Path) -> Done {
+fn serve_and_measure(options: &Options, data: &std::path::Path) -> Outcome {
     let mut command = Command::new(root().join("target/release/ba-copilot"));
     command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
     command.env("BA_COPILOT__LOG__FORMAT", "text").env("LOG_LEVEL", "warn,ba_copilot::cli=info");
-    for (name, value) in environment(wish) {
+    for (name, value) in environment(options) {
         command.env(name, value);
     }
     let server = Server::start(&mut command)?;
     let address = server.address.clone();
     let token = match Connection::open(&address)?.ask("GET", "/api/v1/projects/p-0", "", "")?.status {
-        401 => Some(make_token(wish, data)?),
+        401 => Some(make_token(options, data)?),
         _ => None,
     };
     let filled = token.is_some();
@@ -99,23 +100,23 @@ fn serve_and_measure(wish: &Wish, data: &std::path::Path) -> Done {
     };
     println!(
         "{} requests a second for {} s over {CONNECTIONS} connections, {begin}; resident {} MB",
-        wish.rate,
-        wish.seconds,
+        options.rate,
+        options.seconds,
         resident_mb(server.id())
     );
     let over = AtomicBool::new(false);
     let results = std::thread::scope(|scope| {
-        let memory = scope.spawn(|| watch_memory(server.id(), wish.seconds, &over));
-        let times = all_requests(&site, wish);
+        let memory = scope.spawn(|| watch_memory(server.id(), options.seconds, &over));
+        let times = all_requests(&site, options);
         over.store(true, Ordering::Relaxed);
         memory.join().map_err(|_| "a thread panicked".to_owned())?;
         times
     });
     let times = results?;
-    print_times(&times, wish);
-    let said = server.end("-KILL")?;
-    println!("warnings and errors in the log: {}", said.len());
-    said.iter().take(10).for_each(|line| println!("  {line}"));
+    print_times(&times, options);
+    let log = server.end("-KILL")?;
+    println!("warnings and errors in the log: {}", log.len());
+    log.iter().take(10).for_each(|line| println!("  {line}"));
     let errors: usize = times.iter().map(|time| time.errors.len()).sum();
     match errors {
         0 => Ok(()),
@@ -123,8 +124,8 @@ fn serve_and_measure(wish: &Wish, data: &std::path::Path) -> Done {
     }
 }
 
-/// What the server and its command line are told.
-fn environment(wish: &Wish) -> Vec<(&'static str, String)> {
+/// Environment of the server and of its command line.
+fn environment(options: &Options) -> Vec<(&'static str, String)> {
     let names = [
         "BA_COPILOT__LIMITS__REQUESTS_PER_MINUTE",
         "BA_COPILOT__LIMITS__TOKEN_REQUESTS_PER_MINUTE",
@@ -132,14 +133,14 @@ fn environment(wish: &Wish) -> Vec<(&'static str, String)> {
     ];
     let mut all: Vec<(&'static str, String)> =
         names.into_iter().map(|name| (name, "10000000".to_owned())).collect();
-    if let Some(url) = &wish.database {
+    if let Some(url) = &options.database {
         all.push(("DATABASE_URL", url.clone()));
     }
     all
 }
 
 /// A token of the person who owns every project of a filled database.
-fn make_token(wish: &Wish, data: &std::path::Path) -> Result<String, String> {
+fn make_token(options: &Options, data: &std::path::Path) -> Result<String, String> {
     let output = Command::new(root().join("target/release/ba-copilot"))
         .args([
             "token",
@@ -153,7 +154,7 @@ fn make_token(wish: &Wish, data: &std::path::Path) -> Result<String, String> {
             "--data",
         ])
         .arg(data)
-        .envs(environment(wish))
+        .envs(environment(options))
         .output()
         .map_err(|error| error.to_string())?;
     match output.status.success() {
@@ -162,7 +163,7 @@ fn make_token(wish: &Wish, data: &std::path::Path) -> Result<String, String> {
     }
 }
 
-/// Whom to ask.
+/// The server that is measured.
 struct Site {
     address: String,
     authorization: String,
@@ -189,7 +190,7 @@ struct Times {
     errors: Vec<String>,
 }
 
-fn all_requests(site: &Site, wish: &Wish) -> Result<Vec<Times>, String> {
+fn all_requests(site: &Site, options: &Options) -> Result<Vec<Times>, String> {
     let Site { address, authorization, filled } = site;
     // What writes go to, so that they find something.
     let mut first = Connection::open(address)?;
@@ -204,7 +205,7 @@ fn all_requests(site: &Site, wish: &Wish) -> Result<Vec<Times>, String> {
         )?)?);
     }
     let all: Vec<Mutex<Times>> = MIX.iter().map(|_| Mutex::default()).collect();
-    let (total, begun) = (wish.rate * wish.seconds, Instant::now());
+    let (total, begun) = (options.rate * options.seconds, Instant::now());
     std::thread::scope(|scope| {
         let work = |thread: u64| {
             let (own, all) = (&own, &all);
@@ -212,7 +213,7 @@ fn all_requests(site: &Site, wish: &Wish) -> Result<Vec<Times>, String> {
                 let mut connection = Connection::open(address)?;
                 let mut dice = Dice(thread + 1);
                 for number in (thread..total).step_by(CONNECTIONS as usize) {
-                    let due = Duration::from_secs_f64(number as f64 / wish.rate as f64);
+                    let due = Duration::from_secs_f64(number as f64 / options.rate as f64);
                     std::thread::sleep(due.saturating_sub(begun.elapsed()));
                     let kind = dice.kind();
                     let answer = send(&mut connection, site, kind, &mut dice, own, number);
@@ -255,7 +256,8 @@ fn send(
     };
     let mine = &own[dice.below(own.len() as u64) as usize];
     let who = site.authorization.as_str();
-    let once = format!("{who}idempotency-key: load-{}-{number}\r\nif-match: *\r\n", std::process::id());
+    let write_headers =
+        format!("{who}idempotency-key: load-{}-{number}\r\nif-match: *\r\n", std::process::id());
     match MIX[kind].1 {
         "list" => connection.ask("GET", &format!("/api/v1/projects/{project}/diagrams"), who, ""),
         "open" => connection.ask("GET", &format!("/api/v1/diagrams/{some}"), who, ""),
@@ -267,14 +269,17 @@ fn send(
         "new version" => {
             let code = format!("classDiagram\\n    class Order{number}\\n    Order{number} --> Customer");
             let body = format!("{{\"code\":\"{code}\",\"note\":\"change {number}\"}}");
-            connection.ask("POST", &format!("/api/v1/diagrams/{mine}/versions"), &once, &body)
+            connection.ask("POST", &format!("/api/v1/diagrams/{mine}/versions"), &write_headers, &body)
         }
-        "new diagram" => {
-            connection.ask("POST", &format!("/api/v1/projects/{project}/diagrams"), &once, &diagram(number))
-        }
+        "new diagram" => connection.ask(
+            "POST",
+            &format!("/api/v1/projects/{project}/diagrams"),
+            &write_headers,
+            &diagram(number),
+        ),
         "new requirement" => {
             let body = format!("{{\"text\":\"A customer places order number {number}.\"}}");
-            connection.ask("POST", &format!("/api/v1/projects/{project}/requirements"), &once, &body)
+            connection.ask("POST", &format!("/api/v1/projects/{project}/requirements"), &write_headers, &body)
         }
         "validate" => {
             let body = format!("{{\"code\":\"flowchart LR\\n  a{number}[\\\"x\\\"] --> b --> c\"}}");
@@ -282,7 +287,8 @@ fn send(
         }
         _ => {
             let body = format!(
-                "{{\"message\":\"A customer places orders. Each order of group {number} has a number, a date and a status.\",\"project_id\":\"{project}\"}}"
+                "{{\"message\":\"A customer places orders. Each order of group {number} has a number, a date and \
+                 a status.\",\"project_id\":\"{project}\"}}"
             );
             connection.ask("POST", "/api/v1/generate/class-diagram", who, &body)
         }
@@ -319,7 +325,7 @@ impl Dice {
     }
 }
 
-fn print_times(times: &[Times], wish: &Wish) {
+fn print_times(times: &[Times], options: &Options) {
     println!(
         "{:<18}{:>9}{:>12}{:>12}{:>12}{:>8}",
         "", "requests", "median ms", "p99 ms", "worst ms", "errors"
@@ -345,7 +351,7 @@ fn print_times(times: &[Times], wish: &Wish) {
     }
     let errors = times.iter().map(|times| times.errors.len()).sum();
     line("all", &mut everything.micros, errors);
-    println!("asked: {} a second for {} s", wish.rate, wish.seconds);
+    println!("target: {} requests a second for {} s", options.rate, options.seconds);
     everything
         .errors
         .iter()

@@ -1,6 +1,6 @@
 //! Automation: one entry point, the same on every machine. `cargo xtask` lists the commands.
 //!
-//! It builds and runs other programs; it has no dependencies, so that it starts at once.
+//! It builds and runs other programs; it depends on nothing but a crate of a few lines, so that it starts at once.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool speaks on the terminal")]
 
@@ -8,6 +8,8 @@ mod advisories;
 mod bench;
 mod bench_mcp;
 mod containers;
+mod coverage;
+mod deny;
 mod dist;
 mod e2e;
 mod http;
@@ -15,9 +17,11 @@ mod lint_ops;
 mod load;
 mod mcp_tools;
 mod oidc_provider;
+mod placement;
 mod postgres;
 mod s3_server;
 mod server;
+mod skips;
 mod test;
 mod tidy;
 mod tools;
@@ -27,23 +31,25 @@ use std::{
     process::{Command, ExitCode},
 };
 
-/// What went wrong, as a sentence.
-type Done = Result<(), String>;
+/// The error is a sentence for the terminal.
+type Outcome = Result<(), String>;
 
-/// Its name, what it does, and how.
-type Row = (&'static str, &'static str, fn() -> Done);
+/// A command: its name, its help and its function.
+type Row = (&'static str, &'static str, fn() -> Outcome);
 
-const COMMANDS: [Row; 13] = [
-    ("ci", "the whole gate: format, lints, layering, licences, tests", ci),
-    ("lint", "format, lints, layering, licences, the files of operations", lint),
+const COMMANDS: [Row; 15] = [
+    ("ci", "the whole gate: format, lints, tests, licences", ci),
+    ("lint", "format, lints, shape of the code, the files of operations", lint),
     (
         "lint-ops",
         "the files of operations alone: containers, Compose, Helm, systemd, workflows",
         lint_ops::run,
     ),
-    ("advisories", "known vulnerabilities of crates and npm packages; asks on the internet", advisories::run),
-    ("test", "install or start what the tests need, then run every test", test::run),
-    ("containers", "the tests that need an engine for containers, alone", test::containers),
+    ("advisories", "known vulnerabilities of crates and npm packages; needs the internet", advisories::run),
+    ("deny", "licences, bans and sources of all dependencies (cargo-deny)", deny::run),
+    ("test", "install or start what the tests need, run every test, check licences", test::run),
+    ("containers", "the tests that need a container engine, alone", test::containers),
+    ("coverage", "lines of the pure crates that their tests reach (cargo-llvm-cov)", coverage::run),
     ("bundle", "make the Mermaid bundle and the fonts that the binary embeds", bundle),
     ("bench", "measure start, health, generation, checks and memory of the release binary", bench::run),
     (
@@ -51,10 +57,10 @@ const COMMANDS: [Row; 13] = [
         "measure the release binary under a steady load: [--seconds 600] [--rate 500] [--database URL]",
         load::run,
     ),
-    ("codegen", "write the generated pages in docs/ anew", codegen),
-    ("tidy", "prove the layering rules and the shape of the files", tidy::run),
-    ("e2e", "verify the built program as a deployment is: [--url URL] [--binary PATH]", e2e::run),
-    ("dist", "make what is handed out, the same bytes each time: [--check-reproducible]", dist::run),
+    ("codegen", "write the generated pages in docs/", codegen),
+    ("tidy", "size of files, width of lines, circles of imports, reasons of dependencies", tidy::run),
+    ("e2e", "verify the built program as a deployment: [--url URL] [--binary PATH]", e2e::run),
+    ("dist", "build the release archive, reproducibly: [--check-reproducible]", dist::run),
 ];
 
 fn main() -> ExitCode {
@@ -80,8 +86,8 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
 }
 
-/// A program in the workspace, without what cargo told us of ourselves: build scripts that look at these variables would
-/// otherwise be run anew, with everything after them, each time somebody calls cargo in the other way.
+/// A program in the workspace, without the variables that cargo sets for this one: build scripts that read them would
+/// otherwise run again, with everything after them, each time cargo is called in the other way.
 fn program(name: &str) -> Command {
     let mut command = Command::new(name);
     command.current_dir(root());
@@ -95,7 +101,7 @@ fn program(name: &str) -> Command {
 }
 
 /// Runs a program in the workspace and waits for it.
-fn sh(name: &str, arguments: &[&str]) -> Done {
+fn sh(name: &str, arguments: &[&str]) -> Outcome {
     println!("$ {name} {}", arguments.join(" "));
     let status = program(name).args(arguments).status();
     match status {
@@ -110,25 +116,25 @@ fn has(program: &str) -> bool {
     Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
-fn ci() -> Done {
+fn ci() -> Outcome {
     lint()?;
     test::run()
 }
 
-fn lint() -> Done {
+fn lint() -> Outcome {
     sh("cargo", &["fmt", "--all", "--check"])?;
     tidy::run()?;
     sh("cargo", &["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     lint_ops::run()
 }
 
-fn bundle() -> Done {
+fn bundle() -> Outcome {
     // The build script of mermend makes it when it is missing or stale; this makes it in any case.
     let _ = std::fs::remove_file(root().join("web/dist/stamp"));
     sh("cargo", &["check", "--release", "-p", "mermend"])
 }
 
-fn codegen() -> Done {
+fn codegen() -> Outcome {
     println!("$ UPDATE_DOCS=1 cargo test --release --workspace --test it docs");
     let status = program("cargo")
         .args(["test", "--release", "--workspace", "--test", "it", "docs"])

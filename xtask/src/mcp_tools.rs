@@ -1,7 +1,7 @@
-//! The official MCP tools, and schemathesis, that the tests run against the server, in `target/mcp-tools`.
+//! Installs the official MCP tools and schemathesis, which tests run against the server, into `target/mcp-tools`.
 //!
-//! `node` there is a file that names a Node.js new enough for them; a test that finds no such file says loudly that it
-//! is skipped. What is installed is pinned in `crates/ba-copilot/tests/mcp`.
+//! The file `node` there names a Node.js that is new enough; a test that does not find it is skipped. Versions are
+//! pinned in `crates/ba-copilot/tests/mcp`.
 
 use std::{
     fs,
@@ -17,7 +17,8 @@ const OLDEST_NODE: (u32, u32) = (22, 19);
 pub(crate) fn provide() {
     if let Err(problem) = install() {
         println!(
-            "NOT INSTALLED: the official MCP tools and schemathesis: {problem}. The tests that need them will be skipped. They need npm, Python 3.11 or newer with venv, and both registries."
+            "NOT INSTALLED: the official MCP tools and schemathesis: {problem}. The tests that need them will be skipped. \
+             They need npm, Python 3.11 or newer with venv, and both registries."
         );
     }
 }
@@ -25,7 +26,7 @@ pub(crate) fn provide() {
 fn install() -> Result<(), String> {
     let pinned = root().join("crates/ba-copilot/tests/mcp");
     let files = ["package-lock.json", "requirements.txt"].map(|file| pinned.join(file));
-    tools::once("mcp-tools", "the official MCP tools and schemathesis (npm, pip)", &files, |folder| {
+    tools::installed("mcp-tools", "the official MCP tools and schemathesis (npm, pip)", &files, |folder| {
         tools::npm(&pinned, folder)?;
         tools::pip(&files[1], folder)?;
         let node = node(folder).ok_or("there is no Node.js 22.19 or newer")?;

@@ -1,4 +1,4 @@
-//! A PostgreSQL server of our own, for as long as the tests run: its own folder, its own port, nothing left behind.
+//! A PostgreSQL server for the tests, in a folder and on a port of its own, removed when they end.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use crate::{has, tools::which};
 
 /// The oldest version that is supported.
 const OLDEST: u32 = 15;
-/// A server refuses to run as root, so that it runs as the user that Debian's package makes, or as nobody.
+/// A server refuses to run as root, so that it runs as the user that Debian's package makes, or as `nobody`.
 const USERS: [&str; 2] = ["postgres", "nobody"];
 /// How long it may take to answer.
 const START: Duration = Duration::from_secs(60);
@@ -28,7 +28,7 @@ pub(crate) struct Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // SIGQUIT: at once, without writing anything; the folder goes anyway.
+        // SIGQUIT: at once, without writing anything; the folder is removed anyway.
         let _ = Command::new("kill").args(["-QUIT", &self.server.id().to_string()]).status();
         let _ = self.server.wait();
         let _ = fs::remove_dir_all(&self.folder);
@@ -74,7 +74,7 @@ pub(crate) fn start() -> Result<Postgres, String> {
         .args(["--username=tests", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync", "-D"])
         .arg(&data);
     run(&mut initdb)?;
-    // Free a moment ago; whoever takes it meanwhile makes the start fail, which is said.
+    // Free a moment ago; if another process takes it meanwhile, the start fails with an error.
     let port = TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
         .map_err(|error| error.to_string())?
@@ -84,7 +84,7 @@ pub(crate) fn start() -> Result<Postgres, String> {
         .arg("-D")
         .arg(&data)
         .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-k", ""])
-        // Tests stop our own processes, never this one, so that what it keeps need not outlive a power cut.
+        // No test kills this server, so that its data need not survive a crash.
         .args(["-c", "fsync=off", "-c", "max_connections=300"])
         .current_dir(&folder)
         .stdin(Stdio::null())
@@ -110,7 +110,7 @@ pub(crate) fn start() -> Result<Postgres, String> {
     }
 }
 
-/// Whom to be instead of root.
+/// The user to run as instead of root.
 fn unprivileged() -> Option<&'static str> {
     let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"));
     let known =
@@ -118,7 +118,7 @@ fn unprivileged() -> Option<&'static str> {
     if root { USERS.iter().find(known).copied() } else { None }
 }
 
-/// A program as that user, ended with us where the system can see to that.
+/// Runs a program as that user; it ends with this process where `setpriv` is installed.
 fn as_user(user: Option<&str>, program: &Path) -> Command {
     if !has("setpriv") {
         return Command::new(program);
@@ -140,8 +140,8 @@ fn run(command: &mut Command) -> Result<(), String> {
     match output.status.success() {
         true => Ok(()),
         false => {
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            Err(format!("{program} failed: {}", said.lines().last().unwrap_or_default()))
+            let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+            Err(format!("{program} failed: {}", errors.lines().last().unwrap_or_default()))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A server of the product on loopback, for commands that measure or verify one; ended by its own process id, whatever happens.
+//! A server of the product on loopback, for commands that measure or verify it; stopped when dropped.
 
 use std::{
     io::{BufRead, BufReader},
@@ -22,7 +22,7 @@ impl Drop for Server {
 }
 
 impl Server {
-    /// Starts it, and returns when it has said where it serves.
+    /// Starts it, and returns when its log names its address.
     pub(crate) fn start(command: &mut Command) -> Result<Server, String> {
         let process = command.stderr(Stdio::piped()).spawn();
         let process = process.map_err(|error| format!("{command:?} could not be started: {error}"))?;
@@ -37,7 +37,7 @@ impl Server {
                 let is_of_address = |c: char| c == '.' || c == ':' || c.is_ascii_digit();
                 Some(rest.split(|c| !is_of_address(c)).next()?.to_owned())
             })
-            .ok_or("the server did not say where it listens")?;
+            .ok_or("the log of the server names no address")?;
         // The log is read to its end, or the server would wait for a reader.
         server.log = Some(std::thread::spawn(move || lines.map_while(Result::ok).collect()));
         Ok(server)
@@ -53,7 +53,7 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// Ends it with a signal (`-TERM`, `-KILL`) and returns what it told since it served.
+    /// Stops it with a signal (`-TERM`, `-KILL`) and returns its log.
     pub(crate) fn end(mut self, signal: &str) -> Result<Vec<String>, String> {
         let _ = Command::new("kill").args([signal, &self.id().to_string()]).status();
         self.process.wait().map_err(|error| error.to_string())?;

@@ -1,4 +1,5 @@
-//! What tests and linters need from registries, installed once into a folder in `target` and pinned in the repository.
+//! Installs what tests and linters need from registries into folders in `target`; versions are pinned in the
+//! repository.
 
 use std::{
     fs,
@@ -12,7 +13,7 @@ use crate::{has, root};
 ///
 /// # Errors
 /// Why it is not there.
-pub(crate) fn once(
+pub(crate) fn installed(
     name: &str,
     what: &str,
     pinned: &[PathBuf],
@@ -34,7 +35,7 @@ pub(crate) fn once(
     Ok(folder)
 }
 
-/// Installs what the lock file beside `pinned` says.
+/// Installs the packages of the lock file in `pinned`.
 pub(crate) fn npm(pinned: &Path, folder: &Path) -> Result<(), String> {
     for file in ["package.json", "package-lock.json"] {
         fs::copy(pinned.join(file), folder.join(file)).map_err(|error| format!("{file}: {error}"))?;
@@ -42,7 +43,7 @@ pub(crate) fn npm(pinned: &Path, folder: &Path) -> Result<(), String> {
     run("npm", &["ci", "--no-audit", "--no-fund", "--ignore-scripts"], folder)
 }
 
-/// Installs what a file of requirements says, into `venv`.
+/// Installs the packages of a file of requirements into `venv`.
 pub(crate) fn pip(requirements: &Path, folder: &Path) -> Result<(), String> {
     let python = ["python3", "python"].into_iter().find(|name| has(name)).ok_or("there is no Python")?;
     run(python, &["-m", "venv", "venv"], folder)?;
@@ -56,7 +57,7 @@ pub(crate) fn which(program: &Path) -> Option<PathBuf> {
     Some(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())).filter(|file| file.exists())
 }
 
-/// Runs a program, and says how it ended if that was not well.
+/// Runs a program; the error holds the last line of its standard error.
 pub(crate) fn run(program: &str, arguments: &[&str], folder: &Path) -> Result<(), String> {
     let output = Command::new(program)
         .args(arguments)
@@ -76,8 +77,8 @@ pub(crate) fn run(program: &str, arguments: &[&str], folder: &Path) -> Result<()
     }
 }
 
-/// Runs a program that says on the terminal what it finds.
-pub(crate) fn run_aloud(program: &str, arguments: &[&str], folder: &Path) -> Result<(), String> {
+/// Runs a program that prints to the terminal.
+pub(crate) fn run_visibly(program: &str, arguments: &[&str], folder: &Path) -> Result<(), String> {
     let status = Command::new(program)
         .args(arguments)
         .current_dir(folder)

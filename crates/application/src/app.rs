@@ -1,25 +1,25 @@
 //! Everything that a running product shares: built once, cloned everywhere.
 
-use std::{num::NonZeroUsize, path::Path, sync::Arc};
+use std::{num::NonZeroUsize, sync::Arc};
 
 use llm::{Llm, Script};
 use mermend::Checker;
-use store::{ConnectOptions, Store};
+use store::Store;
 
 use crate::{
     Error,
-    accounts::{self, hashing::HashingPool},
+    account_presence::AccountPresence,
+    accounts::hashing::HashingPool,
     after_response::AfterResponse,
     clock::Clock,
     cpu_pool::CpuPool,
     data_lock::DataLock,
-    event_stream::Live,
+    event_bus::EventBus,
     mail::Mailer,
     oidc_client::Provider,
-    picture::PixelBudget,
+    pixel_budget::PixelBudget,
     remote::{checker::RemoteChecker, generator::RemoteGenerator},
     safe_http::Outbound,
-    schema,
     secrets::Sealer,
     shared_memory::SharedMemory,
     verdicts::SharedVerdicts,
@@ -58,7 +58,7 @@ pub struct App {
     /// The way to addresses that people typed in.
     pub outbound: Outbound,
     /// What happens, as it happens.
-    pub live: Live,
+    pub events: EventBus,
     /// Where passwords are hashed.
     pub hashing: HashingPool,
     /// What goes on after the response.
@@ -66,7 +66,7 @@ pub struct App {
     /// Seals what must be read again; none where nothing is kept.
     pub sealer: Option<Sealer>,
     /// Whether there are accounts, as far as this process has seen.
-    pub accounts_seen: Arc<accounts::Seen>,
+    pub account_presence: Arc<AccountPresence>,
     /// Says that the data folder is in use; none where nothing is kept in it.
     pub data_lock: Option<Arc<DataLock>>,
     /// Time and ids.
@@ -112,12 +112,12 @@ impl App {
             started_us: clock.now_us(),
             mailer: Mailer::new(&config)?,
             outbound: Outbound::new(&config.webhooks).map_err(Error::Unavailable)?,
-            live: Live::default(),
+            events: EventBus::default(),
             hashing: HashingPool::new(std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
             after_response: AfterResponse::default(),
             sealer: None,
             data_lock: None,
-            accounts_seen: Arc::default(),
+            account_presence: Arc::default(),
             config: Arc::new(config),
             store: None,
             llm: Arc::new(llm),
@@ -158,62 +158,5 @@ impl App {
             // Each another text, or the second would be answered from memory.
             tokio::task::spawn_blocking(move || checker.check(&format!("flowchart LR\n  a{thread} --> b")));
         }
-    }
-
-    /// Opens the database of the configuration, makes it current and remembers from now on.
-    ///
-    /// # Errors
-    /// When the database cannot be opened or was written by a newer program.
-    pub async fn with_store(self) -> Result<App, Error> {
-        let mut app = self.with_store_as_it_is().await?;
-        schema::migrate(&app).await?;
-        app.sealer = Some(Sealer::of(&app.config)?);
-        Ok(app)
-    }
-
-    /// Opens the database of the configuration to read from it: creates no file, changes no table, and makes no key.
-    ///
-    /// # Errors
-    /// When there is no database, when it cannot be opened, or when its tables are not those of this program: older, newer, or another
-    /// program's.
-    pub async fn with_store_to_read(self) -> Result<App, Error> {
-        if let Some(file) = self.config.sqlite_file().filter(|file| !file.exists()) {
-            return Err(Error::Unavailable(format!(
-                "There is no database at {} yet, and this command creates none. Start the server or run `ba-copilot migrate`, or name another folder with --data.",
-                file.display()
-            )));
-        }
-        let app = self.with_store_to_look_at().await?;
-        schema::require_current(&app).await?;
-        Ok(app)
-    }
-
-    /// Opens the database of the configuration, whatever its tables are, and changes nothing in it.
-    ///
-    /// # Errors
-    /// When it cannot be opened.
-    pub async fn with_store_to_look_at(self) -> Result<App, Error> {
-        self.with_store_by(&ConnectOptions { look_only: true, ..ConnectOptions::default() }).await
-    }
-
-    /// The same as [`App::with_store`], without making it current and without what seals: for those who look at the tables alone.
-    ///
-    /// # Errors
-    /// When the database cannot be opened.
-    pub async fn with_store_as_it_is(self) -> Result<App, Error> {
-        self.with_store_by(&ConnectOptions::default()).await
-    }
-
-    async fn with_store_by(mut self, options: &ConnectOptions) -> Result<App, Error> {
-        // Before the file is opened, so that it is not put in another's place meanwhile.
-        if let Some(file) = self.config.sqlite_file() {
-            let folder =
-                file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            let lock = DataLock::share(folder).map_err(|error| Error::Unavailable(error.to_string()))?;
-            self.data_lock = Some(Arc::new(lock));
-        }
-        let store = Store::connect(&self.config.database_url(), options).await?;
-        self.store = Some(store);
-        Ok(self)
     }
 }

@@ -237,7 +237,7 @@ fn no_such_folder() -> Error {
 /// Of folders of other projects nobody learns whether they exist.
 fn in_its_project(error: StoreError) -> Error {
     match error {
-        StoreError::NotFound { what: "folder" } => no_such_folder(),
+        StoreError::NotFound { what: store::Resource::Folder } => no_such_folder(),
         other => other.into(),
     }
 }

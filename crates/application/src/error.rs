@@ -116,15 +116,21 @@ impl Error {
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::NotFound { what } => Error::NotFound(what),
+            StoreError::NotFound { what } => Error::NotFound(what.as_str()),
             StoreError::Conflict { .. }
+            | StoreError::FenceLost
             | StoreError::LastOwner
-            | StoreError::LastWayIn
+            | StoreError::LastCredential
             | StoreError::Full { .. }
             | StoreError::NotEmpty(_) => Error::Conflict(error.to_string()),
             StoreError::SignedOut => Error::SignIn(error.to_string()),
             StoreError::Stale { .. } => Error::Changed(error.to_string()),
-            StoreError::Invalid { what } => Error::invalid(what, error.to_string()),
+            StoreError::Invalid { what } => Error::invalid(what.path(), error.to_string()),
+            StoreError::FolderCycle | StoreError::FolderTooDeep { .. } => {
+                Error::invalid("parent_id", error.to_string())
+            }
+            StoreError::OtherDiagram => Error::invalid("diagram_id", error.to_string()),
+            StoreError::OtherProject => Error::invalid("project_id", error.to_string()),
             StoreError::Unavailable { .. }
             | StoreError::NewerSchema { .. }
             | StoreError::ForeignDatabase

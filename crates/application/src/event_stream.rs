@@ -12,10 +12,7 @@ use std::{
 };
 
 use store::{AuditEvent, AuditEventId, ProjectId, Role, TimeUs};
-use tokio::{
-    sync::{Notify, broadcast},
-    time::sleep,
-};
+use tokio::{sync::broadcast, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -31,45 +28,12 @@ const OVERLAP_S: i64 = 5;
 const IDLE: Duration = Duration::from_secs(1);
 /// Between two looks, so that many changes at once are read at once.
 const PAUSE: Duration = Duration::from_millis(50);
-/// So many events a listener may be behind before it has to begin anew.
-const BEHIND: usize = 1024;
 /// So many events are read at once.
 const ROWS: i64 = 500;
 /// So many events are told at most to whoever was away.
 const MAX_MISSED: usize = 5_000;
 /// What only owners are told of.
 const FOR_OWNERS: [&str; 4] = ["invitation.", "provider_key.", "webhook.", "budget."];
-
-/// Where events come out and workers are woken.
-#[derive(Clone)]
-pub struct Live {
-    events: broadcast::Sender<Arc<AuditEvent>>,
-    work: Arc<Notify>,
-}
-
-impl std::fmt::Debug for Live {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Live")
-    }
-}
-
-impl Default for Live {
-    fn default() -> Self {
-        Live { events: broadcast::Sender::new(BEHIND), work: Arc::default() }
-    }
-}
-
-impl Live {
-    /// There may be work.
-    pub fn wake(&self) {
-        self.work.notify_waiters();
-    }
-
-    /// Waits for [`Live::wake`], from the moment of this call.
-    pub fn woken(&self) -> impl Future<Output = ()> + use<> {
-        Arc::clone(&self.work).notified_owned()
-    }
-}
 
 /// Events that were seen, as far back as they may come again.
 #[derive(Debug, Default)]
@@ -141,8 +105,8 @@ pub async fn follow(app: App, ending: CancellationToken) {
         if !connected {
             changes = None;
         }
-        app.live.wake();
-        if app.live.events.receiver_count() == 0 {
+        app.events.wake_workers();
+        if !app.events.has_subscribers() {
             recent = Recent::default();
             continue;
         }
@@ -165,8 +129,7 @@ async fn tell(app: &App, recent: &mut Recent) -> Result<(), Error> {
         let full = events.len() >= usize::try_from(ROWS).unwrap_or(usize::MAX);
         for event in events {
             if recent.add(&event) {
-                // Nobody may be there to hear it.
-                let _ = app.live.events.send(Arc::new(event));
+                app.events.publish(Arc::new(event));
             }
         }
         if !full {
@@ -215,7 +178,7 @@ pub async fn follow_project(
         owner: entered.role == Role::Owner,
         sent: Recent::default(),
         missed: VecDeque::new(),
-        events: app.live.events.subscribe(),
+        events: app.events.subscribe(),
     };
     let place = match after {
         None => None,

@@ -1,7 +1,7 @@
 //! Folders: the drawers of a project, in which diagrams lie.
 
 use serde_json::json;
-use store::{Folder, FolderId, MAX_FOLDER_DEPTH, MAX_FOLDERS, Role, StoreError};
+use store::{Constraint, Folder, FolderId, Resource, Role, StoreError};
 
 use super::{
     Error,
@@ -46,21 +46,11 @@ fn no_such_parent() -> Error {
 /// What the store says of where a folder lies, in words for whoever wanted it there.
 fn refused(error: StoreError) -> Error {
     match error {
-        StoreError::Conflict { constraint: "folder name" } => Error::Conflict(
+        StoreError::Conflict { constraint: Constraint::FolderName } => Error::Conflict(
             "There is a folder of this name in the same place, perhaps in other capitals. Use another name."
                 .to_owned(),
         ),
-        StoreError::Conflict { constraint: "last place for a folder" } => Error::Conflict(format!(
-            "A project has at most {MAX_FOLDERS} folders. Delete those that are empty, then try again."
-        )),
-        StoreError::NotFound { what: "folder" } => no_such_parent(),
-        StoreError::Invalid { what: "folder, which would lie in itself," } => {
-            Error::invalid("parent_id", "A folder cannot lie in itself or in one that lies in it.")
-        }
-        StoreError::Invalid { what: "folder, which would lie too deep," } => Error::invalid(
-            "parent_id",
-            format!("At most {MAX_FOLDER_DEPTH} folders lie in one another. Put it further out."),
-        ),
+        StoreError::NotFound { what: Resource::Folder } => no_such_parent(),
         other => other.into(),
     }
 }

@@ -131,7 +131,7 @@ impl Attempt {
     /// When the database does not answer.
     pub async fn beat(&self, app: &App) -> Result<(), Error> {
         let until = app.clock.now_us().plus_seconds(LEASE_S);
-        store(app)?.hold_request(&self.key_hash, &self.name, until).await?;
+        store(app)?.renew_request_lease(&self.key_hash, &self.name, until).await?;
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 //! Never names axum, clap or HTML. Permissions and limits belong here; `access.rs` decides them.
 
 pub mod access;
+pub mod account_presence;
 pub mod accounts;
 pub mod after_response;
 pub mod app;
@@ -16,13 +17,14 @@ pub mod data_keys;
 pub mod data_lock;
 pub mod diagrams;
 pub mod documents;
+pub mod encryption;
 mod error;
+pub mod event_bus;
 pub mod event_stream;
 pub mod folders;
 pub mod generate;
 pub mod health;
 pub mod idempotency;
-pub mod job_worker;
 pub mod jobs;
 pub mod list_filters;
 pub mod log_level;
@@ -31,8 +33,10 @@ mod mail_limits;
 pub mod members;
 pub mod network;
 pub mod oidc_client;
+mod open_store;
 pub mod page;
 pub mod picture;
+pub mod pixel_budget;
 pub mod private_files;
 pub mod projects;
 pub mod provider_keys;

@@ -4,17 +4,13 @@ use blueprint::Element;
 #[cfg(feature = "mermaid")]
 use mermend::{
     Deadline,
-    picture::{Drawing, MAX_PIXELS, Mark, Part, PictureError, PictureOptions, Theme},
+    picture::{Drawing, Mark, Part, PictureError, PictureOptions, Theme},
 };
 
-use std::sync::Arc;
-
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
 use super::Error;
-use crate::app::App;
 #[cfg(feature = "mermaid")]
-use crate::cpu_pool::{Refused, Use, within};
+use crate::cpu_pool::Use;
+use crate::{app::App, pixel_budget::MEGAPIXELS};
 
 /// A form that is wanted of a picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -91,33 +87,6 @@ impl Picture {
     }
 }
 
-#[cfg(feature = "mermaid")]
-const MEGAPIXELS: u32 = MAX_PIXELS >> 20;
-#[cfg(not(feature = "mermaid"))]
-const MEGAPIXELS: u32 = 16;
-
-/// The pixels that may be painted at once, of all pictures together: as many as the largest picture has.
-#[derive(Debug, Clone)]
-pub struct PixelBudget(Arc<Semaphore>);
-
-/// Pixels are counted in blocks.
-const BLOCK_PIXELS: u32 = 1 << 16;
-
-impl Default for PixelBudget {
-    fn default() -> Self {
-        PixelBudget(Arc::new(Semaphore::new((MEGAPIXELS << 4) as usize)))
-    }
-}
-
-impl PixelBudget {
-    #[cfg(feature = "mermaid")]
-    async fn reserve(&self, pixels: u32, deadline: &Deadline) -> Result<OwnedSemaphorePermit, Refused> {
-        let blocks = pixels.div_ceil(BLOCK_PIXELS);
-        let reserved = within(deadline, Arc::clone(&self.0).acquire_many_owned(blocks)).await?;
-        reserved.map_err(|_| Refused::Closed)
-    }
-}
-
 /// Draws a picture once, in each of these forms.
 ///
 /// # Errors
@@ -135,7 +104,7 @@ pub async fn draw(app: &App, request: Request, forms: Vec<Form>) -> Result<Vec<P
     let size_bytes = request.code.len();
     let lay_out = move |deadline: &Deadline| {
         let options = PictureOptions { theme, marks: marks(&request.elements), ..PictureOptions::default() };
-        Drawing::of(&request.code, options, deadline)
+        Drawing::new(&request.code, options, deadline)
     };
     let mut drawing = app.cpu.run(Use::Processor, size_bytes, deadline.clone(), lay_out).await??;
     let mut pictures = Vec::with_capacity(forms.len());

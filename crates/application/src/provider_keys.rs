@@ -1,7 +1,7 @@
 //! Keys of vendors that people and projects bring along: sealed at once, never shown, opened only to ask a model.
 //!
 //! A key is sealed with a data key, and that with the key of the installation (SECRET_KEY), so that the latter can be
-//! replaced while the server runs: `SECRET_KEY=new,old`, then [`rotate`], then `SECRET_KEY=new`.
+//! replaced while the server runs (`encryption.rs`).
 
 use llm::{ProviderId, SecretString};
 use secrecy::ExposeSecret;
@@ -11,10 +11,8 @@ use store::{DataKeyId, KeysOf, ProjectId, ProviderKey, ProviderKeyId, Role};
 use super::{
     Error,
     access::{Caller, Scope, enter, project_id, store},
-    accounts::second_factor,
     data_keys,
-    page::every,
-    webhooks,
+    secrets::Sealer,
 };
 use crate::app::App;
 use config::provider_names;
@@ -195,79 +193,30 @@ async fn open(app: &App, key: &ProviderKey) -> Result<String, Error> {
     })
 }
 
-/// How much was sealed anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rotated {
-    /// Keys of vendors.
-    pub keys: u64,
-    /// Secrets of webhooks.
-    pub webhooks: u64,
-    /// Second factors.
-    pub second_factors: u64,
-}
-
-/// Seals everything anew: keys of vendors and secrets of webhooks with a new data key, that and the second factors with the
-/// first key of SECRET_KEY. Servers may run meanwhile.
-///
-/// # Errors
-/// When something cannot be opened with any key of SECRET_KEY; what was sealed anew until then stays so.
-pub async fn rotate(app: &App, caller: &Caller) -> Result<Rotated, Error> {
-    caller.admin()?;
+/// Seals all keys with this data key; returns how many were sealed with another one.
+pub(crate) async fn reseal(app: &App, id: &DataKeyId, sealer: &Sealer) -> Result<u64, Error> {
     let store = store(app)?;
-    let (id, sealer) = data_keys::create_data_key(app).await?;
-    let mut rotated =
-        Rotated { keys: 0, webhooks: webhooks::reseal(app, &id, &sealer).await?, second_factors: 0 };
+    let mut resealed = 0;
     loop {
-        let keys = store.list_keys_sealed_otherwise(&id).await?;
+        let keys = store.list_keys_sealed_otherwise(id).await?;
         if keys.is_empty() {
-            break;
+            return Ok(resealed);
         }
         for key in &keys {
             let plain = open(app, key).await?;
             let sealed = sealer.seal(&context(&key.id), plain.as_bytes())?;
-            store.reseal_provider_key(key, &id, &sealed).await?;
-            rotated.keys += 1;
+            store.reseal_provider_key(key, id, &sealed).await?;
+            resealed += 1;
         }
     }
-    store.forget_data_keys().await?;
-    for person in every(|page| async move { store.list_users(&page).await }).await? {
-        if person.second_factor.is_some() {
-            second_factor::reseal(app, &person).await?;
-            rotated.second_factors += 1;
-        }
-    }
-    let details =
-        json!({"keys": rotated.keys, "webhooks": rotated.webhooks, "second_factors": rotated.second_factors});
-    let event = caller.did(app, "secrets.rotate", None, id.as_str(), &details)?;
-    store.record_audit_event(&event).await?;
-    Ok(rotated)
 }
 
-/// What is sealed in the database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sealed {
-    /// How many things were looked at: data keys, keys of vendors, secrets of webhooks, second factors. Of keys and of webhooks
-    /// no more than the first 200.
-    pub count: usize,
-    /// How many of them no key at hand opens.
-    pub unreadable: usize,
-}
-
-/// Tries to open what is sealed, and hands out none of it.
-///
-/// # Errors
-/// Only those of the database.
-pub async fn find_sealed(app: &App) -> Result<Sealed, Error> {
-    let store = store(app)?;
-    let mut opened = data_keys::list_readable(app).await?;
-    // No data key has this id, so that all others are listed.
-    let nobody = DataKeyId::parse("dek_none")?;
-    for key in store.list_keys_sealed_otherwise(&nobody).await? {
-        opened.push(data_keys::open(app, &key.data_key_id, &context(&key.id), &key.sealed).await?.is_some());
+/// For some keys that are not sealed with this data key, whether each can be opened.
+pub(crate) async fn list_readable(app: &App, but: &DataKeyId) -> Result<Vec<bool>, Error> {
+    let mut readable = Vec::new();
+    for key in store(app)?.list_keys_sealed_otherwise(but).await? {
+        let opened = data_keys::open(app, &key.data_key_id, &context(&key.id), &key.sealed).await?;
+        readable.push(opened.is_some());
     }
-    opened.extend(webhooks::list_readable(app, &nobody).await?);
-    for person in every(|page| async move { store.list_users(&page).await }).await? {
-        opened.extend(second_factor::is_readable(app, &person));
-    }
-    Ok(Sealed { count: opened.len(), unreadable: opened.iter().filter(|readable| !**readable).count() })
+    Ok(readable)
 }

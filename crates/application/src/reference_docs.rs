@@ -2,46 +2,31 @@
 
 use std::fmt::Write as _;
 
-/// What a code means.
-#[derive(Debug, Clone)]
-pub struct Explained {
-    /// Its code.
-    pub code: &'static str,
-    /// Its name.
-    pub name: &'static str,
-    /// What it finds, why that is wrong, an example and the repair, as Markdown.
-    pub text: String,
-}
+use diagram::{Registry, Rule};
 
-impl Explained {
-    /// With its title, as one page.
-    pub fn markdown(&self) -> String {
-        format!("# {} {}\n\n{}\n", self.code, self.name, self.text)
-    }
-}
+/// Every rule of the product.
+pub static RULES: Registry = Registry::new(&TABLES);
 
-/// What the code (or name) of a finding means, if there is one.
-pub fn explain(code: &str) -> Option<Explained> {
-    if let Some(rule) = mermend::explain(code) {
-        return Some(Explained { code: rule.code, name: rule.name, text: rule.docs() });
-    }
-    let code = code.trim();
-    let row = blueprint::LINTS.iter().find(|row| row.code.eq_ignore_ascii_case(code))?;
-    Some(Explained { code: row.code, name: row.name, text: row.doc.trim().to_owned() })
+static TABLES: [&[&Rule]; 2] = [mermend::RULES, blueprint::LINTS];
+
+/// The rule of the code (or name) of a finding, if there is one.
+pub fn explain(code: &str) -> Option<&'static Rule> {
+    RULES.find(code)
 }
 
 /// Every code of a finding.
 pub fn codes() -> Vec<&'static str> {
-    mermend::RULES.iter().map(|rule| rule.code).chain(blueprint::LINTS.iter().map(|row| row.code)).collect()
+    RULES.iter().map(|rule| rule.code).collect()
 }
 
 /// Every code with one line about it, as Markdown.
 pub fn rule_index() -> String {
     let mut out = String::from("# Rules\n\n");
-    for explained in codes().into_iter().filter_map(explain) {
-        let line = explained.text.lines().find(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    for rule in RULES.iter() {
+        let docs = rule.docs();
+        let line = docs.lines().find(|line| !line.trim().is_empty() && !line.starts_with('#'));
         // Writing to a string cannot fail.
-        let _ = writeln!(out, "- {} {}: {}", explained.code, explained.name, line.unwrap_or_default().trim());
+        let _ = writeln!(out, "- {} {}: {}", rule.code, rule.name, line.unwrap_or_default().trim());
     }
     out
 }

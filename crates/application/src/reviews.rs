@@ -251,7 +251,7 @@ pub async fn create_term(
 
 fn taken(error: store::StoreError) -> Error {
     match error {
-        store::StoreError::Conflict { constraint: "term" } => {
+        store::StoreError::Conflict { constraint: store::Constraint::Term } => {
             Error::Conflict("This word is in the glossary already. Change what it says there.".to_owned())
         }
         other => other.into(),

@@ -17,7 +17,7 @@ use super::{
     Error,
     access::{Caller, Entered, Scope, TRACE, enter, enter_for, project_id, store, unless_seen},
     data_keys,
-    jobs::{Outcome, following},
+    jobs::outcome::{Outcome, follow_job},
     page::{Listing, Page},
     secrets::{self, Sealer},
 };
@@ -209,7 +209,7 @@ pub async fn list_deliveries(
 }
 
 /// Seals every secret with this data key.
-pub(super) async fn reseal(app: &App, id: &DataKeyId, sealer: &Sealer) -> Result<u64, Error> {
+pub(crate) async fn reseal(app: &App, id: &DataKeyId, sealer: &Sealer) -> Result<u64, Error> {
     let mut count = 0;
     loop {
         let webhooks = store(app)?.list_webhooks_sealed_otherwise(id).await?;
@@ -226,7 +226,7 @@ pub(super) async fn reseal(app: &App, id: &DataKeyId, sealer: &Sealer) -> Result
 }
 
 /// For some webhooks whose secret is not sealed with this data key, whether it opens.
-pub(super) async fn list_readable(app: &App, but: &DataKeyId) -> Result<Vec<bool>, Error> {
+pub(crate) async fn list_readable(app: &App, but: &DataKeyId) -> Result<Vec<bool>, Error> {
     let mut readable = Vec::new();
     for webhook in store(app)?.list_webhooks_sealed_otherwise(but).await? {
         let opened =
@@ -283,7 +283,7 @@ pub(super) async fn deliver(app: &App, job: &Job) -> Result<Outcome, Error> {
     let event = store.find_audit_event(&event).await?;
     let details: Value = event.details.decode().unwrap_or_default();
     let because = details[TRACE].as_str().and_then(TraceContext::parse);
-    following(because, job, tell(app, job, &webhook, &event)).await
+    follow_job(because, job, tell(app, job, &webhook, &event)).await
 }
 
 /// Tells a webhook of an event, once.

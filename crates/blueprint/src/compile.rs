@@ -5,11 +5,12 @@
 
 use std::collections::HashSet;
 
+use diagram::Span;
 use serde::{Deserialize, Serialize};
 
-use crate::{Span, escape};
+use crate::escape;
 
-/// Whom the text is for.
+/// The versions of Mermaid that the text is for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
@@ -29,7 +30,7 @@ pub struct Compiled {
     pub elements: Vec<Element>,
 }
 
-/// One thing of a diagram that a person can point at.
+/// A part of a diagram.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Element {
     /// Stable and unique: made of names, for example `Order`, `Order.total`, `Order.place()`, `Customer--Order`; for
@@ -120,7 +121,7 @@ impl Writer {
     }
 }
 
-/// Hands out Mermaid ids: plain ASCII words, unique whatever the case, and never a word of a grammar.
+/// Makes Mermaid ids: plain ASCII words, unique whatever the case, and never a word of a grammar.
 #[derive(Default)]
 pub(crate) struct Ids {
     taken: HashSet<String>,
@@ -128,7 +129,7 @@ pub(crate) struct Ids {
 
 impl Ids {
     /// `wanted`, or `wanted` with a number behind it.
-    pub(crate) fn take(&mut self, wanted: &str) -> String {
+    pub(crate) fn unique(&mut self, wanted: &str) -> String {
         let mut id = wanted.to_owned();
         let mut number = 2;
         while !self.taken.insert(id.to_lowercase()) {

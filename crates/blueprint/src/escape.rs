@@ -1,4 +1,4 @@
-//! Text of people made safe inside Mermaid text, so that it shows as the same words.
+//! Escaping of text inside Mermaid text, so that it shows as the same words.
 //!
 //! Mermaid replaces `#name;` and `#123;` before any grammar sees the text and turns them back into characters when it
 //! draws, so an escaped character can neither end a label nor start a comment, a tag or a list. Which characters need
@@ -41,7 +41,7 @@ fn or_space(text: String) -> String {
 /// A label between quotes that stands behind a tag (`<br/>`).
 ///
 /// Because of the tag Mermaid cleans the whole label as HTML, which undoes entity codes before icons, formulas and `\n`
-/// are looked for; a joiner that nobody sees keeps them apart.
+/// are looked for; an invisible joiner keeps them apart.
 pub(crate) fn quoted_after_tag(text: &str) -> String {
     let mut text = clean(text);
     for (found, apart) in [("$$", "$\u{2060}$"), (":fa-", ":\u{2060}fa-"), ("\\n", "\\\u{2060}n")] {

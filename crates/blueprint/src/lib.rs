@@ -1,71 +1,35 @@
 //! Typed diagrams.
 //!
-//! A [`Blueprint`] is what a diagram means: classes and relationships, actors and use cases, steps and decisions. It is
-//! parsed from a model's answer ([`parse`]), tidied ([`normalize`]), judged ([`lint`]), written as Mermaid ([`compile`])
-//! and read back ([`read`]). Everything is a pure function; nothing here does I/O or fails on odd input. Start reading at
-//! `kinds/mod.rs`.
+//! A [`Blueprint`] is what a diagram means: classes and relationships, actors and use cases, steps and decisions. It
+//! is parsed from a model's answer ([`parse`]), normalized ([`normalize`]), checked ([`lint`]), written as Mermaid
+//! ([`compile`]) and read back ([`read`]). Everything is a pure function; nothing here does I/O or fails on odd
+//! input. Start reading at `kinds/mod.rs`.
 
 mod compile;
 mod escape;
-pub mod kinds;
+#[macro_use]
 mod lint;
-mod outline;
+pub mod kinds;
 mod parse;
 mod schema;
-
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+mod text;
 
 pub use compile::{Compiled, Element, ElementKind, Target};
+pub use diagram::{Outline, OutlineEdge, OutlineGroup, OutlineNode, Severity, Span};
 pub use kinds::{
-    KINDS, KindRow,
+    Blueprint, KINDS, Kind, KindRow, LINTS,
     activity::{ActivityEdge, ActivityModel, ActivityNode, ActivityNodeKind},
     class::{Attribute, Class, ClassKind, ClassModel, Method, Relationship, RelationshipKind, Visibility},
     use_case::{Actor, UseCase, UseCaseLink, UseCaseLinkKind, UseCaseModel},
 };
-pub use lint::{LINTS, Lint, LintRow, Severity};
-pub use outline::{Outline, OutlineEdge, OutlineGroup, OutlineNode};
+pub use lint::Lint;
 pub use parse::{MOST_BYTES, Problem};
-
-/// A half-open range of UTF-8 bytes in the requirement text.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-pub struct Span {
-    /// First byte.
-    pub start: usize,
-    /// One past the last byte.
-    pub end: usize,
-}
-
-/// A kind of diagram that has a blueprint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// UML class diagram.
-    Class,
-    /// UML use-case diagram.
-    UseCase,
-    /// UML activity diagram.
-    Activity,
-}
-
-/// What a diagram means, whatever it looks like.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Blueprint {
-    /// Classes and their relationships.
-    Class(ClassModel),
-    /// Actors and what they want.
-    UseCase(UseCaseModel),
-    /// Steps and their order.
-    Activity(ActivityModel),
-}
 
 /// The JSON Schema of a kind's model (without the `kind` tag), for structured output of language models.
 ///
-/// Closed objects, every property required, optional ones nullable, no references, and only keywords that every vendor
-/// takes; bounds are told in the descriptions and enforced by [`parse`]. `sources` is not asked for: spans are computed.
+/// Closed objects, every property required, optional ones nullable, no references, and only keywords that every
+/// vendor takes; bounds are written in the descriptions and enforced by [`parse`]. `sources` is not asked for: spans
+/// are computed.
 pub fn schema(kind: Kind) -> serde_json::Value {
     schema::strict(&(kind.row().bounded_schema)())
 }
@@ -80,7 +44,7 @@ pub fn parse(kind: Kind, json: &str) -> Result<Blueprint, Vec<Problem>> {
     (row.from_value)(value).map_err(|error| vec![Problem { path: String::new(), message: error.to_string() }])
 }
 
-/// Mends what is only cosmetic, and says what was done; empty if nothing was.
+/// Corrects what does not change the meaning, and says what was corrected; empty if nothing was.
 ///
 /// Never adds a thing that was not there. Normalizing twice is normalizing once.
 pub fn normalize(blueprint: &mut Blueprint) -> Vec<String> {
@@ -90,6 +54,11 @@ pub fn normalize(blueprint: &mut Blueprint) -> Vec<String> {
 /// What the rules of [`LINTS`] find, in the order of the blueprint.
 pub fn lint(blueprint: &Blueprint) -> Vec<Lint> {
     blueprint.model().lint()
+}
+
+/// Whether there is nothing to draw.
+pub fn is_empty(blueprint: &Blueprint) -> bool {
+    lint(blueprint).iter().any(|lint| lint.code == lint::EMPTY_DIAGRAM.code)
 }
 
 /// The blueprint as Mermaid text that Mermaid accepts, whatever the names are.

@@ -1,18 +1,18 @@
-//! A model's answer, or anyone's JSON, into a blueprint.
+//! JSON, such as the answer of a model, into a blueprint.
 //!
-//! Kind to what does not matter (prose and fences around the JSON, `null`, a number for a string, unknown fields,
+//! Tolerant of what does not matter (prose and fences around the JSON, `null`, a number for a string, unknown fields,
 //! another spelling of a field, one thing where a list is wanted), strict on what does (bounds, choices). The bounded
-//! schema of the kind leads the way, so a new field needs nothing here. Never panics; reads at most [`MOST_BYTES`].
+//! schema of the kind decides, so a new field needs no change here. Never panics; reads at most [`MOST_BYTES`].
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::schema;
+use crate::{schema, text};
 
 /// Longest answer that is read, in bytes.
 pub const MOST_BYTES: usize = 2_000_000;
 
-/// More problems than this are not told: nobody reads them, and a model pays for each.
+/// The most problems of an answer: a model pays for each.
 const MOST_PROBLEMS: usize = 30;
 
 /// Something in the JSON that cannot be taken as it is.
@@ -81,8 +81,8 @@ fn find_object(text: &str, known: &dyn Fn(&Value) -> bool) -> Option<Value> {
                 length
             }
             _ => {
-                let mended = without_stray_commas(rest);
-                let mut stream = serde_json::Deserializer::from_str(&mended).into_iter::<Value>();
+                let corrected = without_stray_commas(rest);
+                let mut stream = serde_json::Deserializer::from_str(&corrected).into_iter::<Value>();
                 if let Some(found) = stream.next().and_then(Result::ok).and_then(fits) {
                     return Some(found);
                 }
@@ -295,11 +295,8 @@ fn shape_choice(
         Some(value) => Value::String(value.to_owned()),
         None => {
             let allowed: Vec<&str> = choices.iter().map(|(value, _)| *value).collect();
-            let said: String = if said.is_empty() {
-                noun(value).to_owned()
-            } else {
-                format!("`{}`", crate::lint::shorten(said))
-            };
+            let said: String =
+                if said.is_empty() { noun(value).to_owned() } else { format!("`{}`", text::shorten(said)) };
             problem(problems, path, format!("must be one of `{}`, but is {said}", allowed.join("`, `")));
             Value::Null
         }

@@ -7,6 +7,7 @@ mod check;
 mod environment;
 mod merge;
 mod prices;
+mod providers;
 mod s3;
 mod show;
 mod split_secrets;
@@ -16,6 +17,7 @@ mod values;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::LazyLock,
     time::Duration,
 };
 
@@ -27,13 +29,15 @@ use sha2::{Digest, Sha256};
 pub use check::{Check, Picture};
 pub use environment::Environment;
 pub use merge::{ConfigError, Origin, variables};
+pub use providers::{Providers, provider_names, provider_values};
 pub use s3::{Addressing, S3, S3_SCHEME, s3_address};
 pub use show::{Inspection, Problem, SECRETS, Setting, address};
 pub use split_secrets::Apart;
 pub use traces::{Errors, Sampling, Traces};
 
-/// The embedded defaults.
-pub const DEFAULT_TOML: &str = include_str!("default.toml");
+/// `default.toml` with the section `[providers]`, which the table of providers writes.
+pub static DEFAULT_TOML: LazyLock<String> =
+    LazyLock::new(|| format!("{}{}", include_str!("default.toml"), providers::section()));
 
 /// All settings.
 #[derive(Debug, Clone, Deserialize)]
@@ -378,18 +382,6 @@ pub struct Model {
     pub prices: String,
 }
 
-/// `[providers]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "default.toml documents each setting")]
-pub struct Providers {
-    pub openrouter_api_key: SecretString,
-    pub openai_api_key: SecretString,
-    pub anthropic_api_key: SecretString,
-    pub gemini_api_key: SecretString,
-    pub openai_base_url: String,
-}
-
 impl Config {
     /// The defaults, the file if there is one, and the environment, in this order.
     ///
@@ -506,21 +498,7 @@ impl Config {
 
     /// Where to ask `provider`, with the keys of this configuration.
     pub fn endpoint(&self, provider: ProviderId) -> Endpoint {
-        let mut endpoint = Endpoint::new(provider);
-        let keys = &self.providers;
-        let key = match provider {
-            ProviderId::OpenRouter => Some(&keys.openrouter_api_key),
-            ProviderId::OpenAi | ProviderId::Compatible => Some(&keys.openai_api_key),
-            ProviderId::Anthropic => Some(&keys.anthropic_api_key),
-            ProviderId::Gemini => Some(&keys.gemini_api_key),
-            _ => None,
-        };
-        if let Some(key) = key.filter(|key| !key.expose_secret().is_empty()) {
-            endpoint = endpoint.with_key(key.clone());
-        }
-        if provider == ProviderId::Compatible && !keys.openai_base_url.is_empty() {
-            endpoint = endpoint.with_base_url(keys.openai_base_url.clone());
-        }
+        let mut endpoint = self.providers.endpoint(provider);
         if !self.model.model.is_empty() {
             endpoint = endpoint.with_model(self.model.model.clone());
         }
@@ -536,16 +514,10 @@ impl Config {
     pub fn default_provider(&self) -> Option<ProviderId> {
         match self.model.provider.as_str() {
             "builtin" => None,
-            // A local server that someone went to the length of naming comes before keys that may just be there.
-            "auto" => [
-                ProviderId::Compatible,
-                ProviderId::OpenRouter,
-                ProviderId::Anthropic,
-                ProviderId::OpenAi,
-                ProviderId::Gemini,
-            ]
-            .into_iter()
-            .find(|provider| self.endpoint(*provider).is_configured()),
+            "auto" => llm::PROVIDERS
+                .iter()
+                .find(|row| row.is_public() && self.endpoint(row.id).is_configured())
+                .map(|row| row.id),
             name => name.parse().ok(),
         }
     }
@@ -554,7 +526,7 @@ impl Config {
     pub fn configured_providers(&self) -> Vec<&'static str> {
         llm::PROVIDERS
             .iter()
-            .filter(|row| row.id != ProviderId::Scripted && self.endpoint(row.id).is_configured())
+            .filter(|row| row.is_public() && self.endpoint(row.id).is_configured())
             .map(|row| row.name)
             .collect()
     }
@@ -564,9 +536,4 @@ impl Config {
 fn is_this_machine(url: &reqwest::Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// Names of all providers that people can choose.
-pub fn provider_names() -> Vec<&'static str> {
-    llm::PROVIDERS.iter().filter(|row| row.id != ProviderId::Scripted).map(|row| row.name).collect()
 }

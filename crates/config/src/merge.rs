@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt, fs,
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
 
 use serde::de::DeserializeOwned;
@@ -12,15 +13,10 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{DEFAULT_TOML, Environment};
+use super::{DEFAULT_TOML, Environment, providers};
 
-/// Variables that people know from elsewhere, and the settings they are.
-const ALIASES: [(&str, &str); 38] = [
-    ("OPEN_ROUTER_API_KEY", "providers.openrouter_api_key"),
-    ("OPENAI_API_KEY", "providers.openai_api_key"),
-    ("ANTHROPIC_API_KEY", "providers.anthropic_api_key"),
-    ("GOOGLE_AI_API_KEY", "providers.gemini_api_key"),
-    ("OPENAI_BASE_URL", "providers.openai_base_url"),
+/// Variables with names of their own, besides those of providers.
+const ALIASES: [(&str, &str); 33] = [
     ("MODEL", "model.model"),
     ("DATABASE_URL", "data.database_url"),
     ("LOG_LEVEL", "log.level"),
@@ -58,9 +54,12 @@ const ALIASES: [(&str, &str); 38] = [
 
 const PREFIX: &str = "BA_COPILOT__";
 
-/// Variables that people know from elsewhere, each with the setting it is.
+/// Variables with names of their own, each with the setting it is.
 pub fn variables() -> &'static [(&'static str, &'static str)] {
-    &ALIASES
+    static ALL: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
+        providers::settings().map(|setting| (setting.variable, setting.key)).chain(ALIASES).collect()
+    });
+    &ALL
 }
 
 /// Who said what a setting is.
@@ -144,7 +143,17 @@ pub enum ConfigError {
         /// A suggestion, or nothing.
         nearest: String,
     },
-    /// A setting with a value of the wrong kind.
+    /// A value of another type than the setting has.
+    #[error("The setting `{key}` cannot be used: {origin} must give {expected}.")]
+    Type {
+        /// The setting.
+        key: String,
+        /// The file or variable.
+        origin: String,
+        /// The type, as a noun.
+        expected: String,
+    },
+    /// A value that no server could work with.
     #[error("The setting `{key}` cannot be used: {problem}.")]
     Value {
         /// The setting.
@@ -161,7 +170,7 @@ fn prefixed_key(variable: &str) -> Option<String> {
 
 /// The setting that a variable sets, by either of its names; none if it is not ours.
 pub(super) fn key_of(variable: &str) -> Option<String> {
-    let known = ALIASES.iter().find(|(name, _)| *name == variable).map(|(_, key)| (*key).to_owned());
+    let known = variables().iter().find(|(name, _)| *name == variable).map(|(_, key)| (*key).to_owned());
     known.or_else(|| prefixed_key(variable))
 }
 
@@ -183,7 +192,7 @@ pub(super) fn merge(
 ) -> Merged {
     let mut merged =
         Merged { table: Table::new(), origins: BTreeMap::new(), problems: Vec::new(), known: Vec::new() };
-    match parse(DEFAULT_TOML, "default.toml") {
+    match parse(&DEFAULT_TOML, "default.toml") {
         Ok(table) => merged.table = table,
         Err(error) => merged.problems.push(error),
     }
@@ -197,7 +206,7 @@ pub(super) fn merge(
     {
         merged.set(&environment.origin("DEBUG"), "log.level", Value::String("debug".to_owned()));
     }
-    for (name, key) in ALIASES {
+    for &(name, key) in variables() {
         if let Some(value) = merged.read_variable(environment, name) {
             let value = if key == "log.level" { value.to_ascii_lowercase() } else { value };
             merged.set(&environment.origin(name), key, Value::String(value));
@@ -222,7 +231,7 @@ impl Merged {
         let Err(error) = T::deserialize(Value::Table(self.table.clone())) else {
             return T::deserialize(Value::Table(self.table.clone())).ok();
         };
-        let mut good = parse(DEFAULT_TOML, "default.toml").ok()?;
+        let mut good = parse(&DEFAULT_TOML, "default.toml").ok()?;
         let before = self.problems.len();
         for (key, value) in flatten(&self.table) {
             let mut trial = good.clone();
@@ -371,9 +380,10 @@ fn set(
         .and_then(|section| section.as_table_mut())
         .and_then(|section| section.get_mut(name))
         .ok_or_else(unknown)?;
-    let wrong = |expected: &str| ConfigError::Value {
+    let wrong = |expected: &str| ConfigError::Type {
         key: key.to_owned(),
-        problem: format!("{origin} must give {expected}"),
+        origin: origin.to_owned(),
+        expected: expected.to_owned(),
     };
     *slot = match (&*slot, value) {
         (Value::Integer(_), Value::String(text)) => {

@@ -5,6 +5,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
 
 use reqwest::Url;
@@ -14,29 +15,29 @@ use toml::Value;
 use super::{
     Config, ConfigError, DEFAULT_TOML, Environment, Origin,
     merge::{self, Merged},
+    providers,
 };
 
 /// The settings that are secret, or that may hold a secret. A test compares them with the types.
-pub const SECRETS: [&str; 18] = [
-    "data.database_url",
-    "backup.passphrase",
-    "s3.access_key_id",
-    "s3.secret_access_key",
-    "s3.session_token",
-    "oidc.client_secret",
-    "mail.smtp_url",
-    "secrets.secret_key",
-    "redis.url",
-    "traces.headers",
-    "errors.sentry_dsn",
-    "ai.token",
-    "mcp.token",
-    "verify.token",
-    "providers.openrouter_api_key",
-    "providers.openai_api_key",
-    "providers.anthropic_api_key",
-    "providers.gemini_api_key",
-];
+pub static SECRETS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    const OTHERS: [&str; 14] = [
+        "data.database_url",
+        "backup.passphrase",
+        "s3.access_key_id",
+        "s3.secret_access_key",
+        "s3.session_token",
+        "oidc.client_secret",
+        "mail.smtp_url",
+        "secrets.secret_key",
+        "redis.url",
+        "traces.headers",
+        "errors.sentry_dsn",
+        "ai.token",
+        "mcp.token",
+        "verify.token",
+    ];
+    OTHERS.into_iter().chain(providers::api_keys().map(|setting| setting.key)).collect()
+});
 
 /// A setting as people may see it.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,11 +94,7 @@ impl Config {
         let mut merged = merge::merge(file, environment, flags);
         let config: Option<Config> = merged.read();
         let origin_of = |error: &ConfigError| match error {
-            ConfigError::Value { key, problem } => {
-                let origin = merged.origins.get(key)?;
-                // Those of the wrong kind name it.
-                (!problem.contains(" must give ")).then(|| origin.clone())
-            }
+            ConfigError::Value { key, .. } => merged.origins.get(key).cloned(),
             _ => None,
         };
         let values = config.iter().flat_map(Config::check_values);
@@ -116,9 +113,10 @@ impl Config {
 impl Inspection {
     /// Whether a setting whose name begins like this is known to be wrong.
     pub fn is_wrong_in(&self, section: &str) -> bool {
-        self.problems.iter().any(
-            |problem| matches!(&problem.error, ConfigError::Value { key, .. } if key.starts_with(section)),
-        )
+        self.problems.iter().any(|problem| match &problem.error {
+            ConfigError::Value { key, .. } | ConfigError::Type { key, .. } => key.starts_with(section),
+            _ => false,
+        })
     }
 
     /// A setting by its name, also one that this part of the program has no field for.
@@ -128,7 +126,7 @@ impl Inspection {
 }
 
 fn settings(merged: &Merged) -> Vec<Setting> {
-    let order: BTreeMap<String, usize> = merge::lines(DEFAULT_TOML);
+    let order: BTreeMap<String, usize> = merge::lines(&DEFAULT_TOML);
     let mut settings: Vec<Setting> = merge::flatten(&merged.table)
         .into_iter()
         .map(|(key, value)| {

@@ -4,10 +4,10 @@
 
 use blueprint::Span;
 
+use crate::analysis::Analysis;
 use crate::clauses::{Clause, coordinated_after, end_with_of};
 use crate::names;
 use crate::phrases::Parsed;
-use crate::survey::Survey;
 use crate::tag::Tag;
 
 /// The longest label in characters.
@@ -28,13 +28,13 @@ pub(crate) struct Label {
 const PARTICLES: &[&str] = &["in", "out", "up", "off", "down", "back", "on", "over", "away"];
 
 /// The label of a clause: base verb, objects, complements.
-pub(crate) fn of_clause(text: &str, survey: &Survey, sentence: usize, place: usize) -> Option<Label> {
-    let parsed = survey.parsed.get(sentence)?;
-    let row = survey.clauses.get(sentence)?;
+pub(crate) fn clause_label(text: &str, analysis: &Analysis, sentence: usize, place: usize) -> Option<Label> {
+    let parsed = analysis.parsed.get(sentence)?;
+    let row = analysis.clauses.get(sentence)?;
     let clause = row.get(place)?;
     let base = clause.lemma.clone();
     if clause.passive {
-        return passive(text, survey, sentence, clause, &base);
+        return passive(text, analysis, sentence, clause, &base);
     }
     // `see and edit the preferences`: one goal with two verbs.
     let joined = row.get(place + 1).filter(|next| {
@@ -47,7 +47,7 @@ pub(crate) fn of_clause(text: &str, survey: &Survey, sentence: usize, place: usi
                 .all(|at| matches!(parsed.tag(at), Some(Tag::And)) || parsed.word(at) == ",")
     });
     if let Some(next) = joined
-        && let Some(rest) = of_clause(text, survey, sentence, place + 1)
+        && let Some(rest) = clause_label(text, analysis, sentence, place + 1)
     {
         let glue: String = (clause.end..next.start)
             .map(|at| if parsed.word(at) == "," { ", ".to_owned() } else { format!(" {} ", parsed.word(at)) })
@@ -73,9 +73,9 @@ pub(crate) fn of_clause(text: &str, survey: &Survey, sentence: usize, place: usi
     // `rate it` says what only with the sentence before; so does `which the team processes`.
     let named = match (object, which) {
         (Some(object), _) if object.pronoun && matches!(parsed.word(object.start), "it" | "them") => {
-            antecedent(text, survey, sentence, clause.start)
+            antecedent(text, analysis, sentence, clause.start)
         }
-        (None, Some(_)) => antecedent(text, survey, sentence, clause.start),
+        (None, Some(_)) => antecedent(text, analysis, sentence, clause.start),
         _ => None,
     };
     if let Some(named) = named {
@@ -99,11 +99,11 @@ pub(crate) fn of_clause(text: &str, survey: &Survey, sentence: usize, place: usi
 }
 
 /// What `it` and `them` as an object stand for: the last thing to which something was done.
-fn antecedent(text: &str, survey: &Survey, sentence: usize, before: usize) -> Option<String> {
+fn antecedent(text: &str, analysis: &Analysis, sentence: usize, before: usize) -> Option<String> {
     for back in 0..4 {
         let at = sentence.checked_sub(back)?;
-        let (parsed, row) = (survey.parsed.get(at)?, survey.clauses.get(at)?);
-        if back > 0 && parsed.aside_of.is_some() {
+        let (parsed, row) = (analysis.parsed.get(at)?, analysis.clauses.get(at)?);
+        if back > 0 && parsed.parenthetical_of.is_some() {
             continue;
         }
         let earlier = row.iter().rev().filter(|c| back > 0 || c.start < before);
@@ -124,14 +124,14 @@ fn antecedent(text: &str, survey: &Survey, sentence: usize, before: usize) -> Op
 }
 
 /// `The order is checked for errors` -> `Check the order for errors`.
-fn passive(text: &str, survey: &Survey, sentence: usize, clause: &Clause, base: &str) -> Option<Label> {
-    let parsed = survey.parsed.get(sentence)?;
+fn passive(text: &str, analysis: &Analysis, sentence: usize, clause: &Clause, base: &str) -> Option<Label> {
+    let parsed = analysis.parsed.get(sentence)?;
     let first = parsed.phrases.get(*clause.subjects.first()?)?;
     let last = *clause.subjects.last()?;
     let subject_end = end_with_of(parsed, last);
     let mut subject = join(text, parsed, first.start, subject_end);
     if first.pronoun
-        && let Some(named) = antecedent(text, survey, sentence, clause.start)
+        && let Some(named) = antecedent(text, analysis, sentence, clause.start)
     {
         subject = named;
     }

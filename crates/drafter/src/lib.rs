@@ -1,28 +1,32 @@
 //! Requirement text in; sentences, terms and draft blueprints out, with no model.
 //!
-//! Deterministic language rules for English. Never does I/O, never reads a clock, never fails: what is not understood is
-//! said in [`Draft::notes`]. Start reading at `phrases.rs` (words and noun phrases), `clauses.rs` (who does what), then
-//! `classes/`, `use_cases/` and `activities/`.
+//! Deterministic language rules for English. Never does I/O, never reads a clock, never fails: what is not understood
+//! is said in [`Draft::notes`]. Start reading at `phrases.rs` (words and noun phrases), `clauses.rs` (who does what),
+//! then `classes/`, `use_cases/` and `activities/`.
 
 mod activities;
+mod analysis;
 mod classes;
 mod clauses;
+#[cfg(test)]
+#[path = "../tests/hostile/mod.rs"]
+mod hostile;
 mod labels;
 mod lexicon;
 mod locate;
 mod names;
 mod phrases;
 mod quantity;
-mod survey;
 mod tag;
 mod text;
 mod use_cases;
+mod work;
 
 use blueprint::{Blueprint, Kind, Span};
 
 pub use locate::locate;
 
-use survey::Survey;
+use analysis::Analysis;
 
 /// A drafted diagram.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,8 +74,8 @@ pub struct Term {
 
 /// The noun-phrase terms of a text, in order of first appearance; spellings that mean the same are one term.
 pub fn terms(text: &str) -> Vec<Term> {
-    let survey = Survey::new(text);
-    let named = survey
+    let analysis = Analysis::new(text);
+    let named = analysis
         .terms
         .into_iter()
         .filter(|term| term.words.len() > 1 || !lexicon::is_generic_noun(term.head()));

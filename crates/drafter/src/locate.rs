@@ -67,8 +67,8 @@ fn failure(needle: &[char]) -> Vec<usize> {
         if needle.get(at) == needle.get(matched) {
             matched += 1;
         }
-        if let Some(slot) = table.get_mut(at) {
-            *slot = matched;
+        if let Some(entry) = table.get_mut(at) {
+            *entry = matched;
         }
     }
     table

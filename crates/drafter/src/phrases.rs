@@ -8,6 +8,7 @@ use crate::lexicon;
 use crate::quantity::{self, Quantity};
 use crate::tag::{Tag, Tagged};
 use crate::text::{self, Sentence, Token};
+use crate::work;
 
 /// A noun phrase.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,26 +38,26 @@ pub(crate) struct Phrase {
 /// A sentence with its tags and noun phrases.
 #[derive(Debug, Clone)]
 pub(crate) struct Parsed {
-    /// The sentence.
     pub(crate) sentence: Sentence,
     /// Its words.
     pub(crate) tokens: Vec<Tagged>,
     /// Its noun phrases, in order of appearance.
     pub(crate) phrases: Vec<Phrase>,
     /// For words in brackets: the place of their sentence, and the token there that they follow.
-    pub(crate) aside_of: Option<(usize, usize)>,
+    pub(crate) parenthetical_of: Option<(usize, usize)>,
 }
 
 impl Parsed {
     /// Tags and chunks one sentence.
-    fn new(tokens: Vec<Token>, sentence: Sentence, aside_of: Option<(usize, usize)>) -> Self {
+    fn new(tokens: Vec<Token>, sentence: Sentence, parenthetical_of: Option<(usize, usize)>) -> Self {
         let tokens = crate::tag::tag(tokens);
         let phrases = chunk(&tokens);
-        Self { sentence, tokens, phrases, aside_of }
+        Self { sentence, tokens, phrases, parenthetical_of }
     }
 
     /// The head noun of a phrase, singular.
     pub(crate) fn head(&self, phrase: &Phrase) -> &str {
+        work::step();
         phrase.core.last().and_then(|at| self.tokens.get(*at)).map_or("", |t| t.lemma.as_str())
     }
 
@@ -97,11 +98,13 @@ impl Parsed {
 
     /// The word at a place, in lower case; empty beyond the ends.
     pub(crate) fn word(&self, at: usize) -> &str {
+        work::step();
         self.tokens.get(at).map_or("", Tagged::lower)
     }
 
     /// The part of speech at a place.
     pub(crate) fn tag(&self, at: usize) -> Option<Tag> {
+        work::step();
         self.tokens.get(at).map(|t| t.tag)
     }
 
@@ -130,10 +133,10 @@ impl Parsed {
 pub(crate) fn parse(text: &str) -> Vec<Parsed> {
     let mut out = Vec::new();
     for sentence in text::split_sentences(text) {
-        let (main, asides) = without_asides(text::tokens(text, sentence.span));
+        let (main, parentheticals) = split_parentheticals(text::tokens(text, sentence.span));
         let parent = out.len();
         out.push(Parsed::new(main, sentence, None));
-        for (after, tokens) in asides {
+        for (after, tokens) in parentheticals {
             out.push(Parsed::new(tokens, sentence, Some((parent, after))));
         }
     }
@@ -141,12 +144,12 @@ pub(crate) fn parse(text: &str) -> Vec<Parsed> {
 }
 
 /// Words in brackets, and after which token of their sentence they stand.
-type Asides = Vec<(usize, Vec<Token>)>;
+type Parentheticals = Vec<(usize, Vec<Token>)>;
 
 /// Takes the words in brackets out of a sentence, so that they do not stand between a noun and its verb.
-fn without_asides(tokens: Vec<Token>) -> (Vec<Token>, Asides) {
+fn split_parentheticals(tokens: Vec<Token>) -> (Vec<Token>, Parentheticals) {
     let mut main: Vec<Token> = Vec::with_capacity(tokens.len());
-    let mut asides: Asides = Vec::new();
+    let mut parentheticals: Parentheticals = Vec::new();
     let mut open: Option<Vec<Token>> = None;
     for token in tokens {
         match (&mut open, token.lower.as_str()) {
@@ -160,7 +163,7 @@ fn without_asides(tokens: Vec<Token>) -> (Vec<Token>, Asides) {
                             && t.lower.chars().all(|c| matches!(c, 'i' | 'v' | 'x' | 'a'..='d'))
                     });
                 if !inside.is_empty() && !counts {
-                    asides.push((main.len(), inside));
+                    parentheticals.push((main.len(), inside));
                 }
             }
             (Some(inside), _) => inside.push(token),
@@ -169,7 +172,7 @@ fn without_asides(tokens: Vec<Token>) -> (Vec<Token>, Asides) {
     }
     // A bracket that is never closed opens nothing.
     main.extend(open.unwrap_or_default());
-    (main, asides)
+    (main, parentheticals)
 }
 
 /// `a … of X` where the phrase is about X, and there are many of them.

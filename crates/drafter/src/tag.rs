@@ -1,7 +1,7 @@
 //! Parts of speech: what every word of a sentence is, given its neighbours.
 //!
-//! Closed classes come from a table, open classes from `lexicon`, and the neighbours decide between noun and verb. Never
-//! fails: an unknown word is a noun.
+//! Closed classes come from a table, open classes from `lexicon`, and the neighbours decide between noun and verb.
+//! Never fails: an unknown word is a noun.
 
 use crate::lexicon::{self, Readings};
 use crate::text::{Token, TokenKind};
@@ -66,7 +66,6 @@ pub(crate) enum Tag {
 /// A token with its part of speech and base form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Tagged {
-    /// The token.
     pub(crate) token: Token,
     /// Its part of speech.
     pub(crate) tag: Tag,
@@ -90,16 +89,20 @@ impl Tagged {
 const CLOSED: &[(Tag, &str)] = &[
     (
         Tag::Determiner,
-        "a an the each every some any no all both either neither another this these those many few several most half enough much what whatever such",
+        "a an the each every some any no all both either neither another this these those many few several most half \
+        enough much what whatever such",
     ),
     (
         Tag::Number,
-        "zero one two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty fifty hundred thousand",
+        "zero one two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty fifty \
+        hundred thousand",
     ),
     (Tag::Possessive, "my your his her its our their whose"),
     (
         Tag::Pronoun,
-        "i you he she it we they me him us them themselves himself herself itself myself ourselves yourself oneself i'm i've i'd i'll it's they're we're you're someone somebody everyone everybody anyone anybody nobody something everything anything nothing",
+        "i you he she it we they me him us them themselves himself herself itself myself ourselves yourself oneself \
+        i'm i've i'd i'll it's they're we're you're someone somebody everyone everybody anyone anybody nobody \
+        something everything anything nothing",
     ),
     (
         Tag::Modal,
@@ -111,19 +114,25 @@ const CLOSED: &[(Tag, &str)] = &[
     (Tag::To, "to"),
     (
         Tag::Preposition,
-        "of in on at by for with from into onto about through via over under between among within without during against per upon across towards toward along around behind beyond except including excluding regarding concerning despite throughout like besides inside outside versus near off out up down",
+        "of in on at by for with from into onto about through via over under between among within without during \
+        against per upon across towards toward along around behind beyond except including excluding regarding \
+        concerning despite throughout like besides inside outside versus near off out up down",
     ),
     (Tag::And, "and or but nor & and/or as-well-as plus"),
     (
         Tag::Subordinator,
-        "if when whenever while whereas because since although though unless until once after before whether so than as where whereby how why that's otherwise else",
+        "if when whenever while whereas because since although though unless until once after before whether so than \
+        as where whereby how why that's otherwise else",
     ),
     (Tag::Relative, "who which that whom"),
     (Tag::Not, "not never n't"),
     (Tag::There, "there"),
     (
         Tag::Adverb,
-        "also well then only too very always often sometimes usually again already just still yet even ever finally later soon now afterwards therefore thus hence however moreover furthermore additionally instead either-way together typically e.g. i.e. e.g i.e etc maybe perhaps once-more first next here back away more less most otherwise respectively namely meanwhile simultaneously twice not-only least online",
+        "also well then only too very always often sometimes usually again already just still yet even ever finally \
+        later soon now afterwards therefore thus hence however moreover furthermore additionally instead either-way \
+        together typically e.g. i.e. e.g i.e etc maybe perhaps once-more first next here back away more less most \
+        otherwise respectively namely meanwhile simultaneously twice not-only least online",
     ),
 ];
 

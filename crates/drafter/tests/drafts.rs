@@ -15,7 +15,8 @@ fn check(kind: Kind, text: &str, expected: &str) {
 fn lists_of_properties_become_attributes() {
     check(
         Class,
-        "A library lends books to members. Each book has a title, a price and a publication date. Each member has a first and last name.",
+        "A library lends books to members. Each book has a title, a price and a publication date. Each member has a \
+        first and last name.",
         r#"
         Library
         Book(title:String, price:Money, publicationDate:Date)
@@ -30,7 +31,8 @@ fn lists_of_properties_become_attributes() {
 fn what_is_stored_for_something_belongs_to_it() {
     check(
         Class,
-        "The name, address and number of beds are stored for each clinic. A clinic employs several nurses. A nurse is identified by her badge number.",
+        "The name, address and number of beds are stored for each clinic. A clinic employs several nurses. A nurse \
+        is identified by her badge number.",
         r#"
         Clinic(name:String, address:String, numberOfBeds:Integer)
         Nurse(badgeNumber:String)
@@ -43,7 +45,8 @@ fn what_is_stored_for_something_belongs_to_it() {
 fn of_which_and_whether_name_properties() {
     check(
         Class,
-        "A gardener may own a greenhouse, the size and colour of which are recorded. For every greenhouse it is stored whether it has a heating.",
+        "A gardener may own a greenhouse, the size and colour of which are recorded. For every greenhouse it is \
+        stored whether it has a heating.",
         r#"
         Gardener
         Greenhouse(size:Decimal, colour:String, heating:Boolean)
@@ -56,7 +59,8 @@ fn of_which_and_whether_name_properties() {
 fn stated_numbers_become_multiplicities() {
     check(
         Class,
-        "An order consists of one or more order lines. Each order line refers to exactly one product. A courier delivers up to 5 orders.",
+        "An order consists of one or more order lines. Each order line refers to exactly one product. A courier \
+        delivers up to 5 orders.",
         r#"
         Order
         OrderLine
@@ -73,7 +77,8 @@ fn stated_numbers_become_multiplicities() {
 fn parts_know_their_whole() {
     check(
         Class,
-        "The courier's name and phone number must be known. A parcel is part of a shipment. Each node is connected to other nodes.",
+        "The courier's name and phone number must be known. A parcel is part of a shipment. Each node is connected \
+        to other nodes.",
         r#"
         Courier(name:String, phoneNumber:String)
         Parcel
@@ -89,7 +94,8 @@ fn parts_know_their_whole() {
 fn kinds_become_subclasses() {
     check(
         Class,
-        "There are three types of vessels: ferries, tugs and barges. Each vessel has a length. A guide is a person. A person has a name.",
+        "There are three types of vessels: ferries, tugs and barges. Each vessel has a length. A guide is a person. \
+        A person has a name.",
         r#"
         Vessel(length:Decimal)
         Ferry
@@ -109,7 +115,8 @@ fn kinds_become_subclasses() {
 fn values_become_enumerations() {
     check(
         Class,
-        "For each ticket, we store the seat number and the price. The status of a ticket can be open, paid or cancelled. A visitor buys tickets.",
+        "For each ticket, we store the seat number and the price. The status of a ticket can be open, paid or \
+        cancelled. A visitor buys tickets.",
         r#"
         Ticket(seatNumber:String, price:Money, status:TicketStatus)
         Visitor
@@ -123,7 +130,8 @@ fn values_become_enumerations() {
 fn roles_of_stories_are_classes_and_benefits_are_not() {
     check(
         Class,
-        "As a tenant, I want to report a defect so that my flat stays dry.\nAs a landlord, I want to see the defects of my tenants so that I can plan.",
+        "As a tenant, I want to report a defect so that my flat stays dry.\nAs a landlord, I want to see the defects \
+        of my tenants so that I can plan.",
         r#"
         Tenant
         Defect
@@ -139,7 +147,9 @@ fn roles_of_stories_are_classes_and_benefits_are_not() {
 fn stories_give_actors_and_goals() {
     check(
         UseCase,
-        "As a librarian, I want to see and edit the catalogue, so that readers find books.\nAs a reader I want to be able to renew my loans so that I do not have to pay a fine.\nAs an admin, I want a separate mailbox with tickets.",
+        "As a librarian, I want to see and edit the catalogue, so that readers find books.\nAs a reader I want to be \
+        able to renew my loans so that I do not have to pay a fine.\nAs an admin, I want a separate mailbox with \
+        tickets.",
         "
         actor Librarian
         actor Reader
@@ -155,7 +165,9 @@ fn stories_give_actors_and_goals() {
 fn prose_gives_actors_includes_and_extends() {
     check(
         UseCase,
-        "The Online Bookshop system lets customers search books. A registered customer can review a book and rate it. Placing an order includes paying for the order. While placing an order, the customer may also add a gift note. The customer pays through the payment gateway.",
+        "The Online Bookshop system lets customers search books. A registered customer can review a book and rate \
+        it. Placing an order includes paying for the order. While placing an order, the customer may also add a gift \
+        note. The customer pays through the payment gateway.",
         "
         system Online Bookshop system
         actor Customer
@@ -176,7 +188,8 @@ fn prose_gives_actors_includes_and_extends() {
 fn passive_voice_and_receivers_give_actors_too() {
     check(
         UseCase,
-        "The system shall send a confirmation to the guest. Managers must be able to export reports. An administrator is a kind of manager. Invoices are approved by the accountant. Guests cannot delete invoices.",
+        "The system shall send a confirmation to the guest. Managers must be able to export reports. An \
+        administrator is a kind of manager. Invoices are approved by the accountant. Guests cannot delete invoices.",
         "
         actor Guest
         actor Manager
@@ -194,7 +207,8 @@ fn passive_voice_and_receivers_give_actors_too() {
 fn conditions_become_decisions() {
     check(
         Activity,
-        "The customer places an order. The clerk checks the order. If the order is complete, the warehouse packs the goods and the clerk ships them. Otherwise the clerk rejects the order. Finally, the invoice is archived.",
+        "The customer places an order. The clerk checks the order. If the order is complete, the warehouse packs the \
+        goods and the clerk ships them. Otherwise the clerk rejects the order. Finally, the invoice is archived.",
         "
         start -> Place an order [Customer]
         Place an order [Customer] -> Check the order [Clerk]
@@ -214,7 +228,8 @@ fn conditions_become_decisions() {
 fn while_and_in_parallel_fork() {
     check(
         Activity,
-        "While the courier delivers the parcel, the accountant issues the invoice. Finally, the customer pays the invoice. The process ends.",
+        "While the courier delivers the parcel, the accountant issues the invoice. Finally, the customer pays the \
+        invoice. The process ends.",
         "
         start -> fork
         fork -> Deliver the parcel [Courier]
@@ -243,7 +258,8 @@ fn while_and_in_parallel_fork() {
 fn lists_are_sequences_and_may_go_back() {
     check(
         Activity,
-        "1. Review application\n2. Check the credit score of the applicant\n3. If the score is too low, reject the application and go back to review application\n4. The form is approved by the manager.",
+        "1. Review application\n2. Check the credit score of the applicant\n3. If the score is too low, reject the \
+        application and go back to review application\n4. The form is approved by the manager.",
         "
         start -> Review application
         Review application -> Check the credit score of the applicant
@@ -260,7 +276,8 @@ fn lists_are_sequences_and_may_go_back() {
 fn until_loops_unless_and_may_decide() {
     check(
         Activity,
-        "The editor corrects the article until the article is accepted. Unless the author objects, the article is printed. The author may receive a copy.",
+        "The editor corrects the article until the article is accepted. Unless the author objects, the article is \
+        printed. The author may receive a copy.",
         "
         start -> Correct the article [Editor]
         Correct the article [Editor] -> Is the article accepted?
@@ -289,7 +306,8 @@ fn a_text_without_content_is_an_empty_model_and_a_note() {
 
 #[test]
 fn sentences_know_abbreviations_lists_and_wrapped_lines() {
-    let text = "Dr. Smith orders parts, e.g. screws. The price is 3.50 euros! Why?\n\n# Heading\n- first item\n- second item\nA long line that was wrapped by the editor because it had more than\nsixty characters goes on here.";
+    let text = "Dr. Smith orders parts, e.g. screws. The price is 3.50 euros! Why?\n\n# Heading\n- first item\n- \
+    second item\nA long line that was wrapped by the editor because it had more than\nsixty characters goes on here.";
     let pieces: Vec<&str> = drafter::sentences(text).into_iter().map(|s| &text[s.start..s.end]).collect();
     assert_eq!(
         pieces,

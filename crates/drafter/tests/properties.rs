@@ -1,7 +1,8 @@
 //! What holds for every text: no panic, spans in the text, the same answer twice, a well-formed diagram.
 
+mod hostile;
+
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
 
 use blueprint::{
     ActivityModel, ActivityNodeKind, Blueprint, ClassKind, ClassModel, Kind, RelationshipKind, Span,
@@ -270,7 +271,8 @@ proptest! {
 
 #[test]
 fn sources_are_the_words_and_not_the_whole_text() {
-    let text = "A museum lends paintings to collectors. Each painting has a title and an insured value. The price of the ticket is stored. A curator restores several paintings.";
+    let text = "A museum lends paintings to collectors. Each painting has a title and an insured value. The price of \
+    the ticket is stored. A curator restores several paintings.";
     let Blueprint::Class(model) = drafter::draft(Kind::Class, text).blueprint else { unreachable!() };
     assert!(model.classes.len() >= 3);
     for class in &model.classes {
@@ -296,29 +298,6 @@ fn sources_are_the_words_and_not_the_whole_text() {
 }
 
 #[test]
-fn long_and_hostile_texts_take_bounded_time() {
-    let story = "The clerk checks the order, which has a date and a price, and if it is complete, he ships it to the customer. ";
-    let hostile = [
-        story.repeat(50_000 / story.len()),
-        "a, ".repeat(16_000),
-        "(".repeat(50_000),
-        "of the ".repeat(7_000),
-        "customer's ".repeat(4_500),
-        "if and or ".repeat(5_000),
-        "é".repeat(25_000),
-        "order and ".repeat(5_000),
-        (0..4_000).map(|n| format!("word{n} has a thing{n}. ")).collect(),
-    ];
-    for text in hostile {
-        let text: String = text.chars().take(50_000).collect();
-        let begin = Instant::now();
-        all_hold(&text);
-        // Seven readings of 50,000 characters, without optimisation, on a busy machine.
-        assert!(
-            begin.elapsed() < Duration::from_secs(60),
-            "{:?} for {:?}…",
-            begin.elapsed(),
-            text.chars().take(20).collect::<String>()
-        );
-    }
+fn long_and_hostile_texts_give_well_formed_drafts() {
+    hostile::texts(50_000).iter().for_each(|text| all_hold(text));
 }

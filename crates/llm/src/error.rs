@@ -1,13 +1,13 @@
-//! What can come of a question instead of an answer: one variant for each thing a caller would do next.
+//! Errors of a question: one variant for each action of the caller.
 //!
 //! Never holds the key, the prompt, the reply's text or an address: every message here is written in this file.
-//! Built in `failure.rs` from what vendors and networks do.
+//! Created in `failure.rs` from errors of vendors and networks.
 
 use std::time::Duration;
 
 use crate::question::Usage;
 
-/// Why there is no answer. Variants are named by what the caller does about it.
+/// Variants are named by what the caller does about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LlmError {
     /// The vendor is busy and every attempt allowed by [`Limits`](crate::Limits) was used: ask again later.
@@ -20,41 +20,29 @@ pub enum LlmError {
     },
     /// The vendor was not reached or failed on its side, in every attempt: use another provider, or none.
     #[error("The model could not be used: {why}.")]
-    Unavailable {
-        /// What went wrong on the way.
-        why: Outage,
-    },
+    Unavailable { why: Outage },
     /// A time limit of [`Limits`](crate::Limits) passed.
     #[error("The model did not answer in time: {limit}.")]
-    TimedOut {
-        /// Which limit passed.
-        limit: Limit,
-    },
-    /// The vendor or the model said no; the same question with the same key will be refused again.
+    TimedOut { limit: Limit },
+    /// The vendor or the model refused; the same question with the same key will be refused again.
     #[error("The model's vendor refused the question: {why}.")]
     Refused {
-        /// Why it was refused.
         why: Refusal,
         /// What the refusal cost; nothing if the vendor refused before the model ran.
         usage: Usage,
     },
-    /// A reply came and is no answer. Asking in another way may help.
+    /// The reply is not an answer. Asking in another way may help.
     #[error("The model's reply cannot be used: {what}.")]
     BadReply {
-        /// What is wrong with the reply.
         what: BadReply,
         /// What the reply cost, as far as the vendor said.
         usage: Usage,
     },
-    /// The question could not be asked as it stands: a person must change a setting.
+    /// The question could not be sent: the configuration must change.
     #[error("The model is not set up correctly: {what}.")]
-    Misconfigured {
-        /// What must be changed.
-        what: Misconfigured,
-    },
+    Misconfigured { what: Misconfigured },
 }
 
-/// See [`LlmError::Unavailable`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Outage {
     /// No connection: wrong host or port, name not found, or nothing is listening.
@@ -91,13 +79,12 @@ pub enum Limit {
     Total,
 }
 
-/// See [`LlmError::Refused`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The key is unknown, expired or malformed.
     #[error("the API key is not accepted; check the key")]
     Key,
-    /// The key is known and may not use this model or this place.
+    /// The key is known and may not use this model or region.
     #[error("the API key may not use this model; choose another model or key")]
     Forbidden,
     /// No money or quota left.
@@ -117,7 +104,6 @@ pub enum Refusal {
     },
 }
 
-/// See [`LlmError::BadReply`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadReply {
     /// Not a model's reply at all, for example an HTML page of a proxy.
@@ -126,7 +112,7 @@ pub enum BadReply {
     /// A model's reply whose JSON envelope is broken.
     #[error("it is garbled; ask again")]
     Garbled,
-    /// The model ran into its token limit: the text is only a beginning.
+    /// The model reached its token limit: the text is incomplete.
     #[error("it was cut off at the token limit; ask for less or allow more tokens")]
     CutOff,
     /// The model ended without finishing, for a reason of its own.
@@ -143,13 +129,12 @@ pub enum BadReply {
     NotJson,
 }
 
-/// See [`LlmError::Misconfigured`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Misconfigured {
     /// The provider needs a key and there is none.
     #[error("no API key; set {variable}")]
     NoKey {
-        /// The variable that documents where the key belongs.
+        /// The variable that sets the key.
         variable: &'static str,
     },
     /// The key has characters that no HTTP header can carry.
@@ -167,7 +152,7 @@ pub enum Misconfigured {
     /// The question has no turn, or the last turn is not the user's.
     #[error("a question must end with a turn of the user")]
     NoQuestion,
-    /// The scripted provider was asked for, and there is no script, or it has been played to its end.
+    /// The scripted provider has no script, or no further outcome.
     #[error("the script of the scripted provider has no further outcome")]
     NoScript,
     /// The HTTPS client could not be built.
@@ -196,18 +181,18 @@ impl LlmError {
         }
     }
 
-    /// The vendor may charge for more than [`usage`](Self::usage) tells: the question was on its way, and what became of it
-    /// is not known. False where the vendor was not reached, was too busy to begin, or refused before the model ran.
+    /// The vendor may charge for more than [`usage`](Self::usage) reports: the question was sent, and its outcome is
+    /// unknown. False if the vendor was not reached, was busy, or refused before the model ran.
     pub fn may_have_cost(&self) -> bool {
         match self {
             Self::Retry { .. } | Self::Misconfigured { .. } => false,
             Self::Unavailable { why } => match why {
                 Outage::NoConnection | Outage::Certificate => false,
-                // A gateway that gave up waiting says 504 of an answer that was written all the same.
+                // A gateway answers 504 when it stops waiting; the model may have finished.
                 Outage::ConnectionLost | Outage::Server { .. } => true,
             },
             Self::TimedOut { limit } => *limit != Limit::Connect,
-            // A model that refuses has read the text.
+            // The model has read the text before it refused.
             Self::Refused { why: Refusal::Content, usage } => !usage.is_known(),
             Self::Refused { .. } => false,
             Self::BadReply { usage, .. } => !usage.is_known(),

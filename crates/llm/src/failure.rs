@@ -1,6 +1,7 @@
-//! From what a vendor or a network did to what it means: error or not worth another try, and with what change.
+//! Classifies errors of vendors and networks: the error for the caller, whether a retry may help, and without which
+//! optional part.
 //!
-//! Reads error bodies, and never passes any of their text on: vendors repeat prompts and keys in them.
+//! Reads error bodies, and never passes their text on: vendors repeat prompts and keys in them.
 
 use std::error::Error as StdError;
 use std::time::Duration;
@@ -11,10 +12,9 @@ use serde_json::Value;
 
 use crate::error::{BadReply, Limit, LlmError, Misconfigured, Outage, Refusal};
 
-/// How much of an error body is searched for its meaning.
+/// Upper bound of the part of an error body that is searched.
 const BODY_BYTES: usize = 16 * 1024;
 
-/// What an attempt ended with.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) error: LlmError,
@@ -55,7 +55,7 @@ impl Failure {
         LlmError::TimedOut { limit }.into()
     }
 
-    /// The same, after the reply has begun: whoever says now that they are too busy may charge for what they wrote.
+    /// The same, after the reply has begun: a vendor that is busy now may charge for what it wrote.
     pub(crate) fn half_way(mut self) -> Self {
         if let LlmError::Retry { status, .. } = self.error {
             self.error = LlmError::Unavailable { why: Outage::Server { status } };
@@ -69,7 +69,7 @@ impl Failure {
     }
 }
 
-/// Reads an error of the transport.
+/// Classifies an error of the transport.
 pub(crate) fn from_transport(error: genai::Error) -> Failure {
     use genai::Error as E;
     match error {
@@ -83,7 +83,7 @@ pub(crate) fn from_transport(error: genai::Error) -> Failure {
         | E::InvalidJsonResponseElement { .. }
         | E::NoChatResponse { .. }
         | E::ChatResponseGeneration { .. } => Failure::bad_reply(BadReply::Garbled),
-        // What is left concerns the request: an address or a name that the transport cannot use.
+        // The remaining errors are about the request: an unusable address or name.
         _ => LlmError::misconfigured(Misconfigured::BadBaseUrl).into(),
     }
 }
@@ -122,7 +122,7 @@ fn from_reqwest(error: &reqwest::Error) -> Failure {
     }
     if error.is_timeout() {
         return if error.is_connect() {
-            // Nothing was asked yet, so asking again costs nothing but time.
+            // Nothing was sent yet, so a retry costs nothing but time.
             Failure::transient(LlmError::TimedOut { limit: Limit::Connect })
         } else if error.is_body() || error.is_decode() {
             Failure::timed_out(Limit::BetweenBytes)
@@ -159,7 +159,7 @@ fn is_about_certificate(error: &(dyn StdError + 'static)) -> bool {
     false
 }
 
-/// An error that arrived inside a reply that began well.
+/// An error inside a reply that began well.
 fn from_error_event(body: &Value) -> Failure {
     let error = body.get("error").unwrap_or(body);
     let number = error.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
@@ -174,7 +174,7 @@ fn from_error_event(body: &Value) -> Failure {
         "invalid_request_error" => Some(400),
         _ => None,
     });
-    // An error without a number came from behind the vendor's door.
+    // An error without a status came from a server behind the vendor's gateway.
     let status = status.and_then(|code| StatusCode::from_u16(code).ok()).unwrap_or(StatusCode::BAD_GATEWAY);
     from_status(status, &HeaderMap::new(), &body.to_string())
 }
@@ -202,7 +202,7 @@ fn from_status(status: StatusCode, headers: &HeaderMap, body: &str) -> Failure {
         429 if says(&["insufficient_quota"]) => refused(Refusal::NoCredit),
         429 | 503 | 529 => Failure::transient(LlmError::Retry { after: retry_after(headers), status: code }),
         500.. => Failure::transient(LlmError::Unavailable { why: Outage::Server { status: code } }),
-        // Some vendors say with 400 what others say with a status of its own.
+        // Some vendors use 400 where others have a specific status.
         _ if says(&["api_key_invalid", "api key not valid", "invalid_api_key"]) => refused(Refusal::Key),
         _ if says(&["credit balance is too low", "insufficient_quota"]) => refused(Refusal::NoCredit),
         _ if says(&["content_filter", "content_policy", "content management policy"]) => {
@@ -222,7 +222,7 @@ fn from_status(status: StatusCode, headers: &HeaderMap, body: &str) -> Failure {
     }
 }
 
-/// Which part of the request the body (in lower case) blames.
+/// The part of the request that the body (in lower case) rejects.
 fn complaint(body: &str) -> Option<Complaint> {
     let parameter = serde_json::from_str::<Value>(body)
         .ok()
@@ -253,7 +253,7 @@ fn complaint(body: &str) -> Option<Complaint> {
     }
 }
 
-/// The pause that the vendor asks for. Only the form in seconds: the form with a date needs a clock that both agree on.
+/// The requested pause. Only the form in seconds: a date would need synchronized clocks.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let number = |value: &reqwest::header::HeaderValue| value.to_str().ok()?.trim().parse::<f64>().ok();
     let milliseconds = headers.get("retry-after-ms").and_then(number).map(|ms| ms / 1000.0);
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn every_status_has_one_meaning() {
+    fn every_status_is_classified() {
         check(302, "", "BadBaseUrl");
         check(400, "nonsense", "Request { status: 400 }");
         check(400, r#"{"error":{"message":"API key not valid. Please pass a valid API key."}}"#, "Key");
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_error_body_is_cut_between_characters() {
+    fn long_error_body_is_cut_at_a_character_boundary() {
         let body = "ä".repeat(BODY_BYTES);
         assert!(head(&body).len() <= BODY_BYTES);
     }

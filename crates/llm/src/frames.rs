@@ -1,6 +1,6 @@
-//! What the raw events of a reply tell beyond the text: cost, refusal, the reason it ended, and that bytes still flow.
+//! Facts from raw stream events beyond the text: cost, refusal, stop reason, and time of the last event.
 //!
-//! Holds no text of the reply and no event longer than it takes to read it.
+//! Stores no text of the reply.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -11,10 +11,9 @@ use tokio::time::Instant;
 use crate::price;
 use crate::question::Usage;
 
-/// Facts gathered from a reply.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Facts {
-    /// When the last complete event came, comments included.
+    /// Time of the last complete event, comments included.
     pub(crate) last_event: Option<Instant>,
     /// Events with data.
     pub(crate) events: u32,
@@ -22,7 +21,7 @@ pub(crate) struct Facts {
     pub(crate) stop: Option<String>,
     /// The model or a filter refused.
     pub(crate) refused: bool,
-    /// Tokens in OpenAI's form, and the vendor's own cost in whatever form.
+    /// Tokens in OpenAI's form, and the vendor's own cost in any form.
     pub(crate) usage: Usage,
 }
 

@@ -1,6 +1,6 @@
-//! The JSON document inside a model's words: fences, remarks and spoken thoughts around it are dropped.
+//! Extracts the JSON document from a reply: code fences, remarks and thinking around it are dropped.
 //!
-//! Never mends JSON: a document that does not parse is reported, not guessed at.
+//! Never repairs JSON: a document that does not parse is an error.
 
 use serde_json::Value;
 
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_is_found_in_what_models_write_around_it() {
+    fn document_is_extracted_from_surrounding_text() {
         check(r#"{"a":1}"#, Some(r#"{"a":1}"#));
         check(" [1, 2]\n", Some("[1, 2]"));
         check("```json\n{\"a\":1}\n```", Some("{\"a\":1}"));

@@ -16,18 +16,22 @@
 //!
 //! This crate is the only one that knows vendors' JSON and that sends HTTP to models. It knows no database, no web
 //! framework and no user; it never reads the environment, never keeps a key, and never logs a prompt, a reply, a key or
-//! an address. Where to read: the words in `question.rs`, the vendors in `providers.rs`, one request in `transport.rs`,
+//! an address. Read next: the types in `question.rs`, the providers in `providers.rs`, one request in `transport.rs`,
 //! what its failures mean in `failure.rs`; attempts and pauses are below.
 
+#![expect(missing_docs, reason = "a name that says it all has no comment")]
+
+mod endpoint;
 mod error;
+mod executor;
 mod failure;
 mod frames;
 mod json;
-mod lane;
-mod payer;
+
 mod price;
 mod providers;
 mod question;
+mod retry_policy;
 mod scripted;
 mod tls;
 mod transport;
@@ -36,34 +40,35 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
+pub use endpoint::Endpoint;
 pub use error::{BadReply, Limit, LlmError, Misconfigured, Outage, Refusal};
-pub use payer::{Payer, Unlimited};
 pub use price::{Price, list_price};
-pub use providers::{Endpoint, PROVIDERS, ProviderId, ProviderRow, UnknownProvider};
+pub use providers::{PROVIDERS, Protocol, ProviderId, ProviderRow, Setting, UnknownProvider};
 pub use question::{Answer, Limits, Question, Role, Schema, Turn, Usage};
+pub use retry_policy::{AlwaysRetry, RetryPolicy};
 pub use scripted::{Script, Scripted};
 /// For [`Endpoint::key`].
 pub use secrecy::SecretString;
 pub use tls::tls_config;
 
+use executor::Listener;
 use failure::Failure;
-use lane::Listener;
 use transport::{Reply, Shape, Transport};
 
-/// The way to all models. One for the process: it keeps connections open. Cheap to clone.
+/// The client for all models. One per process: it keeps connections open. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Llm {
     limits: Limits,
-    way: Way,
+    backend: Backend,
 }
 
 #[derive(Debug, Clone)]
-enum Way {
+enum Backend {
     Network(Transport),
     Script(Script),
 }
 
-/// How far a question got; for the log.
+/// For the log.
 #[derive(Debug, Default)]
 struct Progress {
     attempts: u32,
@@ -76,71 +81,70 @@ impl Llm {
     /// # Errors
     /// [`Misconfigured::Client`] if the HTTPS client cannot be built.
     pub fn new(limits: Limits) -> Result<Self, LlmError> {
-        Ok(Self { limits, way: Way::Network(Transport::new(&limits)?) })
+        Ok(Self { limits, backend: Backend::Network(Transport::new(&limits)?) })
     }
 
-    /// Without network: every question to every provider is answered by the script. Endpoints and questions are checked
-    /// as always, so that a missing key is noticed here too.
+    /// Without network: the script answers every question to every provider. Endpoints and questions are checked as
+    /// always, so that a missing key is an error here too.
     pub fn scripted(script: Script, limits: Limits) -> Self {
-        Self { limits, way: Way::Script(script) }
+        Self { limits, backend: Backend::Script(script) }
     }
 
-    /// The limits that every question is held to.
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// Asks, and waits for the whole answer.
+    /// Asks, and waits for the whole answer. The future may be dropped at any time; the vendor may have begun to
+    /// charge by then.
     ///
     /// # Errors
-    /// See [`LlmError`]. Busy or failing vendors and lost connections are tried again within [`Limits`]; nothing else
-    /// is. The future may be dropped at any time; the vendor may have begun to charge by then.
+    /// See [`LlmError`]. Busy or failing vendors and lost connections are retried within [`Limits`]; nothing else is.
     pub async fn ask(&self, endpoint: &Endpoint, question: &Question) -> Result<Answer, LlmError> {
-        self.ask_and_tell(endpoint, question, Listener::none(), &mut Unlimited).await
+        self.ask_with(endpoint, question, Listener::none(), &mut AlwaysRetry).await
     }
 
-    /// Asks, and tells the words as they come. [`Answer::text`] is what counts: with a schema it may be shorter than all
-    /// words together. Once a word was told, a lost connection is not tried again.
+    /// Asks, and passes text deltas to `on_delta` as they arrive. [`Answer::text`] is what counts: with a schema it
+    /// may be shorter than the deltas. After the first delta, a lost connection is not retried.
     ///
     /// # Errors
-    /// As [`ask`](Self::ask); words that were told before an error belong to no answer.
+    /// As [`ask`](Self::ask); deltas before an error belong to no answer.
     pub async fn ask_streaming(
         &self,
         endpoint: &Endpoint,
         question: &Question,
         mut on_delta: impl FnMut(&str) + Send,
     ) -> Result<Answer, LlmError> {
-        self.ask_and_tell(endpoint, question, Listener::new(&mut on_delta), &mut Unlimited).await
+        self.ask_with(endpoint, question, Listener::new(&mut on_delta), &mut AlwaysRetry).await
     }
 
-    /// Asks for somebody who pays: after an attempt that may have cost something, the question is sent again only if the
-    /// payer allows it. The words are told if anybody listens.
+    /// Asks under a retry policy: after an attempt that may have cost something, the question is sent again only if
+    /// the policy allows it.
     ///
     /// # Errors
-    /// As [`ask_streaming`](Self::ask_streaming); where the payer said no, that of the last attempt.
-    pub async fn ask_paying(
+    /// As [`ask_streaming`](Self::ask_streaming); where the policy refused, the error of the last attempt.
+    pub async fn ask_with_policy(
         &self,
         endpoint: &Endpoint,
         question: &Question,
         on_delta: Option<&mut (dyn FnMut(&str) + Send)>,
-        payer: &mut impl Payer,
+        policy: &mut impl RetryPolicy,
     ) -> Result<Answer, LlmError> {
         let listener = on_delta.map_or_else(Listener::none, Listener::new);
-        self.ask_and_tell(endpoint, question, listener, payer).await
+        self.ask_with(endpoint, question, listener, policy).await
     }
 
-    async fn ask_and_tell(
+    async fn ask_with(
         &self,
         endpoint: &Endpoint,
         question: &Question,
         mut listener: Listener<'_>,
-        payer: &mut impl Payer,
+        policy: &mut impl RetryPolicy,
     ) -> Result<Answer, LlmError> {
         let started = Instant::now();
         let mut progress = Progress::default();
         let result = match timeout_at(
             started + self.limits.total,
-            self.attempt(endpoint, question, &mut listener, payer, &mut progress),
+            self.attempt(endpoint, question, &mut listener, policy, &mut progress),
         )
         .await
         {
@@ -166,7 +170,7 @@ impl Llm {
         endpoint: &Endpoint,
         question: &Question,
         listener: &mut Listener<'_>,
-        payer: &mut impl Payer,
+        policy: &mut impl RetryPolicy,
         progress: &mut Progress,
     ) -> Result<Reply, LlmError> {
         if question.turns.last().is_none_or(|turn| turn.role != Role::User) {
@@ -174,9 +178,9 @@ impl Llm {
         }
         endpoint.check()?;
         let mut shape = Shape::new(endpoint.provider, question);
-        let transport = match &self.way {
-            Way::Network(transport) => transport,
-            Way::Script(script) => {
+        let transport = match &self.backend {
+            Backend::Network(transport) => transport,
+            Backend::Script(script) => {
                 progress.attempts = 1;
                 progress.structured = shape.structured;
                 return script.play(question, listener).await;
@@ -197,7 +201,7 @@ impl Llm {
                 Ok(reply) => return Ok(reply),
                 Err(failure) => failure,
             };
-            if listener.told {
+            if listener.delivered {
                 return Err(error);
             }
             let at_once = complaint.is_some_and(|part| shape.give_up(part));
@@ -211,13 +215,13 @@ impl Llm {
                     _ => return Err(error),
                 }
             }
-            if error.may_have_cost() && !payer.pays_again().await {
+            if error.may_have_cost() && !policy.allow_retry().await {
                 return Err(error);
             }
         }
     }
 
-    /// The pause after so many failures; `None` if the vendor wants a longer one than is allowed.
+    /// The pause after so many failures; `None` if the vendor requests a longer one than allowed.
     fn pause(&self, failures: u32, error: &LlmError) -> Option<Duration> {
         let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
         let own = self.limits.backoff_base.saturating_mul(doubled).min(self.limits.backoff_max);
@@ -241,7 +245,7 @@ fn finish(reply: Reply, question: &Question) -> Result<Reply, LlmError> {
     }
 }
 
-/// One event for each question. The model's name comes from a request header and is logged only if it is a name.
+/// One log event per question. The model's name comes from a request header and is logged only if it is valid.
 fn log(endpoint: &Endpoint, result: &Result<Reply, LlmError>, attempts: u32, duration: Duration) {
     let provider = endpoint.provider.name();
     let bad_name = matches!(result, Err(LlmError::Misconfigured { what: Misconfigured::BadModel }));

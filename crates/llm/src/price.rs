@@ -1,22 +1,22 @@
-//! List prices, for vendors that do not say what an answer cost.
+//! List prices, for vendors that do not report the cost of an answer.
 //!
-//! Never guesses: a model that is not in the table has no price. Discounts (cached input, batches) are not known here,
-//! so a figure from this table is an upper bound, which is what budgets need before a question is asked.
+//! Never guesses: a model that is not in the table has no price. Discounts (cached input, batches) are not modelled,
+//! so a price is an upper bound, which is what budgets need.
 
 use crate::providers::ProviderId;
 use crate::question::Usage;
 
-/// What tokens cost: US dollars per million, which is the same number as millionths of a dollar per token.
+/// US dollars per million tokens, which is the same number as millionths of a dollar per token.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Price {
-    /// Tokens that the model reads; 0 or more, and finite.
+    /// Per input token; 0 or more, and finite.
     pub input: f64,
-    /// Tokens that it writes, its thinking included; 0 or more, and finite.
+    /// Per output token, thinking included; 0 or more, and finite.
     pub output: f64,
 }
 
 impl Price {
-    /// What so many tokens cost, in millionths of a US dollar, rounded up.
+    /// The cost in millionths of a US dollar, rounded up.
     #[must_use]
     pub fn micro_usd(&self, input_tokens: u64, output_tokens: u64) -> u64 {
         self.exact(input_tokens, output_tokens).ceil() as u64
@@ -27,14 +27,13 @@ impl Price {
     }
 }
 
-/// A row of the table.
 struct Listed {
     provider: ProviderId,
     model: &'static str,
     price: Price,
 }
 
-/// Vendors' public list prices as of April 2026. Models with tiered prices are left out on purpose.
+/// Vendors' public list prices as of April 2026. Models with tiered prices are left out.
 static PRICES: &[Listed] = &[
     Listed { provider: ProviderId::OpenAi, model: "gpt-4o", price: Price { input: 2.50, output: 10.00 } },
     Listed { provider: ProviderId::OpenAi, model: "gpt-4o-mini", price: Price { input: 0.15, output: 0.60 } },
@@ -71,18 +70,18 @@ pub(crate) fn cost_micro_usd(provider: ProviderId, model: &str, usage: &Usage) -
     Some(price.exact(usage.input_tokens, usage.output_tokens).round() as u64)
 }
 
-/// The list price of a model; `None` if it is not known here.
+/// `None` if unknown.
 #[must_use]
 pub fn list_price(provider: ProviderId, model: &str) -> Option<Price> {
     PRICES.iter().find(|row| row.provider == provider && is_model(model, row.model)).map(|row| row.price)
 }
 
-/// The vendor's own figure, given in dollars.
+/// The vendor's own figure, in dollars.
 pub(crate) fn micro_usd(dollars: f64) -> Option<u64> {
     (dollars.is_finite() && dollars >= 0.0).then(|| (dollars * 1_000_000.0).round() as u64)
 }
 
-/// `gpt-5-mini` and its dated form `gpt-5-mini-2025-08-07` cost the same; `gpt-5-mini-high` is another thing.
+/// `gpt-5-mini` and its dated form `gpt-5-mini-2025-08-07` cost the same; `gpt-5-mini-high` is another model.
 fn is_model(asked: &str, listed: &str) -> bool {
     asked == listed
         || asked.strip_prefix(listed).and_then(|rest| rest.strip_prefix('-')).is_some_and(|rest| {
@@ -106,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn prices_are_known_or_absent_and_never_invented() {
+    fn prices_are_known_or_absent() {
         check(ProviderId::OpenAi, "gpt-4o-mini", (1_000_000, 1_000_000), Some(750_000));
         check(ProviderId::OpenAi, "gpt-4o-mini-2024-07-18", (10, 10), Some(8));
         check(ProviderId::Anthropic, "claude-haiku-4-5-20251001", (100, 100), Some(600));

@@ -1,6 +1,6 @@
-//! The words of this crate: what is asked, within which limits, and what comes back.
+//! The types of a question and its answer, and its limits.
 //!
-//! Plain data; nothing here waits, sends or knows a vendor. Start reading at [`Llm::ask`](crate::Llm::ask).
+//! Plain data. Start reading at [`Llm::ask`](crate::Llm::ask).
 
 use std::time::Duration;
 
@@ -8,48 +8,44 @@ use serde::{Deserialize, Serialize};
 
 use crate::providers::ProviderId;
 
-/// Who speaks in a [`Turn`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// The person, or the program that asks.
+    /// The user, or the calling program.
     User,
-    /// The model, in an earlier answer.
+    /// The model.
     Assistant,
 }
 
 /// One turn of the conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Turn {
-    /// Who speaks.
     pub role: Role,
-    /// What is said.
     pub text: String,
 }
 
-/// The form that the answer must have.
+/// The required form of the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schema {
-    /// A name for the vendor, `[A-Za-z0-9_-]{1,64}`.
+    /// Sent to the vendor; `[A-Za-z0-9_-]{1,64}`.
     pub name: String,
-    /// JSON Schema; the top level is an object. Put caps on counts and lengths: a model stops only where it must.
+    /// JSON Schema; the top level is an object. Bound counts and lengths: a model stops only where it must.
     pub json: serde_json::Value,
 }
 
-/// One question: instructions, the conversation so far, and the wanted form of the answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Question {
-    /// Instructions that stand above the conversation; may be empty.
+    /// System instructions; may be empty.
     pub system: String,
-    /// The conversation; the last turn is the user's.
+    /// The last turn is the user's.
     pub turns: Vec<Turn>,
     /// With a schema, [`Answer::text`] is one JSON document.
     pub schema: Option<Schema>,
-    /// The longest answer, in tokens, a model's thinking included.
+    /// Maximum length of the answer in tokens, thinking included.
     pub max_output_tokens: u32,
-    /// 0.0 for the likeliest words. `None`, or a model that takes none: the vendor's default.
+    /// `None`, or a model that takes none: the vendor's default.
     pub temperature: Option<f32>,
-    /// Sent as the header `traceparent`, for servers that tell of their part in a trace; `None` to send none.
+    /// Sent as the header `traceparent`.
     pub traceparent: Option<String>,
 }
 
@@ -73,7 +69,7 @@ impl Question {
     }
 }
 
-/// Bounds of one question. Every wait in this crate ends by one of them.
+/// Limits of one question. Every wait in this crate ends by one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// TCP and TLS hand-shake of one attempt.
@@ -84,14 +80,14 @@ pub struct Limits {
     pub between_bytes: Duration,
     /// Everything together: all attempts and the pauses between them.
     pub total: Duration,
-    /// How often the question is asked at most when the vendor is busy, fails or is not reached; 0 means 1.
+    /// Maximum number of attempts when the vendor is busy, fails or is not reached; 0 means 1.
     pub attempts: u32,
-    /// The pause before the second attempt; it doubles with each further one. No jitter is added: the caller who
-    /// runs many questions at once gives each its own value.
+    /// The pause before the second attempt; it doubles with each further one. No jitter is added: a caller with many
+    /// concurrent questions varies it.
     pub backoff_base: Duration,
-    /// The longest pause. A vendor that asks for more (`Retry-After`) is not asked again; the caller learns the time.
+    /// The longest pause. If the vendor requests more (`Retry-After`), the error carries the requested time.
     pub backoff_max: Duration,
-    /// The longest reply, in bytes of text, a model's thinking included.
+    /// Maximum size of the reply text in bytes, thinking included.
     pub max_reply_bytes: usize,
 }
 
@@ -110,7 +106,7 @@ impl Default for Limits {
     }
 }
 
-/// What an answer took. Tokens are 0 where the vendor did not say.
+/// Tokens are 0 if the vendor did not report them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// Tokens read, cached ones included.
@@ -122,29 +118,27 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// The vendor said how many tokens it counted. Every question has some, so none at all means that it did not.
+    /// True if the vendor reported tokens: every question has some.
     #[must_use]
     pub fn is_known(&self) -> bool {
         self.input_tokens > 0 || self.output_tokens > 0
     }
 }
 
-/// A complete answer. A text that was cut off never becomes one.
+/// A complete answer; a truncated text is an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The text, never empty; with a schema one JSON document without fence or comment.
     pub text: String,
-    /// True if the vendor itself held the model to the schema; false without a schema, or when the schema was only
-    /// part of the prompt. Either way the document still has to be validated.
+    /// True if the vendor enforced the schema; false without a schema, or when the schema was only part of the
+    /// prompt. The document must be validated either way.
     pub structured: bool,
-    /// What it took. Of several attempts only the last reports its tokens.
+    /// Of several attempts only the last reports its tokens.
     pub usage: Usage,
-    /// Who answered.
     pub provider: ProviderId,
-    /// The model that was asked.
     pub model: String,
     /// Requests sent, at least 1.
     pub attempts: u32,
-    /// From the question to the last word, pauses included.
+    /// Until the last delta, pauses included.
     pub duration: Duration,
 }

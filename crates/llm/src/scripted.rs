@@ -1,6 +1,6 @@
-//! The scripted provider: outcomes prepared by a program, and the questions that were asked of it.
+//! The scripted provider: prepared outcomes, and a record of the questions.
 //!
-//! An ordinary provider, for tests of everything above this crate and for demonstrations. Never touches the network.
+//! For tests of everything above this crate and for demonstrations. Never uses the network.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -8,30 +8,29 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::error::{LlmError, Misconfigured};
-use crate::lane::Listener;
+use crate::executor::Listener;
 use crate::question::{Question, Usage};
 use crate::transport::Reply;
 
-/// How many bytes of a prepared text are told at a time.
+/// Size of a delta.
 const PIECE_BYTES: usize = 16;
 
 /// One prepared outcome of one question.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Scripted {
-    /// An answer with this text and usage.
     Text(String, Usage),
-    /// No answer. Taken as it is: attempts and pauses belong to vendors.
+    /// An error, without retries.
     Fail(LlmError),
-    /// The words of the first part, then the failure, as when a connection is lost.
+    /// Deltas of the text, then the error, as when a connection is lost.
     Break(String, LlmError),
-    /// The outcome comes after a while.
+    /// The outcome after a delay.
     After(Duration, Box<Scripted>),
-    /// No outcome ever: the total limit ends the question.
+    /// Never an outcome: the total limit ends the question.
     Hang,
 }
 
 impl Scripted {
-    /// An answer with this text, and no usage to speak of.
+    /// An answer without usage.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into(), Usage::default())
     }
@@ -46,7 +45,7 @@ struct Inner {
     respond: Option<Box<Respond>>,
 }
 
-/// What the scripted provider will say, and what it was asked. Clones share both.
+/// Prepared outcomes and recorded questions. Clones share both.
 #[derive(Clone, Default)]
 pub struct Script(Arc<Inner>);
 
@@ -57,28 +56,27 @@ impl fmt::Debug for Script {
 }
 
 impl Script {
-    /// Plays these outcomes in order, one for each question; then questions fail as
-    /// [`NoScript`](Misconfigured::NoScript).
+    /// Outcomes in order, one for each question; further questions fail with [`NoScript`](Misconfigured::NoScript).
     pub fn new(outcomes: impl IntoIterator<Item = Scripted>) -> Self {
         Self(Arc::new(Inner { outcomes: Mutex::new(outcomes.into_iter().collect()), ..Inner::default() }))
     }
 
-    /// Chooses the outcome by the question, for callers that ask several at once.
+    /// Chooses the outcome by the question, for concurrent questions.
     pub fn answering(respond: impl Fn(&Question) -> Scripted + Send + Sync + 'static) -> Self {
         Self(Arc::new(Inner { respond: Some(Box::new(respond)), ..Inner::default() }))
     }
 
-    /// Adds an outcome at the end; prepared outcomes come before those of [`answering`](Self::answering).
+    /// Appends an outcome; prepared outcomes come before those of [`answering`](Self::answering).
     pub fn push(&self, outcome: Scripted) {
         lock(&self.0.outcomes).push_back(outcome);
     }
 
-    /// The questions so far, in the order in which they were asked.
+    /// In the order in which they were asked.
     pub fn questions(&self) -> Vec<Question> {
         lock(&self.0.questions).clone()
     }
 
-    /// Prepared outcomes that were not played yet.
+    /// The number of unused outcomes.
     pub fn remaining(&self) -> usize {
         lock(&self.0.outcomes).len()
     }
@@ -98,12 +96,12 @@ impl Script {
         loop {
             match outcome {
                 Scripted::Text(text, usage) => {
-                    tell_in_pieces(&text, listener);
+                    deliver_in_pieces(&text, listener);
                     return Ok(Reply { text, usage });
                 }
                 Scripted::Fail(error) => return Err(error),
                 Scripted::Break(text, error) => {
-                    tell_in_pieces(&text, listener);
+                    deliver_in_pieces(&text, listener);
                     return Err(error);
                 }
                 Scripted::After(delay, then) => {
@@ -116,14 +114,14 @@ impl Script {
     }
 }
 
-fn tell_in_pieces(mut text: &str, listener: &mut Listener<'_>) {
+fn deliver_in_pieces(mut text: &str, listener: &mut Listener<'_>) {
     while !text.is_empty() {
         let mut end = text.len().min(PIECE_BYTES);
         while !text.is_char_boundary(end) {
             end += 1;
         }
         let (piece, rest) = text.split_at(end);
-        listener.tell(piece);
+        listener.deliver(piece);
         text = rest;
     }
 }

@@ -1,20 +1,20 @@
-//! Whom to trust behind `https`: one answer for every client of the product.
+//! The TLS configuration of every client of the product.
 
 use std::sync::{Arc, OnceLock};
 
 use rustls::{ClientConfig, Error, RootCertStore};
 
-/// TLS with ring, with the web's certificate authorities, which are in the binary, and those that this machine trusts besides: a
-/// container has no file of either, and a company may have an authority of its own.
+/// TLS with ring. Trusts the web's certificate authorities, which are in the binary because a container has no file
+/// of them, and those of this machine, such as a company's own.
 ///
 /// # Errors
-/// When ring has no version of TLS in common with rustls, which it has.
+/// If ring and rustls share no version of TLS, which they do.
 pub fn tls_config() -> Result<ClientConfig, Error> {
     static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
     let roots = ROOTS.get_or_init(|| {
         let mut roots = RootCertStore::empty();
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        // What cannot be read or is no certificate is nobody to trust.
+        // Unreadable certificates are ignored.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         Arc::new(roots)
     });

@@ -1,8 +1,8 @@
 //! One request and its reply, over HTTPS, within the limits. The only file that sends.
 //!
-//! Every question is streamed, also when nobody watches the words come: only a stream can be timed and measured while
-//! it arrives. The unstreamed form is kept for the models and servers that insist on it. Never retries: that is
-//! `lib.rs`. Runs on the thread of `lane.rs`.
+//! Every question is streamed, even without a listener: only a stream can be timed and measured while it arrives.
+//! Whole replies are for models and servers that do not stream. Never retries: that is `lib.rs`. Runs on the thread
+//! of `executor.rs`.
 
 use std::sync::Arc;
 
@@ -14,18 +14,18 @@ use genai::{Headers, ServiceTarget};
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::{BadReply, Limit, LlmError, Misconfigured, Refusal};
+use crate::executor::{Deltas, Executor, Listener};
 use crate::failure::{Complaint, Failure, from_transport};
 use crate::frames::{Facts, Watch};
-use crate::lane::{Lane, Listener, Words};
 use crate::price;
-use crate::providers::ProviderId;
+use crate::providers::{Protocol, ProviderId};
 use crate::question::{Limits, Question, Role, Usage};
 
-/// Which optional parts the next request has. Each is given up at most once.
+/// The optional parts of the next request. Each is given up at most once.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shape {
     pub(crate) streamed: bool,
-    /// The vendor is asked to hold the model to the schema.
+    /// The vendor enforces the schema.
     pub(crate) structured: bool,
     pub(crate) temperature: bool,
 }
@@ -39,7 +39,7 @@ impl Shape {
         }
     }
 
-    /// Leaves out what the server complained of; false if it was not there.
+    /// Removes the rejected part; false if it was not there.
     pub(crate) fn give_up(&mut self, complaint: Complaint) -> bool {
         let part = match complaint {
             Complaint::Stream => &mut self.streamed,
@@ -57,11 +57,11 @@ pub(crate) struct Reply {
     pub(crate) usage: Usage,
 }
 
-/// One client for all vendors; connections are kept and used again.
+/// One client for all vendors; connections are reused.
 #[derive(Debug, Clone)]
 pub(crate) struct Transport {
     client: genai::Client,
-    lane: Lane,
+    executor: Executor,
 }
 
 impl Transport {
@@ -71,20 +71,20 @@ impl Transport {
             .tls_backend_preconfigured(tls().map_err(|_| unusable())?)
             .user_agent(concat!("ba-copilot/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(limits.connect)
-            // For the unstreamed form, and between the two other limits for streams. `timeout` would cut a healthy
-            // stream at its deadline.
+            // For whole replies, and between the two other limits for streams. `timeout` would cut a healthy stream
+            // at its deadline.
             .read_timeout(limits.first_byte.max(limits.between_bytes))
             // A redirect would carry the key to another host.
             .redirect(reqwest::redirect::Policy::none())
-            // Whether there is a proxy is the configuration's business, not the environment's.
+            // A proxy is a matter of configuration, not of the environment.
             .no_proxy()
-            // A compressed reply can be a thousand times larger than it looks.
+            // A compressed reply can expand a thousandfold.
             .no_gzip()
             .build()
             .map_err(|_| unusable())?;
         let client = genai::Client::builder().with_reqwest(client).build().map_err(|_| unusable())?;
-        let lane = Lane::start().map_err(|_| unusable())?;
-        Ok(Self { client, lane })
+        let executor = Executor::start().map_err(|_| unusable())?;
+        Ok(Self { client, executor })
     }
 
     /// Asks once. The caller bounds the total time.
@@ -103,13 +103,15 @@ impl Transport {
         let client = self.client.clone();
         let limits = *limits;
         let arrived = if shape.streamed {
-            self.lane
-                .run(listener, |words| stream(client, provider, target, request, options, limits, words))
+            self.executor
+                .run(listener, |deltas| stream(client, provider, target, request, options, limits, deltas))
                 .await
         } else {
-            self.lane.run(listener, |words| whole(client, target, request, options, limits, words)).await
+            self.executor
+                .run(listener, |deltas| whole(client, target, request, options, limits, deltas))
+                .await
         };
-        // The transport panics on nothing that is known; if it does, the reply is to blame.
+        // No panic of the transport is known; if it panics, the reply is the cause.
         arrived.unwrap_or_else(|| Err(Failure::bad_reply(BadReply::Garbled)))?.into_reply(provider, &model)
     }
 }
@@ -121,7 +123,7 @@ async fn stream(
     request: ChatRequest,
     options: ChatOptions,
     limits: Limits,
-    words: Words,
+    deltas: Deltas,
 ) -> Result<Arrived, Failure> {
     let watch = Arc::new(Watch::default());
     let options = options
@@ -132,9 +134,9 @@ async fn stream(
     let response = client.exec_chat_stream(target, request, Some(&options)).await;
     let mut stream = response.map_err(from_transport)?.stream;
 
-    let mut text = Room::new(limits.max_reply_bytes);
+    let mut text = BoundedText::new(limits.max_reply_bytes);
     let end = loop {
-        // The transport times single bytes; a server that sends one byte a second would never end an event.
+        // The transport times single bytes; a server that sends one byte a second would never complete an event.
         let silent_since = || watch.facts().last_event.unwrap_or(started + limits.first_byte);
         let deadline = silent_since() + limits.between_bytes;
         match timeout_at(deadline, stream.next()).await {
@@ -143,7 +145,7 @@ async fn stream(
             Ok(None) => break None,
             Ok(Some(Ok(ChatStreamEvent::Chunk(chunk)))) => {
                 text.push(&chunk.content)?;
-                say(&words, &chunk.content);
+                send_delta(&deltas, &chunk.content);
             }
             Ok(Some(Ok(ChatStreamEvent::ReasoningChunk(chunk)))) => text.count(&chunk.content)?,
             Ok(Some(Ok(ChatStreamEvent::End(end)))) => break Some(end),
@@ -151,7 +153,7 @@ async fn stream(
             Ok(Some(Err(_))) if watch.facts().refused => {
                 return Err(LlmError::refused(Refusal::Content).into());
             }
-            // The event that says so is one itself.
+            // The event with the error counts too.
             Ok(Some(Err(error))) if watch.facts().events > 1 => return Err(from_transport(error).half_way()),
             Ok(Some(Err(error))) => return Err(from_transport(error)),
         }
@@ -160,12 +162,12 @@ async fn stream(
     let facts = watch.facts().clone();
     let stop = end.as_ref().and_then(|end| end.captured_stop_reason.clone());
     let stop = stop.or_else(|| facts.stop.clone().map(StopReason::from));
-    // OpenAI's protocol has an end mark, and small servers forget it; Gemini has none, so the transport makes one
-    // up when the connection closes.
-    let marked = end.is_some() && provider != ProviderId::Gemini;
+    // OpenAI's protocol has an end mark, which small servers omit; Gemini has none, so the transport adds one when
+    // the connection closes.
+    let marked = end.is_some() && provider.row().protocol != Protocol::Gemini;
     if stop.is_none() && !marked {
         return Err(if facts.events == 0 {
-            // No event at all: a page, or a server that does not stream. Asked for a whole reply it will show.
+            // No event at all: a web page, or a server that does not stream. A whole reply tells them apart.
             Failure::bad_reply(BadReply::NotAReply).complaining(Complaint::Stream)
         } else {
             Failure::connection_lost()
@@ -181,7 +183,7 @@ async fn whole(
     request: ChatRequest,
     options: ChatOptions,
     limits: Limits,
-    words: Words,
+    deltas: Deltas,
 ) -> Result<Arrived, Failure> {
     let options = options.with_capture_raw_body(true).with_normalize_reasoning_content(true);
     let response = client.exec_chat(target, request, Some(&options)).await.map_err(from_transport)?;
@@ -189,23 +191,23 @@ async fn whole(
     if let Some(body) = &response.captured_raw_body {
         facts.read(body);
     }
-    let mut text = Room::new(limits.max_reply_bytes);
+    let mut text = BoundedText::new(limits.max_reply_bytes);
     text.count(response.reasoning_content.as_deref().unwrap_or_default())?;
     for part in response.content.texts() {
         text.push(part)?;
-        say(&words, part);
+        send_delta(&deltas, part);
     }
     Ok(Arrived { text: text.text, stop: response.stop_reason, usage: Some(response.usage), facts })
 }
 
-fn say(words: &Words, text: &str) {
-    if let Some(words) = words {
-        // Nobody to hear it: the request is about to be dropped.
-        let _ = words.send(text.to_owned());
+fn send_delta(deltas: &Deltas, text: &str) {
+    if let Some(deltas) = deltas {
+        // Without a receiver the request is about to be dropped.
+        let _ = deltas.send(text.to_owned());
     }
 }
 
-/// A reply that arrived whole, not yet judged.
+/// A complete reply, not yet validated.
 struct Arrived {
     text: String,
     stop: Option<StopReason>,
@@ -235,8 +237,10 @@ impl Arrived {
             }
             Some(StopReason::MaxTokens(_)) => return bad(BadReply::CutOff),
             Some(StopReason::ToolCall(_)) => return bad(BadReply::Unfinished),
-            // Small servers have words of their own for a good end, the large vendors only for a bad one.
-            Some(StopReason::Other(word)) if !provider.speaks_openai() || word == "error" => {
+            // Small servers have stop reasons of their own for success, large vendors only for failure.
+            Some(StopReason::Other(word))
+                if !provider.row().protocol.is_chat_completions() || word == "error" =>
+            {
                 return bad(BadReply::Unfinished);
             }
             _ => {}
@@ -248,13 +252,13 @@ impl Arrived {
     }
 }
 
-/// Text that may not outgrow its room.
-struct Room {
+/// A text with a maximum size.
+struct BoundedText {
     text: String,
     left: usize,
 }
 
-impl Room {
+impl BoundedText {
     fn new(bytes: usize) -> Self {
         Self { text: String::new(), left: bytes }
     }
@@ -288,7 +292,7 @@ fn chat_request(question: &Question, shape: Shape) -> ChatRequest {
     if system.is_empty() { request } else { request.with_system(system) }
 }
 
-/// What every request says besides what its vendor needs.
+/// Headers of every request besides the vendor's.
 pub(crate) fn headers(question: &Question) -> Headers {
     question.traceparent.as_deref().map(|trace| Headers::from(("traceparent", trace))).unwrap_or_default()
 }
@@ -298,21 +302,21 @@ fn chat_options(provider: ProviderId, question: &Question, shape: Shape) -> Chat
         ChatOptions::default().with_max_tokens(question.max_output_tokens).with_capture_usage(true);
     options = options.with_extra_headers(headers(question));
     if let Some(temperature) = question.temperature.filter(|_| shape.temperature) {
-        // By way of text, so that 0.2 does not become 0.20000000298.
+        // Through text, so that 0.2 does not become 0.20000000298.
         options = options.with_temperature(temperature.to_string().parse().unwrap_or(f64::from(temperature)));
     }
     if let Some(schema) = question.schema.as_ref().filter(|_| shape.structured) {
         options = options.with_response_format(JsonSpec::new(schema.name.as_str(), schema.json.clone()));
     }
-    if provider.speaks_openai() {
-        // Without an effort the transport takes one from the model's name, and asks for `qwen` instead of `qwen-max`.
-        // A budget is an effort that OpenAI's protocol cannot say, so it sends nothing.
+    if provider.row().protocol.is_chat_completions() {
+        // Without an effort the transport derives one from the model's name, and asks for `qwen` instead of
+        // `qwen-max`. OpenAI's protocol has no effort of the form `Budget`, so nothing is sent.
         options = options.with_reasoning_effort(ReasoningEffort::Budget(0));
     }
     options
 }
 
-/// What all clients trust, over the newer HTTP where the vendor speaks it.
+/// The common configuration, with HTTP/2 where the vendor supports it.
 fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
     let mut config = crate::tls_config()?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];

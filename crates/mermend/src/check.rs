@@ -1,4 +1,4 @@
-//! One check: both engines, one verdict, and what they said turned into findings.
+//! One check: both engines, one verdict, and the findings.
 
 use std::{
     num::NonZeroUsize,
@@ -6,21 +6,23 @@ use std::{
     time::Duration,
 };
 
+use diagram::Location;
 use lru::LruCache;
 use sha2::{Digest, Sha256};
 
 use crate::{
     deadline::{Deadline, DeadlineExceeded},
     document::Document,
-    engines::{self, Failure, Outcome, Rejection, Verdict, fast::Share},
-    finding::{Finding, Severity, Span},
+    engines::{self, Failure, MERMAID_VERSION, Outcome, Rejection, Verdict, fast::Share},
+    explain_rejection::explain,
+    finding::Finding,
     finding_list::FindingList,
     kinds::{self, Kind},
-    rules::Hit,
+    rules::{self, Hit, verdicts},
     text::LineIndex,
 };
 
-/// Whose verdict counts.
+/// The engine whose verdict counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Engine {
     /// Mermaid's own parser.
@@ -61,18 +63,18 @@ impl Default for Limits {
     }
 }
 
-/// What came out of a check.
+/// The result of a check.
 #[derive(Debug, Clone)]
 pub struct Checked {
     /// The verdict of the engine that was asked for.
     pub valid: bool,
-    /// What kind of diagram it is, if that could be told.
+    /// The kind of diagram, if it is known.
     pub kind: Option<&'static Kind>,
     /// What to know about it.
     pub findings: Vec<Finding>,
-    /// What Mermaid's own parser said; `None` if it was not asked or is not part of this build.
+    /// The verdict of Mermaid's own parser; `None` if it was not asked or is not part of this build.
     pub mermaid: Option<Verdict>,
-    /// What the fast parser said.
+    /// The verdict of the fast parser.
     pub fast: Option<Verdict>,
 }
 
@@ -82,8 +84,8 @@ impl Checked {
         self.mermaid.as_ref().or(self.fast.as_ref())
     }
 
-    /// Replaces the verdict that counts by a failure, because the answer could not be finished.
-    fn give_up(&mut self, failure: Failure, finding: Finding) {
+    /// Replaces the verdict that counts by a failure.
+    fn fail(&mut self, failure: Failure, finding: Finding) {
         if let Some(verdict) = self.mermaid.as_mut().or(self.fast.as_mut()) {
             verdict.outcome = Outcome::Failed(failure);
         }
@@ -96,7 +98,7 @@ impl Checked {
         self.mermaid.as_ref().is_some_and(Verdict::valid)
     }
 
-    /// It will be the same another time: a limit that was reached may not be reached again.
+    /// The same text gives the same answer later: a limit that was reached may not be reached again.
     pub fn lasts(&self) -> bool {
         let temporary = |verdict: &Option<Verdict>| {
             verdict.as_ref().and_then(Verdict::failure).is_some_and(Failure::is_temporary)
@@ -110,9 +112,11 @@ impl Checked {
     pub fn failure(&self) -> Option<Failure> {
         match self.deciding() {
             Some(verdict) => verdict.failure(),
-            None => {
-                self.findings.iter().any(|finding| finding.code == TOO_LARGE).then_some(Failure::TooLarge)
-            }
+            None => self
+                .findings
+                .iter()
+                .any(|finding| finding.code == verdicts::TOO_LARGE.code)
+                .then_some(Failure::TooLarge),
         }
     }
 
@@ -140,11 +144,6 @@ impl Checked {
 pub const REMEMBERED_BYTES: usize = 64 << 10;
 /// Answers that are larger than this are not remembered either.
 const REMEMBERED_WEIGHT: usize = 32 << 10;
-
-/// The code of a text that is larger than the limit.
-const TOO_LARGE: &str = "MMD004";
-/// The code of a finding that says that the time ran out.
-const TOO_SLOW: &str = "MMD005";
 
 /// Checks texts. Cheap to make: the Mermaid engine starts with the first text it is asked about.
 pub struct Checker {
@@ -210,8 +209,8 @@ impl Checker {
         checked
     }
 
-    /// Remembers the answer to a text, if it lasts and the text is not long. Also for an answer that another process of the
-    /// same version has worked out; whoever hands it over answers for it.
+    /// Remembers the answer to a text, if it lasts and the text is not long. Also for an answer that another process
+    /// of the same version has worked out; the caller vouches for it.
     pub fn remember(&self, text: &str, engine: Engine, checked: &Checked) {
         if checked.lasts()
             && text.len() <= REMEMBERED_BYTES
@@ -245,10 +244,9 @@ impl Checker {
         let index = LineIndex::within(text, deadline);
         if text.trim().is_empty() {
             let finding = Finding::new(
-                "MMD003",
-                Severity::Error,
+                &verdicts::EMPTY_DIAGRAM,
                 "rules",
-                Span::of(&index, 0, text.len()),
+                index.location(0, text.len()),
                 "There is no diagram: the text is empty.".into(),
             )
             .with_hint("Begin with the kind of diagram, for example `flowchart TD`.");
@@ -258,7 +256,7 @@ impl Checker {
             return without_verdict(failure_finding(Failure::TooLarge, "rules", &index, &self.limits));
         }
         let share = match engine {
-            Engine::Mermaid if crate::MERMAID_VERSION.is_some() => Share::Part,
+            Engine::Mermaid if MERMAID_VERSION.is_some() => Share::Part,
             _ => Share::All,
         };
         let fast = engines::fast::verdict(text, deadline, share);
@@ -270,13 +268,12 @@ impl Checker {
         if let Some(Outcome::Rejected(_)) = checked.deciding().map(|verdict| &verdict.outcome)
             && self.explain_causes(text, &index, deadline, &mut checked).is_err()
         {
-            checked
-                .give_up(Failure::TooSlow, failure_finding(Failure::TooSlow, "rules", &index, &self.limits));
+            checked.fail(Failure::TooSlow, failure_finding(Failure::TooSlow, "rules", &index, &self.limits));
         }
         checked
     }
 
-    /// The answer as far as the verdicts of the engines tell.
+    /// The answer without the causes that the rules find.
     fn conclude(
         &self,
         text: &str,
@@ -294,18 +291,23 @@ impl Checker {
         }
         let kind =
             [Some(deciding), Some(&fast)].into_iter().flatten().find_map(|verdict| match &verdict.outcome {
-                Outcome::Accepted { mermaid_type } => kinds::of_mermaid_type(mermaid_type),
+                Outcome::Accepted { mermaid_type } => kinds::find_by_mermaid_type(mermaid_type),
                 _ => None,
             });
-        let kind = kind.or_else(|| kinds::of_header(text));
+        let kind = kind.or_else(|| kinds::find_by_header(text));
         let mut checked = Checked { valid: deciding.valid(), kind, findings, mermaid, fast: Some(fast) };
         if checked.disagreement() {
             let message = match checked.validated() {
                 true => "Mermaid accepts this; the fast engine, which draws the pictures, does not.",
                 false => "The fast engine accepts this; Mermaid does not.",
             };
-            let start = Span::of(index, 0, 0);
-            checked.findings.push(Finding::new("MMD009", Severity::Info, "rules", start, message.to_owned()));
+            let start = index.location(0, 0);
+            checked.findings.push(Finding::new(
+                &verdicts::ENGINES_DISAGREE,
+                "rules",
+                start,
+                message.to_owned(),
+            ));
         }
         checked
     }
@@ -371,35 +373,35 @@ pub fn check(text: &str) -> Vec<Finding> {
 }
 
 fn failure_finding(failure: Failure, engine: &str, index: &LineIndex<'_>, limits: &Limits) -> Finding {
-    let whole = Span::of(index, 0, usize::MAX);
-    let (code, message, hint) = match failure {
+    let whole = index.location(0, usize::MAX);
+    let (rule, message, hint) = match failure {
         Failure::TooLarge => (
-            TOO_LARGE,
+            &verdicts::TOO_LARGE,
             format!("The text is larger than {} bytes, the most that is checked.", limits.size_bytes),
             "Split it into several diagrams.",
         ),
         Failure::TooSlow => (
-            TOO_SLOW,
+            &verdicts::TOO_SLOW,
             "The time limit was reached before the text was checked completely.".to_owned(),
             "Split it into several diagrams. If it is small, try again: waiting for the engine counts too.",
         ),
         Failure::TooDeep => (
-            "MMD006",
+            &verdicts::TOO_DEEP,
             "Mermaid ran out of memory or of depth while reading the text.".to_owned(),
             "Split it into several diagrams, or nest less.",
         ),
         Failure::Unavailable => (
-            "MMD008",
+            &verdicts::UNCHECKED,
             "The Mermaid engine could not run, so the text is unchecked.".to_owned(),
             "Try again; if it stays so, look at the server's log and its /health.",
         ),
         Failure::Busy => (
-            "MMD010",
+            &verdicts::BUSY,
             "The text is unchecked: too many other texts wait for the Mermaid engine.".to_owned(),
             "Try again in a few seconds.",
         ),
     };
-    Finding::new(code, Severity::Error, engine, whole, message).with_hint(hint)
+    Finding::new(rule, engine, whole, message).with_hint(hint)
 }
 
 fn rejection_finding(rejection: &Rejection, fast: &Verdict, engine: &str, index: &LineIndex<'_>) -> Finding {
@@ -408,20 +410,19 @@ fn rejection_finding(rejection: &Rejection, fast: &Verdict, engine: &str, index:
             index.line(first_content_line(index)).map_or((0, 0), |(start, line)| (start, start + line.len()));
         let headers: Vec<&str> = kinds::KINDS.iter().take(6).map(|kind| kind.header).collect();
         return Finding::new(
-            "MMD002",
-            Severity::Error,
+            &verdicts::UNKNOWN_KIND,
             engine,
-            Span::of(index, end.0, end.1),
+            index.location(end.0, end.1),
             "Mermaid does not know what kind of diagram this is.".into(),
         )
         .with_hint(format!("Begin with the kind: {} or another of `ba-copilot kinds`.", headers.join(", ")));
     }
     if rejection.settings {
         let span =
-            rejection.bytes.map_or_else(|| Span::of(index, 0, 0), |(start, end)| Span::of(index, start, end));
+            rejection.bytes.map_or_else(|| index.location(0, 0), |(start, end)| index.location(start, end));
         let message =
             format!("The settings before the diagram cannot be read: {}.", first_line(&rejection.message));
-        return Finding::new("MMD007", Severity::Error, engine, span, message)
+        return Finding::new(&verdicts::BROKEN_SETTINGS, engine, span, message)
             .with_hint("Settings stand between two lines `---`, as YAML, or in `%%{init: {…}}%%`, as JSON.");
     }
     // The fast parser is the better guide to the place; Mermaid's own stands where it has none.
@@ -430,9 +431,9 @@ fn rejection_finding(rejection: &Rejection, fast: &Verdict, engine: &str, index:
         _ => None,
     };
     let (start, end) = guide.or(rejection.bytes).unwrap_or((0, 0));
-    let span = Span::of(index, start, end);
-    let (message, hint) = crate::explain_rejection::explain(rejection, index, span);
-    let finding = Finding::new("MMD001", Severity::Error, engine, span, message);
+    let span = index.location(start, end);
+    let (message, hint) = explain(rejection, index, span);
+    let finding = Finding::new(&verdicts::SYNTAX_ERROR, engine, span, message);
     match hint {
         Some(hint) => finding.with_hint(hint),
         None => finding,
@@ -444,11 +445,11 @@ fn rejection_finding(rejection: &Rejection, fast: &Verdict, engine: &str, index:
 fn causes(
     text: &str,
     index: &LineIndex<'_>,
-    rejected: Span,
+    rejected: Location,
     deadline: &Deadline,
     list: &mut FindingList,
 ) -> Result<(), DeadlineExceeded> {
-    let hits = crate::repair::hits(&Document::new(text, deadline))?;
+    let hits = rules::hits(&Document::new(text, deadline))?;
     let near = |hit: &Hit, reach: usize| {
         let (first, last) = (index.line_of(hit.start), index.line_of(hit.end));
         first <= rejected.end_line + reach && last + reach >= rejected.line
@@ -483,7 +484,9 @@ fn first_line(message: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use crate::{FixClass, Severity, rules::testing::checker};
+    use diagram::Severity;
+
+    use crate::{finding::FixClass, rules::testing::checker};
 
     fn codes(text: &str) -> Vec<String> {
         checker().check(text).findings.into_iter().map(|finding| finding.code).collect()

@@ -1,8 +1,8 @@
-//! How long work on one text may go on: until a time, or until its caller cancels it.
+//! Deadlines: when work on one text must end, by time or because its caller cancelled it.
 //!
-//! One deadline goes through everything that is done for one request: waiting for the Mermaid engine, both parsers, rules,
-//! repairs, comparisons, patches and layout. Work says how much of it there was ([`Deadline::spend`]), which is also what
-//! tests of its growth count.
+//! One deadline goes through everything that is done for one request: waiting for the Mermaid engine, both parsers,
+//! rules, repairs, comparisons, patches and layout. Work records its steps
+//! ([`Deadline::spend`]), which tests of growth count.
 
 use std::{
     sync::{

@@ -1,23 +1,14 @@
 //! The change of a text as a unified diff.
 //!
-//! Short texts get the smallest diff. Of long ones, lines that stand once on both sides are matched first, and only what
-//! lies between them is compared line by line, so that the time grows with the text and not with its square: the diff is
-//! still right, but may be longer than it must be.
+//! `similar` bounds its search as Git does, so that the time grows little faster than the text: the diff of long
+//! texts is right, but may be longer than the smallest.
 
-use std::collections::HashMap;
-
-use similar::{Algorithm, DiffOp, TextDiff, capture_diff_slices, group_diff_ops, udiff::UnifiedHunkHeader};
+use similar::TextDiff;
 
 use crate::deadline::{Deadline, DeadlineExceeded};
 
 /// Unchanged lines around a change.
 const CONTEXT: usize = 3;
-/// The most lines of both texts together of which the smallest diff is looked for.
-const SHORT: usize = 2000;
-/// The same for what lies between two matched lines of long texts.
-const SHORT_GAP: usize = 400;
-/// How often lines are matched anew inside of what lies between matched lines.
-const MAX_DEPTH: usize = 6;
 /// The largest diff of an answer, in bytes.
 const MAX_BYTES: usize = 200_000;
 
@@ -26,7 +17,7 @@ pub fn unified_diff(before: &str, after: &str) -> String {
     whole_diff(before, after, &Deadline::none()).unwrap_or_default()
 }
 
-/// The same for an answer: within a deadline and of bounded size. The last line counts what is left out.
+/// [`unified_diff`] within a deadline and of bounded size. The last line counts what is left out.
 ///
 /// # Errors
 /// When the deadline is exceeded.
@@ -46,47 +37,18 @@ fn whole_diff(before: &str, after: &str, deadline: &Deadline) -> Result<String, 
     if before == after {
         return Ok(String::new());
     }
-    let old: Vec<&str> = before.split_inclusive('\n').collect();
-    let new: Vec<&str> = after.split_inclusive('\n').collect();
-    if old.len() + new.len() <= SHORT {
-        deadline.spend(old.len() + new.len())?;
-        let diff = TextDiff::from_lines(before, after);
-        return Ok(diff.unified_diff().context_radius(CONTEXT).header("before", "after").to_string());
+    let mut config = TextDiff::configure();
+    if let Some(remaining) = deadline.remaining() {
+        config.timeout(remaining);
     }
-    let mut numbers = HashMap::new();
-    let mut number = |line| {
-        let next = numbers.len();
-        *numbers.entry(line).or_insert(next)
-    };
-    let (old_ids, new_ids): (Vec<usize>, Vec<usize>) =
-        (old.iter().map(|line| number(*line)).collect(), new.iter().map(|line| number(*line)).collect());
-    let mut ops = Ops::default();
-    compare(&old_ids, &new_ids, MAX_DEPTH, &mut ops, deadline)?;
-    let mut out = String::from("--- before\n+++ after\n");
-    for group in group_diff_ops(ops.list, CONTEXT) {
-        let written = out.len();
-        out.push_str(&format!("{}\n", UnifiedHunkHeader::new(&group)));
-        for op in &group {
-            let (removed, added) = (op.old_range(), op.new_range());
-            match op {
-                DiffOp::Equal { .. } => old[removed].iter().for_each(|line| write(&mut out, ' ', line)),
-                _ => {
-                    old[removed].iter().for_each(|line| write(&mut out, '-', line));
-                    new[added].iter().for_each(|line| write(&mut out, '+', line));
-                }
-            }
-        }
-        deadline.spend(out.len() - written)?;
+    let diff = config.diff_lines(before, after);
+    // The diff that a timeout leaves is coarse, and no answer.
+    if deadline.exceeded() {
+        return Err(DeadlineExceeded);
     }
-    Ok(out)
-}
-
-fn write(out: &mut String, mark: char, line: &str) {
-    out.push(mark);
-    out.push_str(line);
-    if !line.ends_with('\n') {
-        out.push_str("\n\\ No newline at end of file\n");
-    }
+    let text = diff.unified_diff().context_radius(CONTEXT).header("before", "after").to_string();
+    deadline.spend(text.len())?;
+    Ok(text)
 }
 
 /// The beginning of a diff that is too large, and how many lines follow.
@@ -99,113 +61,6 @@ fn cut(diff: String) -> String {
     let rest = diff[kept.len()..].lines().count();
     let separator = if kept.ends_with('\n') { "" } else { "\n" };
     format!("{kept}{separator}\\ {rest} more lines of the diff are not listed\n")
-}
-
-/// Operations in their order, neighbours of the same sort as one.
-#[derive(Default)]
-struct Ops {
-    list: Vec<DiffOp>,
-    old: usize,
-    new: usize,
-}
-
-impl Ops {
-    fn equal(&mut self, len: usize) {
-        if let Some(DiffOp::Equal { len: known, .. }) = self.list.last_mut() {
-            *known += len;
-        } else if len > 0 {
-            self.list.push(DiffOp::Equal { old_index: self.old, new_index: self.new, len });
-        }
-        self.old += len;
-        self.new += len;
-    }
-
-    fn replace(&mut self, old_len: usize, new_len: usize) {
-        let (old_index, new_index) = (self.old, self.new);
-        match (old_len, new_len) {
-            (0, 0) => {}
-            (0, _) => self.list.push(DiffOp::Insert { old_index, new_index, new_len }),
-            (_, 0) => self.list.push(DiffOp::Delete { old_index, old_len, new_index }),
-            _ => self.list.push(DiffOp::Replace { old_index, old_len, new_index, new_len }),
-        }
-        self.old += old_len;
-        self.new += new_len;
-    }
-}
-
-fn compare(
-    old: &[usize],
-    new: &[usize],
-    depth: usize,
-    ops: &mut Ops,
-    deadline: &Deadline,
-) -> Result<(), DeadlineExceeded> {
-    deadline.spend(old.len() + new.len())?;
-    let first = old.iter().zip(new).take_while(|(a, b)| a == b).count();
-    ops.equal(first);
-    let (old, new) = (&old[first..], &new[first..]);
-    let last = old.iter().rev().zip(new.iter().rev()).take_while(|(a, b)| a == b).count();
-    let (old, new) = (&old[..old.len() - last], &new[..new.len() - last]);
-    if old.is_empty() || new.is_empty() {
-        ops.replace(old.len(), new.len());
-    } else if old.len() + new.len() <= SHORT_GAP {
-        for op in capture_diff_slices(Algorithm::Myers, old, new) {
-            match op {
-                DiffOp::Equal { len, .. } => ops.equal(len),
-                other => ops.replace(other.old_range().len(), other.new_range().len()),
-            }
-        }
-    } else {
-        let matched = if depth == 0 { Vec::new() } else { matches(old, new) };
-        let (mut old_at, mut new_at) = (0, 0);
-        for (a, b) in matched {
-            compare(&old[old_at..a], &new[new_at..b], depth - 1, ops, deadline)?;
-            ops.equal(1);
-            (old_at, new_at) = (a + 1, b + 1);
-        }
-        match old_at == 0 && new_at == 0 {
-            true => ops.replace(old.len(), new.len()),
-            false => compare(&old[old_at..], &new[new_at..], depth - 1, ops, deadline)?,
-        }
-    }
-    ops.equal(last);
-    Ok(())
-}
-
-/// Places of lines that stand once in each text, rising in both.
-fn matches(old: &[usize], new: &[usize]) -> Vec<(usize, usize)> {
-    let once = |lines: &[usize]| {
-        let mut places: HashMap<usize, Option<usize>> = HashMap::new();
-        for (at, line) in lines.iter().enumerate() {
-            places.entry(*line).and_modify(|place| *place = None).or_insert(Some(at));
-        }
-        places
-    };
-    let new_places = once(new);
-    let mut pairs: Vec<(usize, usize)> = once(old)
-        .into_iter()
-        .filter_map(|(line, place)| Some((place?, new_places.get(&line).copied().flatten()?)))
-        .collect();
-    pairs.sort_unstable();
-    // The longest rising sequence: `ends` holds the pair that ends the best sequence of each length.
-    let mut ends: Vec<usize> = Vec::new();
-    let mut before: Vec<Option<usize>> = Vec::with_capacity(pairs.len());
-    for (at, (_, b)) in pairs.iter().enumerate() {
-        let length = ends.partition_point(|end| pairs[*end].1 < *b);
-        before.push(length.checked_sub(1).map(|length| ends[length]));
-        match ends.get_mut(length) {
-            Some(end) => *end = at,
-            None => ends.push(at),
-        }
-    }
-    let mut sequence = Vec::with_capacity(ends.len());
-    let mut next = ends.last().copied();
-    while let Some(at) = next {
-        sequence.push(pairs[at]);
-        next = before[at];
-    }
-    sequence.reverse();
-    sequence
 }
 
 #[cfg(test)]

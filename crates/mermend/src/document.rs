@@ -9,7 +9,7 @@ use std::{cell::OnceCell, ops::Range};
 use crate::{
     deadline::Deadline,
     kinds::{self, Kind},
-    rules::flowchart::scan::Statement,
+    rules::flowchart::statement::Statement,
 };
 
 /// A text on its way through the rules.
@@ -161,7 +161,7 @@ fn kind_of(line: &str) -> Option<&'static Kind> {
     let word = line.split_whitespace().next()?;
     match word.get(..13).is_some_and(|head| head.eq_ignore_ascii_case("flowchart-elk")) {
         true => kinds::find("flowchart"),
-        false => kinds::of_header(line),
+        false => kinds::find_by_header(line),
     }
 }
 

@@ -1,8 +1,10 @@
-//! Parser talk turned into plain words.
+//! Messages of the parsers in plain words.
 
-use crate::{engines::Rejection, finding::Span, text::LineIndex};
+use diagram::Location;
 
-/// What a parser calls a thing, and what people call it. Shared by all of Mermaid's grammars.
+use crate::{engines::Rejection, text::LineIndex};
+
+/// Tokens of Mermaid's grammars in plain words.
 const WORDS: [(&str, &str); 34] = [
     ("NEWLINE", "a new line"),
     ("NL", "a new line"),
@@ -41,7 +43,11 @@ const WORDS: [(&str, &str); 34] = [
 ];
 
 /// A sentence for `rejection`, and advice where there is some.
-pub(crate) fn explain(rejection: &Rejection, index: &LineIndex<'_>, span: Span) -> (String, Option<String>) {
+pub(crate) fn explain(
+    rejection: &Rejection,
+    index: &LineIndex<'_>,
+    span: Location,
+) -> (String, Option<String>) {
     let at_end = rejection.message.contains("got 'EOF'") || rejection.message.contains("got '1'");
     let line = index.line(span.line).map(|(_, line)| line).unwrap_or_default();
     let rest = line.chars().skip(span.column - 1).collect::<String>();

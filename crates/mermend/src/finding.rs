@@ -1,30 +1,28 @@
-//! What is wrong with a diagram, where, and what would mend it.
+//! Findings: what is wrong with a diagram, where, and its repair.
 
+use diagram::{Location, Rule, Severity};
 use serde::{Deserialize, Serialize};
 
-use crate::text::{LineIndex, shortened};
+use crate::text::shortened;
 
 /// The most characters of a message or of advice.
 const MAX_TEXT: usize = 500;
 
-/// One thing to know about a diagram.
+/// One finding about a diagram.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Finding {
-    /// Stable code, for example `FLOW003`; `explain` tells more about it.
+    /// Stable code, for example `FLOW003`; see `explain`.
     pub code: String,
-    /// How bad it is.
     pub severity: Severity,
-    /// One plain sentence.
     pub message: String,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
-    /// Where it is.
-    pub span: Span,
-    /// Who found it: `mermaid`, `fast` or `rules`.
+    pub span: Location,
+    /// What found it: `mermaid`, `fast` or `rules`.
     pub engine: String,
-    /// What would mend it.
+    /// Its repair, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<Fix>,
     /// Where the code is explained.
@@ -33,16 +31,16 @@ pub struct Finding {
 
 impl Finding {
     /// A finding of `rule` by `engine` without hint or fix.
-    pub(crate) fn new(code: &str, severity: Severity, engine: &str, span: Span, message: String) -> Self {
+    pub(crate) fn new(rule: &Rule, engine: &str, span: Location, message: String) -> Self {
         Finding {
-            code: code.to_owned(),
-            severity,
+            code: rule.code.to_owned(),
+            severity: rule.severity,
             message: shortened(&message, MAX_TEXT),
             hint: None,
             span,
             engine: engine.to_owned(),
             fix: None,
-            docs: format!("docs/rules.md#{}", code.to_lowercase()),
+            docs: format!("docs/rules.md#{}", rule.code.to_lowercase()),
         }
     }
 
@@ -53,49 +51,7 @@ impl Finding {
     }
 }
 
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// Good to know.
-    Info,
-    /// Probably not what was meant.
-    Warning,
-    /// The diagram cannot be used.
-    Error,
-}
-
-/// A half-open range of the text. Offsets are UTF-8 bytes; lines and columns are 1-based, columns in characters.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Span {
-    /// First byte.
-    pub start: usize,
-    /// One past the last byte.
-    pub end: usize,
-    /// Line of `start`.
-    pub line: usize,
-    /// Column of `start`.
-    pub column: usize,
-    /// Line of `end`.
-    pub end_line: usize,
-    /// Column of `end`.
-    pub end_column: usize,
-}
-
-impl Span {
-    /// The span of bytes `start..end` of the indexed text, moved onto character boundaries and into the text.
-    pub(crate) fn of(index: &LineIndex<'_>, start: usize, end: usize) -> Self {
-        let start = index.floor(start);
-        let end = index.floor(end.max(start));
-        let (line, column) = index.position(start);
-        let (end_line, end_column) = index.position(end);
-        Span { start, end, line, column, end_line, end_column }
-    }
-}
-
-/// A way to mend a finding.
+/// A repair of a finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Fix {

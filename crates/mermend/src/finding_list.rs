@@ -3,9 +3,11 @@
 
 use std::collections::{HashMap, HashSet};
 
+use diagram::Location;
+
 use crate::{
-    finding::{Finding, Fix, Severity, Span},
-    rules::{Hit, Rule},
+    finding::{Finding, Fix},
+    rules::{Hit, RepairRule, verdicts::MORE_FINDINGS},
     text::LineIndex,
 };
 
@@ -19,10 +21,10 @@ const MAX_FIX_BYTES: usize = 64 << 10;
 /// Collects findings. Each place is listed once for each code.
 pub(crate) struct FindingList {
     findings: Vec<Finding>,
-    seen: HashSet<(String, Span)>,
+    seen: HashSet<(String, Location)>,
     /// How many findings are not listed, and where the first of them is.
     omitted: usize,
-    first_omitted: Option<Span>,
+    first_omitted: Option<Location>,
     fix_bytes: usize,
     hints: HashMap<&'static str, String>,
 }
@@ -39,7 +41,7 @@ impl FindingList {
             hints: HashMap::new(),
         };
         // Findings that were only counted are found again.
-        findings.into_iter().filter(|finding| finding.code != MORE_FINDINGS).for_each(|f| list.push(f));
+        findings.into_iter().filter(|finding| finding.code != MORE_FINDINGS.code).for_each(|f| list.push(f));
         list
     }
 
@@ -66,8 +68,9 @@ impl FindingList {
     }
 
     /// Lists what a rule has found, or counts it.
-    pub(crate) fn push_hit(&mut self, rule: &'static Rule, hit: Hit, index: &LineIndex<'_>) {
-        let span = Span::of(index, hit.start, hit.end);
+    pub(crate) fn push_hit(&mut self, repair: &'static RepairRule, hit: Hit, index: &LineIndex<'_>) {
+        let rule = &repair.rule;
+        let span = index.location(hit.start, hit.end);
         if !self.seen.insert((rule.code.to_owned(), span)) {
             return;
         }
@@ -76,18 +79,18 @@ impl FindingList {
             return;
         }
         let hint = self.hints.entry(rule.code).or_insert_with(|| rule.section("Fix").replace('\n', " "));
-        let mut finding = Finding::new(rule.code, Severity::Error, "rules", span, hit.message.into_owned())
-            .with_hint(hint.as_str());
+        let mut finding =
+            Finding::new(rule, "rules", span, hit.message.into_owned()).with_hint(hint.as_str());
         let bytes: usize = hit.edits.iter().map(|edit| edit.text.len()).sum();
         // A part of a fix would be a wrong fix; the repair carries out those that are too large to be listed.
         if hit.edits.len() <= MAX_FIX_EDITS && self.fix_bytes + bytes <= MAX_FIX_BYTES {
             self.fix_bytes += bytes;
-            finding.fix = rule.class.map(|class| Fix { class, edits: hit.edits });
+            finding.fix = Some(Fix { class: repair.class, edits: hit.edits });
         }
         self.findings.push(finding);
     }
 
-    fn omit(&mut self, span: Span) {
+    fn omit(&mut self, span: Location) {
         self.omitted += 1;
         self.first_omitted.get_or_insert(span);
     }
@@ -99,7 +102,7 @@ impl FindingList {
                 1 => "One more finding is not listed.".to_owned(),
                 more => format!("{more} more findings are not listed."),
             };
-            let finding = Finding::new(MORE_FINDINGS, Severity::Info, "rules", span, message)
+            let finding = Finding::new(&MORE_FINDINGS, "rules", span, message)
                 .with_hint("Correct the listed ones first, then check the text again.");
             self.findings.push(finding);
         }
@@ -107,12 +110,10 @@ impl FindingList {
     }
 }
 
-/// The code of the finding that counts the rest.
-const MORE_FINDINGS: &str = "MMD011";
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{finding::Edit, rules::testing::repair};
 
     #[test]
     fn the_rest_is_counted() {
@@ -124,14 +125,14 @@ mod tests {
         ] {
             let text = "x".repeat(1000);
             let index = LineIndex::new(&text);
-            let rule = crate::explain("MMD104").unwrap();
+            let rule = repair("MMD104");
             let mut list = FindingList::new(Vec::new());
             for at in (0..hits).chain(0..hits) {
                 list.push_hit(rule, Hit::replace(at..at + 1, "m", "t"), &index);
             }
             let findings = list.finish();
             assert_eq!(findings.len(), listed);
-            let last = findings.last().filter(|last| last.code == MORE_FINDINGS);
+            let last = findings.last().filter(|last| last.code == MORE_FINDINGS.code);
             assert_eq!(last.map(|last| last.message.as_str()), message);
             // Listed again with what is found again, the count stays true.
             let mut again = FindingList::new(findings.clone());
@@ -146,9 +147,9 @@ mod tests {
     fn a_fix_is_listed_whole_or_not_at_all() {
         let text = "x".repeat(1000);
         let index = LineIndex::new(&text);
-        let rule = crate::explain("MMD104").unwrap();
+        let rule = repair("MMD104");
         let long = "t".repeat(MAX_FIX_BYTES / 2 + 1);
-        let edit = |at: usize, text: &str| crate::Edit::replace(at, at, text);
+        let edit = |at: usize, text: &str| Edit::replace(at, at, text);
         let hits = [
             (0, vec![edit(0, "t"); MAX_FIX_EDITS], true),
             (1, vec![edit(1, "t"); MAX_FIX_EDITS + 1], false),

@@ -28,29 +28,20 @@ pub mod picture;
 #[cfg(test)]
 mod properties;
 mod repair;
-pub mod rules;
+mod rules;
 mod text;
 
 pub use check::{Checked, Checker, Engine, Limits, REMEMBERED_BYTES, check};
 pub use compare::{Change, Comparison, compare, compare_within};
 pub use deadline::{Deadline, DeadlineExceeded};
+pub use diagram::{Location, Outline, OutlinePart, Rule, Severity};
 pub use diff::unified_diff;
-pub use engines::{Failure, Outcome, Rejection, Verdict};
-pub use finding::{Edit, Finding, Fix, FixClass, Severity, Span};
-pub use markdown::{Fence, MarkdownIndex, diagrams_in_markdown, diagrams_in_markdown_within};
-pub use outline::{Outline, OutlineEdge, OutlineGroup, OutlineNode, outline, outline_within};
+pub use engines::{Failure, MERMAID_VERSION, Outcome, Rejection, Verdict};
+pub use finding::{Edit, Finding, Fix, FixClass};
+pub use markdown::{
+    Fence, MarkdownIndex, MarkdownLine, diagrams_in_markdown, diagrams_in_markdown_within, markdown_lines,
+};
+pub use outline::{outline, outline_within};
 pub use patch::{Operation, PatchError, PatchErrorKind, Patched};
 pub use repair::{Kept, RepairStep, Repaired};
-pub use rules::{RULES, Rule, explain};
-
-/// The version of Mermaid whose parser gives the verdict; `None` in a build without it.
-pub const MERMAID_VERSION: Option<&str> = {
-    #[cfg(feature = "mermaid")]
-    {
-        Some(engines::mermaid::VERSION)
-    }
-    #[cfg(not(feature = "mermaid"))]
-    {
-        None
-    }
-};
+pub use rules::RULES;

@@ -1,11 +1,12 @@
-//! The Mermaid diagrams inside a Markdown or MDX text.
+//! Markdown and MDX, line by line: fences, and the sorts of the lines outside of them.
 //!
-//! It knows fences (backticks and tildes of any length, indented in lists, inside quotes) and the `::: mermaid` blocks
-//! of Azure DevOps. It does not parse Markdown otherwise, and never looks into a diagram.
+//! The only reader of Markdown. Fences are of backticks or tildes of any length, indented in lists, inside quotes, or
+//! `::: mermaid` blocks of Azure DevOps. `pulldown-cmark` does not fit: to it `:::` is a paragraph, and a fence below a
+//! JSX tag is HTML.
 
 use crate::{
     deadline::{Deadline, DeadlineExceeded},
-    finding::{Finding, Span},
+    finding::Finding,
     text::LineIndex,
 };
 
@@ -55,7 +56,8 @@ impl<'a> MarkdownIndex<'a> {
 
     /// A finding of the content of `fence`, moved to where it is in the whole text.
     pub fn place(&self, fence: &Fence, finding: Finding) -> Finding {
-        let span = finding.span.shifted(&self.lines, fence.start);
+        let (start, end) = (finding.span.start + fence.start, finding.span.end + fence.start);
+        let span = self.lines.location(start, end);
         let fix = finding.fix.map(|mut fix| {
             for edit in &mut fix.edits {
                 edit.start += fence.start;
@@ -119,19 +121,66 @@ pub(crate) fn fences(text: &str) -> Vec<Fence> {
     found
 }
 
+/// A line of a Markdown text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MarkdownLine<'a> {
+    /// A fence, its marks included.
+    Code,
+    Heading,
+    /// A thematic break, or the underline of a heading.
+    Rule,
+    /// The first line of a list item, without its marks.
+    Item(&'a str),
+    /// Any other line, trimmed and without quote mark; empty between paragraphs.
+    Text(&'a str),
+}
+
+/// The lines of a Markdown text.
+pub fn markdown_lines(text: &str) -> impl Iterator<Item = MarkdownLine<'_>> {
+    let mut fences = fences(text).into_iter().peekable();
+    let mut start = 0;
+    text.split_inclusive('\n').map(move |line| {
+        let at = start;
+        start += line.len();
+        while fences.next_if(|fence| fence.outer_end <= at).is_some() {}
+        let fenced = fences.peek().is_some_and(|fence| fence.outer_start <= at);
+        if fenced { MarkdownLine::Code } else { sort_of(line.trim()) }
+    })
+}
+
+fn sort_of(line: &str) -> MarkdownLine<'_> {
+    let is_rule = |mark: char| line.len() >= 3 && line.chars().all(|c| c == mark);
+    if line.starts_with('#') {
+        MarkdownLine::Heading
+    } else if ['-', '*', '_', '='].into_iter().any(is_rule) {
+        MarkdownLine::Rule
+    } else if let Some(item) = item(line) {
+        let boxes = ["[ ] ", "[x] ", "[X] "];
+        MarkdownLine::Item(boxes.iter().find_map(|mark| item.strip_prefix(mark)).unwrap_or(item))
+    } else {
+        MarkdownLine::Text(line.trim_start_matches("> "))
+    }
+}
+
+/// The text behind the mark of a list item.
+fn item(line: &str) -> Option<&str> {
+    let bullet = ["- ", "* ", "+ "].iter().find_map(|mark| line.strip_prefix(mark));
+    let number = || {
+        let behind = line.trim_start_matches(|c: char| c.is_ascii_digit());
+        let digits = line.len() - behind.len();
+        let text = behind.strip_prefix(". ").or_else(|| behind.strip_prefix(") "))?;
+        (1..=9).contains(&digits).then_some(text)
+    };
+    bullet.or_else(number).map(str::trim_start)
+}
+
 /// The line without the marks of lists and quotes that a fence may stand in.
 fn bare(line: &str) -> &str {
     let mut rest = line.trim_start();
-    loop {
-        let next =
-            rest.strip_prefix('>').or_else(|| rest.strip_prefix("- ")).or_else(|| rest.strip_prefix("* "));
-        let digits = rest.trim_start_matches(|c: char| c.is_ascii_digit());
-        let next = next.or_else(|| digits.strip_prefix(". ").filter(|_| digits.len() < rest.len()));
-        match next {
-            Some(next) => rest = next.trim_start(),
-            None => return rest,
-        }
+    while let Some(next) = rest.strip_prefix('>').or_else(|| item(rest)) {
+        rest = next.trim_start();
     }
+    rest
 }
 
 fn opens(line: &str) -> Option<(char, usize, &str)> {
@@ -154,16 +203,10 @@ fn closes(line: &str, mark: char, length: usize) -> bool {
     line.len() >= length && line.chars().all(|c| c == mark)
 }
 
-impl Span {
-    /// The same span of a text that begins `offset` bytes later; `index` is of the whole text.
-    pub(crate) fn shifted(self, index: &LineIndex<'_>, offset: usize) -> Span {
-        Span::of(index, self.start + offset, self.end + offset)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::verdicts::SYNTAX_ERROR;
 
     fn codes(text: &str) -> Vec<&str> {
         diagrams_in_markdown(text).iter().map(|fence| fence.code(text)).collect()
@@ -184,13 +227,31 @@ mod tests {
     }
 
     #[test]
+    fn lines_outside_of_fences_have_sorts() {
+        use MarkdownLine::{Code, Heading, Item, Rule, Text};
+        for (text, want) in [
+            ("# A\n\nb\n===\n", &[Heading, Text(""), Text("b"), Rule][..]),
+            ("- a\n  b\n+ [x] c\n10) d\n", &[Item("a"), Text("b"), Item("c"), Item("d")]),
+            (
+                "-5\n2024 was\n1234567890. x\n> q",
+                &[Text("-5"), Text("2024 was"), Text("1234567890. x"), Text("q")],
+            ),
+            ("````\n```\n- a\n````\r\n- b", &[Code, Code, Code, Code, Item("b")]),
+            ("- ```js\n  x\n  ```\nb", &[Code, Code, Code, Text("b")]),
+            ("a ```b```\n```c```\n~~~\n", &[Text("a ```b```"), Text("```c```"), Code]),
+        ] {
+            assert_eq!(markdown_lines(text).collect::<Vec<_>>(), want, "{text:?}");
+        }
+    }
+
+    #[test]
     fn findings_are_placed_in_the_whole_text() {
         let text = "# Überschrift\n```mermaid\nflowchart TD\n  A[run()]\n```\n";
         let fence = &diagrams_in_markdown(text)[0];
         assert_eq!(fence.line, 3);
         let code = fence.code(text);
-        let inner = Span::of(&LineIndex::new(code), code.find("run").unwrap(), code.find("]").unwrap());
-        let finding = Finding::new("MMD001", crate::Severity::Error, "rules", inner, String::new());
+        let inner = LineIndex::new(code).location(code.find("run").unwrap(), code.find("]").unwrap());
+        let finding = Finding::new(&SYNTAX_ERROR, "rules", inner, String::new());
         let placed = MarkdownIndex::new(text).place(fence, finding);
         assert_eq!(&text[placed.span.start..placed.span.end], "run()");
         assert_eq!((placed.span.line, placed.span.column), (4, 5));

@@ -1,20 +1,6 @@
-//! What the fast parser saw in a text, without what only matters for drawing: boxes, lines and frames.
-//!
-//! Who wants to know what a diagram means starts here. Its JSON is the same as that of `blueprint`'s outline, so that
-//! neither crate needs the other. Texts are as a person sees them; only the members of classes are as they were
-//! written, because an escaped bracket there is not a bracket.
+//! The outline of a text, from the model of the fast parser.
 
 use std::collections::HashMap;
-
-use merman::model::{
-    SemanticDiagramModel,
-    families::{
-        class::{self, ClassDiagramModel, ClassRelation},
-        flowchart::{FlowEdge, FlowEdgeMarker, FlowEdgeStroke, FlowNode, FlowchartModel},
-        usecase::{UsecaseDiagramModel, UsecaseNodeKind, UsecaseRelationshipType},
-    },
-};
-use serde::{Deserialize, Serialize};
 
 use crate::{
     deadline::{Deadline, DeadlineExceeded},
@@ -23,70 +9,19 @@ use crate::{
         fast::{self, Share},
     },
 };
+use diagram::{Outline, OutlineEdge, OutlineGroup, OutlineNode};
+use merman::model::{
+    SemanticDiagramModel,
+    families::{
+        class::{self, ClassDiagramModel, ClassRelation},
+        flowchart::{FlowEdge, FlowEdgeMarker, FlowEdgeStroke, FlowNode, FlowchartModel},
+        usecase::{UsecaseDiagramModel, UsecaseNodeKind, UsecaseRelationshipType},
+    },
+};
 
-/// A parsed class diagram, flowchart or use-case diagram.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Outline {
-    /// Boxes, in the order of the text.
-    pub nodes: Vec<OutlineNode>,
-    /// Lines, in the order of the text.
-    pub edges: Vec<OutlineEdge>,
-    /// Frames around boxes.
-    pub groups: Vec<OutlineGroup>,
-}
-
-/// A box.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct OutlineNode {
-    /// Its id in the text.
-    pub id: String,
-    /// What is written on it.
-    pub label: String,
-    /// Its shape, as Mermaid calls it; `class`, `actor` or `usecase` in diagrams that have one shape for each.
-    pub shape: String,
-    /// Stereotypes of a class (`enumeration`), or the style classes of a node.
-    pub stereotypes: Vec<String>,
-    /// Lines in the box of a class, as written, entity codes and all.
-    pub members: Vec<String>,
-    /// Id of the group it stands in; empty if it stands in none.
-    pub parent: String,
-}
-
-/// A line.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(default)]
-pub struct OutlineEdge {
-    /// Id of the node it starts at.
-    pub from: String,
-    /// Id of the node it ends at.
-    pub to: String,
-    /// What is written on it.
-    pub label: String,
-    /// Flowcharts: `arrow`, `open`, `dotted` or `thick`. Classes: `association`, `link`, `aggregation`, `composition`,
-    /// `inheritance`, `realization`, `dependency`. Use cases: `association`, `include`, `extend`, `generalization`.
-    /// It runs from the special to the general and from the whole to the part, however it was written.
-    pub kind: String,
-    /// What is written at its start.
-    pub from_label: String,
-    /// What is written at its end.
-    pub to_label: String,
-}
-
-/// A frame.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct OutlineGroup {
-    /// Its id in the text.
-    pub id: String,
-    /// What is written on it.
-    pub label: String,
-}
-
-/// What the fast parser saw; `None` if it did not accept the text, or knows no outline of this kind of diagram.
+/// The outline of a text; `None` if the fast parser rejects it, or this kind of diagram has no outline.
 ///
-/// A panic of the parser is the same as its refusal.
+/// A panic of the parser counts as a rejection.
 pub fn outline(text: &str) -> Option<Outline> {
     outline_within(text, &Deadline::none()).ok().flatten()
 }
@@ -104,9 +39,9 @@ pub fn outline_within(text: &str, deadline: &Deadline) -> Result<Option<Outline>
         Ok(Err(_)) | Err(_) => return Ok(None),
     };
     let outline = match parsed.model {
-        SemanticDiagramModel::Class(model) => of_class(&model),
-        SemanticDiagramModel::Flowchart(model) => of_flowchart(&model),
-        SemanticDiagramModel::Usecase(model) => of_usecase(&model),
+        SemanticDiagramModel::Class(model) => class_outline(&model),
+        SemanticDiagramModel::Flowchart(model) => flowchart_outline(&model),
+        SemanticDiagramModel::Usecase(model) => usecase_outline(&model),
         _ => return Ok(None),
     };
     match deadline.exceeded() {
@@ -190,7 +125,7 @@ fn character(name: &str) -> Option<char> {
     }
 }
 
-fn of_class(model: &ClassDiagramModel) -> Outline {
+fn class_outline(model: &ClassDiagramModel) -> Outline {
     let nodes = model.classes.values().map(|node| OutlineNode {
         id: node.id.clone(),
         label: as_seen(if node.label.is_empty() { &node.id } else { &node.label }),
@@ -210,12 +145,12 @@ fn of_class(model: &ClassDiagramModel) -> Outline {
     });
     Outline {
         nodes: nodes.collect(),
-        edges: model.relations.iter().map(of_relation).collect(),
+        edges: model.relations.iter().map(class_edge).collect(),
         groups: groups.collect(),
     }
 }
 
-fn of_relation(relation: &ClassRelation) -> OutlineEdge {
+fn class_edge(relation: &ClassRelation) -> OutlineEdge {
     let shape = &relation.relation;
     let dotted = shape.line_type == class::LINE_DOTTED;
     let (start, end) = (shape.type1, shape.type2);
@@ -248,7 +183,7 @@ fn of_relation(relation: &ClassRelation) -> OutlineEdge {
     }
 }
 
-fn of_flowchart(model: &FlowchartModel) -> Outline {
+fn flowchart_outline(model: &FlowchartModel) -> Outline {
     // The innermost frame comes first in Mermaid's list.
     let mut parents: HashMap<&str, &str> = HashMap::new();
     for group in &model.subgraphs {
@@ -288,7 +223,7 @@ fn of_flowchart(model: &FlowchartModel) -> Outline {
     }
 }
 
-fn of_usecase(model: &UsecaseDiagramModel) -> Outline {
+fn usecase_outline(model: &UsecaseDiagramModel) -> Outline {
     let nodes = model.nodes.iter().map(|node| OutlineNode {
         id: node.id.clone(),
         label: as_seen(&node.label),

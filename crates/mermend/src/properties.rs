@@ -37,7 +37,7 @@ fn assert_repair_holds(text: &str) {
     assert_eq!(again.code, repaired.code, "not idempotent: {text:?}");
 }
 
-/// A sample with some of the harm that people and models do.
+/// A sample with mistakes such as authors and models make.
 fn harmed() -> impl Strategy<Value = String> {
     const SIGNS: [&str; 28] = [
         "(", ")", "[", "]", "{", "}", "\"", ";", ":", "|", "<", ">", "->", "-->", "=>", "→", "end", "```",
@@ -74,12 +74,14 @@ proptest! {
     }
 
     #[test]
-    fn any_flowchart_is_survived(body in "([A-C]|end|subgraph |-->|->|--|-\\.|==|\\||[\\[\\](){}\"<>;:&@ \n]|é|\\\\n){0,40}") {
+    fn any_flowchart_is_survived(body in "([A-C]|end|subgraph \
+    |-->|->|--|-\\.|==|\\||[\\[\\](){}\"<>;:&@ \n]|é|\\\\n){0,40}") {
         assert_repair_holds(&format!("flowchart TD\n{body}"));
     }
 
     #[test]
-    fn any_other_diagram_is_survived(kind in 1_usize..5, body in "([A-C]|end|class |note |->>|-->|--|<\\||\\*|[\\[\\](){}\"<>;:, \n]|é|1|loop ){0,40}") {
+    fn any_other_diagram_is_survived(kind in 1_usize..5, body in "([A-C]|end|class |note \
+    |->>|-->|--|<\\||\\*|[\\[\\](){}\"<>;:, \n]|é|1|loop ){0,40}") {
         assert_repair_holds(&format!("{}\n{body}", KINDS[kind].header));
     }
 
@@ -98,7 +100,7 @@ fn rules_and_repairs_take_work_in_proportion_to_the_text() {
             let document = Document::new(&text, deadline);
             let index = LineIndex::within(&text, deadline);
             let mut list = FindingList::new(Vec::new());
-            for (rule, hit) in crate::repair::hits(&document).unwrap() {
+            for (rule, hit) in crate::rules::hits(&document).unwrap() {
                 list.push_hit(rule, hit, &index);
             }
             assert!(list.finish().len() <= MAX_FINDINGS);

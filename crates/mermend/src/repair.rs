@@ -1,8 +1,8 @@
-//! The repair ladder: rule after rule, until Mermaid accepts the text, or not at all.
+//! Repairs: rule after rule, until Mermaid accepts the text, or none at all.
 //!
-//! A text that is valid is never touched, and a text that cannot be mended is given back as it came. A step that would
-//! lose a word is not taken, unless the rule says that it drops something. The ladder has a bounded number of steps and
-//! stops when an engine reaches a limit. The rules are in `rules/mod.rs`.
+//! A text that is valid is never touched, and a text that cannot be repaired is returned unchanged. A step that would
+//! lose a word is not taken, unless the rule says that it drops something. The number of steps is bounded,
+//! and a repair ends when an engine reaches a limit. The rules are in `rules/mod.rs`.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -16,19 +16,19 @@ use crate::{
     engines::{self, Failure, fast::Share},
     finding::{Edit, Finding, FixClass, apply_edits},
     finding_list::FindingList,
-    rules::{Hit, RULES, Rule},
+    rules::{self, RepairRule},
     text::{LineIndex, shortened},
 };
 
-/// How often the whole ladder is climbed: a repair may lay bare what another rule can mend.
+/// How often all rules are tried: a repair may uncover what another rule can repair.
 const PASSES: usize = 3;
 /// The most characters of the message of a step.
 const MAX_MESSAGE: usize = 400;
 
-/// What came out of a repair.
+/// The result of a repair.
 #[derive(Debug, Clone)]
 pub struct Repaired {
-    /// The mended text; the text as it came if it was valid or could not be mended.
+    /// The repaired text; the text as it came if it was valid or could not be repaired.
     pub code: String,
     /// Whether `code` is valid.
     pub valid: bool,
@@ -62,7 +62,7 @@ pub struct RepairStep {
     pub edits: usize,
 }
 
-/// What of a diagram is still there after a repair, as far as the text tells.
+/// What of a diagram is still there after a repair, as far as the text shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Kept {
@@ -78,7 +78,7 @@ impl Kept {
     const ALL: Kept = Kept { nodes: true, edges: true, labels: true };
 }
 
-/// A text on its way up the ladder.
+/// A text with the repairs made so far.
 #[derive(Clone)]
 struct Candidate {
     text: Arc<str>,
@@ -87,7 +87,7 @@ struct Candidate {
 }
 
 impl Checker {
-    /// Mends `text` if it is broken in a way that the rules know.
+    /// Repairs `text` if it is broken in a way that the rules know.
     ///
     /// Never panics; asks Mermaid at most once for each step and not again once it reached a limit.
     pub fn repair(&self, text: &str) -> Repaired {
@@ -96,8 +96,8 @@ impl Checker {
 
     /// [`Checker::repair`] with a time limit.
     ///
-    /// When the deadline is exceeded, the text comes back unchanged, with the finding `MMD005` before those of the check;
-    /// see [`Repaired::failure`].
+    /// When the deadline is exceeded, the text comes back unchanged, with the finding `MMD005` before those of the
+    /// check; see [`Repaired::failure`].
     pub fn repair_within(&self, text: &str, deadline: &Deadline) -> Repaired {
         let checked = self.check_within(text, Engine::Mermaid, deadline);
         let failure = checked.failure();
@@ -106,13 +106,13 @@ impl Checker {
         {
             return unchanged(text, checked.valid, checked.findings, failure);
         }
-        // Nothing but the verdict of a parser can tell that a text is mended.
-        let mended = match failure {
-            None => self.climb(text, deadline),
+        // Only the verdict of a parser can show that a text is repaired.
+        let candidate = match failure {
+            None => self.first_valid(text, deadline),
             Some(_) => Ok(None),
         };
-        let answer = match mended {
-            Ok(Some(candidate)) => self.mended(text, candidate, deadline),
+        let answer = match candidate {
+            Ok(Some(candidate)) => self.repaired(text, candidate, deadline),
             Ok(None) => all_findings(text, checked.findings.clone(), deadline)
                 .map(|findings| unchanged(text, false, findings, failure))
                 .map_err(|DeadlineExceeded| Failure::TooSlow),
@@ -126,13 +126,13 @@ impl Checker {
         })
     }
 
-    /// The first text on the ladder that is valid; `None` if there is none.
-    fn climb(&self, text: &str, deadline: &Deadline) -> Result<Option<Candidate>, Failure> {
+    /// The first valid text of the steps; `None` if there is none.
+    fn first_valid(&self, text: &str, deadline: &Deadline) -> Result<Option<Candidate>, Failure> {
         let mut candidates = Vec::new();
         let mut current = Candidate { text: text.into(), steps: Vec::new(), kept: Kept::ALL };
         for _ in 0..PASSES {
             let before = Arc::clone(&current.text);
-            let mut rules = ladder();
+            let mut rules = applicable();
             let mut next_rule = rules.next();
             while next_rule.is_some() {
                 // One reading serves all rules until the text is another.
@@ -177,7 +177,12 @@ impl Checker {
         }
     }
 
-    fn mended(&self, original: &str, candidate: Candidate, deadline: &Deadline) -> Result<Repaired, Failure> {
+    fn repaired(
+        &self,
+        original: &str,
+        candidate: Candidate,
+        deadline: &Deadline,
+    ) -> Result<Repaired, Failure> {
         let checked = self.check_within(&candidate.text, Engine::Mermaid, deadline);
         if let Some(failure) = checked.failure() {
             return Err(failure);
@@ -199,8 +204,8 @@ impl Checker {
 }
 
 /// The rules that a repair may apply, in their order.
-fn ladder() -> impl Iterator<Item = &'static Rule> {
-    RULES.iter().copied().filter(|rule| rule.class.is_some_and(|class| class != FixClass::NeedsAuthor))
+fn applicable() -> impl Iterator<Item = &'static RepairRule> {
+    rules::repairs().filter(|rule| rule.class != FixClass::NeedsAuthor)
 }
 
 /// The text as it came.
@@ -226,35 +231,21 @@ fn all_findings(
 ) -> Result<Vec<Finding>, DeadlineExceeded> {
     let index = LineIndex::within(text, deadline);
     let mut list = FindingList::new(findings);
-    for (rule, hit) in hits(&Document::new(text, deadline))? {
+    for (rule, hit) in rules::hits(&Document::new(text, deadline))? {
         deadline.spend(1)?;
         list.push_hit(rule, hit, &index);
     }
     Ok(list.finish())
 }
 
-/// Everything that the rules see in a text.
-///
-/// # Errors
-/// When the deadline of the document is exceeded.
-pub(crate) fn hits(document: &Document<'_>) -> Result<Vec<(&'static Rule, Hit)>, DeadlineExceeded> {
-    let mut found = Vec::new();
-    for rule in RULES.iter().copied().filter(|rule| rule.class.is_some()) {
-        found.extend(rule.hits(document)?.into_iter().map(|hit| (rule, hit)));
-    }
-    Ok(found)
-}
-
 /// The text after one rule; `None` if the rule finds nothing or its result may not be kept.
 fn apply(
-    rule: &'static Rule,
+    rule: &'static RepairRule,
     document: &Document<'_>,
     current: &Candidate,
     size_bytes: usize,
 ) -> Result<Option<Candidate>, DeadlineExceeded> {
-    let (hits, Some(class)) = (rule.hits(document)?, rule.class) else {
-        return Ok(None);
-    };
+    let (hits, class, code) = (rule.hits(document)?, rule.class, rule.rule.code);
     let Some(first) = hits.first().map(|hit| shortened(&hit.message, MAX_MESSAGE)) else {
         return Ok(None);
     };
@@ -281,9 +272,9 @@ fn apply(
         1 => first,
         more => format!("{first} The same in {} other places.", more - 1),
     };
-    match steps.last_mut().filter(|step| step.rule == rule.code) {
+    match steps.last_mut().filter(|step| step.rule == code) {
         Some(step) => step.edits += edits.len(),
-        None => steps.push(RepairStep { rule: rule.code.to_owned(), class, message, edits: edits.len() }),
+        None => steps.push(RepairStep { rule: code.to_owned(), class, message, edits: edits.len() }),
     }
     let kept = Kept {
         nodes: current.kept.nodes && kept.nodes,
@@ -293,17 +284,17 @@ fn apply(
     Ok(Some(Candidate { text: text.into(), steps, kept }))
 }
 
-/// Applies each rule of the ladder to `text` by itself.
+/// Applies each repair rule to `text` by itself.
 #[cfg(test)]
 pub(crate) fn apply_each(text: &str, deadline: &Deadline) -> Result<(), DeadlineExceeded> {
     let start = Candidate { text: text.into(), steps: Vec::new(), kept: Kept::ALL };
     let document = Document::new(text, deadline);
-    ladder().try_for_each(|rule| apply(rule, &document, &start, usize::MAX).map(drop))
+    applicable().try_for_each(|rule| apply(rule, &document, &start, usize::MAX).map(drop))
 }
 
 /// What of `before` is still in `after`. Words that are grammar to the rule may go; a rule that renames may say a word
 /// fewer times, but not never.
-fn compare(before: &str, after: &str, rule: &Rule) -> Kept {
+fn compare(before: &str, after: &str, rule: &RepairRule) -> Kept {
     let left = |text: &str| {
         let mut counts: HashMap<String, usize> = HashMap::new();
         words(text).for_each(|word| *counts.entry(word).or_default() += 1);
@@ -333,7 +324,7 @@ fn words(text: &str) -> impl Iterator<Item = String> {
     words.into_iter()
 }
 
-/// `&gt;`, `#59;` and their kin become a space.
+/// Entities such as `&gt;` and `#59;` become a space.
 fn without_entities(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -369,7 +360,7 @@ fn arrows(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::testing::checker;
+    use crate::rules::testing::{checker, repair};
 
     #[test]
     fn a_valid_text_is_left_alone() {
@@ -402,9 +393,8 @@ mod tests {
 
     #[test]
     fn a_lost_word_is_noticed() {
-        let rule = |code: &str| crate::explain(code).unwrap();
-        assert!(compare("a -- b &gt; c\\nd", "A --- b > c\n d", rule("FLOW003")).labels);
-        assert!(!compare("a b b", "a b", rule("FLOW003")).labels);
-        assert!(compare("enum a", "a", rule("CLASS002")).nodes);
+        assert!(compare("a -- b &gt; c\\nd", "A --- b > c\n d", repair("FLOW003")).labels);
+        assert!(!compare("a b b", "a b", repair("FLOW003")).labels);
+        assert!(compare("enum a", "a", repair("CLASS002")).nodes);
     }
 }

@@ -1,5 +1,7 @@
 //! Byte offsets, lines and columns of a text. Never panics on an offset that is out of range or inside a character.
 
+use diagram::Location;
+
 use crate::deadline::Deadline;
 
 /// Bytes between two counts of characters: a column is found by counting at most so many bytes.
@@ -56,6 +58,15 @@ impl<'a> LineIndex<'a> {
         let line = self.line_of(offset);
         let start = self.starts.get(line - 1).copied().unwrap_or(0);
         (line, self.characters_before(offset) - self.characters_before(start) + 1)
+    }
+
+    /// The location of bytes `start..end`, moved onto character boundaries and into the text.
+    pub(crate) fn location(&self, start: usize, end: usize) -> Location {
+        let start = self.floor(start);
+        let end = self.floor(end.max(start));
+        let (line, column) = self.position(start);
+        let (end_line, end_column) = self.position(end);
+        Location { start, end, line, column, end_line, end_column }
     }
 
     /// The 1-based line of a byte.

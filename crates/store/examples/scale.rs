@@ -43,43 +43,60 @@ fn filling() -> Vec<String> {
             numbers(PROJECTS)
         ),
         format!(
-            "{} insert into diagrams (id, project_id, kind, title, created_at, updated_at, head_version) select 'd-' || i, 'p-' || (i % {PROJECTS}), 'class', {title}, i, i, {VERSIONS} from n",
+            "{} insert into diagrams (id, project_id, kind, title, created_at, updated_at, head_version) select \
+                 'd-' || i, 'p-' || (i % {PROJECTS}), 'class', {title}, i, i, {VERSIONS} from n",
             numbers(DIAGRAMS)
         ),
         format!(
-            "{} insert into diagram_versions (id, diagram_id, number, requirement, mermaid, validated, findings, trace, created_at) select 'v-' || i, 'd-' || (i / {VERSIONS}), 1 + (i % {VERSIONS}), 'A customer places orders. Each order has a number and a date, and ends when it is paid.', 'classDiagram' || chr_newline || '    class Order', true, '[]', '[]', i from n, (select char(10) as chr_newline) one",
+            "{} insert into diagram_versions (id, diagram_id, number, requirement, mermaid, validated, \
+                 findings, trace, created_at) select 'v-' || i, 'd-' || (i / {VERSIONS}), 1 + (i % {VERSIONS}), \
+                 'A customer places orders. Each order has a number and a date, and ends when it is paid.', \
+                 'classDiagram' || chr_newline || '    class Order', true, '[]', '[]', i from n, (select \
+                 char(10) as chr_newline) one",
             numbers(DIAGRAMS * VERSIONS)
         ),
         format!(
-            "{} insert into diagram_words (project_id, word, diagram_id) select 'p-' || (i % {PROJECTS}), {}, 'd-' || i from n",
+            "{} insert into diagram_words (project_id, word, diagram_id) select 'p-' || (i % {PROJECTS}), {}, \
+                 'd-' || i from n",
             numbers(DIAGRAMS),
             word(1)
         ),
         format!(
-            "{} insert into diagram_words (project_id, word, diagram_id) select 'p-' || (i % {PROJECTS}), {} || '2', 'd-' || i from n",
+            "{} insert into diagram_words (project_id, word, diagram_id) select 'p-' || (i % {PROJECTS}), {} || \
+                 '2', 'd-' || i from n",
             numbers(DIAGRAMS),
             word(12)
         ),
         format!(
-            "{} insert into diagram_words (project_id, word, diagram_id) select 'p-' || (i % {PROJECTS}), 'n' || i, 'd-' || i from n",
+            "{} insert into diagram_words (project_id, word, diagram_id) select 'p-' || (i % {PROJECTS}), 'n' \
+                 || i, 'd-' || i from n",
             numbers(DIAGRAMS)
         ),
-        // One project has grown for years: half as many again as all the others, with little that is put away, unfiled or of
-        // a kind that nobody draws.
+        // One large project: half as many diagrams again as all the others, few of them archived, unfiled or of a
+        // rare kind.
         "insert into projects (id, name, created_at) values ('p-large', 'Large', 0)".to_owned(),
-        "insert into folders (id, project_id, name, folded, revision, created_at, updated_at) values ('f-large', 'p-large', 'a', 'a', 1, 0, 0), ('f-small', 'p-large', 'b', 'b', 1, 0, 0)".to_owned(),
+        "insert into folders (id, project_id, name, folded, revision, created_at, updated_at) values \
+             ('f-large', 'p-large', 'a', 'a', 1, 0, 0), ('f-small', 'p-large', 'b', 'b', 1, 0, 0)".to_owned(),
         format!(
-            "{} insert into diagrams (id, project_id, kind, title, created_at, updated_at, head_version, archived_at, folder_id) select 'l-' || i, 'p-large', case when i % 5000 = 7 then 'pie' else 'class' end, 'Large ' || i, i, i, 1, case when i % 5000 = 9 then 1 end, case when i % 5000 = 11 then null when i % 5000 = 13 then 'f-small' else 'f-large' end from n",
+            "{} insert into diagrams (id, project_id, kind, title, created_at, updated_at, head_version, \
+                 archived_at, folder_id) select 'l-' || i, 'p-large', case when i % 5000 = 7 then 'pie' else \
+                 'class' end, 'Large ' || i, i, i, 1, case when i % 5000 = 9 then 1 end, case when i % 5000 = \
+                 11 then null when i % 5000 = 13 then 'f-small' else 'f-large' end from n",
             numbers(DIAGRAMS)
         ),
         format!(
             "{} insert into diagram_words (project_id, word, diagram_id) select 'p-large', 'large', 'l-' || i from n",
             numbers(DIAGRAMS)
         ),
-        "insert into users (id, email, name, admin, created_at, updated_at) values ('u-1', 'one@example.com', 'One', false, 0, 0), ('u-2', 'two@example.com', 'Two', false, 0, 0)".to_owned(),
-        "insert into memberships (project_id, user_id, role, created_at) select id, 'u-1', 'owner', 0 from projects where id <> 'default'".to_owned(),
+        "insert into users (id, email, name, admin, created_at, updated_at) values ('u-1', 'one@example.com', \
+             'One', false, 0, 0), ('u-2', 'two@example.com', 'Two', false, 0, 0)".to_owned(),
+        "insert into memberships (project_id, user_id, role, created_at) select id, 'u-1', 'owner', 0 from \
+             projects where id <> 'default'".to_owned(),
         format!(
-            "{} insert into audit_events (id, at, user_id, action, project_id, subject, details) select 'a-' || i, i, case when i % 50000 = 3 then 'u-1' else 'u-2' end, case when i % 50000 = 5 then 'seldom.done' else 'diagram.update' end, case when i % 2 = 0 then 'p-large' else 'p-' || (i % {PROJECTS}) end, 'x', '{{}}' from n",
+            "{} insert into audit_events (id, at, user_id, action, project_id, subject, details) select 'a-' || \
+                 i, i, case when i % 50000 = 3 then 'u-1' else 'u-2' end, case when i % 50000 = 5 then \
+                 'seldom.done' else 'diagram.update' end, case when i % 2 = 0 then 'p-large' else 'p-' || (i % \
+                 {PROJECTS}) end, 'x', '{{}}' from n",
             numbers(5 * DIAGRAMS)
         ),
         "analyze".to_owned(),

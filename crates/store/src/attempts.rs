@@ -1,8 +1,8 @@
-//! Counts of attempts at what can be guessed, and of messages sent: how many there were in a window of time, by bucket.
+//! Rate limits in the database: attempts at what can be guessed, and messages sent, by bucket and time window.
 //!
-//! An attempt is counted before it is carried out ([`Store::reserve_attempts`]) and given back if it turns out to be harmless.
+//! An attempt is counted before it is carried out ([`Store::reserve_attempts`]) and given back if it is harmless.
 //! Checking first and counting afterwards would let through as many as arrive at the same moment. The table is called
-//! `sign_in_failures`, after the first use of it.
+//! `sign_in_failures` after its first use.
 
 use crate::pool::in_transaction;
 use crate::{Store, StoreError, TimeUs};
@@ -29,11 +29,8 @@ pub enum AttemptDecision {
 }
 
 impl Store {
-    /// Counts an attempt in all of these buckets, or in none if one of them is full. Atomic, for all processes on the database.
-    /// A window that began before `window_start` is over, and a new one begins at `at`.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// Counts an attempt in all of these buckets, or in none if one of them is full. Atomic for all processes on the
+    /// database. A window that began before `window_start` is over, and a new one begins at `at`.
     pub async fn reserve_attempts(
         &self,
         limits: &[AttemptLimit],
@@ -66,9 +63,6 @@ impl Store {
     }
 
     /// Gives back an attempt that was reserved at `reserved_at`, unless the window of its bucket is over.
-    ///
-    /// # Errors
-    /// Only those of the database.
     pub async fn give_back_attempts(&self, buckets: &[&str], reserved_at: TimeUs) -> Result<(), StoreError> {
         let mut ordered = buckets.to_vec();
         ordered.sort_unstable();
@@ -85,10 +79,6 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets the attempts of a bucket.
-    ///
-    /// # Errors
-    /// Only those of the database.
     pub async fn clear_attempts(&self, bucket: &str) -> Result<(), StoreError> {
         in_transaction!(&self.pool, tx => {
             sqlx::query("delete from sign_in_failures where bucket = $1").bind(bucket).execute(&mut *tx).await?;

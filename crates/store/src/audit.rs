@@ -1,40 +1,35 @@
-//! Audit events: who changed what, when, and what it cost. Written in the transaction of the change itself, so that
-//! neither is there without the other. Never changed afterwards; the database itself refuses.
+//! Audit events: who changed what, when, and at what cost. Written in the transaction of the change, so that neither
+//! exists without the other. Immutable: the database refuses updates.
 
 use sqlx::AssertSqlSafe;
 
-use crate::generations::check_text;
-use crate::page::sift;
+use crate::page::filter_pages;
 use crate::pool::{in_transaction, on_pool};
 use crate::row::row;
+use crate::text::check_text;
 use crate::{
-    AuditEventId, JobId, JsonText, Page, PageRequest, ProjectId, Store, StoreError, TimeUs, TokenId, UserId,
+    AuditEventId, Fence, Field, JsonText, Page, PageRequest, ProjectId, Resource, Store, StoreError, TimeUs,
+    TokenId, UserId,
 };
 
-/// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEvent {
-    /// Its id.
     pub id: AuditEventId,
-    /// When.
     pub at: TimeUs,
-    /// Who; none where nobody has to say who they are, and for the command line.
+    /// `None` for the command line, and in local mode, where there are no accounts.
     pub user_id: Option<UserId>,
-    /// Through which token, if through one.
     pub token_id: Option<TokenId>,
     /// What was done, such as `project.create`.
     pub action: String,
-    /// In which project, if in one.
     pub project_id: Option<ProjectId>,
-    /// The id of what it was done to.
+    /// The id of the changed resource.
     pub subject: String,
-    /// What else there is to know: an object. Never a text that people wrote, and never a secret.
+    /// An object. Never user-written text, and never a secret.
     pub details: JsonText,
 }
 
-row!(AuditEvent { id, at, user_id, token_id, action, project_id, subject, details });
+row!(AuditEvent, audit_columns { id, at, user_id, token_id, action, project_id, subject, details });
 
-/// An event to write. The fields are those of [`AuditEvent`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each field is that of `AuditEvent`, where it is explained")]
 pub struct NewAuditEvent {
@@ -46,58 +41,27 @@ pub struct NewAuditEvent {
     pub project_id: Option<ProjectId>,
     pub subject: String,
     pub details: JsonText,
-    /// What must still hold for the change to count, if it is carried out for something that is to happen once.
+    /// What must still hold for the change to count, if it must have an effect once.
     pub fence: Option<Fence>,
 }
 
-/// Work that is to be carried out once, although whoever does it may be thought dead and replaced. The change and the mark
-/// that it was made are one transaction; whoever was replaced cannot make it any more.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fence {
-    /// A request with an idempotency key: the hash of the key, and which attempt this is.
-    Request {
-        /// The hash of the key.
-        key_hash: String,
-        /// Which attempt.
-        attempt: String,
-    },
-    /// A job; the change ends it.
-    Job {
-        /// Which one.
-        id: JobId,
-        /// Who holds it.
-        worker: String,
-    },
-}
-
-/// Whose events are listed.
 #[derive(Debug, Clone, Copy)]
 pub enum AuditOf<'a> {
-    /// Those of a project.
     Project(&'a ProjectId),
-    /// Those of a person, in every project.
+    /// Events of a user in every project.
     User(&'a UserId),
-    /// All.
     Everyone,
 }
 
-/// Which events are wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditFilter {
-    /// Only those of this action; of every action that begins so, if it ends with a point.
+    /// One action; with a trailing `.`, every action with that prefix.
     pub action: Option<String>,
-    /// Only what this person did.
     pub user: Option<UserId>,
-    /// Only those of this moment and later ones.
+    /// Inclusive.
     pub from: Option<TimeUs>,
-    /// Only those before this moment.
+    /// Exclusive.
     pub to: Option<TimeUs>,
-}
-
-macro_rules! audit_columns {
-    () => {
-        "id, at, user_id, token_id, action, project_id, subject, details"
-    };
 }
 
 const FIND_AUDIT_EVENT: &str = concat!("select ", audit_columns!(), " from audit_events where id = $1");
@@ -105,16 +69,16 @@ const FIND_AUDIT_EVENT: &str = concat!("select ", audit_columns!(), " from audit
 pub(crate) const INSERT_AUDIT_EVENT: &str =
     concat!("insert into audit_events (", audit_columns!(), ") values ($1, $2, $3, $4, $5, $6, $7, $8)");
 
-/// Everybody who is to be told of an event in a project, as work to do.
-pub(crate) const TELL_WEBHOOKS: &str = "\
+/// Inserts a delivery job for each webhook that subscribes to an event of a project.
+pub(crate) const ENQUEUE_DELIVERIES: &str = "\
     insert into jobs (id, kind, project_id, payload, status, attempts, run_at, created_at, updated_at) \
     select cast($1 as text) || '.' || id, 'deliver', project_id, cast($1 as text) || ' ' || id, 'waiting', 0, \
         cast($2 as bigint), cast($2 as bigint), cast($2 as bigint) \
     from webhooks where project_id = $3 and disabled_at is null \
         and (events = '*' or ' ' || events || ' ' like '% ' || cast($4 as text) || ' %')";
 
-/// Writes an event in the transaction `$tx`, and what follows from it: who is told, and that a request was carried out.
-macro_rules! keep_audit {
+/// Writes an event in the transaction `$tx`, with its webhook deliveries and the mark of its fence.
+macro_rules! record_audit {
     ($tx:ident, $event:expr) => {{
         let event: &$crate::NewAuditEvent = $event;
         sqlx::query($crate::audit::INSERT_AUDIT_EVENT)
@@ -129,7 +93,7 @@ macro_rules! keep_audit {
             .execute(&mut *$tx)
             .await?;
         if let Some(project) = &event.project_id {
-            sqlx::query($crate::audit::TELL_WEBHOOKS)
+            sqlx::query($crate::audit::ENQUEUE_DELIVERIES)
                 .bind(&event.id)
                 .bind(event.at)
                 .bind(project)
@@ -140,41 +104,37 @@ macro_rules! keep_audit {
         let fenced = match &event.fence {
             None => None,
             Some($crate::Fence::Request { key_hash, attempt }) => {
-                let mark = sqlx::query($crate::requests::MARK_REQUEST);
+                let mark = sqlx::query($crate::fence::MARK_REQUEST);
                 Some(mark.bind(key_hash).bind(attempt).bind(&event.subject).execute(&mut *$tx).await?)
             }
             Some($crate::Fence::Job { id, worker }) => {
-                let end = sqlx::query($crate::jobs::END_JOB);
+                let end = sqlx::query($crate::fence::END_JOB);
                 let end = end.bind(id).bind(worker).bind("done").bind(event.at).bind(&event.subject);
                 Some(end.execute(&mut *$tx).await?)
             }
         };
         if fenced.is_some_and(|done| done.rows_affected() == 0) {
-            return Err($crate::StoreError::Conflict { constraint: "hold on this work" });
+            return Err($crate::StoreError::FenceLost);
         }
     }};
 }
 
-pub(crate) use keep_audit;
+pub(crate) use record_audit;
 
 impl Store {
-    /// Writes an event for which nothing else is written: a refusal, a sign-in that failed, an export.
+    /// Writes an event without another change: a refusal, a failed sign-in, an export.
     ///
     /// # Errors
     /// [`StoreError::Invalid`] if the subject holds U+0000.
     pub async fn record_audit_event(&self, event: &NewAuditEvent) -> Result<(), StoreError> {
-        check_text("subject", &event.subject)?;
+        check_text(Field::Subject, &event.subject)?;
         in_transaction!(&self.pool, tx => {
-            keep_audit!(tx, event);
+            record_audit!(tx, event);
         });
         Ok(())
     }
 
-    /// Events that `filter` lets through, newest first. If an action is asked for, a page may have fewer than asked for
-    /// although there are more.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// Events that match `filter`, newest first. With an action, a page may be short although more follow.
     pub async fn list_audit_events(
         &self,
         of: AuditOf<'_>,
@@ -182,19 +142,18 @@ impl Store {
         page: &PageRequest,
     ) -> Result<Page<AuditEvent>, StoreError> {
         let fetch = |page| async move { self.list_every_audit_event(of, filter, &page).await };
-        // An index by action would have to be kept by every change there is, for a question that is seldom asked.
+        // Every change would have to maintain an index by action, for a rare query.
         match filter.action.as_deref() {
             None => fetch(page.clone()).await,
             Some(asked) => {
                 let wanted = |it: &AuditEvent| {
                     it.action == asked || (asked.ends_with('.') && it.action.starts_with(asked))
                 };
-                sift(page, |it| (it.at.as_micros(), it.id.as_str()), wanted, fetch).await
+                filter_pages(page, |it| (it.at.as_micros(), it.id.as_str()), wanted, fetch).await
             }
         }
     }
 
-    /// Of every action.
     async fn list_every_audit_event(
         &self,
         of: AuditOf<'_>,
@@ -206,7 +165,7 @@ impl Store {
             AuditOf::User(user) => (None, Some(user)),
             AuditOf::Everyone => (None, filter.user.as_ref()),
         };
-        // A condition is either there or not, so that the database knows which index it may take.
+        // A condition is present or absent, so that the planner can choose an index.
         let statement = format!(
             concat!(
                 "select ",
@@ -218,7 +177,7 @@ impl Store {
             if of_user.is_some() { "and user_id = $5" } else { "and $5 is null" },
         );
         let (mut at, mut id) = page.before();
-        // No id comes before the empty one, so nothing of that moment itself.
+        // No id sorts before the empty one, so this excludes the moment itself.
         if let Some(to) = filter.to.map(TimeUs::as_micros).filter(|to| *to <= at) {
             (at, id) = (to, "");
         }
@@ -231,21 +190,14 @@ impl Store {
         Ok(page.page(rows, |it| (it.at.as_micros(), it.id.as_str())))
     }
 
-    /// One event.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`].
     pub async fn find_audit_event(&self, id: &AuditEventId) -> Result<AuditEvent, StoreError> {
         on_pool!(&self.pool, db => sqlx::query_as(FIND_AUDIT_EVENT).bind(id).fetch_optional(db).await)?
-            .ok_or(StoreError::NotFound { what: "audit event" })
+            .ok_or(StoreError::NotFound { what: Resource::AuditEvent })
     }
 
-    /// Events of a project, or of all, since a place (a time and an id), oldest first, at most `limit`. Those that happened at
-    /// once may become visible in another order than that of their times: begin some seconds earlier than the last one that was
-    /// seen.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// Events of a project, or of all, after a position (a time and an id), oldest first, at most `limit`. Concurrent
+    /// events may become visible in another order than that of their times: start some seconds before the last known
+    /// one.
     pub async fn list_audit_events_since(
         &self,
         project: Option<&ProjectId>,

@@ -1,38 +1,35 @@
-//! Budgets: how much of models may be spent, by whom, since when, and what was spent. Never overspent, however many
-//! programs ask at once: what a question may cost at most is reserved before it is asked, and settled when it is over.
+//! Budgets: limits on model use per project and user. Never overspent by concurrent requests: the maximum cost of a
+//! question is reserved before it is sent, and settled afterwards.
 //!
-//! What is used is counted by the day, so that a budget whose period changes knows what was used in the new one. A process
-//! that ends between the two leaves its reservation behind, counted as spent, on purpose: the question may have been asked,
-//! and then the vendor charges for it.
+//! Use is counted by day, so that a changed period can be computed from it. A process that ends before it settles
+//! leaves its reservation counted as spent, on purpose: the vendor may have charged for the question.
 //!
-//! The row of a budget is its lock. Whoever reserves holds it until the end of the transaction, takes that of the project
-//! before that of the person, and so waits for nobody who waits for them.
+//! The row of a budget is its lock. A transaction locks the project's budget before the user's, which rules out
+//! deadlocks.
 
-use crate::audit::keep_audit;
+use crate::audit::record_audit;
 use crate::error::or_missing;
 use crate::pool::{in_transaction, on_pool};
 use crate::row::row;
-use crate::{BudgetId, NewAuditEvent, ProjectId, Store, StoreError, TimeUs, UserId};
+use crate::{BudgetId, Field, NewAuditEvent, ProjectId, Resource, Store, StoreError, TimeUs, UserId};
 
-/// No limit and no count is larger than this, so that no sum outgrows its column: a thousand million US dollars.
+/// Upper bound of limits and counts, so that no sum overflows its column: a thousand million US dollars.
 pub const MAX_SPENDING: i64 = 1_000_000_000_000_000;
 
-/// How long a budget lasts before it is full again.
+/// After which time the use starts again at 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BudgetPeriod {
-    /// A day.
     Day,
-    /// A month of the calendar.
+    /// A calendar month.
     Month,
-    /// For ever: it is never full again.
+    /// Never resets.
     Total,
 }
 
 impl BudgetPeriod {
-    /// All of them.
     pub const ALL: [BudgetPeriod; 3] = [BudgetPeriod::Day, BudgetPeriod::Month, BudgetPeriod::Total];
 
-    /// The word in the database: `day`, `month` or `total`.
+    /// The stored value: `day`, `month` or `total`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -50,14 +47,13 @@ impl TryFrom<String> for BudgetPeriod {
         Self::ALL
             .into_iter()
             .find(|period| period.as_str() == word)
-            .ok_or(StoreError::Invalid { what: "period of the budget" })
+            .ok_or(StoreError::Invalid { what: Field::BudgetPeriod })
     }
 }
 
-/// How much may be spent in which time. At least one of the two is there.
+/// At least one of the two limits is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BudgetLimits {
-    /// In which time.
     pub period: BudgetPeriod,
     /// Tokens, read and written, 0 to [`MAX_SPENDING`].
     pub max_tokens: Option<i64>,
@@ -74,43 +70,35 @@ impl BudgetLimits {
         if some && kept(self.max_tokens) && kept(self.max_micro_usd) {
             Ok(())
         } else {
-            Err(StoreError::Invalid { what: "limit of the budget" })
+            Err(StoreError::Invalid { what: Field::BudgetLimit })
         }
     }
 }
 
-/// A budget of a project or of a person.
+/// The budget of a project or of a user; exactly one of the two is set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Budget {
-    /// Its id.
     pub id: BudgetId,
-    /// The project whose it is; or else
     pub project_id: Option<ProjectId>,
-    /// the person.
     pub user_id: Option<UserId>,
-    /// How much.
     pub limits: BudgetLimits,
-    /// Up by one with each change.
+    /// Incremented by each change.
     pub revision: i64,
-    /// When it was made.
     pub created_at: TimeUs,
-    /// When it last changed.
     pub updated_at: TimeUs,
 }
 
 row!(Budget { id, project_id, user_id, limits in row, revision, created_at, updated_at });
 
-/// Whose budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BudgetOf<'a> {
-    /// That of a project. Stands first, because reservations are made in this order.
+    /// First, because reservations lock in this order.
     Project(&'a ProjectId),
-    /// That of a person.
     User(&'a UserId),
 }
 
 impl<'a> BudgetOf<'a> {
-    /// What stands in the two columns.
+    /// The values of the two columns.
     fn columns(self) -> (Option<&'a ProjectId>, Option<&'a UserId>) {
         match self {
             BudgetOf::Project(project) => (Some(project), None),
@@ -119,7 +107,7 @@ impl<'a> BudgetOf<'a> {
     }
 }
 
-/// What was, or may be, spent; 0 or more of each.
+/// 0 or more of each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Spending {
     /// Tokens, read and written.
@@ -131,24 +119,23 @@ pub struct Spending {
 row!(Spending { tokens, micro_usd });
 
 impl Spending {
-    /// What can be booked of it: nothing below 0, and no more than fits, whatever a vendor claims.
+    /// Clamped to what fits the column, whatever a vendor reports.
     fn bounded(self) -> Self {
         let bounded = |amount: i64| amount.clamp(0, MAX_SPENDING);
         Self { tokens: bounded(self.tokens), micro_usd: bounded(self.micro_usd) }
     }
 }
 
-/// Since when it is today and this month. The store knows no calendar.
+/// The start of the current day and month. The store knows no calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Calendar {
-    /// The beginning of the day.
     pub day: TimeUs,
-    /// The beginning of the month; not after that of the day.
+    /// Not after `day`.
     pub month: TimeUs,
 }
 
 impl Calendar {
-    /// Since when the use of a budget counts.
+    /// Start of the current period.
     #[must_use]
     pub const fn since(self, period: BudgetPeriod) -> TimeUs {
         match period {
@@ -159,48 +146,46 @@ impl Calendar {
     }
 }
 
-/// A budget and what is used of it in its period, reservations included.
+/// A budget and its use in the current period, reservations included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BudgetState {
-    /// The budget.
     pub budget: Budget,
-    /// What is used.
     pub used: Spending,
 }
 
 impl BudgetState {
-    /// Whether so many tokens more stay within the limits.
+    /// True if `tokens` more stay within the limits.
     #[must_use]
     pub fn has_room_for_tokens(&self, more: i64) -> bool {
         self.budget.limits.max_tokens.is_none_or(|limit| self.used.tokens.saturating_add(more) <= limit)
     }
 
-    /// Whether so many millionths of a US dollar more stay within the limits.
+    /// True if so many millionths of a US dollar more stay within the limits.
     #[must_use]
     pub fn has_room_for_micro_usd(&self, more: i64) -> bool {
         self.budget.limits.max_micro_usd.is_none_or(|limit| self.used.micro_usd.saturating_add(more) <= limit)
     }
 }
 
-/// What is reserved from one budget; for [`Store::settle_budgets`].
+/// A reservation from one budget, for [`Store::settle_budgets`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reservation {
     budget_id: BudgetId,
-    /// The day on which it is counted, also if it is settled on a later one.
+    /// The day on which it is counted, even if it is settled on a later one.
     day: TimeUs,
-    /// The period in which it was made.
+    /// The period in which it was reserved.
     since: TimeUs,
     reserved: Spending,
 }
 
-/// What became of [`Store::reserve_budgets`].
+/// The outcome of [`Store::reserve_budgets`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reserved {
-    /// All of it; empty if there is no budget.
+    /// Reserved from each budget; empty if there is none.
     All(Vec<Reservation>),
-    /// Nothing, because this budget has no room for it.
+    /// Nothing was reserved: this budget is exhausted.
     Refused(Box<BudgetState>),
-    /// Nothing, because this budget is in money and nobody knows the price.
+    /// Nothing was reserved: this budget limits money and the price is unknown.
     NoPrice(Box<BudgetState>),
 }
 
@@ -213,13 +198,13 @@ macro_rules! budget_columns {
 const FIND_BUDGET: &str =
     concat!("select ", budget_columns!(), " from budgets where project_id = $1 or user_id = $2");
 
-/// Finds a budget and keeps its row until the end of the transaction, on both databases; `for update` is PostgreSQL's.
+/// Finds a budget and locks its row, on both databases (`for update` exists in PostgreSQL only).
 const HOLD_BUDGET: &str = concat!(
     "update budgets set updated_at = updated_at where project_id = $1 or user_id = $2 returning ",
     budget_columns!()
 );
 
-/// PostgreSQL sums whole numbers into one with decimals.
+/// PostgreSQL's `sum` of integers is a decimal.
 const SUM_USE: &str = "select cast(coalesce(sum(tokens), 0) as bigint) as tokens, \
     cast(coalesce(sum(micro_usd), 0) as bigint) as micro_usd \
     from budget_use where budget_id = $1 and period_start >= $2";
@@ -228,21 +213,21 @@ const ADD_USE: &str = "insert into budget_use (budget_id, period_start, tokens, 
     on conflict (budget_id, period_start) do update \
     set tokens = budget_use.tokens + excluded.tokens, micro_usd = budget_use.micro_usd + excluded.micro_usd";
 
-/// `least` and `greatest` are PostgreSQL's.
+/// SQLite has no `least` and `greatest`.
 const CORRECT_USE: &str = "update budget_use set \
     tokens = case when tokens + $3 < 0 then 0 when tokens + $3 > $5 then $5 else tokens + $3 end, \
     micro_usd = case when micro_usd + $4 < 0 then 0 when micro_usd + $4 > $5 then $5 else micro_usd + $4 end \
     where budget_id = $1 and period_start = $2";
 
 impl Store {
-    /// Makes a budget.
+    /// Creates a budget.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] on `budget of the project` or `budget of the person` if there is one,
-    /// [`StoreError::NotFound`] if there is no such project or person, [`StoreError::Invalid`] if a limit cannot be kept.
+    /// [`StoreError::Conflict`] if the project or the user has one, [`StoreError::NotFound`] if there is no such
+    /// project or user, [`StoreError::Invalid`] if a limit is out of range.
     pub async fn create_budget(&self, budget: &Budget, audit: &NewAuditEvent) -> Result<(), StoreError> {
         budget.limits.check()?;
-        let missing = if budget.project_id.is_some() { "project" } else { "user" };
+        let missing = if budget.project_id.is_some() { Resource::Project } else { Resource::User };
         in_transaction!(&self.pool, tx => {
             sqlx::query(concat!(
                 "insert into budgets (", budget_columns!(), ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
@@ -252,21 +237,17 @@ impl Store {
             .bind(budget.created_at).bind(budget.updated_at)
             .execute(&mut *tx).await
             .map_err(or_missing(missing))?;
-            keep_audit!(tx, audit);
+            record_audit!(tx, audit);
         });
         Ok(())
     }
 
-    /// A budget, and what is used of it now.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`].
     pub async fn find_budget(&self, of: BudgetOf<'_>, now: Calendar) -> Result<BudgetState, StoreError> {
         let (project, user) = of.columns();
         let budget: Option<Budget> = on_pool!(&self.pool, db => {
             sqlx::query_as(FIND_BUDGET).bind(project).bind(user).fetch_optional(db).await
         })?;
-        let budget = budget.ok_or(StoreError::NotFound { what: "budget" })?;
+        let budget = budget.ok_or(StoreError::NotFound { what: Resource::Budget })?;
         let since = now.since(budget.limits.period);
         let used = on_pool!(&self.pool, db => {
             sqlx::query_as(SUM_USE).bind(&budget.id).bind(since).fetch_one(db).await
@@ -274,10 +255,10 @@ impl Store {
         Ok(BudgetState { budget, used })
     }
 
-    /// Changes the limits of a budget whose revision is still `seen`. What was used stays used.
+    /// Changes the limits of a budget. Its use is kept.
     ///
     /// # Errors
-    /// [`StoreError::Stale`] if it is not, [`StoreError::Invalid`] if a limit cannot be kept.
+    /// [`StoreError::Stale`] if its revision is not `seen`, [`StoreError::Invalid`] if a limit is out of range.
     pub async fn update_budget(
         &self,
         id: &BudgetId,
@@ -294,28 +275,25 @@ impl Store {
             .bind(id).bind(seen).bind(limits.period.as_str()).bind(limits.max_tokens).bind(limits.max_micro_usd)
             .bind(audit.at)
             .fetch_optional(&mut *tx).await?;
-            let changed = changed.ok_or(StoreError::Stale { what: "budget" })?;
-            keep_audit!(tx, audit);
+            let changed = changed.ok_or(StoreError::Stale { what: Resource::Budget })?;
+            record_audit!(tx, audit);
             changed
         }))
     }
 
-    /// Takes a budget away, and with it what was used: from now on nothing limits what is spent.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`].
+    /// Deletes a budget and its use.
     pub async fn delete_budget(&self, id: &BudgetId, audit: &NewAuditEvent) -> Result<(), StoreError> {
         in_transaction!(&self.pool, tx => {
             let gone = sqlx::query("delete from budgets where id = $1").bind(id).execute(&mut *tx).await?;
             if gone.rows_affected() == 0 {
-                return Err(StoreError::NotFound { what: "budget" });
+                return Err(StoreError::NotFound { what: Resource::Budget });
             }
-            keep_audit!(tx, audit);
+            record_audit!(tx, audit);
         });
         Ok(())
     }
 
-    /// Whether any of these has a budget: most have none, and reading asks for less than a transaction.
+    /// True if any of these has a budget. Most have none, and a read is cheaper than a transaction.
     async fn has_budgets(&self, of: &[BudgetOf<'_>]) -> Result<bool, StoreError> {
         for of in of {
             let (project, user) = of.columns();
@@ -330,12 +308,9 @@ impl Store {
         Ok(false)
     }
 
-    /// Reserves what a question may cost at most, in tokens and, if the price is known, in millionths of a US dollar, from
-    /// each of these budgets that there is: from all of them or from none. Whatever others reserve at the same moment, no
-    /// reservation takes a budget past its limit.
-    ///
-    /// # Errors
-    /// Only those of the database; a budget without room is no error, see [`Reserved`].
+    /// Reserves the maximum cost of a question, in tokens and, if the price is known, in millionths of a US dollar,
+    /// from each existing budget: from all of them or from none. Concurrent reservations never exceed a limit. An
+    /// exhausted budget is not an error, see [`Reserved`].
     pub async fn reserve_budgets(
         &self,
         of: &[BudgetOf<'_>],
@@ -357,7 +332,7 @@ impl Store {
                 let used: Spending =
                     sqlx::query_as(SUM_USE).bind(&budget.id).bind(since).fetch_one(&mut *tx).await?;
                 let state = BudgetState { budget, used };
-                // Without a commit, what an earlier budget gave is taken back.
+                // Without a commit, earlier reservations of this loop are rolled back.
                 if micro_usd.is_none() && state.budget.limits.max_micro_usd.is_some() {
                     return Ok(Reserved::NoPrice(Box::new(state)));
                 }
@@ -373,12 +348,11 @@ impl Store {
         }))
     }
 
-    /// Books what was really spent in place of what was reserved, on the day of the reservation; more than was reserved
-    /// too, because it was spent. Answers the budgets as they are then, in the period of the reservation; those that were
-    /// taken away meanwhile are left out.
+    /// Replaces a reservation by the real cost, on the day of the reservation, even if it is larger. Returns the
+    /// budgets in the period of the reservation; budgets deleted meanwhile are left out.
     ///
     /// # Errors
-    /// Only those of the database; then the reservation stays.
+    /// After an error of the database, the reservation stays counted.
     pub async fn settle_budgets(
         &self,
         reservations: &[Reservation],
@@ -405,7 +379,7 @@ impl Store {
     }
 }
 
-/// Those of projects first: whoever takes locks in another order than others waits for ever.
+/// Projects first: one lock order for all transactions rules out deadlocks.
 fn in_order<'a>(of: &[BudgetOf<'a>]) -> Vec<BudgetOf<'a>> {
     let mut of = of.to_vec();
     of.sort_unstable();

@@ -1,55 +1,50 @@
-//! What an operator wants to know of a database before it hurts. Changes nothing, and tells no contents.
+//! Facts about a database for `doctor`. Read-only; returns no contents.
 
 use crate::pool::{Pool, on_pool};
 use crate::{Store, StoreError, TimeUs};
 
-/// How many lines of damage are told.
+/// Upper bound of reported lines of damage.
 const MOST_DAMAGE: usize = 5;
 
-/// What a PostgreSQL server is, and what it lets this user do.
+/// Facts about a PostgreSQL server and the rights of this user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostgresFacts {
     /// For example 150004 for 15.4.
     pub version: i64,
-    /// How the database writes text, for example `UTF8`.
+    /// The encoding, for example `UTF8`.
     pub encoding: String,
-    /// Its clock.
     pub now: TimeUs,
-    /// How many connections it has for users who are no superusers.
+    /// Connections available to users who are not superusers.
     pub max_connections: i64,
-    /// How many connections there are, this one among them.
+    /// Open connections, this one included.
     pub connections: i64,
-    /// It takes no writes: a standby, or set so.
+    /// Read-only: a standby, or configured so.
     pub read_only: bool,
-    /// This user may create tables where it creates them.
+    /// This user may create tables in its schema.
     pub may_create: bool,
-    /// How many tables there are that this user may not both read and write.
+    /// Tables that this user may not both read and write.
     pub tables_out_of_reach: i64,
 }
 
-/// Work that goes on after the answer, and what stands still of it.
+/// Background work, and how much of it is stuck.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenWork {
-    /// Jobs that are to be done.
+    /// Unfinished jobs.
     pub jobs: i64,
-    /// Jobs that wait since before the time that was given.
+    /// Jobs waiting since before the given time.
     pub late_jobs: i64,
-    /// Jobs whose worker has gone, and that nobody took up since the time that was given.
+    /// Jobs whose worker is lost and that no worker took up since the given time.
     pub abandoned_jobs: i64,
-    /// Webhooks.
     pub webhooks: i64,
-    /// Webhooks that are told of nothing any more.
+    /// Disabled webhooks.
     pub disabled_webhooks: i64,
-    /// Webhooks that were told of nothing since the time that was given, though it was tried.
+    /// Webhooks without a successful delivery since the given time, although one was tried.
     pub failing_webhooks: i64,
 }
 
 impl Store {
-    /// What of the file is damaged, in SQLite's own words, which name tables and pages; empty if nothing is, and for
-    /// PostgreSQL, which looks after its pages itself. Reads the whole file.
-    ///
-    /// # Errors
-    /// Only those of the database, also when it is too damaged to be looked at.
+    /// Damage of a SQLite file, in SQLite's own words, which name tables and pages. Empty for PostgreSQL. Reads the
+    /// whole file.
     pub async fn find_damage(&self) -> Result<Vec<String>, StoreError> {
         let Pool::Sqlite { readers, .. } = &self.pool else { return Ok(Vec::new()) };
         let mut found: Vec<String> = sqlx::query_scalar("pragma quick_check(5)").fetch_all(readers).await?;
@@ -58,11 +53,8 @@ impl Store {
         Ok(found)
     }
 
-    /// Tables with rows that point to what is not there, and how many such rows. Empty for PostgreSQL, which never lets it
-    /// come to that; SQLite does where somebody changes the file with another program.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// Tables with dangling foreign keys, and the number of such rows. Empty for PostgreSQL, which enforces them;
+    /// another program may have changed a SQLite file without them.
     pub async fn find_dangling_rows(&self) -> Result<Vec<(String, i64)>, StoreError> {
         let Pool::Sqlite { readers, .. } = &self.pool else { return Ok(Vec::new()) };
         Ok(sqlx::query_as(
@@ -72,10 +64,7 @@ impl Store {
         .await?)
     }
 
-    /// What the server is; none for SQLite.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// `None` for SQLite.
     pub async fn find_postgres_facts(&self) -> Result<Option<PostgresFacts>, StoreError> {
         let Pool::Postgres(pool) = &self.pool else { return Ok(None) };
         let (
@@ -116,10 +105,7 @@ impl Store {
         }))
     }
 
-    /// When the newest change was made, as whoever made it saw the time; none if there was none.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// Time of the newest audit event, by the clock of its writer.
     pub async fn find_newest_change(&self) -> Result<Option<TimeUs>, StoreError> {
         let newest: Option<i64> = on_pool!(&self.pool, db => {
             sqlx::query_scalar("select max(at) from audit_events").fetch_one(db).await
@@ -127,10 +113,7 @@ impl Store {
         Ok(newest.map(TimeUs::from_micros))
     }
 
-    /// What is open, and what stands still since `since`.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// Open work, and what is stuck since `since`.
     pub async fn find_open_work(&self, since: TimeUs) -> Result<OpenWork, StoreError> {
         let (jobs, late_jobs, abandoned_jobs) = on_pool!(&self.pool, db => {
             sqlx::query_as(

@@ -1,84 +1,72 @@
-//! Diagrams: what stays the same while versions come and go. Never holds the picture itself: a version does.
+//! Diagrams: title, kind, folder and revision. The content is in versions.
 
 use sqlx::AssertSqlSafe;
 
-use crate::audit::keep_audit;
+use crate::audit::record_audit;
 use crate::folders::check_folder;
-use crate::generations::check_text;
 use crate::pool::{in_transaction, on_pool};
 use crate::row::row;
-use crate::search::keep_words;
+use crate::text::check_text;
+use crate::words::index_words;
 use crate::{
-    DiagramId, FolderId, NewAuditEvent, Page, PageRequest, ProjectId, Store, StoreError, TimeUs, UserId,
+    DiagramId, Field, FolderId, NewAuditEvent, Page, PageRequest, ProjectId, Resource, Store, StoreError,
+    TimeUs, UserId,
 };
 
-/// A diagram.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagram {
-    /// Its id.
     pub id: DiagramId,
-    /// Where it belongs.
     pub project_id: ProjectId,
-    /// The word for its kind, such as `class` or `sequence`.
+    /// For example `class` or `sequence`.
     pub kind: String,
-    /// What people call it.
     pub title: String,
-    /// When its first version was written.
     pub created_at: TimeUs,
-    /// When its newest version was written.
     pub updated_at: TimeUs,
-    /// Number of its newest version, from 1.
+    /// The number of the newest version, from 1.
     pub head_version: u32,
-    /// Up by one with each change of the diagram itself, and with each version.
+    /// Incremented by each change of the diagram and by each version.
     pub revision: i64,
-    /// Since when it is put away.
     pub archived_at: Option<TimeUs>,
-    /// In which folder it lies, if in one.
     pub folder_id: Option<FolderId>,
 }
 
-row!(Diagram { id, project_id, kind, title, created_at, updated_at, head_version as i64, revision, archived_at, folder_id });
+row!(Diagram, diagram_columns {
+    id, project_id, kind, title, created_at, updated_at, head_version as i64, revision, archived_at,
+    folder_id,
+});
 
-/// A diagram that begins with the version it is handed over with.
+/// A diagram to create with its first version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewDiagram {
-    /// Its id.
     pub id: DiagramId,
-    /// Where it belongs; must exist.
+    /// Must exist.
     pub project_id: ProjectId,
-    /// The word for its kind.
     pub kind: String,
-    /// What people will call it.
     pub title: String,
-    /// In which folder of the project it lies, if in one.
+    /// Must be a folder of the project.
     pub folder_id: Option<FolderId>,
 }
 
-/// Which diagrams are wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DiagramFilter {
-    /// Only those of this kind.
     pub kind: Option<String>,
-    /// Only those that lie there.
     pub folder: Option<InFolder>,
-    /// Those that are put away, instead of those that are in use.
+    /// Only archived diagrams, instead of only active ones.
     pub archived: bool,
 }
 
-/// Where a diagram lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InFolder {
-    /// In this folder itself, not in those within it.
+    /// Directly in this folder, not in a subfolder.
     This(FolderId),
-    /// In none.
     NoFolder,
 }
 
 impl DiagramFilter {
-    /// The conditions in SQL. The kind is bound at `$4` and the folder at `$5`, whether or not they are asked for.
+    /// SQL conditions. The kind is bound at `$4` and the folder at `$5`, filtered by or not.
     ///
-    /// A condition is either there or not, and never `$4 is null or kind = $4`: SQLite chooses an index before it knows
-    /// what is bound, and PostgreSQL may as well.
+    /// A condition is present or absent, and never `$4 is null or kind = $4`: SQLite chooses an index before it knows
+    /// the bound values, and so may PostgreSQL.
     pub(crate) fn conditions(&self) -> String {
         let kind = if self.kind.is_some() { "and kind = $4" } else { "and $4 is null" };
         let folder = match &self.folder {
@@ -90,7 +78,6 @@ impl DiagramFilter {
         format!("{kind} {folder} {archived}")
     }
 
-    /// What is bound at `$5`.
     pub(crate) fn folder_id(&self) -> Option<&FolderId> {
         match &self.folder {
             Some(InFolder::This(id)) => Some(id),
@@ -99,20 +86,33 @@ impl DiagramFilter {
     }
 }
 
-/// The columns of [`Diagram`]; a macro, because statements are put together at compile time.
-macro_rules! diagram_columns {
-    () => {
-        "id, project_id, kind, title, created_at, updated_at, head_version, revision, archived_at, folder_id"
-    };
-}
-
-pub(crate) use diagram_columns;
-
 pub(crate) const INSERT_DIAGRAM: &str = concat!(
     "insert into diagrams (id, project_id, kind, title, created_at, updated_at, head_version, folder_id) ",
     "values ($1, $2, $3, $4, $5, $5, 1, $6) returning ",
     diagram_columns!()
 );
+
+/// Inserts a new diagram in the transaction `$tx`.
+macro_rules! insert_diagram {
+    ($tx:ident, $new:expr, $at:expr) => {{
+        let new: &$crate::NewDiagram = $new;
+        let made: $crate::Diagram = sqlx::query_as($crate::diagrams::INSERT_DIAGRAM)
+            .bind(&new.id)
+            .bind(&new.project_id)
+            .bind(&new.kind)
+            .bind(&new.title)
+            .bind($at)
+            .bind(&new.folder_id)
+            .fetch_one(&mut *$tx)
+            .await
+            .map_err($crate::error::or_missing($crate::Resource::Project))?;
+        made
+    }};
+}
+
+pub(crate) use insert_diagram;
+
+pub(crate) const DIAGRAM_COLUMNS: &str = diagram_columns!();
 
 /// Takes the next version number. The row stays locked until the transaction ends, so two writers cannot take the
 /// same number.
@@ -122,7 +122,7 @@ pub(crate) const ADVANCE_DIAGRAM: &str = concat!(
     diagram_columns!()
 );
 
-/// The same, if the revision is still the one that the caller has seen.
+/// The same with an expected revision.
 pub(crate) const ADVANCE_DIAGRAM_SEEN: &str = concat!(
     "update diagrams set head_version = head_version + 1, revision = revision + 1, updated_at = $2 ",
     "where id = $1 and revision = $3 returning ",
@@ -131,25 +131,18 @@ pub(crate) const ADVANCE_DIAGRAM_SEEN: &str = concat!(
 
 pub(crate) const FIND_DIAGRAM: &str = concat!("select ", diagram_columns!(), " from diagrams where id = $1");
 
-/// Some diagrams after an id.
+/// A batch of diagrams after an id.
 pub(crate) const SOME_DIAGRAMS: &str =
     concat!("select ", diagram_columns!(), " from diagrams where id > $1 order by id limit 500");
 
 impl Store {
-    /// One diagram.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`].
     pub async fn find_diagram(&self, id: &DiagramId) -> Result<Diagram, StoreError> {
         on_pool!(&self.pool, db => sqlx::query_as(FIND_DIAGRAM).bind(id).fetch_optional(db).await)?
-            .ok_or(StoreError::NotFound { what: "diagram" })
+            .ok_or(StoreError::NotFound { what: Resource::Diagram })
     }
 
-    /// The diagrams of a project that `filter` lets through, last made first. Ordered by when they were made and not by when they changed,
-    /// because a change while somebody turns pages must not hide a diagram. An unknown project has none.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// The diagrams of a project that match `filter`, newest first. Ordered by creation and not by change, so that a
+    /// change between two pages hides no diagram. Empty for an unknown project.
     pub async fn list_diagrams(
         &self,
         project: &ProjectId,
@@ -157,8 +150,8 @@ impl Store {
         page: &PageRequest,
     ) -> Result<Page<Diagram>, StoreError> {
         let (at, id) = page.before();
-        // What lies in a folder is found by the folder. A plan that is made for folders of any size may rather read through
-        // the project, so the indexes by project are not offered, but where what is put away is the smaller part.
+        // Diagrams in a folder are found by the index on folders. A generic plan may prefer to read through the
+        // project, so its indexes are not offered, except for archived diagrams, which are the smaller part.
         let by_folder = matches!(filter.folder, Some(InFolder::This(_)));
         let of_project = match by_folder && (filter.kind.is_some() || !filter.archived) {
             true => "project_id || '' = $1",
@@ -183,10 +176,7 @@ impl Store {
         Ok(page.page(rows, |it| (it.created_at.as_micros(), it.id.as_str())))
     }
 
-    /// The diagrams of every project that somebody may enter (of every project, if nobody is named), last made first.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// The diagrams of every project of a user (of every project if `None`), newest first.
     pub async fn list_diagrams_of(
         &self,
         user: Option<&UserId>,
@@ -198,7 +188,8 @@ impl Store {
             None => {
                 sqlx::query_as(concat!(
                     "select ", diagram_columns!(), " from diagrams ",
-                    "where archived_at is null and (created_at, id) < ($1, $2) order by created_at desc, id desc limit $3"
+                    "where archived_at is null and (created_at, id) < ($1, $2) ",
+                    "order by created_at desc, id desc limit $3"
                 ))
                 .bind(at).bind(id).bind(limit).fetch_all(db).await
             }
@@ -214,10 +205,11 @@ impl Store {
         Ok(page.page(rows, |it| (it.created_at.as_micros(), it.id.as_str())))
     }
 
-    /// Changes a diagram whose revision is still the one that the caller has seen.
+    /// Updates a diagram.
     ///
     /// # Errors
-    /// [`StoreError::Stale`] if it is not, [`StoreError::NotFound`] if its project has no such folder.
+    /// [`StoreError::Stale`] if its revision is not `seen`, [`StoreError::NotFound`] if its project has no such
+    /// folder.
     pub async fn update_diagram(
         &self,
         old: &Diagram,
@@ -227,7 +219,7 @@ impl Store {
         folder: Option<&FolderId>,
         audit: &NewAuditEvent,
     ) -> Result<Diagram, StoreError> {
-        check_text("title", title)?;
+        check_text(Field::Title, title)?;
         Ok(in_transaction!(&self.pool, tx => {
             if let Some(folder) = folder {
                 check_folder!(tx, &old.project_id, folder);
@@ -239,9 +231,9 @@ impl Store {
             ))
             .bind(&old.id).bind(seen).bind(title).bind(archived_at).bind(audit.at).bind(folder)
             .fetch_optional(&mut *tx).await?;
-            let changed = changed.ok_or(StoreError::Stale { what: "diagram" })?;
-            keep_words!(tx, &changed);
-            keep_audit!(tx, audit);
+            let changed = changed.ok_or(StoreError::Stale { what: Resource::Diagram })?;
+            index_words!(tx, &changed);
+            record_audit!(tx, audit);
             changed
         }))
     }

@@ -1,69 +1,58 @@
-//! What can go wrong with the store, named by what the caller does about it.
+//! Errors of the store, named by what the caller does about them.
 //!
-//! Never carries the driver's own error: that one may quote the contents of a row (PostgreSQL's "Failing row
-//! contains …") or a part of the database URL. What is kept are codes, names of constraints, and those messages of the
-//! databases that speak of statements, not of values.
+//! Never carries the driver's own error: it may quote the contents of a row (PostgreSQL's "Failing row contains …")
+//! or a part of the database URL. What remains are codes, names of constraints, and messages of the databases about
+//! statements, not about values.
 
 use sqlx::error::{DatabaseError, ErrorKind};
 
-use crate::FolderContents;
+use crate::row::row;
+use crate::subject::{Constraint, Field, Resource};
 
-/// Why a call of the store did not do what it says.
+/// Unless a variant says otherwise, nothing was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// Tell the caller that it is not there.
     #[error("There is no such {what}; check its id.")]
-    NotFound {
-        /// A word such as `project` or `diagram`.
-        what: &'static str,
-    },
-    /// Something else has that name already. Nothing was written.
+    NotFound { what: Resource },
     #[error("The {constraint} is taken already; read what is stored under it, or use another one.")]
-    Conflict {
-        /// What is taken, the same word on both databases, such as `project id` or `version number`.
-        constraint: &'static str,
-    },
-    /// Somebody else changed it after the caller read it. Nothing was written.
+    Conflict { constraint: Constraint },
+    /// The revision is not the one that the caller has read.
     #[error("The {what} has been changed since you read it; read it again, then change it.")]
-    Stale {
-        /// What has changed.
-        what: &'static str,
-    },
-    /// Nobody would own the project any more. Nothing was written.
-    #[error("A project needs an owner; make somebody else an owner first.")]
+    Stale { what: Resource },
+    /// Another worker has taken over the job or the request that the change was made for, see [`Fence`](crate::Fence).
+    #[error("Another process has taken over this work; its result counts.")]
+    FenceLost,
+    #[error("A project needs an owner; make another member an owner first.")]
     LastOwner,
-    /// Somebody could not sign in any more. Nothing was written.
+    /// The account would be left without a way to sign in.
     #[error("This is the only way in which you can sign in; choose a password first.")]
-    LastWayIn,
-    /// The session has ended, or the account has changed since the person proved who they are. Nothing was written.
+    LastCredential,
+    /// The session has ended, or the account has changed since the user authenticated.
     #[error("The session has ended, or the account has been changed meanwhile. Sign in again.")]
     SignedOut,
-    /// There are as many as there may be. Nothing was written.
     #[error(
-        "There are {most} {what} already, which is the limit. Delete one that is not needed, then try again."
+        "There are {most} {what}s already, which is the limit. Delete one that is not needed, then try again."
     )]
-    Full {
-        /// What there are so many of, in the plural.
-        what: &'static str,
-        /// How many there may be.
-        most: i64,
-    },
-    /// What is to be taken away still holds something. Nothing was written.
+    Full { what: Resource, most: i64 },
     #[error("{}", not_empty(.0))]
     NotEmpty(FolderContents),
-    /// The caller handed over something that cannot be kept. Nothing was written.
-    #[error("The {what} cannot be kept as it is; correct it and try again.")]
-    Invalid {
-        /// Which part of the input.
-        what: &'static str,
-    },
+    #[error("A folder cannot lie in itself or in one of its subfolders.")]
+    FolderCycle,
+    #[error("At most {most} folders can be nested. Choose an outer folder.")]
+    FolderTooDeep { most: i64 },
+    #[error("The generation is of another diagram than its version.")]
+    OtherDiagram,
+    #[error("The generation is of another project than its diagram.")]
+    OtherProject,
+    #[error("The {what} cannot be stored as it is; correct it and try again.")]
+    Invalid { what: Field },
     /// Try again later; the input is fine.
     #[error("The database does not answer now ({why}); see that it is running and has room, and try again.")]
     Unavailable {
         /// A few words for the operator, free of contents and secrets.
         why: String,
     },
-    /// The database was written by a newer program. Do not write to it.
+    /// A newer program wrote the database. Do not write to it.
     #[error(
         "The database has schema {found} and this program knows schemas up to {known}; run the newer program, or \
          restore a backup made before the upgrade."
@@ -74,13 +63,14 @@ pub enum StoreError {
         /// The newest migration in this program.
         known: i64,
     },
-    /// The database holds the tables of another program. Nothing was changed in it.
+    /// The database holds the tables of another program.
     #[error(
-        "The database belongs to another program: it holds tables, and its history does not begin with a migration of this program. \
-         Nothing was changed in it. Set DATABASE_URL or data.dir to a database of this program, or to an empty one."
+        "The database belongs to another program: it holds tables, and its history does not begin with a migration \
+         of this program. Nothing was changed in it. Set DATABASE_URL or data.dir to a database of this program, or \
+         to an empty one."
     )]
     ForeignDatabase,
-    /// A person has to change the configuration or the database itself.
+    /// The operator has to change the configuration or the database itself.
     #[error("{problem}")]
     Misconfigured {
         /// One sentence: what is wrong and what to do.
@@ -91,61 +81,21 @@ pub enum StoreError {
         "The database refused a statement of this program ({why}); this is a fault in the program, report it."
     )]
     Internal {
-        /// A few words for whoever mends it, free of contents and secrets.
+        /// A few words for the developer, free of contents and secrets.
         why: String,
     },
 }
 
-/// The unique constraints: how SQLite spells them, how PostgreSQL spells them, how callers know them.
-const CONSTRAINTS: [(&str, &str, &str); 35] = [
-    ("projects.id", "projects_pkey", "project id"),
-    ("diagrams.id", "diagrams_pkey", "diagram id"),
-    ("generations.id", "generations_pkey", "generation id"),
-    ("diagram_versions.id", "diagram_versions_pkey", "version id"),
-    (
-        "diagram_versions.diagram_id, diagram_versions.number",
-        "diagram_versions_diagram_id_number_key",
-        "version number",
-    ),
-    ("users.id", "users_pkey", "user id"),
-    ("users.email", "users_email_key", "e-mail address"),
-    ("sessions.id", "sessions_pkey", "session id"),
-    ("tokens.id", "tokens_pkey", "token id"),
-    ("invitations.id", "invitations_pkey", "invitation id"),
-    ("audit_events.id", "audit_events_pkey", "audit event id"),
-    ("requirements.id", "requirements_pkey", "requirement id"),
-    ("trace_links.id", "trace_links_pkey", "trace link id"),
-    (
-        "trace_links.requirement_id, trace_links.diagram_id, trace_links.element",
-        "trace_links_requirement_id_diagram_id_element_key",
-        "trace link",
-    ),
-    ("glossary_terms.id", "glossary_terms_pkey", "term id"),
-    ("glossary_terms.project_id, glossary_terms.folded", "glossary_terms_project_id_folded_key", "term"),
-    ("comments.id", "comments_pkey", "comment id"),
-    ("approvals.id", "approvals_pkey", "approval id"),
-    ("baselines.id", "baselines_pkey", "baseline id"),
-    ("data_keys.id", "data_keys_pkey", "data key id"),
-    ("provider_keys.id", "provider_keys_pkey", "provider key id"),
-    (
-        "provider_keys.project_id, provider_keys.provider",
-        "provider_keys_project_id_provider_key",
-        "provider key",
-    ),
-    ("provider_keys.user_id, provider_keys.provider", "provider_keys_user_id_provider_key", "provider key"),
-    ("jobs.id", "jobs_pkey", "job id"),
-    ("idempotent_requests.key_hash", "idempotent_requests_pkey", "idempotency key"),
-    ("webhooks.id", "webhooks_pkey", "webhook id"),
-    ("webhook_deliveries.id", "webhook_deliveries_pkey", "delivery id"),
-    ("budgets.id", "budgets_pkey", "budget id"),
-    ("budgets.project_id", "budgets_project_id_key", "budget of the project"),
-    ("budgets.user_id", "budgets_user_id_key", "budget of the person"),
-    ("budget_use.budget_id, budget_use.period_start", "budget_use_pkey", "period of the budget"),
-    ("folders.id", "folders_pkey", "folder id"),
-    ("index 'folders_by_name'", "folders_by_name", "folder name"),
-    ("identities.issuer, identities.subject", "identities_pkey", "identity"),
-    ("recovery_codes.secret_hash", "recovery_codes_pkey", "recovery code"),
-];
+/// What a folder holds that is to be deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FolderContents {
+    pub folders: i64,
+    /// Diagrams, archived ones included.
+    pub diagrams: i64,
+    pub archived: i64,
+}
+
+row!(FolderContents { folders, diagrams, archived });
 
 /// Why the database did not carry out a statement, as counted in `ba_copilot_database_errors_total`.
 pub const ERROR_REASONS: &[&str] = &["unavailable", "misconfigured", "internal"];
@@ -167,10 +117,7 @@ fn not_empty(inside: &FolderContents) -> String {
             if inside.archived > 0 { format!(" ({} archived)", inside.archived) } else { String::new() };
         said.push(format!("{}{put_away}", count(inside.diagrams, "diagram")));
     }
-    format!(
-        "There is something in this folder: {}. Move it elsewhere, then delete the folder.",
-        said.join(" and ")
-    )
+    format!("The folder is not empty: {}. Move its contents, then delete the folder.", said.join(" and "))
 }
 
 impl StoreError {
@@ -186,7 +133,7 @@ impl StoreError {
         Self::Internal { why: why.into() }
     }
 
-    /// Counts it, unless it is what the caller asked for: a name that is taken is an answer, not a fault.
+    /// Counts faults; a taken name is an answer, not a fault.
     fn counted(self) -> Self {
         let reason = match self {
             Self::Unavailable { .. } => "unavailable",
@@ -201,7 +148,7 @@ impl StoreError {
 
 /// For `map_err` on a statement whose only foreign key is to `what`: SQLite does not say which key was violated, so
 /// the place of the call has to.
-pub(crate) fn or_missing(what: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
+pub(crate) fn or_missing(what: Resource) -> impl Fn(sqlx::Error) -> StoreError {
     move |error| match &error {
         sqlx::Error::Database(it) if it.kind() == ErrorKind::ForeignKeyViolation => {
             StoreError::NotFound { what }
@@ -266,9 +213,8 @@ fn from_database(error: &dyn DatabaseError) -> StoreError {
     if error.is_unique_violation() {
         let spelled = error.constraint().unwrap_or_else(|| error.message());
         let spelled = spelled.trim_start_matches("UNIQUE constraint failed: ");
-        let known = CONSTRAINTS.iter().find(|(sqlite, postgres, _)| [*sqlite, *postgres].contains(&spelled));
-        return match known {
-            Some((_, _, name)) => StoreError::Conflict { constraint: name },
+        return match Constraint::of_spelling(spelled) {
+            Some(constraint) => StoreError::Conflict { constraint },
             None => StoreError::internal("a unique constraint that has no name here"),
         };
     }

@@ -1,79 +1,56 @@
-//! Folders: drawers of a project, in one another, in which diagrams lie. Never in a circle, and never deep.
+//! Folders of a project: a tree of bounded depth that holds diagrams.
 //!
-//! Whoever changes where something lies locks the project first, so that two people who move at once take turns: each
-//! sees what the other has done, and what was looked at stays so until the end of the transaction.
+//! Every move locks the project first, so that concurrent moves are serialized and cannot create a cycle.
 
-use crate::audit::keep_audit;
-use crate::generations::check_text;
+use crate::audit::record_audit;
 use crate::pool::{in_transaction, on_pool};
 use crate::row::row;
-use crate::{FolderId, NewAuditEvent, Page, PageRequest, ProjectId, Store, StoreError, TimeUs};
+use crate::text::check_text;
+use crate::{
+    Field, FolderContents, FolderId, NewAuditEvent, Page, PageRequest, ProjectId, Resource, Store,
+    StoreError, TimeUs,
+};
 
-/// So many folders lie in one another at most, the outermost counted.
+/// Maximum depth of the tree, the outermost folder counted.
 pub const MAX_FOLDER_DEPTH: i64 = 8;
-/// So many folders a project has at most.
+/// Maximum number of folders of a project.
 pub const MAX_FOLDERS: i64 = 1_000;
 
-/// A folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folder {
-    /// Its id.
     pub id: FolderId,
-    /// Where it belongs.
     pub project_id: ProjectId,
-    /// In which folder it lies; in none if it is an outermost one.
+    /// `None` for an outermost folder.
     pub parent_id: Option<FolderId>,
-    /// What people call it.
     pub name: String,
-    /// The name in small letters, by which it is there once beside its neighbours.
+    /// The lower-case name, unique among siblings.
     pub folded: String,
-    /// Up by one with each change.
+    /// Incremented by each change.
     pub revision: i64,
-    /// When it was made.
     pub created_at: TimeUs,
-    /// When it last changed.
     pub updated_at: TimeUs,
 }
 
-row!(Folder { id, project_id, parent_id, name, folded, revision, created_at, updated_at });
-
-/// What still lies in a folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FolderContents {
-    /// Folders.
-    pub folders: i64,
-    /// Diagrams, also those that are put away.
-    pub diagrams: i64,
-    /// Those of the diagrams that are put away.
-    pub archived: i64,
-}
-
-row!(FolderContents { folders, diagrams, archived });
-
-macro_rules! folder_columns {
-    () => {
-        "id, project_id, parent_id, name, folded, revision, created_at, updated_at"
-    };
-}
+row!(Folder, folder_columns { id, project_id, parent_id, name, folded, revision, created_at, updated_at });
 
 const FIND_FOLDER: &str = concat!("select ", folder_columns!(), " from folders where id = $1");
 
-/// How many folders there are from `$1` outwards, and whether `$2` is one of them. The bound ends it also if somebody
-/// has made a circle by hand.
+/// The number of ancestors of `$1`, itself included, and whether `$2` is one of them. The bound also ends a cycle
+/// that was created by hand.
 const OUTWARDS: &str = "with recursive up (id, parent_id, depth) as (\
      select id, parent_id, cast(1 as bigint) from folders where id = $1 \
      union all \
      select f.id, f.parent_id, up.depth + 1 from folders f join up on f.id = up.parent_id where up.depth < 64) \
      select max(depth), count(case when id = $2 then 1 end) from up";
 
-/// How many folders lie in one another from `$1` inwards.
+/// The height of the tree below `$1`, itself included.
 const INWARDS: &str = "with recursive down (id, depth) as (\
      select id, cast(1 as bigint) from folders where id = $1 \
      union all \
      select f.id, down.depth + 1 from folders f join down on f.parent_id = down.id where down.depth < 64) \
      select max(depth) from down";
 
-/// Locks a project in the transaction `$tx`: nothing in it is moved until the end by anybody else.
+/// Locks a project in the transaction `$tx`: no other move in it until the end.
 macro_rules! lock_project {
     ($tx:ident, $project:expr) => {{
         let locked = sqlx::query("update projects set updated_at = updated_at where id = $1")
@@ -81,12 +58,12 @@ macro_rules! lock_project {
             .execute(&mut *$tx)
             .await?;
         if locked.rows_affected() == 0 {
-            return Err($crate::StoreError::NotFound { what: "project" });
+            return Err($crate::StoreError::NotFound { what: $crate::Resource::Project });
         }
     }};
 }
 
-/// Sees to it, in the transaction `$tx`, that a folder is one of the project and stays so until the end.
+/// Checks in the transaction `$tx` that a folder is one of the project, and locks the project.
 macro_rules! check_folder {
     ($tx:ident, $project:expr, $folder:expr) => {{
         $crate::folders::lock_project!($tx, $project);
@@ -97,44 +74,42 @@ macro_rules! check_folder {
                 .fetch_optional(&mut *$tx)
                 .await?;
         if there.is_none() {
-            return Err($crate::StoreError::NotFound { what: "folder" });
+            return Err($crate::StoreError::NotFound { what: $crate::Resource::Folder });
         }
     }};
 }
 
 pub(crate) use {check_folder, lock_project};
 
-/// Sees to it that `$parent` is a folder of the project in which `$height` folders that lie in one another have room, the
-/// outermost of which is `$moved`, if it is there already.
+/// Checks that `$parent` is a folder of the project, not below `$moved`, and deep enough for a tree of `$height`.
 macro_rules! check_parent {
     ($tx:ident, $project:expr, $parent:expr, $moved:expr, $height:expr) => {{
         check_folder!($tx, $project, $parent);
         let (depth, met): (Option<i64>, i64) =
             sqlx::query_as(OUTWARDS).bind($parent).bind($moved).fetch_one(&mut *$tx).await?;
         if met > 0 {
-            return Err(StoreError::Invalid { what: "folder, which would lie in itself," });
+            return Err(StoreError::FolderCycle);
         }
         if depth.unwrap_or(0) + $height > MAX_FOLDER_DEPTH {
-            return Err(StoreError::Invalid { what: "folder, which would lie too deep," });
+            return Err(StoreError::FolderTooDeep { most: MAX_FOLDER_DEPTH });
         }
     }};
 }
 
 impl Store {
-    /// Makes a folder.
+    /// Creates a folder.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if there is no such project, or no such folder in it to lie in; [`StoreError::Conflict`]
-    /// on `folder name` or, if the project is full, on `last place for a folder`; [`StoreError::Invalid`] if it would lie
-    /// too deep.
+    /// [`StoreError::NotFound`] if there is no such project or parent; [`StoreError::Conflict`] if a sibling has the
+    /// name; [`StoreError::Full`], [`StoreError::FolderTooDeep`].
     pub async fn create_folder(&self, folder: &Folder, audit: &NewAuditEvent) -> Result<(), StoreError> {
-        check_text("folder name", &folder.name)?;
+        check_text(Field::FolderName, &folder.name)?;
         in_transaction!(&self.pool, tx => {
             lock_project!(tx, &folder.project_id);
             let count: i64 = sqlx::query_scalar("select count(*) from folders where project_id = $1")
                 .bind(&folder.project_id).fetch_one(&mut *tx).await?;
             if count >= MAX_FOLDERS {
-                return Err(StoreError::Conflict { constraint: "last place for a folder" });
+                return Err(StoreError::Full { what: Resource::Folder, most: MAX_FOLDERS });
             }
             if let Some(parent) = &folder.parent_id {
                 check_parent!(tx, &folder.project_id, parent, &folder.id, 1);
@@ -145,24 +120,17 @@ impl Store {
             .bind(&folder.id).bind(&folder.project_id).bind(&folder.parent_id).bind(&folder.name).bind(&folder.folded)
             .bind(folder.revision).bind(folder.created_at).bind(folder.updated_at)
             .execute(&mut *tx).await?;
-            keep_audit!(tx, audit);
+            record_audit!(tx, audit);
         });
         Ok(())
     }
 
-    /// One folder.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`].
     pub async fn find_folder(&self, id: &FolderId) -> Result<Folder, StoreError> {
         on_pool!(&self.pool, db => sqlx::query_as(FIND_FOLDER).bind(id).fetch_optional(db).await)?
-            .ok_or(StoreError::NotFound { what: "folder" })
+            .ok_or(StoreError::NotFound { what: Resource::Folder })
     }
 
-    /// The folders of a project, last made first, whatever they lie in.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// The folders of a project at every depth, newest first.
     pub async fn list_folders(
         &self,
         project: &ProjectId,
@@ -179,11 +147,12 @@ impl Store {
         Ok(page.page(rows, |it| (it.created_at.as_micros(), it.id.as_str())))
     }
 
-    /// Changes the name of a folder and where it lies, if its revision is still `seen`.
+    /// Renames or moves a folder.
     ///
     /// # Errors
-    /// [`StoreError::Stale`] if it is not; [`StoreError::NotFound`] if there is no such folder to lie in;
-    /// [`StoreError::Conflict`] on `folder name`; [`StoreError::Invalid`] if it would lie in itself or too deep.
+    /// [`StoreError::Stale`] if its revision is not `seen`; [`StoreError::NotFound`] if there is no such parent;
+    /// [`StoreError::Conflict`] if a sibling has the name; [`StoreError::FolderCycle`],
+    /// [`StoreError::FolderTooDeep`].
     pub async fn update_folder(
         &self,
         old: &Folder,
@@ -192,7 +161,7 @@ impl Store {
         parent: Option<&FolderId>,
         audit: &NewAuditEvent,
     ) -> Result<Folder, StoreError> {
-        check_text("folder name", name)?;
+        check_text(Field::FolderName, name)?;
         Ok(in_transaction!(&self.pool, tx => {
             lock_project!(tx, &old.project_id);
             if let Some(parent) = parent {
@@ -205,16 +174,16 @@ impl Store {
             ))
             .bind(&old.id).bind(seen).bind(name).bind(folded).bind(parent).bind(audit.at)
             .fetch_optional(&mut *tx).await?;
-            let changed = changed.ok_or(StoreError::Stale { what: "folder" })?;
-            keep_audit!(tx, audit);
+            let changed = changed.ok_or(StoreError::Stale { what: Resource::Folder })?;
+            record_audit!(tx, audit);
             changed
         }))
     }
 
-    /// Takes a folder away in which nothing lies.
+    /// Deletes an empty folder.
     ///
     /// # Errors
-    /// [`StoreError::NotEmpty`] if something does, [`StoreError::NotFound`].
+    /// [`StoreError::NotEmpty`], [`StoreError::NotFound`].
     pub async fn delete_folder(&self, folder: &Folder, audit: &NewAuditEvent) -> Result<(), StoreError> {
         in_transaction!(&self.pool, tx => {
             lock_project!(tx, &folder.project_id);
@@ -229,9 +198,9 @@ impl Store {
             }
             let gone = sqlx::query("delete from folders where id = $1").bind(&folder.id).execute(&mut *tx).await?;
             if gone.rows_affected() == 0 {
-                return Err(StoreError::NotFound { what: "folder" });
+                return Err(StoreError::NotFound { what: Resource::Folder });
             }
-            keep_audit!(tx, audit);
+            record_audit!(tx, audit);
         });
         Ok(())
     }

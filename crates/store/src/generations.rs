@@ -1,35 +1,35 @@
-//! Generations: each request, and what became of it, whether or not a diagram did. Never rewritten: a second try is a
-//! second generation.
+//! Generations: one row per request and its outcome, with or without a diagram. Immutable: a retry is a second
+//! generation.
 //!
-//! [`Store::record_generation`] is the one big write of the product: the generation, the diagram that it began or
-//! moved on, and the version that it made, in one transaction.
+//! [`Store::record_generation`] writes the generation, the diagram that it created or advanced, and the new version
+//! in one transaction.
 
-use crate::audit::keep_audit;
-use crate::diagrams::{ADVANCE_DIAGRAM, FIND_DIAGRAM, INSERT_DIAGRAM};
+use crate::audit::record_audit;
+use crate::diagrams::{ADVANCE_DIAGRAM, FIND_DIAGRAM, insert_diagram};
 use crate::error::or_missing;
 use crate::folders::check_folder;
 use crate::pool::{in_transaction, on_pool};
 use crate::row::row;
-use crate::search::keep_words;
-use crate::versions::INSERT_VERSION;
+use crate::text::check_text;
+use crate::versions::{check_version, insert_version};
+use crate::words::index_words;
 use crate::{
-    Diagram, DiagramId, GenerationId, Job, JsonText, NewAuditEvent, NewDiagram, NewVersion, Page,
-    PageRequest, ProjectId, Store, StoreError, TimeUs, UserId, Version, VersionOf,
+    Diagram, DiagramId, Field, GenerationId, Job, JsonText, NewAuditEvent, NewDiagram, NewVersion, Page,
+    PageRequest, ProjectId, Resource, Store, StoreError, TimeUs, UserId, Version, VersionOf,
 };
 
-/// How a generation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum GenerationStatus {
-    /// The asked provider made the diagram.
+    /// The requested provider wrote the diagram.
     Succeeded,
-    /// It did not, and the built-in drafter did.
+    /// The built-in drafter wrote it instead.
     FellBack,
-    /// No diagram that is fit for use came of it.
+    /// No usable diagram.
     Failed,
 }
 
 impl GenerationStatus {
-    /// The word in the database: `succeeded`, `fell_back` or `failed`.
+    /// The stored value: `succeeded`, `fell_back` or `failed`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -47,105 +47,63 @@ impl TryFrom<String> for GenerationStatus {
         [Self::Succeeded, Self::FellBack, Self::Failed]
             .into_iter()
             .find(|status| status.as_str() == word)
-            .ok_or(StoreError::Invalid { what: "generation status" })
+            .ok_or(StoreError::Invalid { what: Field::GenerationStatus })
     }
 }
 
-/// One request and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Generation {
-    /// Its id.
     pub id: GenerationId,
-    /// The project it was made for, if for one.
     pub project_id: Option<ProjectId>,
-    /// The caller's own name for the text, if it gave one.
+    /// The caller's own identifier of the text.
     pub content_id: Option<String>,
-    /// The diagram it was about, if one came of it or was there before.
     pub diagram_id: Option<DiagramId>,
-    /// The word for the kind of diagram that was asked for.
+    /// The requested kind of diagram.
     pub kind: String,
-    /// How it ended.
     pub status: GenerationStatus,
-    /// What was asked, in full.
+    /// The full request text.
     pub request: String,
-    /// Who answered, such as `builtin` or `openrouter`.
+    /// For example `builtin` or `openrouter`.
     pub provider: String,
-    /// Which model of theirs.
     pub model: String,
-    /// Which engine judged the result, and for which targets.
+    /// The validating engine and its targets.
     pub validator: Option<JsonText>,
     /// Model calls after the first.
     pub retry_count: u32,
-    /// What was mended in the answer: a list.
+    /// A list.
     pub repairs: JsonText,
-    /// What the caller should know although a diagram came of it.
+    /// Set if a diagram was written although something went wrong.
     pub warning: Option<String>,
-    /// The stable code of the failure, if it failed.
+    /// A stable code.
     pub error_code: Option<String>,
-    /// Tokens sent to the model, over all calls.
+    /// Over all calls.
     pub input_tokens: u32,
-    /// Tokens that came back.
     pub output_tokens: u32,
-    /// Millionths of a US dollar; none if nobody knows.
+    /// Millionths of a US dollar; `None` if unknown.
     pub cost_micro_usd: Option<i64>,
     /// From the request to the result, in microseconds.
     pub duration_us: i64,
-    /// When it ended.
     pub created_at: TimeUs,
-    /// Who asked; none where nobody has to say who they are.
+    /// `None` in local mode.
     pub created_by: Option<UserId>,
 }
 
-row!(Generation { id, project_id, content_id, diagram_id, kind, status as String, request, provider, model, validator, retry_count as i64, repairs, warning, error_code, input_tokens as i64, output_tokens as i64, cost_micro_usd, duration_us, created_at, created_by });
+row!(Generation, generation_columns {
+    id, project_id, content_id, diagram_id, kind, status as String, request, provider, model,
+    validator, retry_count as i64, repairs, warning, error_code, input_tokens as i64,
+    output_tokens as i64, cost_micro_usd, duration_us, created_at, created_by,
+});
 
-/// A generation to write. The fields are those of [`Generation`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each field is that of `Generation`, where it is explained")]
-pub struct NewGeneration {
-    pub id: GenerationId,
-    /// Must exist. If it is none, and there is a diagram, the diagram's project is written.
-    pub project_id: Option<ProjectId>,
-    pub content_id: Option<String>,
-    /// Must exist. Not needed with a version, which names its own diagram.
-    pub diagram_id: Option<DiagramId>,
-    pub kind: String,
-    pub status: GenerationStatus,
-    pub request: String,
-    pub provider: String,
-    pub model: String,
-    pub validator: Option<JsonText>,
-    pub retry_count: u32,
-    pub repairs: JsonText,
-    pub warning: Option<String>,
-    pub error_code: Option<String>,
-    pub input_tokens: u32,
-    pub output_tokens: u32,
-    /// 0 or more.
-    pub cost_micro_usd: Option<i64>,
-    /// 0 or more.
-    pub duration_us: i64,
-    pub created_at: TimeUs,
-    pub created_by: Option<UserId>,
-}
+/// A generation to write. The project and the diagram must exist; without a project, that of the diagram is written.
+/// A version names its own diagram, so the generation need not. Cost and duration are 0 or more.
+pub type NewGeneration = Generation;
 
-/// What [`Store::record_generation`] wrote, as it is stored.
+/// What [`Store::record_generation`] wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
-    /// The generation.
     pub generation: Generation,
-    /// Its diagram, as it is now.
     pub diagram: Option<Diagram>,
-    /// The version that was written.
     pub version: Option<Version>,
-}
-
-/// The columns of [`Generation`]; a macro, because statements are put together at compile time.
-macro_rules! generation_columns {
-    () => {
-        "id, project_id, content_id, diagram_id, kind, status, request, provider, model, validator, retry_count, \
-         repairs, warning, error_code, input_tokens, output_tokens, cost_micro_usd, duration_us, created_at, \
-         created_by"
-    };
 }
 
 const INSERT_GENERATION: &str = concat!(
@@ -156,15 +114,15 @@ const INSERT_GENERATION: &str = concat!(
 );
 
 impl Store {
-    /// Writes a generation and, if a diagram came of it, the version: all of it or nothing. When this returns `Ok`, it
-    /// is on disk.
+    /// Writes a generation and, if there is one, its version: all or nothing. Durable when it returns `Ok`.
     ///
-    /// Ids make it safe to try again when the outcome is unknown: what was written already answers
-    /// [`StoreError::Conflict`] on `generation id` (or, with a version, on `diagram id` of a new diagram).
+    /// Ids make a retry safe when the outcome is unknown: what was written already answers [`StoreError::Conflict`]
+    /// on the generation's id (or, with a version, on the id of a new diagram).
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if the project or the diagram does not exist, [`StoreError::Conflict`] if an id is taken,
-    /// [`StoreError::Invalid`] if the parts contradict each other or a text holds U+0000.
+    /// [`StoreError::NotFound`] if the project or the diagram does not exist, [`StoreError::Conflict`] if an id is
+    /// taken, [`StoreError::Invalid`] if a value cannot be stored, [`StoreError::OtherProject`],
+    /// [`StoreError::OtherDiagram`].
     pub async fn record_generation(
         &self,
         generation: NewGeneration,
@@ -179,18 +137,7 @@ impl Store {
                 check_folder!(tx, project_id, folder);
             }
             let diagram: Option<Diagram> = match (of, &generation.diagram_id) {
-                (Some(VersionOf::New(new)), _) => Some(
-                    sqlx::query_as(INSERT_DIAGRAM)
-                        .bind(&new.id)
-                        .bind(&new.project_id)
-                        .bind(&new.kind)
-                        .bind(&new.title)
-                        .bind(at)
-                        .bind(&new.folder_id)
-                        .fetch_one(&mut *tx)
-                        .await
-                        .map_err(or_missing("project"))?,
-                ),
+                (Some(VersionOf::New(new)), _) => Some(insert_diagram!(tx, new, at)),
                 (Some(VersionOf::Existing(id)), _) => {
                     Some(found(sqlx::query_as(ADVANCE_DIAGRAM).bind(id).bind(at).fetch_optional(&mut *tx).await?)?)
                 }
@@ -224,53 +171,31 @@ impl Store {
                 .fetch_one(&mut *tx)
                 .await
                 // The diagram was just found, so the project is the one key that can be missing.
-                .map_err(or_missing("project"))?;
+                .map_err(or_missing(Resource::Project))?;
             let version: Option<Version> = match (&version, &diagram) {
-                (Some(version), Some(diagram)) => Some(
-                    sqlx::query_as(INSERT_VERSION)
-                        .bind(&version.id)
-                        .bind(&diagram.id)
-                        .bind(i64::from(diagram.head_version))
-                        .bind(&generation.id)
-                        .bind(&version.requirement)
-                        .bind(&version.blueprint)
-                        .bind(&version.mermaid)
-                        .bind(version.validated)
-                        .bind(&version.findings)
-                        .bind(&version.trace)
-                        .bind(at)
-                        .bind(&version.created_by)
-                        .bind(&version.note)
-                        .fetch_one(&mut *tx)
-                        .await?,
-                ),
+                (Some(version), Some(diagram)) => {
+                    Some(insert_version!(tx, version, diagram, Some(&generation.id), at))
+                }
                 _ => None,
             };
             if let (Some(VersionOf::New(_)), Some(diagram)) = (of, &diagram) {
-                keep_words!(tx, diagram);
+                index_words!(tx, diagram);
             }
-            keep_audit!(tx, audit);
+            record_audit!(tx, audit);
             Recorded { generation, diagram, version }
         });
         Ok(recorded)
     }
 
-    /// One generation.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`].
     pub async fn find_generation(&self, id: &GenerationId) -> Result<Generation, StoreError> {
         on_pool!(&self.pool, db => {
             sqlx::query_as(concat!("select ", generation_columns!(), " from generations where id = $1"))
                 .bind(id).fetch_optional(db).await
         })?
-        .ok_or(StoreError::NotFound { what: "generation" })
+        .ok_or(StoreError::NotFound { what: Resource::Generation })
     }
 
-    /// What jobs have made that write diagrams: those of a page of one project, as [`Store::list_jobs`] gives it, in no order.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// The generations of a page of jobs of one project, as [`Store::list_jobs`] returns it, in no order.
     pub async fn list_generations_of_jobs(&self, page: &[Job]) -> Result<Vec<Generation>, StoreError> {
         let (Some(newest), Some(oldest)) = (page.first(), page.last()) else { return Ok(Vec::new()) };
         Ok(on_pool!(&self.pool, db => {
@@ -290,9 +215,6 @@ impl Store {
     }
 
     /// All generations, newest first.
-    ///
-    /// # Errors
-    /// Only those of the database.
     pub async fn list_generations(&self, page: &PageRequest) -> Result<Page<Generation>, StoreError> {
         let (at, id) = page.before();
         let rows: Vec<Generation> = on_pool!(&self.pool, db => {
@@ -308,27 +230,22 @@ impl Store {
 }
 
 fn found(diagram: Option<Diagram>) -> Result<Diagram, StoreError> {
-    diagram.ok_or(StoreError::NotFound { what: "diagram" })
-}
-
-/// PostgreSQL cannot hold U+0000 in a text and SQLite can; what only one of them keeps, neither takes.
-pub(crate) fn check_text(what: &'static str, text: &str) -> Result<(), StoreError> {
-    if text.contains('\0') { Err(StoreError::Invalid { what }) } else { Ok(()) }
+    diagram.ok_or(StoreError::NotFound { what: Resource::Diagram })
 }
 
 fn check(generation: &NewGeneration, version: Option<&NewVersion>) -> Result<(), StoreError> {
-    check_text("kind", &generation.kind)?;
-    check_text("request", &generation.request)?;
-    check_text("provider", &generation.provider)?;
-    check_text("model", &generation.model)?;
-    check_text("content id", generation.content_id.as_deref().unwrap_or_default())?;
-    check_text("warning", generation.warning.as_deref().unwrap_or_default())?;
-    check_text("error code", generation.error_code.as_deref().unwrap_or_default())?;
+    check_text(Field::Kind, &generation.kind)?;
+    check_text(Field::Request, &generation.request)?;
+    check_text(Field::Provider, &generation.provider)?;
+    check_text(Field::Model, &generation.model)?;
+    check_text(Field::ContentId, generation.content_id.as_deref().unwrap_or_default())?;
+    check_text(Field::Warning, generation.warning.as_deref().unwrap_or_default())?;
+    check_text(Field::ErrorCode, generation.error_code.as_deref().unwrap_or_default())?;
     if generation.cost_micro_usd.is_some_and(|cost| cost < 0) {
-        return Err(StoreError::Invalid { what: "cost" });
+        return Err(StoreError::Invalid { what: Field::Cost });
     }
     if generation.duration_us < 0 {
-        return Err(StoreError::Invalid { what: "duration" });
+        return Err(StoreError::Invalid { what: Field::Duration });
     }
     let Some(version) = version else { return Ok(()) };
     check_version(version)?;
@@ -337,20 +254,7 @@ fn check(generation: &NewGeneration, version: Option<&NewVersion>) -> Result<(),
         VersionOf::Existing(id) => id,
     };
     if generation.diagram_id.as_ref().is_some_and(|id| id != diagram_id) {
-        return Err(StoreError::Invalid {
-            what: "diagram id of the generation, which is not the version's,",
-        });
-    }
-    Ok(())
-}
-
-pub(crate) fn check_version(version: &NewVersion) -> Result<(), StoreError> {
-    check_text("requirement", &version.requirement)?;
-    check_text("Mermaid text", &version.mermaid)?;
-    check_text("note", version.note.as_deref().unwrap_or_default())?;
-    if let VersionOf::New(diagram) = &version.of {
-        check_text("kind", &diagram.kind)?;
-        check_text("title", &diagram.title)?;
+        return Err(StoreError::OtherDiagram);
     }
     Ok(())
 }
@@ -361,9 +265,7 @@ fn project_of(
 ) -> Result<Option<ProjectId>, StoreError> {
     let of_diagram = diagram.map(|diagram| &diagram.project_id);
     match (&generation.project_id, of_diagram) {
-        (Some(given), Some(actual)) if given != actual => {
-            Err(StoreError::Invalid { what: "project id of the generation, which is not the diagram's," })
-        }
+        (Some(given), Some(actual)) if given != actual => Err(StoreError::OtherProject),
         (given, actual) => Ok(given.as_ref().or(actual).cloned()),
     }
 }

@@ -1,39 +1,28 @@
-//! Glossaries: what words mean in a project, each word once, however it is capitalised.
+//! Glossary terms of a project, unique regardless of case.
 
-use crate::audit::keep_audit;
-use crate::generations::check_text;
+use crate::audit::record_audit;
 use crate::pool::{in_transaction, on_pool};
 use crate::row::row;
-use crate::{NewAuditEvent, Page, PageRequest, ProjectId, Store, StoreError, TermId, TimeUs};
+use crate::text::check_text;
+use crate::{
+    Field, NewAuditEvent, Page, PageRequest, ProjectId, Resource, Store, StoreError, TermId, TimeUs,
+};
 
-/// A word and what it means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Term {
-    /// Its id.
     pub id: TermId,
-    /// Where it belongs.
     pub project_id: ProjectId,
-    /// The word.
     pub term: String,
-    /// The word in small letters, by which it is there once.
+    /// The term in lower case, unique in its project.
     pub folded: String,
-    /// What it means.
     pub definition: String,
-    /// Up by one with each change.
+    /// Incremented by each change.
     pub revision: i64,
-    /// When it was first written.
     pub created_at: TimeUs,
-    /// When it last changed.
     pub updated_at: TimeUs,
 }
 
-row!(Term { id, project_id, term, folded, definition, revision, created_at, updated_at });
-
-macro_rules! term_columns {
-    () => {
-        "id, project_id, term, folded, definition, revision, created_at, updated_at"
-    };
-}
+row!(Term, term_columns { id, project_id, term, folded, definition, revision, created_at, updated_at });
 
 impl Store {
     /// Writes a word.
@@ -41,8 +30,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] on `term` if the project has it already.
     pub async fn create_term(&self, term: &Term, audit: &NewAuditEvent) -> Result<(), StoreError> {
-        check_text("term", &term.term)?;
-        check_text("definition", &term.definition)?;
+        check_text(Field::Term, &term.term)?;
+        check_text(Field::Definition, &term.definition)?;
         in_transaction!(&self.pool, tx => {
             sqlx::query(concat!(
                 "insert into glossary_terms (", term_columns!(), ") values ($1, $2, $3, $4, $5, $6, $7, $8)"
@@ -50,27 +39,21 @@ impl Store {
             .bind(&term.id).bind(&term.project_id).bind(&term.term).bind(&term.folded).bind(&term.definition)
             .bind(term.revision).bind(term.created_at).bind(term.updated_at)
             .execute(&mut *tx).await?;
-            keep_audit!(tx, audit);
+            record_audit!(tx, audit);
         });
         Ok(())
     }
 
     /// One word.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`].
     pub async fn find_term(&self, id: &TermId) -> Result<Term, StoreError> {
         on_pool!(&self.pool, db => {
             sqlx::query_as(concat!("select ", term_columns!(), " from glossary_terms where id = $1"))
                 .bind(id).fetch_optional(db).await
         })?
-        .ok_or(StoreError::NotFound { what: "term" })
+        .ok_or(StoreError::NotFound { what: Resource::Term })
     }
 
     /// The words of a project, last written first.
-    ///
-    /// # Errors
-    /// Only those of the database.
     pub async fn list_terms(
         &self,
         project: &ProjectId,
@@ -79,8 +62,8 @@ impl Store {
         let (at, id) = page.before();
         let rows: Vec<Term> = on_pool!(&self.pool, db => {
             sqlx::query_as(concat!(
-                "select ", term_columns!(), " from glossary_terms where project_id = $4 and (created_at, id) < ($1, $2) ",
-                "order by created_at desc, id desc limit $3"
+                "select ", term_columns!(), " from glossary_terms ",
+                "where project_id = $4 and (created_at, id) < ($1, $2) order by created_at desc, id desc limit $3"
             ))
             .bind(at).bind(id).bind(page.rows_to_fetch()).bind(project).fetch_all(db).await
         })?;
@@ -99,8 +82,8 @@ impl Store {
         definition: &str,
         audit: &NewAuditEvent,
     ) -> Result<Term, StoreError> {
-        check_text("term", term)?;
-        check_text("definition", definition)?;
+        check_text(Field::Term, term)?;
+        check_text(Field::Definition, definition)?;
         Ok(in_transaction!(&self.pool, tx => {
             let changed: Option<Term> = sqlx::query_as(concat!(
                 "update glossary_terms set term = $3, folded = $4, definition = $5, revision = revision + 1, ",
@@ -108,23 +91,20 @@ impl Store {
             ))
             .bind(id).bind(seen).bind(term).bind(folded).bind(definition).bind(audit.at)
             .fetch_optional(&mut *tx).await?;
-            let changed = changed.ok_or(StoreError::Stale { what: "term" })?;
-            keep_audit!(tx, audit);
+            let changed = changed.ok_or(StoreError::Stale { what: Resource::Term })?;
+            record_audit!(tx, audit);
             changed
         }))
     }
 
     /// Takes a word away.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`].
     pub async fn delete_term(&self, id: &TermId, audit: &NewAuditEvent) -> Result<(), StoreError> {
         in_transaction!(&self.pool, tx => {
             let gone = sqlx::query("delete from glossary_terms where id = $1").bind(id).execute(&mut *tx).await?;
             if gone.rows_affected() == 0 {
-                return Err(StoreError::NotFound { what: "term" });
+                return Err(StoreError::NotFound { what: Resource::Term });
             }
-            keep_audit!(tx, audit);
+            record_audit!(tx, audit);
         });
         Ok(())
     }

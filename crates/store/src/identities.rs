@@ -1,51 +1,31 @@
-//! Identities: who somebody is to an identity provider elsewhere. Never decides whether such a provider is to be
-//! believed, and keeps no token of one.
+//! Accounts of users at OpenID Connect providers. Does not decide whether a provider is trusted, and stores no token.
 
-use crate::audit::keep_audit;
-use crate::credentials::revoke_credentials;
-use crate::generations::check_text;
+use crate::account_statements::{INSERT_IDENTITY, check_identity, revoke_credentials};
+use crate::audit::record_audit;
 use crate::pool::{in_transaction, on_pool};
 use crate::row::row;
 use crate::users::LOCK_USER;
-use crate::{CredentialEvents, NewAuditEvent, Store, StoreError, TimeUs, User, UserId};
+use crate::{CredentialEvents, NewAuditEvent, Resource, Store, StoreError, TimeUs, User, UserId};
 
-/// Who somebody is elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// The provider, as it calls itself.
     pub issuer: String,
-    /// What the provider calls the person; only together with the issuer does it mean anybody.
+    /// Unique per issuer.
     pub subject: String,
-    /// Who that is here.
     pub user_id: UserId,
-    /// Since when.
     pub created_at: TimeUs,
 }
 
-row!(Identity { issuer, subject, user_id, created_at });
-
-macro_rules! identity_columns {
-    () => {
-        "issuer, subject, user_id, created_at"
-    };
-}
-
-pub(crate) const INSERT_IDENTITY: &str =
-    concat!("insert into identities (", identity_columns!(), ") values ($1, $2, $3, $4)");
-
-pub(crate) fn check_identity(issuer: &str, subject: &str) -> Result<(), StoreError> {
-    check_text("issuer", issuer)?;
-    check_text("subject", subject)
-}
+row!(Identity, identity_columns { issuer, subject, user_id, created_at });
 
 impl Store {
-    /// Links an identity to the account that has this e-mail address, which is proven from now on. If it was not proven before, the
-    /// password, the second factor and every other credential of the account are removed: whoever made them did not show that the
-    /// address is theirs. Returns the account as it is then.
+    /// Links an identity to the account with this e-mail address, which becomes verified. If it was not before, the
+    /// password, the second factor and every other credential of the account are revoked: their creator did not prove
+    /// that the address is theirs. Returns the updated account.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] on `identity` if it is linked already, [`StoreError::NotFound`] if there is no such account with
-    /// this address, or it is disabled.
+    /// [`StoreError::Conflict`] if the identity is linked already, [`StoreError::NotFound`] if no enabled account has
+    /// this address.
     pub async fn create_identity(
         &self,
         identity: &Identity,
@@ -59,26 +39,22 @@ impl Store {
                 sqlx::query_as(LOCK_USER).bind(&identity.user_id).fetch_optional(&mut *tx).await?;
             let account = account
                 .filter(|account| account.email == email && account.disabled_at.is_none())
-                .ok_or(StoreError::NotFound { what: "user" })?;
+                .ok_or(StoreError::NotFound { what: Resource::User })?;
             if account.verified_at.is_none() {
                 revoke_credentials!(tx, &identity.user_id, at);
                 sqlx::query("update users set password_hash = null, verified_at = $2, updated_at = $2 where id = $1")
                     .bind(&identity.user_id).bind(at).execute(&mut *tx).await?;
-                keep_audit!(tx, events.verified);
-                keep_audit!(tx, events.revoked);
+                record_audit!(tx, events.verified);
+                record_audit!(tx, events.revoked);
             }
             sqlx::query(INSERT_IDENTITY)
                 .bind(&identity.issuer).bind(&identity.subject).bind(&identity.user_id).bind(at)
                 .execute(&mut *tx).await?;
-            keep_audit!(tx, events.change);
+            record_audit!(tx, events.change);
         });
         self.find_user(&identity.user_id).await
     }
 
-    /// Whose identity it is.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`].
     pub async fn find_identity(&self, issuer: &str, subject: &str) -> Result<Identity, StoreError> {
         check_identity(issuer, subject)?;
         on_pool!(&self.pool, db => {
@@ -87,13 +63,10 @@ impl Store {
             ))
             .bind(issuer).bind(subject).fetch_optional(db).await
         })?
-        .ok_or(StoreError::NotFound { what: "identity" })
+        .ok_or(StoreError::NotFound { what: Resource::Identity })
     }
 
-    /// Where somebody is known, first come first.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// The identities of a user, oldest first.
     pub async fn list_identities(&self, user: &UserId) -> Result<Vec<Identity>, StoreError> {
         Ok(on_pool!(&self.pool, db => {
             sqlx::query_as(concat!(
@@ -104,11 +77,10 @@ impl Store {
         })?)
     }
 
-    /// Lets somebody in no more by one of their identities.
+    /// Unlinks an identity of a user.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if they have no such identity, [`StoreError::LastWayIn`] if it is all they can sign in
-    /// with.
+    /// [`StoreError::NotFound`], or [`StoreError::LastCredential`] if the user could not sign in without it.
     pub async fn delete_identity(
         &self,
         user: &UserId,
@@ -118,23 +90,23 @@ impl Store {
     ) -> Result<(), StoreError> {
         check_identity(issuer, subject)?;
         in_transaction!(&self.pool, tx => {
-            // Locks the person, so that two identities cannot go at once.
+            // Locks the user, so that two identities cannot be unlinked concurrently.
             sqlx::query("update users set updated_at = $2 where id = $1")
                 .bind(user).bind(audit.at).execute(&mut *tx).await?;
             let gone = sqlx::query("delete from identities where user_id = $1 and issuer = $2 and subject = $3")
                 .bind(user).bind(issuer).bind(subject).execute(&mut *tx).await?;
             if gone.rows_affected() == 0 {
-                return Err(StoreError::NotFound { what: "identity" });
+                return Err(StoreError::NotFound { what: Resource::Identity });
             }
-            let can_come_in: bool = sqlx::query_scalar(
+            let can_sign_in: bool = sqlx::query_scalar(
                 "select exists (select 1 from users where id = $1 and password_hash is not null) \
                  or exists (select 1 from identities where user_id = $1)",
             )
             .bind(user).fetch_one(&mut *tx).await?;
-            if !can_come_in {
-                return Err(StoreError::LastWayIn);
+            if !can_sign_in {
+                return Err(StoreError::LastCredential);
             }
-            keep_audit!(tx, audit);
+            record_audit!(tx, audit);
         });
         Ok(())
     }

@@ -1,24 +1,24 @@
-//! Work that any process may take up: a queue in a table. Never does the work.
+//! A job queue in a table, shared by all processes. Does not execute jobs.
 //!
-//! Whoever takes a job holds it until `run_at` and says so again in time ([`Store::hold_job`]); after that another one takes
-//! it. The worker's name is good for one hold, so that whoever was thought dead can neither go on nor end it.
+//! A worker leases a job until `run_at` and renews the lease ([`Store::renew_job_lease`]); an expired lease is taken
+//! over. A worker name is unique per lease, so that a replaced worker can neither continue nor end the job.
 
-use crate::audit::keep_audit;
+use crate::audit::record_audit;
+use crate::fence::END_JOB;
 use crate::pool::{Pool, in_transaction, on_pool};
 use crate::row::row;
-use crate::{JobId, NewAuditEvent, Page, PageRequest, ProjectId, Store, StoreError, TimeUs, UserId};
+use crate::{
+    Field, JobId, NewAuditEvent, Page, PageRequest, ProjectId, Resource, Store, StoreError, TimeUs, UserId,
+};
 
-/// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum JobKind {
-    /// Write a diagram.
     Generate,
-    /// Tell a webhook of an event.
+    /// Deliver an event to a webhook.
     Deliver,
 }
 
 impl JobKind {
-    /// The word in the database.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -35,25 +35,22 @@ impl TryFrom<String> for JobKind {
         [Self::Generate, Self::Deliver]
             .into_iter()
             .find(|kind| kind.as_str() == word)
-            .ok_or(StoreError::Invalid { what: "kind of job" })
+            .ok_or(StoreError::Invalid { what: Field::JobKind })
     }
 }
 
-/// How far a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum JobStatus {
-    /// Nobody has taken it, or it is to be tried again.
+    /// Not started, or to be retried.
     Waiting,
-    /// Somebody holds it.
+    /// A worker holds its lease.
     Running,
-    /// It is done.
     Done,
-    /// It was given up.
+    /// No further attempt.
     Failed,
 }
 
 impl JobStatus {
-    /// The word in the database.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -72,69 +69,57 @@ impl TryFrom<String> for JobStatus {
         [Self::Waiting, Self::Running, Self::Done, Self::Failed]
             .into_iter()
             .find(|status| status.as_str() == word)
-            .ok_or(StoreError::Invalid { what: "status of a job" })
+            .ok_or(StoreError::Invalid { what: Field::JobStatus })
     }
 }
 
-/// A piece of work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
-    /// Its id.
     pub id: JobId,
-    /// What is to be done.
     pub kind: JobKind,
-    /// In which project, if in one.
     pub project_id: Option<ProjectId>,
-    /// Who wants it; none where nobody has to say who they are, and for what the program wants itself.
+    /// `None` in local mode, and for jobs of the program itself.
     pub created_by: Option<UserId>,
-    /// What is needed to do it.
+    /// The input of the job.
     pub payload: String,
-    /// How far it is.
     pub status: JobStatus,
-    /// How often it was taken up.
     pub attempts: u32,
-    /// When it may be taken up; while it runs, when nobody holds it any more.
+    /// When it may start; while it runs, when its lease expires.
     pub run_at: TimeUs,
-    /// Who holds it.
     pub worker: Option<String>,
-    /// What came of it: the id of what was made, or why nothing was.
+    /// The id of the result, or the reason of the failure.
     pub result: Option<String>,
-    /// When it was asked for.
     pub created_at: TimeUs,
-    /// When something last changed.
     pub updated_at: TimeUs,
 }
 
-row!(Job { id, kind as String, project_id, created_by, payload, status as String, attempts as i64, run_at, worker, result, created_at, updated_at });
+row!(Job, job_columns {
+    id, kind as String, project_id, created_by, payload, status as String, attempts as i64, run_at,
+    worker, result, created_at, updated_at,
+});
 
-/// How many jobs are not over.
+/// Unfinished jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JobCounts {
-    /// May be taken up now.
+    /// May start now.
     pub waiting: u64,
-    /// May be taken up after a pause.
+    /// May start after a pause.
     pub later: u64,
-    /// Somebody holds them, or did.
+    /// Leased, expired leases included.
     pub running: u64,
 }
 
 row!(JobCounts { waiting as i64, later as i64, running as i64 });
 
-/// How a hold on a job ends.
+/// How a lease ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobEnd {
-    /// It is done, with this result.
+    /// With this result.
     Done(String),
-    /// It is given up, for this reason.
+    /// For this reason.
     Failed(String),
-    /// It is to be taken up again at this time; the reason is kept until then.
+    /// Retry at this time; the reason is stored until then.
     Again(TimeUs, String),
-}
-
-macro_rules! job_columns {
-    () => {
-        "id, kind, project_id, created_by, payload, status, attempts, run_at, worker, result, created_at, updated_at"
-    };
 }
 
 const INSERT_JOB: &str = concat!(
@@ -144,13 +129,8 @@ const INSERT_JOB: &str = concat!(
     job_columns!()
 );
 
-/// Ends the hold `$2` on a job.
-pub(crate) const END_JOB: &str = "\
-    update jobs set status = $3, worker = null, updated_at = $4, result = $5 \
-    where id = $1 and worker = $2 and status = 'running'";
-
-/// The next job that may be taken up; `$2` is now, and of one person `$4` run at most, so that the others find a place. One that nobody has taken yet waits for nothing: its time may be that of a clock
-/// that was ahead.
+/// The next job to start. `$2` is now; at most `$4` jobs of one user run at once, so that others get a worker. A job
+/// without an earlier attempt ignores `run_at`, which may be from a clock that was ahead.
 macro_rules! next_job {
     ($lock:literal) => {
         concat!(
@@ -167,7 +147,7 @@ macro_rules! next_job {
 }
 
 impl Store {
-    /// Keeps a job that may be taken up at once.
+    /// Enqueues a job that may start at once.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] if there is no such project.
@@ -179,22 +159,19 @@ impl Store {
         payload: &str,
         audit: &NewAuditEvent,
     ) -> Result<Job, StoreError> {
-        crate::generations::check_text("payload", payload)?;
+        crate::text::check_text(Field::Payload, payload)?;
         Ok(in_transaction!(&self.pool, tx => {
             let job: Job = sqlx::query_as(INSERT_JOB)
                 .bind(id).bind(kind.as_str()).bind(project).bind(&audit.user_id).bind(payload).bind(audit.at)
                 .fetch_one(&mut *tx).await
-                .map_err(crate::error::or_missing("project"))?;
-            keep_audit!(tx, audit);
+                .map_err(crate::error::or_missing(Resource::Project))?;
+            record_audit!(tx, audit);
             job
         }))
     }
 
-    /// Takes up the job that has waited longest and holds it until `until`, under a name that is good for this hold alone;
-    /// none if there is nothing to do, or only for people of whom `most_of_one` run already. Of several who ask at once, each gets another one.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// Leases the oldest ready job until `until`, under a worker name that is unique to this lease. `None` if no job
+    /// is ready, or only jobs of users with `most_of_one` running ones. Concurrent callers get different jobs.
     pub async fn take_job(
         &self,
         worker: &str,
@@ -202,7 +179,7 @@ impl Store {
         until: TimeUs,
         most_of_one: u32,
     ) -> Result<Option<Job>, StoreError> {
-        // SQLite has one writer at a time, and no words for passing over what others hold.
+        // SQLite has one writer at a time, and no `skip locked`.
         Ok(match &self.pool {
             Pool::Sqlite { writer, .. } => {
                 sqlx::query_as(next_job!(""))
@@ -225,10 +202,6 @@ impl Store {
         })
     }
 
-    /// Whether a job may be taken up.
-    ///
-    /// # Errors
-    /// Only those of the database.
     pub async fn has_job(&self, now: TimeUs) -> Result<bool, StoreError> {
         Ok(on_pool!(&self.pool, db => {
             sqlx::query_scalar(
@@ -239,11 +212,8 @@ impl Store {
         })?)
     }
 
-    /// Goes on holding a job. False if it is not held under this name any more: stop working on it.
-    ///
-    /// # Errors
-    /// Only those of the database.
-    pub async fn hold_job(&self, id: &JobId, worker: &str, until: TimeUs) -> Result<bool, StoreError> {
+    /// Renews a lease. False if the worker no longer holds it: stop working.
+    pub async fn renew_job_lease(&self, id: &JobId, worker: &str, until: TimeUs) -> Result<bool, StoreError> {
         let held = in_transaction!(&self.pool, tx => {
             sqlx::query("update jobs set run_at = $3 where id = $1 and worker = $2 and status = 'running'")
                 .bind(id).bind(worker).bind(until).execute(&mut *tx).await?.rows_affected()
@@ -251,10 +221,7 @@ impl Store {
         Ok(held > 0)
     }
 
-    /// Ends the hold on a job. False if it is not held under this name any more: then nothing was changed.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// Ends a lease. False if the worker no longer holds it; nothing was changed then.
     pub async fn end_job(
         &self,
         id: &JobId,
@@ -279,22 +246,15 @@ impl Store {
         Ok(ended > 0)
     }
 
-    /// One job.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`].
     pub async fn find_job(&self, id: &JobId) -> Result<Job, StoreError> {
         on_pool!(&self.pool, db => {
             sqlx::query_as(concat!("select ", job_columns!(), " from jobs where id = $1"))
                 .bind(id).fetch_optional(db).await
         })?
-        .ok_or(StoreError::NotFound { what: "job" })
+        .ok_or(StoreError::NotFound { what: Resource::Job })
     }
 
-    /// The jobs of one kind in a project, last asked for first.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// The jobs of one kind in a project, newest first.
     pub async fn list_jobs(
         &self,
         project: &ProjectId,
@@ -313,10 +273,7 @@ impl Store {
         Ok(page.page(rows, |it| (it.created_at.as_micros(), it.id.as_str())))
     }
 
-    /// How many jobs wait for somebody, for their time, or are under way.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// Counts unfinished jobs.
     pub async fn count_jobs(&self, now: TimeUs) -> Result<JobCounts, StoreError> {
         Ok(on_pool!(&self.pool, db => {
             sqlx::query_as(
@@ -329,10 +286,7 @@ impl Store {
         })?)
     }
 
-    /// Forgets jobs that ended before a moment, some at a time.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// Deletes a batch of jobs that ended before a time.
     pub async fn forget_ended_jobs(&self, before: TimeUs) -> Result<(), StoreError> {
         in_transaction!(&self.pool, tx => {
             sqlx::query(

@@ -1,4 +1,4 @@
-//! JSON kept as text. Never looks inside beyond "is this JSON": its shape belongs to whoever wrote it.
+//! JSON stored as text. Checked to be JSON; its schema belongs to its writer.
 //!
 //! Text and not a JSON column, because the two databases disagree on everything else about JSON (binary or not, order
 //! of keys, duplicate keys), and nothing here searches in it.
@@ -6,25 +6,24 @@
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use crate::StoreError;
-use crate::row::kept_as;
+use crate::row::stored_as;
+use crate::{Field, StoreError};
 
-/// A text that is known to be JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonText(String);
 
-kept_as!(JsonText, String);
+stored_as!(JsonText, String);
 
 impl JsonText {
-    /// Writes a value as JSON.
+    /// Serializes a value.
     ///
     /// # Errors
     /// [`StoreError::Invalid`] if the value has no JSON form (a map whose keys are not text).
     pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Self, StoreError> {
-        serde_json::to_string(value).map(Self).map_err(|_| StoreError::Invalid { what: "JSON value" })
+        serde_json::to_string(value).map(Self).map_err(|_| StoreError::Invalid { what: Field::JsonValue })
     }
 
-    /// Takes a text that is JSON already, and keeps it byte for byte.
+    /// Accepts a JSON text and keeps it byte for byte.
     ///
     /// # Errors
     /// [`StoreError::Invalid`] if it is not JSON.
@@ -32,16 +31,16 @@ impl JsonText {
         let text = text.into();
         match serde_json::from_str::<IgnoredAny>(&text) {
             Ok(_) => Ok(Self(text)),
-            Err(_) => Err(StoreError::Invalid { what: "JSON text" }),
+            Err(_) => Err(StoreError::Invalid { what: Field::JsonText }),
         }
     }
 
-    /// Reads the value back.
+    /// Deserializes the value.
     ///
     /// # Errors
     /// [`StoreError::Invalid`] if the JSON does not have the shape of `T`.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, StoreError> {
-        serde_json::from_str(&self.0).map_err(|_| StoreError::Invalid { what: "shape of stored JSON" })
+        serde_json::from_str(&self.0).map_err(|_| StoreError::Invalid { what: Field::StoredJson })
     }
 
     /// The empty list, `[]`: no findings, no repairs, no trace.
@@ -50,7 +49,6 @@ impl JsonText {
         Self("[]".to_owned())
     }
 
-    /// The JSON itself.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -62,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_json_gets_in_and_comes_out_unchanged() {
+    fn json_text_is_checked_and_unchanged() {
         let kept = JsonText::parse(r#" {"b": 1, "a": "\u0000"} "#).unwrap();
         assert_eq!(kept.as_str(), r#" {"b": 1, "a": "\u0000"} "#);
         for bad in ["", "{", "[1,]", "nul", "\"a\u{0}b\"", "1 2"] {
@@ -71,10 +69,10 @@ mod tests {
     }
 
     #[test]
-    fn a_value_survives_both_ways() {
+    fn value_round_trips() {
         let text = JsonText::encode(&["ä", "\u{0}", "\""]).unwrap();
         assert_eq!(text.decode::<Vec<String>>().unwrap(), ["ä", "\u{0}", "\""]);
-        assert_eq!(text.decode::<bool>(), Err(StoreError::Invalid { what: "shape of stored JSON" }));
+        assert_eq!(text.decode::<bool>(), Err(StoreError::Invalid { what: Field::StoredJson }));
         assert!(JsonText::empty_list().decode::<Vec<u8>>().unwrap().is_empty());
     }
 }

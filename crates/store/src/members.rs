@@ -1,16 +1,17 @@
-//! Members: who may enter which project, as what, and who was asked to. Never decides what a role may do.
+//! Project members, their roles, and invitations. Does not decide what a role may do.
 
-use crate::audit::keep_audit;
-use crate::generations::check_text;
+use crate::account_statements::open_invitation;
+use crate::audit::record_audit;
 use crate::pool::{in_transaction, on_pool};
 use crate::row::row;
+use crate::text::check_text;
 use crate::users::{LOCK_USER, check_user, insert_user};
 use crate::{
-    InvitationId, NewAuditEvent, NewUser, Page, PageRequest, ProjectId, Store, StoreError, TimeUs, User,
-    UserId,
+    Field, InvitationId, NewAuditEvent, NewUser, Page, PageRequest, ProjectId, Resource, Store, StoreError,
+    TimeUs, User, UserId,
 };
 
-/// What somebody is in a project; a later one may do all that an earlier one may.
+/// The role of a project member. A later role includes all rights of an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
     /// Reads.
@@ -24,10 +25,10 @@ pub enum Role {
 }
 
 impl Role {
-    /// All, least first.
+    /// In ascending order.
     pub const ALL: [Role; 4] = [Role::Viewer, Role::Reviewer, Role::Editor, Role::Owner];
 
-    /// The word in the database: `viewer`, `reviewer`, `editor` or `owner`.
+    /// The stored value: `viewer`, `reviewer`, `editor` or `owner`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -38,7 +39,7 @@ impl Role {
         }
     }
 
-    /// The role of a word.
+    /// Parses a stored value.
     #[must_use]
     pub fn parse(word: &str) -> Option<Role> {
         Self::ALL.into_iter().find(|role| role.as_str() == word)
@@ -49,77 +50,47 @@ impl TryFrom<String> for Role {
     type Error = StoreError;
 
     fn try_from(word: String) -> Result<Self, StoreError> {
-        Role::parse(&word).ok_or(StoreError::Invalid { what: "role" })
+        Role::parse(&word).ok_or(StoreError::Invalid { what: Field::Role })
     }
 }
 
-/// Somebody in a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
-    /// Who.
     pub user_id: UserId,
-    /// What they are called.
     pub name: String,
-    /// Their e-mail address.
     pub email: String,
-    /// What they are.
     pub role: Role,
-    /// Since when.
     pub created_at: TimeUs,
 }
 
 row!(Member { user_id, name, email, role as String, created_at });
 
-/// Somebody who was asked to come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invitation {
-    /// Its id, which is no secret.
     pub id: InvitationId,
-    /// Where to.
     pub project_id: ProjectId,
-    /// Who was asked.
     pub email: String,
-    /// As what.
     pub role: Role,
-    /// By whom.
     pub invited_by: Option<UserId>,
-    /// When.
     pub created_at: TimeUs,
-    /// Until when it is good.
     pub expires_at: TimeUs,
-    /// When they came.
+    /// When it was accepted.
     pub accepted_at: Option<TimeUs>,
 }
 
-/// Which link of an invitation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvitationLink {
-    /// The one that was shown to the person who invites.
+    /// Shown to the inviter.
     Shown,
-    /// The one that was sent to the invited e-mail address and shown to no one: following it proves the address.
+    /// Sent to the invited e-mail address alone: following it verifies the address.
     Mailed,
 }
 
-row!(Invitation { id, project_id, email, role as String, invited_by, created_at, expires_at, accepted_at });
+row!(Invitation, invitation_columns {
+    id, project_id, email, role as String, invited_by, created_at, expires_at, accepted_at,
+});
 
-macro_rules! invitation_columns {
-    () => {
-        "id, project_id, email, role, invited_by, created_at, expires_at, accepted_at"
-    };
-}
-
-/// That an invitation works at `$2`: it was not followed, is not too old, its project is in use, and the person who invited may
-/// still invite.
-macro_rules! open_invitation {
-    () => {
-        "accepted_at is null and expires_at > $2 and exists (select 1 from memberships \
-         join users on users.id = memberships.user_id join projects on projects.id = memberships.project_id \
-         where memberships.project_id = invitations.project_id and memberships.user_id = invitations.invited_by \
-         and memberships.role = 'owner' and users.disabled_at is null and projects.archived_at is null)"
-    };
-}
-
-/// Each link of invitations, and how an invitation that works is found by its hash.
+/// Each kind of link, and how to find an open invitation by its hash.
 const FIND_BY_LINK: [(InvitationLink, &str); 2] = [
     (
         InvitationLink::Mailed,
@@ -141,17 +112,10 @@ const FIND_BY_LINK: [(InvitationLink, &str); 2] = [
     ),
 ];
 
-/// Locks the invitations of an e-mail address that work, so that none is withdrawn before the transaction ends.
-pub(crate) const LOCK_OPEN_INVITATIONS: &str =
-    concat!("update invitations set email = email where email = $1 and ", open_invitation!());
-
-/// Ends the invitations of somebody who may invite no more.
-pub(crate) const END_INVITATIONS_BY: &str =
-    "delete from invitations where invited_by = $1 and accepted_at is null";
 const END_INVITATIONS_TO_PROJECT_BY: &str =
     "delete from invitations where project_id = $1 and invited_by = $2 and accepted_at is null";
 
-/// Uses up an invitation in the transaction `$tx`: of two who try, one does. A member with a higher role keeps it.
+/// Accepts an invitation in the transaction `$tx`: of concurrent callers, one succeeds. A member keeps a higher role.
 macro_rules! take_invitation {
     ($tx:ident, $hash:expr, $user:expr, $at:expr) => {{
         let accepted: Option<Invitation> = sqlx::query_as(concat!(
@@ -164,7 +128,7 @@ macro_rules! take_invitation {
         .bind($at)
         .fetch_optional(&mut *$tx)
         .await?;
-        let accepted = accepted.ok_or(StoreError::NotFound { what: "invitation" })?;
+        let accepted = accepted.ok_or(StoreError::NotFound { what: Resource::Invitation })?;
         let before: Option<String> =
             sqlx::query_scalar("select role from memberships where project_id = $1 and user_id = $2")
                 .bind(&accepted.project_id)
@@ -187,15 +151,12 @@ macro_rules! take_invitation {
     }};
 }
 
-/// Locks the project until the transaction ends, so that two owners cannot make each other leave at once.
+/// Locks the project, so that two owners cannot remove each other concurrently.
 const LOCK_PROJECT: &str = "update projects set updated_at = updated_at where id = $1";
 const HAS_OWNER: &str = "select exists (select 1 from memberships where project_id = $1 and role = 'owner')";
 
 impl Store {
-    /// What somebody is in a project; none if nothing.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// The role of a user in a project; `None` if not a member.
     pub async fn find_role(&self, project: &ProjectId, user: &UserId) -> Result<Option<Role>, StoreError> {
         let word: Option<String> = on_pool!(&self.pool, db => {
             sqlx::query_scalar("select role from memberships where project_id = $1 and user_id = $2")
@@ -204,10 +165,7 @@ impl Store {
         word.map(Role::try_from).transpose()
     }
 
-    /// The members of a project, last come first.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// The members of a project, newest first.
     pub async fn list_members(
         &self,
         project: &ProjectId,
@@ -226,10 +184,10 @@ impl Store {
         Ok(page.page(rows, |it| (it.created_at.as_micros(), it.user_id.as_str())))
     }
 
-    /// Changes the role of a member. The open invitations of somebody who is no owner any more end.
+    /// Changes the role of a member. The open invitations of a former owner are deleted.
     ///
     /// # Errors
-    /// [`StoreError::LastOwner`] if nobody would own the project any more, [`StoreError::NotFound`] if there is no such member.
+    /// [`StoreError::LastOwner`] if no owner would be left, [`StoreError::NotFound`] if there is no such member.
     pub async fn set_member(
         &self,
         project: &ProjectId,
@@ -239,11 +197,11 @@ impl Store {
     ) -> Result<(), StoreError> {
         in_transaction!(&self.pool, tx => {
             sqlx::query(LOCK_PROJECT).bind(project).execute(&mut *tx).await?;
-            // Never an insert: a member who was removed meanwhile is not brought back.
+            // Never an insert: a member removed meanwhile is not restored.
             let changed = sqlx::query("update memberships set role = $3 where project_id = $1 and user_id = $2")
                 .bind(project).bind(user).bind(role.as_str()).execute(&mut *tx).await?;
             if changed.rows_affected() == 0 {
-                return Err(StoreError::NotFound { what: "member" });
+                return Err(StoreError::NotFound { what: Resource::Member });
             }
             let owned: bool = sqlx::query_scalar(HAS_OWNER).bind(project).fetch_one(&mut *tx).await?;
             if !owned {
@@ -252,15 +210,15 @@ impl Store {
             if role < Role::Owner {
                 sqlx::query(END_INVITATIONS_TO_PROJECT_BY).bind(project).bind(user).execute(&mut *tx).await?;
             }
-            keep_audit!(tx, audit);
+            record_audit!(tx, audit);
         });
         Ok(())
     }
 
-    /// Lets somebody in no more.
+    /// Removes a member.
     ///
     /// # Errors
-    /// [`StoreError::LastOwner`] if nobody would own the project any more, [`StoreError::NotFound`] if they are no member.
+    /// [`StoreError::LastOwner`] if no owner would be left, [`StoreError::NotFound`] if there is no such member.
     pub async fn delete_member(
         &self,
         project: &ProjectId,
@@ -272,23 +230,23 @@ impl Store {
             let gone = sqlx::query("delete from memberships where project_id = $1 and user_id = $2")
                 .bind(project).bind(user).execute(&mut *tx).await?;
             if gone.rows_affected() == 0 {
-                return Err(StoreError::NotFound { what: "member" });
+                return Err(StoreError::NotFound { what: Resource::Member });
             }
             let owned: bool = sqlx::query_scalar(HAS_OWNER).bind(project).fetch_one(&mut *tx).await?;
             if !owned {
                 return Err(StoreError::LastOwner);
             }
             sqlx::query(END_INVITATIONS_TO_PROJECT_BY).bind(project).bind(user).execute(&mut *tx).await?;
-            keep_audit!(tx, audit);
+            record_audit!(tx, audit);
         });
         Ok(())
     }
 
-    /// Asks somebody to come, with the hashes of the link that is shown and of the one that is mailed. An earlier invitation of the
-    /// same address to the same project ends.
+    /// Creates an invitation, with the hashes of the shown and of the mailed link. Replaces an open invitation of the
+    /// same address to the same project.
     ///
     /// # Errors
-    /// [`StoreError::Invalid`] if the address cannot be kept.
+    /// [`StoreError::Invalid`] if the address holds U+0000.
     pub async fn create_invitation(
         &self,
         invitation: &Invitation,
@@ -296,9 +254,9 @@ impl Store {
         mailed_hash: &str,
         audit: &NewAuditEvent,
     ) -> Result<(), StoreError> {
-        check_text("e-mail address", &invitation.email)?;
+        check_text(Field::EmailAddress, &invitation.email)?;
         in_transaction!(&self.pool, tx => {
-            // Of two invitations of one address at once, the second one waits here and then ends the first.
+            // Serializes concurrent invitations of one address: the second waits here and then replaces the first.
             sqlx::query(LOCK_PROJECT).bind(&invitation.project_id).execute(&mut *tx).await?;
             sqlx::query("delete from invitations where project_id = $1 and email = $2 and accepted_at is null")
                 .bind(&invitation.project_id).bind(&invitation.email).execute(&mut *tx).await?;
@@ -310,15 +268,12 @@ impl Store {
             .bind(invitation.role.as_str()).bind(&invitation.invited_by).bind(invitation.created_at)
             .bind(invitation.expires_at).bind(invitation.accepted_at).bind(shown_hash).bind(mailed_hash)
             .execute(&mut *tx).await?;
-            keep_audit!(tx, audit);
+            record_audit!(tx, audit);
         });
         Ok(())
     }
 
-    /// The invitation of a link, if it still works, and which of its links it is.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`].
+    /// The open invitation of a link, and which of its links it is.
     pub async fn find_invitation(
         &self,
         hash: &str,
@@ -332,13 +287,10 @@ impl Store {
                 return Ok((found, link));
             }
         }
-        Err(StoreError::NotFound { what: "invitation" })
+        Err(StoreError::NotFound { what: Resource::Invitation })
     }
 
-    /// Invitations of a project that nobody has followed yet, newest first.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// The open invitations of a project, newest first.
     pub async fn list_invitations(
         &self,
         project: &ProjectId,
@@ -356,10 +308,10 @@ impl Store {
         Ok(page.page(rows, |it| (it.created_at.as_micros(), it.id.as_str())))
     }
 
-    /// Takes an invitation back.
+    /// Withdraws an open invitation.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if there is none that waits.
+    /// [`StoreError::NotFound`] if there is none.
     pub async fn delete_invitation(
         &self,
         project: &ProjectId,
@@ -370,17 +322,17 @@ impl Store {
             let gone = sqlx::query("delete from invitations where project_id = $1 and id = $2 and accepted_at is null")
                 .bind(project).bind(id).execute(&mut *tx).await?;
             if gone.rows_affected() == 0 {
-                return Err(StoreError::NotFound { what: "invitation" });
+                return Err(StoreError::NotFound { what: Resource::Invitation });
             }
-            keep_audit!(tx, audit);
+            record_audit!(tx, audit);
         });
         Ok(())
     }
 
-    /// Follows an invitation: of two who try, one does. A member with a higher role keeps it.
+    /// Accepts an invitation: of concurrent callers, one succeeds. A member keeps a higher role.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if it does not work any more, or the account is disabled or deleted.
+    /// [`StoreError::NotFound`] if it is not open, or the account is disabled or deleted.
     pub async fn accept_invitation(
         &self,
         hash: &str,
@@ -390,18 +342,19 @@ impl Store {
         Ok(in_transaction!(&self.pool, tx => {
             let account: Option<User> = sqlx::query_as(LOCK_USER).bind(user).fetch_optional(&mut *tx).await?;
             if account.is_none_or(|account| account.disabled_at.is_some()) {
-                return Err(StoreError::NotFound { what: "user" });
+                return Err(StoreError::NotFound { what: Resource::User });
             }
             let accepted = take_invitation!(tx, hash, user, audit.at);
-            keep_audit!(tx, audit);
+            record_audit!(tx, audit);
             accepted
         }))
     }
 
-    /// Makes an account for somebody who follows an invitation, and lets it into the project: both or nothing.
+    /// Creates an account for an invited user and adds it to the project: both or nothing.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if the invitation does not work any more, [`StoreError::Conflict`] on `e-mail address`.
+    /// [`StoreError::NotFound`] if the invitation is not open, [`StoreError::Conflict`] if the e-mail address is
+    /// taken.
     pub async fn create_invited_user(
         &self,
         user: &NewUser,
@@ -412,9 +365,9 @@ impl Store {
         check_user(user)?;
         Ok(in_transaction!(&self.pool, tx => {
             let made = insert_user!(tx, user);
-            keep_audit!(tx, created);
+            record_audit!(tx, created);
             take_invitation!(tx, hash, &user.id, accepted.at);
-            keep_audit!(tx, accepted);
+            record_audit!(tx, accepted);
             made
         }))
     }

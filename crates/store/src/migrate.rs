@@ -1,5 +1,5 @@
-//! From any older schema to this program's. Never goes back, and never touches a schema newer than it knows. Works with a newer one
-//! whose additional steps say that they leave older programs what those need.
+//! Schema migrations, forward only. Refuses a schema that is newer than this program, unless its additional
+//! migrations declare that older programs may use it.
 //!
 //! All pending migrations and the default project are one transaction, under a lock that a second program waits for:
 //! after a crash, or with ten programs starting at once, the schema is the old one or the new one. The rules for
@@ -15,10 +15,10 @@ use crate::error::changed_migration;
 use crate::ownership::{History, postgres_history, sqlite_history};
 use crate::pool::Pool;
 use crate::projects::ENSURE_PROJECT;
-use crate::search::keep_words;
+use crate::words::index_words;
 use crate::{Backend, Diagram, ProjectId, Store, StoreError, TimeUs};
 
-/// One step, in the words of each database.
+/// A migration, in the SQL of each database.
 struct Step {
     version: i64,
     name: &'static str,
@@ -26,41 +26,15 @@ struct Step {
     postgres: &'static str,
 }
 
-macro_rules! steps {
-    ($($version:literal $name:literal,)*) => {
-        &[$(Step {
-            version: $version,
-            name: $name,
-            sqlite: include_str!(concat!("../migrations/sqlite/", $name, ".sql")),
-            postgres: include_str!(concat!("../migrations/postgres/", $name, ".sql")),
-        }),*]
-    };
-}
+/// Every migration, oldest first: the files in `../migrations`, listed by `build.rs`.
+const STEPS: &[Step] = include!(concat!(env!("OUT_DIR"), "/steps.rs"));
 
-/// Every migration there ever was, oldest first. A test compares this table with the folders.
-const STEPS: &[Step] = steps! {
-    1 "0001_projects_diagrams_generations",
-    2 "0002_accounts_and_members",
-    3 "0003_requirements_and_reviews",
-    4 "0004_search",
-    5 "0005_provider_keys",
-    6 "0006_live_work",
-    7 "0007_budgets",
-    8 "0008_folders",
-    9 "0009_single_sign_on",
-    10 "0010_filters",
-    11 "0011_proven_addresses__since_0010",
-    12 "0012_running_jobs__since_0010",
-};
-
-/// What [`Store::migrate`] did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Migrated {
-    /// Names of the migrations that were applied now; empty if the schema was up to date.
+    /// Names of the migrations applied by this call; empty if the schema was up to date.
     pub applied: Vec<&'static str>,
 }
 
-/// What [`Store::check_schema`] saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SchemaState {
     /// The newest migration in the database; 0 if there is none.
@@ -70,14 +44,14 @@ pub struct SchemaState {
 }
 
 impl SchemaState {
-    /// Whether the program can work with this database as it is.
+    /// True if no migration is pending.
     #[must_use]
     pub fn is_current(&self) -> bool {
         self.pending.is_empty()
     }
 }
 
-/// What a step leaves to the program, because SQL has no words for it, in the transaction of the steps.
+/// What a migration leaves to the program because SQL cannot express it, in the same transaction.
 macro_rules! fill {
     ($tx:ident, $state:expr) => {
         if $state.pending.contains(&"0004_search") {
@@ -86,7 +60,7 @@ macro_rules! fill {
                 let rows: Vec<Diagram> =
                     sqlx::query_as(SOME_DIAGRAMS).bind(&last).fetch_all(&mut *$tx).await?;
                 for diagram in &rows {
-                    keep_words!($tx, diagram);
+                    index_words!($tx, diagram);
                 }
                 match rows.last() {
                     Some(diagram) => last = diagram.id.as_str().to_owned(),
@@ -104,13 +78,13 @@ impl Store {
         STEPS.iter().map(|step| step.name).collect()
     }
 
-    /// Applies what is pending, all of it or nothing, and sees that the default project exists (created `at`).
+    /// Applies pending migrations, all or nothing, and ensures that the default project exists (created `at`).
     ///
-    /// Safe to call at every start and from several programs at once: they take turns.
+    /// Safe to call at every start and from several programs at once: they are serialized.
     ///
     /// # Errors
-    /// [`StoreError::ForeignDatabase`] if it is another program's, [`StoreError::NewerSchema`] if a newer program was here,
-    /// [`StoreError::Misconfigured`] if a migration was applied in another form than ours. Nothing is changed then.
+    /// [`StoreError::ForeignDatabase`], [`StoreError::NewerSchema`], or [`StoreError::Misconfigured`] if an applied
+    /// migration differs from this program's. Nothing is changed then.
     pub async fn migrate(&self, at: TimeUs) -> Result<Migrated, StoreError> {
         let known = migrations(self.backend());
         let project = ProjectId::default_project();
@@ -127,7 +101,7 @@ impl Store {
             }
             Pool::Postgres(pool) => {
                 let mut tx = pool.begin().await?;
-                // Any number will do, if it stays the same for ever; held until the transaction ends.
+                // An arbitrary constant; held until the transaction ends.
                 sqlx::query("select pg_advisory_xact_lock(4207849484711)").execute(&mut *tx).await?;
                 let before = compare(&known, &postgres_history(&mut tx).await?)?;
                 apply(&mut *tx, &known, &before).await?;
@@ -139,7 +113,7 @@ impl Store {
         }
     }
 
-    /// Compares the schema with this program's, and changes nothing.
+    /// Compares the schema with this program's. Read-only.
     ///
     /// # Errors
     /// As for [`Store::migrate`].
@@ -169,8 +143,8 @@ fn migrations(backend: Backend) -> Vec<Migration> {
     STEPS.iter().map(migration).collect()
 }
 
-/// Applies what is pending, in the transaction that `db` is in: what the driver begins is a savepoint of ours. Its
-/// own `Migrator` is not used, because it locks by itself and gives the lock back before our transaction commits.
+/// Applies pending migrations in the transaction of `db`; the driver's own transactions are savepoints in it. The
+/// driver's `Migrator` is not used, because it takes its own lock and releases it before our transaction commits.
 async fn apply<C: Migrate>(db: &mut C, known: &[Migration], state: &SchemaState) -> Result<(), StoreError> {
     db.ensure_migrations_table(HISTORY_TABLE).await?;
     for migration in known.iter().filter(|migration| state.pending.contains(&migration.description.as_ref()))
@@ -201,8 +175,8 @@ fn compare(known: &[Migration], history: &History) -> Result<SchemaState, StoreE
     Ok(SchemaState { version: newest_found, pending })
 }
 
-/// The least schema that a program must know to work with a database of these migrations: a step that ends with `__since_NNNN` leaves
-/// programs that know schema NNNN what they need, and any other step leaves older programs nothing.
+/// The oldest program schema that can work with a database of these migrations: a migration named `…__since_NNNN`
+/// keeps working for programs of schema NNNN, any other one for no older program.
 pub(crate) fn needed_schema<'a>(applied: impl IntoIterator<Item = (i64, &'a str)>) -> i64 {
     let needs = |(version, name): (i64, &str)| {
         let since = name.rsplit_once("__since_").and_then(|(_, since)| since.parse::<i64>().ok());
@@ -232,18 +206,18 @@ mod tests {
     }
 
     #[test]
-    fn a_published_migration_never_changes() {
-        let committed = include_str!("../migrations/checksums.txt");
+    fn published_migration_is_unchanged() {
+        let (committed, _) = include_str!("../migrations/schema.txt").split_once("\n\n").unwrap();
         assert_eq!(
-            committed,
+            format!("{committed}\n"),
             checksums(),
-            "a published migration must not be edited: write a new one, and append its two lines to \
-             migrations/checksums.txt"
+            "a published migration must not be edited: write a new one, and append its two checksums in \
+             migrations/schema.txt"
         );
     }
 
     #[test]
-    fn versions_ascend_and_begin_the_name() {
+    fn migration_names_start_with_ascending_versions() {
         assert_eq!((STEPS[0].version, STEPS[0].name), crate::ownership::FIRST_MIGRATION);
         for (index, step) in STEPS.iter().enumerate() {
             assert_eq!(step.version, i64::try_from(index).unwrap() + 1, "{}", step.name);
@@ -252,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_past_is_refused() {
+    fn unknown_history_is_refused() {
         let known = migrations(Backend::Sqlite);
         let newest = known.last().unwrap().version;
         let good: History =
@@ -264,7 +238,7 @@ mod tests {
         let refusal = compare(&known, &newer).unwrap_err();
         assert_eq!(refusal, StoreError::NewerSchema { found: newest + 3, known: newest });
 
-        // Steps that leave us what we need, and one that does not.
+        // Compatible migrations, and one that is not.
         let mut added = good.clone();
         added.push((newest + 1, vec![1], format!("added__since_{newest:04}")));
         added.push((newest + 2, vec![1], format!("added_too__since_{:04}", newest - 2)));

@@ -1,6 +1,6 @@
-//! Whether a database belongs to this program, to another one, or to none yet: found out before anything in it is changed.
+//! Whether a database belongs to this program, to another one, or is empty: checked before anything in it is changed.
 //!
-//! A database is ours when its history of migrations begins with our first one. One without any table belongs to no program yet.
+//! A database is ours when its migration history starts with our first migration.
 
 use sqlx::{PgConnection, SqliteConnection};
 
@@ -9,7 +9,7 @@ use crate::StoreError;
 /// Version, checksum and name of each migration that was applied, oldest first.
 pub(crate) type History = Vec<(i64, Vec<u8>, String)>;
 
-/// Version and name of the migration that every database of this program begins with. A test compares it with the table of migrations.
+/// The first migration of every database of this program. A test compares it with the table of migrations.
 pub(crate) const FIRST_MIGRATION: (i64, &str) = (1, "0001_projects_diagrams_generations");
 
 const HISTORY: &str = "select version, checksum, description from _sqlx_migrations order by version";
@@ -42,8 +42,8 @@ pub(crate) async fn sqlite_history(db: &mut SqliteConnection) -> Result<History,
     of_this_program(history, others)
 }
 
-/// The same of a PostgreSQL database. What belongs to an extension does not count. In the schema `public`, which a connection has if its URL
-/// names none, tables of this user in other schemas count too: such a database was made for another program.
+/// The same for PostgreSQL. What belongs to an extension does not count. In the schema `public`, the default of a
+/// connection, tables of this user in other schemas count too: such a database was made for another program.
 pub(crate) async fn postgres_history(db: &mut PgConnection) -> Result<History, StoreError> {
     let columns: i64 = sqlx::query_scalar(
         "select count(*) from pg_catalog.pg_attribute
@@ -75,7 +75,7 @@ pub(crate) async fn postgres_history(db: &mut PgConnection) -> Result<History, S
     of_this_program(history, others)
 }
 
-/// Columns of the same names that hold something else are another program's.
+/// Columns of the same names with other types are another program's.
 fn of_other_types(error: sqlx::Error) -> StoreError {
     match error {
         sqlx::Error::ColumnDecode { .. } => StoreError::ForeignDatabase,
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_database_is_ours_by_its_first_migration() {
+    fn database_is_ours_by_its_first_migration() {
         let (version, name) = FIRST_MIGRATION;
         let row = |version: i64, name: &str| (version, vec![1], name.to_owned());
         for (history, others, ours) in [

@@ -1,13 +1,13 @@
-//! One SQL text, two databases. Never holds a statement of the product: only what opening and asking takes.
+//! Connection pools and transactions: one SQL text for two databases.
 //!
 //! [`on_pool!`] and [`in_transaction!`] paste the same code once for each driver, so every statement is written once,
 //! with `$1` placeholders, and is checked by the story test on both. (`sqlx::AnyPool` would do this at run time, but
-//! fails to decode a SQLite boolean.) Where the databases truly differ there is an explicit `match` with a comment.
+//! fails to decode a SQLite boolean.) Where the databases differ there is an explicit `match` with a comment.
 //!
-//! SQLite has one writer at a time, whatever a program does. So there is one connection that writes, and callers stand
-//! in line for it here, in order and without polling; the others are for reading, and refuse to write. A write begins
-//! with `begin immediate`: a transaction that begins by reading and writes later may be refused half-way
-//! (`SQLITE_BUSY`, which waiting does not cure) when another process, a backup or the command line, wrote in between.
+//! SQLite has one writer at a time. So there is one writing connection with a queue of callers, in order and without
+//! polling; the other connections are read-only. A write starts with `begin immediate`: a transaction that starts
+//! with a read and writes later may be refused half-way (`SQLITE_BUSY`, which waiting does not cure) when another
+//! process, a backup or the command line, wrote in between.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -55,17 +55,17 @@ macro_rules! in_transaction {
 
 pub(crate) use {in_transaction, on_pool};
 
-/// How to hold the connections. The defaults suit one process on one machine.
+/// Options of the connection pools. The defaults suit one process on one machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectOptions {
-    /// At most so many connections; on SQLite this counts the readers, beside the one writer.
+    /// Maximum number of connections; on SQLite of readers, beside the one writer.
     pub max_connections: u32,
-    /// Give up on getting a connection after this time.
+    /// How long to wait for a free connection.
     pub acquire_timeout: Duration,
-    /// SQLite only: give up on another process's write after this time.
+    /// SQLite only: how long to wait for another process's write.
     pub busy_timeout: Duration,
-    /// For those who look and change nothing: no file is made, no journal mode is set, and SQLite refuses to write.
-    pub look_only: bool,
+    /// Read-only: no file is created, no journal mode is set, and SQLite refuses to write.
+    pub read_only: bool,
 }
 
 impl Default for ConnectOptions {
@@ -74,7 +74,7 @@ impl Default for ConnectOptions {
             max_connections: 8,
             acquire_timeout: Duration::from_secs(10),
             busy_timeout: Duration::from_secs(5),
-            look_only: false,
+            read_only: false,
         }
     }
 }
@@ -103,13 +103,13 @@ pub(crate) enum Pool {
         writer: SqlitePool,
         readers: SqlitePool,
         file: OpenedFile,
-        /// How often this process has committed; those who wait for changes watch it.
+        /// Number of commits of this process; change listeners watch it.
         committed: watch::Sender<u64>,
     },
     Postgres(PgPool),
 }
 
-/// Says which database, and nothing of the URL: the pools' own `Debug` would print the password.
+/// Names the database, and nothing of the URL: the pools' own `Debug` would print the password.
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Pool").field(&self.backend()).finish()
@@ -121,7 +121,7 @@ impl Pool {
         match url.split_once(':').map(|(scheme, _)| scheme) {
             Some("sqlite") => open_sqlite(&sqlite_path(url)?, options).await,
             Some("postgres" | "postgresql") => open_postgres(url, options).await,
-            // The URL itself is not repeated: it may be a password in a form we do not know.
+            // The URL is not repeated: it may be a password in an unknown form.
             _ => Err(StoreError::misconfigured(
                 "The database URL must begin with sqlite: or postgres:, for example sqlite:./data/ba-copilot.db or \
                  postgres://user:password@host/database.",
@@ -153,7 +153,7 @@ impl Pool {
         match tokio::time::timeout(within, ask).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(StoreError::Unavailable { why })) => Err(StoreError::Unavailable { why }),
-            // To whoever asks "do you answer", every other fault is a no as well.
+            // For a ping, every other error also means no answer.
             Ok(Err(other)) => Err(StoreError::unavailable(other.to_string())),
             Err(_) => Err(StoreError::unavailable(format!("no answer within {} ms", within.as_millis()))),
         }
@@ -161,7 +161,7 @@ impl Pool {
 
     pub(crate) async fn close(&self) {
         match self {
-            // The writer last, so that it is the one connection left and folds the log into the file.
+            // The writer last, so that the last connection folds the log into the file.
             Self::Sqlite { writer, readers, .. } => {
                 readers.close().await;
                 writer.close().await;
@@ -198,7 +198,7 @@ fn sqlite_path(url: &str) -> Result<PathBuf, StoreError> {
 }
 
 async fn open_sqlite(path: &Path, options: &ConnectOptions) -> Result<Pool, StoreError> {
-    if !options.look_only {
+    if !options.read_only {
         create_private_file(path).map_err(|error| {
             let path = path.display();
             StoreError::misconfigured(format!(
@@ -215,16 +215,17 @@ async fn open_sqlite(path: &Path, options: &ConnectOptions) -> Result<Pool, Stor
         .foreign_keys(true)
         // FULL: a commit is on disk before it is acknowledged, also when the power goes.
         .synchronous(SqliteSynchronous::Full);
-    if !options.look_only && std::fs::metadata(path).is_ok_and(|found| found.len() > 0) {
-        // Before the file is switched to the write-ahead log. A file that is locked now is looked at again by `Store::migrate`.
+    if !options.read_only && std::fs::metadata(path).is_ok_and(|found| found.len() > 0) {
+        // Before the file is switched to the write-ahead log. `Store::migrate` checks a file again that is locked
+        // now.
         let looking = both.clone().pragma("query_only", "on");
         match look_at_owner(&looking).await {
             Ok(()) | Err(StoreError::Unavailable { .. }) => (),
             Err(error) => return Err(error),
         }
     }
-    // After a large write the log is cut back to this, so that it does not keep its largest size for ever.
-    let writing = match options.look_only {
+    // Limits the size of the log after a large write.
+    let writing = match options.read_only {
         true => both.clone().pragma("query_only", "on"),
         false => both.clone().journal_mode(SqliteJournalMode::Wal).pragma("journal_size_limit", "67108864"),
     };
@@ -232,15 +233,15 @@ async fn open_sqlite(path: &Path, options: &ConnectOptions) -> Result<Pool, Stor
 
     let writer = tokio::time::timeout(options.busy_timeout, async {
         loop {
-            // Local connections neither age nor break, so none of the pools' renewals and tests is wanted.
+            // Local connections neither age nor break, so the pools' renewals and tests are off.
             let opened = SqlitePoolOptions::new()
                 .max_connections(1)
                 .acquire_timeout(options.acquire_timeout)
                 .idle_timeout(None)
                 .max_lifetime(None)
                 .test_before_acquire(false)
-                // A full disk makes SQLite roll back by itself; the driver's own rollback then fails, and it would
-                // believe for ever that a transaction is under way. The ping waits until the rollback was tried.
+                // A full disk makes SQLite roll back by itself; the driver's own rollback then fails, and the driver
+                // keeps assuming an open transaction. The ping waits until the rollback was tried.
                 .before_acquire(|connection, _| {
                     Box::pin(async move {
                         connection.ping().await?;
@@ -261,7 +262,7 @@ async fn open_sqlite(path: &Path, options: &ConnectOptions) -> Result<Pool, Stor
     .map_err(|_| StoreError::unavailable("another process is holding the file"))??;
 
     let journal_mode: String = sqlx::query_scalar("pragma journal_mode").fetch_one(&writer).await?;
-    if journal_mode != "wal" && !options.look_only {
+    if journal_mode != "wal" && !options.read_only {
         let path = path.display();
         return Err(StoreError::misconfigured(format!(
             "SQLite cannot keep a write-ahead log beside {path}; use a folder on a local disk, not on a network share."
@@ -310,8 +311,8 @@ async fn open_postgres(url: &str, options: &ConnectOptions) -> Result<Pool, Stor
     Ok(Pool::Postgres(pool))
 }
 
-/// Makes the file and the folders above it, for their owner alone. SQLite gives its log files the same mode. What
-/// exists already keeps the mode that somebody gave it.
+/// Creates the file and its folders for their owner alone. SQLite gives its log files the same mode. An existing file
+/// keeps its mode.
 #[cfg(unix)]
 pub(crate) fn create_private_file(path: &Path) -> std::io::Result<()> {
     use std::fs::{DirBuilder, File, OpenOptions};
@@ -320,14 +321,14 @@ pub(crate) fn create_private_file(path: &Path) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        // The folder's entry has to be on disk too, or a power cut could take the whole file with it.
+        // The directory entry has to be on disk too, or a power cut could lose the whole file.
         Ok(file) => file.sync_all().and_then(|()| File::open(folder)?.sync_all()),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
     }
 }
 
-/// Makes the file and the folders above it. Who may read them follows from the folder, as is usual there.
+/// Creates the file and its folders; permissions are inherited from the folder.
 #[cfg(not(unix))]
 pub(crate) fn create_private_file(path: &Path) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
@@ -339,7 +340,7 @@ pub(crate) fn create_private_file(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Which file was opened, to notice when the path no longer leads to it.
+/// The identity of the opened file, to detect that the path leads to another one.
 #[derive(Debug, Clone)]
 pub(crate) struct OpenedFile {
     path: PathBuf,
@@ -384,7 +385,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_path_of_a_url_is_what_follows_it() {
+    fn sqlite_url_is_a_literal_path() {
         for (url, path) in [
             ("sqlite:/var/lib/x.db", "/var/lib/x.db"),
             ("sqlite:///var/lib/x.db", "/var/lib/x.db"),
@@ -419,7 +420,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_ping_waits_no_longer_than_it_may() {
+    async fn ping_times_out() {
         let folder = tempfile::tempdir().unwrap();
         let options = ConnectOptions { max_connections: 1, ..ConnectOptions::default() };
         let pool = open_sqlite(&folder.path().join("x.db"), &options).await.unwrap();

@@ -1,72 +1,61 @@
-//! Projects: what diagrams belong to. Never decides who may enter one.
+//! Projects. Does not decide who may access one.
 
-use crate::audit::keep_audit;
-use crate::generations::check_text;
+use crate::audit::record_audit;
 use crate::pool::{in_transaction, on_pool};
 use crate::row::row;
-use crate::{NewAuditEvent, Page, PageRequest, ProjectId, Role, Store, StoreError, TimeUs, UserId};
+use crate::text::check_text;
+use crate::{
+    Field, NewAuditEvent, Page, PageRequest, ProjectId, Resource, Role, Store, StoreError, TimeUs, UserId,
+};
 
-/// A project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Project {
-    /// Its id.
     pub id: ProjectId,
-    /// What people call it.
     pub name: String,
-    /// When it was made.
     pub created_at: TimeUs,
-    /// Up by one with each change of the project itself.
+    /// Incremented by each change of the project itself.
     pub revision: i64,
-    /// Since when it is put away: nothing in it changes any more.
+    /// An archived project is read-only.
     pub archived_at: Option<TimeUs>,
 }
 
-row!(Project { id, name, created_at, revision, archived_at });
+row!(Project, project_columns { id, name, created_at, revision, archived_at });
 
-/// A project in the list of somebody.
+/// A project and the user's role in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MyProject {
-    /// The project.
     pub project: Project,
-    /// What they are in it.
     pub role: Role,
 }
 
 row!(MyProject { project in row, role as String });
-
-macro_rules! project_columns {
-    () => {
-        "id, name, created_at, revision, archived_at"
-    };
-}
 
 /// Leaves an existing project as it is.
 pub(crate) const ENSURE_PROJECT: &str =
     "insert into projects (id, name, created_at) values ($1, $2, $3) on conflict (id) do nothing";
 
 impl Store {
-    /// Makes a project unless one of this id exists, and returns what is stored then: an existing project keeps its
-    /// name and its moment.
+    /// Creates a project unless the id exists. Returns the stored project: an existing one is not changed.
     ///
     /// # Errors
-    /// [`StoreError::Invalid`] if the name cannot be kept.
+    /// [`StoreError::Invalid`] if the name holds U+0000.
     pub async fn ensure_project(
         &self,
         id: &ProjectId,
         name: &str,
         at: TimeUs,
     ) -> Result<Project, StoreError> {
-        check_text("project name", name)?;
+        check_text(Field::ProjectName, name)?;
         in_transaction!(&self.pool, tx => {
             sqlx::query(ENSURE_PROJECT).bind(id).bind(name).bind(at).execute(&mut *tx).await?;
         });
         self.find_project(id).await
     }
 
-    /// Makes a project; its first owner, if there are people.
+    /// Creates a project, with its first owner if there are accounts.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] on `project id`.
+    /// [`StoreError::Conflict`] if the id is taken.
     pub async fn create_project(
         &self,
         id: &ProjectId,
@@ -74,7 +63,7 @@ impl Store {
         owner: Option<&UserId>,
         audit: &NewAuditEvent,
     ) -> Result<Project, StoreError> {
-        check_text("project name", name)?;
+        check_text(Field::ProjectName, name)?;
         Ok(in_transaction!(&self.pool, tx => {
             let made: Project = sqlx::query_as(concat!(
                 "insert into projects (id, name, created_at, updated_at) values ($1, $2, $3, $3) returning ",
@@ -87,44 +76,38 @@ impl Store {
                     .bind(id).bind(owner).bind(Role::Owner.as_str()).bind(audit.at)
                     .execute(&mut *tx).await?;
             }
-            keep_audit!(tx, audit);
+            record_audit!(tx, audit);
             made
         }))
     }
 
-    /// One project.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`].
     pub async fn find_project(&self, id: &ProjectId) -> Result<Project, StoreError> {
         on_pool!(&self.pool, db => {
             sqlx::query_as(concat!("select ", project_columns!(), " from projects where id = $1"))
                 .bind(id).fetch_optional(db).await
         })?
-        .ok_or(StoreError::NotFound { what: "project" })
+        .ok_or(StoreError::NotFound { what: Resource::Project })
     }
 
-    /// The project that somebody owns longest, which is where things go that they put nowhere.
+    /// The oldest project that a user owns: the default one.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if they own none.
+    /// [`StoreError::NotFound`] if the user owns none.
     pub async fn find_own_project(&self, user: &UserId) -> Result<Project, StoreError> {
         on_pool!(&self.pool, db => {
             sqlx::query_as(
-                "select p.id, p.name, p.created_at, p.revision, p.archived_at \
-                 from memberships m join projects p on p.id = m.project_id \
-                 where m.user_id = $1 and m.role = 'owner' and p.archived_at is null \
-                 order by m.created_at, p.id limit 1",
+                concat!(
+                    "select ", project_columns!("p."), " from memberships m join projects p on p.id = m.project_id \
+                     where m.user_id = $1 and m.role = 'owner' and p.archived_at is null \
+                     order by m.created_at, p.id limit 1"
+                ),
             )
             .bind(user).fetch_optional(db).await
         })?
-        .ok_or(StoreError::NotFound { what: "project" })
+        .ok_or(StoreError::NotFound { what: Resource::Project })
     }
 
-    /// All projects, last made first.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// All projects, newest first.
     pub async fn list_projects(&self, page: &PageRequest) -> Result<Page<Project>, StoreError> {
         let (at, id) = page.before();
         let rows: Vec<Project> = on_pool!(&self.pool, db => {
@@ -137,10 +120,7 @@ impl Store {
         Ok(page.page(rows, |it| (it.created_at.as_micros(), it.id.as_str())))
     }
 
-    /// The projects that somebody may enter, last made first.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// The projects of a user, newest first.
     pub async fn list_projects_of(
         &self,
         user: &UserId,
@@ -149,20 +129,22 @@ impl Store {
         let (at, id) = page.before();
         let rows: Vec<MyProject> = on_pool!(&self.pool, db => {
             sqlx::query_as(
-                "select p.id, p.name, p.created_at, p.revision, p.archived_at, m.role \
-                 from memberships m join projects p on p.id = m.project_id \
-                 where m.user_id = $4 and (p.created_at, p.id) < ($1, $2) \
-                 order by p.created_at desc, p.id desc limit $3",
+                concat!(
+                    "select ", project_columns!("p."), ", m.role \
+                     from memberships m join projects p on p.id = m.project_id \
+                     where m.user_id = $4 and (p.created_at, p.id) < ($1, $2) \
+                     order by p.created_at desc, p.id desc limit $3"
+                ),
             )
             .bind(at).bind(id).bind(page.rows_to_fetch()).bind(user).fetch_all(db).await
         })?;
         Ok(page.page(rows, |it| (it.project.created_at.as_micros(), it.project.id.as_str())))
     }
 
-    /// Changes a project whose revision is still the one that the caller has seen.
+    /// Updates a project.
     ///
     /// # Errors
-    /// [`StoreError::Stale`] if it is not.
+    /// [`StoreError::Stale`] if its revision is not `seen`.
     pub async fn update_project(
         &self,
         id: &ProjectId,
@@ -171,7 +153,7 @@ impl Store {
         archived_at: Option<TimeUs>,
         audit: &NewAuditEvent,
     ) -> Result<Project, StoreError> {
-        check_text("project name", name)?;
+        check_text(Field::ProjectName, name)?;
         Ok(in_transaction!(&self.pool, tx => {
             let changed: Option<Project> = sqlx::query_as(concat!(
                 "update projects set name = $3, archived_at = $4, updated_at = $5, revision = revision + 1 ",
@@ -180,8 +162,8 @@ impl Store {
             ))
             .bind(id).bind(seen).bind(name).bind(archived_at).bind(audit.at)
             .fetch_optional(&mut *tx).await?;
-            let changed = changed.ok_or(StoreError::Stale { what: "project" })?;
-            keep_audit!(tx, audit);
+            let changed = changed.ok_or(StoreError::Stale { what: Resource::Project })?;
+            record_audit!(tx, audit);
             changed
         }))
     }

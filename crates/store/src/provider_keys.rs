@@ -1,67 +1,48 @@
-//! Keys of vendors that people and projects brought along, sealed; and the data keys that seal them, sealed themselves.
-//! Never opens one.
+//! Encrypted API keys of model providers, of users and projects; and the data keys that encrypt them, encrypted
+//! themselves. Never decrypts one.
 
-use crate::audit::keep_audit;
+use crate::audit::record_audit;
 use crate::pool::{in_transaction, on_pool};
 use crate::row::row;
-use crate::{DataKeyId, NewAuditEvent, ProjectId, ProviderKeyId, Store, StoreError, TimeUs, UserId};
+use crate::{
+    DataKeyId, NewAuditEvent, ProjectId, ProviderKeyId, Resource, Store, StoreError, TimeUs, UserId,
+};
 
-/// What seals keys of vendors.
+/// A key that encrypts provider keys.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DataKey {
-    /// Its id.
     pub id: DataKeyId,
-    /// The key, sealed with that of the installation.
+    /// Encrypted with the key of the installation.
     pub sealed: String,
-    /// When it was made.
     pub created_at: TimeUs,
 }
 
 row!(DataKey { id, sealed, created_at });
 
-/// A key of a vendor.
+/// An API key of a project or of a user; exactly one of the two is set.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ProviderKey {
-    /// Its id.
     pub id: ProviderKeyId,
-    /// The project that it pays for; or else
     pub project_id: Option<ProjectId>,
-    /// the person.
     pub user_id: Option<UserId>,
-    /// The vendor.
     pub provider: String,
-    /// What it is sealed with.
     pub data_key_id: DataKeyId,
-    /// The key, sealed.
+    /// Encrypted.
     pub sealed: String,
-    /// Its last characters.
     pub hint: String,
-    /// When it was brought.
     pub created_at: TimeUs,
 }
 
-row!(ProviderKey { id, project_id, user_id, provider, data_key_id, sealed, hint, created_at });
+row!(ProviderKey, key_columns { id, project_id, user_id, provider, data_key_id, sealed, hint, created_at });
 
-/// Whose keys.
 #[derive(Debug, Clone, Copy)]
 pub enum KeysOf<'a> {
-    /// Those of a project.
     Project(&'a ProjectId),
-    /// Those of a person.
     User(&'a UserId),
-}
-
-macro_rules! key_columns {
-    () => {
-        "id, project_id, user_id, provider, data_key_id, sealed, hint, created_at"
-    };
 }
 
 impl Store {
     /// The data keys, newest first.
-    ///
-    /// # Errors
-    /// Only those of the database.
     pub async fn list_data_keys(&self) -> Result<Vec<DataKey>, StoreError> {
         Ok(on_pool!(&self.pool, db => {
             sqlx::query_as("select id, sealed, created_at from data_keys order by created_at desc, id desc")
@@ -69,10 +50,7 @@ impl Store {
         })?)
     }
 
-    /// Keeps a data key; from now on it seals.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// Stores a data key; it is used from now on.
     pub async fn create_data_key(&self, key: &DataKey) -> Result<(), StoreError> {
         in_transaction!(&self.pool, tx => {
             sqlx::query("insert into data_keys (id, sealed, created_at) values ($1, $2, $3)")
@@ -81,10 +59,7 @@ impl Store {
         Ok(())
     }
 
-    /// Seals a data key anew.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// Replaces the encrypted form of a data key.
     pub async fn reseal_data_key(&self, id: &DataKeyId, sealed: &str) -> Result<(), StoreError> {
         in_transaction!(&self.pool, tx => {
             sqlx::query("update data_keys set sealed = $2 where id = $1").bind(id).bind(sealed)
@@ -93,11 +68,8 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets data keys that seal nothing any more, but for the newest.
-    ///
-    /// # Errors
-    /// Only those of the database.
-    pub async fn forget_data_keys(&self) -> Result<(), StoreError> {
+    /// Deletes unused data keys, except the newest.
+    pub async fn delete_unused_data_keys(&self) -> Result<(), StoreError> {
         in_transaction!(&self.pool, tx => {
             sqlx::query(
                 "delete from data_keys where not exists \
@@ -111,13 +83,15 @@ impl Store {
         Ok(())
     }
 
-    /// Keeps a key in place of the one before.
+    /// Creates or replaces a provider key.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if there is no such project, person or data key.
+    /// [`StoreError::NotFound`] if there is no such project, user or data key.
     pub async fn set_provider_key(&self, key: &ProviderKey, audit: &NewAuditEvent) -> Result<(), StoreError> {
         in_transaction!(&self.pool, tx => {
-            sqlx::query("delete from provider_keys where provider = $1 and (project_id = $2 or user_id = $3)")
+            sqlx::query(
+                "delete from provider_keys where provider = $1 and (project_id = $2 or user_id = $3)",
+            )
                 .bind(&key.provider).bind(&key.project_id).bind(&key.user_id).execute(&mut *tx).await?;
             sqlx::query(concat!(
                 "insert into provider_keys (", key_columns!(), ") values ($1, $2, $3, $4, $5, $6, $7, $8)"
@@ -125,16 +99,13 @@ impl Store {
             .bind(&key.id).bind(&key.project_id).bind(&key.user_id).bind(&key.provider).bind(&key.data_key_id)
             .bind(&key.sealed).bind(&key.hint).bind(key.created_at)
             .execute(&mut *tx).await
-            .map_err(crate::error::or_missing("project"))?;
-            keep_audit!(tx, audit);
+            .map_err(crate::error::or_missing(Resource::Project))?;
+            record_audit!(tx, audit);
         });
         Ok(())
     }
 
-    /// The keys of somebody or something, by vendor.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// The provider keys of a project or a user, by provider.
     pub async fn list_provider_keys(&self, of: KeysOf<'_>) -> Result<Vec<ProviderKey>, StoreError> {
         Ok(on_pool!(&self.pool, db => match of {
             KeysOf::Project(project) => {
@@ -152,10 +123,7 @@ impl Store {
         })?)
     }
 
-    /// Some keys that are not sealed with a data key, to seal them anew.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// A batch of keys that are not encrypted with this data key, for re-encryption.
     pub async fn list_keys_sealed_otherwise(&self, id: &DataKeyId) -> Result<Vec<ProviderKey>, StoreError> {
         Ok(on_pool!(&self.pool, db => {
             sqlx::query_as(concat!(
@@ -165,10 +133,7 @@ impl Store {
         })?)
     }
 
-    /// Seals a key anew, if nobody has replaced it meanwhile.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// Re-encrypts a key, unless it was replaced meanwhile.
     pub async fn reseal_provider_key(
         &self,
         key: &ProviderKey,
@@ -182,10 +147,10 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets a key.
+    /// Deletes a key.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if there is none of this vendor.
+    /// [`StoreError::NotFound`] if there is none of this provider.
     pub async fn delete_provider_key(
         &self,
         of: KeysOf<'_>,
@@ -197,12 +162,14 @@ impl Store {
             KeysOf::User(user) => (None, Some(user)),
         };
         in_transaction!(&self.pool, tx => {
-            let gone = sqlx::query("delete from provider_keys where provider = $1 and (project_id = $2 or user_id = $3)")
+            let gone = sqlx::query(
+                "delete from provider_keys where provider = $1 and (project_id = $2 or user_id = $3)",
+            )
                 .bind(provider).bind(project).bind(user).execute(&mut *tx).await?;
             if gone.rows_affected() == 0 {
-                return Err(StoreError::NotFound { what: "key" });
+                return Err(StoreError::NotFound { what: Resource::ProviderKey });
             }
-            keep_audit!(tx, audit);
+            record_audit!(tx, audit);
         });
         Ok(())
     }

@@ -1,20 +1,16 @@
-//! Recovery codes: each is good once instead of a code of the second factor. Knows hashes only; `users.rs` takes them
-//! along when a second factor comes or goes.
+//! Recovery codes: each replaces the code of the second factor once. Stored as hashes; `users.rs` sets and deletes
+//! them with the second factor.
 
-use crate::audit::keep_audit;
-use crate::credentials::lock_account;
+use crate::account_statements::{DELETE_RECOVERY_CODES, INSERT_RECOVERY_CODE, lock_account};
+use crate::audit::record_audit;
 use crate::pool::{in_transaction, on_pool};
-use crate::{NewAuditEvent, SessionId, Store, StoreError, UserId};
-
-pub(crate) const DELETE_RECOVERY_CODES: &str = "delete from recovery_codes where user_id = $1";
-pub(crate) const INSERT_RECOVERY_CODE: &str =
-    "insert into recovery_codes (secret_hash, user_id, created_at) values ($1, $2, $3)";
+use crate::{NewAuditEvent, Resource, SessionId, Store, StoreError, UserId};
 
 impl Store {
-    /// Gives somebody who has a second factor these codes instead of those they have.
+    /// Replaces the recovery codes of a user with a second factor.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if they have no second factor, [`StoreError::SignedOut`] if the session has ended.
+    /// [`StoreError::NotFound`] if there is no second factor, [`StoreError::SignedOut`] if the session has ended.
     pub async fn replace_recovery_codes(
         &self,
         user: &UserId,
@@ -27,21 +23,18 @@ impl Store {
             let locked = sqlx::query("update users set updated_at = $2 where id = $1 and second_factor is not null")
                 .bind(user).bind(audit.at).execute(&mut *tx).await?;
             if locked.rows_affected() == 0 {
-                return Err(StoreError::NotFound { what: "second factor" });
+                return Err(StoreError::NotFound { what: Resource::SecondFactor });
             }
             sqlx::query(DELETE_RECOVERY_CODES).bind(user).execute(&mut *tx).await?;
             for hash in hashes {
                 sqlx::query(INSERT_RECOVERY_CODE).bind(hash).bind(user).bind(audit.at).execute(&mut *tx).await?;
             }
-            keep_audit!(tx, audit);
+            record_audit!(tx, audit);
         });
         Ok(())
     }
 
-    /// How many codes somebody has left.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// The number of unused codes.
     pub async fn count_recovery_codes(&self, user: &UserId) -> Result<u32, StoreError> {
         let left: i64 = on_pool!(&self.pool, db => {
             sqlx::query_scalar("select count(*) from recovery_codes where user_id = $1")
@@ -50,10 +43,7 @@ impl Store {
         Ok(u32::try_from(left).unwrap_or(u32::MAX))
     }
 
-    /// Uses up a code: of two who try, one does. False if it is none of theirs, or not any more; nothing is written then.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// Uses a code: of concurrent callers, one succeeds. False if it is unknown or used; nothing is written then.
     pub async fn use_recovery_code(
         &self,
         user: &UserId,
@@ -65,7 +55,7 @@ impl Store {
                 .bind(user).bind(hash).execute(&mut *tx).await?
                 .rows_affected() == 1;
             if used {
-                keep_audit!(tx, audit);
+                record_audit!(tx, audit);
             }
             used
         }))

@@ -1,138 +1,97 @@
-//! What people think of diagrams: comments, approvals, and the baselines of what belonged together.
+//! Reviews of diagrams: comments, approvals and baselines.
 
-use crate::audit::keep_audit;
-use crate::generations::check_text;
+use crate::audit::record_audit;
 use crate::pool::{in_transaction, on_pool};
 use crate::row::row;
+use crate::text::check_text;
 use crate::{
-    ApprovalId, BaselineId, CommentId, DiagramId, NewAuditEvent, Page, PageRequest, ProjectId, Store,
-    StoreError, TimeUs, UserId,
+    ApprovalId, BaselineId, CommentId, DiagramId, Field, NewAuditEvent, Page, PageRequest, ProjectId,
+    Resource, Store, StoreError, TimeUs, UserId,
 };
 
-/// What somebody says of a diagram.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comment {
-    /// Its id.
     pub id: CommentId,
-    /// Where it belongs.
     pub project_id: ProjectId,
-    /// Of which diagram.
     pub diagram_id: DiagramId,
-    /// Of which version.
     pub version: i64,
-    /// Of which element; of all of it if none.
+    /// `None` for the whole diagram.
     pub element: Option<String>,
-    /// The words.
     pub body: String,
-    /// Whose.
     pub created_by: Option<UserId>,
-    /// When.
     pub created_at: TimeUs,
-    /// Who says that it is dealt with.
     pub resolved_by: Option<UserId>,
-    /// Since when it is dealt with.
     pub resolved_at: Option<TimeUs>,
 }
 
-row!(Comment {
-    id,
-    project_id,
-    diagram_id,
-    version,
-    element,
-    body,
-    created_by,
-    created_at,
-    resolved_by,
-    resolved_at
-});
+row!(
+    Comment,
+    comment_columns {
+        id,
+        project_id,
+        diagram_id,
+        version,
+        element,
+        body,
+        created_by,
+        created_at,
+        resolved_by,
+        resolved_at,
+    }
+);
 
-/// Which comments are wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommentFilter {
-    /// Only those that are dealt with, or only those that are not.
+    /// Only resolved comments, or only open ones.
     pub resolved: Option<bool>,
-    /// Only those of this element.
     pub element: Option<String>,
 }
 
-/// What somebody decided about a version.
+/// The decision of a reviewer about a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approval {
-    /// Its id.
     pub id: ApprovalId,
-    /// Of which diagram.
     pub diagram_id: DiagramId,
-    /// Of which version.
     pub version: i64,
     /// `approved` or `rejected`.
     pub decision: String,
-    /// Why.
     pub note: Option<String>,
-    /// Who.
     pub created_by: Option<UserId>,
-    /// When.
     pub created_at: TimeUs,
 }
 
-row!(Approval { id, diagram_id, version, decision, note, created_by, created_at });
+row!(Approval, approval_columns { id, diagram_id, version, decision, note, created_by, created_at });
 
-/// The versions that belonged together at a moment.
+/// A named set of versions of diagrams and requirements.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Baseline {
-    /// Its id.
     pub id: BaselineId,
-    /// Where it belongs.
     pub project_id: ProjectId,
-    /// What people call it.
     pub name: String,
-    /// Who made it.
     pub created_by: Option<UserId>,
-    /// When.
     pub created_at: TimeUs,
 }
 
-row!(Baseline { id, project_id, name, created_by, created_at });
+row!(Baseline, baseline_columns { id, project_id, name, created_by, created_at });
 
-/// One thing in a baseline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaselineItem {
     /// `diagram` or `requirement`.
     pub what: String,
-    /// Its id.
     pub subject_id: String,
-    /// The version of it.
     pub version: i64,
 }
 
 row!(BaselineItem { what, subject_id, version });
 
-macro_rules! comment_columns {
-    () => {
-        "id, project_id, diagram_id, version, element, body, created_by, created_at, resolved_by, resolved_at"
-    };
-}
-
-macro_rules! approval_columns {
-    () => {
-        "id, diagram_id, version, decision, note, created_by, created_at"
-    };
-}
-
-macro_rules! baseline_columns {
-    () => {
-        "id, project_id, name, created_by, created_at"
-    };
-}
-
 impl Store {
-    /// Writes a comment.
+    /// Creates a comment.
     ///
     /// # Errors
-    /// [`StoreError::Invalid`] if the words cannot be kept.
+    /// [`StoreError::Invalid`] if the text holds U+0000.
     pub async fn create_comment(&self, comment: &Comment, audit: &NewAuditEvent) -> Result<(), StoreError> {
-        check_text("comment", &comment.body)?;
-        check_text("element", comment.element.as_deref().unwrap_or_default())?;
+        check_text(Field::Comment, &comment.body)?;
+        check_text(Field::Element, comment.element.as_deref().unwrap_or_default())?;
         in_transaction!(&self.pool, tx => {
             sqlx::query(concat!(
                 "insert into comments (", comment_columns!(), ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
@@ -141,27 +100,20 @@ impl Store {
             .bind(&comment.element).bind(&comment.body).bind(&comment.created_by).bind(comment.created_at)
             .bind(&comment.resolved_by).bind(comment.resolved_at)
             .execute(&mut *tx).await?;
-            keep_audit!(tx, audit);
+            record_audit!(tx, audit);
         });
         Ok(())
     }
 
-    /// One comment.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`].
     pub async fn find_comment(&self, id: &CommentId) -> Result<Comment, StoreError> {
         on_pool!(&self.pool, db => {
             sqlx::query_as(concat!("select ", comment_columns!(), " from comments where id = $1"))
                 .bind(id).fetch_optional(db).await
         })?
-        .ok_or(StoreError::NotFound { what: "comment" })
+        .ok_or(StoreError::NotFound { what: Resource::Comment })
     }
 
-    /// The comments of a diagram that `filter` lets through, newest first.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// The comments of a diagram that match `filter`, newest first.
     pub async fn list_comments(
         &self,
         diagram: &DiagramId,
@@ -181,10 +133,7 @@ impl Store {
         Ok(page.page(rows, |it| (it.created_at.as_micros(), it.id.as_str())))
     }
 
-    /// Says that a comment is dealt with, or not after all.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`].
+    /// Resolves or reopens a comment.
     pub async fn resolve_comment(
         &self,
         id: &CommentId,
@@ -197,22 +146,22 @@ impl Store {
                 "update comments set resolved_by = $2, resolved_at = $3 where id = $1 returning ", comment_columns!()
             ))
             .bind(id).bind(by).bind(at).fetch_optional(&mut *tx).await?;
-            let changed = changed.ok_or(StoreError::NotFound { what: "comment" })?;
-            keep_audit!(tx, audit);
+            let changed = changed.ok_or(StoreError::NotFound { what: Resource::Comment })?;
+            record_audit!(tx, audit);
             changed
         }))
     }
 
-    /// Writes a decision.
+    /// Creates an approval.
     ///
     /// # Errors
-    /// [`StoreError::Invalid`] if the note cannot be kept.
+    /// [`StoreError::Invalid`] if the note holds U+0000.
     pub async fn create_approval(
         &self,
         approval: &Approval,
         audit: &NewAuditEvent,
     ) -> Result<(), StoreError> {
-        check_text("note", approval.note.as_deref().unwrap_or_default())?;
+        check_text(Field::Note, approval.note.as_deref().unwrap_or_default())?;
         in_transaction!(&self.pool, tx => {
             sqlx::query(concat!(
                 "insert into approvals (", approval_columns!(), ") values ($1, $2, $3, $4, $5, $6, $7)"
@@ -220,15 +169,12 @@ impl Store {
             .bind(&approval.id).bind(&approval.diagram_id).bind(approval.version).bind(&approval.decision)
             .bind(&approval.note).bind(&approval.created_by).bind(approval.created_at)
             .execute(&mut *tx).await?;
-            keep_audit!(tx, audit);
+            record_audit!(tx, audit);
         });
         Ok(())
     }
 
-    /// The decisions about a version, newest first.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// The approvals of a version, newest first.
     pub async fn list_approvals(
         &self,
         diagram: &DiagramId,
@@ -247,7 +193,7 @@ impl Store {
         Ok(page.page(rows, |it| (it.created_at.as_micros(), it.id.as_str())))
     }
 
-    /// Remembers the newest version of everything in a project that counts.
+    /// Creates a baseline of the newest version of every active diagram and requirement of a project.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] if there is no such project.
@@ -256,13 +202,13 @@ impl Store {
         baseline: &Baseline,
         audit: &NewAuditEvent,
     ) -> Result<(), StoreError> {
-        check_text("name", &baseline.name)?;
+        check_text(Field::Name, &baseline.name)?;
         in_transaction!(&self.pool, tx => {
             sqlx::query(concat!("insert into baselines (", baseline_columns!(), ") values ($1, $2, $3, $4, $5)"))
                 .bind(&baseline.id).bind(&baseline.project_id).bind(&baseline.name).bind(&baseline.created_by)
                 .bind(baseline.created_at)
                 .execute(&mut *tx).await
-                .map_err(crate::error::or_missing("project"))?;
+                .map_err(crate::error::or_missing(Resource::Project))?;
             for statement in [
                 "insert into baseline_items (baseline_id, what, subject_id, version) \
                  select $1, 'diagram', id, head_version from diagrams where project_id = $2 and archived_at is null",
@@ -272,15 +218,12 @@ impl Store {
             ] {
                 sqlx::query(statement).bind(&baseline.id).bind(&baseline.project_id).execute(&mut *tx).await?;
             }
-            keep_audit!(tx, audit);
+            record_audit!(tx, audit);
         });
         Ok(())
     }
 
     /// The baselines of a project, newest first.
-    ///
-    /// # Errors
-    /// Only those of the database.
     pub async fn list_baselines(
         &self,
         project: &ProjectId,
@@ -289,24 +232,21 @@ impl Store {
         let (at, id) = page.before();
         let rows: Vec<Baseline> = on_pool!(&self.pool, db => {
             sqlx::query_as(concat!(
-                "select ", baseline_columns!(), " from baselines where project_id = $4 and (created_at, id) < ($1, $2) ",
-                "order by created_at desc, id desc limit $3"
+                "select ", baseline_columns!(), " from baselines ",
+                "where project_id = $4 and (created_at, id) < ($1, $2) order by created_at desc, id desc limit $3"
             ))
             .bind(at).bind(id).bind(page.rows_to_fetch()).bind(project).fetch_all(db).await
         })?;
         Ok(page.page(rows, |it| (it.created_at.as_micros(), it.id.as_str())))
     }
 
-    /// A baseline and everything in it.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`].
+    /// A baseline and its items.
     pub async fn find_baseline(&self, id: &BaselineId) -> Result<(Baseline, Vec<BaselineItem>), StoreError> {
         let found: Option<Baseline> = on_pool!(&self.pool, db => {
             sqlx::query_as(concat!("select ", baseline_columns!(), " from baselines where id = $1"))
                 .bind(id).fetch_optional(db).await
         })?;
-        let found = found.ok_or(StoreError::NotFound { what: "baseline" })?;
+        let found = found.ok_or(StoreError::NotFound { what: Resource::Baseline })?;
         let items = on_pool!(&self.pool, db => {
             sqlx::query_as(
                 "select what, subject_id, version from baseline_items where baseline_id = $1 order by what, subject_id",

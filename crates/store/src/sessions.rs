@@ -1,61 +1,52 @@
-//! Sessions: where somebody is signed in. Knows hashes of secrets only, and decides nothing about time: callers say
-//! what is too old.
+//! Sessions of signed-in users. Stores hashes of secrets; expiry is a parameter.
 
-use crate::audit::keep_audit;
-use crate::generations::check_text;
+use crate::audit::record_audit;
 use crate::pool::{in_transaction, on_pool};
 use crate::row::row;
+use crate::text::check_text;
 use crate::users::LOCK_USER;
-use crate::{NewAuditEvent, SessionId, Store, StoreError, TimeUs, User, UserId};
+use crate::{Field, NewAuditEvent, Resource, SessionId, Store, StoreError, TimeUs, User, UserId};
 
-/// One place where somebody is signed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// Its id, which is no secret.
     pub id: SessionId,
-    /// Hash of the secret that the browser keeps.
+    /// Hash of the secret in the cookie.
     pub secret_hash: String,
-    /// Hash of the secret before it, which is good for a moment after a rotation.
+    /// Hash of the previous secret, valid for a moment after a rotation.
     pub previous_hash: Option<String>,
-    /// Who is signed in.
     pub user_id: UserId,
-    /// What the browser calls itself.
+    /// The user agent.
     pub device: String,
-    /// When it began.
     pub created_at: TimeUs,
-    /// When the secret was last replaced.
     pub rotated_at: TimeUs,
-    /// When it was last used, give or take a minute.
+    /// To the minute.
     pub seen_at: TimeUs,
-    /// When it ends, used or not.
+    /// Absolute expiry.
     pub expires_at: TimeUs,
 }
 
-row!(Session {
-    id,
-    secret_hash,
-    previous_hash,
-    user_id,
-    device,
-    created_at,
-    rotated_at,
-    seen_at,
-    expires_at
-});
-
-macro_rules! session_columns {
-    () => {
-        "id, secret_hash, previous_hash, user_id, device, created_at, rotated_at, seen_at, expires_at"
-    };
-}
+row!(
+    Session,
+    session_columns {
+        id,
+        secret_hash,
+        previous_hash,
+        user_id,
+        device,
+        created_at,
+        rotated_at,
+        seen_at,
+        expires_at,
+    }
+);
 
 impl Store {
-    /// Begins a session, and knows the device from now on. The account must still have the password (its hash) that it had when the
-    /// person proved who they are.
+    /// Creates a session, and stores the device. The account must still have the password (its hash) with which the
+    /// user authenticated.
     ///
     /// # Errors
-    /// [`StoreError::Invalid`] if the device's name cannot be kept, [`StoreError::SignedOut`] if the account has another
-    /// password meanwhile or is disabled.
+    /// [`StoreError::Invalid`] if the device's name holds U+0000, [`StoreError::SignedOut`] if the password has
+    /// changed or the account is disabled.
     pub async fn create_session(
         &self,
         session: &Session,
@@ -63,7 +54,7 @@ impl Store {
         password_hash: Option<&str>,
         audit: &NewAuditEvent,
     ) -> Result<(), StoreError> {
-        check_text("device", &session.device)?;
+        check_text(Field::Device, &session.device)?;
         in_transaction!(&self.pool, tx => {
             let account: Option<User> =
                 sqlx::query_as(LOCK_USER).bind(&session.user_id).fetch_optional(&mut *tx).await?;
@@ -86,15 +77,12 @@ impl Store {
             )
             .bind(device_hash).bind(&session.user_id).bind(session.created_at)
             .execute(&mut *tx).await?;
-            keep_audit!(tx, audit);
+            record_audit!(tx, audit);
         });
         Ok(())
     }
 
     /// The session of a secret, or of the secret before its rotation.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`].
     pub async fn find_session(&self, secret_hash: &str) -> Result<Session, StoreError> {
         on_pool!(&self.pool, db => {
             sqlx::query_as(concat!(
@@ -103,13 +91,10 @@ impl Store {
             ))
             .bind(secret_hash).fetch_optional(db).await
         })?
-        .ok_or(StoreError::NotFound { what: "session" })
+        .ok_or(StoreError::NotFound { what: Resource::Session })
     }
 
-    /// The sessions of somebody, last begun first.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// The sessions of a user, newest first.
     pub async fn list_sessions(&self, user: &UserId) -> Result<Vec<Session>, StoreError> {
         Ok(on_pool!(&self.pool, db => {
             sqlx::query_as(concat!(
@@ -120,10 +105,8 @@ impl Store {
         })?)
     }
 
-    /// Replaces the secret, and remembers the use. False if another request did so first: the caller keeps what it has.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// Rotates the secret and stores the time of use. False if a concurrent request did so first: the caller keeps
+    /// its cookie.
     pub async fn rotate_session(
         &self,
         id: &SessionId,
@@ -142,10 +125,6 @@ impl Store {
         }))
     }
 
-    /// Remembers that a session was used.
-    ///
-    /// # Errors
-    /// Only those of the database.
     pub async fn touch_session(&self, id: &SessionId, at: TimeUs) -> Result<(), StoreError> {
         in_transaction!(&self.pool, tx => {
             sqlx::query("update sessions set seen_at = $2 where id = $1 and seen_at < $2")
@@ -154,10 +133,10 @@ impl Store {
         Ok(())
     }
 
-    /// Ends a session of somebody.
+    /// Deletes a session of a user.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if they have no such session.
+    /// [`StoreError::NotFound`] if the user has no such session.
     pub async fn delete_session(
         &self,
         user: &UserId,
@@ -168,17 +147,14 @@ impl Store {
             let ended = sqlx::query("delete from sessions where user_id = $1 and id = $2")
                 .bind(user).bind(id).execute(&mut *tx).await?;
             if ended.rows_affected() == 0 {
-                return Err(StoreError::NotFound { what: "session" });
+                return Err(StoreError::NotFound { what: Resource::Session });
             }
-            keep_audit!(tx, audit);
+            record_audit!(tx, audit);
         });
         Ok(())
     }
 
-    /// The user who signed in last on a device, if it is known.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// The last user who signed in on a device, if it is known.
     pub async fn find_device_user(&self, device_hash: &str) -> Result<Option<UserId>, StoreError> {
         Ok(on_pool!(&self.pool, db => {
             sqlx::query_scalar("select user_id from known_devices where secret_hash = $1")
@@ -186,12 +162,9 @@ impl Store {
         })?)
     }
 
-    /// Forgets what is past its time: sessions, links, attempts counted before `attempts_before`, and devices not seen
-    /// since `devices_before`.
-    ///
-    /// # Errors
-    /// Only those of the database.
-    pub async fn forget_expired(
+    /// Deletes what has expired: sessions, one-time tokens, attempts counted before `attempts_before`, and devices
+    /// not seen since `devices_before`.
+    pub async fn delete_expired_credentials(
         &self,
         now: TimeUs,
         attempts_before: TimeUs,

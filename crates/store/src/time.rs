@@ -1,15 +1,15 @@
-//! A moment, as the databases keep it. Never asks what time it is: the caller does.
+//! Timestamps as the databases store them. Never reads a clock.
 
-use crate::row::kept_as;
+use crate::row::stored_as;
 
-/// A moment in microseconds since 1970-01-01T00:00:00Z, without leap seconds.
+/// Microseconds since 1970-01-01T00:00:00Z, without leap seconds.
 ///
-/// A whole number and not a date type, because it is the one representation that both databases store, compare and
-/// return without loss.
+/// An integer and not a date type, because it is the one representation that both databases store, compare and return
+/// without loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TimeUs(i64);
 
-kept_as!(TimeUs, i64);
+stored_as!(TimeUs, i64);
 
 impl TimeUs {
     /// From microseconds since 1970-01-01T00:00:00Z.
@@ -24,7 +24,7 @@ impl TimeUs {
         self.0
     }
 
-    /// So many seconds later, or, with a minus, earlier.
+    /// Adds seconds, or subtracts with a negative number.
     #[must_use]
     pub const fn plus_seconds(self, seconds: i64) -> Self {
         Self(self.0.saturating_add(seconds.saturating_mul(1_000_000)))

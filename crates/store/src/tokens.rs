@@ -1,63 +1,55 @@
-//! Tokens: what programs call with. Knows hashes of secrets only.
+//! API tokens. Stores hashes of secrets.
 
-use crate::audit::keep_audit;
-use crate::credentials::lock_account;
-use crate::generations::check_text;
+use crate::account_statements::lock_account;
+use crate::audit::record_audit;
 use crate::pool::{in_transaction, on_pool};
 use crate::row::row;
-use crate::{NewAuditEvent, Page, PageRequest, SessionId, Store, StoreError, TimeUs, TokenId, UserId};
+use crate::text::check_text;
+use crate::{
+    Field, NewAuditEvent, Page, PageRequest, Resource, SessionId, Store, StoreError, TimeUs, TokenId, UserId,
+};
 
-/// A token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token {
-    /// Its id, which is no secret.
     pub id: TokenId,
-    /// Whose rights it has.
     pub user_id: UserId,
-    /// What it is for.
     pub name: String,
-    /// Hash of the secret.
     pub secret_hash: String,
-    /// What it may do: words separated by spaces.
+    /// Scopes, separated by spaces.
     pub scopes: String,
-    /// When it was made.
     pub created_at: TimeUs,
-    /// Until when it is good; for ever if none.
+    /// `None` for no expiry.
     pub expires_at: Option<TimeUs>,
-    /// When it was last used, give or take a minute.
+    /// To the minute.
     pub used_at: Option<TimeUs>,
-    /// Since when it is not good any more.
     pub revoked_at: Option<TimeUs>,
 }
 
-row!(Token { id, user_id, name, secret_hash, scopes, created_at, expires_at, used_at, revoked_at });
+row!(
+    Token,
+    token_columns { id, user_id, name, secret_hash, scopes, created_at, expires_at, used_at, revoked_at }
+);
 
-/// Says which, and not the hash.
+/// The hash is left out.
 impl std::fmt::Debug for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Token").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
-macro_rules! token_columns {
-    () => {
-        "id, user_id, name, secret_hash, scopes, created_at, expires_at, used_at, revoked_at"
-    };
-}
-
 impl Store {
-    /// Writes a token.
+    /// Creates a token.
     ///
     /// # Errors
-    /// [`StoreError::Invalid`] if the name cannot be kept, [`StoreError::NotFound`] if there is no such account,
-    /// [`StoreError::SignedOut`] if the session with which the token is made has ended.
+    /// [`StoreError::Invalid`] if the name holds U+0000, [`StoreError::NotFound`] if there is no such account,
+    /// [`StoreError::SignedOut`] if the session that creates it has ended.
     pub async fn create_token(
         &self,
         token: &Token,
         session: Option<&SessionId>,
         audit: &NewAuditEvent,
     ) -> Result<(), StoreError> {
-        check_text("name", &token.name)?;
+        check_text(Field::Name, &token.name)?;
         in_transaction!(&self.pool, tx => {
             lock_account!(tx, &token.user_id, session);
             sqlx::query(concat!(
@@ -66,27 +58,21 @@ impl Store {
             .bind(&token.id).bind(&token.user_id).bind(&token.name).bind(&token.secret_hash).bind(&token.scopes)
             .bind(token.created_at).bind(token.expires_at).bind(token.used_at).bind(token.revoked_at)
             .execute(&mut *tx).await?;
-            keep_audit!(tx, audit);
+            record_audit!(tx, audit);
         });
         Ok(())
     }
 
-    /// The token of a secret, good or not.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`].
+    /// The token of a secret, valid or not.
     pub async fn find_token(&self, secret_hash: &str) -> Result<Token, StoreError> {
         on_pool!(&self.pool, db => {
             sqlx::query_as(concat!("select ", token_columns!(), " from tokens where secret_hash = $1"))
                 .bind(secret_hash).fetch_optional(db).await
         })?
-        .ok_or(StoreError::NotFound { what: "token" })
+        .ok_or(StoreError::NotFound { what: Resource::Token })
     }
 
-    /// The tokens of somebody, last made first.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// The tokens of a user, newest first.
     pub async fn list_tokens(&self, user: &UserId, page: &PageRequest) -> Result<Page<Token>, StoreError> {
         let (at, id) = page.before();
         let rows: Vec<Token> = on_pool!(&self.pool, db => {
@@ -99,10 +85,6 @@ impl Store {
         Ok(page.page(rows, |it| (it.created_at.as_micros(), it.id.as_str())))
     }
 
-    /// Remembers that a token was used.
-    ///
-    /// # Errors
-    /// Only those of the database.
     pub async fn touch_token(&self, id: &TokenId, at: TimeUs) -> Result<(), StoreError> {
         in_transaction!(&self.pool, tx => {
             sqlx::query("update tokens set used_at = $2 where id = $1 and (used_at is null or used_at < $2)")
@@ -111,10 +93,10 @@ impl Store {
         Ok(())
     }
 
-    /// Ends a token of somebody.
+    /// Revokes a token of a user.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if they have no such token.
+    /// [`StoreError::NotFound`] if the user has no such token.
     pub async fn revoke_token(
         &self,
         user: &UserId,
@@ -128,9 +110,9 @@ impl Store {
             .bind(user).bind(id).bind(audit.at)
             .execute(&mut *tx).await?;
             if ended.rows_affected() == 0 {
-                return Err(StoreError::NotFound { what: "token" });
+                return Err(StoreError::NotFound { what: Resource::Token });
             }
-            keep_audit!(tx, audit);
+            record_audit!(tx, audit);
         });
         Ok(())
     }

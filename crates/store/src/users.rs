@@ -1,66 +1,64 @@
-//! People: who may come in, and how they prove it. Never compares a password and never sends a message.
+//! User accounts. Never compares a password and never sends a message.
 
-use crate::audit::keep_audit;
-use crate::credentials::lock_account;
-use crate::generations::check_text;
-use crate::identities::check_identity;
-use crate::members::{END_INVITATIONS_BY, LOCK_OPEN_INVITATIONS};
+use crate::account_statements::{
+    DELETE_RECOVERY_CODES, END_INVITATIONS_BY, INSERT_RECOVERY_CODE, LOCK_OPEN_INVITATIONS, check_identity,
+    lock_account,
+};
+use crate::audit::record_audit;
 use crate::pool::{in_transaction, on_pool};
-use crate::recovery_codes::{DELETE_RECOVERY_CODES, INSERT_RECOVERY_CODE};
 use crate::row::row;
+use crate::text::check_text;
 use crate::{
-    NewAuditEvent, Page, PageRequest, ProjectId, SecondFactor, SessionId, Store, StoreError, TimeUs, UserId,
+    Field, NewAuditEvent, Page, PageRequest, ProjectId, Resource, SecondFactor, SessionId, Store, StoreError,
+    TimeUs, UserId,
 };
 
-/// A person.
 #[derive(Clone, PartialEq, Eq)]
 pub struct User {
-    /// Their id.
     pub id: UserId,
-    /// Their e-mail address, in small letters.
+    /// In lower case.
     pub email: String,
-    /// What they are called.
     pub name: String,
-    /// The hash of their password, with its parameters; none if they sign in elsewhere.
+    /// With its parameters; `None` for accounts of an identity provider.
     pub password_hash: Option<String>,
-    /// May make and disable other people.
+    /// Administrator of the server.
     pub admin: bool,
-    /// When they proved that the e-mail address is theirs.
+    /// When the e-mail address was verified.
     pub verified_at: Option<TimeUs>,
-    /// Since when they may not come in.
     pub disabled_at: Option<TimeUs>,
-    /// The sealed secret of their second factor; none if they have none.
+    /// The encrypted secret of the second factor.
     pub second_factor: Option<String>,
-    /// The last time step whose code was used: a code is good once.
+    /// The last accepted time step: a code is accepted once.
     pub second_factor_step: Option<i64>,
-    /// When they were made.
     pub created_at: TimeUs,
-    /// When something of this last changed.
     pub updated_at: TimeUs,
 }
 
-row!(User {
-    id,
-    email,
-    name,
-    password_hash,
-    admin,
-    verified_at,
-    disabled_at,
-    second_factor,
-    second_factor_step,
-    created_at,
-    updated_at
-});
+row!(
+    User,
+    user_columns {
+        id,
+        email,
+        name,
+        password_hash,
+        admin,
+        verified_at,
+        disabled_at,
+        second_factor,
+        second_factor_step,
+        created_at,
+        updated_at,
+    }
+);
 
-/// Says who, and neither the address nor a hash.
+/// Address and hashes are left out.
 impl std::fmt::Debug for User {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("User").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
-/// A person to write. The fields are those of [`User`].
+/// A user to create. The fields are those of [`User`].
 #[derive(Clone)]
 #[expect(missing_docs, reason = "each field is that of `User`, where it is explained")]
 pub struct NewUser {
@@ -71,34 +69,24 @@ pub struct NewUser {
     pub admin: bool,
     pub verified_at: Option<TimeUs>,
     pub created_at: TimeUs,
-    /// The project that will be theirs.
+    /// The user's first project.
     pub project_id: ProjectId,
-    /// What it is called.
     pub project_name: String,
-    /// Refuse if there is anybody already.
+    /// Refuse if there is a user already.
     pub must_be_first: bool,
-    /// Refuse if no open invitation waits for the e-mail address.
+    /// Refuse without an open invitation for the e-mail address.
     pub must_be_invited: bool,
-    /// Who they are to an identity provider, if they come from one: issuer and subject.
+    /// Issuer and subject at an identity provider.
     pub identity: Option<(String, String)>,
 }
 
-/// What to change of an account; what is none stays as it is in the database.
+/// Changes of an account; `None` keeps the stored value.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct UserUpdate<'a> {
-    /// The name.
     pub name: Option<&'a str>,
-    /// Administrator of the server.
     pub admin: Option<bool>,
     /// Signing in is refused.
     pub disabled: Option<bool>,
-}
-
-macro_rules! user_columns {
-    () => {
-        "id, email, name, password_hash, admin, verified_at, disabled_at, second_factor, second_factor_step, \
-         created_at, updated_at"
-    };
 }
 
 pub(crate) const INSERT_USER: &str = concat!(
@@ -111,12 +99,12 @@ pub(crate) const INSERT_USER: &str = concat!(
 pub(crate) const LOCK_USER: &str =
     concat!("update users set updated_at = updated_at where id = $1 returning ", user_columns!());
 
-/// Projects that nobody is a member of are those made before there were people.
+/// Projects without a member are those from local mode.
 pub(crate) const ADOPT_PROJECTS: &str = "insert into memberships (project_id, user_id, role, created_at) \
      select id, $1, 'owner', $2 from projects \
      where not exists (select 1 from memberships where memberships.project_id = projects.id)";
 
-/// Writes an account and a project of its own in the transaction `$tx`; the first account owns what was there before.
+/// Creates an account and its first project in the transaction `$tx`; the first account owns what existed before.
 macro_rules! insert_user {
     ($tx:ident, $user:expr) => {{
         let user: &$crate::NewUser = $user;
@@ -136,7 +124,7 @@ macro_rules! insert_user {
             .fetch_one(&mut *$tx)
             .await?;
         if others && user.must_be_first {
-            return Err($crate::StoreError::Stale { what: "list of people" });
+            return Err($crate::StoreError::Stale { what: $crate::Resource::UserList });
         }
         if others {
             sqlx::query("insert into projects (id, name, created_at, updated_at) values ($1, $2, $3, $3)")
@@ -155,7 +143,7 @@ macro_rules! insert_user {
             sqlx::query($crate::users::ADOPT_PROJECTS).bind(&user.id).bind(at).execute(&mut *$tx).await?;
         }
         if let Some((issuer, subject)) = &user.identity {
-            sqlx::query($crate::identities::INSERT_IDENTITY)
+            sqlx::query($crate::account_statements::INSERT_IDENTITY)
                 .bind(issuer)
                 .bind(subject)
                 .bind(&user.id)
@@ -169,11 +157,11 @@ macro_rules! insert_user {
 
 pub(crate) use insert_user;
 
-/// That what would be kept of a new account can be kept.
+/// Checks the texts of a new account.
 pub(crate) fn check_user(user: &NewUser) -> Result<(), StoreError> {
-    check_text("e-mail address", &user.email)?;
-    check_text("name", &user.name)?;
-    check_text("project name", &user.project_name)?;
+    check_text(Field::EmailAddress, &user.email)?;
+    check_text(Field::Name, &user.name)?;
+    check_text(Field::ProjectName, &user.project_name)?;
     match &user.identity {
         Some((issuer, subject)) => check_identity(issuer, subject),
         None => Ok(()),
@@ -181,72 +169,59 @@ pub(crate) fn check_user(user: &NewUser) -> Result<(), StoreError> {
 }
 
 impl Store {
-    /// Writes a person and a project of their own. The first person also becomes the owner of everything that was made
-    /// before there were people.
+    /// Creates a user and the user's first project. The first user also owns everything from local mode.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] on `e-mail address` or `identity`, [`StoreError::NotFound`] if an invitation is needed and none is open.
+    /// [`StoreError::Conflict`] if the e-mail address or the identity is taken, [`StoreError::NotFound`] if a
+    /// required invitation is missing.
     pub async fn create_user(&self, user: &NewUser, audit: &NewAuditEvent) -> Result<User, StoreError> {
         check_user(user)?;
         Ok(in_transaction!(&self.pool, tx => {
             if user.must_be_first {
-                // Of two who set up at once, the second waits here and then sees the first.
+                // Serializes concurrent setups: the second waits here and then sees the first.
                 sqlx::query("update projects set updated_at = updated_at where id = $1")
                     .bind(ProjectId::default_project()).execute(&mut *tx).await?;
             }
             if user.must_be_invited {
-                // Locked, so that no invitation is withdrawn between this and the end.
+                // Locked, so that no invitation is withdrawn before the end.
                 let open = sqlx::query(LOCK_OPEN_INVITATIONS)
                     .bind(&user.email).bind(user.created_at).execute(&mut *tx).await?;
                 if open.rows_affected() == 0 {
-                    return Err(StoreError::NotFound { what: "invitation" });
+                    return Err(StoreError::NotFound { what: Resource::Invitation });
                 }
             }
             let made = insert_user!(tx, user);
-            keep_audit!(tx, audit);
+            record_audit!(tx, audit);
             made
         }))
     }
 
-    /// Whether there is anybody: if not, nobody has to say who they are.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// True if there is an account. Without one, requests need no authentication.
     pub async fn has_users(&self) -> Result<bool, StoreError> {
         Ok(on_pool!(&self.pool, db => {
             sqlx::query_scalar("select exists (select 1 from users)").fetch_one(db).await
         })?)
     }
 
-    /// One person.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`].
     pub async fn find_user(&self, id: &UserId) -> Result<User, StoreError> {
         on_pool!(&self.pool, db => {
             sqlx::query_as(concat!("select ", user_columns!(), " from users where id = $1"))
                 .bind(id).fetch_optional(db).await
         })?
-        .ok_or(StoreError::NotFound { what: "user" })
+        .ok_or(StoreError::NotFound { what: Resource::User })
     }
 
-    /// The person with an e-mail address, written in small letters.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`].
+    /// The user with an e-mail address in lower case.
     pub async fn find_user_by_email(&self, email: &str) -> Result<User, StoreError> {
-        check_text("e-mail address", email)?;
+        check_text(Field::EmailAddress, email)?;
         on_pool!(&self.pool, db => {
             sqlx::query_as(concat!("select ", user_columns!(), " from users where email = $1"))
                 .bind(email).fetch_optional(db).await
         })?
-        .ok_or(StoreError::NotFound { what: "user" })
+        .ok_or(StoreError::NotFound { what: Resource::User })
     }
 
-    /// Everybody, last made first.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// All users, newest first.
     pub async fn list_users(&self, page: &PageRequest) -> Result<Page<User>, StoreError> {
         let (at, id) = page.before();
         let rows: Vec<User> = on_pool!(&self.pool, db => {
@@ -259,21 +234,18 @@ impl Store {
         Ok(page.page(rows, |it| (it.created_at.as_micros(), it.id.as_str())))
     }
 
-    /// Changes an account: only what the update names, so that two changes of different things do not undo each other. An account
-    /// that is disabled is signed out, and its open invitations end.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`].
+    /// Updates the given fields of an account, so that concurrent changes of other fields are kept. A disabled
+    /// account is signed out, and its open invitations are deleted.
     pub async fn update_user(
         &self,
         id: &UserId,
         update: &UserUpdate<'_>,
         audit: &NewAuditEvent,
     ) -> Result<User, StoreError> {
-        check_text("name", update.name.unwrap_or_default())?;
+        check_text(Field::Name, update.name.unwrap_or_default())?;
         Ok(in_transaction!(&self.pool, tx => {
             let before: Option<User> = sqlx::query_as(LOCK_USER).bind(id).fetch_optional(&mut *tx).await?;
-            let before = before.ok_or(StoreError::NotFound { what: "user" })?;
+            let before = before.ok_or(StoreError::NotFound { what: Resource::User })?;
             let disabled_at = match update.disabled {
                 Some(true) => Some(before.disabled_at.unwrap_or(audit.at)),
                 Some(false) => None,
@@ -290,13 +262,12 @@ impl Store {
                 sqlx::query("delete from sessions where user_id = $1").bind(id).execute(&mut *tx).await?;
                 sqlx::query(END_INVITATIONS_BY).bind(id).execute(&mut *tx).await?;
             }
-            keep_audit!(tx, audit);
+            record_audit!(tx, audit);
             changed
         }))
     }
 
-    /// Gives an account a second factor with these recovery codes (their hashes), or removes it. The codes from before do not work
-    /// any more.
+    /// Sets the second factor and its recovery codes (their hashes), or removes them. Earlier codes are deleted.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] if there is no such account, [`StoreError::SignedOut`] if the session has ended.
@@ -318,15 +289,12 @@ impl Store {
             for hash in recovery_hashes {
                 sqlx::query(INSERT_RECOVERY_CODE).bind(hash).bind(id).bind(audit.at).execute(&mut *tx).await?;
             }
-            keep_audit!(tx, audit);
+            record_audit!(tx, audit);
         });
         Ok(())
     }
 
-    /// Seals a second factor anew, if nobody has replaced it meanwhile.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// Re-encrypts a second factor, unless it was replaced meanwhile.
     pub async fn reseal_second_factor(&self, id: &UserId, old: &str, new: &str) -> Result<(), StoreError> {
         in_transaction!(&self.pool, tx => {
             sqlx::query("update users set second_factor = $3 where id = $1 and second_factor = $2")
@@ -335,10 +303,7 @@ impl Store {
         Ok(())
     }
 
-    /// Uses up the code of a time step; false if it, or a later one, was used before.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// Uses the code of a time step; false if it, or a later one, was used before.
     pub async fn use_second_factor_step(&self, id: &UserId, step: i64) -> Result<bool, StoreError> {
         Ok(in_transaction!(&self.pool, tx => {
             let used = sqlx::query(
@@ -351,14 +316,14 @@ impl Store {
         }))
     }
 
-    /// Removes everything that says who somebody was and lets them in. What they made stays, under an id that is
-    /// nobody's. Projects that only they were a member of are archived.
+    /// Deletes the personal data and credentials of a user. What the user created stays, under the id. Projects
+    /// without another member are archived.
     ///
     /// # Errors
-    /// [`StoreError::LastOwner`] if a project that others use would be left without an owner.
+    /// [`StoreError::LastOwner`] if a project with other members would be left without an owner.
     pub async fn delete_user(&self, id: &UserId, audit: &NewAuditEvent) -> Result<(), StoreError> {
         in_transaction!(&self.pool, tx => {
-            // Locks the projects, so that two owners cannot leave at once.
+            // Locks the projects, so that two owners cannot leave concurrently.
             sqlx::query(
                 "update projects set updated_at = updated_at \
                  where id in (select project_id from memberships where user_id = $1)",
@@ -397,7 +362,7 @@ impl Store {
             ] {
                 sqlx::query(statement).bind(id).execute(&mut *tx).await?;
             }
-            // An address that nobody can have keeps the column unique.
+            // A placeholder address keeps the column unique.
             let gone = sqlx::query(
                 "update users set email = 'deleted:' || id, name = 'Deleted', password_hash = null, admin = $3, \
                  verified_at = null, second_factor = null, second_factor_step = null, disabled_at = $2, \
@@ -406,9 +371,9 @@ impl Store {
             .bind(id).bind(audit.at).bind(false)
             .execute(&mut *tx).await?;
             if gone.rows_affected() == 0 {
-                return Err(StoreError::NotFound { what: "user" });
+                return Err(StoreError::NotFound { what: Resource::User });
             }
-            keep_audit!(tx, audit);
+            record_audit!(tx, audit);
         });
         Ok(())
     }

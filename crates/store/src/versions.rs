@@ -1,125 +1,100 @@
-//! Versions of diagrams: written once, never changed (a trigger in the database says so too). Those that a person makes
-//! are written here, those that a generation makes in `generations.rs`.
+//! Versions of diagrams: immutable (a trigger in the database enforces it). Versions by users are written here,
+//! versions by generations in `generations.rs`.
 
-use crate::audit::keep_audit;
-use crate::diagrams::{ADVANCE_DIAGRAM_SEEN, FIND_DIAGRAM, INSERT_DIAGRAM};
-use crate::error::or_missing;
+use crate::audit::record_audit;
+use crate::diagrams::{ADVANCE_DIAGRAM_SEEN, FIND_DIAGRAM, insert_diagram};
 use crate::folders::check_folder;
-use crate::generations::check_version;
 use crate::pool::{in_transaction, on_pool};
 use crate::requirements::{SUSPECT_BY_DIAGRAM, SUSPECT_BY_ELEMENT};
 use crate::row::row;
-use crate::search::keep_words;
+use crate::text::check_text;
+use crate::words::index_words;
 use crate::{
-    Diagram, DiagramId, GenerationId, JsonText, NewAuditEvent, NewDiagram, Page, PageRequest, Store,
-    StoreError, TimeUs, UserId, VersionId,
+    Diagram, DiagramId, Field, GenerationId, JsonText, NewAuditEvent, NewDiagram, Page, PageRequest,
+    Resource, Store, StoreError, TimeUs, UserId, VersionId,
 };
 
-/// One version of a diagram, with everything that led to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version {
-    /// Its id.
     pub id: VersionId,
-    /// The diagram that it is a version of.
     pub diagram_id: DiagramId,
-    /// 1 for the first version of the diagram, then up by one.
+    /// From 1, per diagram.
     pub number: u32,
-    /// The generation that made it; none if a person did.
+    /// `None` if a user wrote it.
     pub generation_id: Option<GenerationId>,
-    /// The requirement text that it draws.
     pub requirement: String,
-    /// The typed diagram, if there was one before the Mermaid text.
+    /// The typed diagram, if the Mermaid text was compiled from one.
     pub blueprint: Option<JsonText>,
-    /// The diagram itself.
     pub mermaid: String,
-    /// Whether Mermaid accepted exactly this text.
+    /// Mermaid accepted exactly this text.
     pub validated: bool,
-    /// What was found in it: a list.
+    /// A list.
     pub findings: JsonText,
-    /// Which element came from which part of the requirement: a list.
+    /// A list: which element comes from which part of the requirement.
     pub trace: JsonText,
-    /// When it was written.
     pub created_at: TimeUs,
-    /// Who made it; none where nobody has to say who they are.
+    /// `None` in local mode.
     pub created_by: Option<UserId>,
-    /// What its author says of it.
     pub note: Option<String>,
 }
 
-row!(Version { id, diagram_id, number as i64, generation_id, requirement, blueprint, mermaid, validated, findings, trace, created_at, created_by, note });
+row!(Version, version_columns {
+    id, diagram_id, number as i64, generation_id, requirement, blueprint, mermaid, validated,
+    findings, trace, created_at, created_by, note,
+});
 
-/// A version in a list: without the texts.
+/// A version without its texts, for lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VersionSummary {
-    /// Its id.
     pub id: VersionId,
-    /// The diagram that it is a version of.
     pub diagram_id: DiagramId,
-    /// 1 for the first version of the diagram, then up by one.
+    /// From 1, per diagram.
     pub number: u32,
-    /// The generation that made it; none if a person did.
+    /// `None` if a user wrote it.
     pub generation_id: Option<GenerationId>,
-    /// Whether Mermaid accepted exactly this text.
+    /// Mermaid accepted exactly this text.
     pub validated: bool,
-    /// When it was written.
     pub created_at: TimeUs,
-    /// Who made it; none where nobody has to say who they are.
+    /// `None` in local mode.
     pub created_by: Option<UserId>,
-    /// What its author says of it.
     pub note: Option<String>,
 }
 
 row!(VersionSummary { id, diagram_id, number as i64, generation_id, validated, created_at, created_by, note });
 
-/// A version to write, with the generation that made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewVersion {
-    /// Its id.
     pub id: VersionId,
-    /// Of which diagram.
     pub of: VersionOf,
-    /// The requirement text that it draws.
     pub requirement: String,
-    /// The typed diagram, if there was one before the Mermaid text.
+    /// The typed diagram, if the Mermaid text was compiled from one.
     pub blueprint: Option<JsonText>,
-    /// The diagram itself.
     pub mermaid: String,
-    /// Whether Mermaid accepted exactly this text.
+    /// Mermaid accepted exactly this text.
     pub validated: bool,
-    /// What was found in it: a list.
+    /// A list.
     pub findings: JsonText,
-    /// Which element came from which part of the requirement: a list.
+    /// A list: which element comes from which part of the requirement.
     pub trace: JsonText,
-    /// Who made it; none where nobody has to say who they are.
+    /// `None` in local mode.
     pub created_by: Option<UserId>,
-    /// What its author says of it.
     pub note: Option<String>,
 }
 
-/// Which diagram a new version belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VersionOf {
-    /// One that begins with it.
+    /// A new diagram.
     New(NewDiagram),
-    /// One that is there; the version becomes its newest.
+    /// An existing diagram; the version becomes its newest.
     Existing(DiagramId),
 }
 
-/// What a version changed, of the version before: links to that become suspect.
+/// The elements that a version changed: their trace links become suspect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Touched {
-    /// Nobody can tell.
+    /// Unknown.
     Everything,
-    /// These elements.
     Elements(Vec<String>),
-}
-
-/// The columns of [`Version`]; a macro, because statements are put together at compile time.
-macro_rules! version_columns {
-    () => {
-        "id, diagram_id, number, generation_id, requirement, blueprint, mermaid, validated, findings, trace, created_at, \
-         created_by, note"
-    };
 }
 
 pub(crate) const INSERT_VERSION: &str = concat!(
@@ -129,12 +104,39 @@ pub(crate) const INSERT_VERSION: &str = concat!(
     version_columns!()
 );
 
+/// Inserts a version as the newest of `$diagram` in the transaction `$tx`.
+macro_rules! insert_version {
+    ($tx:ident, $version:expr, $diagram:expr, $generation:expr, $at:expr) => {{
+        let version: &$crate::NewVersion = $version;
+        let diagram: &$crate::Diagram = $diagram;
+        let generation: Option<&$crate::GenerationId> = $generation;
+        let made: $crate::Version = sqlx::query_as($crate::versions::INSERT_VERSION)
+            .bind(&version.id)
+            .bind(&diagram.id)
+            .bind(i64::from(diagram.head_version))
+            .bind(generation)
+            .bind(&version.requirement)
+            .bind(&version.blueprint)
+            .bind(&version.mermaid)
+            .bind(version.validated)
+            .bind(&version.findings)
+            .bind(&version.trace)
+            .bind($at)
+            .bind(&version.created_by)
+            .bind(&version.note)
+            .fetch_one(&mut *$tx)
+            .await?;
+        made
+    }};
+}
+
+pub(crate) use insert_version;
+
 impl Store {
-    /// Writes a version that a person made, of a new diagram, or of one whose revision is still `seen`.
+    /// Writes a version by a user, of a new diagram or of one whose revision is `seen`.
     ///
     /// # Errors
-    /// [`StoreError::Stale`] if somebody else has changed it meanwhile, [`StoreError::NotFound`] if there is no
-    /// such diagram, project or folder.
+    /// [`StoreError::Stale`] if it is not, [`StoreError::NotFound`] if there is no such diagram, project or folder.
     pub async fn record_version(
         &self,
         version: &NewVersion,
@@ -150,11 +152,7 @@ impl Store {
                     if let Some(folder) = &new.folder_id {
                         check_folder!(tx, &new.project_id, folder);
                     }
-                    sqlx::query_as(INSERT_DIAGRAM)
-                        .bind(&new.id).bind(&new.project_id).bind(&new.kind).bind(&new.title).bind(at)
-                        .bind(&new.folder_id)
-                        .fetch_one(&mut *tx).await
-                        .map_err(or_missing("project"))?
+                    insert_diagram!(tx, new, at)
                 }
                 VersionOf::Existing(id) => {
                     let advanced: Option<Diagram> = sqlx::query_as(ADVANCE_DIAGRAM_SEEN)
@@ -166,21 +164,16 @@ impl Store {
                             let there: Option<Diagram> =
                                 sqlx::query_as(FIND_DIAGRAM).bind(id).fetch_optional(&mut *tx).await?;
                             return Err(match there {
-                                Some(_) => StoreError::Stale { what: "diagram" },
-                                None => StoreError::NotFound { what: "diagram" },
+                                Some(_) => StoreError::Stale { what: Resource::Diagram },
+                                None => StoreError::NotFound { what: Resource::Diagram },
                             });
                         }
                     }
                 }
             };
-            let made: Version = sqlx::query_as(INSERT_VERSION)
-                .bind(&version.id).bind(&diagram.id).bind(i64::from(diagram.head_version))
-                .bind(None::<GenerationId>).bind(&version.requirement).bind(&version.blueprint)
-                .bind(&version.mermaid).bind(version.validated).bind(&version.findings).bind(&version.trace)
-                .bind(at).bind(&version.created_by).bind(&version.note)
-                .fetch_one(&mut *tx).await?;
+            let made = insert_version!(tx, version, &diagram, None, at);
             if matches!(version.of, VersionOf::New(_)) {
-                keep_words!(tx, &diagram);
+                index_words!(tx, &diagram);
             }
             match touched {
                 Touched::Everything => {
@@ -192,27 +185,20 @@ impl Store {
                     }
                 }
             }
-            keep_audit!(tx, audit);
+            record_audit!(tx, audit);
             (diagram, made)
         }))
     }
 
-    /// One version, by its id.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`].
     pub async fn find_version(&self, id: &VersionId) -> Result<Version, StoreError> {
         on_pool!(&self.pool, db => {
             sqlx::query_as(concat!("select ", version_columns!(), " from diagram_versions where id = $1"))
                 .bind(id).fetch_optional(db).await
         })?
-        .ok_or(StoreError::NotFound { what: "version" })
+        .ok_or(StoreError::NotFound { what: Resource::Version })
     }
 
-    /// One version, by its number; the newest is `head_version` of the diagram.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`].
+    /// The newest is `head_version` of the diagram.
     pub async fn find_version_number(&self, diagram: &DiagramId, number: u32) -> Result<Version, StoreError> {
         on_pool!(&self.pool, db => {
             sqlx::query_as(concat!(
@@ -220,13 +206,10 @@ impl Store {
             ))
             .bind(diagram).bind(i64::from(number)).fetch_optional(db).await
         })?
-        .ok_or(StoreError::NotFound { what: "version" })
+        .ok_or(StoreError::NotFound { what: Resource::Version })
     }
 
-    /// The versions of a diagram, newest first. An unknown diagram has none.
-    ///
-    /// # Errors
-    /// Only those of the database.
+    /// The versions of a diagram, newest first. Empty for an unknown diagram.
     pub async fn list_versions(
         &self,
         diagram: &DiagramId,
@@ -244,4 +227,15 @@ impl Store {
         })?;
         Ok(page.page(rows, |it| (i64::from(it.number), it.id.as_str())))
     }
+}
+
+pub(crate) fn check_version(version: &NewVersion) -> Result<(), StoreError> {
+    check_text(Field::Requirement, &version.requirement)?;
+    check_text(Field::MermaidText, &version.mermaid)?;
+    check_text(Field::Note, version.note.as_deref().unwrap_or_default())?;
+    if let VersionOf::New(diagram) = &version.of {
+        check_text(Field::Kind, &diagram.kind)?;
+        check_text(Field::Title, &diagram.title)?;
+    }
+    Ok(())
 }

@@ -6,6 +6,11 @@ use store::{AttemptDecision, AttemptLimit, TimeUs};
 use super::SECOND_US;
 use crate::{Error, access::store, app::App};
 
+/// The window in which failures are counted.
+pub(super) const WINDOW_S: i64 = 15 * 60;
+/// The failures allowed in the window for one e-mail address from unknown devices, or for one known device.
+pub(super) const MAX_FAILURES: u32 = 10;
+
 /// An attempt that is counted. Dropped, it stays counted as a failure.
 #[must_use]
 pub(crate) struct Reserved {
@@ -52,5 +57,16 @@ impl Reserved {
             true => Ok(()),
             false => others.give_back(app).await,
         }
+    }
+}
+
+/// The error for a signed-in user who sent too many wrong passwords or codes.
+pub(super) fn too_many_proofs(wait_s: u64) -> Error {
+    Error::TooMany {
+        message: format!(
+            "There were too many wrong passwords or codes. Try again in {} minutes.",
+            wait_s.div_ceil(60)
+        ),
+        wait_s,
     }
 }

@@ -3,7 +3,7 @@
 
 use secrecy::SecretString;
 
-use super::{passwords, second_factor};
+use super::{passwords, totp};
 use crate::{Error, access::Caller, app::App};
 
 /// People without a password confirm by having signed in within so many minutes.
@@ -27,7 +27,7 @@ pub(super) async fn confirm(app: &App, caller: &Caller, proof: &Proof) -> Result
     match (&proof.password, &proof.code) {
         (Some(password), _) => passwords::prove(app, person, password).await,
         // Without a second factor there is no code that could be right.
-        (None, Some(code)) if person.second_factor.is_some() => second_factor::prove(app, person, code).await,
+        (None, Some(code)) if person.second_factor.is_some() => totp::prove(app, person, code).await,
         _ if person.password_hash.is_some() => {
             let or = if person.second_factor.is_some() { ", or a code that works now" } else { "" };
             Err(Error::invalid("password", format!("Confirm that it is you: send your password{or}.")))

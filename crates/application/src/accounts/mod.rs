@@ -7,15 +7,12 @@ pub mod hashing;
 pub mod oidc;
 mod passwords;
 pub mod recovery;
+mod recovery_code;
 pub mod second_factor;
 pub mod sign_in;
 pub mod tokens;
+pub mod totp;
 pub mod users;
-
-use std::sync::{
-    OnceLock,
-    atomic::{AtomicI64, Ordering},
-};
 
 use super::Error;
 use crate::app::App;
@@ -49,44 +46,27 @@ pub(super) fn name(path: &str, text: &str) -> Result<String, Error> {
     Ok(name)
 }
 
-/// Whether there are accounts, as far as this process has seen.
-#[derive(Debug, Default)]
-pub struct Seen {
-    /// There are. They never go away, so that nobody asks again.
-    some: OnceLock<()>,
-    /// When it last asked and there were none, in microseconds since 1970.
-    none_at: AtomicI64,
-}
-
-impl Seen {
-    /// There are accounts from now on.
-    pub(super) fn some(&self) {
-        self.some.get_or_init(|| ());
-    }
-}
-
-/// Nobody has to say who they are: there is no account, or nothing is kept. An account that another process makes is
-/// seen within a second.
+/// Whether no authentication is needed: there is no account yet, or this process has no database. An account that
+/// another process creates is noticed within a second.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn is_local(app: &App) -> Result<bool, Error> {
     let Some(store) = &app.store else { return Ok(true) };
-    let seen = &app.accounts_seen;
-    if seen.some.get().is_some() {
+    let presence = &app.account_presence;
+    if presence.is_known() {
         return Ok(false);
     }
-    // Whom others can reach is nobody's in particular, and so needs a first account before anything else.
+    // A server that other machines reach needs its first account before anything else.
     let local = app.config.is_loopback();
-    let now = app.clock.now_us().as_micros();
-    // A clock that was set back asks anew, or it would trust what it saw until it comes there again.
-    if (0..SECOND_US).contains(&now.saturating_sub(seen.none_at.load(Ordering::Relaxed))) {
+    let now = app.clock.now_us();
+    if presence.was_absent_within(SECOND_US, now) {
         return Ok(local);
     }
     if store.has_users().await? {
-        seen.some();
+        presence.set_present();
         return Ok(false);
     }
-    seen.none_at.store(now, Ordering::Relaxed);
+    presence.set_absent(now);
     Ok(local)
 }

@@ -14,10 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha1::{Digest, Sha1};
 use store::{AttemptLimit, User};
 
-use super::{
-    attempts,
-    sign_in::{MAX_FAILURES, WINDOW_S, too_many_proofs},
-};
+use super::attempts::{self, MAX_FAILURES, WINDOW_S, too_many_proofs};
 use crate::{Error, app::App};
 
 /// Compared with when there is no account or no password, so that the answer takes as long. It has the parameters of every other

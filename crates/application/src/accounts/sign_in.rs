@@ -6,12 +6,12 @@ use store::{AttemptLimit, CodePurpose, OneTimeCode, Session, SessionId, StoreErr
 
 use super::{
     HOUR_S,
-    attempts::{self, Reserved},
-    email, passwords, second_factor,
+    attempts::{self, MAX_FAILURES, Reserved, WINDOW_S},
+    email, passwords, totp,
 };
 use crate::{
     Error,
-    access::{Caller, store},
+    access::{self, Caller, store},
     app::App,
     mail_limits,
     network::Network,
@@ -62,10 +62,6 @@ pub struct NewSession {
     pub max_age_s: i64,
 }
 
-/// Failures are counted for so long.
-pub(super) const WINDOW_S: i64 = 15 * 60;
-/// So many failures of one e-mail address from devices that nobody knows, or of one known device.
-pub(super) const MAX_FAILURES: u32 = 10;
 /// So many failures of one network, behind which many people may be.
 const MAX_NETWORK_FAILURES: u32 = 100;
 /// A secret that was just replaced is good for so long, because requests may be on their way with it.
@@ -106,7 +102,7 @@ pub async fn sign_in(app: &App, attempt: Attempt) -> Result<SignedIn, Error> {
             guess.half_way(app).await?;
             return admit(app, person, &attempt.from).await;
         };
-        match second_factor::accepts(app, &person, code).await {
+        match totp::accepts(app, &person, code).await {
             Ok(true) => (),
             Ok(false) => return Err(guess.failed(app).await?),
             Err(error) => return Err(guess.not_looked_at(app, error).await?),
@@ -148,7 +144,7 @@ pub async fn finish(app: &App, ticket: &str, code: &str, from: &From) -> Result<
     if person.disabled_at.is_some() {
         return Err(guess.failed(app).await?);
     }
-    match second_factor::accepts(app, &person, code).await {
+    match totp::accepts(app, &person, code).await {
         Ok(true) => (),
         Ok(false) => return Err(guess.failed(app).await?),
         Err(error) => return Err(guess.not_looked_at(app, error).await?),
@@ -189,7 +185,7 @@ pub(crate) async fn begin(app: &App, person: User, from: &From) -> Result<NewSes
     let proven = person.password_hash.as_deref();
     store.create_session(&session, &secrets::hash(&device), proven, &event).await?;
     let attempts_before = now.plus_seconds(-WINDOW_S.max(mail_limits::WINDOW_S));
-    store.forget_expired(now, attempts_before, now.plus_seconds(-DEVICE_S)).await?;
+    store.delete_expired_credentials(now, attempts_before, now.plus_seconds(-DEVICE_S)).await?;
     Ok(NewSession { secret, device, person, max_age_s })
 }
 
@@ -347,17 +343,6 @@ pub(super) fn too_many(wait_s: u64) -> Error {
     }
 }
 
-/// What to answer to a user who is signed in and gave too many wrong passwords or codes.
-pub(super) fn too_many_proofs(wait_s: u64) -> Error {
-    Error::TooMany {
-        message: format!(
-            "There were too many wrong passwords or codes. Try again in {} minutes.",
-            wait_s.div_ceil(60)
-        ),
-        wait_s,
-    }
-}
-
 /// A guess at the password or the code of an account, counted from the start. Browsers in which its owner has signed in before
 /// are counted apart from strangers, so that strangers who guess cannot lock the owner out. Dropped, it stays counted.
 struct Guess {
@@ -404,7 +389,7 @@ impl Guess {
                 }
             });
             if later.is_err() {
-                crate::accounts::sign_in::store(app)?.record_audit_event(&event).await?;
+                access::store(app)?.record_audit_event(&event).await?;
             }
         }
         metrics::counter!("ba_copilot_sign_in_failures_total").increment(1);

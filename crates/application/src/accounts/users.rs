@@ -187,12 +187,12 @@ async fn new_user(app: &App, newcomer: Newcomer) -> Result<NewUser, Error> {
 
 fn made(app: &App, result: Result<User, StoreError>) -> Result<User, Error> {
     match result {
-        Err(StoreError::Conflict { constraint: "e-mail address" }) => {
+        Err(StoreError::Conflict { constraint: store::Constraint::EmailAddress }) => {
             Err(Error::Conflict("Somebody has this e-mail address already.".to_owned()))
         }
         other => {
             let person = other?;
-            app.accounts_seen.some();
+            app.account_presence.set_present();
             Ok(person)
         }
     }

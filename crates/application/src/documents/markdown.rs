@@ -1,42 +1,18 @@
 //! Markdown: each item of a list is a requirement, and each paragraph; headings, code and rules are none.
 
+use mermend::MarkdownLine;
+
 use super::{Error, text::paragraphs};
 
 pub(super) fn read(content: &str) -> Result<Vec<String>, Error> {
-    let mut fenced = false;
-    let mut lines: Vec<String> = Vec::new();
-    for line in content.lines() {
-        let bare = line.trim();
-        if bare.starts_with("```") || bare.starts_with("~~~") {
-            fenced = !fenced;
-            lines.push(String::new());
-            continue;
-        }
-        let rule =
-            bare.len() >= 3 && ["-", "*", "_", "="].iter().any(|mark| bare.replace(mark, "").is_empty());
-        if fenced || bare.starts_with('#') || rule {
-            lines.push(String::new());
-            continue;
-        }
-        match item(bare) {
-            // Its own paragraph, whatever stands around it.
-            Some(text) => lines.extend([String::new(), text.to_owned()]),
-            None => lines.push(bare.trim_start_matches("> ").to_owned()),
+    let mut lines: Vec<&str> = Vec::new();
+    for line in mermend::markdown_lines(content) {
+        match line {
+            MarkdownLine::Code | MarkdownLine::Heading | MarkdownLine::Rule => lines.push(""),
+            // A paragraph of its own, whatever precedes it.
+            MarkdownLine::Item(text) => lines.extend(["", text]),
+            MarkdownLine::Text(text) => lines.push(text),
         }
     }
-    Ok(paragraphs(lines.iter().map(String::as_str)))
-}
-
-/// What follows the mark of an item.
-fn item(line: &str) -> Option<&str> {
-    let after = ["- ", "* ", "+ "].iter().find_map(|mark| line.strip_prefix(mark));
-    let after = after.or_else(|| {
-        let digits = line.len() - line.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        (1..=9)
-            .contains(&digits)
-            .then(|| &line[digits..])
-            .and_then(|rest| rest.strip_prefix(". ").or_else(|| rest.strip_prefix(") ")))
-    })?;
-    let after = after.trim_start();
-    Some(["[ ] ", "[x] ", "[X] "].iter().find_map(|mark| after.strip_prefix(mark)).unwrap_or(after))
+    Ok(paragraphs(lines.into_iter()))
 }

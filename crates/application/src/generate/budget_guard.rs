@@ -9,10 +9,9 @@
 //! Decides on no budget: `budgets.rs` does.
 
 use llm::{Answer, Endpoint, LlmError, Price, Question, Usage};
-use store::{
-    BudgetOf, BudgetPeriod, BudgetState, ProjectId, Reservation, Reserved, Spending, TimeUs, UserId,
-};
+use store::{BudgetOf, BudgetPeriod, BudgetState, ProjectId, Reserved, Spending, TimeUs, UserId};
 
+use super::endpoint::KeyOwner;
 use crate::{
     Error,
     access::{Caller, store},
@@ -29,42 +28,40 @@ const AROUND_TURN: u64 = 16;
 /// From here on, in hundredths, a budget is nearly spent.
 const NEARLY_SPENT: i64 = 80;
 
-/// Whose key is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum KeyOf {
-    /// One that came with the request. Whoever brings it pays for themselves, and no budget is asked.
-    Request,
-    /// One that the caller keeps here.
-    Person,
-    /// That of the project or of the server.
-    Team,
-}
-
 /// The budgets that pay for one request.
-pub(crate) struct Purse<'a> {
+pub(crate) struct BudgetGuard<'a> {
     app: &'a App,
     project: Option<ProjectId>,
     user: Option<UserId>,
 }
 
-impl<'a> Purse<'a> {
+impl<'a> BudgetGuard<'a> {
     /// The project pays for what is asked with its key or the server's, a person for all but what they bring a key for.
-    pub(crate) fn of(app: &'a App, caller: &Caller, project: &ProjectId, key: KeyOf) -> Self {
+    pub(crate) fn of(app: &'a App, caller: &Caller, project: &ProjectId, key: KeyOwner) -> Self {
         // A process without a database has no budgets either.
         let kept = app.store.is_some();
-        let project = (kept && key == KeyOf::Team).then(|| project.clone());
-        let user = caller.user_id().filter(|_| kept && key != KeyOf::Request).cloned();
-        Purse { app, project, user }
+        let project = (kept && key == KeyOwner::Team).then(|| project.clone());
+        let user = caller.user_id().filter(|_| kept && key != KeyOwner::Request).cloned();
+        BudgetGuard { app, project, user }
     }
 
     /// Reserves what the question may cost at most.
     ///
     /// # Errors
     /// [`Error::Spent`] or [`Error::Model`] if it may not be asked; others if the database does not answer.
-    pub(crate) async fn reserve(&self, endpoint: &Endpoint, question: &Question) -> Result<Held<'_>, Error> {
+    pub(crate) async fn reserve(
+        &self,
+        endpoint: &Endpoint,
+        question: &Question,
+    ) -> Result<Reservation<'_>, Error> {
         let price = self.app.config.price(endpoint.provider, &endpoint.model);
-        let mut held =
-            Held { purse: self, most: Most::of(question), price, reservations: Vec::new(), lost: 0 };
+        let mut held = Reservation {
+            budget: self,
+            most: MaxTokens::of(question),
+            price,
+            reservations: Vec::new(),
+            lost: 0,
+        };
         held.reserve().await?;
         Ok(held)
     }
@@ -72,12 +69,12 @@ impl<'a> Purse<'a> {
 
 /// What a question takes at most, in tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Most {
+struct MaxTokens {
     input: u64,
     output: u64,
 }
 
-impl Most {
+impl MaxTokens {
     /// A token is a byte at least.
     fn of(question: &Question) -> Self {
         let schema =
@@ -85,7 +82,7 @@ impl Most {
         let turns: usize = question.turns.iter().map(|turn| turn.text.len()).sum();
         let bytes = (question.system.len() + schema + turns) as u64;
         let around = AROUND_QUESTION + AROUND_TURN * question.turns.len() as u64;
-        Most { input: bytes + around, output: u64::from(question.max_output_tokens) }
+        MaxTokens { input: bytes + around, output: u64::from(question.max_output_tokens) }
     }
 
     fn tokens(self) -> i64 {
@@ -94,29 +91,29 @@ impl Most {
 }
 
 /// What is reserved for one question.
-pub(crate) struct Held<'a> {
-    purse: &'a Purse<'a>,
-    most: Most,
+pub(crate) struct Reservation<'a> {
+    budget: &'a BudgetGuard<'a>,
+    most: MaxTokens,
     price: Option<Price>,
-    reservations: Vec<Reservation>,
+    reservations: Vec<store::Reservation>,
     /// Attempts before the last one, of which nobody will ever say what they cost.
     lost: u32,
 }
 
 /// What questions took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Took {
+pub(crate) struct MeteredUsage {
     /// As far as it is known.
     pub(crate) usage: Usage,
     /// How many of them took nobody knows what.
     pub(crate) unknown: u32,
 }
 
-impl Took {
+impl MeteredUsage {
     /// These and those.
-    pub(crate) fn and(self, more: Took) -> Took {
+    pub(crate) fn and(self, more: MeteredUsage) -> MeteredUsage {
         let (one, two) = (self.usage, more.usage);
-        Took {
+        MeteredUsage {
             usage: Usage {
                 input_tokens: one.input_tokens.saturating_add(two.input_tokens),
                 output_tokens: one.output_tokens.saturating_add(two.output_tokens),
@@ -130,16 +127,16 @@ impl Took {
     }
 }
 
-impl Held<'_> {
+impl Reservation<'_> {
     async fn reserve(&mut self) -> Result<(), Error> {
-        let Purse { app, project, user } = self.purse;
+        let BudgetGuard { app, project, user } = self.budget;
         let of: Vec<BudgetOf<'_>> =
             project.iter().map(BudgetOf::Project).chain(user.iter().map(BudgetOf::User)).collect();
         if of.is_empty() {
             return Ok(());
         }
         let now = app.clock.now_us();
-        let Most { input, output } = self.most;
+        let MaxTokens { input, output } = self.most;
         let cost = self.price.map(|price| whole(price.micro_usd(input, output)));
         match store(app)?.reserve_budgets(&of, (self.most.tokens(), cost), calendar(now)).await? {
             Reserved::All(reservations) => {
@@ -160,7 +157,7 @@ impl Held<'_> {
     }
 
     /// Books what the question took, and says it: with its cost, where the vendor did not say it and the price is known.
-    pub(crate) async fn settle(self, answer: &Result<Answer, LlmError>) -> Took {
+    pub(crate) async fn settle(self, answer: &Result<Answer, LlmError>) -> MeteredUsage {
         let mut took = match answer {
             Ok(answer) => answer.usage,
             Err(error) => error.usage(),
@@ -173,12 +170,12 @@ impl Held<'_> {
         let spent = if ran { self.spent(took) } else { Spending::default() };
         self.book(spent).await;
         let half = took.input_tokens == 0 || took.output_tokens == 0;
-        Took { usage: took, unknown: self.lost.saturating_add(u32::from(ran && half)) }
+        MeteredUsage { usage: took, unknown: self.lost.saturating_add(u32::from(ran && half)) }
     }
 
     /// Books what another process took that asked so many questions at most with this: what it knows, and for each question of which it
     /// does not, its share of what was reserved.
-    pub(crate) async fn settle_asked_elsewhere(self, took: Took, questions: u32) {
+    pub(crate) async fn settle_remote(self, took: MeteredUsage, questions: u32) {
         let share = |most: i64| most.saturating_add(i64::from(questions) - 1) / i64::from(questions.max(1));
         let unknown = i64::from(took.unknown);
         let Usage { input_tokens, output_tokens, cost_micro_usd } = took.usage;
@@ -195,7 +192,7 @@ impl Held<'_> {
 
     /// Puts what was spent in the place of what was reserved.
     async fn book(&self, spent: Spending) {
-        let Some(store) = self.purse.app.store.as_ref().filter(|_| !self.reservations.is_empty()) else {
+        let Some(store) = self.budget.app.store.as_ref().filter(|_| !self.reservations.is_empty()) else {
             return;
         };
         match store.settle_budgets(&self.reservations, spent).await {
@@ -223,8 +220,8 @@ impl Held<'_> {
     }
 }
 
-impl llm::Payer for Held<'_> {
-    async fn pays_again(&mut self) -> bool {
+impl llm::RetryPolicy for Reservation<'_> {
+    async fn allow_retry(&mut self) -> bool {
         let pays = self.reserve().await.is_ok();
         // Where it does not, that attempt was the last one.
         self.lost = self.lost.saturating_add(u32::from(pays));

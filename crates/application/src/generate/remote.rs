@@ -8,16 +8,14 @@ use llm::{Endpoint, LlmError, Question, Usage};
 use mermend::Engine;
 use serde_json::Value;
 
-use crate::{
-    Error,
-    check::{self, Judged, Validator},
-    generate::{
-        Event, Request, Watcher,
-        budget_guard::{Purse, Took},
-    },
+use super::{
+    budget_guard::{BudgetGuard, MeteredUsage},
+    request::{Event, Request, Watcher},
 };
 use crate::{
+    Error,
     app::App,
+    check::{self, Judged, Validator},
     remote::generator::{self, Asked, RemoteError, RemoteGenerator, Reply},
     session::{Outcome, Session, Settings, Step, Written},
 };
@@ -33,7 +31,7 @@ pub(crate) struct Order<'a> {
     pub(crate) settings: Settings,
     pub(crate) message: &'a str,
     pub(crate) endpoint: Option<&'a Endpoint>,
-    pub(crate) purse: &'a Purse<'a>,
+    pub(crate) budget: &'a BudgetGuard<'a>,
     pub(crate) watcher: &'a Watcher,
 }
 
@@ -41,7 +39,7 @@ pub(crate) struct Order<'a> {
 /// what the other one asked for nothing.
 pub(crate) async fn generate(
     order: &Order<'_>,
-    took: &mut Took,
+    took: &mut MeteredUsage,
 ) -> Option<Result<(Outcome, Validator), Error>> {
     let remote = order.app.generator.as_ref().filter(|_| !order.app.scripted)?;
     let answer = ask(order, remote, took).await?;
@@ -71,9 +69,9 @@ pub(crate) async fn generate(
 async fn ask(
     order: &Order<'_>,
     remote: &RemoteGenerator,
-    took: &mut Took,
+    took: &mut MeteredUsage,
 ) -> Option<Result<Reply, RemoteError>> {
-    let mut told_of = Took::default();
+    let mut told_of = MeteredUsage::default();
     let mut told = |name: &str, data: Value| {
         if name == "usage" {
             told_of = told_of.and(read_usage(&data));
@@ -90,16 +88,16 @@ async fn ask(
     if remote.is_away() {
         return None;
     }
-    let held = order.purse.reserve(endpoint, &all_questions(order)).await.ok()?;
+    let held = order.budget.reserve(endpoint, &all_questions(order)).await.ok()?;
     let answer = remote.generate(asked, &mut told).await;
-    if let (Ok(reply), true) = (&answer, told_of == Took::default()) {
+    if let (Ok(reply), true) = (&answer, told_of == MeteredUsage::default()) {
         // Whoever has not told of each question tells of all in the end.
         told_of.usage = read_usage_of(&reply.metadata.usage);
     }
     *took = told_of;
     match &answer {
         Ok(_) | Err(RemoteError::Said { .. }) => {
-            held.settle_asked_elsewhere(told_of, times(order)).await;
+            held.settle_remote(told_of, times(order)).await;
         }
         Err(error) if !error.may_have_cost() => {
             let nobody_was_asked = LlmError::Unavailable { why: llm::Outage::NoConnection };
@@ -114,15 +112,15 @@ async fn ask(
 }
 
 /// What an event says that a question took. What cannot be read is a question of which nobody knows.
-fn read_usage(data: &Value) -> Took {
+fn read_usage(data: &Value) -> MeteredUsage {
     let number = |name: &str| data[name].as_u64();
     let (Some(input_tokens), Some(output_tokens), Some(unknown)) =
         (number("input_tokens"), number("output_tokens"), number("unknown"))
     else {
-        return Took { usage: Usage::default(), unknown: 1 };
+        return MeteredUsage { usage: Usage::default(), unknown: 1 };
     };
     let said = generator::Usage { input_tokens, output_tokens, cost_usd: data["cost_usd"].as_f64() };
-    Took { usage: read_usage_of(&said), unknown: u32::try_from(unknown).unwrap_or(u32::MAX) }
+    MeteredUsage { usage: read_usage_of(&said), unknown: u32::try_from(unknown).unwrap_or(u32::MAX) }
 }
 
 fn read_usage_of(said: &generator::Usage) -> Usage {
@@ -168,7 +166,7 @@ fn tell(watcher: &Watcher, name: &str, data: Value) {
         "finding" => Some(Event::Finding(data)),
         "repair" => data["message"].as_str().map(|message| Event::Repair(message.to_owned())),
         "usage" => {
-            let Took { usage, unknown } = read_usage(&data);
+            let MeteredUsage { usage, unknown } = read_usage(&data);
             Some(Event::Usage { usage, unknown })
         }
         _ => None,
@@ -230,6 +228,5 @@ fn read_blueprint(order: &Order<'_>, said: Value, text: &str) -> Option<Blueprin
     {
         return Some(said.clone());
     }
-    let outline = mermend::outline(text).and_then(|outline| serde_json::to_value(outline).ok())?;
-    blueprint::read(kind, &serde_json::from_value(outline).ok()?)
+    blueprint::read(kind, &mermend::outline(text)?)
 }

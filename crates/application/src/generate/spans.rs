@@ -9,7 +9,7 @@ use crate::{Error, check::Validator};
 use telemetry::trace::{self, Span};
 
 /// How a generation ended.
-pub(crate) fn tell_generation(told: &mut Span, kind: Kind, result: &Result<(Outcome, Validator), Error>) {
+pub(crate) fn set_generation(told: &mut Span, kind: Kind, result: &Result<(Outcome, Validator), Error>) {
     told.set("diagram.kind", kind.row().id);
     match result {
         Ok((outcome, by)) => {
@@ -28,7 +28,7 @@ pub(crate) fn tell_generation(told: &mut Span, kind: Kind, result: &Result<(Outc
 }
 
 /// A question to a model and what it took, by the conventions for generative models.
-pub(crate) fn tell_model(
+pub(crate) fn set_question(
     told: &mut Span,
     endpoint: &Endpoint,
     question: &Question,

@@ -156,10 +156,8 @@ impl Session {
                 .collect();
             return self.ask_again(problems);
         }
-        let outline = mermend::outline(&repaired.code).and_then(|outline| serde_json::to_value(outline).ok());
-        let read = outline
-            .and_then(|outline| serde_json::from_value(outline).ok())
-            .and_then(|outline| blueprint::read(self.settings.kind, &outline));
+        let outline = mermend::outline(&repaired.code);
+        let read = outline.and_then(|outline| blueprint::read(self.settings.kind, &outline));
         self.candidate = Candidate {
             blueprint: read,
             text: repaired.code.clone(),
@@ -256,10 +254,7 @@ impl Session {
             ),
             Written::Model | Written::Builtin => None,
         };
-        let empty = candidate
-            .blueprint
-            .as_ref()
-            .is_some_and(|found| blueprint::lint(found).iter().any(|lint| lint.code == "BP003"));
+        let empty = candidate.blueprint.as_ref().is_some_and(blueprint::is_empty);
         let warning = warning.or_else(|| empty.then(|| "Nothing to draw was found in the text. Write sentences that say who does what with which things.".to_owned()));
         Outcome {
             trace: self.trace(&elements),
@@ -312,6 +307,6 @@ fn looks_like_mermaid(reply: &str) -> bool {
     reply.contains("```mermaid")
         || reply.lines().take(40).any(|line| {
             let word = line.trim().trim_start_matches('`').split_whitespace().next().unwrap_or_default();
-            word.len() > 4 && mermend::kinds::of_header(word).is_some()
+            word.len() > 4 && mermend::kinds::find_by_header(word).is_some()
         })
 }

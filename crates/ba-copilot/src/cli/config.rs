@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Ran, Verdict, print, say};
 use application::clock::Clock;
-pub use config::{Config, Environment, Inspection, Origin, Setting};
+use config::{Config, Environment, Inspection, Origin, Setting};
 use operations::doctor::problems_of_parts;
 
 /// Flags of `config`.

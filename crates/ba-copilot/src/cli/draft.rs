@@ -1,5 +1,7 @@
 //! `draft`: requirement text in, a diagram out.
 
+use std::sync::LazyLock;
+
 use blueprint::{Blueprint, Kind};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -12,6 +14,12 @@ use application::{
     picture::{self, Form},
 };
 
+fn provider_help() -> &'static str {
+    static HELP: LazyLock<String> =
+        LazyLock::new(|| format!("Provider that writes the diagram: {}", ::config::provider_values()));
+    &HELP
+}
+
 /// Flags of `draft`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -21,8 +29,7 @@ pub(super) struct Arguments {
     /// class, usecase or activity.
     #[arg(long, default_value = "class")]
     kind: String,
-    /// Who writes: builtin, or a model's provider (openrouter, openai, anthropic, gemini, compatible).
-    #[arg(long, default_value = "builtin")]
+    #[arg(long, default_value = "builtin", help = provider_help())]
     provider: String,
     /// The model's name at that provider.
     #[arg(long)]

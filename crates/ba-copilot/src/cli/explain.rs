@@ -12,8 +12,8 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Ran {
     match reference_docs::explain(&arguments.code) {
-        Some(explained) => {
-            print(&explained.markdown());
+        Some(rule) => {
+            print(&rule.page());
             Ok(Verdict::Clean)
         }
         None => {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Failure, Ran, Verdict, block_on, open, print};
-use application::{access::Caller, private_files, provider_keys, secrets};
+use application::{access::Caller, encryption, private_files, secrets};
 use config::Config;
 
 /// What is made. Each is letters, digits, `-` and `_`, which mean themselves in addresses and in environment files.
@@ -59,7 +59,7 @@ pub(super) fn run(arguments: Arguments, config: Config) -> Ran {
         }
         Command::Rotate => block_on(async move {
             let app = open(config, arguments.data).await?;
-            let rotated = provider_keys::rotate(&app, &Caller::local()).await?;
+            let rotated = encryption::rotate(&app, &Caller::local()).await?;
             print(&format!(
                 "Sealed anew: {} keys of vendors, {} second factors.\n",
                 rotated.keys, rotated.second_factors

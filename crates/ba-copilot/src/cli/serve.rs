@@ -10,7 +10,7 @@ use super::{
     listen::{Gate, bind, listen},
 };
 use application::{
-    accounts::users, app::App, clock::Clock, event_stream, health::Probes, job_worker, standby::Standby,
+    accounts::users, app::App, clock::Clock, event_stream, health::Probes, jobs, standby::Standby,
 };
 use config::{Config, Role};
 use operations::backup;
@@ -120,7 +120,7 @@ async fn serve(
     let after_response = app.after_response.clone();
     let mut background = vec![tokio::spawn(event_stream::follow(app.clone(), draining.clone()))];
     if role.works() {
-        background.push(tokio::spawn(job_worker::run(app.clone(), standby.clone(), leaving.clone())));
+        background.push(tokio::spawn(jobs::worker::run(app.clone(), standby.clone(), leaving.clone())));
         background.push(tokio::spawn(backup::schedule::run(app.clone(), standby.clone(), draining.clone())));
     }
     let limiter = Limiter::new(&app);

@@ -1,12 +1,14 @@
 //! Accounts and teams, as people and programs use them.
+//!
+//! Runs on both databases.
 
 use axum::http::Request;
 use serde_json::{Value, json};
 
 use crate::{
     app::{TestApp, eventually},
-    people::{Browser, PASSWORD, add, code_of, id_of, invite, letters, set_up},
     recovery::code_now,
+    users::{Browser, PASSWORD, add, code_of, id_of, invite, letters, set_up},
 };
 
 const OTHER_PASSWORD: &str = "a quite different sentence";
@@ -18,7 +20,7 @@ async fn bearer(app: &TestApp, path: &str, token: &str) -> crate::app::Reply {
 }
 
 #[tokio::test]
-async fn the_first_person_owns_what_was_there_and_from_then_on_everybody_signs_in() {
+async fn first_account_owns_existing_data_and_makes_sign_in_required() {
     let app = TestApp::builtin().await;
     let message = json!({"message": "A customer places orders."});
     let before = app.post("/api/v1/generate/class-diagram", message.clone()).await.json();
@@ -52,7 +54,7 @@ async fn the_first_person_owns_what_was_there_and_from_then_on_everybody_signs_i
 }
 
 #[tokio::test]
-async fn passwords_that_are_not_good_enough_are_refused() {
+async fn weak_passwords_are_rejected() {
     let app = TestApp::builtin().await;
     for (password, why) in [
         ("short", "12 to 256 characters; this one has 5"),
@@ -74,7 +76,7 @@ async fn passwords_that_are_not_good_enough_are_refused() {
 }
 
 #[tokio::test]
-async fn guessing_is_stopped_and_does_not_lock_the_owner_out() {
+async fn password_guessing_is_limited_without_locking_out_the_owner() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     let mut eve = Browser::default();
@@ -94,7 +96,7 @@ async fn guessing_is_stopped_and_does_not_lock_the_owner_out() {
 }
 
 #[tokio::test]
-async fn sessions_rotate_end_by_themselves_and_can_be_ended() {
+async fn sessions_rotate_expire_and_can_be_revoked() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     let first = ada.cookies["bac_session"].clone();
@@ -139,7 +141,7 @@ async fn sessions_rotate_end_by_themselves_and_can_be_ended() {
 }
 
 #[tokio::test]
-async fn a_new_password_ends_every_other_session() {
+async fn password_change_revokes_other_sessions() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     let mut phone = Browser::default();
@@ -185,7 +187,7 @@ async fn a_new_password_ends_every_other_session() {
 }
 
 #[tokio::test]
-async fn tokens_do_what_their_scopes_say_until_they_end() {
+async fn tokens_are_limited_by_scope_and_expiry() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     let body = json!({"name": "nightly", "scopes": ["generate", "read"], "days": 2});
@@ -220,7 +222,7 @@ async fn tokens_do_what_their_scopes_say_until_they_end() {
 }
 
 #[tokio::test]
-async fn a_second_factor_is_asked_for_and_good_once() {
+async fn second_factor_code_is_required_and_single_use() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     let path = "/api/v1/me/second-factor";
@@ -265,7 +267,7 @@ async fn a_second_factor_is_asked_for_and_good_once() {
 }
 
 #[tokio::test]
-async fn people_are_invited_join_and_leave() {
+async fn users_are_invited_join_and_leave() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     let project =
@@ -315,7 +317,7 @@ async fn people_are_invited_join_and_leave() {
 }
 
 #[tokio::test]
-async fn an_account_can_be_taken_along_and_deleted() {
+async fn account_can_be_exported_and_deleted() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     let mut grace = add(&app, &mut ada, "grace@example.com").await;
@@ -349,7 +351,7 @@ async fn an_account_can_be_taken_along_and_deleted() {
 }
 
 #[tokio::test]
-async fn every_change_is_in_the_audit_log_and_no_word_of_people() {
+async fn audit_log_has_every_change_and_no_user_content() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     let project = ada.send(&app, "POST", "/api/v1/projects", json!({"name": "Canaryproject"})).await.json();
@@ -393,7 +395,7 @@ async fn every_change_is_in_the_audit_log_and_no_word_of_people() {
 }
 
 #[tokio::test]
-async fn who_is_disabled_is_out_at_once() {
+async fn disabled_user_is_signed_out_immediately() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     let mut grace = add(&app, &mut ada, "grace@example.com").await;
@@ -411,7 +413,7 @@ async fn who_is_disabled_is_out_at_once() {
 }
 
 #[tokio::test]
-async fn pages_of_other_sites_change_nothing() {
+async fn cross_site_requests_are_rejected() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     for headers in [
@@ -444,7 +446,7 @@ async fn pages_of_other_sites_change_nothing() {
 }
 
 #[tokio::test]
-async fn too_many_requests_are_told_when_to_come_back() {
+async fn rate_limited_request_gets_retry_after() {
     let app = TestApp::start(None, &[("BA_COPILOT__LIMITS__REQUESTS_PER_MINUTE", "20")]).await;
     let mut ada = set_up(&app).await;
     let mut statuses = Vec::new();
@@ -462,7 +464,7 @@ async fn too_many_requests_are_told_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn an_account_of_another_process_is_seen_also_when_the_clock_goes_back() {
+async fn account_from_another_process_is_seen_when_the_clock_goes_back() {
     use application::{
         access::Caller,
         accounts::users::{self, Newcomer},
@@ -472,7 +474,7 @@ async fn an_account_of_another_process_is_seen_also_when_the_clock_goes_back() {
     app.get("/.well-known/oauth-protected-resource/mcp").await.problem(404, "no_such_route");
     app.clock_s.fetch_sub(HOUR_S, std::sync::atomic::Ordering::Relaxed);
     let mut other = app.app.clone();
-    other.accounts_seen = std::sync::Arc::default();
+    other.account_presence = std::sync::Arc::default();
     let newcomer =
         Newcomer { email: "ada@example.com".into(), name: "Ada".into(), password: None, admin: true };
     users::create_user(&other, &Caller::local(), newcomer).await.expect("Ada");

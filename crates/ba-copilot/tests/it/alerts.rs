@@ -1,5 +1,5 @@
-//! Alerts, run by Prometheus itself: its own tests of the rules, and real servers that are really broken, each of which must set
-//! off exactly its alert.
+//! Alerts, run by Prometheus itself: its own tests of the rules, and real servers that are really broken, each of
+//! which must set off exactly its alert.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,24 +8,24 @@ use std::{
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use test_support::{skip, wait_for};
 
 use crate::{
+    faults::{SmallDisk, fill},
     metrics::{dashboards, root},
     process::Server,
     providers::{read_request, respond, vendor},
-    trouble::{SmallDisk, fill},
 };
 
-/// Whether a program is there; a loud word where it is not.
+/// Whether a program is installed; counted as a skip if not.
 fn has(program: &str) -> bool {
     let there = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
     if !there {
-        eprintln!("*** SKIPPED: {program} is not installed, so nobody looked at what alerts do ***");
+        skip(format!("{program} is not installed"));
     }
     there
 }
@@ -53,7 +53,7 @@ fn values<'a>(rules: &'a str, key: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn rules_and_configurations_are_what_prometheus_takes() {
+fn prometheus_accepts_rules_and_configuration() {
     if !has("promtool") {
         return;
     }
@@ -73,7 +73,7 @@ fn rules_and_configurations_are_what_prometheus_takes() {
 }
 
 #[test]
-fn each_alert_has_its_tests_and_its_section() {
+fn each_alert_has_a_test_and_a_runbook_section() {
     let (rules, root) = (rules(), root());
     let tests = fs::read_to_string(root.join("ops/prometheus/rules_test.yml")).expect("tests");
     let alerts = values(&rules, "alert:");
@@ -82,12 +82,7 @@ fn each_alert_has_its_tests_and_its_section() {
     }
     let runbooks = values(&rules, "runbook_url:");
     assert_eq!(runbooks.len(), alerts.len());
-    let Ok(chapter) = fs::read_to_string(root.join("docs/operations.md")) else {
-        eprintln!(
-            "*** SKIPPED: there is no docs/operations.md, so nobody looked for what to do about alerts ***"
-        );
-        return;
-    };
+    let chapter = fs::read_to_string(root.join("docs/operations.md")).expect("docs/operations.md");
     for runbook in runbooks {
         let anchor = runbook.strip_prefix("docs/operations.md#").expect("a section of operations.md");
         assert!(chapter.contains(&format!("<a id=\"{anchor}\"></a>")), "docs/operations.md has no {anchor}");
@@ -95,7 +90,7 @@ fn each_alert_has_its_tests_and_its_section() {
 }
 
 #[test]
-fn the_example_of_alertmanager_is_what_it_takes() {
+fn alertmanager_accepts_its_example() {
     if !has("amtool") {
         return;
     }
@@ -264,7 +259,7 @@ impl Target {
 struct Group(PathBuf);
 
 impl Group {
-    /// Lets a server have little more memory than it has; none where that may not be done.
+    /// Limits a server to little more memory than it has; `None`, counted as a skip, where that is not permitted.
     fn around(server: &Server) -> Option<Group> {
         let (_, metrics) = http(&server.address, "GET", "/metrics", "", "");
         let has = metrics.lines().find_map(|line| line.strip_prefix("process_resident_memory_bytes "))?;
@@ -282,9 +277,7 @@ impl Group {
                 return Some(group);
             }
         }
-        eprintln!(
-            "*** SKIPPED: no limit of memory can be set here, so nobody looked at the alert about it ***"
-        );
+        skip("no memory limit can be set: this needs root and a writable cgroup");
         None
     }
 }
@@ -306,7 +299,7 @@ fn completion(content: &str, tokens: u64) -> String {
 const BLUEPRINT: &str = r#"{"classes": [{"name": "Customer"}, {"name": "Order"}], "relationships": []}"#;
 
 #[test]
-fn what_is_broken_sets_off_its_alert_and_no_other() {
+fn each_fault_fires_exactly_its_alert() {
     if !has("prometheus") {
         return;
     }
@@ -444,12 +437,4 @@ fn what_is_broken_sets_off_its_alert_and_no_other() {
         }
         false
     });
-}
-
-/// Asks until it is so; a minute is longer than any of it takes.
-fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "still not: {what}");
-    }
 }

@@ -1,4 +1,6 @@
 //! The API, one use-case after the other.
+//!
+//! Runs on both databases.
 
 use llm::{BadReply, LlmError, Scripted, Usage};
 use serde_json::{Value, json};
@@ -54,7 +56,7 @@ async fn every_kind_is_drafted_without_a_model() {
 }
 
 #[tokio::test]
-async fn a_model_writes_the_blueprint_and_its_words_are_traced() {
+async fn model_blueprint_is_traced_to_its_source_words() {
     let app = TestApp::scripted([Scripted::Text(
         model_json(),
         Usage { input_tokens: 100, output_tokens: 50, cost_micro_usd: Some(1200) },
@@ -92,7 +94,7 @@ async fn a_model_writes_the_blueprint_and_its_words_are_traced() {
 }
 
 #[tokio::test]
-async fn a_model_is_asked_again_with_the_findings() {
+async fn model_is_asked_again_with_the_findings() {
     let dangling = json!({"classes": [{"name": "Order"}], "relationships": [{"from": "Order", "to": "Ghost", "kind": "association"}]}).to_string();
     let app = TestApp::scripted([Scripted::text(dangling), Scripted::text(model_json())]).await;
     let reply = app.post("/api/v1/generate/class-diagram", json!({"message": TEXT})).await.json();
@@ -105,7 +107,7 @@ async fn a_model_is_asked_again_with_the_findings() {
 }
 
 #[tokio::test]
-async fn a_model_that_writes_mermaid_is_mended() {
+async fn model_answer_in_mermaid_is_repaired() {
     let mermaid =
         "Here you are:\n```mermaid\nclassdiagram\n    Customer \"1\" --> \"*\" Order : places\n```\nEnjoy!";
     let not_json = LlmError::BadReply { what: BadReply::NotJson, usage: Usage::default() };
@@ -118,7 +120,7 @@ async fn a_model_that_writes_mermaid_is_mended() {
 }
 
 #[tokio::test]
-async fn a_stream_tells_what_happens_and_ends_with_the_result() {
+async fn stream_reports_progress_and_ends_with_the_result() {
     let app = TestApp::scripted([Scripted::text(model_json())]).await;
     let request = axum::http::Request::post("/api/v1/generate/class-diagram")
         .header("content-type", "application/json")
@@ -138,7 +140,7 @@ async fn a_stream_tells_what_happens_and_ends_with_the_result() {
 }
 
 #[tokio::test]
-async fn validate_says_where_and_why_not() {
+async fn validate_reports_place_and_reason() {
     let app = TestApp::builtin().await;
     let good = app.post("/api/v1/validate", json!({"code": "flowchart LR\n  a --> b"})).await.json();
     assert_eq!(
@@ -160,7 +162,7 @@ async fn validate_says_where_and_why_not() {
 }
 
 #[tokio::test]
-async fn repair_mends_and_leaves_valid_texts_alone() {
+async fn repair_changes_only_invalid_diagrams() {
     let app = TestApp::builtin().await;
     let mended = app
         .post("/api/v1/repair", json!({"code": "```mermaid\nflowchart LR\n  a[run()] --> b\n```"}))
@@ -181,7 +183,7 @@ async fn repair_mends_and_leaves_valid_texts_alone() {
 }
 
 #[tokio::test]
-async fn pictures_hold_nothing_that_runs_or_reaches_out() {
+async fn pictures_have_no_script_and_no_external_reference() {
     let app = TestApp::builtin().await;
     let code = "flowchart LR\n  a[\"<script>alert(1)</script><b>bold</b>\"] --> b\n  click a href \"https://elsewhere.invalid\" \"tip\"";
     let svg = app.post("/api/v1/render", json!({"code": code})).await;
@@ -199,7 +201,7 @@ async fn pictures_hold_nothing_that_runs_or_reaches_out() {
 }
 
 #[tokio::test]
-async fn every_element_is_marked_in_its_picture() {
+async fn every_element_is_marked_in_the_picture() {
     let app = TestApp::builtin().await;
     for row in blueprint::KINDS {
         let compiled = blueprint::compile(&(row.sample)(), blueprint::Target::Portable);
@@ -225,7 +227,7 @@ async fn every_element_is_marked_in_its_picture() {
 }
 
 #[tokio::test]
-async fn health_and_metrics_tell_how_it_is() {
+async fn health_and_metrics_report_the_state() {
     let app = TestApp::builtin().await;
     let health = app.get("/health").await;
     assert_eq!(health.status, 200);
@@ -250,7 +252,7 @@ async fn health_and_metrics_tell_how_it_is() {
 }
 
 #[tokio::test]
-async fn a_lost_database_is_unhealthy_and_says_so() {
+async fn lost_database_is_reported_as_unhealthy() {
     let app = TestApp::builtin().await;
     std::fs::remove_dir_all(&app.app.config.data.dir).expect("the folder");
     let store = app.app.store.as_ref().expect("a store");
@@ -267,7 +269,7 @@ async fn a_lost_database_is_unhealthy_and_says_so() {
 }
 
 #[tokio::test]
-async fn programs_and_people_find_their_front_page_and_the_documentation() {
+async fn root_answers_json_or_html_and_links_the_documentation() {
     let app = TestApp::builtin().await;
     let program = app.get("/").await.json();
     assert_eq!(
@@ -320,7 +322,7 @@ async fn programs_and_people_find_their_front_page_and_the_documentation() {
 
 /// A long text has a large diagram, which is told as what it is: no fault of the server, and something to do about it.
 #[tokio::test]
-async fn a_text_whose_diagram_is_too_large_is_told_so() {
+async fn requirement_with_too_large_a_diagram_gets_an_error() {
     let app = TestApp::builtin().await;
     let another = app.another(|config| config.check.max_text_bytes = 2_000).await;
     let message: String = (0..200)

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use application::{app::App, clock::Clock, event_stream, health::Probes, job_worker};
+use application::{app::App, clock::Clock, event_stream, health::Probes, jobs};
 use axum::{
     Router,
     body::Body,
@@ -157,7 +157,7 @@ impl TestApp {
     pub(crate) fn work(&self) -> DropGuard {
         let ending = CancellationToken::new();
         tokio::spawn(event_stream::follow(self.app.clone(), ending.clone()));
-        tokio::spawn(job_worker::run(self.app.clone(), Default::default(), ending.clone()));
+        tokio::spawn(jobs::worker::run(self.app.clone(), Default::default(), ending.clone()));
         ending.drop_guard()
     }
 

@@ -1,4 +1,6 @@
 //! Audit events as a file: all of them, in either form, and visibly broken off where it does not come to its end.
+//!
+//! Runs on both databases.
 
 use std::{
     io::{Read, Write},
@@ -12,8 +14,8 @@ use tempfile::TempDir;
 
 use crate::{
     app::TestApp,
-    people::{add, id_of, set_up},
     process::Server,
+    users::{add, id_of, set_up},
 };
 
 const EXPORT: &str = "/api/v1/audit-events/export";
@@ -32,7 +34,7 @@ fn lines(text: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn everything_goes_out_in_either_form() {
+async fn audit_log_is_exported_as_csv_and_jsonl() {
     let app = TestApp::builtin().await;
     fill(&app).await;
     let reply = app.get(EXPORT).await;
@@ -76,7 +78,7 @@ async fn everything_goes_out_in_either_form() {
 }
 
 #[tokio::test]
-async fn only_those_who_may_see_events_carry_them_away() {
+async fn export_contains_only_permitted_events() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     let mut grace = add(&app, &mut ada, "grace@example.com").await;
@@ -105,7 +107,7 @@ async fn spoil(file: &str) {
 }
 
 #[tokio::test]
-async fn what_breaks_off_does_not_look_complete() {
+async fn interrupted_export_is_not_complete() {
     let (folder, gone) = (TempDir::new().expect("a folder"), "HTTP/1.1 200 OK");
     let server = Server::start(folder.path(), &[]);
     for n in 0..250 {
@@ -147,7 +149,7 @@ async fn what_breaks_off_does_not_look_complete() {
 }
 
 #[tokio::test]
-async fn a_database_that_goes_away_breaks_it_off() {
+async fn lost_database_interrupts_the_export() {
     let app = TestApp::builtin().await;
     fill(&app).await;
     let request = Request::get(EXPORT).body(Body::empty()).expect("a request");

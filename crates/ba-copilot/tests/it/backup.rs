@@ -1,4 +1,5 @@
-//! Backups with the real program: made under load, destroyed, restored and compared, and those that a server makes by itself.
+//! Backups with the real program: made under load, destroyed, restored and compared, and those that a server makes by
+//! itself.
 
 use std::{
     fs,
@@ -16,7 +17,7 @@ use store::{ConnectOptions, Store};
 use tempfile::TempDir;
 
 use crate::{
-    ledger::{Call, wait_for},
+    acknowledged_writes::{Call, wait_for},
     postgres::Postgres,
     process::{BINARY, Server},
 };
@@ -117,7 +118,7 @@ impl Place {
         Ran::of(output)
     }
 
-    pub(crate) fn good(&self, arguments: &[&str]) -> String {
+    pub(crate) fn run_ok(&self, arguments: &[&str]) -> String {
         let ran = self.run(arguments);
         assert_eq!(ran.code, 0, "{arguments:?}: {}{}", ran.out, ran.err);
         ran.out
@@ -126,7 +127,7 @@ impl Place {
     /// Makes a backup and says which file it is.
     pub(crate) fn create(&self) -> PathBuf {
         let to = self.backups();
-        PathBuf::from(self.good(&["backup", "create", "--to", to.to_str().expect("a path")]).trim())
+        PathBuf::from(self.run_ok(&["backup", "create", "--to", to.to_str().expect("a path")]).trim())
     }
 
     pub(crate) fn serve(&self, more: &[(&str, &str)]) -> Server {
@@ -145,9 +146,9 @@ impl Place {
     }
 
     pub(crate) fn token(&self) -> String {
-        self.good(&["user", "add", "ada@example.com"]);
+        self.run_ok(&["user", "add", "ada@example.com"]);
         let make = ["token", "create", "--user", "ada@example.com", "--name", "test"];
-        self.good(&[&make[..], &["--scope", "read,write,generate,account"]].concat()).trim().to_owned()
+        self.run_ok(&[&make[..], &["--scope", "read,write,generate,account"]].concat()).trim().to_owned()
     }
 
     /// Everything that is kept, but for what was written down of backups themselves.
@@ -230,7 +231,8 @@ fn seed() -> u64 {
     now.as_nanos() as u64
 }
 
-/// Create under load, create at rest, destroy, restore: what was acknowledged is in the first, and the second says exactly what was.
+/// Create under load, create at rest, destroy, restore: what was acknowledged is in the first, and the second says
+/// exactly what was.
 fn comes_back(place: &Place) {
     let seed = seed();
     eprintln!("seed {seed}");
@@ -287,7 +289,7 @@ fn comes_back(place: &Place) {
 
     let (then, events) = (place.dump(), place.dump_events());
     let quiet = place.create();
-    let good = place.good(&["backup", "verify", quiet.to_str().expect("a path")]);
+    let good = place.run_ok(&["backup", "verify", quiet.to_str().expect("a path")]);
     assert!(good.contains(&format!("Good: {} rows", then.len() + events.len())), "{good}");
     let key = fs::read(place.data().join("secret.key")).ok();
     place.destroy();
@@ -348,13 +350,13 @@ fn comes_back(place: &Place) {
 }
 
 #[test]
-fn everything_comes_back_on_sqlite() {
+fn backup_restores_everything_on_sqlite() {
     comes_back(&Place::new(&[("BACKUP_PASSPHRASE", PASSPHRASE)]));
     comes_back(&Place::new(&[]));
 }
 
 #[test]
-fn everything_comes_back_on_postgres() {
+fn backup_restores_everything_on_postgres() {
     let Some(postgres) = Postgres::start() else { return };
     block_on(async {
         let mut admin = PgConnection::connect(&postgres.url()).await.expect("the server");
@@ -372,7 +374,7 @@ fn everything_comes_back_on_postgres() {
 }
 
 #[test]
-fn what_does_not_hold_together_is_found() {
+fn backup_verify_finds_inconsistent_data() {
     let place = Place::new(&[]);
     let token = place.token();
     let server = place.serve(&[]);
@@ -405,7 +407,7 @@ fn what_does_not_hold_together_is_found() {
 }
 
 #[test]
-fn commands_say_what_is_wrong_with_them() {
+fn invalid_backup_commands_are_explained() {
     let place = Place::new(&[]);
     for (arguments, variables, said) in [
         (vec!["backup", "create", "--to", "b"], vec![], "nothing to back up"),
@@ -418,7 +420,7 @@ fn commands_say_what_is_wrong_with_them() {
         assert!(ran.code == 2 && ran.err.contains(said), "{arguments:?}: {} {}", ran.code, ran.err);
     }
     assert_eq!(place.run(&["backup", "list", "b"]).code, 1);
-    place.good(&["user", "add", "ada@example.com"]);
+    place.run_ok(&["user", "add", "ada@example.com"]);
     let short = place.run_with(&["backup", "create", "--to", "b"], &[("BACKUP_PASSPHRASE", "secret")]);
     assert!(
         short.code == 2 && short.err.contains("20 characters") && !short.err.contains("secret\""),
@@ -427,14 +429,14 @@ fn commands_say_what_is_wrong_with_them() {
     );
     // Into the data folder itself, too; and into one of its own in there, if nobody says where.
     let data = place.data();
-    place.good(&["backup", "create", "--to", data.to_str().expect("a path")]);
-    let made = place.good(&["backup", "create"]);
+    place.run_ok(&["backup", "create", "--to", data.to_str().expect("a path")]);
+    let made = place.run_ok(&["backup", "create"]);
     assert!(made.starts_with(&format!("{}/ba-copilot-", data.join("backups").display())), "{made}");
-    assert_eq!(place.good(&["backup", "list"]).lines().count(), 1);
+    assert_eq!(place.run_ok(&["backup", "list"]).lines().count(), 1);
 }
 
 #[test]
-fn servers_make_backups_by_themselves_one_at_a_time() {
+fn scheduled_backups_run_in_one_process_at_a_time() {
     let place = Place::new(&[]);
     let backups = place.backups();
     let folder = backups.to_str().expect("a path");
@@ -455,7 +457,7 @@ fn servers_make_backups_by_themselves_one_at_a_time() {
         .expect("the one that made it");
     assert!(gauge(server, "ba_copilot_backup_size_bytes") > 1000.0);
     assert!(gauge(server, "ba_copilot_backup_last_created_timestamp_seconds") > 1.7e9);
-    let listed = place.good(&["backup", "list", folder, "--json"]);
+    let listed = place.run_ok(&["backup", "list", folder, "--json"]);
     assert_eq!(listed.lines().count(), 1, "the other one did not make one too: {listed}");
     let found: Value = serde_json::from_str(listed.trim()).expect("JSON");
     assert_eq!(found["verified"]["good"], true, "{found}");
@@ -467,7 +469,7 @@ fn servers_make_backups_by_themselves_one_at_a_time() {
 }
 
 #[test]
-fn a_server_that_cannot_make_a_backup_says_so_and_goes_on() {
+fn failed_scheduled_backup_is_reported_and_the_server_continues() {
     let place = Place::new(&[]);
     let file = place.folder.path().join("a file");
     fs::write(&file, "x").expect("written");

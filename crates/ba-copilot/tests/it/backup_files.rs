@@ -1,4 +1,5 @@
-//! The file of a backup: each way in which it can be broken, by name; one from before an upgrade; and age, which opens one too.
+//! The file of a backup: each way in which it can be broken, by name; one from before an upgrade; and age, which
+//! opens one too.
 
 use std::{
     fs,
@@ -9,6 +10,7 @@ use std::{
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sqlx::{Connection, Executor, SqliteConnection};
+use test_support::skip;
 
 use crate::backup::{PASSPHRASE, Place, block_on};
 
@@ -48,9 +50,9 @@ pub(crate) fn put_together((manifest, files): &Parts) -> Vec<u8> {
 }
 
 #[test]
-fn each_way_of_being_broken_has_a_name_and_nothing_is_overwritten() {
+fn each_kind_of_broken_backup_is_named_and_overwrites_nothing() {
     let place = Place::new(&[]);
-    place.good(&["user", "add", "ada@example.com"]);
+    place.run_ok(&["user", "add", "ada@example.com"]);
     let plain = fs::read(place.create()).expect("a backup");
     let sealed_place = [("BACKUP_PASSPHRASE", PASSPHRASE)];
     let to = place.backups();
@@ -212,9 +214,9 @@ fn each_way_of_being_broken_has_a_name_and_nothing_is_overwritten() {
 }
 
 #[test]
-fn one_from_before_an_upgrade_is_good_and_made_current() {
+fn backup_of_an_older_version_is_migrated() {
     let place = Place::new(&[]);
-    place.good(&["user", "add", "ada@example.com"]);
+    place.run_ok(&["user", "add", "ada@example.com"]);
     let then = place.dump();
     // As the program before the newest step left it.
     block_on(async {
@@ -230,23 +232,23 @@ fn one_from_before_an_upgrade_is_good_and_made_current() {
     });
     let file = place.create();
     let file = file.to_str().expect("a path");
-    let tried = place.good(&["backup", "verify", file]);
+    let tried = place.run_ok(&["backup", "verify", file]);
     assert!(tried.contains("Made current: 0011_proven_addresses"), "{tried}");
     place.destroy();
-    place.good(&["backup", "restore", file]);
+    place.run_ok(&["backup", "restore", file]);
     assert_eq!(place.dump(), then);
 }
 
 #[test]
-fn age_opens_what_this_program_encrypted() {
+fn age_decrypts_an_encrypted_backup() {
     let there = Command::new("age").arg("--version").output().is_ok_and(|output| output.status.success());
     let script = Command::new("script").arg("--version").output().is_ok_and(|output| output.status.success());
     if !there || !script {
-        eprintln!("*** SKIPPED: age is not installed, so nobody looked whether it opens our files ***");
+        skip("age or script(1) is not installed (packages age and bsdutils)");
         return;
     }
     let place = Place::new(&[("BACKUP_PASSPHRASE", PASSPHRASE)]);
-    place.good(&["user", "add", "ada@example.com"]);
+    place.run_ok(&["user", "add", "ada@example.com"]);
     let file = place.create();
     let opened = place.folder.path().join("opened.tar.zst");
     // It asks on a terminal only.
@@ -264,5 +266,5 @@ fn age_opens_what_this_program_encrypted() {
     assert_eq!(manifest["format"], 1);
     assert!(files.iter().any(|(name, _)| name == "secret.key"));
     // What it opened is a backup as well.
-    place.good(&["backup", "verify", opened.to_str().expect("a path")]);
+    place.run_ok(&["backup", "verify", opened.to_str().expect("a path")]);
 }

@@ -1,11 +1,13 @@
 //! Bad input gets a clear answer and changes nothing.
+//!
+//! Runs on both databases.
 
 use serde_json::json;
 
 use crate::app::TestApp;
 
 #[tokio::test]
-async fn bad_requests_get_a_problem_and_change_nothing() {
+async fn invalid_requests_get_a_problem_and_change_nothing() {
     let app = TestApp::builtin().await;
     let generate = "/api/v1/generate/class-diagram";
     let long = "word ".repeat(10_001);
@@ -55,7 +57,7 @@ async fn bad_requests_get_a_problem_and_change_nothing() {
 }
 
 #[tokio::test]
-async fn a_target_is_refused_until_it_is_checked() {
+async fn target_is_rejected() {
     let app = TestApp::builtin().await;
     for (path, body) in [
         ("/api/v1/validate", json!({"code": "pie", "target": "github"})),
@@ -70,7 +72,7 @@ async fn a_target_is_refused_until_it_is_checked() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_declared_as_json_is_refused() {
+async fn body_without_json_content_type_is_rejected() {
     let app = TestApp::builtin().await;
     let request =
         axum::http::Request::post("/api/v1/validate").body(r#"{"code":"pie"}"#.into()).expect("a request");
@@ -78,7 +80,7 @@ async fn a_body_that_is_not_declared_as_json_is_refused() {
 }
 
 #[tokio::test]
-async fn another_host_name_is_refused() {
+async fn unknown_host_name_is_rejected() {
     let app = TestApp::builtin().await;
     let request = axum::http::Request::get("/health")
         .header("host", "elsewhere.invalid:8000")
@@ -88,7 +90,7 @@ async fn another_host_name_is_refused() {
 }
 
 #[tokio::test]
-async fn large_and_deep_diagrams_are_answered() {
+async fn large_and_deep_diagrams_get_an_answer() {
     let app = TestApp::builtin().await;
     let nodes: String = (0..10_000).map(|n| format!("  n{n} --> n{}\n", n + 1)).collect();
     let deep: String =
@@ -111,7 +113,7 @@ async fn large_and_deep_diagrams_are_answered() {
 }
 
 #[tokio::test]
-async fn strange_requirements_are_still_drafted() {
+async fn unusual_requirements_are_drafted() {
     let app = TestApp::builtin().await;
     for message in [
         "\u{0}\u{0}",

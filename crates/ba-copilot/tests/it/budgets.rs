@@ -1,5 +1,7 @@
-//! Budgets as those see them who spend them: how much may be asked at once, what counts, who pays, and what is said when
-//! nothing is left.
+//! Budgets as those see them who spend them: how much may be asked at once, what counts, who pays, and what is said
+//! when nothing is left.
+//!
+//! Runs on both databases.
 
 use std::{
     collections::BTreeMap,
@@ -17,8 +19,8 @@ use serde_json::{Value, json};
 
 use crate::{
     app::{Reply, TestApp},
-    people::{Browser, add, id_of, invite, set_up},
     providers::{read_request, vendor},
+    users::{Browser, add, id_of, invite, set_up},
 };
 
 const GENERATE: &str = "/api/v1/generate/class-diagram";
@@ -96,7 +98,7 @@ async fn with_room_for(questions: i64, answer: fn() -> Scripted) -> (TestApp, i6
 }
 
 #[tokio::test]
-async fn as_many_are_asked_as_there_is_room_for() {
+async fn parallel_requests_stay_within_the_budget() {
     // The model does not say what it took, so what was reserved stays spent.
     let (app, most) = with_room_for(4, || Scripted::text(blueprint())).await;
     let before = app.script.questions().len();
@@ -126,7 +128,7 @@ async fn as_many_are_asked_as_there_is_room_for() {
 }
 
 #[tokio::test]
-async fn no_moment_sees_more_used_than_allowed() {
+async fn usage_never_exceeds_the_budget() {
     let (app, most) =
         with_room_for(3, || Scripted::After(Duration::from_millis(2), Box::new(says(usage(300, 200))))).await;
     let before = app.script.questions().len();
@@ -152,7 +154,7 @@ async fn no_moment_sees_more_used_than_allowed() {
 }
 
 #[tokio::test]
-async fn a_spent_budget_says_until_when() {
+async fn exhausted_budget_reports_its_reset_time() {
     let (app, most) = with_room_for(0, || says(usage(300, 200))).await;
     let asked = app.script.questions().len();
     // One question does not fit into all of it: to wait would not help.
@@ -194,7 +196,7 @@ async fn a_spent_budget_says_until_when() {
 }
 
 #[tokio::test]
-async fn a_second_question_has_to_be_paid_for_too() {
+async fn second_attempt_is_charged_to_the_budget() {
     let (app, most) = with_room_for(1, || says(usage(300, 200))).await;
     // The first answer draws nothing, and what it took leaves no room to ask again.
     app.script
@@ -210,7 +212,7 @@ async fn a_second_question_has_to_be_paid_for_too() {
 
 /// What the model does, and what is used then: so many tokens, or all that was reserved.
 #[tokio::test]
-async fn what_is_not_known_counts_as_it_may_have_cost() {
+async fn unknown_usage_is_charged_at_its_maximum() {
     let refused = |why| Scripted::Fail(LlmError::Refused { why, usage: Usage::default() });
     let unavailable = |why| LlmError::Unavailable { why };
     let bad = |what, usage| Scripted::Fail(LlmError::BadReply { what, usage });
@@ -249,7 +251,7 @@ async fn what_is_not_known_counts_as_it_may_have_cost() {
 
 /// Real connections that break: `llm` asks again by itself, and each time is paid for before.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_vendor_whose_connections_break_is_asked_as_often_as_there_is_room_for() {
+async fn broken_connections_are_charged_to_the_budget() {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
     let (url, _open) = vendor(move |mut stream, _| {
@@ -270,7 +272,7 @@ async fn a_vendor_whose_connections_break_is_asked_as_often_as_there_is_room_for
 }
 
 #[tokio::test]
-async fn money_needs_a_price() {
+async fn money_budget_requires_a_price() {
     let in_money = |max: i64| json!({"period": "month", "max_micro_usd": max});
     let app = TestApp::start(Some(Script::answering(|_| says(usage(300, 200)))), &[]).await;
     set(&app, in_money(1_000_000)).await;
@@ -305,7 +307,7 @@ async fn money_needs_a_price() {
 }
 
 #[tokio::test]
-async fn whose_key_it_is_decides_who_pays() {
+async fn key_owner_is_charged() {
     let app = TestApp::start(Some(Script::answering(|_| says(usage(300, 200)))), &[]).await;
     let mut ada = set_up(&app).await;
     let mut bob = add(&app, &mut ada, "bob@example.com").await;
@@ -353,7 +355,7 @@ async fn whose_key_it_is_decides_who_pays() {
 }
 
 #[tokio::test]
-async fn a_budget_is_set_by_those_who_have_seen_it() {
+async fn budget_update_requires_a_current_revision() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     let projects = ada.get(&app, "/api/v1/projects").await.json();

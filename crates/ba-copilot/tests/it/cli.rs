@@ -57,7 +57,7 @@ fn draft_writes_a_diagram_that_check_accepts() {
 }
 
 #[test]
-fn batches_answer_line_by_line() {
+fn batch_answers_line_by_line() {
     let lines = format!(
         "{}\n\n{}\n",
         json!({"id": 1, "text": "A customer places orders."}),
@@ -93,7 +93,7 @@ fn batches_answer_line_by_line() {
 }
 
 #[test]
-fn check_reads_folders_and_markdown_and_speaks_four_formats() {
+fn check_reads_folders_and_markdown_and_writes_four_formats() {
     let folder = TempDir::new().expect("a folder");
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
     write("good.mmd", "flowchart LR\n  a --> b\n");
@@ -138,7 +138,7 @@ fn repair_and_render_and_explain_and_kinds() {
         assert_eq!(drawn.code, 0, "{}", drawn.err);
         assert!(std::fs::read(folder.path().join(name)).expect("a picture").starts_with(begins));
     }
-    for rule in mermend::RULES {
+    for rule in application::reference_docs::RULES.iter() {
         let explained = run(&["explain", rule.code], "");
         assert!(explained.code == 0 && explained.out.contains(rule.name), "{}", rule.code);
     }
@@ -149,7 +149,7 @@ fn repair_and_render_and_explain_and_kinds() {
 }
 
 #[test]
-fn what_cannot_run_says_why_and_exits_with_2() {
+fn command_that_cannot_run_explains_and_exits_with_2() {
     let cases: [(&[&str], &[u8], &[(&str, &str)], &str); 14] = [
         (&["check", "no-such-file.mmd"], b"", &[], "no-such-file.mmd cannot be used"),
         (&["check", "-", "--target", "github"], b"pie", &[], "`target` is not supported"),
@@ -177,7 +177,7 @@ fn what_cannot_run_says_why_and_exits_with_2() {
 }
 
 #[test]
-fn secrets_come_from_files_too_and_never_show() {
+fn secrets_are_read_from_files_and_never_shown() {
     let folder = TempDir::new().expect("a folder");
     std::fs::write(folder.path().join("key"), "sk-canary-file\n").expect("written");
     std::fs::write(folder.path().join("bad.toml"), "[providers]\nopenai_api_key = 7\n").expect("written");
@@ -192,7 +192,7 @@ fn secrets_come_from_files_too_and_never_show() {
 }
 
 #[test]
-fn migrate_says_what_it_would_do_and_does_it() {
+fn migrate_reports_its_plan_and_applies_it() {
     let folder = TempDir::new().expect("a folder");
     let migrate = |arguments: &[&str]| run_in(folder.path(), &[&["migrate"], arguments].concat(), b"", &[]);
     let before = migrate(&["--dry-run"]);
@@ -208,7 +208,7 @@ fn migrate_says_what_it_would_do_and_does_it() {
 }
 
 #[test]
-fn people_and_tokens_are_made_from_the_command_line() {
+fn users_and_tokens_are_created_from_the_command_line() {
     let folder = TempDir::new().expect("a folder");
     let call = |arguments: &[&str], input: &str| run_in(folder.path(), arguments, input.as_bytes(), &[]);
     let link = call(&["user", "setup-link"], "");
@@ -253,7 +253,7 @@ fn people_and_tokens_are_made_from_the_command_line() {
 }
 
 #[test]
-fn everything_moves_into_another_database() {
+fn transfer_copies_everything_into_another_database() {
     let folder = TempDir::new().expect("a folder");
     let call = |arguments: &[&str]| run_in(folder.path(), arguments, b"", &[]);
     assert_eq!(call(&["user", "add", "ada@example.com"]).code, 0);

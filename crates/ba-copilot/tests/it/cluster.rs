@@ -1,5 +1,5 @@
-//! Three processes on one PostgreSQL and one Redis, with clients of all three, while one process is killed, the database is
-//! restarted and Redis goes away: no wrong answer, nothing lost that was acknowledged, and everything mends itself.
+//! Three processes on one PostgreSQL and one Redis under load, while a process is killed, the database restarts and
+//! Redis stops: no wrong answer, no acknowledged write lost, and recovery without intervention.
 
 use std::{
     io::Write,
@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    ledger::{Call, Site, wait_for},
-    people::PASSWORD,
+    acknowledged_writes::{Call, Site, wait_for},
     postgres::Postgres,
     process::{BINARY, Server},
     redis::Redis,
+    users::PASSWORD,
 };
 
 /// Clients that write, each diagrams of its own and one that all of them write to.
@@ -153,7 +153,7 @@ fn list(site: &Site, path: &str) -> Vec<Value> {
 }
 
 #[test]
-fn what_was_acknowledged_survives_every_misfortune() {
+fn acknowledged_writes_survive_process_database_and_redis_failures() {
     let (Some(mut postgres), Some(mut redis)) = (Postgres::start(), Redis::start()) else { return };
     let settings = Settings(vec![
         ("DATABASE_URL", postgres.url()),

@@ -1,4 +1,4 @@
-//! Whoever is told of spans and errors: a server on loopback that takes whatever comes, keeps it, and answers as it is told.
+//! A collector of spans and errors: a server on loopback that stores every request and sends a configured response.
 
 use std::{
     io::{Read, Write},
@@ -7,9 +7,9 @@ use std::{
     thread,
 };
 
-/// A request as it came: the head, and the body byte for byte.
+/// A request as it was received: the head, and the body byte for byte.
 #[derive(Debug, Clone)]
-pub(crate) struct Came {
+pub(crate) struct ReceivedRequest {
     pub(crate) head: String,
     pub(crate) body: Vec<u8>,
 }
@@ -18,7 +18,7 @@ pub(crate) struct Came {
 pub(crate) struct Collector {
     /// `host:port`.
     pub(crate) address: String,
-    came: Arc<Mutex<Vec<Came>>>,
+    received: Arc<Mutex<Vec<ReceivedRequest>>>,
 }
 
 impl Collector {
@@ -26,8 +26,8 @@ impl Collector {
     pub(crate) fn start(answer: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
-        let came = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&came);
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&received);
         thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
                 if let Some(request) = read(&mut stream) {
@@ -37,15 +37,15 @@ impl Collector {
                 let _ = stream.write_all(answer.as_bytes());
             }
         });
-        Collector { address, came }
+        Collector { address, received }
     }
 
-    pub(crate) fn came(&self) -> Vec<Came> {
-        self.came.lock().expect("requests").clone()
+    pub(crate) fn received(&self) -> Vec<ReceivedRequest> {
+        self.received.lock().expect("requests").clone()
     }
 }
 
-fn read(stream: &mut TcpStream) -> Option<Came> {
+fn read(stream: &mut TcpStream) -> Option<ReceivedRequest> {
     let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
     loop {
         if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -54,7 +54,7 @@ fn read(stream: &mut TcpStream) -> Option<Came> {
                 head.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse().ok());
             let body = &bytes[end + 4..];
             if body.len() >= length.unwrap_or(0) {
-                return Some(Came { body: body.to_vec(), head });
+                return Some(ReceivedRequest { body: body.to_vec(), head });
             }
         }
         match stream.read(&mut buffer) {

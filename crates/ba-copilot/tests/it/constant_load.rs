@@ -1,5 +1,6 @@
-//! A crowd that never pauses: requests at a constant rate over connections old and new, writes that are remembered, and listeners of
-//! events. Forgives nothing: a request that is not answered, a stream that breaks off and a write that is not there are failures.
+//! A crowd that never pauses: requests at a constant rate over connections old and new, writes that are remembered,
+//! and listeners of events. Forgives nothing: a request that is not answered, a stream that breaks off and a write
+//! that is not there are failures.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -178,7 +179,9 @@ impl Crowd {
     /// Waits for so many more answers: the crowd goes on.
     pub(crate) fn wait_for_more(&self, more: usize) {
         let goal = self.answered() + more;
-        crate::ledger::wait_for("answers", || self.answered() >= goal || !self.failures().is_empty());
+        crate::acknowledged_writes::wait_for("answers", || {
+            self.answered() >= goal || !self.failures().is_empty()
+        });
     }
 
     /// One client: its share of the rate, in step.
@@ -294,7 +297,7 @@ impl Crowd {
 
     /// Nobody asks any more. Everything that was acknowledged is there once, and every listener was told of it.
     pub(crate) fn end(&self) {
-        crate::ledger::wait_for("every listener to hear of every write", || {
+        crate::acknowledged_writes::wait_for("every listener to hear of every write", || {
             // Those who ask go on meanwhile, so that what is heard catches up with what is written now and then.
             (0..LISTENERS).all(|number| self.has_heard_all(number)) || !self.failures().is_empty()
         });

@@ -1,6 +1,7 @@
 //! Real containers: the image, everything that Compose starts, and versions that change under load behind the proxy.
 //!
-//! Needs an engine of its own, which `cargo xtask containers` starts where that can be, and a program that is linked statically.
+//! Needs an engine of its own, which `cargo xtask containers` starts where that can be, and a program that is linked
+//! statically.
 
 use std::{
     fs,
@@ -13,8 +14,9 @@ use std::{
 
 use serde_json::Value;
 use tempfile::TempDir;
+use test_support::skip;
 
-use crate::{constant_load::Crowd, ledger::wait_for, people::PASSWORD, process::BINARY};
+use crate::{acknowledged_writes::wait_for, constant_load::Crowd, process::BINARY, users::PASSWORD};
 
 /// Where the engine of the tests listens, `unix://…`.
 const ENGINE: &str = "BA_COPILOT_TEST_DOCKER_HOST";
@@ -59,16 +61,12 @@ impl Machine {
     fn new() -> Option<Machine> {
         #[expect(clippy::disallowed_methods, reason = "the runner says where the engine is")]
         let Ok(engine) = std::env::var(ENGINE) else {
-            eprintln!(
-                "SKIPPED: no engine for containers; `cargo xtask containers` starts one as root where dockerd can be had, and runs this alone"
-            );
+            skip("no container engine; `cargo xtask containers` starts one and runs these tests");
             return None;
         };
         let headers = Command::new("readelf").args(["--program-headers", BINARY]).output().expect("readelf");
         if String::from_utf8_lossy(&headers.stdout).contains("INTERP") {
-            eprintln!(
-                "SKIPPED: the program is not linked statically: RUSTFLAGS='-C target-feature=+crt-static'"
-            );
+            skip("the program is not linked statically: RUSTFLAGS='-C target-feature=+crt-static'");
             return None;
         }
         let ports: Vec<TcpListener> =
@@ -141,7 +139,7 @@ impl Machine {
         self.command("docker", arguments).output().expect("docker")
     }
 
-    fn said(&self, arguments: &[&str]) -> String {
+    fn output_of(&self, arguments: &[&str]) -> String {
         let output = self.docker(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).expect("text").trim().to_owned()
@@ -206,7 +204,7 @@ impl Machine {
     }
 
     fn slots(&self) -> Vec<String> {
-        let names = self.said(&["ps", "--format", "{{.Names}}", "--filter", "name=_web_1"]);
+        let names = self.output_of(&["ps", "--format", "{{.Names}}", "--filter", "name=_web_1"]);
         names.lines().map(str::to_owned).collect()
     }
 }
@@ -228,11 +226,11 @@ fn status(address: &str, path: &str) -> String {
 
 /// Whoever looks at the containers of the program sees no secret, and the program has them all.
 fn check_secrets(machine: &Machine, token: &str) {
-    let names = machine.said(&["ps", "--format", "{{.Names}}", "--filter", "name=ba-copilot-"]);
+    let names = machine.output_of(&["ps", "--format", "{{.Names}}", "--filter", "name=ba-copilot-"]);
     let names: Vec<&str> = names.lines().collect();
     assert_eq!(names.len(), 4, "{names:?}");
     for name in names {
-        let seen = machine.said(&["inspect", name]);
+        let seen = machine.output_of(&["inspect", name]);
         assert!(seen.contains("SECRET_KEY_FILE=/run/secrets/SECRET_KEY"), "{name}: {seen}");
         for secret in [KEY, MCP_TOKEN, AI_TOKEN, DATABASE_PASSWORD, REDIS_PASSWORD, token] {
             assert!(!seen.contains(secret), "{name} shows {secret}");
@@ -241,14 +239,14 @@ fn check_secrets(machine: &Machine, token: &str) {
 }
 
 fn check_image(machine: &Machine, image: &str) {
-    let seen = machine.said(&["image", "inspect", image]);
+    let seen = machine.output_of(&["image", "inspect", image]);
     let seen: Value = serde_json::from_str(&seen).expect("JSON");
     assert_eq!(seen[0]["Config"]["User"], "65532:65532");
     assert!(seen[0]["Config"]["Healthcheck"].is_object(), "{seen}");
     // One program, and the folder for what is kept; what the engine adds is empty.
-    let id = machine.said(&["create", image]);
+    let id = machine.output_of(&["create", image]);
     let archive = machine.path("image.tar");
-    machine.said(&["export", "--output", &archive.display().to_string(), &id]);
+    machine.output_of(&["export", "--output", &archive.display().to_string(), &id]);
     let listed = Command::new("tar").arg("--list").arg("--file").arg(&archive).output().expect("tar");
     let listed = String::from_utf8(listed.stdout).expect("names");
     let of_engine = |name: &&str| {
@@ -275,13 +273,13 @@ fn check_image(machine: &Machine, image: &str) {
         "--listen",
         "127.0.0.1:8000",
     ];
-    let id = machine.said(&careful);
+    let id = machine.output_of(&careful);
     wait_for("health", || machine.docker(&["exec", &id, "/ba-copilot", "healthcheck"]).status.success());
-    machine.said(&["rm", "--force", "--volumes", &id]);
+    machine.output_of(&["rm", "--force", "--volumes", &id]);
 }
 
 #[test]
-fn versions_change_on_containers_and_nothing_is_lost() {
+fn container_deployment_loses_nothing() {
     let Some(machine) = Machine::new() else { return };
     let (one, two, three) = (machine.version("one"), machine.version("two"), machine.version("three"));
     machine.start_infrastructure();
@@ -347,9 +345,9 @@ fn versions_change_on_containers_and_nothing_is_lost() {
     // The same by killing is noticed.
     let crowd = Crowd::start(&machine.front, &token);
     crowd.wait_for_more(BETWEEN);
-    for name in machine.said(&["ps", "--format", "{{.Names}}"]).lines() {
+    for name in machine.output_of(&["ps", "--format", "{{.Names}}"]).lines() {
         if name.starts_with("ba-copilot-") {
-            machine.said(&["kill", "--signal", "KILL", name]);
+            machine.output_of(&["kill", "--signal", "KILL", name]);
         }
     }
     wait_for("failures", || !crowd.failures().is_empty());

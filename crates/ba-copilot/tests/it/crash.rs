@@ -1,5 +1,6 @@
-//! Fifty times SIGKILL at a random moment while clients write: everything that was acknowledged is there once, everything else is
-//! there once or not at all, and whoever asks again with the same idempotency key learns what became of it.
+//! Fifty times SIGKILL at a random moment while clients write: everything that was acknowledged is there once,
+//! everything else is there once or not at all, and whoever asks again with the same idempotency key learns what
+//! became of it.
 
 use std::{
     collections::BTreeMap,
@@ -16,8 +17,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
+    acknowledged_writes::{Answer, Call, wait_for},
     app::NO_LIMITS,
-    ledger::{Answer, Call, wait_for},
     postgres::Postgres,
     process::{BINARY, Server},
 };
@@ -285,12 +286,12 @@ fn kill_again_and_again(variables: &[(&str, &str)]) {
 }
 
 #[test]
-fn nothing_is_lost_or_doubled_by_fifty_kills_on_sqlite() {
+fn fifty_kills_lose_and_duplicate_nothing_on_sqlite() {
     kill_again_and_again(&[]);
 }
 
 #[test]
-fn nothing_is_lost_or_doubled_by_fifty_kills_on_postgres() {
+fn fifty_kills_lose_and_duplicate_nothing_on_postgres() {
     let Some(postgres) = Postgres::start() else { return };
     kill_again_and_again(&[("DATABASE_URL", &postgres.url())]);
 }

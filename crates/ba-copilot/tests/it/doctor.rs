@@ -24,13 +24,14 @@ use operations::doctor::{Bench, CHECKS, Report, Status, examine};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
+use test_support::skip;
 use tokio::task::block_in_place;
 
 use crate::{
+    faults::SmallDisk,
     postgres::Postgres,
     process::{BINARY, Server},
     redis::Redis,
-    trouble::SmallDisk,
 };
 
 const STRONG: &str = "qW3rTyUiOp0-aSdFgHjKl_zXcVbNm123456789AbCdE";
@@ -54,7 +55,7 @@ struct Setup {
 
 impl Setup {
     /// As after a first start on somebody's own machine; with a team, as an administrator would have it.
-    async fn good(team: bool, database: Option<&str>) -> Setup {
+    async fn healthy(team: bool, database: Option<&str>) -> Setup {
         let folder = TempDir::new().expect("a folder");
         let data = folder.path().join("data");
         let mut setup =
@@ -302,7 +303,7 @@ async fn each_broken_setting_or_file_is_found_and_nothing_else() {
         }),
     ];
     for (id, status, team, spoil) in table {
-        let mut setup = Setup::good(*team, None).await;
+        let mut setup = Setup::healthy(*team, None).await;
         spoil(&mut setup);
         let mut expected: Vec<(&str, Status)> = status.iter().map(|status| (*id, *status)).collect();
         if *id == "secret-key" && setup.variables.contains_key("REDIS_URL") {
@@ -367,7 +368,7 @@ async fn each_broken_database_is_found_and_nothing_else() {
         ("integrity", Some(Problem), &[]),
     ];
     for (id, status, statements) in table {
-        let setup = Setup::good(false, None).await;
+        let setup = Setup::healthy(false, None).await;
         setup.sql(statements).await;
         if id == "integrity" {
             damage(&setup, "glossary_terms").await;
@@ -381,7 +382,7 @@ async fn each_broken_database_is_found_and_nothing_else() {
         ("update webhooks set disabled_at = 1", false, vec![("webhooks", Warning)]),
         ("select 1", true, vec![("sealed", Problem)]),
     ] {
-        let mut setup = Setup::good(false, None).await;
+        let mut setup = Setup::healthy(false, None).await;
         let app = setup.app().await;
         let events = ["*".to_owned()];
         create_webhook(&app, &Caller::local(), "default", "https://example.com/hook", &events)
@@ -417,9 +418,9 @@ async fn damage(setup: &Setup, table: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_redis_that_answers_is_no_finding() {
+async fn reachable_redis_is_no_finding() {
     let Some(redis) = Redis::start() else { return };
-    let mut setup = Setup::good(false, None).await;
+    let mut setup = Setup::healthy(false, None).await;
     setup.set("REDIS_URL", redis.url());
     setup.set("SECRET_KEY", STRONG);
     setup.set("BA_COPILOT__REDIS__TIMEOUT_MS", "1000");
@@ -453,7 +454,7 @@ async fn each_broken_postgres_is_found_and_nothing_else() {
         ],
     )
     .await;
-    let mut setup = Setup::good(true, Some(&of("good"))).await;
+    let mut setup = Setup::healthy(true, Some(&of("good"))).await;
     check("a good one", &setup, &[]).await;
     setup.clock = || now() + Duration::from_secs(600);
     check("a clock that is wrong", &setup, &[("postgres-clock", Problem)]).await;
@@ -466,9 +467,9 @@ async fn each_broken_postgres_is_found_and_nothing_else() {
     setup.variables.remove("SECRET_KEY");
     check("no key for all processes", &setup, &[("secret-key", Warning)]).await;
 
-    let ascii = Setup::good(true, Some(&of("ascii"))).await;
+    let ascii = Setup::healthy(true, Some(&of("ascii"))).await;
     check("an encoding that lacks letters", &ascii, &[("postgres-encoding", Problem)]).await;
-    let standby = Setup::good(true, Some(&of("standby"))).await;
+    let standby = Setup::healthy(true, Some(&of("standby"))).await;
     ask(&url, &["alter database standby set default_transaction_read_only = on"]).await;
     check("a server that takes no writes", &standby, &[("postgres-rights", Problem)]).await;
 
@@ -481,9 +482,9 @@ async fn each_broken_postgres_is_found_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_disk_without_room_is_found() {
+async fn full_disk_is_found() {
     let Some(disk) = SmallDisk::new("24m") else { return };
-    let mut setup = Setup::good(false, None).await;
+    let mut setup = Setup::healthy(false, None).await;
     setup.set("BA_COPILOT__DATA__DIR", disk.0.path().display().to_string());
     check("a small disk", &setup, &[("disk-space", Status::Problem)]).await;
 }
@@ -512,7 +513,7 @@ fn doctor(setup: &Setup, shell: &str, arguments: &[&str]) -> Ran {
     Ran { code: output.status.code(), json: serde_json::from_str(&text).unwrap_or_default(), text }
 }
 
-fn told(ran: &Ran) -> Vec<(String, String)> {
+fn reported(ran: &Ran) -> Vec<(String, String)> {
     let checks = ran.json["checks"].as_array().unwrap_or_else(|| panic!("{}", ran.text));
     let word = |line: &Value, key: &str| line[key].as_str().unwrap_or_default().to_owned();
     let bad = checks.iter().filter(|line| ["warning", "problem"].contains(&word(line, "status").as_str()));
@@ -520,10 +521,10 @@ fn told(ran: &Ran) -> Vec<(String, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_program_says_it_with_its_exit_code_and_mends_what_is_safe() {
-    let setup = Setup::good(false, None).await;
+async fn doctor_sets_the_exit_code_and_fixes_safe_problems() {
+    let setup = Setup::healthy(false, None).await;
     let good = doctor(&setup, "exec", &["--json"]);
-    assert_eq!((good.code, told(&good)), (Some(0), vec![]), "{}", good.text);
+    assert_eq!((good.code, reported(&good)), (Some(0), vec![]), "{}", good.text);
     assert_eq!(good.json["status"], "ok");
     let text = doctor(&setup, "exec", &[]);
     assert!(text.text.contains(" 0 warnings, 0 problems, "), "{}", text.text);
@@ -534,7 +535,7 @@ async fn the_program_says_it_with_its_exit_code_and_mends_what_is_safe() {
         ("TMPDIR=/proc/self exec env TMPDIR=/proc/self", "temp-folder", "problem", 1),
     ] {
         let ran = doctor(&setup, shell, &["--json"]);
-        assert_eq!(told(&ran), [(id.to_owned(), status.to_owned())], "{}", ran.text);
+        assert_eq!(reported(&ran), [(id.to_owned(), status.to_owned())], "{}", ran.text);
         assert_eq!((ran.code, ran.json["status"].as_str()), (Some(code), Some(status)));
     }
 
@@ -545,14 +546,14 @@ async fn the_program_says_it_with_its_exit_code_and_mends_what_is_safe() {
         rights(path, mode);
     }
     let loose = doctor(&setup, "exec", &["--json"]);
-    let ids: BTreeSet<String> = told(&loose).into_iter().map(|(id, _)| id).collect();
+    let ids: BTreeSet<String> = reported(&loose).into_iter().map(|(id, _)| id).collect();
     assert_eq!(ids, ["data-rights", "database-files", "secret-key-file"].map(str::to_owned).into());
     assert_eq!(loose.code, Some(1));
     let mended = doctor(&setup, "exec", &["--json", "--fix"]);
-    assert_eq!((mended.code, told(&mended)), (Some(0), vec![]), "{}", mended.text);
+    assert_eq!((mended.code, reported(&mended)), (Some(0), vec![]), "{}", mended.text);
     let lines = mended.json["checks"].as_array().expect("checks");
     assert_eq!(lines.iter().filter(|line| line["fixed"].is_string()).count(), 3);
-    assert_eq!(told(&doctor(&setup, "exec", &["--json"])), []);
+    assert_eq!(reported(&doctor(&setup, "exec", &["--json"])), []);
     let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
     assert_eq!((mode(&setup.data), mode(&setup.data.join("secret.key"))), (0o700, 0o600));
 
@@ -566,8 +567,8 @@ async fn the_program_says_it_with_its_exit_code_and_mends_what_is_safe() {
 
 /// Somebody else than the user that the server runs as.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_folder_of_somebody_else_is_one_finding() {
-    let setup = Setup::good(false, None).await;
+async fn inaccessible_data_folder_is_one_finding() {
+    let setup = Setup::healthy(false, None).await;
     rights(setup.folder.path(), 0o755);
     let other = "exec setpriv --reuid 65534 --regid 65534 --clear-groups";
     let may = Command::new("sh")
@@ -575,18 +576,16 @@ async fn a_folder_of_somebody_else_is_one_finding() {
         .output()
         .is_ok_and(|output| output.status.success());
     if !may {
-        eprintln!(
-            "*** SKIPPED: this test cannot be somebody else, so nobody looked at a folder without access ***"
-        );
+        skip("another user cannot be assumed: setpriv needs root");
         return;
     }
     let ran = doctor(&setup, other, &["--json"]);
-    assert_eq!(told(&ran), [("data-writable".to_owned(), "problem".to_owned())], "{}", ran.text);
+    assert_eq!(reported(&ran), [("data-writable".to_owned(), "problem".to_owned())], "{}", ran.text);
     assert_eq!(ran.code, Some(1));
 }
 
 #[test]
-fn the_page_names_every_check() {
+fn documentation_names_every_check() {
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/doctor.md"))
         .expect("a page");
     let named: Vec<&str> = page

@@ -1,10 +1,12 @@
 //! Changing an e-mail address: nothing happens before the link that went there is opened.
+//!
+//! Runs on both databases.
 
 use serde_json::json;
 
 use crate::{
     app::TestApp,
-    people::{Browser, PASSWORD, add, code_of, letters, percent, set_up},
+    users::{Browser, PASSWORD, add, code_of, letters, percent, set_up},
 };
 
 const PATH: &str = "/api/v1/me/email";
@@ -31,7 +33,7 @@ async fn address(app: &TestApp, browser: &mut Browser) -> String {
 }
 
 #[tokio::test]
-async fn an_address_changes_when_the_link_is_opened() {
+async fn email_address_changes_when_the_link_is_opened() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     let mut grace = add(&app, &mut ada, "grace@example.com").await;
@@ -101,7 +103,7 @@ async fn an_address_changes_when_the_link_is_opened() {
 }
 
 #[tokio::test]
-async fn whether_an_address_is_taken_only_its_owner_learns() {
+async fn only_its_owner_learns_that_an_email_address_is_taken() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     let mut grace = add(&app, &mut ada, "grace@example.com").await;

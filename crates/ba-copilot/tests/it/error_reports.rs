@@ -1,4 +1,5 @@
-//! Errors of the program reach Sentry with what is needed to look further, and with nothing that people wrote; and nobody waits for it.
+//! Errors of the program reach Sentry with what is needed to look further, and with nothing that people wrote; and
+//! nobody waits for it.
 
 use std::{
     collections::BTreeSet,
@@ -17,12 +18,12 @@ use telemetry::{
 use tempfile::TempDir;
 use tracing_subscriber::layer::SubscriberExt;
 
-use crate::{collector::Collector, ledger::wait_for, metrics::root, process::Server};
+use crate::{acknowledged_writes::wait_for, collector::Collector, metrics::root, process::Server};
 
 /// The events in what came: envelopes of lines of JSON, a header, then a header and a body for each item.
 fn events(collector: &Collector) -> Vec<Value> {
     let mut events = Vec::new();
-    for came in collector.came() {
+    for came in collector.received() {
         assert!(came.head.starts_with("post /api/42/envelope/ "), "{}", came.head);
         assert!(came.head.contains("sentry_key=publickey"), "{}", came.head);
         let text = String::from_utf8(came.body).expect("text");
@@ -56,7 +57,7 @@ fn damage(data: &Path) {
 }
 
 #[test]
-fn a_failure_inside_is_told_with_what_is_needed_and_nothing_else() {
+fn internal_error_is_reported_without_user_content() {
     let folder = TempDir::new().expect("a folder");
     let sentry = Collector::start("200 OK");
     let dsn = dsn(&sentry.address);
@@ -117,7 +118,7 @@ fn a_failure_inside_is_told_with_what_is_needed_and_nothing_else() {
     let told: BTreeSet<&str> = event.as_object().expect("an object").keys().map(String::as_str).collect();
     assert!(told.is_subset(&known), "{:?} is told besides", told.difference(&known));
     let text = sentry
-        .came()
+        .received()
         .iter()
         .map(|it| format!("{}{}", it.head, String::from_utf8_lossy(&it.body)))
         .collect::<String>();
@@ -127,7 +128,7 @@ fn a_failure_inside_is_told_with_what_is_needed_and_nothing_else() {
 }
 
 #[test]
-fn a_panic_is_told_with_its_place_and_not_with_its_words() {
+fn panic_is_reported_with_its_location_without_its_message() {
     let sentry = Collector::start("200 OK");
     let environment = Environment::from_pairs([("SENTRY_DSN", dsn(&sentry.address).as_str())]);
     let config = Config::load(None, &environment).expect("a configuration");
@@ -157,7 +158,7 @@ fn a_panic_is_told_with_its_place_and_not_with_its_words() {
 }
 
 #[test]
-fn when_sentry_is_away_or_has_enough_nobody_waits_and_it_is_let_alone() {
+fn unavailable_sentry_delays_no_request_and_is_not_retried() {
     let closed = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port");
     let hangs = TcpListener::bind("127.0.0.1:0").expect("a port");
     let enough = Collector::start("429 Too Many Requests\r\nretry-after: 3600");
@@ -171,7 +172,7 @@ fn when_sentry_is_away_or_has_enough_nobody_waits_and_it_is_let_alone() {
         for _ in 0..100 {
             assert_eq!(server.request("GET", "/api/v1/projects/default", "").expect("an answer").0, 500);
             if address == enough.address {
-                wait_for("the first error", || !enough.came().is_empty());
+                wait_for("the first error", || !enough.received().is_empty());
             }
         }
         assert_eq!(server.request("GET", "/livez", "").expect("an answer").0, 200);
@@ -180,7 +181,7 @@ fn when_sentry_is_away_or_has_enough_nobody_waits_and_it_is_let_alone() {
         assert_eq!(status.code(), Some(0), "{log}");
         assert_eq!(log.matches("A request failed with an internal error").count(), 100);
     }
-    assert_eq!(enough.came().len(), 1, "it was asked again although it said when");
+    assert_eq!(enough.received().len(), 1, "it was asked again although it said when");
 }
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -206,7 +207,7 @@ fn messages(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_error_of_the_program_has_words_that_may_be_told() {
+fn every_logged_error_message_is_listed_as_reportable() {
     let mut files = Vec::new();
     for entry in fs::read_dir(root().join("crates")).expect("crates").flatten() {
         sources(&entry.path().join("src"), &mut files);
@@ -226,7 +227,7 @@ fn every_error_of_the_program_has_words_that_may_be_told() {
 }
 
 #[test]
-fn words_that_may_be_told_are_found() {
+fn reportable_messages_are_detected() {
     let found = messages(
         "tracing::error!(error.code = \"x\", \"It failed: {why}\"); tracing::error!(\n\"Again {it}\")",
     );

@@ -1,4 +1,6 @@
 //! What happens in a project, told as it happens, to those who may know.
+//!
+//! Runs on both databases.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     app::TestApp,
-    people::{Browser, add, id_of, invite, set_up},
+    users::{Browser, add, id_of, invite, set_up},
 };
 
 /// Somebody who listens.
@@ -78,7 +80,7 @@ async fn diagram(app: &TestApp, who: &mut Browser, project: &str, title: &str) -
 }
 
 #[tokio::test]
-async fn members_are_told_of_what_they_may_see_until_they_leave() {
+async fn members_receive_permitted_events_until_they_leave() {
     let app = TestApp::builtin().await;
     let _work = app.work();
     let mut owner = set_up(&app).await;
@@ -113,7 +115,7 @@ async fn members_are_told_of_what_they_may_see_until_they_leave() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn whoever_was_away_goes_on_and_misses_nothing() {
+async fn reconnected_listener_misses_no_event() {
     let app = TestApp::builtin().await;
     let _work = app.work();
     let path = "/api/v1/projects/default/requirements";

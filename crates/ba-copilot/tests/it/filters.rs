@@ -1,8 +1,10 @@
 //! What lists are narrowed by, behind the question mark.
+//!
+//! Runs on both databases.
 
 use serde_json::{Value, json};
 
-use crate::{app::TestApp, people::Browser};
+use crate::{app::TestApp, users::Browser};
 
 /// The values of one field of every page of a list.
 async fn every(app: &TestApp, path: &str, field: &str) -> Vec<String> {
@@ -14,14 +16,14 @@ async fn every(app: &TestApp, path: &str, field: &str) -> Vec<String> {
         let items = page["items"].as_array().expect("entries");
         all.extend(items.iter().map(|it| it[field].as_str().map_or(it[field].to_string(), str::to_owned)));
         match page["next"].as_str() {
-            Some(next) => after = format!("&after={}", crate::people::percent(next)),
+            Some(next) => after = format!("&after={}", crate::users::percent(next)),
             None => return all,
         }
     }
 }
 
 #[tokio::test]
-async fn lists_are_narrowed_by_what_is_asked_for() {
+async fn lists_are_filtered() {
     let app = TestApp::builtin().await;
     let mut me = Browser::default();
     let project = "/api/v1/projects/default";
@@ -129,7 +131,7 @@ async fn lists_are_narrowed_by_what_is_asked_for() {
 }
 
 #[tokio::test]
-async fn what_nobody_knows_is_refused_by_name() {
+async fn unknown_filters_are_rejected_by_name() {
     let app = TestApp::builtin().await;
     let body = json!({"title": "Orders", "code": "classDiagram\n  class Order"});
     let made = app.post("/api/v1/projects/default/diagrams", body).await.json();

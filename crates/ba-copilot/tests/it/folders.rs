@@ -1,8 +1,10 @@
 //! Folders through the API and the page of a project.
+//!
+//! Runs on both databases.
 
 use serde_json::{Value, json};
 
-use crate::{app::TestApp, people::Browser};
+use crate::{app::TestApp, users::Browser};
 
 const FOLDERS: &str = "/api/v1/projects/default/folders";
 const DIAGRAMS: &str = "/api/v1/projects/default/diagrams";
@@ -34,7 +36,7 @@ fn refused(reply: &crate::app::Reply, path: &str, words: &str) {
 }
 
 #[tokio::test]
-async fn folders_are_made_moved_and_taken_away() {
+async fn folders_are_created_moved_and_deleted() {
     let app = TestApp::builtin().await;
     let orders = make(&app, "  Ordering \n and paying ", None).await;
     let path = format!("/api/v1/folders/{orders}");
@@ -123,7 +125,7 @@ async fn folders_are_made_moved_and_taken_away() {
 }
 
 #[tokio::test]
-async fn the_page_of_a_project_shows_its_folders() {
+async fn project_page_shows_its_folders() {
     let app = TestApp::builtin().await;
     let mut me = Browser::default();
     let page = "/projects/default";

@@ -1,8 +1,8 @@
-//! The guide to installing, upgrading, going back and restoring, run from its first command to its last: as it stands on a machine with
-//! systemd where one can be started, and everywhere in an empty folder.
+//! The guide to installing, upgrading, going back and restoring, run from its first command to its last: as it stands
+//! on a machine with systemd where one can be started, and everywhere in an empty folder.
 //!
-//! In the latter two things are other than on a real machine: folders of the system are folders of the test, and the processes are
-//! started by `deploy` itself. What the guide asks of the system is written down and looked at.
+//! In the latter two things are other than on a real machine: folders of the system are folders of the test, and the
+//! processes are started by `deploy` itself. What the guide asks of the system is written down and looked at.
 
 use std::{
     fs,
@@ -15,9 +15,9 @@ use std::{
 use tempfile::TempDir;
 
 use crate::{
-    booted::{Booted, Network},
-    ledger::Call,
+    acknowledged_writes::Call,
     process::BINARY,
+    systemd_machine::{Booted, Network},
 };
 
 const PAGE: &str = include_str!("../../../../docs/install.md");
@@ -81,7 +81,7 @@ fn pack(folder: &Path, version: &str) {
 }
 
 #[test]
-fn every_command_of_the_guide_works_in_an_empty_folder() {
+fn install_guide_commands_work_in_an_empty_folder() {
     let folder = TempDir::new().expect("a folder");
     let place = |name: &str| folder.path().join(name).display().to_string();
     let ports: Vec<TcpListener> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").expect("a port")).collect();
@@ -136,7 +136,7 @@ fn every_command_of_the_guide_works_in_an_empty_folder() {
 }
 
 #[test]
-fn the_guide_works_as_it_stands_on_a_machine_with_systemd() {
+fn install_guide_works_on_a_machine_with_systemd() {
     let folder = TempDir::new().expect("a folder");
     // On a network of its own it has the ports that the guide names.
     let Some(booted) = Booted::start(Network::Alone, &[folder.path()]) else { return };
@@ -144,10 +144,10 @@ fn the_guide_works_as_it_stands_on_a_machine_with_systemd() {
     let script = commands(PAGE);
     let here = folder.path().display().to_string();
     check(&booted.command(&here, ["sh", "-eux", "-c", &script]).output().expect("it runs"));
-    assert_eq!(booted.said(&["systemctl", "is-active", "ba-copilot@blue"]), "active");
-    assert_eq!(booted.said(&["systemctl", "is-enabled", "ba-copilot@blue"]), "enabled");
+    assert_eq!(booted.output_of(&["systemctl", "is-active", "ba-copilot@blue"]), "active");
+    assert_eq!(booted.output_of(&["systemctl", "is-enabled", "ba-copilot@blue"]), "enabled");
     // What runs there may do little: systemd counts from 0, nothing at all, to 10.
     let judged =
-        booted.said(&["systemd-analyze", "security", "--no-pager", "--threshold=15", "ba-copilot@blue"]);
+        booted.output_of(&["systemd-analyze", "security", "--no-pager", "--threshold=15", "ba-copilot@blue"]);
     assert!(judged.contains("Overall exposure level for ba-copilot@blue.service: 1."), "{judged}");
 }

@@ -1,4 +1,6 @@
 //! Word documents through the API.
+//!
+//! Runs on both databases.
 
 use std::io::{Cursor, Write};
 

@@ -1,4 +1,6 @@
-//! Diagrams that nobody waits for: written once, whoever works on them and whoever dies.
+//! Background jobs: each diagram is created once, whichever worker runs it or fails.
+//!
+//! Runs on both databases.
 
 use std::collections::BTreeSet;
 
@@ -33,7 +35,7 @@ fn id(reply: &Reply) -> String {
 }
 
 #[tokio::test]
-async fn a_diagram_is_written_after_the_answer() {
+async fn background_job_creates_the_diagram_after_the_response() {
     let app = TestApp::builtin().await;
     let asked = ask(&app, json!({"message": "A customer places orders."}), &[]).await;
     let job = id(&asked);
@@ -78,7 +80,7 @@ async fn a_diagram_is_written_after_the_answer() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_done_later_is_refused_now() {
+async fn invalid_background_job_is_rejected_immediately() {
     let app = TestApp::builtin().await;
     let message = json!({"message": "A customer places orders."});
     ask(&app, json!({"message": " "}), &[]).await.problem(422, "invalid_input");
@@ -91,7 +93,7 @@ async fn what_cannot_be_done_later_is_refused_now() {
 }
 
 #[tokio::test]
-async fn a_model_that_fails_fails_the_job_and_says_why() {
+async fn failed_model_fails_the_job_with_a_reason() {
     let app = TestApp::scripted([Scripted::Fail(llm::LlmError::TimedOut { limit: llm::Limit::Total })]).await;
     let job = id(&ask(&app, json!({"message": "A customer places orders.", "fallback": false}), &[]).await);
     let _work = app.work();
@@ -105,7 +107,7 @@ async fn a_model_that_fails_fails_the_job_and_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn several_workers_write_each_diagram_once() {
+async fn several_workers_create_each_diagram_once() {
     let app = TestApp::builtin().await;
     let workers: Vec<_> = (0..3).map(|_| app.work()).collect();
     let mut jobs = Vec::new();
@@ -125,7 +127,7 @@ async fn several_workers_write_each_diagram_once() {
 }
 
 #[tokio::test]
-async fn a_dead_worker_loses_its_job_and_can_end_nothing() {
+async fn expired_worker_loses_its_job_and_cannot_complete_it() {
     let app = TestApp::builtin().await;
     let job = id(&ask(&app, json!({"message": "A customer places orders."}), &[]).await);
     let store = app.app.store.clone().expect("a store");
@@ -142,7 +144,7 @@ async fn a_dead_worker_loses_its_job_and_can_end_nothing() {
     let done = ended(&app, &job).await;
     assert_eq!((&done["status"], &done["attempts"]), (&json!("done"), &json!(2)), "{done}");
     // The dead one wakes up, and whatever it does counts for nothing.
-    assert!(!store.hold_job(&held.id, "dead", now.plus_seconds(900)).await.expect("asked"));
+    assert!(!store.renew_job_lease(&held.id, "dead", now.plus_seconds(900)).await.expect("asked"));
     let end = JobEnd::Failed("x: y".to_owned());
     assert!(!store.end_job(&held.id, "dead", now, &end).await.expect("asked"));
     let late = application::jobs::carry_out(&app.app, &held, "dead").await.expect("carried out");
@@ -152,7 +154,7 @@ async fn a_dead_worker_loses_its_job_and_can_end_nothing() {
 }
 
 #[tokio::test]
-async fn what_kills_its_workers_is_given_up() {
+async fn job_that_kills_its_workers_is_abandoned() {
     let app = TestApp::builtin().await;
     let job = id(&ask(&app, json!({"message": "A customer places orders."}), &[]).await);
     let store = app.app.store.clone().expect("a store");

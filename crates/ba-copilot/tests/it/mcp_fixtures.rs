@@ -171,7 +171,7 @@ fn complete<T: DeserializeOwned>(mut result: Value) -> Result<T, ErrorData> {
     typed(result)
 }
 
-fn said(text: impl Into<String>) -> CallToolResponse {
+fn text_result(text: impl Into<String>) -> CallToolResponse {
     CallToolResult::success(vec![ContentBlock::text(text)]).into()
 }
 
@@ -274,7 +274,7 @@ impl ServerHandler for Fixtures {
                 .map_err(failed)?;
             let answer = json!(answer);
             let words = if name == "test_elicitation" { "User response" } else { "Elicitation completed" };
-            return Ok(said(format!(
+            return Ok(text_result(format!(
                 "{words}: action={}, content={}",
                 answer["action"].as_str().unwrap_or_default(),
                 answer["content"]
@@ -284,7 +284,7 @@ impl ServerHandler for Fixtures {
             let next = next_round(&call.name, call.input_responses.as_ref(), call.request_state.as_deref())?;
             return Ok(match next {
                 Some(questions) => CallToolResponse::InputRequired(questions),
-                None => said(format!("state-ok, answers: {}", json!(call.input_responses))),
+                None => text_result(format!("state-ok, answers: {}", json!(call.input_responses))),
             });
         }
         match &*call.name {
@@ -302,7 +302,7 @@ impl ServerHandler for Fixtures {
                         typed(json!({"level": "info", "data": text}))?;
                     context.peer.notify_logging_message(line).await.map_err(failed)?;
                 }
-                Ok(said("Logged."))
+                Ok(text_result("Logged."))
             }
             "test_tool_with_progress" => {
                 if let Some(token) = context.meta.get_progress_token() {
@@ -312,7 +312,7 @@ impl ServerHandler for Fixtures {
                         context.peer.notify_progress(progress).await.map_err(failed)?;
                     }
                 }
-                Ok(said("Done."))
+                Ok(text_result("Done."))
             }
             "test_sampling" => {
                 let prompt = argument("prompt").unwrap_or_default();
@@ -320,7 +320,7 @@ impl ServerHandler for Fixtures {
                     json!({"maxTokens": 100, "messages": [{"role": "user", "content": {"type": "text", "text": prompt}}]}),
                 )?;
                 let answer = json!(context.peer.create_message(question).await.map_err(failed)?);
-                Ok(said(format!("LLM response: {}", answer["content"])))
+                Ok(text_result(format!("LLM response: {}", answer["content"])))
             }
             _ => Err(ErrorData::invalid_params("no such tool", None)),
         }

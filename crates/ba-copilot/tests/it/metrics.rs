@@ -1,4 +1,6 @@
 //! Metrics are what their table says: in the sources, in `/metrics`, and in every dashboard and rule.
+//!
+//! Runs on SQLite only: metrics are the same on both.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -54,7 +56,7 @@ fn counted(text: &str) -> Vec<(String, &'static str)> {
 }
 
 #[test]
-fn the_table_has_what_the_sources_count() {
+fn metrics_table_matches_the_sources() {
     let mut sources = Vec::new();
     for entry in fs::read_dir(root().join("crates")).expect("crates").flatten() {
         files(&entry.path().join("src"), "rs", &mut sources);
@@ -79,7 +81,7 @@ fn the_table_has_what_the_sources_count() {
 }
 
 #[test]
-fn a_name_is_found_where_it_is_counted() {
+fn metric_names_are_found_in_sources() {
     assert_eq!(
         counted("metrics::counter!(\n  \"a\", 1) describe_gauge!(\"b\") gauge!(name) histogram!(\"c\")"),
         [("a".to_owned(), "counter"), ("c".to_owned(), "histogram")]
@@ -95,7 +97,7 @@ fn labels(text: &str) -> BTreeMap<&str, &str> {
 }
 
 #[tokio::test]
-async fn a_driven_server_shows_what_the_table_says() {
+async fn server_exposes_the_metrics_of_the_table() {
     let app = TestApp::builtin().await;
     let text = "A customer places orders.";
     app.post("/api/v1/generate/class-diagram", json!({"message": text})).await;
@@ -244,13 +246,13 @@ fn dashboards_show_every_metric_and_nothing_else() {
 }
 
 #[test]
-fn rules_name_only_metrics_that_there_are() {
+fn rules_name_only_existing_metrics() {
     let rules = fs::read_to_string(root().join("ops/prometheus/rules.yml")).expect("rules");
     assert!(check("rules.yml", &rules).len() > 20);
 }
 
 #[test]
-fn what_is_not_there_is_found() {
+fn missing_metrics_are_detected() {
     for (expression, problem) in [
         ("rate(ba_copilot_nothing_total[5m])", "there is no metric"),
         ("ba_copilot_health{chekc=\"redis\"}", "has no label"),

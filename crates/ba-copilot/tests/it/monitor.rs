@@ -13,6 +13,7 @@ use std::{
 
 use serde_json::Value;
 use tempfile::TempDir;
+use test_support::skip;
 
 use crate::{
     cli::run_in,
@@ -20,7 +21,7 @@ use crate::{
 };
 
 #[test]
-fn a_server_under_load_is_seen_as_it_is() {
+fn monitor_shows_a_server_under_load() {
     let folder = TempDir::new().expect("a folder");
     let server = Arc::new(Server::start(folder.path(), &[]));
     let url = format!("http://{}", server.address);
@@ -55,7 +56,7 @@ fn a_server_under_load_is_seen_as_it_is() {
 }
 
 #[test]
-fn a_server_that_is_away_is_an_error_and_the_others_are_shown() {
+fn unreachable_server_is_an_error_and_others_are_shown() {
     let folder = TempDir::new().expect("a folder");
     let server = Server::start(folder.path(), &[]);
     let url = format!("http://{}", server.address);
@@ -70,7 +71,7 @@ fn a_server_that_is_away_is_an_error_and_the_others_are_shown() {
 }
 
 #[test]
-fn on_a_terminal_it_is_a_screen_until_q() {
+fn watch_shows_a_screen_until_q() {
     let folder = TempDir::new().expect("a folder");
     let server = Server::start(folder.path(), &[]);
     let command = format!("stty rows 24 cols 120; {BINARY} monitor --watch --url http://{}", server.address);
@@ -84,7 +85,7 @@ fn on_a_terminal_it_is_a_screen_until_q() {
     {
         Ok(child) => child,
         Err(error) => {
-            eprintln!("SKIPPED: a terminal takes script(1): {error}");
+            skip(format!("script(1) cannot be started (package bsdutils): {error}"));
             return;
         }
     };

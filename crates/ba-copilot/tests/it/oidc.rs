@@ -1,4 +1,7 @@
-//! Signing in with an identity provider that says what the test wants, also lies. A certified one is in `oidc_for_real.rs`.
+//! Signing in with an identity provider that says what the test wants, also lies. A certified one is in
+//! `oidc_certified.rs`.
+//!
+//! Runs on both databases.
 
 use std::{collections::BTreeMap, sync::atomic::Ordering};
 
@@ -7,8 +10,8 @@ use serde_json::{Value, json};
 use crate::{
     app::{Reply, TestApp},
     oidc_provider::{FakeProvider, Grant, Signed, begin},
-    people::{Browser, PASSWORD, add, code_of, id_of, percent, set_up, verify},
     recovery::{code_now, second_factor},
+    users::{Browser, PASSWORD, add, code_of, id_of, percent, set_up, verify},
 };
 
 const GRACE: (&str, &str) = ("subject-of-grace", "Grace@Example.com");
@@ -22,13 +25,13 @@ pub(crate) async fn people(app: &TestApp, admin: &mut Browser) -> usize {
 }
 
 /// They are in, and where they wanted to be.
-pub(crate) fn arrived(reply: &Reply) {
+pub(crate) fn assert_signed_in(reply: &Reply) {
     let to = reply.headers.get("location").and_then(|to| to.to_str().ok());
     assert_eq!((reply.status.as_u16(), to), (303, Some("/projects")), "{}", reply.text());
 }
 
 /// They are not, and the page says why and how to go on.
-async fn stayed_out(app: &TestApp, browser: &mut Browser, reply: &Reply, status: u16, words: &str) {
+async fn assert_rejected(app: &TestApp, browser: &mut Browser, reply: &Reply, status: u16, words: &str) {
     let page = reply.text().replace("&quot;", "\"");
     assert_eq!(reply.status.as_u16(), status, "{page}");
     assert!(page.contains(words), "`{words}` is missing in {page}");
@@ -37,7 +40,7 @@ async fn stayed_out(app: &TestApp, browser: &mut Browser, reply: &Reply, status:
 }
 
 #[tokio::test]
-async fn somebody_with_an_account_is_known_by_a_confirmed_address_and_then_for_ever() {
+async fn identity_is_linked_to_an_account_by_verified_email() {
     let provider = FakeProvider::start().await;
     let app = provider.product(&[]).await;
     // Before there are accounts there is nobody to sign in as.
@@ -49,14 +52,14 @@ async fn somebody_with_an_account_is_known_by_a_confirmed_address_and_then_for_e
 
     verify(&app, &mut add(&app, &mut ada, "grace@example.com").await).await;
     let mut grace = Browser::default();
-    arrived(&provider.sign_in(&app, &mut grace, GRACE).await);
+    assert_signed_in(&provider.sign_in(&app, &mut grace, GRACE).await);
     let me = grace.get(&app, "/api/v1/me").await.json();
     assert_eq!((&me["email"], &me["verified"]), (&json!("grace@example.com"), &json!(true)), "{me}");
     assert_eq!(people(&app, &mut ada).await, 2, "nobody was made");
     // Another address there, and no word of it: still the same person.
     for email in ["other@example.com", "not an address"] {
         let mut phone = Browser::default();
-        arrived(&provider.sign_in(&app, &mut phone, (GRACE.0, email)).await);
+        assert_signed_in(&provider.sign_in(&app, &mut phone, (GRACE.0, email)).await);
         assert_eq!(id_of(&app, &mut phone).await, me["id"].as_str().expect("an id"));
     }
     // The provider was asked once what it is, and its keys were fetched once.
@@ -82,13 +85,13 @@ async fn somebody_with_an_account_is_known_by_a_confirmed_address_and_then_for_e
 }
 
 #[tokio::test]
-async fn who_has_no_account_comes_if_invited_or_if_everybody_may() {
+async fn unknown_identity_needs_an_invitation_or_open_registration() {
     let provider = FakeProvider::start().await;
     let app = provider.product(&[]).await;
     let mut ada = set_up(&app).await;
     let mut grace = Browser::default();
     let uninvited = provider.sign_in(&app, &mut grace, GRACE).await;
-    stayed_out(&app, &mut grace, &uninvited, 403, "nobody has invited").await;
+    assert_rejected(&app, &mut grace, &uninvited, 403, "nobody has invited").await;
     let project = ada.get(&app, "/api/v1/projects").await.json()["items"][0]["id"].clone();
     let path = format!("/api/v1/projects/{}/invitations", project.as_str().expect("an id"));
     let asked = json!({"email": "grace@example.com", "role": "editor"});
@@ -127,13 +130,13 @@ async fn who_has_no_account_comes_if_invited_or_if_everybody_may() {
     let (mut one, mut two) = (Browser::default(), Browser::default());
     let (first, second) =
         tokio::join!(provider.sign_in(&open, &mut one, GRACE), provider.sign_in(&open, &mut two, GRACE));
-    arrived(&first);
-    arrived(&second);
+    assert_signed_in(&first);
+    assert_signed_in(&second);
     assert_eq!(people(&open, &mut ada).await, 2, "one person, however many come at once");
 }
 
 #[tokio::test]
-async fn only_addresses_of_the_domains_come_in_and_only_confirmed_ones() {
+async fn only_verified_emails_of_allowed_domains_sign_in() {
     let provider = FakeProvider::start().await;
     let settings = [
         ("BA_COPILOT__OIDC__SIGN_UP", "true"),
@@ -153,8 +156,8 @@ async fn only_addresses_of_the_domains_come_in_and_only_confirmed_ones() {
         let mut browser = Browser::default();
         let reply = provider.sign_in(&app, &mut browser, (subject, email)).await;
         match welcome {
-            true => arrived(&reply),
-            false => stayed_out(&app, &mut browser, &reply, 403, "of certain domains").await,
+            true => assert_signed_in(&reply),
+            false => assert_rejected(&app, &mut browser, &reply, 403, "of certain domains").await,
         }
     }
     assert_eq!(people(&app, &mut ada).await, 3);
@@ -163,7 +166,7 @@ async fn only_addresses_of_the_domains_come_in_and_only_confirmed_ones() {
     add(&app, &mut ada, "kate@example.com").await;
     let mut eve = Browser::default();
     let reply = provider.sign_in(&app, &mut eve, ("subject-of-eve", "\u{212a}ate@example.com")).await;
-    stayed_out(&app, &mut eve, &reply, 403, "of certain domains").await;
+    assert_rejected(&app, &mut eve, &reply, 403, "of certain domains").await;
 
     // An address that the provider does not vouch for is nobody's, whether there is an account of it or not.
     let app = provider.product(&[("BA_COPILOT__OIDC__SIGN_UP", "true")]).await;
@@ -182,14 +185,20 @@ async fn only_addresses_of_the_domains_come_in_and_only_confirmed_ones() {
             lie(&mut grant.claims);
             let back = provider.way_back(&sent, grant);
             let reply = browser.get(&app, &back).await;
-            stayed_out(&app, &mut browser, &reply, 403, "does not say that your e-mail address is confirmed")
-                .await;
+            assert_rejected(
+                &app,
+                &mut browser,
+                &reply,
+                403,
+                "does not say that your e-mail address is confirmed",
+            )
+            .await;
         }
     }
 }
 
 #[tokio::test]
-async fn the_second_factor_is_asked_for_all_the_same_and_who_is_disabled_stays_out() {
+async fn single_sign_on_requires_second_factor_and_rejects_disabled_users() {
     let provider = FakeProvider::start().await;
     let app = provider.product(&[]).await;
     let mut ada = set_up(&app).await;
@@ -204,19 +213,19 @@ async fn the_second_factor_is_asked_for_all_the_same_and_who_is_disabled_stays_o
     let ticket = page.text().split("name=\"ticket\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
     let fields =
         [("ticket", ticket.expect("a ticket")), ("next", "/projects"), ("code", &code_now(&app, &secret))];
-    arrived(&phone.form(&app, "/sign-in/code", &fields).await);
+    assert_signed_in(&phone.form(&app, "/sign-in/code", &fields).await);
 
     let path = format!("/api/v1/users/{}", id_of(&app, &mut phone).await);
     ada.send(&app, "PATCH", &path, json!({"disabled": true})).await;
     for subject in [GRACE.0, "another-subject"] {
         let mut out = Browser::default();
         let reply = provider.sign_in(&app, &mut out, (subject, GRACE.1)).await;
-        stayed_out(&app, &mut out, &reply, 403, "disabled").await;
+        assert_rejected(&app, &mut out, &reply, 403, "disabled").await;
     }
 }
 
 #[tokio::test]
-async fn a_token_that_lies_lets_nobody_in() {
+async fn invalid_id_token_is_rejected() {
     let provider = FakeProvider::start().await;
     let app = provider.product(&[("BA_COPILOT__OIDC__SIGN_UP", "true")]).await;
     let mut ada = set_up(&app).await;
@@ -266,11 +275,13 @@ async fn a_token_that_lies_lets_nobody_in() {
         let reply = eve.get(&app, &back).await;
         assert!(!reply.text().contains("canary"), "{what}");
         assert_eq!(reply.status, status, "{what}: {}", reply.text());
-        stayed_out(&app, &mut eve, &reply, status, words).await;
+        assert_rejected(&app, &mut eve, &reply, status, words).await;
     }
     assert_eq!(people(&app, &mut ada).await, 1);
     // And the truth lets them in.
-    arrived(&provider.sign_in(&app, &mut Browser::default(), ("subject-of-ada", "ada@example.com")).await);
+    assert_signed_in(
+        &provider.sign_in(&app, &mut Browser::default(), ("subject-of-ada", "ada@example.com")).await,
+    );
     let metrics = app.get("/metrics").await;
     assert!(
         metrics.text().contains("ba_copilot_oidc_sign_ins_total{outcome=\"token_refused\"}"),
@@ -280,7 +291,7 @@ async fn a_token_that_lies_lets_nobody_in() {
 }
 
 #[tokio::test]
-async fn a_way_back_is_good_in_one_browser_once_and_for_ten_minutes() {
+async fn callback_is_valid_once_in_one_browser_for_ten_minutes() {
     let provider = FakeProvider::start().await;
     let app = provider.product(&[("BA_COPILOT__OIDC__SIGN_UP", "true")]).await;
     set_up(&app).await;
@@ -295,32 +306,32 @@ async fn a_way_back_is_good_in_one_browser_once_and_for_ten_minutes() {
     // Somebody else is made to open the address, with nothing of their own under way, and with something.
     let mut grace = Browser::default();
     let reply = grace.get(&app, &eves).await;
-    stayed_out(&app, &mut grace, &reply, 401, begun).await;
+    assert_rejected(&app, &mut grace, &reply, 401, begun).await;
     back(&mut grace).await;
     let reply = grace.get(&app, &eves).await;
-    stayed_out(&app, &mut grace, &reply, 401, begun).await;
+    assert_rejected(&app, &mut grace, &reply, 401, begun).await;
     // Whatever became of it, it is over.
     assert_eq!(grace.cookies["bac_oidc"], "");
     // A changed cookie is none.
     let mut forged = eve.clone();
     forged.cookies.entry("bac_oidc".to_owned()).or_default().push('A');
     let reply = forged.get(&app, &eves).await;
-    stayed_out(&app, &mut forged, &reply, 401, begun).await;
+    assert_rejected(&app, &mut forged, &reply, 401, begun).await;
 
     let mut copy = eve.clone();
-    arrived(&eve.get(&app, &eves).await);
+    assert_signed_in(&eve.get(&app, &eves).await);
     let mut later = Browser { cookies: BTreeMap::from([("bac_oidc".to_owned(), String::new())]) };
     let reply = later.get(&app, &eves).await;
-    stayed_out(&app, &mut later, &reply, 401, begun).await;
+    assert_rejected(&app, &mut later, &reply, 401, begun).await;
     // Also with the cookie that was thrown away, because a code is good once.
     let reply = copy.get(&app, &eves).await;
-    stayed_out(&app, &mut copy, &reply, 401, "this sign-in is over").await;
+    assert_rejected(&app, &mut copy, &reply, 401, "this sign-in is over").await;
 
     let mut slow = Browser::default();
     let late = back(&mut slow).await;
     app.wait_s(600);
     let reply = slow.get(&app, &late).await;
-    stayed_out(&app, &mut slow, &reply, 401, "longer than ten minutes").await;
+    assert_rejected(&app, &mut slow, &reply, 401, "longer than ten minutes").await;
 
     // What the provider says instead of a code.
     for (error, status, words) in [
@@ -336,7 +347,7 @@ async fn a_way_back_is_good_in_one_browser_once_and_for_ten_minutes() {
             sent.get("state")
         );
         let reply = grace.get(&app, &path).await;
-        stayed_out(&app, &mut grace, &reply, status, words).await;
+        assert_rejected(&app, &mut grace, &reply, status, words).await;
         assert!(!reply.text().contains("alert(1)") && !reply.text().contains("canary"));
         // They are sent where they wanted to go all the same.
         assert!(reply.text().contains("name=\"next\" value=\"/projects\""), "{}", reply.text());
@@ -345,7 +356,7 @@ async fn a_way_back_is_good_in_one_browser_once_and_for_ten_minutes() {
     let mut grace = Browser::default();
     let path = format!("{}&iss=https%3A%2F%2Fevil.example", back(&mut grace).await);
     let reply = grace.get(&app, &path).await;
-    stayed_out(&app, &mut grace, &reply, 401, begun).await;
+    assert_rejected(&app, &mut grace, &reply, 401, begun).await;
     // A place to go to afterwards is one of ours.
     for (next, to) in [("//evil.example", "/"), ("https://evil.example", "/"), ("/account", "/account")] {
         let mut grace = Browser::default();
@@ -356,7 +367,7 @@ async fn a_way_back_is_good_in_one_browser_once_and_for_ten_minutes() {
 }
 
 #[tokio::test]
-async fn a_provider_that_is_away_or_changes_its_keys_stops_nobody_for_long() {
+async fn provider_outage_and_key_rotation_recover() {
     let provider = FakeProvider::start().await;
     provider.set_down(true);
     let app = provider.product(&[("BA_COPILOT__OIDC__SIGN_UP", "true")]).await;
@@ -364,23 +375,23 @@ async fn a_provider_that_is_away_or_changes_its_keys_stops_nobody_for_long() {
     let mut grace = Browser::default();
     for _ in 0..3 {
         let reply = grace.get(&app, "/sign-in/oidc").await;
-        stayed_out(&app, &mut grace, &reply, 503, "Example does not answer now").await;
+        assert_rejected(&app, &mut grace, &reply, 503, "Example does not answer now").await;
     }
     assert_eq!(provider.asked.0.load(Ordering::Relaxed), 1, "it is left alone for a while");
     provider.set_down(false);
     app.wait_s(5);
-    arrived(&provider.sign_in(&app, &mut grace, GRACE).await);
+    assert_signed_in(&provider.sign_in(&app, &mut grace, GRACE).await);
 
     let keys = || provider.asked.1.load(Ordering::Relaxed);
     assert_eq!(keys(), 1);
     provider.change_keys();
-    arrived(&provider.sign_in(&app, &mut Browser::default(), GRACE).await);
-    arrived(&provider.sign_in(&app, &mut Browser::default(), GRACE).await);
+    assert_signed_in(&provider.sign_in(&app, &mut Browser::default(), GRACE).await);
+    assert_signed_in(&provider.sign_in(&app, &mut Browser::default(), GRACE).await);
     assert_eq!(keys(), 2, "once for each change");
     // What it said before is good enough while it says nothing.
     provider.set_down(true);
     app.wait_s(3601);
-    arrived(&provider.sign_in(&app, &mut Browser::default(), GRACE).await);
+    assert_signed_in(&provider.sign_in(&app, &mut Browser::default(), GRACE).await);
 
     // One that calls itself otherwise is not the one that was meant.
     let other = FakeProvider::start().await;
@@ -388,11 +399,11 @@ async fn a_provider_that_is_away_or_changes_its_keys_stops_nobody_for_long() {
     let app = other.product(&[]).await;
     set_up(&app).await;
     let reply = grace.get(&app, "/sign-in/oidc").await;
-    stayed_out(&app, &mut Browser::default(), &reply, 503, "does not work at the moment").await;
+    assert_rejected(&app, &mut Browser::default(), &reply, 503, "does not work at the moment").await;
 }
 
 #[tokio::test]
-async fn what_is_not_in_the_token_is_asked_for_and_belongs_to_the_same_person() {
+async fn missing_claims_are_fetched_for_the_same_subject() {
     for (subject, verified, welcome) in [
         (GRACE.0, json!(true), true),
         (GRACE.0, json!("true"), true),
@@ -416,7 +427,7 @@ async fn what_is_not_in_the_token_is_asked_for_and_belongs_to_the_same_person() 
 }
 
 #[test]
-fn settings_that_would_not_be_safe_are_refused() {
+fn unsafe_settings_are_rejected() {
     use config::{Config, Environment};
     let good = [("OIDC_ISSUER", "https://accounts.example.com"), ("OIDC_CLIENT_ID", "ba-copilot")];
     assert!(Config::load(None, &Environment::from_pairs(good)).is_ok());

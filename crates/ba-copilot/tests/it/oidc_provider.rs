@@ -1,4 +1,5 @@
-//! An OpenID provider whose keys the test owns, so that it can lie: it signs what it is told to, or does not sign at all.
+//! An OpenID provider whose keys the test owns, so that it can lie: it signs what it is told to, or does not sign at
+//! all.
 
 use std::{
     collections::BTreeMap,
@@ -27,7 +28,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     app::{Reply, TestApp},
-    people::Browser,
+    users::Browser,
 };
 
 pub(crate) const CLIENT: &str = "ba-copilot";

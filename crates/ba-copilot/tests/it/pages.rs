@@ -1,6 +1,6 @@
 //! What people see, in real Chromium: the first page does the main job, and no picture cuts, overlaps or loses a label.
 //!
-//! Skipped with a loud word where Chromium is not installed; `cargo xtask test` installs it where it may.
+//! `cargo xtask test` installs Chromium.
 
 use std::{
     io::{BufRead, BufReader},
@@ -15,6 +15,7 @@ use mermend::{
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use test_support::skip;
 
 use crate::process::Server;
 
@@ -29,11 +30,11 @@ const FLAGS: [&str; 8] = [
     "--disable-sync",
 ];
 
-/// Whether the program is there; says so loudly if not.
+/// Whether the program is installed; counted as a skip if not.
 pub(crate) fn installed(program: &str) -> bool {
     let there = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
     if !there {
-        eprintln!("*** SKIPPED: {program} is not installed, so nobody looked at the pictures and pages ***");
+        skip(format!("{program} is not installed"));
     }
     there
 }
@@ -83,7 +84,7 @@ pub(crate) async fn browser(driver: &Driver, profile: &TempDir) -> fantoccini::C
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_first_page_does_the_main_job() {
+async fn home_page_generates_a_diagram() {
     if !installed("chromium") || !installed("chromedriver") {
         return;
     }
@@ -293,7 +294,7 @@ document.fonts.ready.then(async () => {
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_label_is_cut_overlaps_another_or_leaves_its_shape() {
+async fn no_label_is_cut_overlaps_or_leaves_its_shape() {
     if !installed("chromium") || !installed("chromedriver") {
         return;
     }
@@ -313,7 +314,7 @@ async fn no_label_is_cut_overlaps_another_or_leaves_its_shape() {
     for (number, (name, code)) in all.iter().enumerate() {
         let id = format!("p{number}");
         let options = PictureOptions { id, ..PictureOptions::default() };
-        let drawing = Drawing::of(code, options, &Deadline::none())
+        let drawing = Drawing::new(code, options, &Deadline::none())
             .unwrap_or_else(|error| panic!("{name}: {error}\n{code}"));
         let inline = drawing.svg_for_page().expect("an SVG");
         let alone = drawing.svg().expect("an SVG");

@@ -1,4 +1,6 @@
 //! Who may call what: every route, and everybody who might call it. A route that is not in the table fails the test.
+//!
+//! Runs on both databases.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +14,7 @@ use server::{ACCESS_BY_PATH, openapi_document};
 
 use crate::{
     app::{Reply, TestApp},
-    people::{add, code_of, id_of, invite, set_up},
+    users::{add, code_of, id_of, invite, set_up},
 };
 
 /// Everybody who might call, in the order of the columns. The last one is the owner through a token without the scope.
@@ -299,7 +301,7 @@ async fn read(body: Body) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn everybody_may_do_what_they_may_and_nothing_else() {
+async fn each_role_has_exactly_its_permissions() {
     let app = TestApp::builtin().await;
     let mut admin = set_up(&app).await;
     let all = ["read", "write", "generate", "mcp", "account"];

@@ -1,20 +1,21 @@
-//! `docs/point-in-time.md`, done: its very commands against a cluster of our own, which is destroyed and brought back to a moment between.
+//! `docs/point-in-time.md`, done: its very commands against a cluster of our own, which is destroyed and brought back
+//! to a moment between.
 
 use std::{
     fs,
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::Instant,
 };
 
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
+use test_support::skip;
 
 use crate::{
+    acknowledged_writes::Call,
     backup::{Place, block_on},
-    ledger::Call,
     postgres::{as_user, programs, run, unprivileged},
     process::BINARY,
 };
@@ -58,10 +59,10 @@ impl Drop for Cluster {
 }
 
 impl Cluster {
-    /// None, said loudly, where PostgreSQL is not installed.
+    /// `None`, counted as a skip, where PostgreSQL is not installed.
     fn start() -> Option<Cluster> {
         let Some(programs) = programs() else {
-            eprintln!("*** SKIPPED: PostgreSQL is not installed, so nobody went back to a moment ***");
+            skip("PostgreSQL 15 or newer is not installed");
             return None;
         };
         let folder = TempDir::new().expect("a folder");
@@ -125,7 +126,7 @@ impl Cluster {
     }
 
     /// Does what the page says below a heading; whether all of it went well, and what was said.
-    fn does(&self, heading: &str, moment: &str) -> (bool, String) {
+    fn run_section(&self, heading: &str, moment: &str) -> (bool, String) {
         let script = self.folder.path().join("commands");
         fs::write(&script, format!("{}{}", commands("Names"), commands(heading))).expect("written");
         let said = self.folder.path().join("said");
@@ -143,20 +144,21 @@ impl Cluster {
         (status.success(), fs::read_to_string(&said).expect("what was said"))
     }
 
-    fn good(&self, heading: &str, moment: &str) -> String {
-        let (good, said) = self.does(heading, moment);
+    fn run_ok(&self, heading: &str, moment: &str) -> String {
+        let (good, said) = self.run_section(heading, moment);
         let log = || fs::read_to_string(self.log()).unwrap_or_default();
         assert!(good, "{heading}: {said}\n{}", log());
         eprintln!("{heading}: {said}");
         said
     }
 
-    /// What time it is for the one who will be asked to go back. Base backups are named by the second: it is a later one.
+    /// What time it is for the one who will be asked to go back. Base backups are named by the second: it is a later
+    /// one.
     fn now(&self) -> String {
         let newest = fs::read_dir(self.folder.path().join("base")).expect("base backups").flatten();
         let newest = newest.map(|base| base.file_name().to_string_lossy().into_owned()).max();
         let (mut now, mut second) = (String::new(), String::new());
-        crate::ledger::wait_for("a later second", || {
+        crate::acknowledged_writes::wait_for("a later second", || {
             (now, second) = block_on(async {
                 let mut database = PgConnection::connect(&self.url()).await.expect("the server");
                 let now = "with it as (select clock_timestamp() at time zone 'UTC' as now) \
@@ -178,7 +180,7 @@ impl Cluster {
             let output = Command::new("pgrep").args(["-f", &self.data().display().to_string()]).output();
             output.is_ok_and(|output| !output.stdout.is_empty())
         };
-        crate::ledger::wait_for("the end of the cluster", || {
+        crate::acknowledged_writes::wait_for("the end of the cluster", || {
             !Path::new(&format!("/proc/{pid}")).exists() && !children()
         });
     }
@@ -213,7 +215,7 @@ fn count(place: &Place, texts: &[String]) -> usize {
 }
 
 #[test]
-fn the_page_brings_back_any_moment() {
+fn point_in_time_guide_restores_any_moment() {
     let Some(cluster) = Cluster::start() else { return };
     let place = Place::new(&[
         ("DATABASE_URL", &cluster.url()),
@@ -223,13 +225,13 @@ fn the_page_brings_back_any_moment() {
     let token = place.token();
     let mut project = None;
 
-    cluster.good("Keep every change", "");
+    cluster.run_ok("Keep every change", "");
     let first = write(&place, &token, &mut project, "before the base backup");
-    cluster.good("Make a base backup", "");
+    cluster.run_ok("Make a base backup", "");
     let second = write(&place, &token, &mut project, "after the base backup");
     let moment = cluster.now();
     let third = write(&place, &token, &mut project, "after the moment");
-    let kept = cluster.good("See that it is kept", "");
+    let kept = cluster.run_ok("See that it is kept", "");
     assert!(kept.contains("failed_count       | 0"), "{kept}");
 
     // The machine burns down: nothing is left but the archive and the base backup.
@@ -244,20 +246,18 @@ fn the_page_brings_back_any_moment() {
     let mut changed = whole.clone();
     changed[100] ^= 1;
     fs::write(&file, &changed).expect("written");
-    let (good, said) = cluster.does("Go back", &moment);
+    let (good, said) = cluster.run_section("Go back", &moment);
     assert!(!good && said.contains("pg_control"), "{said}");
     assert!(!cluster.data().exists(), "nothing was begun with it");
     fs::write(&file, &whole).expect("as it was");
     // A moment before there was anything, and one that the archive does not reach.
-    let (good, _) = cluster.does("Go back", "2020-01-01 00:00:00+00");
+    let (good, _) = cluster.run_section("Go back", "2020-01-01 00:00:00+00");
     assert!(!good && !cluster.data().exists());
-    let (good, _) = cluster.does("Go back", "2099-01-01 00:00:00+00");
+    let (good, _) = cluster.run_section("Go back", "2099-01-01 00:00:00+00");
     let log = fs::read_to_string(cluster.log()).expect("a log");
     assert!(!good && log.contains("recovery ended before configured recovery target was reached"), "{log}");
 
-    let begun = Instant::now();
-    let said = cluster.good("Go back", &moment);
-    eprintln!("back at the moment after {:?}", begun.elapsed());
+    let said = cluster.run_ok("Go back", &moment);
     assert!(said.contains("The last change is of"), "{said}");
     assert_eq!(
         (count(&place, &first), count(&place, &second)),
@@ -269,12 +269,12 @@ fn the_page_brings_back_any_moment() {
     let fourth = write(&place, &token, &mut project, "on the new line of time");
 
     // Once more, from a base backup on the new line, when the cluster can be stopped in order: nothing is lost.
-    cluster.good("Make a base backup", "");
+    cluster.run_ok("Make a base backup", "");
     let fifth = write(&place, &token, &mut project, "last");
     let moment = cluster.now();
     // The target must be passed, and a cluster where nothing happens any more passes none.
     let sixth = write(&place, &token, &mut project, "too late");
-    cluster.good("Go back", &moment);
+    cluster.run_ok("Go back", &moment);
     for (texts, there) in [(&first, 30), (&second, 30), (&third, 0), (&fourth, 30), (&fifth, 30), (&sixth, 0)]
     {
         assert_eq!(count(&place, texts), there, "{}", texts[0]);
@@ -286,17 +286,17 @@ fn the_page_brings_back_any_moment() {
     let moment = cluster.now();
     write(&place, &token, &mut project, "as it went");
     cluster.kill();
-    cluster.good("Go back", &moment);
+    cluster.run_ok("Go back", &moment);
     assert_eq!((count(&place, &fifth), count(&place, &seventh)), (30, 30));
 
     // Two base backups stay, and what is needed to go on from the older.
-    cluster.good("Make a base backup", "");
+    cluster.run_ok("Make a base backup", "");
     let archived = || fs::read_dir(cluster.folder.path().join("the archive")).expect("the archive").count();
     let before = archived();
-    cluster.good("Delete what is old", "");
+    cluster.run_ok("Delete what is old", "");
     assert!(archived() < before, "nothing was deleted from the archive");
     assert_eq!(fs::read_dir(cluster.folder.path().join("base")).expect("base backups").count(), 2);
-    cluster.good("Go back", &cluster.now_passed(&place, &token, &mut project));
+    cluster.run_ok("Go back", &cluster.now_passed(&place, &token, &mut project));
     assert_eq!((count(&place, &first), count(&place, &seventh)), (30, 30));
 }
 

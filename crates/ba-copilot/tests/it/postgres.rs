@@ -7,11 +7,11 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
 };
 
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
+use test_support::{skip, wait_for};
 
 /// A server refuses to run as root, so that it runs as the user that Debian's package makes, or as nobody.
 const USERS: [&str; 2] = ["postgres", "nobody"];
@@ -25,12 +25,10 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    /// Starts one; none, and a loud word, where it is not installed.
+    /// Starts a server; `None`, counted as a skip, where PostgreSQL is not installed.
     pub(crate) fn start() -> Option<Postgres> {
         let Some(programs) = programs() else {
-            eprintln!(
-                "*** SKIPPED: PostgreSQL is not installed, so nobody looked at what its restart does ***"
-            );
+            skip("PostgreSQL 15 or newer is not installed");
             return None;
         };
         let folder = TempDir::new().expect("a folder");
@@ -72,13 +70,11 @@ impl Postgres {
 
     fn wait_until_it_answers(&mut self) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let begun = Instant::now();
-        while runtime.block_on(PgConnection::connect(&self.url())).is_err() {
+        wait_for("an answer of PostgreSQL", || {
             let log = || fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
             assert!(self.server.try_wait().expect("a state").is_none(), "it ended: {}", log());
-            assert!(begun.elapsed() < Duration::from_secs(60), "it does not answer: {}", log());
-            std::thread::yield_now();
-        }
+            runtime.block_on(PgConnection::connect(&self.url())).is_ok()
+        });
     }
 }
 

@@ -106,7 +106,7 @@ impl Server {
     }
 
     /// What it has told so far.
-    pub(crate) fn told(&self) -> String {
+    pub(crate) fn logged(&self) -> String {
         self.log.lock().expect("the log").clone()
     }
 
@@ -138,7 +138,7 @@ impl Drop for Server {
 }
 
 #[test]
-fn sigterm_ends_it_cleanly_and_the_log_holds_no_contents() {
+fn sigterm_stops_cleanly_and_the_log_has_no_content() {
     let folder = TempDir::new().expect("a folder");
     let server = Server::start(folder.path(), &[("LOG_LEVEL", "trace")]);
     assert_eq!(server.request("GET", "/health", "").expect("health").0, 200);
@@ -163,7 +163,7 @@ fn sigterm_ends_it_cleanly_and_the_log_holds_no_contents() {
 }
 
 #[test]
-fn nothing_acknowledged_is_lost_on_sigkill() {
+fn acknowledged_writes_survive_sigkill() {
     let folder = TempDir::new().expect("a folder");
     let mut acknowledged = Vec::new();
     for round in 0..3 {
@@ -198,7 +198,7 @@ fn nothing_acknowledged_is_lost_on_sigkill() {
 }
 
 #[test]
-fn it_refuses_to_be_open_to_everyone() {
+fn server_without_accounts_refuses_public_addresses() {
     let folder = TempDir::new().expect("a folder");
     let output = Command::new(BINARY)
         .args(["serve", "--listen", "0.0.0.0:0", "--data"])
@@ -213,7 +213,7 @@ fn it_refuses_to_be_open_to_everyone() {
 }
 
 #[test]
-fn with_an_account_it_may_be_reached_and_asks_who_calls() {
+fn server_with_accounts_listens_publicly_and_authenticates() {
     let folder = TempDir::new().expect("a folder");
     let call = |arguments: &[&str]| {
         let output = Command::new(BINARY)
@@ -237,7 +237,7 @@ fn with_an_account_it_may_be_reached_and_asks_who_calls() {
     assert_eq!(server.request("POST", "/api/v1/generate/class-diagram", generate).expect("an answer").0, 401);
     let (status, page) = server.request("GET", "/set-up", "").expect("an answer");
     assert!(status == 303 && !page.contains("Your name"), "{status} {page}");
-    let code = crate::people::code_of(&link);
+    let code = crate::users::code_of(&link);
     let (status, page) = server.request("GET", &format!("/set-up?code={code}"), "").expect("an answer");
     assert!(status == 200 && page.contains("Your name"), "{status} {page}");
     call(&["user", "add", "ada@example.com"]);

@@ -1,11 +1,13 @@
 //! What people keep in a project: versions that nobody overwrites, requirements and links, reviews.
+//!
+//! Runs on both databases.
 
 use serde_json::{Value, json};
 
-use crate::{app::TestApp, people::Browser};
+use crate::{app::TestApp, users::Browser};
 
 #[tokio::test]
-async fn nobody_overwrites_what_they_have_not_seen() {
+async fn stale_update_is_rejected() {
     let app = TestApp::builtin().await;
     let body = json!({"title": "Orders", "code": "classDiagram\n  class Order"});
     let made = app.post("/api/v1/projects/default/diagrams", body).await;
@@ -61,7 +63,7 @@ async fn nobody_overwrites_what_they_have_not_seen() {
 }
 
 #[tokio::test]
-async fn links_become_suspect_when_either_side_changes() {
+async fn trace_links_become_suspect_when_either_side_changes() {
     let app = TestApp::builtin().await;
     let mut me = Browser::default();
     let requirements = "/api/v1/projects/default/requirements";
@@ -135,7 +137,7 @@ async fn links_become_suspect_when_either_side_changes() {
 }
 
 #[tokio::test]
-async fn reviews_say_what_people_think_of_what_they_saw() {
+async fn review_applies_to_the_reviewed_version() {
     let app = TestApp::builtin().await;
     let mut me = Browser::default();
     let body = json!({"title": "Orders", "code": "classDiagram\n  class Order"});
@@ -196,7 +198,7 @@ async fn reviews_say_what_people_think_of_what_they_saw() {
 }
 
 #[tokio::test]
-async fn titles_are_found_by_the_beginnings_of_their_words() {
+async fn search_matches_word_prefixes_of_titles() {
     let app = TestApp::builtin().await;
     let diagrams = "/api/v1/projects/default/diagrams";
     for title in ["Order to cash", "Cash register", "Orders (Ärzte)", "Delivery"] {
@@ -205,7 +207,7 @@ async fn titles_are_found_by_the_beginnings_of_their_words() {
     }
     app.post("/api/v1/generate/class-diagram", json!({"message": "A cashier counts cash."})).await;
     let find = async |asked: &str| -> Vec<String> {
-        let path = format!("{diagrams}?q={}", crate::people::percent(asked));
+        let path = format!("{diagrams}?q={}", crate::users::percent(asked));
         let items = app.get(&path).await.json()["items"].as_array().expect("hits").clone();
         items.iter().map(|it| it["title"].as_str().unwrap_or_default().to_owned()).collect()
     };

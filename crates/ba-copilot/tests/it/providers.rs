@@ -1,5 +1,7 @@
-//! Vendors that misbehave, over real connections: each ends within its limit, in the built-in draft with a warning or in
-//! a clear problem, and is remembered.
+//! Vendors that misbehave, over real connections: each ends within its limit, in the built-in draft with a warning or
+//! in a clear problem, and is remembered.
+//!
+//! Runs on both databases.
 
 use std::{
     io::{Read, Write},
@@ -8,13 +10,13 @@ use std::{
     thread,
 };
 
-use application::provider_keys;
+use application::encryption;
 use serde_json::json;
 use store::GenerationStatus;
 
 use crate::{
     app::TestApp,
-    people::{Browser, set_up},
+    users::{Browser, set_up},
 };
 
 /// A vendor on a port of its own: one closure answers every connection. It ends when the listener's owner does.
@@ -231,7 +233,7 @@ async fn a_local_server_writes_the_diagram_with_the_key_of_the_request() {
 }
 
 #[tokio::test]
-async fn brought_keys_pay_and_are_never_shown() {
+async fn user_provider_keys_are_used_and_never_shown() {
     let (sender, asked) = mpsc::channel::<String>();
     let (url, _open) = vendor(move |mut stream, _| {
         let request = read_request(&mut stream);
@@ -289,15 +291,12 @@ async fn brought_keys_pay_and_are_never_shown() {
     };
     let both = with(format!("{},{}", secrets[1], secrets[0]));
     let caller = application::access::Caller::local();
-    let rotated = provider_keys::rotate(&both, &caller).await.expect("sealed anew");
+    let rotated = encryption::rotate(&both, &caller).await.expect("sealed anew");
     assert_eq!((rotated.keys, rotated.second_factors), (2, 0));
     let text =
         ada.send(&app, "POST", "/api/v1/generate/class-diagram", json!({"message": "A customer."})).await;
     text.problem(503, "unavailable");
-    assert_eq!(
-        provider_keys::rotate(&with(secrets[1].to_owned()), &caller).await.expect("sealed anew").keys,
-        2
-    );
+    assert_eq!(encryption::rotate(&with(secrets[1].to_owned()), &caller).await.expect("sealed anew").keys, 2);
 
     // No key is anywhere in the clear.
     let mut kept = String::new();

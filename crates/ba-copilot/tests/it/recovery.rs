@@ -1,10 +1,12 @@
 //! Getting back in without the telephone: recovery codes.
+//!
+//! Runs on both databases.
 
 use serde_json::{Value, json};
 
 use crate::{
     app::TestApp,
-    people::{Browser, PASSWORD, set_up},
+    users::{Browser, PASSWORD, set_up},
 };
 
 /// The code that an app shows, by RFC 6238.
@@ -41,7 +43,7 @@ async fn left(app: &TestApp, browser: &mut Browser) -> Value {
 }
 
 #[tokio::test]
-async fn recovery_codes_are_shown_once_and_good_once() {
+async fn recovery_codes_are_shown_once_and_single_use() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     ada.send(&app, "POST", "/api/v1/me/recovery-codes", json!({"password": PASSWORD}))
@@ -86,7 +88,7 @@ async fn recovery_codes_are_shown_once_and_good_once() {
 }
 
 #[tokio::test]
-async fn new_codes_end_the_old_ones_and_take_a_password_or_a_code() {
+async fn new_recovery_codes_revoke_old_ones_and_require_a_credential() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     let (secret, old) = second_factor(&app, &mut ada).await;

@@ -1,5 +1,7 @@
-//! Several processes with one Redis: limits and checks are shared while it is there, and nothing but that is lost when it is
-//! killed, stopped, full of lies, or back again.
+//! Several processes with one Redis: limits and verdicts are shared while it is available. Losing it (killed,
+//! stopped, hanging, with forged content) loses nothing else.
+//!
+//! Runs on SQLite only: limits and verdicts are not in the database.
 
 use std::{
     io::{Read, Write},
@@ -9,17 +11,18 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use axum::{body::Body, http::Request};
 use config::Config;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use test_support::skip;
 
 use crate::{
-    app::{Reply, TestApp},
-    people::set_up,
+    app::{Reply, TestApp, eventually},
+    users::set_up,
 };
 
 const KEY: &str = "a secret of thirty-two characters or more";
@@ -33,12 +36,10 @@ pub(crate) struct Redis {
 }
 
 impl Redis {
-    /// Starts one; none, and a loud word, where it is not installed.
+    /// Starts a server; `None`, counted as a skip, where Redis is not installed.
     pub(crate) fn start() -> Option<Redis> {
         if !Command::new(PROGRAM).arg("--version").output().is_ok_and(|output| output.status.success()) {
-            eprintln!(
-                "*** SKIPPED: {PROGRAM} is not installed, so nobody looked at what processes share ***"
-            );
+            skip(format!("{PROGRAM} is not installed"));
             return None;
         }
         let folder = TempDir::new().expect("a folder");
@@ -131,13 +132,8 @@ fn spawn(port: u16, folder: &TempDir) -> Child {
         .expect("redis-server starts")
 }
 
-/// Waits for something that has to come; a minute is longer than any wait of the program.
-async fn wait_for<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    let begun = Instant::now();
-    while !holds().await {
-        assert!(begun.elapsed() < Duration::from_secs(60), "still not: {what}");
-        tokio::task::yield_now().await;
-    }
+async fn wait_for(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    eventually(what, async || holds().await.then_some(())).await;
 }
 
 /// Limits that nothing reaches, so that a test lowers the one it is about.
@@ -206,7 +202,7 @@ fn assert_limit(what: &str, found: u32, limit: u32, begun: Instant) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_processes_share_one_limit_of_a_token_a_person_and_an_address() {
+async fn two_processes_share_limits_of_token_user_and_address() {
     let Some(redis) = Redis::start() else { return };
     let (home, [one, two]) = home_with_tokens().await;
     let (here, there) = ("192.0.2.1", "192.0.2.2");
@@ -250,7 +246,7 @@ async fn two_processes_share_one_limit_of_a_token_a_person_and_an_address() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_limit_holds_however_many_call_at_once() {
+async fn limit_holds_for_concurrent_requests() {
     let Some(redis) = Redis::start() else { return };
     let (home, [token, _]) = home_with_tokens().await;
     let apps = pair(&home, &redis.url(), |config| config.limits.token_requests_per_minute = 50).await;
@@ -271,14 +267,14 @@ async fn the_limit_holds_however_many_call_at_once() {
     assert_limit("all at once", found, 50, begun);
 }
 
-async fn is(app: &TestApp, status: &str) -> bool {
+async fn has_status(app: &TestApp, status: &str) -> bool {
     let reply = app.get("/health").await;
     assert_eq!(reply.status, 200, "degraded is no failure");
     reply.json()["status"] == status
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_redis_each_process_counts_alone_until_it_is_back() {
+async fn without_redis_each_process_counts_alone() {
     let Some(mut redis) = Redis::start() else { return };
     let (home, [token, other]) = home_with_tokens().await;
     let [a, b] = pair(&home, &redis.url(), |config| config.limits.token_requests_per_minute = 6).await;
@@ -296,7 +292,7 @@ async fn without_redis_each_process_counts_alone_until_it_is_back() {
     assert_limit("process a", 2 + allowed(&[(&*a, token.as_str(), address); 10]).await, 6, begun);
     assert_limit("process b", 1 + allowed(&[(&*b, token.as_str(), address); 10]).await, 6, begun);
     for app in [&a, &b] {
-        wait_for("degraded", || is(app, "degraded")).await;
+        wait_for("degraded", || has_status(app, "degraded")).await;
         let check = app.get("/health").await.json()["checks"]["redis"].clone();
         assert_eq!(check["status"], "degraded");
         assert!(check["error"].as_str().is_some_and(|why| why.contains("cannot be reached")), "{check}");
@@ -304,7 +300,7 @@ async fn without_redis_each_process_counts_alone_until_it_is_back() {
 
     redis.start_again();
     for app in [&a, &b] {
-        wait_for("healthy again", || is(app, "healthy")).await;
+        wait_for("healthy again", || has_status(app, "healthy")).await;
     }
     let begun = Instant::now();
     let calls: Vec<_> = (0..10).flat_map(|_| [(&*a, &*other, address), (&*b, &*other, address)]).collect();
@@ -355,41 +351,41 @@ fn forward(mut client: TcpStream, mut server: TcpStream, silent: &AtomicBool, as
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_redis_that_hangs_is_waited_for_once() {
+async fn hanging_redis_delays_one_request() {
     let Some(redis) = Redis::start() else { return };
     let (home, [token, _]) = home_with_tokens().await;
     let silencer = Silencer::before(redis.port);
     let app = home.another(|config| unlimited(config, &format!("redis://{}", silencer.address))).await;
-    assert!(is(&app, "healthy").await);
+    assert!(has_status(&app, "healthy").await);
     silencer.silent.store(true, Ordering::SeqCst);
     for _ in 0..20 {
         assert_eq!(call(&app, &token, "192.0.2.1").await.status, 200);
     }
     // One call waited; for the others nothing was even sent.
     assert_eq!(silencer.asked.load(Ordering::SeqCst), 1);
-    wait_for("degraded", || is(&app, "degraded")).await;
+    wait_for("degraded", || has_status(&app, "degraded")).await;
     silencer.silent.store(false, Ordering::SeqCst);
-    wait_for("healthy again", || is(&app, "healthy")).await;
+    wait_for("healthy again", || has_status(&app, "healthy")).await;
 
     // The same with the real one, stopped.
     redis.signal("-STOP");
     wait_for("degraded", || async {
         assert_eq!(call(&app, &token, "192.0.2.1").await.status, 200);
-        is(&app, "degraded").await
+        has_status(&app, "degraded").await
     })
     .await;
     redis.signal("-CONT");
-    wait_for("healthy again", || is(&app, "healthy")).await;
+    wait_for("healthy again", || has_status(&app, "healthy")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_starts_without_its_redis() {
+async fn server_starts_without_redis() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let silent = format!("redis://{}", listener.local_addr().expect("an address"));
     let home = TestApp::builtin().await;
     for url in ["redis://127.0.0.1:1", &silent] {
         let app = home.another(|config| unlimited(config, url)).await;
-        assert!(is(&app, "degraded").await, "{url}");
+        assert!(has_status(&app, "degraded").await, "{url}");
         assert_eq!(app.get("/api/v1/projects").await.status, 200, "{url}");
     }
 }
@@ -407,7 +403,7 @@ fn verdict(answer: &Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_one_process_has_checked_the_others_need_not() {
+async fn verdicts_are_shared_between_processes() {
     let Some(redis) = Redis::start() else { return };
     let home = TestApp::builtin().await;
     let texts = [
@@ -438,7 +434,7 @@ async fn what_one_process_has_checked_the_others_need_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_that_strangers_put_into_redis_is_believed() {
+async fn forged_verdicts_in_redis_are_ignored() {
     let Some(redis) = Redis::start() else { return };
     let home = TestApp::builtin().await;
     let start = |key: &'static str| {

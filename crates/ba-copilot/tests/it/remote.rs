@@ -4,11 +4,11 @@ use std::{
     io::{Read, Write},
     net::TcpListener,
     path::Path,
-    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use test_support::wait_for;
 
 use crate::process::Server;
 
@@ -30,15 +30,6 @@ fn health(server: &Server) -> (u16, Value) {
     (status, serde_json::from_str(&body).expect("JSON"))
 }
 
-/// Asks until the answer fits; a minute is longer than any wait of the program.
-fn wait_for(what: &str, mut fits: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !fits() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "still not: {what}");
-        std::thread::yield_now();
-    }
-}
-
 fn metric(server: &Server, line: &str) -> bool {
     server
         .request("GET", "/metrics", "")
@@ -46,7 +37,7 @@ fn metric(server: &Server, line: &str) -> bool {
 }
 
 #[test]
-fn a_checker_in_another_process_may_come_and_go() {
+fn remote_checker_may_stop_and_return() {
     let folder = TempDir::new().expect("a folder");
     let token = [("MCP_TOKEN", "a-token-for-this-test")];
     let checker = Server::start_with(&["--role", "mcp", "--listen", "127.0.0.1:0"], folder.path(), &token);
@@ -106,7 +97,7 @@ fn a_checker_in_another_process_may_come_and_go() {
 }
 
 #[test]
-fn a_wrong_token_is_named_and_nothing_is_returned_unchecked() {
+fn wrong_checker_token_is_reported_and_nothing_is_returned_unchecked() {
     let folder = TempDir::new().expect("a folder");
     let checker = Server::start_with(
         &["--role", "mcp", "--listen", "127.0.0.1:0"],
@@ -139,7 +130,7 @@ fn odd_server(answer: Option<&'static str>) -> String {
 }
 
 #[test]
-fn silence_and_nonsense_are_not_verdicts() {
+fn timeouts_and_invalid_answers_are_not_verdicts() {
     let folder = TempDir::new().expect("a folder");
     for answer in [
         None,
@@ -161,7 +152,7 @@ fn silence_and_nonsense_are_not_verdicts() {
 
 /// A server that says that everything is valid, but not by Mermaid's own parser.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_verdict_of_another_parser_does_not_count() {
+async fn verdict_of_another_parser_is_ignored() {
     use axum::{Json, Router, routing::post};
     let answer = |Json(request): Json<Value>| async move {
         let result = match request["method"].as_str() {
@@ -187,7 +178,7 @@ async fn a_verdict_of_another_parser_does_not_count() {
 }
 
 #[test]
-fn the_checker_needs_a_token_beyond_this_machine() {
+fn remote_checker_requires_a_token_beyond_loopback() {
     let folder = TempDir::new().expect("a folder");
     for (role, variables, words) in [
         ("mcp", &[][..], "Set MCP_TOKEN"),

@@ -1,5 +1,5 @@
-//! One process for each role, on one database: each does its part, generation goes to the one that generates, and comes back when that is
-//! away, lies, or wants another token.
+//! One process for each role, on one database: each does its part, generation goes to the one that generates, and
+//! comes back when that is away, lies, or wants another token.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -12,7 +12,7 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{ledger::wait_for, process::Server};
+use crate::{acknowledged_writes::wait_for, process::Server};
 
 pub(crate) const TEXT: &str = "A customer places orders. Each order has a date.";
 pub(crate) const GENERATE: &str = "/api/v1/generate/class-diagram";
@@ -116,7 +116,7 @@ fn each_role_does_its_part() {
 }
 
 #[test]
-fn who_signs_in_on_web_is_known_to_api() {
+fn session_of_web_is_valid_on_api() {
     let (data, elsewhere) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
     let mut user = std::process::Command::new(crate::process::BINARY)
         .args(["user", "add", "ada@example.com", "--password-stdin", "--data"])
@@ -147,7 +147,7 @@ fn who_signs_in_on_web_is_known_to_api() {
 }
 
 #[test]
-fn jobs_are_taken_up_where_pages_are_not() {
+fn jobs_run_in_the_api_role() {
     let data = TempDir::new().expect("a folder");
     let web = start("web", data.path(), &[]);
     let made = raw(
@@ -170,7 +170,7 @@ fn jobs_are_taken_up_where_pages_are_not() {
 }
 
 #[test]
-fn a_token_that_is_not_known_is_named() {
+fn unknown_service_token_is_reported() {
     let data = TempDir::new().expect("a folder");
     let ai = start("ai", data.path(), &[("AI_SERVICE_TOKEN", "right,older")]);
     let url = format!("http://{}", ai.address);
@@ -199,11 +199,11 @@ fn a_token_that_is_not_known_is_named() {
 }
 
 #[test]
-fn who_lies_is_not_believed_and_keys_go_no_further() {
+fn remote_generator_output_is_checked_and_keys_are_not_forwarded() {
     let valid = "classDiagram\n    class Made";
     let quoted = json!([{"element": "Made", "requirement": 1, "start": 2, "end": 10, "text": "customer"}]);
     let misquoted = json!([{"element": "Made", "requirement": 1, "start": 0, "end": 10, "text": "canary"}]);
-    let reply = |text: &str, trace: &Value| said(text, trace, &Value::Null, true);
+    let reply = |text: &str, trace: &Value| result_event(text, trace, &Value::Null, true);
     let of_something_else = json!({"kind": "class", "classes": [{"name": "Invented"}], "relationships": []});
     // What it answers, whether that is believed, and how many words are traced then.
     for (answer, believed) in [
@@ -211,9 +211,9 @@ fn who_lies_is_not_believed_and_keys_go_no_further() {
         (reply(valid, &misquoted), Some(0)),
         (reply("classDiagram\n  class {{{", &json!([])), None),
         // Not even as a diagram that is not valid: this process writes one that is.
-        (said("classDiagram\n  class {{{", &json!([]), &Value::Null, false), None),
+        (result_event("classDiagram\n  class {{{", &json!([]), &Value::Null, false), None),
         // The text holds, and what it is said to mean is not what it means.
-        (said(valid, &quoted, &of_something_else, true), Some(1)),
+        (result_event(valid, &quoted, &of_something_else, true), Some(1)),
         (reply("", &json!([])), None),
         ("event: result\ndata: {\"response\":{}}\n\n".to_owned(), None),
         ("event: result\ndata: nonsense\n\n".to_owned(), None),
@@ -221,7 +221,7 @@ fn who_lies_is_not_believed_and_keys_go_no_further() {
         (String::new(), None),
     ] {
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
-        let (address, heard) = pretender(format!("{head}{answer}"));
+        let (address, heard) = fake_generator(format!("{head}{answer}"));
         let data = TempDir::new().expect("a folder");
         let url = format!("http://{address}");
         // There is no such vendor, so that whoever writes it here falls back to the draft.
@@ -248,14 +248,14 @@ fn who_lies_is_not_believed_and_keys_go_no_further() {
 }
 
 /// A result of a service that says this of a diagram.
-fn said(text: &str, trace: &Value, blueprint: &Value, validated: bool) -> String {
+fn result_event(text: &str, trace: &Value, blueprint: &Value, validated: bool) -> String {
     let metadata = json!({"validated": validated, "written": "model", "retry_count": 0, "repairs": [], "model": "m", "usage": {"input_tokens": 1, "output_tokens": 1}});
     let response = json!({"detail": format!("```mermaid\n{text}\n```"), "blueprint": blueprint, "trace": trace, "metadata": metadata});
     format!("event: result\ndata: {}\n\n", json!({"type": "diagram", "response": response}))
 }
 
 #[test]
-fn no_chain_becomes_a_circle() {
+fn servers_cannot_form_a_loop() {
     let (first, second) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
     // One file of settings for all: whom others ask to generate asks nobody, least of all itself.
     let ai = start("ai", first.path(), &[("AI_SERVICE_URL", "http://127.0.0.1:9")]);
@@ -275,7 +275,7 @@ fn no_chain_becomes_a_circle() {
 }
 
 #[test]
-fn names_that_people_type_in_are_not_those_that_processes_use() {
+fn allowed_hosts_do_not_apply_between_processes() {
     let data = TempDir::new().expect("a folder");
     let token = ("AI_SERVICE_TOKEN", "a-token-for-this-test");
     let names = ("ALLOWED_HOSTS", "ba.example.com");
@@ -313,7 +313,7 @@ fn names_that_people_type_in_are_not_those_that_processes_use() {
 }
 
 /// Answers every question for a diagram with this and nothing else at all, and remembers the head of what it was asked.
-pub(crate) fn pretender(answer: String) -> (String, Arc<Mutex<Vec<String>>>) {
+pub(crate) fn fake_generator(answer: String) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
     let heard = Arc::new(Mutex::new(Vec::new()));

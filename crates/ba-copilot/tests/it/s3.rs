@@ -1,5 +1,5 @@
-//! Backups in S3-compatible storage, with the real program and a server that others wrote: they come back; who may not is told why; and
-//! whatever happens on the way, nothing is there that is not whole.
+//! Backups in S3-compatible storage, with the real program and a server that others wrote: they come back; who may
+//! not is told why; and whatever happens on the way, nothing is there that is not whole.
 
 use std::sync::{
     Arc,
@@ -10,8 +10,8 @@ use serde_json::Value;
 use store::{AuditEventId, ConnectOptions, JsonText, NewAuditEvent, Store, TimeUs};
 
 use crate::{
+    acknowledged_writes::wait_for,
     backup::{PASSPHRASE, Place, block_on},
-    ledger::wait_for,
     s3_server::{Fate, Moto, way},
 };
 
@@ -24,7 +24,7 @@ fn place(moto: &Moto, address: &str, more: &[(&str, &str)]) -> Place {
     let variables: Vec<(&str, &str)> =
         variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let place = Place::new(&variables);
-    place.good(&["user", "add", "ada@example.com"]);
+    place.run_ok(&["user", "add", "ada@example.com"]);
     place
 }
 
@@ -59,7 +59,7 @@ fn fill(place: &Place) {
 }
 
 fn create(place: &Place) -> String {
-    place.good(&["backup", "create", "--to", TO]).trim().to_owned()
+    place.run_ok(&["backup", "create", "--to", TO]).trim().to_owned()
 }
 
 fn key(address: &str) -> &str {
@@ -69,19 +69,19 @@ fn key(address: &str) -> &str {
 /// Made, listed, tried, everything destroyed, restored: all says what it said.
 fn comes_back(moto: &Moto, place: &Place) {
     let then = place.dump();
-    let made = place.good(&["backup", "create", "--verify", "--to", TO]);
+    let made = place.run_ok(&["backup", "create", "--verify", "--to", TO]);
     let address = made.lines().next().expect("an address").to_owned();
     assert!(address.starts_with("s3://backups/ba/prod/ba-copilot-") && made.contains("Good: "), "{made}");
-    let listed = place.good(&["backup", "list", TO]);
+    let listed = place.run_ok(&["backup", "list", TO]);
     assert!(
         listed.lines().count() == 1 && listed.contains("good at") && listed.contains(&address),
         "{listed}"
     );
     let note = format!("{}.verified.json", key(&address));
     assert_eq!(moto.list("objects"), [key(&address), note.as_str()]);
-    place.good(&["backup", "verify", &address]);
+    place.run_ok(&["backup", "verify", &address]);
     place.destroy();
-    place.good(&["backup", "restore", &address]);
+    place.run_ok(&["backup", "restore", &address]);
     assert!(place.dump() == then, "other rows than before");
     assert!(place.dump_events().iter().any(|event| event.contains("backup.restore")));
     assert_eq!(moto.list("uploads"), [""; 0]);
@@ -89,7 +89,7 @@ fn comes_back(moto: &Moto, place: &Place) {
 }
 
 #[test]
-fn everything_comes_back_at_once_and_in_parts() {
+fn backup_in_object_storage_restores_whole_and_in_parts() {
     let Some(moto) = Moto::start() else { return };
     let settings = [("BA_COPILOT__S3__PART_MB", "5"), ("BACKUP_PASSPHRASE", PASSPHRASE)];
     let parts = Arc::new(AtomicUsize::new(0));
@@ -107,7 +107,7 @@ fn everything_comes_back_at_once_and_in_parts() {
 }
 
 #[test]
-fn who_may_not_is_told_what_and_why_and_what_to_do() {
+fn storage_permission_errors_are_explained() {
     let Some(moto) = Moto::start() else { return };
     let place = place(&moto, &moto.address, &[]);
     let made = create(&place);
@@ -196,7 +196,7 @@ fn bad_luck(
 }
 
 #[test]
-fn what_goes_wrong_for_a_while_harms_nothing() {
+fn transient_storage_errors_are_retried() {
     let Some(moto) = Moto::start() else { return };
     let small = place(&moto, &moto.address, &[]);
     let large = place(&moto, &moto.address, &[("BA_COPILOT__S3__PART_MB", "5")]);
@@ -243,7 +243,7 @@ fn what_goes_wrong_for_a_while_harms_nothing() {
 }
 
 #[test]
-fn what_goes_wrong_for_good_leaves_nothing_behind() {
+fn permanent_storage_errors_leave_nothing_behind() {
     let Some(moto) = Moto::start() else { return };
     let place = place(&moto, &moto.address, &[("BA_COPILOT__S3__PART_MB", "5")]);
     fill(&place);
@@ -274,7 +274,7 @@ fn what_goes_wrong_for_good_leaves_nothing_behind() {
     let ran = create_by(&address);
     assert!(ran.code == 2 && ran.err.contains("cannot be reached"), "{}", ran.err);
     assert!(ran.err.contains("still in the storage"), "it says what is left: {}", ran.err);
-    assert_eq!(place.good(&["backup", "list", TO]).lines().count(), 1, "nobody sees half a backup");
+    assert_eq!(place.run_ok(&["backup", "list", TO]).lines().count(), 1, "nobody sees half a backup");
     // What arrives is not what was sent: in parts, or at once where parts are larger.
     for part_mb in ["5", "100"] {
         let (_, decide) = bad_luck(Fate::Changed, forever, |method, _| method == "PUT");
@@ -291,7 +291,7 @@ fn what_goes_wrong_for_good_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_byte_that_changed_in_the_storage_is_found() {
+fn changed_byte_in_storage_is_detected() {
     let Some(moto) = Moto::start() else { return };
     for passphrase in ["", PASSPHRASE] {
         let place = place(&moto, &moto.address, &[("BACKUP_PASSPHRASE", passphrase)]);
@@ -307,18 +307,18 @@ fn a_byte_that_changed_in_the_storage_is_found() {
         let restored = place.run(&["backup", "restore", &made]);
         assert!(restored.code == 2 && restored.err.contains("damaged"), "{}", restored.err);
         assert_eq!(place.dump(), before, "nothing was overwritten");
-        let listed = place.good(&["backup", "list", TO]);
+        let listed = place.run_ok(&["backup", "list", TO]);
         assert!(listed.contains("no good at"), "{listed}");
         moto.operator("empty");
     }
 }
 
 #[test]
-fn old_backups_go_and_nothing_else_does() {
+fn retention_deletes_only_old_backups() {
     let Some(moto) = Moto::start() else { return };
     let place = place(&moto, &moto.address, &[]);
     let first = create(&place);
-    place.good(&["backup", "verify", &first]);
+    place.run_ok(&["backup", "verify", &first]);
     let (first, note) = (key(&first).to_owned(), format!("{}.verified.json", key(&first)));
     let old = |day: u32| format!("ba/prod/ba-copilot-202601{day:02}T000000Z-x.tar.zst");
     for name in [
@@ -346,7 +346,7 @@ fn old_backups_go_and_nothing_else_does() {
 }
 
 #[test]
-fn servers_send_backups_there_by_themselves_one_at_a_time() {
+fn scheduled_backups_to_storage_run_one_at_a_time() {
     let Some(moto) = Moto::start() else { return };
     let more =
         [("BA_COPILOT__BACKUP__DIR", TO), ("BA_COPILOT__BACKUP__EVERY_H", "1"), ("LOG_LEVEL", "debug")];
@@ -359,7 +359,7 @@ fn servers_send_backups_there_by_themselves_one_at_a_time() {
         })
     };
     wait_for("a backup that was tried", || gauge("ba_copilot_backup_last_verified_timestamp_seconds "));
-    let listed = place.good(&["backup", "list", "--json"]);
+    let listed = place.run_ok(&["backup", "list", "--json"]);
     assert_eq!(listed.lines().count(), 1, "the other one did not make one too: {listed}");
     let found: Value = serde_json::from_str(listed.trim()).expect("JSON");
     assert_eq!(found["verified"]["good"], true, "{found}");

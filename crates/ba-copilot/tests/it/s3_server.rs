@@ -1,4 +1,5 @@
-//! Moto, an S3 server that others wrote and that looks at signatures, for the tests of `s3.rs`; and a way to it on which things go wrong.
+//! Moto, an S3 server that others wrote and that looks at signatures, for the tests of `s3.rs`; and a way to it on
+//! which things go wrong.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -10,6 +11,7 @@ use std::{
 };
 
 use serde_json::Value;
+use test_support::skip;
 
 /// The server, ended with its input.
 pub(crate) struct Moto {
@@ -27,15 +29,13 @@ impl Drop for Moto {
 }
 
 impl Moto {
-    /// None, said loudly, where `cargo xtask test` could not install it.
+    /// `None`, counted as a skip, where moto is not installed.
     pub(crate) fn start() -> Option<Moto> {
         let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
         let folder = tests.join("../../target/s3-server");
         let python = folder.join("venv/bin/python");
         if !folder.join("stamp").exists() {
-            eprintln!(
-                "*** SKIPPED: moto is not there, so nobody kept backups in S3-compatible storage; `cargo xtask test` installs it where it may ***"
-            );
+            skip("moto is not installed; `cargo xtask test` installs it into target/s3-server");
             return None;
         }
         let mut child = Command::new(python)
@@ -102,7 +102,8 @@ pub(crate) enum Fate {
     HalfAnswered,
 }
 
-/// A way to the server; who decides is asked for each request, with its method, its address, and how many like it came before.
+/// A way to the server; who decides is asked for each request, with its method, its address, and how many like it
+/// came before.
 pub(crate) fn way(to: &str, decide: impl Fn(&str, &str) -> Fate + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = format!("http://{}", listener.local_addr().expect("an address"));

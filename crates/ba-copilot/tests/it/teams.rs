@@ -1,13 +1,13 @@
-//! The pages of accounts and teams, in real Chromium against the real program: from the first person to the second one's
-//! version of a diagram.
+//! The pages of accounts and teams, in real Chromium against the real program: from the first person to the second
+//! one's version of a diagram.
 
 use fantoccini::{Client, Locator};
 use tempfile::TempDir;
 
 use crate::{
     pages::{Driver, browser, installed},
-    people::{PASSWORD, code_of},
     process::Server,
+    users::{PASSWORD, code_of},
 };
 
 /// A person before a page.
@@ -72,7 +72,7 @@ impl Person {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_team_comes_together() {
+async fn team_works_through_the_pages() {
     if !installed("chromium") || !installed("chromedriver") {
         return;
     }

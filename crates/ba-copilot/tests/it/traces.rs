@@ -1,5 +1,6 @@
-//! One request is one trace, through every process it goes through: in the answer, in the logs, at the model, at the checker, and in the
-//! spans that a collector is told of. Nothing that people wrote is told to it, and nobody waits for it.
+//! One request is one trace, through every process it goes through: in the answer, in the logs, at the model, at the
+//! checker, and in the spans that a collector is told of. Nothing that people wrote is told to it, and nobody waits
+//! for it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,8 +22,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
+    acknowledged_writes::wait_for,
     collector::Collector,
-    ledger::wait_for,
     process::Server,
     providers::{read_request, respond, vendor},
 };
@@ -65,12 +66,12 @@ const ATTRIBUTES: [&str; 28] = [
 
 /// A span as it was told, with the name of the service.
 #[derive(Debug, Clone)]
-struct Told {
+struct Exported {
     service: String,
     span: Span,
 }
 
-impl Told {
+impl Exported {
     fn parent(&self) -> String {
         hex(&self.span.parent_span_id)
     }
@@ -96,9 +97,9 @@ fn value(attributes: &[KeyValue], name: &str) -> Value {
 }
 
 /// Everything that a collector was told, in the order in which it came.
-fn told(collector: &Collector) -> Vec<Told> {
+fn exported(collector: &Collector) -> Vec<Exported> {
     let mut all = Vec::new();
-    for request in collector.came() {
+    for request in collector.received() {
         assert!(request.head.starts_with("post /v1/traces "), "{}", request.head);
         assert!(request.head.contains("\r\nx-scope: team a"), "{}", request.head);
         let request = ExportTraceServiceRequest::decode(request.body.as_slice()).expect("spans");
@@ -109,7 +110,7 @@ fn told(collector: &Collector) -> Vec<Told> {
             assert_eq!(value(&common, "service.version"), "1.2.3-abc");
             assert_eq!(value(&common, "host.name"), Value::Null);
             for scope in resource.scope_spans {
-                all.extend(scope.spans.into_iter().map(|span| Told { service: service.clone(), span }));
+                all.extend(scope.spans.into_iter().map(|span| Exported { service: service.clone(), span }));
             }
         }
     }
@@ -224,12 +225,12 @@ fn one_generation_is_one_trace_through_all_processes() {
     let asked: Vec<String> = requests.try_iter().collect();
     assert_eq!(asked.len(), 2);
 
-    let spans = told(&collector);
+    let spans = exported(&collector);
     assert!(spans.iter().all(|it| hex(&it.span.trace_id) == TRACE), "another trace: {spans:#?}");
-    let by_id: BTreeMap<String, &Told> = spans.iter().map(|it| (hex(&it.span.span_id), it)).collect();
+    let by_id: BTreeMap<String, &Exported> = spans.iter().map(|it| (hex(&it.span.span_id), it)).collect();
     assert_eq!(by_id.len(), spans.len(), "two spans have one id");
     // The way from each span to the sender, the outermost first.
-    let way = |it: &Told| {
+    let way = |it: &Exported| {
         let mut names = vec![it.span.name.clone()];
         let mut parent = it.parent();
         while parent != SENDER {
@@ -298,14 +299,14 @@ fn one_generation_is_one_trace_through_all_processes() {
             "{attribute} of {name}: {spans:#?}"
         );
     }
-    nothing_else_is_told(&collector, &spans);
+    assert_nothing_else_is_exported(&collector, &spans);
     // The other way round: what is looked for above is found where it is.
     assert!(asked.iter().all(|asked| asked.contains("canaryhuman")), "the canaries did not go in");
 }
 
 /// No canary in any byte, and no attribute that is not on the list.
-fn nothing_else_is_told(collector: &Collector, spans: &[Told]) {
-    for came in collector.came() {
+fn assert_nothing_else_is_exported(collector: &Collector, spans: &[Exported]) {
+    for came in collector.received() {
         let text = format!("{}{}", came.head, String::from_utf8_lossy(&came.body)).to_lowercase();
         for canary in CANARIES {
             assert!(!text.contains(canary), "{canary} was told:\n{text}");
@@ -321,7 +322,7 @@ fn nothing_else_is_told(collector: &Collector, spans: &[Told]) {
 }
 
 #[test]
-fn what_is_done_later_points_to_who_asked_for_it() {
+fn background_spans_link_to_their_request() {
     let folder = TempDir::new().expect("a folder");
     let collector = Collector::start("200 OK");
     let hook = Collector::start("204 No Content");
@@ -339,10 +340,10 @@ fn what_is_done_later_points_to_who_asked_for_it() {
     let job: Value = serde_json::from_str(&body).expect("JSON");
     let path = format!("GET /api/v1/jobs/{}", job["id"].as_str().expect("an id"));
     wait_for("the diagram", || ask(&server, &path, "", "").1.contains("\"status\":\"done\""));
-    wait_for("the webhook", || !hook.came().is_empty());
+    wait_for("the webhook", || !hook.received().is_empty());
     let log = end(server);
 
-    let spans = told(&collector);
+    let spans = exported(&collector);
     let request = spans
         .iter()
         .find(|it| it.span.name == "POST /api/v1/generate/{diagram}")
@@ -368,14 +369,14 @@ fn what_is_done_later_points_to_who_asked_for_it() {
     }
     // Whoever is told hears the trace of the telling.
     let deliver = spans.iter().find(|it| it.span.name == "job deliver").expect("it is there");
-    let heard = hook.came();
+    let heard = hook.received();
     let trace = header(&heard[0].head, "traceparent").expect("a trace").to_owned();
     assert!(trace.contains(&hex(&deliver.span.trace_id)), "{trace}");
-    nothing_else_is_told(&collector, &spans);
+    assert_nothing_else_is_exported(&collector, &spans);
 }
 
 #[test]
-fn nobody_is_told_unless_somebody_wants_it() {
+fn no_span_is_exported_unless_configured() {
     let folder = TempDir::new().expect("a folder");
     let (url, requests, _open) = model();
     let server = Server::start(folder.path(), &[("OPENAI_BASE_URL", &url), ("MODEL", "local-model")]);
@@ -393,7 +394,7 @@ fn nobody_is_told_unless_somebody_wants_it() {
 }
 
 #[test]
-fn who_is_not_sampled_is_not_told_and_the_rest_is() {
+fn sampling_decides_what_is_exported() {
     let folder = TempDir::new().expect("a folder");
     let collector = Collector::start("200 OK");
     let to = format!("http://{}", collector.address);
@@ -406,7 +407,7 @@ fn who_is_not_sampled_is_not_told_and_the_rest_is() {
     ask(&server, "POST /api/v1/validate", no, body);
     ask(&server, "POST /api/v1/validate", &format!("traceparent: 00-{TRACE}-{SENDER}-01\r\n"), body);
     end(server);
-    let spans = told(&collector);
+    let spans = exported(&collector);
     let names: BTreeSet<&str> = spans.iter().map(|it| it.span.name.as_str()).collect();
     assert_eq!(names, BTreeSet::from(["POST /api/v1/validate", "check"]));
     assert!(spans.iter().all(|it| hex(&it.span.trace_id) == TRACE), "{spans:#?}");
@@ -420,7 +421,7 @@ fn lost(server: &Server) -> u64 {
 }
 
 #[test]
-fn a_collector_that_is_away_or_hangs_or_refuses_loses_spans_and_nothing_else() {
+fn unavailable_collector_loses_only_spans() {
     let closed = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port");
     // Takes connections and never answers.
     let hangs = TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -1,4 +1,5 @@
-//! The suite that is run after a deployment: against the real server, against one that lies in each way, against nothing.
+//! The suite that is run after a deployment: against the real server, against one that lies in each way, against
+//! nothing.
 
 use std::{
     collections::BTreeSet,
@@ -43,7 +44,7 @@ fn report(ran: &Ran) -> Value {
 }
 
 #[test]
-fn a_good_server_passes_also_after_a_restart() {
+fn healthy_server_passes_also_after_a_restart() {
     let folder = TempDir::new().expect("a folder");
     let server = Server::start(folder.path(), &[]);
     let (address, url) = (server.address.clone(), format!("http://{}", server.address));
@@ -83,7 +84,7 @@ fn a_good_server_passes_also_after_a_restart() {
 }
 
 #[test]
-fn where_nothing_answers_it_cannot_run() {
+fn verify_without_a_server_cannot_run() {
     let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
     for (url, expected) in [
         (format!("http://{port}"), "cannot be reached"),
@@ -98,7 +99,7 @@ fn where_nothing_answers_it_cannot_run() {
 }
 
 #[test]
-fn where_there_are_accounts_it_says_what_it_could_not_look_at() {
+fn verify_reports_checks_that_need_an_account() {
     let folder = TempDir::new().expect("a folder");
     let call = |arguments: &[&str]| {
         let data = folder.path().display().to_string();
@@ -358,7 +359,7 @@ fn lies() -> Vec<(&'static str, &'static [&'static str], Lie)> {
 }
 
 #[test]
-fn each_lie_fails_its_check_and_no_other() {
+fn each_fault_fails_exactly_its_check() {
     let folder = TempDir::new().expect("a folder");
     let server = Server::start(folder.path(), &[]);
     let stub = Stub::before(&format!("http://{}", server.address), truth);
@@ -401,7 +402,7 @@ fn each_lie_fails_its_check_and_no_other() {
 }
 
 #[test]
-fn an_unhealthy_server_makes_the_monitor_complain() {
+fn monitor_exits_with_an_error_for_an_unhealthy_server() {
     let folder = TempDir::new().expect("a folder");
     let server = Server::start(folder.path(), &[]);
     let stub = Stub::before(&format!("http://{}", server.address), |path, _, _, reply| {

@@ -1,4 +1,6 @@
 //! The viewer that agents show beside a result, in a real browser, in a frame that may do nothing but run scripts.
+//!
+//! Runs on SQLite only: the viewer keeps nothing.
 
 use fantoccini::Locator;
 use serde_json::{Value, json};
@@ -16,7 +18,7 @@ const INVALID: &str = "flowchart LR\n  a[run()] --> b\n  b --> c[check(x)]";
 
 /// What a result is shown as: the verdict, and what JavaScript in the frame says of the rest.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_viewer_shows_a_picture_and_findings() {
+async fn viewer_shows_a_picture_and_findings() {
     if !installed("chromium") || !installed("chromedriver") {
         return;
     }

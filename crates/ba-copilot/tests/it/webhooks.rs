@@ -1,4 +1,6 @@
-//! Webhooks, told to a real server on loopback.
+//! Webhooks, delivered to a real server on loopback.
+//!
+//! Runs on both databases.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +15,7 @@ use crate::app::{TestApp, eventually};
 /// What came in, and what is answered, in this order and then 204.
 #[derive(Clone, Default)]
 struct Receiver {
-    came: Arc<Mutex<Vec<(HeaderMap, String)>>>,
+    received: Arc<Mutex<Vec<(HeaderMap, String)>>>,
     answers: Arc<Mutex<Vec<u16>>>,
 }
 
@@ -34,17 +36,17 @@ impl Receiver {
         body: Bytes,
     ) -> axum::http::StatusCode {
         let body = String::from_utf8(body.to_vec()).expect("text");
-        receiver.came.lock().expect("came").push((headers, body));
+        receiver.received.lock().expect("came").push((headers, body));
         let status = receiver.answers.lock().expect("answers").pop().unwrap_or(204);
         axum::http::StatusCode::from_u16(status).expect("a status")
     }
 
-    fn came(&self) -> Vec<(HeaderMap, String)> {
-        self.came.lock().expect("came").clone()
+    fn received(&self) -> Vec<(HeaderMap, String)> {
+        self.received.lock().expect("came").clone()
     }
 
     async fn wait_for(&self, count: usize) -> Vec<(HeaderMap, String)> {
-        eventually("all have come", async || Some(self.came()).filter(|came| came.len() >= count)).await
+        eventually("all have come", async || Some(self.received()).filter(|came| came.len() >= count)).await
     }
 }
 
@@ -99,7 +101,7 @@ fn is_signed(headers: &HeaderMap, body: &str, secret: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_change_is_told_signed_and_without_what_people_wrote() {
+async fn webhook_is_signed_and_has_no_user_content() {
     let app = app().await;
     let _work = app.work();
     let (receiver, url) = Receiver::start(&[]).await;
@@ -144,7 +146,7 @@ async fn patch(app: &TestApp, path: &str, body: Value) -> Value {
 }
 
 #[tokio::test]
-async fn who_fails_is_told_again_and_who_is_off_is_not() {
+async fn failed_webhook_is_retried_and_disabled_webhook_is_not() {
     let app = app().await;
     let _work = app.work();
     let (receiver, url) = Receiver::start(&[500, 302]).await;
@@ -154,13 +156,13 @@ async fn who_fails_is_told_again_and_who_is_off_is_not() {
     for (number, seconds) in [(2, 6), (3, 61)] {
         waiting(&app).await;
         app.wait_s(seconds);
-        app.app.live.wake();
+        app.app.events.wake_workers();
         receiver.wait_for(number).await;
     }
     let told = deliveries(&app, &webhook, 3).await;
     let statuses: Vec<&Value> = told.iter().rev().map(|one| &one["status"]).collect();
     assert_eq!(statuses, [&json!(500), &json!(302), &json!(204)], "{told:?}");
-    let came = receiver.came();
+    let came = receiver.received();
     assert!(came.iter().all(|(headers, body)| is_signed(headers, body, &secret)));
     assert!(came.iter().all(|(headers, _)| headers["webhook-id"] == came[0].0["webhook-id"]));
     let path = format!("/api/v1/webhooks/{webhook}");
@@ -169,11 +171,11 @@ async fn who_fails_is_told_again_and_who_is_off_is_not() {
     make(&app, &url, &["diagram.create"]).await;
     diagram(&app, "More orders").await;
     other.wait_for(1).await;
-    assert_eq!(receiver.came().len(), 3, "nobody was told who is off");
+    assert_eq!(receiver.received().len(), 3, "nobody was told who is off");
 }
 
 #[tokio::test]
-async fn nobody_is_sent_into_our_own_network() {
+async fn webhooks_to_internal_networks_are_rejected() {
     let app = TestApp::builtin().await;
     for url in [
         "http://example.com/",

@@ -1,20 +1,24 @@
-//! The kinds of diagrams that have a blueprint: one folder each, and the table.
+//! The kinds of diagrams that have a blueprint: one folder each, and THE table, [`kinds!`].
 //!
-//! A folder has `model.rs` (the types), `compile.rs` (to Mermaid), `read.rs` (back from it), `rules.rs` (normalize and
-//! lint) and `guide.rs` (advice for a model, a sample). Outside this module nothing asks which kind a blueprint is of.
+//! A folder has `model.rs` (the types), `compile.rs` (to Mermaid), `read.rs` (back from it), `normalize.rs`, `lint.rs`
+//! (with its rules) and `guide.rs` (advice for a model, a sample). To add a kind: a folder and one row.
 
 pub mod activity;
 pub mod class;
+mod model;
 mod names;
 pub mod use_case;
 
+use diagram::{Outline, Rule};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Blueprint, Compiled, Kind, Lint, Outline, Target, schema};
+use crate::{lint, schema};
+use model::Model;
 
-/// What is known of a kind.
+/// A row of the table of kinds.
 pub struct KindRow {
-    /// The kind.
     pub kind: Kind,
     /// As in JSON and in tables, for example `use_case`.
     pub id: &'static str,
@@ -26,7 +30,7 @@ pub struct KindRow {
     pub name: &'static str,
     /// What may be written on the command line; the first is preferred.
     pub cli_names: &'static [&'static str],
-    /// How to make a good one out of requirements; told to a model.
+    /// Instructions for a model: how to make a good diagram of requirements.
     pub instructions: &'static str,
     /// Requirements to try it with.
     pub sample_text: &'static str,
@@ -37,61 +41,79 @@ pub struct KindRow {
     pub(crate) read: fn(&Outline) -> Option<Blueprint>,
 }
 
-/// Every kind, in the order in which they are shown.
-pub static KINDS: &[KindRow] = &[
-    KindRow {
-        kind: Kind::Class,
-        id: "class",
-        contract_type: "class_diagram",
-        slug: "class-diagram",
-        name: "Class diagram",
-        cli_names: &["class", "class-diagram", "class_diagram"],
-        instructions: class::guide::INSTRUCTIONS,
-        sample_text: class::guide::SAMPLE_TEXT,
-        sample: || Blueprint::Class(class::guide::sample()),
-        bounded_schema: schema::bounded::<class::ClassModel>,
-        from_value: |value| serde_json::from_value(value).map(Blueprint::Class),
-        read: |outline| class::read::read(outline).map(Blueprint::Class),
-    },
-    KindRow {
-        kind: Kind::UseCase,
-        id: "use_case",
-        contract_type: "usecase_diagram",
-        slug: "usecase-diagram",
-        name: "Use-case diagram",
-        cli_names: &["usecase", "use-case", "use_case", "usecase-diagram", "usecase_diagram"],
-        instructions: use_case::guide::INSTRUCTIONS,
-        sample_text: use_case::guide::SAMPLE_TEXT,
-        sample: || Blueprint::UseCase(use_case::guide::sample()),
-        bounded_schema: schema::bounded::<use_case::UseCaseModel>,
-        from_value: |value| serde_json::from_value(value).map(Blueprint::UseCase),
-        read: |outline| use_case::read::read(outline).map(Blueprint::UseCase),
-    },
-    KindRow {
-        kind: Kind::Activity,
-        id: "activity",
-        contract_type: "activity_diagram",
-        slug: "activity-diagram",
-        name: "Activity diagram",
-        cli_names: &["activity", "activity-diagram", "activity_diagram"],
-        instructions: activity::guide::INSTRUCTIONS,
-        sample_text: activity::guide::SAMPLE_TEXT,
-        sample: || Blueprint::Activity(activity::guide::sample()),
-        bounded_schema: schema::bounded::<activity::ActivityModel>,
-        from_value: |value| serde_json::from_value(value).map(Blueprint::Activity),
-        read: |outline| activity::read::read(outline).map(Blueprint::Activity),
-    },
-];
+macro_rules! kinds {
+    ($($(#[$docs:meta])* $kind:ident: $folder:ident::$model:ident;)*) => {
+        /// A kind of diagram that has a blueprint.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Kind {
+            $($(#[$docs])* $kind,)*
+        }
+
+        /// What a diagram means, whatever it looks like.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[serde(tag = "kind", rename_all = "snake_case")]
+        pub enum Blueprint {
+            $($(#[$docs])* $kind($folder::$model),)*
+        }
+
+        /// Every kind, in the order in which they are shown.
+        pub static KINDS: &[KindRow] = &[$(KindRow {
+            kind: Kind::$kind,
+            id: $folder::ABOUT.id,
+            contract_type: $folder::ABOUT.contract_type,
+            slug: $folder::ABOUT.slug,
+            name: $folder::ABOUT.name,
+            cli_names: $folder::ABOUT.cli_names,
+            instructions: $folder::ABOUT.instructions,
+            sample_text: $folder::ABOUT.sample_text,
+            sample: || Blueprint::$kind($folder::$model::sample()),
+            bounded_schema: schema::bounded::<$folder::$model>,
+            from_value: |value| serde_json::from_value(value).map(Blueprint::$kind),
+            read: |outline| $folder::$model::read(outline).map(Blueprint::$kind),
+        }),*];
+
+        /// Every rule, in the order of the codes.
+        pub static LINTS: &[&Rule] =
+            &diagram::concat::<{ lint::RULES.len() $(+ $folder::RULES.len())* }>(&[
+                lint::RULES, $($folder::RULES),*
+            ]);
+
+        impl Blueprint {
+            pub fn kind(&self) -> Kind {
+                match self {
+                    $(Blueprint::$kind(_) => Kind::$kind,)*
+                }
+            }
+
+            pub(crate) fn model(&self) -> &dyn Model {
+                match self {
+                    $(Blueprint::$kind(model) => model,)*
+                }
+            }
+
+            pub(crate) fn model_mut(&mut self) -> &mut dyn Model {
+                match self {
+                    $(Blueprint::$kind(model) => model,)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// UML class diagram.
+    Class: class::ClassModel;
+    /// UML use-case diagram.
+    UseCase: use_case::UseCaseModel;
+    /// UML activity diagram.
+    Activity: activity::ActivityModel;
+}
 
 impl Kind {
     /// Its row in the table.
     pub fn row(self) -> &'static KindRow {
-        let at = match self {
-            Kind::Class => 0,
-            Kind::UseCase => 1,
-            Kind::Activity => 2,
-        };
-        &KINDS[at]
+        &KINDS[self as usize]
     }
 
     /// The kind of this id, slug, contract type or command-line name, in any case.
@@ -106,41 +128,6 @@ impl Kind {
                     .any(|known| known.eq_ignore_ascii_case(name))
             })
             .map(|row| row.kind)
-    }
-}
-
-/// What every kind's model can do.
-pub(crate) trait Model {
-    fn compile(&self, target: Target) -> Compiled;
-    fn normalize(&mut self) -> Vec<String>;
-    fn lint(&self) -> Vec<Lint>;
-    fn describe(&self) -> String;
-}
-
-impl Blueprint {
-    /// Which kind of diagram it is.
-    pub fn kind(&self) -> Kind {
-        match self {
-            Blueprint::Class(_) => Kind::Class,
-            Blueprint::UseCase(_) => Kind::UseCase,
-            Blueprint::Activity(_) => Kind::Activity,
-        }
-    }
-
-    pub(crate) fn model(&self) -> &dyn Model {
-        match self {
-            Blueprint::Class(model) => model,
-            Blueprint::UseCase(model) => model,
-            Blueprint::Activity(model) => model,
-        }
-    }
-
-    pub(crate) fn model_mut(&mut self) -> &mut dyn Model {
-        match self {
-            Blueprint::Class(model) => model,
-            Blueprint::UseCase(model) => model,
-            Blueprint::Activity(model) => model,
-        }
     }
 }
 
@@ -160,5 +147,18 @@ mod tests {
             }
         }
         assert_eq!(Kind::parse("pie"), None);
+    }
+
+    #[test]
+    fn rules_are_in_order_and_documented() {
+        for pair in LINTS.windows(2) {
+            assert!(pair[0].code < pair[1].code, "{}", pair[1].code);
+        }
+        for rule in LINTS {
+            assert_eq!(LINTS.iter().filter(|other| other.name == rule.name).count(), 1, "{rule:?}");
+            for heading in ["What it finds", "Why it breaks", "Fix"] {
+                assert!(!rule.section(heading).is_empty(), "{rule:?} has no section {heading}");
+            }
+        }
     }
 }

@@ -1,15 +1,14 @@
-//! Names as people write them: tidied, compared, and found again when a line spells one differently.
+//! Names: tidied, compared, and resolved where a line spells one differently.
 
 use std::collections::{HashMap, HashSet};
 
-use crate::escape;
+use crate::{escape, text::shorten};
 
-/// What was done to a blueprint, told once each.
+/// The corrections that were made to a blueprint, each once.
 #[derive(Default)]
-pub(crate) struct Done(Vec<String>);
+pub(crate) struct Notes(Vec<String>);
 
-impl Done {
-    /// Notes one thing.
+impl Notes {
     pub(crate) fn note(&mut self, text: impl Into<String>) {
         let text = text.into();
         if !self.0.contains(&text) {
@@ -36,7 +35,7 @@ impl Done {
         }
     }
 
-    /// Keeps what `keep` says; notes how many went, and why.
+    /// Keeps the items for which `keep` is true, and notes how many were dropped.
     pub(crate) fn retain<T>(&mut self, list: &mut Vec<T>, what: &str, mut keep: impl FnMut(&T) -> bool) {
         let before = list.len();
         list.retain(|item| keep(item));
@@ -47,7 +46,6 @@ impl Done {
         }
     }
 
-    /// Everything that was noted.
     pub(crate) fn finish(self) -> Vec<String> {
         self.0
     }
@@ -78,14 +76,14 @@ impl Names {
     }
 
     /// Replaces `end` by the one name that it must mean; leaves it where there is none, or more than one.
-    pub(crate) fn resolve(&self, end: &mut String, done: &mut Done) {
+    pub(crate) fn resolve(&self, end: &mut String, notes: &mut Notes) {
         if self.exact.contains(end.as_str()) {
             return;
         }
         let folded = fold(end);
         let found = self.folded.get(&folded).or_else(|| self.singular.get(&singular(&folded)));
         if let Some(Some(name)) = found {
-            done.note(format!("Read `{}` as `{name}`.", crate::lint::shorten(end)));
+            notes.note(format!("Read `{}` as `{name}`.", shorten(end)));
             *end = name.clone();
         }
     }
@@ -112,7 +110,7 @@ fn singular(word: &str) -> String {
 
 /// Whether `next` leads from any node back to itself; the nodes of one such circle, or none. Depth is not bounded by
 /// the stack.
-pub(crate) fn find_cycle(edges: &[(usize, usize)], count: usize) -> Option<Vec<usize>> {
+fn find_cycle(edges: &[(usize, usize)], count: usize) -> Option<Vec<usize>> {
     let mut next = vec![Vec::new(); count];
     for &(from, to) in edges {
         if let Some(list) = next.get_mut(from) {
@@ -151,6 +149,18 @@ pub(crate) fn find_cycle(edges: &[(usize, usize)], count: usize) -> Option<Vec<u
     None
 }
 
+/// The names of a cycle of `edges` between `names`, the first again at the end.
+pub(crate) fn cycle_of_names(edges: &[(usize, usize)], names: &[&str]) -> Option<Vec<String>> {
+    let cycle = find_cycle(edges, names.len())?;
+    let round = cycle.iter().chain(cycle.first()).filter_map(|at| names.get(*at));
+    Some(round.map(|name| (*name).to_owned()).collect())
+}
+
+/// `A → B → A`.
+pub(crate) fn cycle_text(cycle: &[String]) -> String {
+    cycle.iter().map(|name| shorten(name)).collect::<Vec<_>>().join(" → ")
+}
+
 /// `5 classes`, `1 class`.
 pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
@@ -160,7 +170,7 @@ pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
 pub(crate) fn list<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
     const SHOWN: usize = 12;
     let total = names.len();
-    let shown: Vec<String> = names.take(SHOWN).map(crate::lint::shorten).collect();
+    let shown: Vec<String> = names.take(SHOWN).map(shorten).collect();
     match total.checked_sub(SHOWN) {
         Some(more @ 1..) => format!("{} and {more} more", shown.join(", ")),
         _ => shown.join(", "),
@@ -184,7 +194,7 @@ mod tests {
             ("Invoice", "Invoice"),
         ] {
             let mut end = end.to_owned();
-            names.resolve(&mut end, &mut Done::default());
+            names.resolve(&mut end, &mut Notes::default());
             assert_eq!(end, want);
         }
     }

@@ -3,10 +3,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "that is how a test fails")]
 
 mod any_text;
-mod judge;
-mod mend;
+mod lint;
+mod normalize;
+mod parse;
 mod round_trip;
-mod take;
 
 use std::sync::LazyLock;
 

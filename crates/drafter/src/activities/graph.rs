@@ -4,7 +4,7 @@
 
 use blueprint::{ActivityEdge, ActivityModel, ActivityNode, ActivityNodeKind, Span};
 
-use crate::activities::{Action, Choice, Step};
+use crate::activities::step::{Action, Choice, Step};
 use crate::names;
 
 const MAX_NODES: usize = 200;

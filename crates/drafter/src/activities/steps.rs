@@ -1,11 +1,12 @@
 //! Sentences to steps: actions in the order of the text, choices, things at the same time, ways back.
 //!
-//! Never makes a step of what merely is: states, purposes and remarks are left out.
+//! Never makes a step of a state, a purpose or a remark.
 
 use crate::activities::conditions;
-use crate::activities::{Choice, Step};
+use crate::activities::reader::Reader;
+use crate::activities::step::{Choice, Step};
+use crate::analysis::Analysis;
 use crate::phrases::Parsed;
-use crate::survey::Survey;
 use crate::tag::Tag;
 
 /// Words for doing things at the same time.
@@ -19,23 +20,15 @@ const AT_ONCE: &[&[&str]] = &[
 ];
 
 /// Reads a whole text.
-pub(super) fn read(text: &str, survey: &Survey, notes: &mut Vec<String>) -> Vec<Step> {
-    let mut reader = Reader { text, survey, steps: Vec::new(), skipped: 0 };
-    for sentence in 0..survey.parsed.len() {
+pub(super) fn read(text: &str, analysis: &Analysis, notes: &mut Vec<String>) -> Vec<Step> {
+    let mut reader = Reader { text, analysis, steps: Vec::new(), skipped: 0 };
+    for sentence in 0..analysis.parsed.len() {
         reader.sentence(sentence);
     }
     if reader.skipped > 0 {
-        notes.push(format!("{} sentence(s) told no step and were left out.", reader.skipped));
+        notes.push(format!("{} sentence(s) contain no step and were left out.", reader.skipped));
     }
     reader.steps
-}
-
-/// The steps while they are read.
-pub(super) struct Reader<'t> {
-    pub(super) text: &'t str,
-    pub(super) survey: &'t Survey,
-    pub(super) steps: Vec<Step>,
-    skipped: usize,
 }
 
 /// Where the parts of a conditional sentence are, as token ranges.
@@ -49,10 +42,10 @@ struct Condition {
 impl Reader<'_> {
     /// Reads one sentence and adds its steps.
     fn sentence(&mut self, sentence: usize) {
-        let Some(parsed) = self.survey.parsed.get(sentence) else {
+        let Some(parsed) = self.analysis.parsed.get(sentence) else {
             return;
         };
-        if parsed.aside_of.is_some() {
+        if parsed.parenthetical_of.is_some() {
             return;
         }
         let size = parsed.tokens.len();
@@ -168,10 +161,10 @@ impl Reader<'_> {
         main_end: usize,
         otherwise: Option<usize>,
     ) -> Vec<Step> {
-        let Some(parsed) = self.survey.parsed.get(sentence) else {
+        let Some(parsed) = self.analysis.parsed.get(sentence) else {
             return Vec::new();
         };
-        let Some(row) = self.survey.clauses.get(sentence) else {
+        let Some(row) = self.analysis.clauses.get(sentence) else {
             return Vec::new();
         };
         let mut yes: Vec<Step> =
@@ -199,7 +192,7 @@ impl Reader<'_> {
 
     /// A sentence without condition.
     fn plain(&mut self, sentence: usize, end: usize) -> Vec<Step> {
-        let Some(parsed) = self.survey.parsed.get(sentence) else {
+        let Some(parsed) = self.analysis.parsed.get(sentence) else {
             return Vec::new();
         };
         let mut steps = self.actions(sentence, 0, end);
@@ -222,7 +215,7 @@ impl Reader<'_> {
             }
         }
         if let Some(until) = (1..end).find(|at| parsed.word(*at) == "until")
-            && let Some(row) = self.survey.clauses.get(sentence)
+            && let Some(row) = self.analysis.clauses.get(sentence)
             && let Some(Step::Action(last)) = steps.last().cloned()
         {
             // `… until it is right`: a question that leads back.
@@ -245,9 +238,10 @@ impl Reader<'_> {
         steps
     }
 
-    /// The steps that the clauses between two tokens tell.
+    /// The steps of the clauses between two tokens.
     fn actions(&self, sentence: usize, from: usize, to: usize) -> Vec<Step> {
-        let (Some(parsed), Some(row)) = (self.survey.parsed.get(sentence), self.survey.clauses.get(sentence))
+        let (Some(parsed), Some(row)) =
+            (self.analysis.parsed.get(sentence), self.analysis.clauses.get(sentence))
         else {
             return Vec::new();
         };
@@ -267,7 +261,7 @@ impl Reader<'_> {
                     later.push(step);
                 } else if matches!(marker, "until") {
                     // Read with the main clause.
-                } else if !self.told_already(&step, marker, clause) {
+                } else if !self.is_repeated(&step, marker, clause) {
                     out.push(step);
                 }
             }

@@ -6,16 +6,16 @@ use std::collections::BTreeMap;
 
 use blueprint::{Attribute, Class, ClassKind, ClassModel, Relationship, RelationshipKind, Span};
 
+use crate::analysis::{Analysis, TermId};
+use crate::classes::attribute_claims::{AttributeClaim, Evidence, attribute_claims};
 use crate::classes::attributes;
 use crate::classes::choose::choose;
 use crate::classes::enums::{self, Values};
 use crate::classes::inheritance::{self, IsA};
 use crate::classes::questions;
 use crate::classes::relationships::{self, Line};
-use crate::classes::slots::{self, Manner, Slot};
 use crate::lexicon;
 use crate::names;
-use crate::survey::{Survey, TermId};
 
 const MAX_CLASSES: usize = 80;
 const MAX_RELATIONSHIPS: usize = 200;
@@ -25,28 +25,28 @@ const MAX_SOURCES: usize = 12;
 
 /// Drafts a class model.
 pub(crate) fn draft(text: &str) -> (ClassModel, Vec<String>) {
-    let survey = Survey::new(text);
-    let slots = slots::slots(&survey);
-    let kinds = inheritance::kinds(&survey);
+    let analysis = Analysis::new(text);
+    let claims = attribute_claims(&analysis);
+    let kinds = inheritance::kinds(&analysis);
     let forced: Vec<TermId> = kinds.iter().filter(|k| k.sure).flat_map(|k| [k.special, k.general]).collect();
-    let is_class = choose(&survey, &slots, &forced);
-    let mut model = Builder::new(&survey, &is_class);
-    model.attributes(&slots);
-    for found in questions::asked(&survey, &slots, &is_class) {
+    let is_class = choose(&analysis, &claims, &forced);
+    let mut model = Builder::new(&analysis, &is_class);
+    model.attributes(&claims);
+    for found in questions::asked(&analysis, &claims, &is_class) {
         if let Some(owner) = model.place.get(&found.owner).copied() {
             model.attribute(owner, &found.words, found.type_name, found.span);
         }
     }
-    for values in enums::values(&survey) {
+    for values in enums::values(&analysis) {
         model.values(&values);
     }
     model.inherit(&kinds);
-    model.lines(relationships::lines(&survey, &slots, &is_class));
+    model.lines(relationships::lines(&analysis, &claims, &is_class));
     model.finish()
 }
 
 struct Builder<'s> {
-    survey: &'s Survey,
+    analysis: &'s Analysis,
     classes: Vec<Class>,
     /// Place in `classes` of each term.
     place: BTreeMap<TermId, usize>,
@@ -55,24 +55,24 @@ struct Builder<'s> {
 }
 
 impl<'s> Builder<'s> {
-    fn new(survey: &'s Survey, is_class: &[bool]) -> Self {
+    fn new(analysis: &'s Analysis, is_class: &[bool]) -> Self {
         let mut out = Self {
-            survey,
+            analysis,
             classes: Vec::new(),
             place: BTreeMap::new(),
             relationships: Vec::new(),
             notes: Vec::new(),
         };
         let mut order: Vec<TermId> =
-            (0..survey.terms.len()).filter(|id| is_class.get(*id).copied().unwrap_or(false)).collect();
+            (0..analysis.terms.len()).filter(|id| is_class.get(*id).copied().unwrap_or(false)).collect();
         if order.len() > MAX_CLASSES {
             out.notes.push(format!("Only the {MAX_CLASSES} terms that are mentioned most became classes."));
-            order.sort_by_key(|id| std::cmp::Reverse(survey.terms.get(*id).map_or(0, |t| t.mentions())));
+            order.sort_by_key(|id| std::cmp::Reverse(analysis.terms.get(*id).map_or(0, |t| t.mentions())));
             order.truncate(MAX_CLASSES);
             order.sort_unstable();
         }
         for id in order {
-            let Some(term) = survey.terms.get(id) else {
+            let Some(term) = analysis.terms.get(id) else {
                 continue;
             };
             let name = names::upper_camel(&term.words);
@@ -95,27 +95,30 @@ impl<'s> Builder<'s> {
     }
 
     /// Turns claims about properties into attributes.
-    fn attributes(&mut self, slots: &[Slot]) {
-        for slot in slots {
-            let Some(owner) = self.place.get(&slot.owner).copied() else {
+    fn attributes(&mut self, claims: &[AttributeClaim]) {
+        for claim in claims {
+            let Some(owner) = self.place.get(&claim.owner).copied() else {
                 continue;
             };
-            if self.survey.term(slot.sentence, slot.phrase).is_some_and(|id| self.place.contains_key(&id)) {
+            if self.analysis.term(claim.sentence, claim.phrase).is_some_and(|id| self.place.contains_key(&id))
+            {
                 continue;
             }
-            let Some(parsed) = self.survey.parsed.get(slot.sentence) else {
+            let Some(parsed) = self.analysis.parsed.get(claim.sentence) else {
                 continue;
             };
-            let Some(phrase) = parsed.phrases.get(slot.phrase) else {
+            let Some(phrase) = parsed.phrases.get(claim.phrase) else {
                 continue;
             };
             let head = parsed.head(phrase);
             let property = lexicon::is_attribute_head(head);
             let short = phrase.core.len() <= 4;
-            if !short || (!property && (slot.manner == Manner::Passing || lexicon::is_generic_noun(head))) {
+            if !short
+                || (!property && (claim.evidence == Evidence::Mentioned || lexicon::is_generic_noun(head)))
+            {
                 continue;
             }
-            let (words, end) = attributes::name_words(parsed, phrase, slot.phrase);
+            let (words, end) = attributes::name_words(parsed, phrase, claim.phrase);
             let mut span = parsed.name_span(phrase);
             if words.iter().any(|w| w == "of") {
                 span.end = parsed.span(phrase.start, end).end.max(span.end);
@@ -157,7 +160,7 @@ impl<'s> Builder<'s> {
         let Some(owner) = self.place.get(&owner_term).copied() else {
             return;
         };
-        let Some(term) = self.survey.terms.get(owner_term) else {
+        let Some(term) = self.analysis.terms.get(owner_term) else {
             return;
         };
         let name = enums::enum_name(&term.words, &values.property);

@@ -1,6 +1,6 @@
 //! Names and types of attributes.
 //!
-//! Never decides whose they are; `slots.rs` does.
+//! Never decides whose they are; `attribute_claims.rs` does.
 
 use crate::clauses::end_with_of;
 use crate::lexicon;
@@ -12,18 +12,21 @@ use crate::quantity::Quantity;
 const TYPES: &[(&str, &str)] = &[
     (
         "Money",
-        "price cost fee amount salary wage balance budget revenue turnover payment tax deposit total subtotal sum rent discount fine",
+        "price cost fee amount salary wage balance budget revenue turnover payment tax deposit total subtotal sum \
+        rent discount fine",
     ),
     ("DateTime", "datetime timestamp date/time"),
     ("Date", "date birthday birthdate deadline expiry expiration day birth"),
     ("DateTime", "time"),
     (
         "Integer",
-        "count quantity age year number-of capacity points score frequency duration rank level priority mileage amount-of floor",
+        "count quantity age year number-of capacity points score frequency duration rank level priority mileage \
+        amount-of floor",
     ),
     (
         "Decimal",
-        "weight height width length size rate percentage temperature humidity pressure speed distance depth volume area latitude longitude rating",
+        "weight height width length size rate percentage temperature humidity pressure speed distance depth volume \
+        area latitude longitude rating",
     ),
     ("Boolean", "availability"),
 ];
@@ -75,7 +78,7 @@ fn attribute_words(parsed: &Parsed, phrase: &Phrase) -> Vec<String> {
     words
 }
 
-/// Modifiers that tell properties apart although they say nothing about things.
+/// Modifiers that distinguish properties, although they mean nothing for things.
 const KEPT_MODIFIERS: &[&str] = &[
     "first",
     "last",

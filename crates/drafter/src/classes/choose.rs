@@ -1,10 +1,10 @@
 //! Which terms become classes.
 //!
-//! A table of weights over the counts of `survey.rs`. Never looks at the text again.
+//! A table of weights over the counts of `analysis.rs`. Never looks at the text again.
 
-use crate::classes::slots::{Manner, Slot};
+use crate::analysis::{Analysis, Term, TermId};
+use crate::classes::attribute_claims::{AttributeClaim, Evidence};
 use crate::lexicon;
-use crate::survey::{Survey, Term, TermId};
 
 /// What a term needs to become a class.
 const THRESHOLD: i32 = 20;
@@ -26,31 +26,31 @@ const META: &[&str] = &[
 ];
 
 /// For each term: whether it becomes a class.
-pub(crate) fn choose(survey: &Survey, slots: &[Slot], forced: &[TermId]) -> Vec<bool> {
-    let mut owners = vec![0_usize; survey.terms.len()];
-    let mut properties = vec![0_usize; survey.terms.len()];
-    let mut parts = vec![0_usize; survey.terms.len()];
-    for slot in slots {
-        let listed = usize::from(slot.manner == Manner::Listed);
-        if let Some(owner) = owners.get_mut(slot.owner) {
+pub(crate) fn choose(analysis: &Analysis, claims: &[AttributeClaim], forced: &[TermId]) -> Vec<bool> {
+    let mut owners = vec![0_usize; analysis.terms.len()];
+    let mut properties = vec![0_usize; analysis.terms.len()];
+    let mut parts = vec![0_usize; analysis.terms.len()];
+    for claim in claims {
+        let listed = usize::from(claim.evidence == Evidence::Listed);
+        if let Some(owner) = owners.get_mut(claim.owner) {
             *owner += 1 + listed;
         }
-        let Some(id) = survey.term(slot.sentence, slot.phrase) else {
+        let Some(id) = analysis.term(claim.sentence, claim.phrase) else {
             continue;
         };
-        // What somebody simply has is a thing; what is recorded of somebody is a property.
-        let phrase = survey.phrase(slot.sentence, slot.phrase);
+        // What a person simply has is a thing; what is recorded of a person is a property.
+        let phrase = analysis.phrase(claim.sentence, claim.phrase);
         let plural = phrase.is_some_and(|p| p.plural || p.quantity.is_stated());
-        let head = survey.terms.get(id).map_or("", |t| t.head());
-        let thing = slot.manner == Manner::Has
+        let head = analysis.terms.get(id).map_or("", |t| t.head());
+        let thing = claim.evidence == Evidence::Has
             && (!lexicon::is_attribute_head(head) || plural && lexicon::is_weak_attribute_head(head));
         let several = thing && plural;
         if let Some(count) = if thing { parts.get_mut(id) } else { properties.get_mut(id) } {
             *count += 1 + listed + usize::from(several);
         }
     }
-    let sentences = survey.parsed.len();
-    survey
+    let sentences = analysis.parsed.len();
+    analysis
         .terms
         .iter()
         .enumerate()
@@ -108,7 +108,7 @@ fn score(term: &Term, owner: usize, property: usize, part: usize, sentences: usi
     } else if lexicon::is_attribute_head(term.head()) {
         score -= 40;
     }
-    // The organisation that the text introduces is not part of its own model; people are whoever the text speaks of.
+    // The organisation that the text introduces is not part of its own model; people are part of it.
     if term.opening > 0 && ORGANISATIONS.contains(&term.head()) {
         score -= 20;
     }

@@ -1,14 +1,14 @@
 //! Value lists: `the status can be open, paid or cancelled`.
 //!
-//! Never takes kinds of things for values; `inheritance.rs` reads those.
+//! Never reads kinds of things as values; `inheritance.rs` reads those.
 
 use blueprint::Span;
 
+use crate::analysis::{Analysis, TermId};
 use crate::clauses::{Clause, end_with_of};
 use crate::lexicon;
 use crate::names;
 use crate::phrases::Parsed;
-use crate::survey::{Survey, TermId};
 use crate::tag::Tag;
 
 /// A property with its values.
@@ -25,19 +25,19 @@ pub(crate) struct Values {
 }
 
 /// Finds the value lists of a text.
-pub(crate) fn values(survey: &Survey) -> Vec<Values> {
+pub(crate) fn values(analysis: &Analysis) -> Vec<Values> {
     let mut out = Vec::new();
-    for (sentence, parsed) in survey.parsed.iter().enumerate() {
-        let Some(row) = survey.clauses.get(sentence) else {
+    for (sentence, parsed) in analysis.parsed.iter().enumerate() {
+        let Some(row) = analysis.clauses.get(sentence) else {
             continue;
         };
         for clause in row {
-            if let Some(found) = stated(survey, sentence, parsed, clause) {
+            if let Some(found) = stated(analysis, sentence, parsed, clause) {
                 out.push(found);
             }
         }
         if let Some(found) =
-            parsed.aside_of.and_then(|(parent, after)| bracketed(survey, parent, after, parsed))
+            parsed.parenthetical_of.and_then(|(parent, after)| bracketed(analysis, parent, after, parsed))
         {
             out.push(found);
         }
@@ -46,7 +46,7 @@ pub(crate) fn values(survey: &Survey) -> Vec<Values> {
 }
 
 /// `The status of an order is either open or paid.` `An order can be open, paid or cancelled.`
-fn stated(survey: &Survey, sentence: usize, parsed: &Parsed, clause: &Clause) -> Option<Values> {
+fn stated(analysis: &Analysis, sentence: usize, parsed: &Parsed, clause: &Clause) -> Option<Values> {
     let copula = clause.lemma == "be" || clause.passive && parsed.tag(clause.verb) == Some(Tag::VerbPast);
     if !copula || clause.negated {
         return None;
@@ -63,9 +63,9 @@ fn stated(survey: &Survey, sentence: usize, parsed: &Parsed, clause: &Clause) ->
         .iter()
         .all(|(_, span)| parsed.tokens.iter().any(|t| t.token.span.end == span.end && t.is_noun()));
     if property_head {
-        let owner = survey
+        let owner = analysis
             .possessor(sentence, subject)
-            .or_else(|| phrase.of.and_then(|of| survey.term(sentence, of)));
+            .or_else(|| phrase.of.and_then(|of| analysis.term(sentence, of)));
         return Some(Values {
             owner,
             property: parsed.name_words(phrase),
@@ -75,7 +75,7 @@ fn stated(survey: &Survey, sentence: usize, parsed: &Parsed, clause: &Clause) ->
     }
     // `the colours of the flags are red and blue`.
     if let Some(owner) =
-        phrase.of.and_then(|of| survey.term(sentence, of)).or_else(|| survey.possessor(sentence, subject))
+        phrase.of.and_then(|of| analysis.term(sentence, of)).or_else(|| analysis.possessor(sentence, subject))
     {
         return Some(Values {
             owner: Some(owner),
@@ -84,7 +84,7 @@ fn stated(survey: &Survey, sentence: usize, parsed: &Parsed, clause: &Clause) ->
             literals,
         });
     }
-    // Without a property, adjectives are states; nouns are kinds, and participles mostly tell what can be done.
+    // Without a property, adjectives are states; nouns are kinds, and participles are mostly what can be done.
     let either = parsed.word(from) == "either";
     let states = literals.iter().all(|(_, span)| {
         parsed.tokens.iter().any(|t| {
@@ -95,7 +95,7 @@ fn stated(survey: &Survey, sentence: usize, parsed: &Parsed, clause: &Clause) ->
         return None;
     }
     Some(Values {
-        owner: survey.term(sentence, subject),
+        owner: analysis.term(sentence, subject),
         property: vec!["status".to_owned()],
         span: parsed.name_span(phrase),
         literals,
@@ -103,24 +103,25 @@ fn stated(survey: &Survey, sentence: usize, parsed: &Parsed, clause: &Clause) ->
 }
 
 /// `roof material (tile, slate or metal)`
-fn bracketed(survey: &Survey, sentence: usize, after: usize, aside: &Parsed) -> Option<Values> {
-    let parsed = survey.parsed.get(sentence)?;
+fn bracketed(analysis: &Analysis, sentence: usize, after: usize, parenthetical: &Parsed) -> Option<Values> {
+    let parsed = analysis.parsed.get(sentence)?;
     let place = (0..parsed.phrases.len()).find(|place| {
         parsed.phrases.get(*place).is_some_and(|p| p.end == after) || end_with_of(parsed, *place) == after
     })?;
     let phrase = parsed.phrases.get(place)?;
     let mut from = 0;
-    while matches!(aside.word(from), "e.g." | "i.e." | "e.g" | "i.e" | "," | "either") {
+    while matches!(parenthetical.word(from), "e.g." | "i.e." | "e.g" | "i.e" | "," | "either") {
         from += 1;
     }
-    let literals = read_list(aside, from)?;
+    let literals = read_list(parenthetical, from)?;
     let short = literals.iter().all(|(name, _)| name.split(' ').count() <= 2);
-    let properties = aside.phrases.iter().filter(|p| lexicon::is_attribute_head(aside.head(p))).count();
+    let properties =
+        parenthetical.phrases.iter().filter(|p| lexicon::is_attribute_head(parenthetical.head(p))).count();
     if phrase.pronoun || !short || properties > 0 || !lexicon::is_attribute_head(parsed.head(phrase)) {
         return None;
     }
     let owner =
-        survey.possessor(sentence, place).or_else(|| phrase.of.and_then(|of| survey.term(sentence, of)));
+        analysis.possessor(sentence, place).or_else(|| phrase.of.and_then(|of| analysis.term(sentence, of)));
     Some(Values { owner, property: parsed.name_words(phrase), span: parsed.name_span(phrase), literals })
 }
 

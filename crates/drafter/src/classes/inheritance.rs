@@ -4,11 +4,11 @@
 
 use blueprint::Span;
 
+use crate::analysis::{Analysis, TermId};
 use crate::clauses::{Clause, coordinated_after, end_with_of};
 use crate::lexicon;
 use crate::phrases::Parsed;
 use crate::quantity::Quantity;
-use crate::survey::{Survey, TermId};
 use crate::tag::Tag;
 
 /// A special term and its general term.
@@ -29,36 +29,37 @@ const DIVIDE: &[&str] =
     &["divide", "classify", "split", "categorise", "categorize", "separate", "distinguish", "group"];
 
 /// Finds what the text says about kinds.
-pub(crate) fn kinds(survey: &Survey) -> Vec<IsA> {
+pub(crate) fn kinds(analysis: &Analysis) -> Vec<IsA> {
     let mut out: Vec<IsA> = Vec::new();
-    for sentence in 0..survey.parsed.len() {
-        let (Some(parsed), Some(row)) = (survey.parsed.get(sentence), survey.clauses.get(sentence)) else {
+    for sentence in 0..analysis.parsed.len() {
+        let (Some(parsed), Some(row)) = (analysis.parsed.get(sentence), analysis.clauses.get(sentence))
+        else {
             continue;
         };
         for clause in row {
-            copula(survey, sentence, parsed, clause, &mut out);
-            divided(survey, sentence, parsed, clause, &mut out);
+            copula(analysis, sentence, parsed, clause, &mut out);
+            divided(analysis, sentence, parsed, clause, &mut out);
         }
-        listed(survey, sentence, parsed, &mut out);
+        listed(analysis, sentence, parsed, &mut out);
     }
     out
 }
 
 /// Adds one pair, unless it says the same or the contrary of an earlier one.
-fn add(survey: &Survey, sentence: usize, special: usize, general: usize, sure: bool, out: &mut Vec<IsA>) {
+fn add(analysis: &Analysis, sentence: usize, special: usize, general: usize, sure: bool, out: &mut Vec<IsA>) {
     let (Some(parsed), Some(one), Some(all)) =
-        (survey.parsed.get(sentence), survey.term(sentence, special), survey.term(sentence, general))
+        (analysis.parsed.get(sentence), analysis.term(sentence, special), analysis.term(sentence, general))
     else {
         return;
     };
-    let (Some(a), Some(b)) = (survey.phrase(sentence, special), survey.phrase(sentence, general)) else {
+    let (Some(a), Some(b)) = (analysis.phrase(sentence, special), analysis.phrase(sentence, general)) else {
         return;
     };
     if one == all || a.pronoun && !sure || b.pronoun {
         return;
     }
     let plain = |id: TermId| {
-        survey
+        analysis
             .terms
             .get(id)
             .is_some_and(|t| !lexicon::is_generic_noun(t.head()) && !lexicon::is_attribute_head(t.head()))
@@ -75,7 +76,7 @@ fn add(survey: &Survey, sentence: usize, special: usize, general: usize, sure: b
 }
 
 /// `A guide is a person.` `Vessels are ferries, tugs or barges.`
-fn copula(survey: &Survey, sentence: usize, parsed: &Parsed, clause: &Clause, out: &mut Vec<IsA>) {
+fn copula(analysis: &Analysis, sentence: usize, parsed: &Parsed, clause: &Clause, out: &mut Vec<IsA>) {
     if !clause.is_copula() || clause.negated || clause.relative || !clause.marker.is_empty() {
         return;
     }
@@ -88,7 +89,7 @@ fn copula(survey: &Survey, sentence: usize, parsed: &Parsed, clause: &Clause, ou
     // `A special type of boat is the sailing boat.`
     if s.kind_of && clause.subjects.len() == 1 {
         for special in &clause.objects {
-            add(survey, sentence, *special, *subject, true, out);
+            add(analysis, sentence, *special, *subject, true, out);
         }
         return;
     }
@@ -113,7 +114,7 @@ fn copula(survey: &Survey, sentence: usize, parsed: &Parsed, clause: &Clause, ou
         let generic = s.plural || matches!(s.quantity, Quantity::A | Quantity::Each);
         if generic && clause.subjects.len() == 1 {
             for special in &clause.objects {
-                add(survey, sentence, *special, *subject, true, out);
+                add(analysis, sentence, *special, *subject, true, out);
             }
         }
         return;
@@ -122,7 +123,7 @@ fn copula(survey: &Survey, sentence: usize, parsed: &Parsed, clause: &Clause, ou
     if class_like {
         for special in &clause.subjects {
             add(
-                survey,
+                analysis,
                 sentence,
                 *special,
                 *object,
@@ -134,7 +135,7 @@ fn copula(survey: &Survey, sentence: usize, parsed: &Parsed, clause: &Clause, ou
 }
 
 /// `Vessels are divided into ferries and tugs.`
-fn divided(survey: &Survey, sentence: usize, parsed: &Parsed, clause: &Clause, out: &mut Vec<IsA>) {
+fn divided(analysis: &Analysis, sentence: usize, parsed: &Parsed, clause: &Clause, out: &mut Vec<IsA>) {
     if !DIVIDE.contains(&clause.lemma.as_str()) || clause.negated {
         return;
     }
@@ -146,14 +147,14 @@ fn divided(survey: &Survey, sentence: usize, parsed: &Parsed, clause: &Clause, o
             && parsed.phrases.len() > *general
         {
             for special in list {
-                add(survey, sentence, *special, *general, true, out);
+                add(analysis, sentence, *special, *general, true, out);
             }
         }
     }
 }
 
 /// `There are three types of vessels: ferries, tugs and barges.` `vessels such as ferries and tugs`
-fn listed(survey: &Survey, sentence: usize, parsed: &Parsed, out: &mut Vec<IsA>) {
+fn listed(analysis: &Analysis, sentence: usize, parsed: &Parsed, out: &mut Vec<IsA>) {
     for (place, phrase) in parsed.phrases.iter().enumerate() {
         let example = matches!((parsed.word(phrase.end), parsed.word(phrase.end + 1)), ("such", "as"))
             || matches!(
@@ -185,7 +186,7 @@ fn listed(survey: &Survey, sentence: usize, parsed: &Parsed, out: &mut Vec<IsA>)
         let (list, _) = coordinated_after(parsed, first);
         let sure = list.len() > 1 || !example;
         for special in list {
-            add(survey, sentence, special, place, sure, out);
+            add(analysis, sentence, special, place, sure, out);
         }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! | file | idea |
 //! |---|---|
-//! | `../survey.rs` | which terms there are, and their roles |
-//! | `slots.rs` | which term is said to be a property of which |
+//! | `../analysis.rs` | which terms there are, and their roles |
+//! | `attribute_claims.rs` | which term is said to be a property of which |
 //! | `inheritance.rs` | which term is a kind of which |
 //! | `choose.rs` | which terms become classes |
 //! | `attributes.rs` | names and types of attributes |
@@ -13,12 +13,12 @@
 //! | `assemble.rs` | the model |
 
 mod assemble;
+mod attribute_claims;
 mod attributes;
 mod choose;
 mod enums;
 pub(crate) mod inheritance;
 mod questions;
 mod relationships;
-mod slots;
 
 pub(crate) use assemble::draft;

@@ -4,10 +4,10 @@
 
 use blueprint::Span;
 
-use crate::classes::slots::Slot;
+use crate::analysis::{Analysis, TermId};
+use crate::classes::attribute_claims::AttributeClaim;
 use crate::names;
 use crate::phrases::Parsed;
-use crate::survey::{Survey, TermId};
 use crate::tag::Tag;
 
 /// A property found in a question.
@@ -15,9 +15,7 @@ use crate::tag::Tag;
 pub(crate) struct Asked {
     /// Whose property.
     pub(crate) owner: TermId,
-    /// Its words.
     pub(crate) words: Vec<String>,
-    /// Its type.
     pub(crate) type_name: &'static str,
     /// The words of the text.
     pub(crate) span: Span,
@@ -54,22 +52,22 @@ const KNOWING: &[&str] = &[
 ];
 
 /// Finds the questions of a text.
-pub(crate) fn asked(survey: &Survey, slots: &[Slot], is_class: &[bool]) -> Vec<Asked> {
+pub(crate) fn asked(analysis: &Analysis, claims: &[AttributeClaim], is_class: &[bool]) -> Vec<Asked> {
     let mut out = Vec::new();
     let mut last_owner: Option<TermId> = None;
-    for (sentence, parsed) in survey.parsed.iter().enumerate() {
-        let knowing = survey
+    for (sentence, parsed) in analysis.parsed.iter().enumerate() {
+        let knowing = analysis
             .clauses
             .get(sentence)
             .is_some_and(|row| row.iter().any(|c| KNOWING.contains(&c.lemma.as_str())));
-        let topic = fronted(survey, sentence)
-            .or_else(|| slots.iter().rev().find(|s| s.sentence == sentence).map(|s| s.owner))
+        let topic = fronted(analysis, sentence)
+            .or_else(|| claims.iter().rev().find(|s| s.sentence == sentence).map(|s| s.owner))
             .or(last_owner);
         if knowing {
             for at in 0..parsed.tokens.len() {
                 let found = match parsed.word(at) {
-                    "whether" => whether(survey, sentence, parsed, at, topic, is_class),
-                    "how" => how(survey, sentence, parsed, at, topic),
+                    "whether" => whether(analysis, sentence, parsed, at, topic, is_class),
+                    "how" => how(analysis, sentence, parsed, at, topic),
                     _ => None,
                 };
                 out.extend(found);
@@ -81,8 +79,8 @@ pub(crate) fn asked(survey: &Survey, slots: &[Slot], is_class: &[bool]) -> Vec<A
 }
 
 /// The topic of `For balconies, …`.
-fn fronted(survey: &Survey, sentence: usize) -> Option<TermId> {
-    let parsed = survey.parsed.get(sentence)?;
+fn fronted(analysis: &Analysis, sentence: usize) -> Option<TermId> {
+    let parsed = analysis.parsed.get(sentence)?;
     let question = (0..parsed.tokens.len()).find(|at| matches!(parsed.word(*at), "whether" | "how"))?;
     let before = |p: &crate::phrases::Phrase| p.start > 0 && p.end <= question;
     let place = parsed.phrases.iter().position(|p| {
@@ -90,25 +88,25 @@ fn fronted(survey: &Survey, sentence: usize) -> Option<TermId> {
             && (matches!(parsed.word(p.start - 1), "for" | "per")
                 || p.start < 3 && parsed.word(p.start - 1) == "of")
     })?;
-    survey.term(sentence, place)
+    analysis.term(sentence, place)
 }
 
 /// `whether it has a lift`, `whether the lift is out of order`.
 fn whether(
-    survey: &Survey,
+    analysis: &Analysis,
     sentence: usize,
     parsed: &Parsed,
     at: usize,
     topic: Option<TermId>,
     is_class: &[bool],
 ) -> Option<Asked> {
-    let clause = survey.clauses.get(sentence)?.iter().find(|c| c.start > at && c.start < at + 8)?;
+    let clause = analysis.clauses.get(sentence)?.iter().find(|c| c.start > at && c.start < at + 8)?;
     // Something must be said of it: `is on leave`, `has a lift`, `offers a menu`.
     if !(clause.is_copula() || clause.passive || !clause.objects.is_empty()) {
         return None;
     }
     let subject = *clause.subjects.first()?;
-    let subject_term = survey.term(sentence, subject);
+    let subject_term = analysis.term(sentence, subject);
     let subject_phrase = parsed.phrases.get(subject)?;
     let mut from = clause.end;
     if clause.passive {
@@ -150,7 +148,7 @@ fn whether(
     let known = |id: Option<TermId>| id.filter(|id| is_class.get(*id).copied().unwrap_or(false));
     let named = known(subject_term).filter(|_| !subject_phrase.pronoun);
     let owner = named
-        .or_else(|| known(fronted(survey, sentence)))
+        .or_else(|| known(fronted(analysis, sentence)))
         .or_else(|| known(subject_term))
         .or_else(|| known(topic))?;
     // `whether a receipt is wanted` is about the receipt.
@@ -169,7 +167,13 @@ fn whether(
 }
 
 /// `how many rooms there are`, `how long`.
-fn how(survey: &Survey, sentence: usize, parsed: &Parsed, at: usize, topic: Option<TermId>) -> Option<Asked> {
+fn how(
+    analysis: &Analysis,
+    sentence: usize,
+    parsed: &Parsed,
+    at: usize,
+    topic: Option<TermId>,
+) -> Option<Asked> {
     let word = parsed.word(at + 1);
     let measure = [
         ("long", "duration"),
@@ -181,7 +185,7 @@ fn how(survey: &Survey, sentence: usize, parsed: &Parsed, at: usize, topic: Opti
         ("far", "distance"),
         ("tall", "height"),
     ];
-    let clause = survey.clauses.get(sentence)?.iter().find(|c| c.start > at && c.start < at + 9);
+    let clause = analysis.clauses.get(sentence)?.iter().find(|c| c.start > at && c.start < at + 9);
     if let Some((_, property)) = measure.iter().find(|(m, _)| *m == word) {
         let owner = topic?;
         return Some(Asked {
@@ -211,6 +215,6 @@ fn how(survey: &Survey, sentence: usize, parsed: &Parsed, at: usize, topic: Opti
             .and_then(|(_, l)| l.first().copied())
     });
     let subject = clause.and_then(|c| c.subjects.first().copied()).filter(|s| *s != place);
-    let owner = inside.or(subject).and_then(|p| survey.term(sentence, p)).or(topic)?;
+    let owner = inside.or(subject).and_then(|p| analysis.term(sentence, p)).or(topic)?;
     Some(Asked { owner, words, type_name: "Integer", span: parsed.span(at, phrase.end) })
 }

@@ -4,11 +4,11 @@
 
 use blueprint::{RelationshipKind, Span};
 
-use crate::classes::slots::Slot;
+use crate::analysis::{Analysis, TermId};
+use crate::classes::attribute_claims::AttributeClaim;
 use crate::clauses::Clause;
 use crate::phrases::{Parsed, Phrase};
 use crate::quantity::Quantity;
-use crate::survey::{Survey, TermId};
 
 /// A line that the text suggests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,21 +50,21 @@ const FLEETING: &[&str] = &[
 ];
 
 /// Finds the lines of a text.
-pub(crate) fn lines(survey: &Survey, slots: &[Slot], is_class: &[bool]) -> Vec<Line> {
+pub(crate) fn lines(analysis: &Analysis, claims: &[AttributeClaim], is_class: &[bool]) -> Vec<Line> {
     let mut out = Vec::new();
-    for (sentence, row) in survey.clauses.iter().enumerate() {
-        let Some(parsed) = survey.parsed.get(sentence) else {
+    for (sentence, row) in analysis.clauses.iter().enumerate() {
+        let Some(parsed) = analysis.parsed.get(sentence) else {
             continue;
         };
         for clause in row {
-            clause_lines(survey, sentence, parsed, clause, is_class, &mut out);
+            clause_lines(analysis, sentence, parsed, clause, is_class, &mut out);
         }
-        genitive_lines(survey, sentence, parsed, is_class, &mut out);
+        genitive_lines(analysis, sentence, parsed, is_class, &mut out);
     }
-    for slot in slots {
-        slot_line(survey, slot, &mut out);
+    for claim in claims {
+        claim_line(analysis, claim, &mut out);
     }
-    compound_lines(survey, is_class, &mut out);
+    compound_lines(analysis, is_class, &mut out);
     out.retain(|line| known(is_class, line.from) && known(is_class, line.to));
     out
 }
@@ -76,7 +76,7 @@ fn known(is_class: &[bool], id: TermId) -> bool {
 
 /// Subject, verb, object; subject, verb, preposition, complement.
 fn clause_lines(
-    survey: &Survey,
+    analysis: &Analysis,
     sentence: usize,
     parsed: &Parsed,
     clause: &Clause,
@@ -87,11 +87,12 @@ fn clause_lines(
         return;
     }
     let lemma = clause.lemma.as_str();
-    let class_phrase = |phrase: &usize| survey.term(sentence, *phrase).is_some_and(|id| known(is_class, id));
+    let class_phrase =
+        |phrase: &usize| analysis.term(sentence, *phrase).is_some_and(|id| known(is_class, id));
     let verb = parsed.span(clause.verb, clause.verb + 1);
     let may = matches!(clause.modal.as_str(), "may" | "can" | "could" | "might");
     let mut push = |from: usize, to: usize, kind: RelationshipKind, label: &str, weight: u8| {
-        let (Some(a), Some(b)) = (survey.term(sentence, from), survey.term(sentence, to)) else {
+        let (Some(a), Some(b)) = (analysis.term(sentence, from), analysis.term(sentence, to)) else {
             return;
         };
         let (Some(p), Some(q)) = (parsed.phrases.get(from), parsed.phrases.get(to)) else {
@@ -201,14 +202,21 @@ fn clause_lines(
 }
 
 /// `the customer's order`, `the orders of a customer`.
-fn genitive_lines(survey: &Survey, sentence: usize, parsed: &Parsed, is_class: &[bool], out: &mut Vec<Line>) {
+fn genitive_lines(
+    analysis: &Analysis,
+    sentence: usize,
+    parsed: &Parsed,
+    is_class: &[bool],
+    out: &mut Vec<Line>,
+) {
     for (place, phrase) in parsed.phrases.iter().enumerate() {
-        let Some(part) = survey.term(sentence, place).filter(|id| known(is_class, *id)) else {
+        let Some(part) = analysis.term(sentence, place).filter(|id| known(is_class, *id)) else {
             continue;
         };
         let owner_phrase = phrase.owner.or(phrase.of);
-        let whole =
-            survey.possessor(sentence, place).or_else(|| phrase.of.and_then(|of| survey.term(sentence, of)));
+        let whole = analysis
+            .possessor(sentence, place)
+            .or_else(|| phrase.of.and_then(|of| analysis.term(sentence, of)));
         let Some(whole) = whole.filter(|id| known(is_class, *id)) else {
             continue;
         };
@@ -231,21 +239,21 @@ fn genitive_lines(survey: &Survey, sentence: usize, parsed: &Parsed, is_class: &
 }
 
 /// A claimed property that is a class itself.
-fn slot_line(survey: &Survey, slot: &Slot, out: &mut Vec<Line>) {
-    let Some(parsed) = survey.parsed.get(slot.sentence) else {
+fn claim_line(analysis: &Analysis, claim: &AttributeClaim, out: &mut Vec<Line>) {
+    let Some(parsed) = analysis.parsed.get(claim.sentence) else {
         return;
     };
-    let Some(phrase) = parsed.phrases.get(slot.phrase) else {
+    let Some(phrase) = parsed.phrases.get(claim.phrase) else {
         return;
     };
-    let Some(part) = survey.term(slot.sentence, slot.phrase) else {
+    let Some(part) = analysis.term(claim.sentence, claim.phrase) else {
         return;
     };
-    let (owner_quantity, owner_plural) = slot.owner_quantity;
+    let (owner_quantity, owner_plural) = claim.owner_quantity;
     let owner = Phrase { quantity: owner_quantity, plural: owner_plural, ..Phrase::default() };
-    let (from_many, to_many, stated) = multiplicities(&owner, phrase, true, slot.optional);
+    let (from_many, to_many, stated) = multiplicities(&owner, phrase, true, claim.optional);
     out.push(Line {
-        from: slot.owner,
+        from: claim.owner,
         to: part,
         kind: RelationshipKind::Association,
         label: "has".to_owned(),
@@ -258,14 +266,13 @@ fn slot_line(survey: &Survey, slot: &Slot, out: &mut Vec<Line>) {
 }
 
 /// Compounds name a tie: an `order line` is a line of an order.
-fn compound_lines(survey: &Survey, is_class: &[bool], out: &mut Vec<Line>) {
-    for (id, term) in survey.terms.iter().enumerate().filter(|(id, _)| known(is_class, *id)) {
+fn compound_lines(analysis: &Analysis, is_class: &[bool], out: &mut Vec<Line>) {
+    for (id, term) in analysis.terms.iter().enumerate().filter(|(id, _)| known(is_class, *id)) {
         for variant in term.variants.iter().filter(|v| v.len() > 1) {
             let Some((_, modifiers)) = variant.split_last() else {
                 continue;
             };
-            let modifier =
-                survey.terms.iter().position(|t| t.words == modifiers || t.variants.contains(modifiers));
+            let modifier = analysis.find_term(|t| t.words == modifiers || t.variants.contains(modifiers));
             let Some(modifier) = modifier.filter(|m| known(is_class, *m) && *m != id) else {
                 continue;
             };

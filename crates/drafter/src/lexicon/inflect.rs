@@ -2,9 +2,9 @@
 //!
 //! Never looks at neighbours: a word in, a word out.
 
-use super::{irregular_verb, is_verb};
+use crate::lexicon::words::{irregular_verb, is_verb};
 
-/// Plurals that the endings do not tell, with their singular.
+/// Irregular plurals, with their singular.
 const IRREGULAR_NOUNS: &[(&str, &str)] = &[
     ("people", "person"),
     ("persons", "person"),

@@ -1,30 +1,26 @@
 //! Use-case diagrams from text.
 //!
-//! `stories.rs` reads `As a …, I want …`, `prose.rs` everything else; both fill the [`Sketch`]. Never lets two elements
-//! have the same name.
+//! `stories.rs` reads `As a …, I want …`, `prose.rs` everything else; both fill the model in `sketch.rs`. Never lets
+//! two elements have the same name.
 
 mod prose;
+mod sketch;
 mod stories;
 
-use blueprint::{Actor, Span, UseCase, UseCaseLink, UseCaseLinkKind, UseCaseModel};
+use blueprint::UseCaseModel;
 
-use crate::classes::inheritance;
+use crate::analysis::Analysis;
 use crate::labels;
 use crate::lexicon;
 use crate::names;
-use crate::survey::Survey;
-
-const MAX_ACTORS: usize = 60;
-const MAX_USE_CASES: usize = 120;
-const MAX_LINKS: usize = 300;
-const MAX_SOURCES: usize = 12;
+use crate::use_cases::sketch::Sketch;
 
 /// Drafts a use-case model.
 pub(crate) fn draft(text: &str) -> (UseCaseModel, Vec<String>) {
-    let survey = Survey::new(text);
-    let mut sketch = Sketch { text, survey: &survey, model: UseCaseModel::default(), notes: Vec::new() };
-    sketch.model.system = system_name(text, &survey);
-    for sentence in 0..survey.parsed.len() {
+    let analysis = Analysis::new(text);
+    let mut sketch = Sketch { text, analysis: &analysis, model: UseCaseModel::default(), notes: Vec::new() };
+    sketch.model.system = system_name(text, &analysis);
+    for sentence in 0..analysis.parsed.len() {
         if !stories::read(&mut sketch, sentence) {
             prose::read(&mut sketch, sentence);
         }
@@ -34,8 +30,8 @@ pub(crate) fn draft(text: &str) -> (UseCaseModel, Vec<String>) {
 }
 
 /// The name of the system: `The Fleet Portal`, `the library system`.
-fn system_name(text: &str, survey: &Survey) -> String {
-    for parsed in &survey.parsed {
+fn system_name(text: &str, analysis: &Analysis) -> String {
+    for parsed in &analysis.parsed {
         for phrase in &parsed.phrases {
             let named = parsed.name_words(phrase).len() > 1;
             if !lexicon::is_system_head(parsed.head(phrase))
@@ -60,171 +56,4 @@ fn system_name(text: &str, survey: &Survey) -> String {
         }
     }
     String::new()
-}
-
-/// The model while it is being made.
-pub(super) struct Sketch<'t> {
-    text: &'t str,
-    survey: &'t Survey,
-    model: UseCaseModel,
-    notes: Vec<String>,
-}
-
-impl Sketch<'_> {
-    /// Adds an actor, or a source to a known one; answers with its name.
-    fn actor(&mut self, name: &str, external_system: bool, span: Span) -> Option<String> {
-        if name.is_empty() || self.model.use_cases.iter().any(|u| u.name.eq_ignore_ascii_case(name)) {
-            return None;
-        }
-        if let Some(known) = self.model.actors.iter_mut().find(|a| a.name.eq_ignore_ascii_case(name)) {
-            if known.sources.len() < MAX_SOURCES && !known.sources.contains(&span) {
-                known.sources.push(span);
-            }
-            return Some(known.name.clone());
-        }
-        if self.model.actors.len() >= MAX_ACTORS {
-            return None;
-        }
-        self.model.actors.push(Actor {
-            name: name.to_owned(),
-            external_system,
-            sources: vec![span],
-            ..Actor::default()
-        });
-        Some(name.to_owned())
-    }
-
-    /// The actor that a phrase names, if it names one.
-    fn actor_of(&mut self, sentence: usize, phrase: usize) -> Option<String> {
-        let parsed = self.survey.parsed.get(sentence)?;
-        let mine = parsed.phrases.get(phrase)?;
-        let head = parsed.head(mine);
-        if mine.pronoun {
-            // `they` is whoever the survey took it for.
-            let term = self.survey.terms.get(self.survey.term(sentence, phrase)?)?;
-            let known = self.model.actors.iter().find(|a| a.name.to_lowercase() == term.words.join(" "))?;
-            return Some(known.name.clone());
-        }
-        let words = parsed.name_words(mine);
-        let external = lexicon::is_external_head(head) && words.len() > 1
-            || (lexicon::is_system_head(head)
-                && words.len() > 1
-                && mine.quantity != crate::quantity::Quantity::The
-                && !self.is_own_system(&words));
-        if !external && (!lexicon::is_person(head) || lexicon::is_system_head(head)) {
-            return None;
-        }
-        if self.is_own_system(&words) {
-            return None;
-        }
-        let name = labels::role_name(self.text, parsed, phrase);
-        self.actor(&name, external, parsed.name_span(mine))
-    }
-
-    /// Whether words name the system that is built.
-    fn is_own_system(&self, words: &[String]) -> bool {
-        let own = self.model.system.to_lowercase();
-        !own.is_empty() && own == words.join(" ")
-    }
-
-    /// Adds a use case, or a source to a known one; answers with its name.
-    fn use_case(&mut self, name: &str, span: Span) -> Option<String> {
-        let clash = self.model.actors.iter().any(|a| a.name.eq_ignore_ascii_case(name));
-        if name.is_empty() || clash {
-            return None;
-        }
-        let key = comparable(name);
-        if let Some(known) = self.model.use_cases.iter_mut().find(|u| comparable(&u.name) == key) {
-            if known.sources.len() < MAX_SOURCES && !known.sources.contains(&span) {
-                known.sources.push(span);
-            }
-            return Some(known.name.clone());
-        }
-        if self.model.use_cases.len() >= MAX_USE_CASES {
-            return None;
-        }
-        self.model.use_cases.push(UseCase {
-            name: name.to_owned(),
-            sources: vec![span],
-            ..UseCase::default()
-        });
-        Some(name.to_owned())
-    }
-
-    /// Adds a line, or a source to a known one.
-    fn link(&mut self, from: &str, to: &str, kind: UseCaseLinkKind, span: Span) {
-        if from == to {
-            return;
-        }
-        if let Some(known) = self.model.links.iter_mut().find(|l| l.from == from && l.to == to) {
-            if known.sources.len() < MAX_SOURCES && !known.sources.contains(&span) {
-                known.sources.push(span);
-            }
-            return;
-        }
-        if self.model.links.len() < MAX_LINKS {
-            self.model.links.push(UseCaseLink {
-                from: from.to_owned(),
-                to: to.to_owned(),
-                kind,
-                sources: vec![span],
-                ..UseCaseLink::default()
-            });
-        }
-    }
-
-    /// `An administrator is a user`: a line between the two actors.
-    fn generalise(&mut self) {
-        for kind in inheritance::kinds(self.survey) {
-            let name = |id: usize| self.survey.terms.get(id).map(|t| t.words.join(" ")).unwrap_or_default();
-            let (special, general) = (name(kind.special), name(kind.general));
-            let find = |model: &UseCaseModel, name: &str| {
-                model.actors.iter().find(|a| a.name.to_lowercase() == name).map(|a| a.name.clone())
-            };
-            let Some(span) = kind.spans.first().copied() else {
-                continue;
-            };
-            let special_actor = find(&self.model, &special);
-            let general_actor = find(&self.model, &general);
-            let person = |name: &str| name.rsplit(' ').next().is_some_and(lexicon::is_person);
-            let both_persons = person(&special) && person(&general);
-            if !both_persons || (special_actor.is_none() && general_actor.is_none()) {
-                continue;
-            }
-            let from = special_actor.or_else(|| self.actor(&names::capitalised(&special), false, span));
-            let general_span = kind.spans.get(1).copied().unwrap_or(span);
-            let to = general_actor.or_else(|| self.actor(&names::capitalised(&general), false, general_span));
-            if let (Some(from), Some(to)) = (from, to) {
-                self.link(&from, &to, UseCaseLinkKind::Generalization, span);
-            }
-        }
-    }
-
-    fn finish(mut self) -> (UseCaseModel, Vec<String>) {
-        if self.model.use_cases.is_empty() {
-            self.notes.push("No goals of anybody were found in the text.".to_owned());
-        }
-        let lonely: Vec<String> = self
-            .model
-            .actors
-            .iter()
-            .filter(|a| !self.model.links.iter().any(|l| l.from == a.name || l.to == a.name))
-            .map(|a| a.name.clone())
-            .collect();
-        self.model.actors.retain(|a| !lonely.contains(&a.name));
-        if !lonely.is_empty() {
-            self.notes.push(format!("Mentioned without a goal, so left out: {}.", lonely.join(", ")));
-        }
-        (self.model, self.notes)
-    }
-}
-
-/// A name without articles and case, so that `View the order` and `View an order` are one use case.
-fn comparable(name: &str) -> String {
-    name.to_lowercase()
-        .split(' ')
-        .filter(|w| !matches!(*w, "a" | "an" | "the" | "any" | "all" | "their" | "his" | "her" | "its"))
-        .map(lexicon::singular)
-        .collect::<Vec<_>>()
-        .join(" ")
 }

@@ -1,6 +1,6 @@
 //! Use cases in running text: `The clerk can register a parcel`, `The system sends a receipt to the customer`.
 //!
-//! Never takes what a person merely has or is for a goal.
+//! Never makes a goal of what a person only has or is.
 
 use blueprint::UseCaseLinkKind;
 
@@ -9,9 +9,9 @@ use crate::labels;
 use crate::lexicon;
 use crate::phrases::Parsed;
 use crate::tag::Tag;
-use crate::use_cases::Sketch;
+use crate::use_cases::sketch::Sketch;
 
-/// Verbs that tell a state or a wish, not a goal.
+/// Verbs of states and wishes, not of goals.
 const STATES: &[&str] = &[
     "be",
     "have",
@@ -50,7 +50,7 @@ const STATES: &[&str] = &[
     "work",
 ];
 
-/// Verbs by which the system gives somebody a goal.
+/// Verbs by which the system gives an actor a goal.
 const ALLOWING: &[&str] = &["allow", "enable", "let", "permit", "help", "support"];
 
 /// Verbs by which one use case always does another.
@@ -58,11 +58,11 @@ const INCLUDING: &[&str] = &["include", "require", "involve"];
 
 /// Reads one sentence.
 pub(super) fn read(sketch: &mut Sketch<'_>, sentence: usize) {
-    let survey = sketch.survey;
-    let (Some(parsed), Some(row)) = (survey.parsed.get(sentence), survey.clauses.get(sentence)) else {
+    let analysis = sketch.analysis;
+    let (Some(parsed), Some(row)) = (analysis.parsed.get(sentence), analysis.clauses.get(sentence)) else {
         return;
     };
-    if parsed.aside_of.is_some() {
+    if parsed.parenthetical_of.is_some() {
         return;
     }
     let mut last: Option<String> = None;
@@ -143,7 +143,7 @@ fn goal(
             .any(|s| parsed.phrases.get(*s).is_some_and(|p| lexicon::is_system_head(parsed.head(p))));
     let mut actors: Vec<String> = doers.iter().filter_map(|p| sketch.actor_of(sentence, *p)).collect();
     if actors.is_empty() && system {
-        // What the system does for somebody is a use case of that somebody.
+        // What the system does for a person is a use case of that person.
         let receivers = clause
             .complements
             .iter()
@@ -155,7 +155,7 @@ fn goal(
     if actors.is_empty() {
         return None;
     }
-    let label = labels::of_clause(sketch.text, sketch.survey, sentence, place)?;
+    let label = labels::clause_label(sketch.text, sketch.analysis, sentence, place)?;
     let name = sketch.use_case(&label.text, label.span)?;
     for actor in &actors {
         sketch.link(actor, &name, UseCaseLinkKind::Association, label.span);
@@ -177,20 +177,20 @@ fn included(
     place: usize,
     last: Option<&str>,
 ) -> Option<(Option<String>, usize)> {
-    let survey = sketch.survey;
-    let row = survey.clauses.get(sentence)?;
+    let analysis = sketch.analysis;
+    let row = analysis.clauses.get(sentence)?;
     let clause = row.get(place)?;
     // Only a doing can be part of a doing: `includes paying`, not `includes a discount`.
     row.get(place + 1).filter(|next| next.gerund && next.start <= clause.end + 1)?;
     let opening = row.first().filter(|first| first.gerund && first.start == 0 && place > 0);
     let base = match opening {
         Some(_) => {
-            let label = labels::of_clause(sketch.text, survey, sentence, 0)?;
+            let label = labels::clause_label(sketch.text, analysis, sentence, 0)?;
             sketch.use_case(&label.text, label.span)?
         }
         None => last?.to_owned(),
     };
-    let label = labels::of_clause(sketch.text, survey, sentence, place + 1)?;
+    let label = labels::clause_label(sketch.text, analysis, sentence, place + 1)?;
     let part = sketch.use_case(&label.text, label.span)?;
     sketch.link(&base, &part, UseCaseLinkKind::Include, label.span);
     Some((None, 1 + label.clauses))
@@ -198,8 +198,8 @@ fn included(
 
 /// `While ordering a book, the customer may optionally add a note`.
 fn extended(sketch: &mut Sketch<'_>, sentence: usize, place: usize, name: &str) {
-    let survey = sketch.survey;
-    let (Some(parsed), Some(row)) = (survey.parsed.get(sentence), survey.clauses.get(sentence)) else {
+    let analysis = sketch.analysis;
+    let (Some(parsed), Some(row)) = (analysis.parsed.get(sentence), analysis.clauses.get(sentence)) else {
         return;
     };
     let Some(clause) = row.get(place) else { return };
@@ -214,7 +214,7 @@ fn extended(sketch: &mut Sketch<'_>, sentence: usize, place: usize, name: &str) 
     if !optional || frame.is_none() || parsed.tag(0) == Some(Tag::Mark) {
         return;
     }
-    let Some(label) = labels::of_clause(sketch.text, survey, sentence, 0) else {
+    let Some(label) = labels::clause_label(sketch.text, analysis, sentence, 0) else {
         return;
     };
     if let Some(base) = sketch.use_case(&label.text, label.span) {

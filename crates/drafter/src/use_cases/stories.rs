@@ -7,7 +7,7 @@ use blueprint::UseCaseLinkKind;
 use crate::labels;
 use crate::names;
 use crate::tag::Tag;
-use crate::use_cases::Sketch;
+use crate::use_cases::sketch::Sketch;
 
 /// Verbs in front of the goal.
 const WISHING: &[&str] = &[
@@ -17,11 +17,11 @@ const WISHING: &[&str] = &[
 
 /// Reads a story; answers whether the sentence is one.
 pub(super) fn read(sketch: &mut Sketch<'_>, sentence: usize) -> bool {
-    let survey = sketch.survey;
-    let Some(parsed) = survey.parsed.get(sentence) else {
+    let analysis = sketch.analysis;
+    let Some(parsed) = analysis.parsed.get(sentence) else {
         return false;
     };
-    if parsed.word(0) != "as" || parsed.aside_of.is_some() {
+    if parsed.word(0) != "as" || parsed.parenthetical_of.is_some() {
         return false;
     }
     let Some(role) = parsed.phrases.iter().position(|p| p.start == 1 && !p.pronoun) else {
@@ -38,7 +38,7 @@ pub(super) fn read(sketch: &mut Sketch<'_>, sentence: usize) -> bool {
     let Some(actor) = sketch.actor(&name, false, span) else {
         return true;
     };
-    let Some(row) = survey.clauses.get(sentence) else {
+    let Some(row) = analysis.clauses.get(sentence) else {
         return true;
     };
     let mut found = false;
@@ -57,7 +57,7 @@ pub(super) fn read(sketch: &mut Sketch<'_>, sentence: usize) -> bool {
             place += 1;
             continue;
         }
-        let Some(label) = labels::of_clause(sketch.text, survey, sentence, place) else {
+        let Some(label) = labels::clause_label(sketch.text, analysis, sentence, place) else {
             break;
         };
         place += label.clauses;
@@ -81,8 +81,8 @@ fn ability(parsed: &crate::phrases::Parsed, from: usize) -> bool {
 
 /// `I want a separate mailbox`: a thing instead of a goal.
 fn wanted_thing(sketch: &mut Sketch<'_>, sentence: usize, actor: &str, speaker: usize, end: usize) {
-    let survey = sketch.survey;
-    let (Some(parsed), Some(row)) = (survey.parsed.get(sentence), survey.clauses.get(sentence)) else {
+    let analysis = sketch.analysis;
+    let (Some(parsed), Some(row)) = (analysis.parsed.get(sentence), analysis.clauses.get(sentence)) else {
         return;
     };
     let Some(clause) = row.iter().find(|c| c.start > speaker && c.start < end && !c.objects.is_empty())

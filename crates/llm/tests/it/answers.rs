@@ -11,7 +11,7 @@ use crate::recorded::*;
 use crate::server::{Server, events, json};
 
 #[test]
-fn a_good_reply_is_an_answer_at_every_vendor() {
+fn good_reply_of_every_vendor_is_an_answer() {
     check(OpenAi, &plain(), &[events(OPENAI)], "Hello, world | 12/5 5µ$ | 1");
     check(OpenRouter, &plain(), &[events(OPENROUTER)], "Hello, world | 12/5 12µ$ | 1");
     check(Anthropic, &plain(), &[events(ANTHROPIC)], "Hello, world | 12/5 37µ$ | 1");
@@ -20,7 +20,7 @@ fn a_good_reply_is_an_answer_at_every_vendor() {
 }
 
 #[test]
-fn requests_are_in_the_vendors_form() {
+fn request_has_the_vendors_format() {
     let sent = |provider, recorded| {
         check(
             provider,
@@ -63,7 +63,7 @@ fn requests_are_in_the_vendors_form() {
 }
 
 #[test]
-fn a_trace_goes_to_every_vendor_if_there_is_one() {
+fn traceparent_is_sent_to_every_vendor() {
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let traced = Question { traceparent: Some(trace.to_owned()), ..plain() };
     for (provider, recorded, expected) in [
@@ -90,7 +90,7 @@ fn a_trace_goes_to_every_vendor_if_there_is_one() {
 }
 
 #[test]
-fn a_schema_goes_to_the_vendor_and_json_comes_back() {
+fn schema_is_sent_and_json_is_returned() {
     let ok = "{\"ok\":true}";
     let sent =
         check(OpenAi, &structured(), &[with_text(OPENAI, ok)], "structured {\"ok\":true} | 12/5 5µ$ | 1");
@@ -118,7 +118,7 @@ fn a_schema_goes_to_the_vendor_and_json_comes_back() {
 }
 
 #[test]
-fn a_server_that_does_not_take_a_part_is_asked_once_more_without_it() {
+fn rejected_part_is_left_out_once() {
     let no_schema = json(
         400,
         r#"{"error":{"message":"This model does not support response_format json_schema","code":400}}"#,
@@ -152,7 +152,7 @@ fn a_server_that_does_not_take_a_part_is_asked_once_more_without_it() {
 }
 
 #[test]
-fn connections_are_used_again() {
+fn connections_are_reused() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     runtime.block_on(async {
         let server = Server::start(vec![events(OPENAI)]).await;

@@ -3,14 +3,14 @@
 //! Waits and their ends are in `time.rs`.
 
 use llm::ProviderId::{Anthropic, Compatible, Gemini, OpenAi, OpenRouter};
-use llm::{Llm, Payer};
+use llm::{Llm, RetryPolicy};
 
 use crate::check::{check, check_both, endpoint, limits, plain, stopped, with_text};
 use crate::recorded::*;
 use crate::server::{Act, Server, events, json, open_stream, reply};
 
 #[test]
-fn a_refusal_is_not_asked_again() {
+fn refusal_is_not_retried() {
     check(OpenAi, &plain(), &[json(401, r#"{"error":{"code":"invalid_api_key"}}"#)], "Refused Key | 1");
     check(
         Gemini,
@@ -37,7 +37,7 @@ fn a_refusal_is_not_asked_again() {
 }
 
 #[test]
-fn a_model_that_refuses_gives_no_answer() {
+fn model_refusal_is_an_error() {
     let says = "\"delta\":{\"content\":\"Hello\"}";
     let refuses = events(&OPENAI.replace(says, "\"delta\":{\"refusal\":\"I cannot\"}"));
     check(OpenAi, &plain(), &[refuses], "Refused Content | 12/5 5µ$ | 1");
@@ -53,7 +53,7 @@ fn a_model_that_refuses_gives_no_answer() {
 }
 
 #[test]
-fn a_text_that_was_cut_off_is_never_an_answer() {
+fn truncated_text_is_an_error() {
     check(OpenAi, &plain(), &[stopped(OPENAI, "stop", "length")], "BadReply CutOff | 12/5 5µ$ | 1");
     check(OpenRouter, &plain(), &[stopped(OPENROUTER, "stop", "length")], "BadReply CutOff | 12/5 12µ$ | 1");
     check(
@@ -75,7 +75,7 @@ fn a_text_that_was_cut_off_is_never_an_answer() {
 }
 
 #[test]
-fn what_is_no_reply_is_not_taken_for_one() {
+fn non_reply_is_an_error() {
     check(OpenAi, &plain(), &[with_text(OPENAI, "")], "BadReply Empty | 12/5 5µ$ | 1");
     check(Anthropic, &plain(), &[with_text(ANTHROPIC, " ")], "BadReply Empty | 12/5 37µ$ | 1");
     let page = reply(200, "text/html", "<html>\n\n<body>Sign in</body>\n\n</html>");
@@ -94,7 +94,7 @@ fn what_is_no_reply_is_not_taken_for_one() {
 }
 
 #[test]
-fn a_huge_reply_is_not_kept() {
+fn oversized_reply_is_an_error() {
     let flood = "Lorem ipsum dolor sit amet ".repeat(4096);
     check(OpenAi, &plain(), &[with_text(OPENAI, &flood)], "BadReply TooLarge | 1");
     check(Anthropic, &plain(), &[with_text(ANTHROPIC, &flood)], "BadReply TooLarge | 1");
@@ -115,7 +115,7 @@ fn a_huge_reply_is_not_kept() {
 }
 
 #[test]
-fn a_busy_or_failing_vendor_is_asked_again_and_not_for_ever() {
+fn busy_or_failing_vendor_is_retried_within_limits() {
     let busy = |after: &str| Act::Reply {
         status: 429,
         headers: vec![("content-type", "application/json".to_owned()), ("retry-after", after.to_owned())],
@@ -157,7 +157,7 @@ fn a_busy_or_failing_vendor_is_asked_again_and_not_for_ever() {
 }
 
 #[test]
-fn a_lost_connection_is_tried_again_unless_words_were_told() {
+fn lost_connection_is_retried_before_the_first_delta() {
     check(OpenAi, &plain(), &[Act::Close(vec![]), events(OPENAI)], "Hello, world | 12/5 5µ$ | 2");
     check(
         OpenAi,
@@ -175,7 +175,14 @@ fn a_lost_connection_is_tried_again_unless_words_were_told() {
         )
     };
     let lost = "Unavailable ConnectionLost | 1";
-    let cut = Act::Close(short(OPENAI, "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"choices\":[{\"index\":0,\"delta\":{}").into());
+    let cut = Act::Close(
+        short(
+            OPENAI,
+            "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\
+         \"choices\":[{\"index\":0,\"delta\":{}",
+        )
+        .into(),
+    );
     check_both(OpenAi, &plain(), &[cut, events(OPENAI)], "Hello, world | 12/5 5µ$ | 2", lost);
     let first =
         |recorded: &str, mark: &str| Act::Close(open_stream(&recorded[..recorded.find(mark).expect("mark")]));
@@ -207,16 +214,16 @@ struct Careful {
     asked: u32,
 }
 
-impl Payer for Careful {
-    async fn pays_again(&mut self) -> bool {
+impl RetryPolicy for Careful {
+    async fn allow_retry(&mut self) -> bool {
         self.asked += 1;
         self.left = self.left.saturating_sub(1);
         self.left > 0
     }
 }
 
-/// With somebody who allows one attempt more after one that may have cost something: how often they were asked, the requests
-/// that came, and whether there was an answer.
+/// With a policy that allows a limited number of charged retries: how often it was asked, the number of requests, and
+/// whether there was an answer.
 #[track_caller]
 fn check_payer(acts: &[Act], expected: (u32, usize, bool)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
@@ -224,14 +231,14 @@ fn check_payer(acts: &[Act], expected: (u32, usize, bool)) {
         let llm = Llm::new(limits()).expect("client");
         let server = Server::start(acts.to_vec()).await;
         let mut payer = Careful { left: 2, asked: 0 };
-        let result = llm.ask_paying(&endpoint(OpenAi, &server), &plain(), None, &mut payer).await;
+        let result = llm.ask_with_policy(&endpoint(OpenAi, &server), &plain(), None, &mut payer).await;
         (payer.asked, server.requests().len(), result.is_ok())
     });
     assert_eq!(found, expected);
 }
 
 #[test]
-fn whoever_pays_is_asked_before_the_same_is_paid_for_twice() {
+fn retry_policy_is_asked_before_a_charged_retry() {
     let lost = Act::Close(vec![]);
     check_payer(&[events(OPENAI)], (0, 1, true));
     check_payer(&[lost.clone(), events(OPENAI)], (1, 2, true));

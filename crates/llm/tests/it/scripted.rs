@@ -12,7 +12,7 @@ fn endpoint() -> Endpoint {
 }
 
 #[tokio::test(start_paused = true)]
-async fn outcomes_come_in_order_and_questions_are_kept() {
+async fn outcomes_are_ordered_and_questions_recorded() {
     let usage = Usage { input_tokens: 7, output_tokens: 3, cost_micro_usd: Some(11) };
     let lost = LlmError::Unavailable { why: Outage::ConnectionLost };
     let script = Script::new([
@@ -76,14 +76,14 @@ async fn the_last_check_and_the_first_are_those_of_every_provider() {
 }
 
 #[tokio::test]
-async fn the_network_has_no_script() {
+async fn scripted_provider_needs_a_script() {
     let llm = Llm::new(Limits::default()).expect("client");
     let result = llm.ask(&endpoint(), &Question::new("", "?")).await;
     assert_eq!(result, Err(LlmError::Misconfigured { what: Misconfigured::NoScript }));
 }
 
 #[test]
-fn questions_can_be_asked_from_any_task() {
+fn questions_can_be_asked_concurrently() {
     fn sendable<T: Send>(_: &T) {}
     let llm = Llm::scripted(Script::default(), Limits::default());
     let (endpoint, question) = (endpoint(), Question::new("", "?"));

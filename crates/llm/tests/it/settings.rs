@@ -18,7 +18,7 @@ fn check(endpoint: &Endpoint, expected: Option<Misconfigured>) {
 }
 
 #[test]
-fn an_endpoint_says_what_is_missing() {
+fn endpoint_check_names_what_is_missing() {
     let keyed = || Endpoint::new(ProviderId::OpenAi).with_key(secret("sk-1"));
     let at = |url: &str| Endpoint::new(ProviderId::Compatible).with_base_url(url);
     check(&keyed(), None);
@@ -57,14 +57,18 @@ fn an_endpoint_says_what_is_missing() {
 }
 
 #[test]
-fn the_table_is_in_order_and_its_names_are_read_back() {
+fn provider_table_is_consistent() {
     for (position, row) in PROVIDERS.iter().enumerate() {
         assert_eq!(row.id as usize, position);
         assert_eq!(row.id.row(), row);
         assert_eq!(row.name.parse(), Ok(row.id));
         assert_eq!(row.id.to_string(), row.name);
         assert_eq!(serde_json::to_value(row.id).expect("JSON"), row.name);
-        assert_eq!(row.needs_key, row.variable.is_some_and(|variable| variable.ends_with("_API_KEY")));
+        assert!(row.api_key.is_some() || !row.needs_key, "{}: no setting for the key", row.name);
+        assert!(row.base_url.is_some() || row.default_base_url.is_some() || !row.is_public(), "{}", row.name);
+        for setting in row.api_key.iter().chain(&row.base_url) {
+            assert!(setting.key.starts_with("providers."), "{}", setting.key);
+        }
         let endpoint = Endpoint::new(row.id)
             .with_key(secret("k"))
             .with_base_url(row.default_base_url.unwrap_or("http://h/"));
@@ -74,7 +78,7 @@ fn the_table_is_in_order_and_its_names_are_read_back() {
 }
 
 #[test]
-fn debug_does_not_show_the_key() {
+fn debug_hides_the_key() {
     let shown = format!("{:?}", Endpoint::new(ProviderId::OpenAi).with_key(secret("sk-canary")));
     assert!(!shown.contains("canary"), "{shown}");
 }

@@ -1,9 +1,10 @@
-//! What changed between two diagrams, by element, in words for people who do not read diffs.
+//! What changed between two diagrams, by element, in words.
 //!
 //! Order, layout and comments do not count. Kinds of which there is no outline are compared by line.
 
 use std::collections::{HashMap, HashSet};
 
+use diagram::{Outline, OutlineEdge, OutlineGroup, OutlineNode, OutlinePart};
 use serde::{Deserialize, Serialize};
 
 mod unmatched;
@@ -14,14 +15,14 @@ use crate::{
     deadline::{Deadline, DeadlineExceeded},
     diff::unified_diff_within,
     kinds,
-    outline::{Outline, OutlineEdge, OutlineGroup, OutlineNode, outline_within},
+    outline::outline_within,
     text::shortened,
 };
 
 /// More changes than this are counted, not listed: two such diagrams have little in common.
 const MOST: usize = 1000;
 /// The most characters of a label in a sentence.
-const MAX_SAID: usize = 200;
+const MAX_QUOTED: usize = 200;
 /// The most characters of an id, and of how an element was and is.
 const MAX_VALUE: usize = 1000;
 
@@ -51,7 +52,7 @@ fn is_zero(count: &usize) -> bool {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Change {
     /// What changed.
-    pub element: ElementKind,
+    pub element: OutlinePart,
     /// What happened to it.
     pub how: How,
     /// Its id; for a line the two ids that it joins.
@@ -64,21 +65,6 @@ pub struct Change {
     /// How it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
-}
-
-/// Parts of a diagram.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum ElementKind {
-    /// A box: a class, a step, an actor.
-    Node,
-    /// A line.
-    Edge,
-    /// A frame around boxes.
-    Group,
-    /// A line in the box of a class.
-    Member,
 }
 
 /// What happened to a part.
@@ -112,7 +98,7 @@ pub fn compare(old: &str, new: &str) -> Comparison {
 /// When the deadline is exceeded.
 pub fn compare_within(old: &str, new: &str, deadline: &Deadline) -> Result<Comparison, DeadlineExceeded> {
     let diff = unified_diff_within(old, new, deadline)?;
-    let kind = |text| kinds::of_header(text).map(|kind| kind.id);
+    let kind = |text| kinds::find_by_header(text).map(|kind| kind.id);
     let answer = match (outline_within(old, deadline)?, outline_within(new, deadline)?) {
         (Some(before), Some(after)) if kind(old) == kind(new) => {
             let Changes { list, more, .. } = changes(&before, &after, deadline)?;
@@ -147,7 +133,7 @@ impl Changes<'_> {
     /// Lists one more change. `say` gives its sentence, with how it was and how it is.
     fn push<'a>(
         &mut self,
-        element: ElementKind,
+        element: OutlinePart,
         how: How,
         id: &str,
         say: impl FnOnce() -> (String, Option<&'a str>, Option<&'a str>),
@@ -171,9 +157,9 @@ impl Changes<'_> {
     }
 }
 
-/// A text as it stands in a sentence.
-fn said(text: &str) -> String {
-    shortened(text, MAX_SAID)
+/// A text, short enough for a sentence.
+fn quoted(text: &str) -> String {
+    shortened(text, MAX_QUOTED)
 }
 
 /// Every difference of two outlines.
@@ -192,7 +178,7 @@ pub(crate) fn changes<'d>(
     }
     for node in &new.nodes {
         match old_nodes.get(&node.id) {
-            None => out.push(ElementKind::Node, How::Added, &node.id, || {
+            None => out.push(OutlinePart::Node, How::Added, &node.id, || {
                 (format!("{} is new.", called(node)), None, Some(node.label.as_str()))
             })?,
             Some(before) => node_changes(before, node, &mut out)?,
@@ -204,15 +190,15 @@ pub(crate) fn changes<'d>(
     }
     for group in &new.groups {
         match old_groups.get(group.id.as_str()) {
-            None => out.push(ElementKind::Group, How::Added, &group.id, || {
-                (format!("The frame `{}` is new.", said(&group.label)), None, Some(group.label.as_str()))
+            None => out.push(OutlinePart::Group, How::Added, &group.id, || {
+                (format!("The frame `{}` is new.", quoted(&group.label)), None, Some(group.label.as_str()))
             })?,
             Some(before) if before.label != group.label => {
-                out.push(ElementKind::Group, How::Changed, &group.id, || {
+                out.push(OutlinePart::Group, How::Changed, &group.id, || {
                     let message = format!(
                         "The frame `{}` is now called `{}`.",
-                        said(&before.label),
-                        said(&group.label)
+                        quoted(&before.label),
+                        quoted(&group.label)
                     );
                     (message, Some(before.label.as_str()), Some(group.label.as_str()))
                 })?;
@@ -223,27 +209,28 @@ pub(crate) fn changes<'d>(
     let removed_edges = edge_changes(old, new, &name, &mut out)?;
     let new_nodes: HashSet<&str> = new.nodes.iter().map(|node| node.id.as_str()).collect();
     for node in old.nodes.iter().filter(|node| !new_nodes.contains(name(&node.id).as_str())) {
-        out.push(ElementKind::Node, How::Removed, &node.id, || {
+        out.push(OutlinePart::Node, How::Removed, &node.id, || {
             (format!("{} is gone.", called(node)), Some(node.label.as_str()), None)
         })?;
     }
     let new_groups: HashSet<&str> = new.groups.iter().map(|group| group.id.as_str()).collect();
     for group in old.groups.iter().filter(|group| !new_groups.contains(group.id.as_str())) {
-        out.push(ElementKind::Group, How::Removed, &group.id, || {
-            (format!("The frame `{}` is gone.", said(&group.label)), Some(group.label.as_str()), None)
+        out.push(OutlinePart::Group, How::Removed, &group.id, || {
+            (format!("The frame `{}` is gone.", quoted(&group.label)), Some(group.label.as_str()), None)
         })?;
     }
     for edge in removed_edges {
         let words = words(&edge);
-        out.push(ElementKind::Edge, How::Removed, &ends(&edge), || {
-            let message = format!("The line from `{}` to `{}` is gone.", said(&edge.from), said(&edge.to));
+        out.push(OutlinePart::Edge, How::Removed, &ends(&edge), || {
+            let message =
+                format!("The line from `{}` to `{}` is gone.", quoted(&edge.from), quoted(&edge.to));
             (message, Some(words.as_str()), None)
         })?;
     }
     Ok(out)
 }
 
-/// A node as people call it.
+/// A node in a sentence.
 fn called(node: &OutlineNode) -> String {
     let what = match node.shape.as_str() {
         "class" => "The class",
@@ -251,7 +238,7 @@ fn called(node: &OutlineNode) -> String {
         "usecase" => "The use case",
         _ => "The box",
     };
-    format!("{what} `{}`", said(if node.label.is_empty() { &node.id } else { &node.label }))
+    format!("{what} `{}`", quoted(if node.label.is_empty() { &node.id } else { &node.label }))
 }
 
 /// Counts of nodes that may be the same under another id.
@@ -264,7 +251,7 @@ struct Alike<'a> {
 
 impl<'a> Alike<'a> {
     /// Of `nodes`, counts by label those that `labelled` chooses.
-    fn of(nodes: &[&'a OutlineNode], labelled: impl Fn(&OutlineNode) -> bool) -> Self {
+    fn new(nodes: &[&'a OutlineNode], labelled: impl Fn(&OutlineNode) -> bool) -> Self {
         let mut found = Alike::default();
         for node in nodes {
             let (shape, label, members) = (node.shape.as_str(), node.label.as_str(), node.members.as_slice());
@@ -307,8 +294,8 @@ fn renamings<'a>(
     deadline.spend(gone.iter().chain(&come).map(|node| node.members.len() + 1).sum())?;
     // A label that is only the id says nothing about another id.
     let says_more_than_its_id = |node: &OutlineNode| node.label != node.id;
-    let gone_alike = Alike::of(&gone, says_more_than_its_id);
-    let come_alike = Alike::of(&come, |_| true);
+    let gone_alike = Alike::new(&gone, says_more_than_its_id);
+    let come_alike = Alike::new(&come, |_| true);
     let gone: HashMap<&str, &OutlineNode> = gone.into_iter().map(|node| (node.id.as_str(), node)).collect();
     let mut renamed = HashMap::new();
     for node in come {
@@ -328,22 +315,22 @@ fn node_changes(
     out: &mut Changes<'_>,
 ) -> Result<(), DeadlineExceeded> {
     let mut changed = |message: String, was: &str, is: &str| {
-        out.push(ElementKind::Node, How::Changed, &after.id, || (message, Some(was), Some(is)))
+        out.push(OutlinePart::Node, How::Changed, &after.id, || (message, Some(was), Some(is)))
     };
     if before.id != after.id {
         changed(
             format!(
                 "{} is now `{}` in the text instead of `{}`.",
                 called(after),
-                said(&after.id),
-                said(&before.id)
+                quoted(&after.id),
+                quoted(&before.id)
             ),
             &before.id,
             &after.id,
         )?;
     }
     if before.label != after.label && !(before.label == before.id && after.label == after.id) {
-        let message = format!("{} is now called `{}`.", called(before), said(&after.label));
+        let message = format!("{} is now called `{}`.", called(before), quoted(&after.label));
         changed(message, &before.label, &after.label)?;
     }
     if before.shape != after.shape {
@@ -351,7 +338,7 @@ fn node_changes(
     }
     if before.parent != after.parent {
         let place = |parent: &str| {
-            if parent.is_empty() { "no frame".to_owned() } else { format!("the frame `{}`", said(parent)) }
+            if parent.is_empty() { "no frame".to_owned() } else { format!("the frame `{}`", quoted(parent)) }
         };
         changed(
             format!(
@@ -375,8 +362,8 @@ fn node_changes(
         out.deadline.spend(list.len() + other.len())?;
         for (member, count) in surplus(list, other) {
             for _ in 0..count {
-                out.push(ElementKind::Member, how, &after.id, || {
-                    let message = format!("{} {verb} `{}`.", called(after), said(member));
+                out.push(OutlinePart::Member, how, &after.id, || {
+                    let message = format!("{} {verb} `{}`.", called(after), quoted(member));
                     match how {
                         How::Added => (message, None, Some(member)),
                         _ => (message, Some(member), None),
@@ -430,7 +417,7 @@ fn edge_changes(
         .iter()
         .map(|edge| OutlineEdge { from: name(&edge.from), to: name(&edge.to), ..edge.clone() })
         .collect();
-    let mut left = Unmatched::of(&named);
+    let mut left = Unmatched::new(&named);
     // First what is the same, so that a change is not reported of a line that only stands elsewhere.
     let mut unmatched = Vec::new();
     for edge in &new.edges {
@@ -441,18 +428,18 @@ fn edge_changes(
     }
     for edge in unmatched {
         let id = ends(edge);
-        let line = || format!("The line from `{}` to `{}`", said(&edge.from), said(&edge.to));
+        let line = || format!("The line from `{}` to `{}`", quoted(&edge.from), quoted(&edge.to));
         let is = words(edge);
         if let Some(before) = left.take_ends(edge) {
             let was = words(before);
-            out.push(ElementKind::Edge, How::Changed, &id, || {
+            out.push(OutlinePart::Edge, How::Changed, &id, || {
                 let message = match before.label == edge.label {
                     false => {
                         format!(
                             "{} now says `{}` instead of `{}`.",
                             line(),
-                            said(&edge.label),
-                            said(&before.label)
+                            quoted(&edge.label),
+                            quoted(&before.label)
                         )
                     }
                     true => format!("{} is now of another kind.", line()),
@@ -461,11 +448,11 @@ fn edge_changes(
             })?;
         } else if let Some(before) = left.take_turned(edge) {
             let was = words(before);
-            out.push(ElementKind::Edge, How::Changed, &id, || {
+            out.push(OutlinePart::Edge, How::Changed, &id, || {
                 (format!("{} ran the other way.", line()), Some(was.as_str()), Some(is.as_str()))
             })?;
         } else {
-            out.push(ElementKind::Edge, How::Added, &id, || {
+            out.push(OutlinePart::Edge, How::Added, &id, || {
                 (format!("{} is new.", line()), None, Some(is.as_str()))
             })?;
         }

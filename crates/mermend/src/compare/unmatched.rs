@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::outline::OutlineEdge;
+use diagram::OutlineEdge;
 
 /// The old lines that are not matched yet, by what they are looked up with.
 pub(super) struct Unmatched<'a> {
@@ -14,7 +14,7 @@ pub(super) struct Unmatched<'a> {
 }
 
 impl<'a> Unmatched<'a> {
-    pub(super) fn of(edges: &'a [OutlineEdge]) -> Self {
+    pub(super) fn new(edges: &'a [OutlineEdge]) -> Self {
         let mut found = Unmatched {
             edges,
             taken: vec![false; edges.len()],

@@ -13,7 +13,10 @@ use std::{
 
 use merman::{Error, OperationControl, SemanticParser, model::semantic::ParsedSemanticDiagram};
 
-use super::{Failure, Outcome, Rejection, Verdict, fast_bounds};
+use super::{
+    fast_bounds,
+    verdict::{Failure, Outcome, Rejection, Verdict},
+};
 use crate::deadline::Deadline;
 
 /// How much of the time that is left the fast engine may take.
@@ -62,8 +65,8 @@ const THREAD_STACK_BYTES: usize = 16 << 20;
 
 /// Parses a text. A panic of the parser is a failure, not a crash.
 ///
-/// merman looks at its time limit only here and there, so a text that is not small is read on a thread of its own, which
-/// is abandoned when the time is over: it ends at merman's next look.
+/// merman looks at its time limit only here and there, so a text that is not small is read on a thread of its own,
+/// which is abandoned when the time is over: it ends at merman's next look.
 ///
 /// # Errors
 /// When the text is beyond what merman can read in reasonable time, the deadline is exceeded, or too many threads are

@@ -1,9 +1,10 @@
-//! Texts that merman cannot read in reasonable time. It looks at its time limit only between tokens, and some tokens cost
-//! time with the square of a line or of the depth; so such texts are not given to it, and Mermaid's own parser decides.
+//! Texts that merman cannot read in reasonable time. It looks at its time limit only between tokens, and some tokens
+//! cost time with the square of a line or of the depth; so such texts are not given to it, and Mermaid's own parser
+//! decides.
 //!
-//! The bounds are far beyond what people and models write.
+//! The bounds are far beyond what authors and models write.
 
-use super::Failure;
+use super::verdict::Failure;
 
 /// The longest line, in bytes.
 const MAX_LINE: usize = 20_000;

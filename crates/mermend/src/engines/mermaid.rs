@@ -1,9 +1,9 @@
 //! Mermaid's own parser, run in QuickJS on its own threads.
 //!
 //! Each thread owns one JavaScript runtime with a memory limit, a stack limit and a deadline for each text. A runtime
-//! that reached a limit is thrown away, so that one text never spoils the verdict on the next. Texts wait for a thread in
-//! a bounded queue (`queue.rs`); the time in the queue counts, and a text whose deadline is exceeded is not run at all.
-//! Nothing else in the crate knows JavaScript. The bundle is made by `web/bundle.mjs`.
+//! that reached a limit is replaced, so that one text never affects the verdict on the next. Texts wait for a
+//! thread in a bounded queue (`queue.rs`); the time in the queue counts, and a text whose deadline is exceeded is not
+//! run at all. The bundle is made by `web/bundle.mjs`.
 
 use std::{
     cell::RefCell,
@@ -28,8 +28,8 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Failure, Outcome, Rejection, Verdict,
     queue::{Job, Queue},
+    verdict::{Failure, Outcome, Rejection, Verdict},
 };
 use crate::{
     deadline::{Deadline, DeadlineExceeded},
@@ -142,7 +142,7 @@ impl Drop for Engine {
 
 fn work(queue: &Queue, settings: &Settings) {
     let mut machine = None;
-    while let Some(job) = queue.take() {
+    while let Some(job) = queue.next_job() {
         let outcome = panic::catch_unwind(panic::AssertUnwindSafe(|| {
             if machine.is_none() {
                 machine = Machine::start(settings);
@@ -314,7 +314,7 @@ fn read_reply(json: &str, text: &str, deadline: &Deadline) -> Result<Outcome, De
 }
 
 /// The place in `text` that Mermaid points at. Mermaid counts in what is left after it has taken front matter,
-/// directives and comments away, so its lines are first brought back to ours.
+/// directives and comments away, so its lines are first mapped to those of the text.
 fn locate(
     reply: &Reply,
     text: &str,

@@ -1,7 +1,5 @@
-//! The two engines. Only this module knows that there are two, and what each is called.
-//!
-//! `fast` answers in microseconds and is right nearly always; `mermaid` is Mermaid's own parser, and its verdict is the
-//! one that we put our name to.
+//! The two engines: `fast` answers in microseconds and is nearly always right; `mermaid` is Mermaid's own parser, whose
+//! verdict counts.
 
 pub(crate) mod fast;
 pub(crate) mod fast_bounds;
@@ -9,100 +7,18 @@ pub(crate) mod fast_bounds;
 pub(crate) mod mermaid;
 #[cfg(feature = "mermaid")]
 mod queue;
+mod verdict;
 
-use serde::{Deserialize, Serialize};
+pub use verdict::{Failure, Outcome, Rejection, Verdict};
 
-use crate::text::shortened;
-
-/// What one engine said of one text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Verdict {
-    /// What it thinks of the text.
-    pub outcome: Outcome,
-    /// How long it took, in microseconds.
-    pub micros: u64,
-    /// It had answered this text before.
-    pub cached: bool,
-}
-
-/// What an engine thinks of a text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Outcome {
-    /// It is a diagram of this Mermaid type, for example `flowchart-v2`.
-    Accepted {
-        /// Mermaid's name of the type.
-        mermaid_type: String,
-    },
-    /// It is not a diagram.
-    Rejected(Rejection),
-    /// The engine reached a limit, or could not run; the text is unchecked.
-    Failed(Failure),
-}
-
-/// Why a text is not a diagram.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rejection {
-    /// What the engine wrote.
-    pub message: String,
-    /// Bytes of the text that it points at.
-    pub bytes: Option<(usize, usize)>,
-    /// What it was surprised by.
-    pub unexpected: Option<String>,
-    /// What it would have liked instead, in its own words.
-    pub expected: Vec<String>,
-    /// No diagram begins here.
-    pub unknown_kind: bool,
-    /// The settings (front matter or directive) are broken, not the diagram.
-    pub settings: bool,
-}
-
-/// Why an engine has no verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Failure {
-    /// The text is larger than the limit.
-    TooLarge,
-    /// The time for one text ran out.
-    TooSlow,
-    /// The memory or the depth for one text ran out.
-    TooDeep,
-    /// The engine is not part of this build, or did not start.
-    Unavailable,
-    /// Too many texts wait for the engine already; this one was not queued.
-    Busy,
-}
-
-impl Rejection {
-    /// The same, with texts that fit into an answer: an engine may quote the whole diagram.
-    pub(crate) fn within_bounds(mut self) -> Self {
-        const MAX_MESSAGE: usize = 2000;
-        const MAX_TOKEN: usize = 200;
-        const MAX_EXPECTED: usize = 100;
-        self.message = shortened(&self.message, MAX_MESSAGE);
-        self.unexpected = self.unexpected.map(|token| shortened(&token, MAX_TOKEN));
-        self.expected.truncate(MAX_EXPECTED);
-        self.expected.iter_mut().for_each(|token| *token = shortened(token, MAX_TOKEN));
-        self
+/// The version of Mermaid whose parser gives the verdict; `None` in a build without it.
+pub const MERMAID_VERSION: Option<&str> = {
+    #[cfg(feature = "mermaid")]
+    {
+        Some(mermaid::VERSION)
     }
-}
-
-impl Failure {
-    /// The same text may get a verdict at another time, so this one must not be stored.
-    pub fn is_temporary(self) -> bool {
-        matches!(self, Failure::TooSlow | Failure::Busy | Failure::Unavailable)
+    #[cfg(not(feature = "mermaid"))]
+    {
+        None
     }
-}
-
-impl Verdict {
-    /// Why there is no verdict, if there is none.
-    pub fn failure(&self) -> Option<Failure> {
-        match self.outcome {
-            Outcome::Failed(failure) => Some(failure),
-            _ => None,
-        }
-    }
-
-    /// Whether the engine accepted the text.
-    pub fn valid(&self) -> bool {
-        matches!(self.outcome, Outcome::Accepted { .. })
-    }
-}
+};

@@ -6,7 +6,7 @@ use std::{
     sync::{Condvar, Mutex, PoisonError, mpsc},
 };
 
-use super::{Failure, Outcome};
+use super::verdict::{Failure, Outcome};
 use crate::deadline::Deadline;
 
 /// The most bytes that wait together. One text is queued whatever its size.
@@ -70,7 +70,7 @@ impl Queue {
     }
 
     /// Waits for the next job whose deadline is not exceeded; `None` when the queue was closed.
-    pub(super) fn take(&self) -> Option<Job> {
+    pub(super) fn next_job(&self) -> Option<Job> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             while let Some(job) = state.jobs.pop_front() {
@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(queue.push(job("a", &open)), Ok(()));
         assert_eq!(queue.push(job("b", &open)), Ok(()));
         assert_eq!(queue.push(job("c", &open)), Err(Failure::Busy));
-        assert_eq!(queue.take().map(|job| job.text).as_deref(), Some("a"));
+        assert_eq!(queue.next_job().map(|job| job.text).as_deref(), Some("a"));
         assert_eq!(queue.push(job("c", &open)), Ok(()));
     }
 
@@ -121,7 +121,7 @@ mod tests {
         let large = "x".repeat(MAX_BYTES + 1);
         assert_eq!(queue.push(job(&large, &open)), Ok(()));
         assert_eq!(queue.push(job("a", &open)), Err(Failure::Busy));
-        assert!(queue.take().is_some());
+        assert!(queue.next_job().is_some());
         assert_eq!(queue.push(job("a", &open)), Ok(()));
         assert_eq!(queue.push(job(&large, &open)), Err(Failure::Busy));
     }
@@ -134,7 +134,7 @@ mod tests {
         cancelled.cancel();
         assert_eq!(queue.push(job("expired", &Deadline::after(std::time::Duration::ZERO))), Ok(()));
         queue.close();
-        assert_eq!(queue.take().map(|job| job.text).as_deref(), Some("a"));
-        assert!(queue.take().is_none());
+        assert_eq!(queue.next_job().map(|job| job.text).as_deref(), Some("a"));
+        assert!(queue.next_job().is_none());
     }
 }

@@ -1,14 +1,14 @@
 //! THE table of Mermaid's diagram kinds.
 //!
-//! `types` are Mermaid's own names; `header` is the word a diagram of the kind begins with. Samples are what a person
-//! who has never seen the kind needs to see; every sample is valid and drawn in the tests.
+//! `types` are Mermaid's own names; `header` is the word a diagram of the kind begins with. Each kind has a sample,
+//! which is valid and drawn in the tests.
 
 /// One kind of diagram.
 #[derive(Debug)]
 pub struct Kind {
     /// Our name, for example `class`.
     pub id: &'static str,
-    /// What people call it.
+    /// For people.
     pub name: &'static str,
     /// What a diagram of this kind begins with.
     pub header: &'static str,
@@ -20,7 +20,7 @@ pub struct Kind {
 
 macro_rules! kinds {
     ($($id:literal, $name:literal, $header:literal, [$($type:literal),*], $file:literal;)*) => {
-        /// Every kind that Mermaid knows, the ones that people draw most first.
+        /// Every kind that Mermaid knows, the most frequent first.
         pub static KINDS: &[Kind] = &[$(Kind {
             id: $id, name: $name, header: $header, types: &[$($type),*],
             sample: include_str!(concat!("samples/", $file, ".mmd")),
@@ -61,17 +61,17 @@ kinds! {
 }
 
 /// The row of one of Mermaid's own type names.
-pub fn of_mermaid_type(mermaid_type: &str) -> Option<&'static Kind> {
+pub fn find_by_mermaid_type(mermaid_type: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.types.contains(&mermaid_type))
 }
 
-/// The row of one of our names.
+/// The row of an id.
 pub fn find(id: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.id == id)
 }
 
 /// The row of the word that a text begins with, whatever its case, behind settings and comments.
-pub fn of_header(text: &str) -> Option<&'static Kind> {
+pub fn find_by_header(text: &str) -> Option<&'static Kind> {
     let mut lines = text.lines().map(str::trim).skip_while(|line| line.is_empty()).peekable();
     if lines.peek() == Some(&"---") {
         lines.next();

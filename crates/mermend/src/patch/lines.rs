@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::{Family, write::bracketed};
+use super::{
+    operation::{Family, plain},
+    write::bracketed,
+};
 use crate::deadline::{Deadline, DeadlineExceeded};
 
 /// The most places of an id in one line at which a label is looked for.
@@ -33,7 +36,7 @@ const BRACKETS: [(&str, &str); 13] = [
 ];
 
 impl<'a> Lines<'a> {
-    pub(super) fn of(text: &'a str) -> Self {
+    pub(super) fn new(text: &'a str) -> Self {
         let lines: Vec<&str> = text.lines().collect();
         let mut body = 0;
         if lines.first().is_some_and(|line| line.trim() == "---") {
@@ -84,15 +87,16 @@ impl<'a> Lines<'a> {
         self.body().filter(|at| self.mentions(*at, id)).collect()
     }
 
-    /// Lines that are this member of a class, in a box or behind a name; those in the box of `id` or behind its name first.
+    /// Lines that are this member of a class, in a box or behind a name; those in the box of `id` or behind its name
+    /// first.
     pub(super) fn members(&self, id: &str, member: &str) -> Vec<usize> {
-        let sought = super::plain(member);
+        let sought = plain(member);
         let (mut own, mut others) = (Vec::new(), Vec::new());
         let mut in_own_box = false;
         for at in self.body() {
             let line = self.line(at).trim();
             let behind_name = line.split_once(':').map_or("", |(_, rest)| rest);
-            if super::plain(line) == sought || super::plain(behind_name) == sought {
+            if plain(line) == sought || plain(behind_name) == sought {
                 match in_own_box || places(line, id).first() == Some(&0) {
                     true => own.push(at),
                     false => others.push(at),
@@ -154,8 +158,8 @@ impl<'a> Lines<'a> {
         out
     }
 
-    /// The boxes of `ids` as the lines of `set` define them: each with its id, its brackets with the label, and its style
-    /// class.
+    /// The boxes of `ids` as the lines of `set` define them: each with its id, its brackets with the label, and its
+    /// style class.
     pub(super) fn definitions<'i>(
         &self,
         set: &[usize],
@@ -189,7 +193,7 @@ impl<'a> Lines<'a> {
         Ok(found)
     }
 
-    /// Arrow heads and lengths that an outline does not tell.
+    /// Arrow heads and lengths that an outline does not hold.
     pub(super) fn has_special_ends(&self, family: Family, at: usize) -> bool {
         let line = self.line(at);
         let marks: &[&str] = match family {

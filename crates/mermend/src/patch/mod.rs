@@ -5,23 +5,30 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde::{Deserialize, Serialize};
+use diagram::{Outline, OutlineEdge, OutlineNode};
 
 use crate::{
     check::{Checked, Checker, Engine},
     compare::{Change, changes},
     deadline::{Deadline, DeadlineExceeded},
     diff::unified_diff_within,
-    engines::Failure,
-    outline::{Outline, OutlineEdge, OutlineNode, outline_within},
+    kinds,
+    outline::outline_within,
 };
 
+mod error;
+mod expected;
 mod lines;
-mod wanted;
+mod operation;
 mod write;
 
+pub use error::{PatchError, PatchErrorKind};
+pub use operation::Operation;
+
+use error::Stop;
+use expected::expected_outline;
 use lines::Lines;
-use wanted::wanted;
+use operation::{Family, names, plain, short};
 use write::{SHAPES, quoted, written};
 
 /// At most so many operations at once.
@@ -30,87 +37,6 @@ const MOST_OPERATIONS: usize = 200;
 const MOST_BYTES: usize = 100_000;
 /// The most edits that are tried for one operation.
 const MOST_TRIES: usize = 40;
-
-/// One change to a diagram. Boxes are named by their ids in the text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Operation {
-    /// Add a box.
-    AddNode {
-        /// Its id: letters, digits and underscores.
-        id: String,
-        /// What is written on it; the id if not said.
-        label: Option<String>,
-        /// Flowcharts: `rect` (the default), `round`, `stadium`, `diamond`, `circle`, `hexagon` or `database`.
-        shape: Option<String>,
-    },
-    /// Remove a box and every line at it.
-    RemoveNode {
-        /// Its id.
-        id: String,
-    },
-    /// Give a box another id.
-    RenameNode {
-        /// Its id.
-        id: String,
-        /// Its new id.
-        to: String,
-    },
-    /// Change what is written on a box.
-    SetLabel {
-        /// Its id.
-        id: String,
-        /// What is to be written on it.
-        label: String,
-    },
-    /// Draw a line between two boxes that are there.
-    AddEdge {
-        /// Id of the box it starts at. Inheritance: the special one; aggregation and composition: the whole.
-        from: String,
-        /// Id of the box it ends at.
-        to: String,
-        /// What is written on it.
-        label: Option<String>,
-        /// Flowcharts: `arrow` (the default), `open`, `dotted` or `thick`. Class diagrams: `association` (the default),
-        /// `link`, `aggregation`, `composition`, `inheritance`, `realization` or `dependency`.
-        kind: Option<String>,
-    },
-    /// Remove a line.
-    RemoveEdge {
-        /// Id of the box it starts at.
-        from: String,
-        /// Id of the box it ends at.
-        to: String,
-        /// What is written on it, if there are several between the two.
-        label: Option<String>,
-    },
-    /// Change what is written on a line.
-    SetEdgeLabel {
-        /// Id of the box it starts at.
-        from: String,
-        /// Id of the box it ends at.
-        to: String,
-        /// What is to be written on it; empty for nothing.
-        label: String,
-        /// What is written on it now, if there are several between the two.
-        old: Option<String>,
-    },
-    /// Add a line to the box of a class.
-    AddMember {
-        /// Id of the class.
-        id: String,
-        /// For example `+date Date` or `+total() Money`.
-        member: String,
-    },
-    /// Remove a line from the box of a class.
-    RemoveMember {
-        /// Id of the class.
-        id: String,
-        /// The line as it is written.
-        member: String,
-    },
-}
 
 /// A patched diagram.
 #[derive(Debug, Clone)]
@@ -123,87 +49,6 @@ pub struct Patched {
     pub diff: String,
     /// The verdict on the text; valid.
     pub checked: Checked,
-}
-
-/// Why nothing was changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PatchError {
-    /// Which operation, counted from 0.
-    pub operation: usize,
-    /// What sort of reason it is.
-    pub kind: PatchErrorKind,
-    /// What is in the way and what to do.
-    pub message: String,
-}
-
-/// What sort of reason a patch was refused for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PatchErrorKind {
-    /// The operation or the diagram does not allow it; the same request is refused again.
-    Refused,
-    /// The time or another limit was reached, or the engine did not run: the operations were not judged.
-    Failed(Failure),
-}
-
-impl std::fmt::Display for PatchError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for PatchError {}
-
-/// The two families that can be patched.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Family {
-    Flow,
-    Class,
-}
-
-/// Why an operation, or the whole patch, is not carried out.
-enum Stop {
-    Refused(String),
-    Failed(Failure),
-}
-
-impl Stop {
-    fn at(self, operation: usize) -> PatchError {
-        match self {
-            Stop::Refused(message) => PatchError { operation, kind: PatchErrorKind::Refused, message },
-            Stop::Failed(failure) => {
-                let message = match failure {
-                    Failure::TooLarge => {
-                        "The diagram is larger than what is checked, so nothing was changed."
-                    }
-                    Failure::TooSlow => {
-                        "The time limit was reached, so nothing was changed. Send fewer operations."
-                    }
-                    Failure::TooDeep => {
-                        "Mermaid ran out of memory or of depth while reading the diagram, so nothing was changed."
-                    }
-                    Failure::Busy => {
-                        "Too many other texts wait for the Mermaid engine, so nothing was changed. Try again in a few seconds."
-                    }
-                    Failure::Unavailable => {
-                        "The Mermaid engine could not run, so nothing was changed. Try again."
-                    }
-                };
-                PatchError { operation, kind: PatchErrorKind::Failed(failure), message: message.to_owned() }
-            }
-        }
-    }
-}
-
-impl From<String> for Stop {
-    fn from(message: String) -> Self {
-        Stop::Refused(message)
-    }
-}
-
-impl From<DeadlineExceeded> for Stop {
-    fn from(DeadlineExceeded: DeadlineExceeded) -> Self {
-        Stop::Failed(Failure::TooSlow)
-    }
 }
 
 impl Checker {
@@ -232,7 +77,7 @@ impl Checker {
                 "At most {MOST_OPERATIONS} operations on at most {MOST_BYTES} bytes are carried out at once."
             )));
         }
-        let family = match crate::kinds::of_header(text).map(|kind| kind.id) {
+        let family = match kinds::find_by_header(text).map(|kind| kind.id) {
             Some("flowchart") => Family::Flow,
             Some("class") => Family::Class,
             _ => {
@@ -303,41 +148,41 @@ impl Patch<'_> {
         }
     }
 
-    /// Operations whose first edit is usually the right one, with one reading of the text for all of them instead of one
-    /// for each. `None` if that does not lead to what they ask for: then each of them is tried by itself.
+    /// Operations whose first edit is usually the right one, with one reading of the text for all of them instead of
+    /// one for each. `None` if that does not lead to what they ask for: then each of them is tried by itself.
     fn apply_together(
         &self,
         state: &State,
         operations: &[Operation],
     ) -> Result<Option<State>, DeadlineExceeded> {
-        if !operations.iter().all(is_simple) {
+        if !operations.iter().all(Operation::is_simple) {
             return Ok(None);
         }
         let mut text = state.text.clone();
-        let mut wanted = state.outline.clone();
+        let mut goal = state.outline.clone();
         for operation in operations {
             self.deadline.spend(text.len())?;
-            let Ok(next) = wanted::wanted(self.family, &wanted, operation) else {
+            let Ok(next) = expected_outline(self.family, &goal, operation) else {
                 return Ok(None);
             };
-            let lines = Lines::of(&text);
+            let lines = Lines::new(&text);
             let tries = candidates(self.family, &lines, &next, operation);
             let Some(Try::Text(candidate)) = tries.into_iter().next() else {
                 return Ok(None);
             };
-            (text, wanted) = (candidate, next);
+            (text, goal) = (candidate, next);
         }
         if text.len() > self.size_bytes {
             return Ok(None);
         }
         let found = outline_within(&text, self.deadline)?;
-        Ok(found.filter(|found| same(found, &wanted)).map(|outline| State { text, outline }))
+        Ok(found.filter(|found| same(found, &goal)).map(|outline| State { text, outline }))
     }
 
     fn apply(&self, state: &State, operation: &Operation) -> Result<State, Stop> {
         self.deadline.spend(state.text.len())?;
-        let wanted = wanted(self.family, &state.outline, operation)?;
-        let lines = Lines::of(&state.text);
+        let wanted = expected_outline(self.family, &state.outline, operation)?;
+        let lines = Lines::new(&state.text);
         for candidate in candidates(self.family, &lines, &wanted, operation).into_iter().take(MOST_TRIES) {
             self.deadline.spend(state.text.len())?;
             let text = match candidate {
@@ -354,7 +199,8 @@ impl Patch<'_> {
         let (id, _) = names(operation);
         let place = lines.mentioning(id).first().map(|at| format!(" (line {})", at + 1)).unwrap_or_default();
         Err(Stop::Refused(format!(
-            "The text around `{}`{place} is written in a way that cannot be changed without changing more than was asked; change it in the text.",
+            "The text around `{}`{place} is written in a way that cannot be changed without changing more than was \
+            asked; change it in the text.",
             short(id)
         )))
     }
@@ -388,7 +234,7 @@ impl Patch<'_> {
                 None => edges.push(edge),
             }
         }
-        // What an outline does not tell (crosses, two heads, lengths) must not be lost.
+        // What an outline does not hold (crosses, two heads, lengths) must not be lost.
         if !edges.is_empty() && set.iter().any(|at| lines.has_special_ends(family, *at)) {
             return Ok(None);
         }
@@ -412,41 +258,6 @@ impl Patch<'_> {
         let now = &state.outline;
         Ok((again.len() <= now.nodes.len() + now.edges.len() + 1).then(|| lines.replaced(set, &again)))
     }
-}
-
-/// The first edit of these is tried without looking at the text again.
-fn is_simple(operation: &Operation) -> bool {
-    matches!(
-        operation,
-        Operation::AddNode { .. }
-            | Operation::AddEdge { .. }
-            | Operation::AddMember { .. }
-            | Operation::RenameNode { .. }
-            | Operation::SetLabel { .. }
-    )
-}
-
-/// The ids that an operation is about.
-fn names(operation: &Operation) -> (&str, Option<&str>) {
-    use Operation::{
-        AddEdge, AddMember, AddNode, RemoveEdge, RemoveMember, RemoveNode, RenameNode, SetEdgeLabel, SetLabel,
-    };
-    match operation {
-        AddNode { id, .. } | RemoveNode { id } | RenameNode { id, .. } | SetLabel { id, .. } => (id, None),
-        AddMember { id, .. } | RemoveMember { id, .. } => (id, None),
-        AddEdge { from, to, .. } | RemoveEdge { from, to, .. } | SetEdgeLabel { from, to, .. } => {
-            (from, Some(to))
-        }
-    }
-}
-
-fn short(text: &str) -> String {
-    text.chars().take(60).collect()
-}
-
-/// A member without what Mermaid writes in its own way.
-fn plain(member: &str) -> String {
-    member.chars().filter(|c| !c.is_whitespace() && *c != ':').collect()
 }
 
 /// Both mean the same. The shape of a new box is Mermaid's word for it, which no operation asks for.

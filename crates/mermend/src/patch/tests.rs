@@ -26,8 +26,11 @@ fn check(text: &str, ops: Value, want: &str) {
     }
 }
 
-const FLOW: &str = "---\ntitle: a b\n---\nflowchart TD\n  %% a to b\n  a[One] -->|yes| b{\"Two a\"}:::hot --> c & d\n  b -.-> a\n  classDef hot fill:#f00\n  style c fill:#0f0\n";
-const CLASS: &str = "classDiagram\n  class Order {\n    +date Date\n    +total() Money\n  }\n  note for Order \"Order it\"\n  Order \"1\" *-- \"1..*\" Line : has\n  Order : +number String\n  Customer --> Order : places Order\n";
+const FLOW: &str = "---\ntitle: a b\n---\nflowchart TD\n  %% a to b\n  a[One] -->|yes| b{\"Two a\"}:::hot --> c & \
+d\n  b -.-> a\n  classDef hot fill:#f00\n  style c fill:#0f0\n";
+const CLASS: &str = "classDiagram\n  class Order {\n    +date Date\n    +total() Money\n  }\n  note for \
+Order \"Order it\"\n  Order \"1\" *-- \"1..*\" Line : has\n  Order : +number String\n  Customer --> Order : places \
+Order\n";
 
 #[test]
 fn does_what_was_asked_and_nothing_else() {
@@ -145,7 +148,10 @@ fn does_what_was_asked_and_nothing_else() {
 fn operations_build_on_each_other() {
     check(
         "flowchart LR\n  a --> b\n",
-        json!([{"op": "add_node", "id": "c", "label": "C"}, {"op": "add_edge", "from": "b", "to": "c"}, {"op": "remove_edge", "from": "a", "to": "b"}, {"op": "remove_node", "id": "a"}]),
+        json!([
+            {"op": "add_node", "id": "c", "label": "C"}, {"op": "add_edge", "from": "b", "to": "c"},
+            {"op": "remove_edge", "from": "a", "to": "b"}, {"op": "remove_node", "id": "a"},
+        ]),
         "flowchart LR\n  c[\"C\"]\n  b --> c\n",
     );
 }
@@ -190,7 +196,11 @@ proptest! {
     #[test]
     fn any_words_become_a_label_or_are_refused(label in "\\PC{1,30}", class in any::<bool>()) {
         let text = if class { "classDiagram\n  class a\n  a --> b\n" } else { "flowchart TD\n  a --> b\n" };
-        for ops in [json!([{"op": "set_label", "id": "a", "label": label}]), json!([{"op": "add_edge", "from": "b", "to": "a", "label": label}]), json!([{"op": "add_node", "id": "c", "label": label}])] {
+        for ops in [
+            json!([{"op": "set_label", "id": "a", "label": label}]),
+            json!([{"op": "add_edge", "from": "b", "to": "a", "label": label}]),
+            json!([{"op": "add_node", "id": "c", "label": label}]),
+        ] {
             // Either it means exactly what was asked, or nothing was changed; the check is inside.
             if let Ok(patched) = checker().patch(text, &operations(&ops)) {
                 prop_assert!(patched.checked.valid);
@@ -201,7 +211,10 @@ proptest! {
     #[test]
     fn plain_words_always_become_a_label(label in "[A-Za-zäöü0-9 \"#;:&<>()\\[\\]{}|,.?!'/%-]{0,20}[a-z]") {
         for text in ["classDiagram\n  class a\n  a --> b\n", "flowchart TD\n  a --> b\n"] {
-            let ops = operations(&json!([{"op": "set_label", "id": "a", "label": label}, {"op": "add_edge", "from": "b", "to": "a", "label": label}]));
+            let ops = operations(&json!([
+                {"op": "set_label", "id": "a", "label": label},
+                {"op": "add_edge", "from": "b", "to": "a", "label": label},
+            ]));
             let patched = checker().patch(text, &ops);
             prop_assert!(patched.is_ok(), "{:?} {:?}", label, patched.err());
         }

@@ -1,7 +1,8 @@
-//! How boxes and lines are written, with labels that mean nothing but themselves.
+//! How boxes and lines are written, with escaped labels.
 
-use super::Family;
-use crate::outline::OutlineEdge;
+use diagram::OutlineEdge;
+
+use super::operation::Family;
 
 pub(super) const SHAPES: [(&str, &str, &str); 7] = [
     ("rect", "[", "]"),

@@ -1,7 +1,7 @@
 //! The last pass over an SVG: only known elements and attributes stay, nothing points outside, and each part is marked
 //! with its blueprint element.
 //!
-//! merman has cleaned it before; this list does not trust that.
+//! merman has cleaned it before; this pass does not rely on that.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -11,7 +11,10 @@ use quick_xml::{
     events::{BytesEnd, BytesStart, BytesText, Event, attributes::Attribute},
 };
 
-use super::{Part, PictureOptions, css, fonts};
+use super::{
+    css, fonts,
+    options::{Part, PictureOptions},
+};
 
 const ELEMENTS: [&str; 37] = [
     "svg",

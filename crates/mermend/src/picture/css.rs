@@ -177,7 +177,8 @@ fn gap_length(text: &str) -> usize {
     }
 }
 
-/// The length of the string, comment or escape that a text begins with: what is in it is neither a bracket nor a semicolon.
+/// The length of the string, comment or escape that a text begins with: what is in it is neither a bracket nor a
+/// semicolon.
 fn unit_length(text: &str) -> Option<usize> {
     match text.chars().next()? {
         '"' | '\'' => Some(string_length(text)),

@@ -1,4 +1,4 @@
-//! The fonts that we ship: Inter (OFL-1.1) for text, DejaVu Sans for symbols that Inter does not have.
+//! The shipped fonts: Inter (OFL-1.1) for text, DejaVu Sans for symbols that Inter does not have.
 //!
 //! Fontsource cuts Inter into files by script, so that a page or a picture carries only what it uses. All are made by
 //! `web/bundle.mjs`.
@@ -10,7 +10,7 @@ use flate2::read::GzDecoder;
 /// The family of the shipped fonts.
 pub(super) const FAMILY: &str = "Inter";
 
-/// What pictures name: ours, and something without serifs where it is missing.
+/// The font families that pictures name.
 pub(super) const STACK: &str = "Inter, sans-serif";
 
 /// One font file for browsers.
@@ -34,17 +34,22 @@ macro_rules! inter {
             weight: $weight,
             unicode_range: $range,
             woff2: include_bytes!(concat!(env!("MERMEND_DIST"), "/fonts/inter-", $subset, "-", $weight, ".woff2")),
-            gzipped_open_type: include_bytes!(concat!(env!("MERMEND_DIST"), "/fonts/inter-", $subset, "-", $weight, ".ttf.gz")),
+            gzipped_open_type: include_bytes!(
+                concat!(env!("MERMEND_DIST"), "/fonts/inter-", $subset, "-", $weight, ".ttf.gz")
+            ),
         }),*];
     };
 }
 
 // The ranges of Fontsource's own style sheets.
-const LATIN: &str = "U+0000-00FF,U+0131,U+0152-0153,U+02BB-02BC,U+02C6,U+02DA,U+02DC,U+0304,U+0308,U+0329,U+2000-206F,U+20AC,U+2122,U+2191,U+2193,U+2212,U+2215,U+FEFF,U+FFFD";
-const LATIN_EXT: &str = "U+0100-02BA,U+02BD-02C5,U+02C7-02CC,U+02CE-02D7,U+02DD-02FF,U+0304,U+0308,U+0329,U+1D00-1DBF,U+1E00-1E9F,U+1EF2-1EFF,U+2020,U+20A0-20AB,U+20AD-20C0,U+2113,U+2C60-2C7F,U+A720-A7FF";
+const LATIN: &str = "U+0000-00FF,U+0131,U+0152-0153,U+02BB-02BC,U+02C6,U+02DA,U+02DC,U+0304,U+0308,U+0329,\
+U+2000-206F,U+20AC,U+2122,U+2191,U+2193,U+2212,U+2215,U+FEFF,U+FFFD";
+const LATIN_EXT: &str = "U+0100-02BA,U+02BD-02C5,U+02C7-02CC,U+02CE-02D7,U+02DD-02FF,U+0304,U+0308,U+0329,\
+U+1D00-1DBF,U+1E00-1E9F,U+1EF2-1EFF,U+2020,U+20A0-20AB,U+20AD-20C0,U+2113,U+2C60-2C7F,U+A720-A7FF";
 const CYRILLIC: &str = "U+0301,U+0400-045F,U+0490-0491,U+04B0-04B1,U+2116";
 const GREEK: &str = "U+0370-0377,U+037A-037F,U+0384-038A,U+038C,U+038E-03A1,U+03A3-03FF";
-const VIETNAMESE: &str = "U+0102-0103,U+0110-0111,U+0128-0129,U+0168-0169,U+01A0-01A1,U+01AF-01B0,U+0300-0301,U+0303-0304,U+0308-0309,U+0323,U+0329,U+1EA0-1EF9,U+20AB";
+const VIETNAMESE: &str = "U+0102-0103,U+0110-0111,U+0128-0129,U+0168-0169,U+01A0-01A1,U+01AF-01B0,U+0300-0301,\
+U+0303-0304,U+0308-0309,U+0323,U+0329,U+1EA0-1EF9,U+20AB";
 
 inter! {
     "latin", 400, LATIN;
@@ -69,17 +74,16 @@ pub fn web_fonts() -> &'static [Font] {
     INTER
 }
 
+/// An OpenType file, and the characters that it is for as CSS writes them; `None` for every character.
+pub(super) type OpenType = (Vec<u8>, Option<&'static str>);
+
 /// All fonts for measuring and painting, the preferred ones first.
-pub(super) fn open_type() -> Vec<Vec<u8>> {
-    INTER
-        .iter()
-        .map(|font| font.gzipped_open_type)
-        .chain(SYMBOLS)
-        .filter_map(|gzipped| {
-            let mut bytes = Vec::new();
-            GzDecoder::new(gzipped).read_to_end(&mut bytes).ok().map(|_| bytes)
-        })
-        .collect()
+pub(super) fn open_type() -> impl Iterator<Item = OpenType> {
+    let inter = INTER.iter().map(|font| (font.gzipped_open_type, Some(font.unicode_range)));
+    inter.chain(SYMBOLS.map(|gzipped| (gzipped, None))).filter_map(|(gzipped, range)| {
+        let mut bytes = Vec::new();
+        GzDecoder::new(gzipped).read_to_end(&mut bytes).ok().map(|_| (bytes, range))
+    })
 }
 
 /// The `@font-face` rules, with the files inside, for the characters of `text`.
@@ -89,18 +93,23 @@ pub(super) fn embedded_css(text: &str, bold: bool) -> String {
         (font.weight == 400 || bold)
             && text.chars().any(|c| !c.is_ascii_control() && in_range(c, font.unicode_range))
     };
-    INTER.iter().filter(wanted).map(|font| {
-        format!(
-            "@font-face{{font-family:{FAMILY};font-weight:{};src:url(data:font/woff2;base64,{}) format('woff2');unicode-range:{}}}",
-            font.weight,
-            base64::engine::general_purpose::STANDARD.encode(font.woff2),
-            font.unicode_range,
-        )
-    }).collect()
+    INTER
+        .iter()
+        .filter(wanted)
+        .map(|font| {
+            format!(
+                "@font-face{{font-family:{FAMILY};font-weight:{};src:url(data:font/woff2;base64,{}) \
+            format('woff2');unicode-range:{}}}",
+                font.weight,
+                base64::engine::general_purpose::STANDARD.encode(font.woff2),
+                font.unicode_range,
+            )
+        })
+        .collect()
 }
 
 /// Whether `character` is in a CSS unicode range such as `U+0000-00FF,U+0131`.
-fn in_range(character: char, range: &str) -> bool {
+pub(super) fn in_range(character: char, range: &str) -> bool {
     let code = u32::from(character);
     range.split(',').any(|part| {
         let part = part.trim_start_matches("U+");

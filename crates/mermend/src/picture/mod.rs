@@ -1,4 +1,4 @@
-//! Pictures: SVG and PNG, drawn by merman, measured and painted with the fonts that we ship.
+//! Pictures: SVG and PNG, drawn by merman, measured and painted with the shipped fonts.
 //!
 //! The only module that draws. What it returns holds no script, no event attribute and no address outside itself: see
 //! `clean.rs`. Text is drawn as SVG text, never as HTML, so that a picture looks the same in a browser, in Word and as
@@ -6,7 +6,9 @@
 
 mod clean;
 mod css;
+mod error;
 mod fonts;
+mod options;
 mod paint;
 
 use std::{panic, sync::OnceLock};
@@ -21,118 +23,10 @@ use resvg::usvg;
 use crate::{deadline::Deadline, engines::fast_bounds};
 use clean::Place;
 
+pub use error::PictureError;
 pub use fonts::{Font, web_fonts};
+pub use options::{Mark, Part, PictureOptions, Theme};
 pub use paint::{MAX_PIXELS, PngSize};
-
-/// How a picture should look.
-#[derive(Debug, Clone)]
-pub struct PictureOptions {
-    /// The colours.
-    pub theme: Theme,
-    /// Prefix of all ids in the SVG: must differ between pictures in one page.
-    pub id: String,
-    /// Which element of a blueprint each part of the picture shows, written to it as `data-element`.
-    pub marks: Vec<Mark>,
-}
-
-impl Default for PictureOptions {
-    fn default() -> Self {
-        PictureOptions { theme: Theme::Light, id: "diagram".to_owned(), marks: Vec::new() }
-    }
-}
-
-/// Colours of a picture.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Theme {
-    /// Dark on white.
-    #[default]
-    Light,
-    /// Light on dark.
-    Dark,
-}
-
-impl Theme {
-    /// The theme of this name: `light` or `dark`.
-    pub fn parse(name: &str) -> Option<Self> {
-        match name {
-            "light" | "default" => Some(Theme::Light),
-            "dark" => Some(Theme::Dark),
-            _ => None,
-        }
-    }
-}
-
-/// One part of a picture and the blueprint element it shows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mark {
-    /// Id of the blueprint element.
-    pub element: String,
-    /// The part of the picture.
-    pub part: Part,
-}
-
-/// A part of a picture, named as in the Mermaid text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Part {
-    /// A box, of this id.
-    Node(String),
-    /// A frame around boxes, of this id.
-    Group(String),
-    /// The row `index` (from 0) of the attributes, or of the methods, of the class `node`.
-    Row {
-        /// Id of the class.
-        node: String,
-        /// Counted from 0.
-        index: usize,
-        /// A row of the methods.
-        method: bool,
-    },
-    /// A line.
-    Edge {
-        /// Id of the box it begins at.
-        from: String,
-        /// Id of the box it ends at.
-        to: String,
-        /// Which of the lines between the two, counted from 0.
-        nth: usize,
-        /// Which of all lines of the diagram, counted from 0.
-        ordinal: usize,
-    },
-}
-
-/// Why there is no picture.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PictureError {
-    /// The text is not a diagram that can be drawn; the message says why.
-    NotDrawable(String),
-    /// The picture would be larger than the limit.
-    TooLarge(String),
-    /// The diagram was not drawn when its time was over.
-    TooSlow,
-    /// The renderer failed on a diagram that it should have drawn.
-    Failed(String),
-}
-
-impl std::fmt::Display for PictureError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            PictureError::NotDrawable(why) => write!(
-                f,
-                "The diagram cannot be drawn: {why}. Check it first; only valid diagrams have a picture."
-            ),
-            PictureError::TooLarge(why) => write!(
-                f,
-                "The picture would be too large: {why}. Split the diagram, or ask for a smaller scale."
-            ),
-            PictureError::TooSlow => f.write_str(
-                "The diagram was not drawn within the time limit: laying it out takes too long. Split it into several diagrams.",
-            ),
-            PictureError::Failed(why) => write!(f, "The picture could not be drawn: {why}."),
-        }
-    }
-}
-
-impl std::error::Error for PictureError {}
 
 /// Larger texts are checked but not drawn: layout takes more than linear time.
 const MAX_TEXT_BYTES: usize = 200_000;
@@ -152,7 +46,7 @@ impl Drawing {
     ///
     /// # Errors
     /// When the text is not a diagram, too large to draw, or not drawn in time.
-    pub fn of(text: &str, options: PictureOptions, deadline: &Deadline) -> Result<Self, PictureError> {
+    pub fn new(text: &str, options: PictureOptions, deadline: &Deadline) -> Result<Self, PictureError> {
         let drawn = render(text, &options, deadline)?;
         if deadline.exceeded() {
             return Err(PictureError::TooSlow);
@@ -167,7 +61,7 @@ impl Drawing {
     /// As SVG for a file: it carries its fonts, so that it looks right where they are not installed.
     ///
     /// # Errors
-    /// When the layout is not the SVG that was expected: a fault of ours.
+    /// When the layout is not the SVG that was expected (a defect).
     pub fn svg(&self) -> Result<String, PictureError> {
         self.written(Place::File)
     }
@@ -175,7 +69,7 @@ impl Drawing {
     /// As SVG for a page that has the fonts of [`web_fonts`].
     ///
     /// # Errors
-    /// When the layout is not the SVG that was expected: a fault of ours.
+    /// When the layout is not the SVG that was expected (a defect).
     pub fn svg_for_page(&self) -> Result<String, PictureError> {
         self.written(Place::Page)
     }
@@ -186,7 +80,7 @@ impl Drawing {
             Some([.., width, height]) => (width as f32, height as f32),
             None => (self.tree.size().width(), self.tree.size().height()),
         };
-        PngSize::of(size, scale.clamp(1.0, 4.0))
+        PngSize::fit(size, scale.clamp(1.0, 4.0))
     }
 
     /// As PNG of this size: exactly what [`Drawing::svg`] shows.
@@ -257,7 +151,7 @@ fn environment() -> &'static Option<SvgEnvironment> {
     static ENVIRONMENT: OnceLock<Option<SvgEnvironment>> = OnceLock::new();
     ENVIRONMENT.get_or_init(|| {
         let fonts = NativeFontContext::from_font_bytes(
-            fonts::open_type(),
+            fonts::open_type().map(|(bytes, _)| bytes),
             Default::default(),
             &OperationControl::new(),
         )
@@ -290,7 +184,7 @@ fn renderer(theme: Theme) -> &'static Renderer {
     cell.get_or_init(|| {
         let [primary, border, text, line, secondary, tertiary, behind_labels, cluster, cluster_border] = variables;
         let site = SourcePresentationConfig::from_value(serde_json::json!({
-            // What a diagram may not change: text is measured with our fonts only, and no style may reach out.
+            // What a diagram may not change: text is measured with the shipped fonts, and no style names an address.
             "secure": ["secure", "securityLevel", "startOnLoad", "maxTextSize", "suppressErrorRendering", "maxEdges",
                        "fontFamily", "altFontFamily", "themeCSS", "layout", "look", "dompurifyConfig"],
             "theme": "base", "look": "classic", "layout": "dagre", "fontFamily": fonts::STACK, "htmlLabels": true,

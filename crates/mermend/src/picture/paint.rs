@@ -1,14 +1,14 @@
 //! Painting: the finished SVG made into pixels, with the shipped fonts.
 //!
-//! PNG is painted from the very SVG that is handed out, so that both show the same. Never reads a file or an address.
+//! PNG is painted from the same SVG that is returned, so that both show the same. Never reads a file or an address.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock};
 
 use resvg::{
     tiny_skia::{Color, Pixmap, Transform},
     usvg::{
         FontResolver, ImageHrefResolver, Options, Tree,
-        fontdb::{Database, ID},
+        fontdb::{Database, ID, Source},
     },
 };
 
@@ -21,10 +21,10 @@ const MAX_SIDE: f32 = 16_384.0;
 /// Least room around what is drawn, in units of the picture: a browser gives letters more height than their ink has.
 const MARGIN: f64 = 6.0;
 
-/// What a renderer sees in the SVG.
+/// The SVG as resvg reads it.
 pub(super) fn tree(svg: &str) -> Result<Tree, String> {
     let options = Options {
-        fontdb: database(),
+        fontdb: Arc::clone(&shipped().database),
         font_family: fonts::FAMILY.to_owned(),
         font_resolver: FontResolver {
             select_font: FontResolver::default_font_selector(),
@@ -39,28 +39,35 @@ pub(super) fn tree(svg: &str) -> Result<Tree, String> {
     Tree::from_str(svg, &options).map_err(|error| format!("its SVG cannot be read: {error}"))
 }
 
-fn database() -> Arc<Database> {
-    static DATABASE: OnceLock<Arc<Database>> = OnceLock::new();
-    let database = DATABASE.get_or_init(|| {
-        let mut database = Database::new();
-        for font in fonts::open_type() {
-            database.load_font_data(font);
-        }
-        database.set_sans_serif_family(fonts::FAMILY);
-        Arc::new(database)
-    });
-    Arc::clone(database)
+/// The shipped fonts, and the characters that each is for.
+struct Fonts {
+    database: Arc<Database>,
+    ranges: Vec<(ID, Option<&'static str>)>,
 }
 
-/// A font that has the character: of the same weight if there is one, because Inter comes in files by script.
+fn shipped() -> &'static Fonts {
+    static FONTS: LazyLock<Fonts> = LazyLock::new(|| {
+        let mut database = Database::new();
+        let mut ranges = Vec::new();
+        for (font, range) in fonts::open_type() {
+            let ids = database.load_font_source(Source::Binary(Arc::new(font)));
+            ranges.extend(ids.into_iter().map(|id| (id, range)));
+        }
+        database.set_sans_serif_family(fonts::FAMILY);
+        Fonts { database: Arc::new(database), ranges }
+    });
+    &FONTS
+}
+
+/// The next font to try for a character: of the same weight if there is one, because Inter comes in files by script.
 fn fallback(character: char, used: &[ID], database: &mut Arc<Database>) -> Option<ID> {
-    let weight = used.first().and_then(|id| database.face(*id)).map(|face| face.weight);
-    let has = |id| {
-        let glyph = |data: &[u8], index| ttf_parser::Face::parse(data, index).ok()?.glyph_index(character);
-        database.with_face_data(id, glyph).flatten().is_some()
+    let weight = |id: ID| database.face(id).map(|face| face.weight);
+    let wanted = used.first().copied().and_then(weight);
+    let able = |(id, range): &&(ID, Option<&str>)| {
+        !used.contains(id) && range.is_none_or(|range| fonts::in_range(character, range))
     };
-    let able: Vec<_> = database.faces().filter(|face| !used.contains(&face.id) && has(face.id)).collect();
-    able.iter().find(|face| Some(face.weight) == weight).or(able.first()).map(|face| face.id)
+    let able: Vec<ID> = shipped().ranges.iter().filter(able).map(|(id, _)| *id).collect();
+    able.iter().find(|id| weight(**id) == wanted).or(able.first()).copied()
 }
 
 /// The `viewBox` that holds all that is drawn, if the one it has does not. Titles and outer labels of some kinds stick
@@ -91,7 +98,7 @@ pub struct PngSize {
 
 impl PngSize {
     /// A picture of `width` by `height` units at `wanted` pixels for each, or at what [`MAX_PIXELS`] allows.
-    pub(super) fn of((width, height): (f32, f32), wanted: f32) -> Self {
+    pub(super) fn fit((width, height): (f32, f32), wanted: f32) -> Self {
         let (width, height) = (width.max(1.0), height.max(1.0));
         let most = MAX_PIXELS as f32;
         // Sides are rounded up, so that the largest area is a little less than what is allowed.
@@ -141,7 +148,7 @@ mod tests {
             ((0.1, 3.0e9), 1.0, true),
             ((0.0, 0.0), 1.0, false),
         ] {
-            let png = PngSize::of(size, wanted);
+            let png = PngSize::fit(size, wanted);
             assert!(png.pixels() > 0 && png.pixels() <= MAX_PIXELS, "{size:?}: {png:?}");
             assert_eq!(png.reduced, reduced, "{size:?}: {png:?}");
         }

@@ -1,143 +1,14 @@
-//! THE table of rules: what can be wrong with a written diagram, and what mends it.
+//! The rules: what can be wrong with a Mermaid text, and what repairs it.
 //!
-//! One file for each rule; the order of the table is the order in which repairs are tried. A rule only looks at the
-//! text ([`Document`]) and proposes edits: `repair.rs` decides whether they are kept. A rule may be wrong about a
-//! diagram that Mermaid accepts, because it is only ever asked about one that Mermaid rejects; its edits never touch what
-//! the document calls closed. It must take time and memory in proportion to the text: what it scans beyond the lines that
-//! [`Document::body`] gives out it records with [`Document::spend`].
+//! One file for each repair rule. A rule only looks at the text ([`Document`]) and proposes edits; `repair.rs` decides
+//! whether they are kept. It may be wrong about a text that Mermaid accepts, because it is only applied to texts that
+//! Mermaid rejects. It never edits what the document calls closed. Its time and memory grow in proportion to the text:
+//! what it scans beyond the lines of [`Document::body`] it records with [`Document::spend`].
 //!
-//! To add one: a file with `rule!`, a line `mod` in its folder, and a line in [`RULES`].
+//! To add one: a file with `rule!`, and in the `mod.rs` of its folder its `mod` line and its line of the table.
 
-use std::{borrow::Cow, ops::Range};
-
-use crate::{
-    deadline::DeadlineExceeded,
-    document::Document,
-    finding::{Edit, FixClass},
-};
-
-/// One thing that can be wrong.
-pub struct Rule {
-    /// Stable code, for example `FLOW003`.
-    pub code: &'static str,
-    /// Readable name, for example `unquoted-label`.
-    pub name: &'static str,
-    /// How far its repair may be trusted; `None` for a code that only reports a verdict.
-    pub class: Option<FixClass>,
-    /// Takes away what stands around a diagram, not something of the diagram.
-    pub(crate) unwraps: bool,
-    /// Words that are grammar to this rule and may go, in lower case.
-    pub(crate) grammar: &'static [&'static str],
-    /// Says a thing by another name that it already has, so that a word may be written fewer times.
-    pub(crate) renames: bool,
-    pub(crate) raw_docs: &'static str,
-    pub(crate) find: fn(&Document<'_>) -> Vec<Hit>,
-}
-
-impl std::fmt::Debug for Rule {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.code, self.name)
-    }
-}
-
-/// One place where a rule applies.
-#[derive(Debug, Clone)]
-pub(crate) struct Hit {
-    pub(crate) start: usize,
-    pub(crate) end: usize,
-    /// One plain sentence.
-    pub(crate) message: Cow<'static, str>,
-    pub(crate) edits: Vec<Edit>,
-}
-
-impl Hit {
-    pub(crate) fn new(range: Range<usize>, message: impl Into<Cow<'static, str>>, edits: Vec<Edit>) -> Self {
-        Hit { start: range.start, end: range.end, message: message.into(), edits }
-    }
-
-    /// A hit whose only edit replaces what it points at.
-    pub(crate) fn replace(
-        range: Range<usize>,
-        message: impl Into<Cow<'static, str>>,
-        text: impl Into<String>,
-    ) -> Self {
-        let edits = vec![Edit::replace(range.start, range.end, text)];
-        Hit::new(range, message, edits)
-    }
-}
-
-impl Rule {
-    /// What it finds, why that breaks, an example and the repair, as Markdown.
-    pub fn docs(&self) -> String {
-        let lines: Vec<&str> =
-            self.raw_docs.lines().map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
-        lines.join("\n").trim().to_owned()
-    }
-
-    /// The text under one heading of the docs.
-    pub fn section(&self, heading: &str) -> String {
-        let docs = self.docs();
-        let mut inside = false;
-        let mut section = Vec::new();
-        for line in docs.lines() {
-            match line.strip_prefix("## ") {
-                Some(title) => inside = title == heading,
-                None if inside => section.push(line),
-                None => {}
-            }
-        }
-        section.join("\n").trim().to_owned()
-    }
-
-    /// Every place where the rule applies.
-    ///
-    /// # Errors
-    /// When the deadline of the document is exceeded.
-    pub(crate) fn hits(&self, document: &Document<'_>) -> Result<Vec<Hit>, DeadlineExceeded> {
-        let hits = (self.find)(document);
-        match document.deadline().exceeded() {
-            true => Err(DeadlineExceeded),
-            false => Ok(hits),
-        }
-    }
-}
-
-/// The rule of a code or a name, whatever its case.
-pub fn explain(code: &str) -> Option<&'static Rule> {
-    let code = code.trim();
-    RULES
-        .iter()
-        .copied()
-        .find(|rule| rule.code.eq_ignore_ascii_case(code) || rule.name.eq_ignore_ascii_case(code))
-}
-
-/// Declares `RULE`; the doc comment is what people read.
-macro_rules! rule {
-    ($(#[doc = $docs:literal])* $code:literal, $name:literal, $class:expr, $find:expr $(, $field:ident: $value:expr)* $(,)?) => {
-        pub(crate) static RULE: $crate::rules::Rule = $crate::rules::Rule {
-            code: $code,
-            name: $name,
-            class: $class,
-            raw_docs: concat!($($docs, "\n"),*),
-            find: $find,
-            $($field: $value,)*
-            ..$crate::rules::PLAIN
-        };
-    };
-}
-
-/// What a rule has that does not say otherwise.
-const PLAIN: Rule = Rule {
-    code: "",
-    name: "",
-    class: None,
-    unwraps: false,
-    grammar: &[],
-    renames: false,
-    raw_docs: "",
-    find: |_| Vec::new(),
-};
-
+#[macro_use]
+mod rule;
 mod any;
 mod class;
 mod er;
@@ -146,54 +17,105 @@ mod sequence;
 mod state;
 #[cfg(test)]
 pub(crate) mod testing;
-mod verdicts;
+pub(crate) mod verdicts;
 
-/// Every rule, in the order in which repairs are tried.
-pub static RULES: &[&Rule] = &[
-    &verdicts::SYNTAX_ERROR,
-    &verdicts::UNKNOWN_KIND,
-    &verdicts::EMPTY_DIAGRAM,
-    &verdicts::TOO_LARGE,
-    &verdicts::TOO_SLOW,
-    &verdicts::TOO_DEEP,
-    &verdicts::BROKEN_SETTINGS,
-    &verdicts::UNCHECKED,
-    &verdicts::ENGINES_DISAGREE,
-    &verdicts::BUSY,
-    &verdicts::MORE_FINDINGS,
-    &any::thinking::RULE,
-    &any::escaped_newlines::RULE,
-    &any::code_fence::RULE,
-    &any::surrounding_prose::RULE,
-    &any::invisible_characters::RULE,
-    &any::html_entities::RULE,
-    &any::header_case::RULE,
-    &any::missing_header::RULE,
-    &any::foreign_comment::RULE,
-    &flowchart::unquoted_label::RULE,
-    &flowchart::reserved_id::RULE,
-    &flowchart::foreign_arrow::RULE,
-    &flowchart::closing_bracket::RULE,
-    &flowchart::label_pipes::RULE,
-    &flowchart::colon_label::RULE,
-    &flowchart::nameless_node::RULE,
-    &flowchart::spaced_id::RULE,
-    &flowchart::loose_statement::RULE,
-    &flowchart::open_subgraph::RULE,
-    &flowchart::loose_end::RULE,
-    &sequence::semicolon_in_text::RULE,
-    &sequence::reserved_participant::RULE,
-    &sequence::note_text::RULE,
-    &sequence::foreign_message::RULE,
-    &sequence::block_words::RULE,
-    &sequence::open_block::RULE,
-    &class::angle_generics::RULE,
-    &class::keyword_declaration::RULE,
-    &class::relation::RULE,
-    &class::note_and_stereotype::RULE,
-    &class::open_body::RULE,
-    &er::attribute_line::RULE,
-    &er::relation::RULE,
-    &er::open_entity::RULE,
-    &state::statement::RULE,
-];
+use diagram::Rule;
+
+use crate::{deadline::DeadlineExceeded, document::Document};
+
+pub(crate) use rule::{Hit, RepairRule};
+
+/// The repair rules, in the order in which repairs are tried.
+const REPAIRS: [&[&RepairRule]; 6] =
+    [any::RULES, flowchart::RULES, sequence::RULES, class::RULES, er::RULES, state::RULES];
+
+/// Every rule: the verdicts of the engines, then the repair rules in their order.
+pub static RULES: &[&Rule] = &all::<{ count() }>();
+
+const fn count() -> usize {
+    let (mut count, mut folder) = (verdicts::RULES.len(), 0);
+    while folder < REPAIRS.len() {
+        count += REPAIRS[folder].len();
+        folder += 1;
+    }
+    count
+}
+
+const fn all<const N: usize>() -> [&'static Rule; N] {
+    let mut out = [verdicts::RULES[0]; N];
+    let (mut filled, mut row, mut folder) = (0, 0, 0);
+    while row < verdicts::RULES.len() {
+        out[filled] = verdicts::RULES[row];
+        (filled, row) = (filled + 1, row + 1);
+    }
+    while folder < REPAIRS.len() {
+        row = 0;
+        while row < REPAIRS[folder].len() {
+            out[filled] = &REPAIRS[folder][row].rule;
+            (filled, row) = (filled + 1, row + 1);
+        }
+        folder += 1;
+    }
+    out
+}
+
+/// The repair rules, in the order in which repairs are tried.
+pub(crate) fn repairs() -> impl Iterator<Item = &'static RepairRule> {
+    REPAIRS.into_iter().flatten().copied()
+}
+
+/// Every hit of every repair rule.
+///
+/// # Errors
+/// When the deadline of the document is exceeded.
+pub(crate) fn hits(document: &Document<'_>) -> Result<Vec<(&'static RepairRule, Hit)>, DeadlineExceeded> {
+    let mut found = Vec::new();
+    for rule in repairs() {
+        found.extend(rule.hits(document)?.into_iter().map(|hit| (rule, hit)));
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{markdown, rules::testing::checker};
+
+    #[test]
+    fn codes_and_names_are_unique() {
+        for (at, rule) in RULES.iter().enumerate() {
+            assert!(
+                RULES[..at].iter().all(|other| other.code != rule.code && other.name != rule.name),
+                "{rule:?}"
+            );
+        }
+    }
+
+    /// What the docs promise is done: the bad example is rejected, and its repair by this rule is the good one.
+    #[test]
+    fn docs_are_complete_and_true() {
+        for rule in RULES {
+            for heading in ["What it finds", "Why it breaks", "Fix"] {
+                assert!(!rule.section(heading).is_empty(), "{rule:?} has no section {heading}");
+            }
+        }
+        for rule in repairs().map(|repair| &repair.rule) {
+            let (bad, good) = example(rule);
+            let repaired = checker().repair(&bad);
+            assert!(!checker().check(&bad).valid, "{rule:?}: Mermaid accepts the bad example");
+            assert!(
+                repaired.steps.iter().any(|step| step.rule == rule.code),
+                "{rule:?} is not among {:?}\n{bad}",
+                repaired.steps
+            );
+            assert_eq!(repaired.code.trim_end(), good.trim_end(), "{rule:?}");
+        }
+    }
+
+    fn example(rule: &Rule) -> (String, String) {
+        let docs = rule.docs();
+        let fences = markdown::fences(&docs);
+        assert!(fences.len() >= 2, "{rule:?} has no example");
+        (fences[0].code(&docs).trim_end_matches('\n').to_owned(), fences[1].code(&docs).to_owned())
+    }
+}

@@ -2,8 +2,13 @@
 
 use std::sync::OnceLock;
 
-use super::{RULES, Rule, explain};
-use crate::{Checker, Deadline, document::Document, text::LineIndex};
+use crate::{
+    check::Checker,
+    deadline::Deadline,
+    document::Document,
+    rules::{RepairRule, repairs},
+    text::LineIndex,
+};
 
 /// One checker for all tests: its engine takes a second to start.
 pub(crate) fn checker() -> &'static Checker {
@@ -11,11 +16,16 @@ pub(crate) fn checker() -> &'static Checker {
     CHECKER.get_or_init(Checker::default)
 }
 
+/// The repair rule of a code.
+pub(crate) fn repair(code: &str) -> &'static RepairRule {
+    repairs().find(|rule| rule.rule.code == code).unwrap_or_else(|| panic!("no rule {code}"))
+}
+
 /// Finds with one rule and compares with what is drawn: a comment line whose `^^^` stand under the place, followed by
 /// the message. Without such a line the rule must find something, wherever.
 #[track_caller]
 pub(crate) fn check_rule(code: &str, drawn: &str) {
-    let rule = explain(code).unwrap_or_else(|| panic!("no rule {code}"));
+    let rule = repair(code);
     let is_drawing = |line: &str| line.trim_start().starts_with("%%") && line.contains('^');
     let text: String = drawn.split_inclusive('\n').filter(|line| !is_drawing(line)).collect();
     let deadline = Deadline::none();
@@ -61,44 +71,4 @@ pub(crate) fn check_fix(before: &str, after: &str) {
     assert!(checker.check(after).validated(), "Mermaid rejects the repair:\n{after}");
     let again = checker.repair(after);
     assert_eq!((again.code.as_str(), again.changed), (after, false));
-}
-
-#[test]
-fn codes_and_names_are_unique() {
-    for (at, rule) in RULES.iter().enumerate() {
-        assert!(
-            RULES[..at].iter().all(|other| other.code != rule.code && other.name != rule.name),
-            "{rule:?}"
-        );
-        assert!(std::ptr::eq(explain(&rule.code.to_lowercase()).unwrap(), *rule));
-        assert!(std::ptr::eq(explain(rule.name).unwrap(), *rule));
-    }
-}
-
-/// What the docs promise is done: the bad example is rejected, and its repair by this rule is the good one.
-#[test]
-fn docs_are_complete_and_true() {
-    for rule in RULES {
-        for heading in ["What it finds", "Why it breaks", "Fix"] {
-            assert!(!rule.section(heading).is_empty(), "{rule:?} has no section {heading}");
-        }
-        if rule.class.is_some() {
-            let (bad, good) = example(rule);
-            let repaired = checker().repair(&bad);
-            assert!(!checker().check(&bad).valid, "{rule:?}: Mermaid accepts the bad example");
-            assert!(
-                repaired.steps.iter().any(|step| step.rule == rule.code),
-                "{rule:?} is not among {:?}\n{bad}",
-                repaired.steps
-            );
-            assert_eq!(repaired.code.trim_end(), good.trim_end(), "{rule:?}");
-        }
-    }
-}
-
-fn example(rule: &Rule) -> (String, String) {
-    let docs = rule.docs();
-    let fences = crate::markdown::fences(&docs);
-    assert!(fences.len() >= 2, "{rule:?} has no example");
-    (fences[0].code(&docs).trim_end_matches('\n').to_owned(), fences[1].code(&docs).to_owned())
 }

@@ -1,12 +1,31 @@
 //! The codes of verdicts: what the engines say of a whole text. They have docs and no repair of their own.
 
-use super::{PLAIN, Rule};
+use diagram::{Rule, Severity};
 
 macro_rules! verdict {
-    ($(#[doc = $docs:literal])* $ident:ident, $code:literal, $name:literal) => {
-        pub(crate) static $ident: Rule = Rule { code: $code, name: $name, raw_docs: concat!($($docs, "\n"),*), ..PLAIN };
+    ($(#[doc = $docs:literal])* $ident:ident, $code:literal, $name:literal, $severity:ident) => {
+        pub(crate) static $ident: Rule = Rule {
+            code: $code,
+            name: $name,
+            severity: Severity::$severity,
+            raw_docs: concat!($($docs, "\n"),*),
+        };
     };
 }
+
+pub(super) const RULES: &[&Rule] = &[
+    &SYNTAX_ERROR,
+    &UNKNOWN_KIND,
+    &EMPTY_DIAGRAM,
+    &TOO_LARGE,
+    &TOO_SLOW,
+    &TOO_DEEP,
+    &BROKEN_SETTINGS,
+    &UNCHECKED,
+    &ENGINES_DISAGREE,
+    &BUSY,
+    &MORE_FINDINGS,
+];
 
 verdict! {
     /// ## What it finds
@@ -18,7 +37,7 @@ verdict! {
     /// ## Fix
     /// Look at the marked place and at what is expected there. Where the cause is a known one, another finding stands
     /// beside this one and carries the repair.
-    SYNTAX_ERROR, "MMD001", "syntax-error"
+    SYNTAX_ERROR, "MMD001", "syntax-error", Error
 }
 
 verdict! {
@@ -30,7 +49,7 @@ verdict! {
     ///
     /// ## Fix
     /// Begin with a kind; `ba-copilot kinds` lists them all, each with a sample.
-    UNKNOWN_KIND, "MMD002", "unknown-kind"
+    UNKNOWN_KIND, "MMD002", "unknown-kind", Error
 }
 
 verdict! {
@@ -42,7 +61,7 @@ verdict! {
     ///
     /// ## Fix
     /// Begin with the kind of diagram, for example `flowchart TD`.
-    EMPTY_DIAGRAM, "MMD003", "empty-diagram"
+    EMPTY_DIAGRAM, "MMD003", "empty-diagram", Error
 }
 
 verdict! {
@@ -50,11 +69,11 @@ verdict! {
     /// A text that is larger than the limit of this installation.
     ///
     /// ## Why it breaks
-    /// A diagram of that size cannot be read by people, and holds up everyone else who waits for a check.
+    /// A diagram of that size is not readable, and its check delays all others.
     ///
     /// ## Fix
     /// Split it into several diagrams.
-    TOO_LARGE, "MMD004", "too-large"
+    TOO_LARGE, "MMD004", "too-large", Error
 }
 
 verdict! {
@@ -67,7 +86,7 @@ verdict! {
     ///
     /// ## Fix
     /// Split it into several diagrams. If the text is small, try again.
-    TOO_SLOW, "MMD005", "too-slow"
+    TOO_SLOW, "MMD005", "too-slow", Error
 }
 
 verdict! {
@@ -79,7 +98,7 @@ verdict! {
     ///
     /// ## Fix
     /// Nest less, or split it into several diagrams.
-    TOO_DEEP, "MMD006", "too-deep"
+    TOO_DEEP, "MMD006", "too-deep", Error
 }
 
 verdict! {
@@ -87,12 +106,12 @@ verdict! {
     /// Front matter or a directive that cannot be read.
     ///
     /// ## Why it breaks
-    /// Front matter is YAML between two lines `---`; a directive is JSON in `%%{init: {…}}%%`. Mermaid reads them before
-    /// the diagram.
+    /// Front matter is YAML between two lines `---`; a directive is JSON in `%%{init: {…}}%%`. Mermaid reads them
+    /// before the diagram.
     ///
     /// ## Fix
-    /// Mend the YAML or JSON, or take the settings away: the diagram is drawn without them.
-    BROKEN_SETTINGS, "MMD007", "broken-settings"
+    /// Correct the YAML or JSON, or remove the settings: the diagram is drawn without them.
+    BROKEN_SETTINGS, "MMD007", "broken-settings", Error
 }
 
 verdict! {
@@ -100,11 +119,11 @@ verdict! {
     /// A text that could not be checked, because the engine did not run.
     ///
     /// ## Why it breaks
-    /// It may be valid or not: nobody has looked.
+    /// It may be valid or not.
     ///
     /// ## Fix
     /// Try again. If it stays so, look at the server's log and at its `/health`.
-    UNCHECKED, "MMD008", "unchecked"
+    UNCHECKED, "MMD008", "unchecked", Error
 }
 
 verdict! {
@@ -112,12 +131,12 @@ verdict! {
     /// A text on which the two engines differ: one accepts it, the other does not.
     ///
     /// ## Why it breaks
-    /// The verdict is Mermaid's own. The fast engine, which also draws the pictures, sees it differently, so the picture
-    /// may be missing or may differ from what a browser draws.
+    /// The verdict is Mermaid's own. The fast engine, which also draws the pictures, sees it differently, so the
+    /// picture may be missing or may differ from what a browser draws.
     ///
     /// ## Fix
     /// Nothing has to be done. A plainer way to write the same often satisfies both.
-    ENGINES_DISAGREE, "MMD009", "engines-disagree"
+    ENGINES_DISAGREE, "MMD009", "engines-disagree", Info
 }
 
 verdict! {
@@ -129,7 +148,7 @@ verdict! {
     ///
     /// ## Fix
     /// Try again in a few seconds.
-    BUSY, "MMD010", "busy"
+    BUSY, "MMD010", "busy", Error
 }
 
 verdict! {
@@ -141,5 +160,5 @@ verdict! {
     ///
     /// ## Fix
     /// Correct the listed ones first, then check the text again.
-    MORE_FINDINGS, "MMD011", "more-findings"
+    MORE_FINDINGS, "MMD011", "more-findings", Info
 }

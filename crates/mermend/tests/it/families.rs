@@ -1,5 +1,5 @@
-//! Texts that are made to be slow, and how the growth of work on them is measured: in steps, at a size and at twice that
-//! size. No time is measured.
+//! Texts that are made to be slow, and how the growth of work on them is measured: in steps, at a size and at twice
+//! that size. No time is measured.
 
 use mermend::Deadline;
 

@@ -93,7 +93,7 @@ pub(super) async fn create_from(
         return Err(Error::ShortPassphrase);
     }
     let storage = Storage::open(site, to)?;
-    let _turn = storage.wait_for_turn(site, store).await?;
+    let _turn = storage.lock_backups(site, store).await?;
     let newest = storage.list().await?.into_iter().next();
     if unless_since.is_some_and(|since| newest.is_some_and(|newest| newest.created_at > since)) {
         return Ok(None);

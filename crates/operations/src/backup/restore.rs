@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use store::{Backend, ConnectOptions, Scratch, Store};
+use store::{Backend, ConnectOptions, Store, TempDatabase};
 
 use super::{
     Error, Site, Verified, archive, backup_log, blocking, folder, manifest, place::Place, staging::Staging,
@@ -94,7 +94,8 @@ async fn restore_postgres(site: &Site, file: &Place, replace: bool) -> Result<Re
     let url = site.config.database_url();
     let options = ConnectOptions { max_connections: 1, ..ConnectOptions::default() };
     let here = Store::connect(&url, &options).await?;
-    let state = async { Ok::<_, Error>((here.is_blank().await?, here.count_other_clients().await?)) }.await;
+    let state =
+        async { Ok::<_, Error>((here.has_no_tables().await?, here.count_other_clients().await?)) }.await;
     here.close().await;
     let (blank, others) = state?;
     if others > 0 {
@@ -134,15 +135,15 @@ async fn restore_postgres(site: &Site, file: &Place, replace: bool) -> Result<Re
     };
     let suffix = format!("_before_restore_{}", folder::stamp(site.clock.now_us()).to_lowercase());
     let name = scratch.name().to_owned();
-    let kept = match scratch.take_place(&suffix).await {
+    let kept = match scratch.replace_original(&suffix).await {
         Ok(kept) => kept,
         Err(error) => {
-            Scratch::named(&url, &name)?.drop().await?;
+            TempDatabase::named(&url, &name)?.drop().await?;
             return Err(error.into());
         }
     };
     if blank {
-        Scratch::named(&url, &kept)?.drop().await?;
+        TempDatabase::named(&url, &kept)?.drop().await?;
     }
     let put_aside = match blank {
         true => key_aside,

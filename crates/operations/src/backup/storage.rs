@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use store::{Backend, Store, TimeUs, Turn};
+use store::{Backend, BackupLock, Store, TimeUs};
 
 use super::{
     Error, Site, blocking,
@@ -27,7 +27,7 @@ pub(super) enum Storage {
 #[derive(Debug)]
 pub(super) struct OneAtATime {
     _folder: Option<DataLock>,
-    _database: Option<Turn>,
+    _database: Option<BackupLock>,
 }
 
 /// The backups at a place, newest first. One that is not there has none.
@@ -47,13 +47,13 @@ impl Storage {
     }
 
     /// Waits until nobody else makes a backup for this place.
-    pub(super) async fn wait_for_turn(&self, site: &Site, store: &Store) -> Result<OneAtATime, Error> {
+    pub(super) async fn lock_backups(&self, site: &Site, store: &Store) -> Result<OneAtATime, Error> {
         let folder = match (self, store.backend()) {
             (Storage::Folder(folder), _) => folder.clone(),
             // A bucket has no lock. Those who share this database share its folder too, or its server.
             (Storage::S3(_), Backend::Sqlite) => site.config.data.dir.clone(),
             (Storage::S3(_), Backend::Postgres) => {
-                return Ok(OneAtATime { _folder: None, _database: Some(store.wait_for_turn().await?) });
+                return Ok(OneAtATime { _folder: None, _database: Some(store.lock_backups().await?) });
             }
         };
         let lock = blocking(move || Ok(DataLock::wait_for(&folder)?)).await?;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use secrecy::ExposeSecret;
-use store::{Backend, ConnectOptions, PageRequest, Scratch, Store, StoreError};
+use store::{Backend, ConnectOptions, PageRequest, Store, StoreError, TempDatabase};
 
 use super::{
     Error, Site, archive, backup_log, blocking,
@@ -20,7 +20,7 @@ use super::{
     staging::Staging,
     storage::Storage,
 };
-use application::{accounts::second_factor, clock::rfc3339, data_keys, secrets::Sealer};
+use application::{accounts::totp, clock::rfc3339, data_keys, secrets::Sealer};
 
 /// What came back of a backup that is good.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,13 +124,14 @@ pub(super) async fn restore_to_scratch(
     manifest: &Manifest,
     staging: &Staging,
     url: &str,
-) -> Result<(Scratch, Result<Verified, Error>), Error> {
+) -> Result<(TempDatabase, Result<Verified, Error>), Error> {
     let options = ConnectOptions { max_connections: 1, ..ConnectOptions::default() };
     let here = Store::connect(url, &options).await?;
     let server = here.server_major().await;
     here.close().await;
     let server = server?.unwrap_or_default();
-    let scratch = Scratch::create(url, site.clock.now_us().as_micros() / 1_000_000, &site.unique()).await?;
+    let scratch =
+        TempDatabase::create(url, site.clock.now_us().as_micros() / 1_000_000, &site.unique()).await?;
     let restored = async {
         let dump = staging.path().join(manifest::database_name(Backend::Postgres)).display().to_string();
         let arguments = ["--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error", &dump];
@@ -197,7 +198,7 @@ async fn look(
     }
     // What an upgrade would do to it is a part of restoring it.
     let migrated = store.migrate(site.clock.now_us()).await?.applied;
-    let unsound = store.list_faults().await?;
+    let unsound = store.find_integrity_faults().await?;
     faults.extend(unsound.iter().map(|fault| format!("{} {}", fault.count, fault.what)));
     let sealed = open_sealed(site, manifest, staging, store).await?;
     if let Some((all, opened)) = sealed.filter(|(all, opened)| opened < all) {
@@ -233,7 +234,7 @@ async fn open_sealed(
     let mut page = PageRequest::first(200);
     loop {
         let people = store.list_users(&page).await?;
-        tried.extend(people.items.iter().filter_map(|person| second_factor::opens(&sealer, person)));
+        tried.extend(people.items.iter().filter_map(|person| totp::opens(&sealer, person)));
         match people.next {
             Some(next) => page = PageRequest { after: Some(next), ..page },
             None => break,

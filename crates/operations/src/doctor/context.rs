@@ -90,7 +90,7 @@ impl Bench {
         let options = ConnectOptions {
             max_connections: 4,
             acquire_timeout: CONNECT,
-            look_only: true,
+            read_only: true,
             ..ConnectOptions::default()
         };
         let store = match Store::connect(&app.config.database_url(), &options).await {

@@ -9,7 +9,7 @@ use super::{
     configuration::open_to_others,
     context::{key_file, words},
 };
-use application::provider_keys;
+use application::encryption;
 
 /// A text made at random has more different characters than this.
 const LEAST_DIFFERENT: usize = 12;
@@ -84,7 +84,7 @@ pub(super) async fn opens(bench: &Bench) -> Outcome {
         Ok((app, _)) => app,
         Err(outcome) => return outcome,
     };
-    match provider_keys::find_sealed(app).await {
+    match encryption::find_sealed(app).await {
         Ok(sealed) if sealed.unreadable == 0 => {
             Outcome::ok(format!("{} sealed things were opened", sealed.count))
         }

@@ -17,7 +17,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 use tracing::Instrument;
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::schema::{Object, ObjectBuilder, SchemaType, Type},
+};
 
 use super::{extract::Body, jobs::JobReply, reply::as_json};
 use crate::{
@@ -33,6 +36,16 @@ use application::{
     session::{TraceEntry, Written},
 };
 use telemetry::trace;
+
+/// The providers are a table, so the description is not a comment.
+#[expect(deprecated, reason = "every other field has one `example`")]
+fn provider_schema() -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .description(Some(format!("Provider: {}. Default: the configured one.", config::provider_values())))
+        .example(Some("builtin".into()))
+        .build()
+}
 
 /// What to generate, and which model writes it.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -54,8 +67,7 @@ pub struct GenerateBody {
     document_format: Option<String>,
     /// Reserved for the viewer that must show the diagram. Not supported yet: a request with it is refused.
     target: Option<String>,
-    /// `builtin`, `openrouter`, `openai`, `anthropic`, `gemini` or `compatible`. Default: the configured provider.
-    #[schema(example = "builtin")]
+    #[schema(schema_with = provider_schema)]
     provider: Option<String>,
     /// Name of the model at the provider. Default: the configured model.
     model: Option<String>,

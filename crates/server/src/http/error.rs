@@ -84,7 +84,7 @@ pub enum Changes {
 /// One invalid part of the input.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct FieldProblem {
-    /// The part, by its field name.
+    /// Name of the field, query parameter or header; `requirements[3]` for an item of a list.
     #[schema(example = "message")]
     pub path: String,
     /// What is wrong with it.

@@ -96,7 +96,7 @@ pub(super) async fn read(context: &CallContext, uri: &str) -> Result<ReadResourc
             let meta = meta.as_object().cloned().unwrap_or_default();
             ResourceContents::text(page, uri).with_mime_type(APP_MIME_TYPE).with_meta(MetaObject(meta))
         }
-        Some((RULES, code)) => markdown(reference_docs::explain(code).ok_or(missing)?.markdown()),
+        Some((RULES, code)) => markdown(reference_docs::explain(code).ok_or(missing)?.page()),
         Some((KINDS, kind)) => markdown(reference_docs::syntax_card(kind).ok_or(missing)?),
         Some((DIAGRAMS, id)) => {
             let stored = diagrams::find(&context.app, &context.caller, id).await?;

@@ -1,4 +1,4 @@
-//! Attempts are reserved before they are carried out: a limit holds however many come at once, from however many processes.
+//! Attempts are reserved before they are carried out, so limits hold for concurrent attempts of many processes.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ async fn attempts_on_sqlite() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn attempts_on_postgres() {
-    let Some(database) = PostgresDatabase::new("attempts_on_postgres").await else { return };
+    let Some(database) = PostgresDatabase::new().await else { return };
     let (one, other) = (migrated(&database.url()).await, migrated(&database.url()).await);
     check(&one, &other).await;
     one.close().await;
@@ -25,9 +25,9 @@ async fn attempts_on_postgres() {
 
 /// Two open databases are two processes.
 async fn check(one: &Store, other: &Store) {
-    a_limit_holds_in_parallel(one, other).await;
-    a_full_bucket_counts_in_no_other(one).await;
-    what_is_given_back_can_be_used_again(one).await;
+    limit_holds_for_concurrent_attempts(one, other).await;
+    full_bucket_rolls_back_the_others(one).await;
+    returned_attempt_can_be_reserved_again(one).await;
 }
 
 fn limit(bucket: &str, max: u32) -> AttemptLimit {
@@ -48,7 +48,7 @@ async fn reserved(store: &Store, limits: &[AttemptLimit], second: i64, attempts:
     count
 }
 
-async fn a_limit_holds_in_parallel(one: &Store, other: &Store) {
+async fn limit_holds_for_concurrent_attempts(one: &Store, other: &Store) {
     const CALLERS: usize = 200;
     let barrier = Arc::new(Barrier::new(CALLERS));
     let mut callers = tokio::task::JoinSet::new();
@@ -72,7 +72,7 @@ async fn a_limit_holds_in_parallel(one: &Store, other: &Store) {
     assert_eq!(reserved(one, &[limit("crowd", 12)], 0, 5).await, 2);
 }
 
-async fn a_full_bucket_counts_in_no_other(store: &Store) {
+async fn full_bucket_rolls_back_the_others(store: &Store) {
     let both = [limit("full", 1), limit("roomy", 3)];
     assert_eq!(reserved(store, &both, 0, 5).await, 1);
     assert_eq!(reserved(store, &[limit("roomy", 3)], 0, 5).await, 2);
@@ -82,7 +82,7 @@ async fn a_full_bucket_counts_in_no_other(store: &Store) {
     assert_eq!(reserved(store, &both, 101, 5).await, 1);
 }
 
-async fn what_is_given_back_can_be_used_again(store: &Store) {
+async fn returned_attempt_can_be_reserved_again(store: &Store) {
     let two = [limit("back", 2)];
     assert_eq!(reserved(store, &two, 0, 3).await, 2);
     store.give_back_attempts(&["back", "never seen"], NOON).await.unwrap();

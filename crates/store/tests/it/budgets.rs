@@ -1,12 +1,12 @@
-//! Budgets, on both databases: never overspent, whoever asks at once, and what is used is exactly what was settled and what
+//! Budgets, on both databases: never overspent by concurrent requests, and the use is exactly what was settled and what
 //! is still reserved.
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use store::{
-    Budget, BudgetId, BudgetLimits, BudgetOf, BudgetPeriod, BudgetState, Calendar, ConnectOptions, NewUser,
-    ProjectId, Reserved, Spending, Store, StoreError, TimeUs, UserId,
+    Budget, BudgetId, BudgetLimits, BudgetOf, BudgetPeriod, BudgetState, Calendar, ConnectOptions,
+    Constraint, Field, NewUser, ProjectId, Reserved, Resource, Spending, Store, StoreError, TimeUs, UserId,
 };
 
 use crate::databases::{NOON, PostgresDatabase, SqliteFile, an_event, migrated, project};
@@ -14,10 +14,10 @@ use crate::databases::{NOON, PostgresDatabase, SqliteFile, an_event, migrated, p
 const DAY_US: i64 = 86_400_000_000;
 
 /// Runs a test on every database that there is, each empty but for its tables.
-pub(crate) async fn on_both(name: &str, test: impl AsyncFn(Store, &str)) {
+pub(crate) async fn on_both(test: impl AsyncFn(Store, &str)) {
     let file = SqliteFile::new();
     test(file.migrated().await, &file.url()).await;
-    if let Some(database) = PostgresDatabase::new(name).await {
+    if let Some(database) = PostgresDatabase::new().await {
         test(migrated(&database.url()).await, &database.url()).await;
         database.drop().await;
     }
@@ -80,22 +80,22 @@ async fn used(store: &Store, of: BudgetOf<'_>, now: Calendar) -> Spending {
 }
 
 #[tokio::test]
-async fn a_budget_is_made_changed_and_taken_away() {
-    on_both("budgets_change", async |store, _| {
+async fn budget_is_created_updated_and_deleted() {
+    on_both(async |store, _| {
         let project = ProjectId::default_project();
         let of = BudgetOf::Project(&project);
-        let missing = Err(StoreError::NotFound { what: "budget" });
+        let missing = Err(StoreError::NotFound { what: Resource::Budget });
         assert_eq!(store.find_budget(of, on_day(0)).await, missing);
         let made = of_project(&store, limits(BudgetPeriod::Day, Some(100), None)).await;
         let found = store.find_budget(of, on_day(0)).await.unwrap();
         assert_eq!(found, BudgetState { budget: made.clone(), used: spending(0, 0) });
 
         let again = make(&store, "b-2", Some(project.clone()), None, made.limits).await;
-        assert_eq!(again, Err(StoreError::Conflict { constraint: "budget of the project" }));
+        assert_eq!(again, Err(StoreError::Conflict { constraint: Constraint::ProjectBudget }));
         let nobody = UserId::parse("usr-lost").unwrap();
         let lost = make(&store, "b-2", None, Some(nobody), made.limits).await;
-        assert_eq!(lost, Err(StoreError::NotFound { what: "user" }));
-        let wrong = StoreError::Invalid { what: "limit of the budget" };
+        assert_eq!(lost, Err(StoreError::NotFound { what: Resource::User }));
+        let wrong = StoreError::Invalid { what: Field::BudgetLimit };
         for nonsense in [(None, None), (Some(-1), None), (None, Some(i64::MAX))] {
             let limits = limits(BudgetPeriod::Day, nonsense.0, nonsense.1);
             assert_eq!(make(&store, "b-2", Some(project.clone()), None, limits).await, Err(wrong.clone()));
@@ -113,12 +113,12 @@ async fn a_budget_is_made_changed_and_taken_away() {
         let refused = store.reserve_budgets(&[of], (1, None), on_day(1)).await.unwrap();
         assert!(matches!(refused, Reserved::Refused(_)), "{refused:?}");
         let stale = store.update_budget(&made.id, 1, &month, &an_event("budget.set", "b-project", 2)).await;
-        assert_eq!(stale, Err(StoreError::Stale { what: "budget" }));
+        assert_eq!(stale, Err(StoreError::Stale { what: Resource::Budget }));
 
         store.delete_budget(&made.id, &an_event("budget.delete", "b-project", 3)).await.unwrap();
         assert_eq!(store.find_budget(of, on_day(1)).await, missing);
         let gone = store.delete_budget(&made.id, &an_event("budget.delete", "b-project", 4)).await;
-        assert_eq!(gone, Err(StoreError::NotFound { what: "budget" }));
+        assert_eq!(gone, Err(StoreError::NotFound { what: Resource::Budget }));
         let free = store.reserve_budgets(&[of], (i64::MAX, None), on_day(1)).await.unwrap();
         assert_eq!(free, Reserved::All(Vec::new()));
     })
@@ -126,8 +126,8 @@ async fn a_budget_is_made_changed_and_taken_away() {
 }
 
 #[tokio::test]
-async fn all_budgets_give_or_none_does() {
-    on_both("budgets_all_or_none", async |store, _| {
+async fn reservation_is_atomic_over_budgets() {
+    on_both(async |store, _| {
         let project = ProjectId::default_project();
         let user = a_user(&store, "usr-ada").await;
         let of = [BudgetOf::User(&user), BudgetOf::Project(&project)];
@@ -174,18 +174,21 @@ async fn all_budgets_give_or_none_does() {
         let budget = store.find_budget(of[0], on_day(3)).await.unwrap().budget;
         store.delete_budget(&budget.id, &an_event("budget.delete", budget.id.as_str(), 0)).await.unwrap();
         assert_eq!(store.settle_budgets(&held, spending(1, 1)).await.unwrap(), []);
-        // Nor does that of somebody who is gone.
+        // The budget of a deleted user is deleted too.
         make(&store, "b-user-2", None, Some(user.clone()), small).await.unwrap();
         store.delete_user(&user, &an_event("user.delete", user.as_str(), 0)).await.unwrap();
-        assert_eq!(store.find_budget(of[0], on_day(3)).await, Err(StoreError::NotFound { what: "budget" }));
+        assert_eq!(
+            store.find_budget(of[0], on_day(3)).await,
+            Err(StoreError::NotFound { what: Resource::Budget })
+        );
     })
     .await;
 }
 
-/// 200 at once, from two programs: as many as there is room for, to the last token, and not one more.
+/// 200 concurrent reservations from two programs fill the budget to the last token, and never beyond.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_budget_is_never_overspent() {
-    on_both("budgets_race", async |store, url| {
+async fn budget_is_never_overspent() {
+    on_both(async |store, url| {
         const ASKED: i64 = 200;
         let project = ProjectId::default_project();
         let user = a_user(&store, "usr-ada").await;
@@ -212,7 +215,7 @@ async fn a_budget_is_never_overspent() {
                         (true, personal)
                     }
                     Reserved::Refused(state) => {
-                        // Every refusal was right: whoever refuses has no room for this one.
+                        // Every refusal was right: the refusing budget has no room for this one.
                         let full = if state.budget.user_id.is_some() {
                             state.used.micro_usd + 3 > 45 * 3 + 2
                         } else {
@@ -245,8 +248,8 @@ async fn a_budget_is_never_overspent() {
 
 /// Reserving, settling and changing, with budgets that go and come meanwhile, stands never still for ever.
 #[tokio::test(flavor = "multi_thread")]
-async fn reserving_settling_and_deleting_go_on_together() {
-    on_both("budgets_together", async |store, url| {
+async fn concurrent_reserve_settle_and_delete_do_not_deadlock() {
+    on_both(async |store, url| {
         let project = ProjectId::default_project();
         let user = a_user(&store, "usr-ada").await;
         let other = Store::connect(url, &ConnectOptions::default()).await.unwrap();
@@ -317,13 +320,13 @@ fn an_act() -> impl Strategy<Value = Act> {
 
 /// Whatever happens in whatever order, a budget is what a list of all questions says.
 #[test]
-fn a_budget_is_what_its_questions_say() {
+fn budget_use_is_the_sum_of_its_reservations() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     // Drawn here and played below: a runner of its own would know nothing of waiting.
     let mut runner = TestRunner::default();
     let acts = prop::collection::vec(an_act(), 1..60);
     let drawn: Vec<Vec<Act>> = (0..12).map(|_| acts.new_tree(&mut runner).unwrap().current()).collect();
-    runtime.block_on(on_both("budgets_model", async |store, _| {
+    runtime.block_on(on_both(async |store, _| {
         for (case, acts) in drawn.iter().enumerate() {
             let project = project(&format!("p-{case}"));
             store.ensure_project(&project, "P", NOON).await.unwrap();

@@ -1,6 +1,5 @@
 //! Databases to test on, and things to put in them. Never shared between two tests.
 
-use std::io::Write;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
@@ -10,6 +9,7 @@ use store::{
     VersionOf,
 };
 use tempfile::TempDir;
+use test_support::{environment, skip};
 
 pub(crate) const NOON: TimeUs = TimeUs::from_micros(1_750_000_000_000_000);
 
@@ -50,14 +50,14 @@ pub(crate) struct PostgresDatabase {
 }
 
 impl PostgresDatabase {
-    /// None if there is no server.
-    pub(crate) async fn new(test: &str) -> Option<Self> {
+    /// `None`, counted as a skip, if there is no server.
+    pub(crate) async fn new() -> Option<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let server = server_url(test)?;
+        let server = server_url()?;
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("ba_copilot_test_{}_{count}", std::process::id());
         let mut admin = PgConnection::connect(&server).await.unwrap();
-        // Sorting as people do (small letters beside capitals), so that a forgotten `collate "C"` shows.
+        // A natural-language collation, so that a forgotten `collate "C"` shows.
         let sql = format!(
             "create database {name} template template0 encoding 'UTF8' locale 'C' locale_provider icu icu_locale 'und'"
         );
@@ -81,16 +81,11 @@ impl PostgresDatabase {
     }
 }
 
-/// The server to test on. None, said past the harness, which swallows what a passing test prints, if there is none.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test's server is given from outside, and a test has no config"
-)]
-pub(crate) fn server_url(test: &str) -> Option<String> {
-    let url = std::env::var("BA_COPILOT_TEST_POSTGRES_URL").ok().filter(|url| !url.is_empty());
+/// The server to test on; `None`, counted as a skip, if there is none.
+pub(crate) fn server_url() -> Option<String> {
+    let url = environment("BA_COPILOT_TEST_POSTGRES_URL");
     if url.is_none() {
-        let line = format!("*** {test}: SKIPPED on PostgreSQL: set BA_COPILOT_TEST_POSTGRES_URL ***\n");
-        std::io::stderr().write_all(line.as_bytes()).unwrap();
+        skip("no PostgreSQL server: BA_COPILOT_TEST_POSTGRES_URL is not set");
     }
     url
 }
@@ -169,7 +164,7 @@ pub(crate) fn a_version(id: &str, of: VersionOf) -> NewVersion {
     }
 }
 
-/// Something that nobody in particular did to `subject`, some seconds after noon.
+/// An event on `subject` without a user, some seconds after noon.
 pub(crate) fn an_event(action: &'static str, subject: &str, seconds: i64) -> NewAuditEvent {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);

@@ -9,26 +9,26 @@ const LOOK: ConnectOptions = ConnectOptions {
     max_connections: 2,
     acquire_timeout: std::time::Duration::from_secs(10),
     busy_timeout: std::time::Duration::from_secs(5),
-    look_only: true,
+    read_only: true,
 };
 
 #[tokio::test]
 async fn diagnosis_on_sqlite() {
     let file = SqliteFile::new();
     file.migrated().await.close().await;
-    tell(&file.url(), Backend::Sqlite).await;
+    check_all(&file.url(), Backend::Sqlite).await;
 }
 
 #[tokio::test]
 async fn diagnosis_on_postgres() {
-    if let Some(database) = PostgresDatabase::new("diagnosis_on_postgres").await {
+    if let Some(database) = PostgresDatabase::new().await {
         migrated(&database.url()).await.close().await;
-        tell(&database.url(), Backend::Postgres).await;
+        check_all(&database.url(), Backend::Postgres).await;
         database.drop().await;
     }
 }
 
-async fn tell(url: &str, backend: Backend) {
+async fn check_all(url: &str, backend: Backend) {
     let store = Store::connect(url, &LOOK).await.unwrap();
     assert!(store.check_schema().await.unwrap().is_current());
     assert_eq!(store.find_damage().await, Ok(vec![]));
@@ -65,7 +65,7 @@ async fn tell(url: &str, backend: Backend) {
 }
 
 #[tokio::test]
-async fn looking_makes_no_file_and_sets_no_mode() {
+async fn read_only_connection_creates_no_file_and_sets_no_mode() {
     let file = SqliteFile::new();
     assert!(Store::connect(&file.url(), &LOOK).await.is_err());
     assert!(!std::path::Path::new(&file.path()).exists());

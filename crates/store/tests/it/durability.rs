@@ -55,7 +55,7 @@ fn writes_until_killed() {
 
 /// Runs the child until it printed `lines` lines, kills it, and returns all ids that it acknowledged.
 ///
-/// In every other round the blow is held back until the log has grown once more, so that it falls while a transaction
+/// In every other round the signal is held back until the log has grown once more, so that it falls while a transaction
 /// is being written and not only between two.
 fn kill_after(lines: usize, round: usize, file: &SqliteFile) -> Vec<String> {
     let url = file.url();

@@ -11,7 +11,7 @@ use crate::databases::{PostgresDatabase, SqliteFile, a_generation, generation, r
 const SECRET: &str = "hunter2-canary";
 
 /// Everything that could reach a log: the message, the debug form, and the same of each cause.
-fn all_that_it_says(error: &StoreError) -> String {
+fn all_texts(error: &StoreError) -> String {
     let mut said = format!("{error} {error:?} {error:#?}");
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -24,17 +24,17 @@ fn all_that_it_says(error: &StoreError) -> String {
 async fn refusal(url: &str) -> StoreError {
     let options = ConnectOptions { acquire_timeout: Duration::from_secs(5), ..ConnectOptions::default() };
     let error = Store::connect(url, &options).await.unwrap_err();
-    let said = all_that_it_says(&error);
+    let said = all_texts(&error);
     assert!(!said.contains(SECRET), "{said}");
     error
 }
 
 #[tokio::test]
-async fn a_password_in_a_url_is_never_repeated() {
-    // Port 1 belongs to a service that nobody runs any more, so the connection is refused.
-    let nobody = refusal(&format!("postgres://user:{SECRET}@127.0.0.1:1/db")).await;
-    assert!(matches!(nobody, StoreError::Unavailable { .. }), "{nobody}");
-    assert!(nobody.to_string().contains("connection refused"), "{nobody}");
+async fn password_in_url_is_never_repeated() {
+    // Port 1 belongs to an extinct service, so the connection is refused.
+    let error = refusal(&format!("postgres://user:{SECRET}@127.0.0.1:1/db")).await;
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
+    assert!(error.to_string().contains("connection refused"), "{error}");
 
     for broken in [
         format!("postgres://user:{SECRET}@127.0.0.1:notaport/db"),
@@ -50,17 +50,17 @@ async fn a_password_in_a_url_is_never_repeated() {
 }
 
 #[tokio::test]
-async fn a_server_that_says_nothing_is_given_up_on() {
+async fn silent_server_times_out() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("postgres://user:{SECRET}@{}/db", silent.local_addr().unwrap());
     let options = ConnectOptions { acquire_timeout: Duration::from_millis(100), ..ConnectOptions::default() };
     let gave_up = Store::connect(&url, &options).await.unwrap_err();
-    assert!(all_that_it_says(&gave_up).contains("did not answer the first connection in time"), "{gave_up}");
+    assert!(all_texts(&gave_up).contains("did not answer the first connection in time"), "{gave_up}");
 }
 
 #[tokio::test]
-async fn a_server_that_refuses_the_login_says_so_without_the_password() {
-    let Some(server) = server_url("a_server_that_refuses_the_login_says_so_without_the_password") else {
+async fn refused_login_error_has_no_password() {
+    let Some(server) = server_url() else {
         return;
     };
     let (_, host) = server.rsplit_once('@').unwrap();
@@ -72,8 +72,8 @@ async fn a_server_that_refuses_the_login_says_so_without_the_password() {
 }
 
 #[tokio::test]
-async fn an_open_store_does_not_show_its_url() {
-    let Some(database) = PostgresDatabase::new("an_open_store_does_not_show_its_url").await else {
+async fn debug_of_store_has_no_url() {
+    let Some(database) = PostgresDatabase::new().await else {
         return;
     };
     let url = database.url();
@@ -96,14 +96,14 @@ async fn fails_without_quoting_the_row(store: &Store) {
     let internal = record(store, canary("g-2"), None).await.unwrap_err();
     assert!(matches!(internal, StoreError::Internal { .. } | StoreError::Conflict { .. }), "{internal:?}");
     for error in [taken, internal] {
-        let said = all_that_it_says(&error);
+        let said = all_texts(&error);
         assert!(!said.contains(SECRET), "{said}");
     }
     assert!(store.find_generation(&generation("g-2")).await.is_err());
 }
 
 #[tokio::test]
-async fn no_row_is_quoted_on_sqlite() {
+async fn sqlite_errors_quote_no_row() {
     let file = SqliteFile::new();
     let store = file.migrated().await;
     file.raw().await.execute(STRICTER).await.unwrap();
@@ -111,8 +111,8 @@ async fn no_row_is_quoted_on_sqlite() {
 }
 
 #[tokio::test]
-async fn no_row_is_quoted_on_postgres() {
-    let Some(database) = PostgresDatabase::new("no_row_is_quoted_on_postgres").await else {
+async fn postgres_errors_quote_no_row() {
+    let Some(database) = PostgresDatabase::new().await else {
         return;
     };
     let store = crate::databases::migrated(&database.url()).await;
@@ -123,7 +123,7 @@ async fn no_row_is_quoted_on_postgres() {
     raw.execute("drop index canaries").await.unwrap();
     raw.execute("alter table generations add constraint no_g3 check (id <> 'g-3')").await.unwrap();
     let internal = record(&store, canary("g-3"), None).await.unwrap_err();
-    let said = all_that_it_says(&internal);
+    let said = all_texts(&internal);
     assert!(said.contains("23514") && said.contains("no_g3") && !said.contains(SECRET), "{said}");
     store.close().await;
     database.drop().await;

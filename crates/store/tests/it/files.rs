@@ -17,7 +17,7 @@ async fn refusal(url: &str) -> String {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn only_its_owner_may_read_it() {
+async fn database_file_is_private_to_its_owner() {
     use std::os::unix::fs::PermissionsExt;
 
     let file = SqliteFile::new();
@@ -33,7 +33,7 @@ async fn only_its_owner_may_read_it() {
 }
 
 #[tokio::test]
-async fn a_database_in_memory_is_refused_with_advice() {
+async fn in_memory_database_is_refused() {
     for url in ["sqlite::memory:", "sqlite://:memory:", "sqlite:file:x?mode=memory"] {
         let problem = refusal(url).await;
         assert!(problem.contains("memory") && problem.contains("sqlite:./data/ba-copilot.db"), "{problem}");
@@ -41,7 +41,7 @@ async fn a_database_in_memory_is_refused_with_advice() {
 }
 
 #[tokio::test]
-async fn urls_that_name_nothing_usable_are_refused() {
+async fn unusable_urls_are_refused() {
     assert!(refusal("sqlite:").await.contains("names no file"));
     assert!(refusal("sqlite:x.db?mode=ro").await.contains("no parameters"));
     assert!(refusal("mysql://root:hunter2@host/db").await.contains("must begin with sqlite: or postgres:"));
@@ -58,7 +58,7 @@ async fn urls_that_name_nothing_usable_are_refused() {
 }
 
 #[tokio::test]
-async fn a_file_that_vanished_is_noticed() {
+async fn ping_fails_after_the_file_is_deleted() {
     let file = SqliteFile::new();
     let store = file.migrated().await;
     store.ping(SECOND).await.unwrap();
@@ -70,7 +70,7 @@ async fn a_file_that_vanished_is_noticed() {
 }
 
 #[tokio::test]
-async fn readers_do_not_wait_for_a_writer_and_a_writer_says_when_it_waited_too_long() {
+async fn readers_do_not_block_and_writer_times_out() {
     let file = SqliteFile::new();
     let options = ConnectOptions { busy_timeout: Duration::from_millis(50), ..ConnectOptions::default() };
     let store = Store::connect(&file.url(), &options).await.unwrap();
@@ -87,7 +87,7 @@ async fn readers_do_not_wait_for_a_writer_and_a_writer_says_when_it_waited_too_l
 }
 
 #[tokio::test]
-async fn a_write_that_the_database_took_back_by_itself_stops_no_other() {
+async fn write_after_automatic_rollback_succeeds() {
     let file = SqliteFile::new();
     let store = file.migrated().await;
     // As a full disk does in the middle of a transaction.

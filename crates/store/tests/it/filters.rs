@@ -12,20 +12,20 @@ use crate::databases::{
 
 #[tokio::test]
 async fn filters_on_sqlite() {
-    tell(&SqliteFile::new().migrated().await).await;
+    check_all(&SqliteFile::new().migrated().await).await;
 }
 
 #[tokio::test]
 async fn filters_on_postgres() {
-    if let Some(database) = PostgresDatabase::new("filters_on_postgres").await {
+    if let Some(database) = PostgresDatabase::new().await {
         let store = migrated(&database.url()).await;
-        tell(&store).await;
+        check_all(&store).await;
         store.close().await;
         database.drop().await;
     }
 }
 
-async fn tell(store: &Store) {
+async fn check_all(store: &Store) {
     diagrams(store).await;
     requirements(store).await;
     comments_and_links(store).await;

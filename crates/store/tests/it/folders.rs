@@ -1,8 +1,8 @@
-//! Folders on both databases: never in a circle, never too deep, also when many move at once.
+//! Folders on both databases: no cycles and a bounded depth, also for concurrent moves.
 
 use store::{
-    DiagramFilter, Folder, FolderContents, FolderId, InFolder, MAX_FOLDER_DEPTH, NewDiagram, PageRequest,
-    ProjectId, Store, StoreError, Touched, VersionOf,
+    Constraint, DiagramFilter, Folder, FolderContents, FolderId, InFolder, MAX_FOLDER_DEPTH, NewDiagram,
+    PageRequest, ProjectId, Resource, Store, StoreError, Touched, VersionOf,
 };
 
 use crate::databases::{
@@ -11,14 +11,14 @@ use crate::databases::{
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn folders_on_sqlite() {
-    tell(&SqliteFile::new().migrated().await).await;
+    check_all(&SqliteFile::new().migrated().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn folders_on_postgres() {
-    if let Some(database) = PostgresDatabase::new("folders_on_postgres").await {
+    if let Some(database) = PostgresDatabase::new().await {
         let store = migrated(&database.url()).await;
-        tell(&store).await;
+        check_all(&store).await;
         store.close().await;
         database.drop().await;
     }
@@ -52,21 +52,21 @@ async fn put(store: &Store, text: &str, parent: Option<&str>) -> Result<Folder, 
     store.update_folder(&old, old.revision, names, parent.as_ref(), &event).await
 }
 
-async fn tell(store: &Store) {
+async fn check_all(store: &Store) {
     store.ensure_project(&project("other"), "Other", NOON).await.unwrap();
-    names_are_there_once_beside_their_neighbours(store).await;
-    nothing_lies_in_itself_or_too_deep(store).await;
-    many_move_at_once(store).await;
-    what_holds_something_stays(store).await;
+    folder_name_is_unique_among_siblings(store).await;
+    folder_cycle_and_depth_are_refused(store).await;
+    concurrent_moves_create_no_cycle(store).await;
+    folder_with_contents_is_not_deleted(store).await;
 }
 
-async fn names_are_there_once_beside_their_neighbours(store: &Store) {
+async fn folder_name_is_unique_among_siblings(store: &Store) {
     make(store, "a", "Ärzte", None).await.unwrap();
-    let taken = StoreError::Conflict { constraint: "folder name" };
+    let taken = StoreError::Conflict { constraint: Constraint::FolderName };
     assert_eq!(make(store, "b", "ÄRZTE", None).await, Err(taken.clone()));
     make(store, "b", "ÄRZTE", Some("a")).await.unwrap();
     assert_eq!(put(store, "b", None).await.unwrap_err(), taken);
-    let missing = StoreError::NotFound { what: "folder" };
+    let missing = StoreError::NotFound { what: Resource::Folder };
     assert_eq!(make(store, "c", "C", Some("nowhere")).await, Err(missing.clone()));
     let elsewhere = Folder { project_id: project("other"), ..a_folder("c", "C", Some("a")) };
     let refused = store.create_folder(&elsewhere, &an_event("folder.create", "c", 0)).await;
@@ -78,30 +78,30 @@ async fn names_are_there_once_beside_their_neighbours(store: &Store) {
     assert_eq!((renamed.name.as_str(), &renamed.parent_id, renamed.revision), ("B", &None, 2));
     let event = an_event("folder.update", "b", 0);
     let stale = store.update_folder(&old, 1, ("C", "c"), None, &event).await;
-    assert_eq!(stale.unwrap_err(), StoreError::Stale { what: "folder" });
+    assert_eq!(stale.unwrap_err(), StoreError::Stale { what: Resource::Folder });
 }
 
-async fn nothing_lies_in_itself_or_too_deep(store: &Store) {
+async fn folder_cycle_and_depth_are_refused(store: &Store) {
     let mut parent: Option<String> = None;
     for depth in 1..=MAX_FOLDER_DEPTH {
         let text = format!("deep-{depth}");
         make(store, &text, &text, parent.as_deref()).await.unwrap();
         parent = Some(text);
     }
-    let too_deep = StoreError::Invalid { what: "folder, which would lie too deep," };
+    let too_deep = StoreError::FolderTooDeep { most: MAX_FOLDER_DEPTH };
     assert_eq!(make(store, "deep-9", "9", Some("deep-8")).await, Err(too_deep.clone()));
-    // What lies in it comes along.
+    // Its contents move with it.
     assert_eq!(put(store, "deep-2", Some("a")).await.unwrap().parent_id, Some(id("a")));
     make(store, "shallow", "shallow", Some("b")).await.unwrap();
     assert_eq!(put(store, "deep-2", Some("shallow")).await.unwrap_err(), too_deep);
-    let in_itself = StoreError::Invalid { what: "folder, which would lie in itself," };
+    let in_itself = StoreError::FolderCycle;
     for within in ["deep-2", "deep-3", "deep-8"] {
         assert_eq!(put(store, "deep-2", Some(within)).await.unwrap_err(), in_itself, "{within}");
     }
 }
 
 /// Each of two wants to lie in the other, again and again: one of them is refused each time.
-async fn many_move_at_once(store: &Store) {
+async fn concurrent_moves_create_no_cycle(store: &Store) {
     make(store, "left", "left", None).await.unwrap();
     make(store, "right", "right", None).await.unwrap();
     for _ in 0..20 {
@@ -119,7 +119,7 @@ async fn many_move_at_once(store: &Store) {
     assert_eq!(made.iter().filter(|it| it.is_ok()).count(), 1, "{made:?}");
 }
 
-async fn what_holds_something_stays(store: &Store) {
+async fn folder_with_contents_is_not_deleted(store: &Store) {
     make(store, "full", "full", None).await.unwrap();
     make(store, "inner", "inner", Some("full")).await.unwrap();
     let new = NewDiagram { folder_id: Some(id("full")), ..a_diagram("d-in") };
@@ -128,7 +128,7 @@ async fn what_holds_something_stays(store: &Store) {
     let (made, _) =
         store.record_version(&version, None, &none, &an_event("diagram.create", "d-in", 1)).await.unwrap();
     assert_eq!(made.folder_id, Some(id("full")));
-    let missing = StoreError::NotFound { what: "folder" };
+    let missing = StoreError::NotFound { what: Resource::Folder };
     let nowhere = NewDiagram { folder_id: Some(id("nowhere")), ..a_diagram("d-lost") };
     let version = a_version("v-lost", VersionOf::New(nowhere));
     let lost = store.record_version(&version, None, &none, &an_event("diagram.create", "d-lost", 1)).await;
@@ -144,7 +144,7 @@ async fn what_holds_something_stays(store: &Store) {
     let event = an_event("diagram.update", "d-in", 3);
     let kept = store.update_diagram(&made, 1, "Kept", Some(NOON), Some(&id("full")), &event).await.unwrap();
     let refused = delete().await.unwrap_err();
-    assert!(refused.to_string().contains("folder: one diagram (1 archived)."), "{refused}");
+    assert!(refused.to_string().contains("not empty: one diagram (1 archived)."), "{refused}");
     let event = an_event("diagram.update", "d-in", 4);
     let out = store.update_diagram(&kept, 2, "Kept", None, None, &event).await.unwrap();
     assert_eq!(out.folder_id, None);
@@ -155,7 +155,7 @@ async fn what_holds_something_stays(store: &Store) {
     assert_eq!(gone.unwrap_err(), missing);
     assert_eq!(store.find_diagram(&diagram("d-in")).await.unwrap().revision, 3, "nothing was written");
 
-    // Somebody puts a diagram in while somebody else takes the folder away: one of them is refused.
+    // A diagram is moved in while the folder is deleted: one of the two is refused.
     for round in 0..20 {
         let text = format!("race-{round}");
         make(store, &text, &text, None).await.unwrap();

@@ -1,4 +1,4 @@
-//! Jobs of several people: none of them takes every place.
+//! Jobs of several users: none of them takes every worker.
 
 use store::{JobEnd, JobId, JobKind, NewAuditEvent, UserId};
 
@@ -8,8 +8,8 @@ use crate::{
 };
 
 #[tokio::test]
-async fn one_person_leaves_room_for_the_others() {
-    on_both("jobs_of_people", async |store, _| {
+async fn jobs_of_one_user_are_limited() {
+    on_both(async |store, _| {
         let (busy, other) = (a_user(&store, "usr-busy").await, a_user(&store, "usr-other").await);
         let jobs: [(&str, &UserId); 5] =
             [("b1", &busy), ("b2", &busy), ("b3", &busy), ("b4", &busy), ("o1", &other)];

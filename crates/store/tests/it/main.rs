@@ -9,6 +9,8 @@ mod attempts;
 #[cfg(test)]
 mod budgets;
 #[cfg(test)]
+mod credentials;
+#[cfg(test)]
 mod databases;
 #[cfg(test)]
 mod diagnosis;
@@ -32,5 +34,3 @@ mod snapshot;
 mod story;
 #[cfg(test)]
 mod transfer;
-#[cfg(test)]
-mod ways_in;

@@ -1,4 +1,4 @@
-//! The schema: the same on both databases, reached by many at once, and never overrun.
+//! The schema: the same on both databases, migrated concurrently, and never a newer one.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,7 +14,7 @@ fn migration_files(folder: &str) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn both_folders_hold_the_same_names_and_nothing_is_forgotten() {
+async fn both_databases_have_the_same_migrations() {
     let sqlite = migration_files("sqlite");
     assert_eq!(sqlite, migration_files("postgres"));
 
@@ -22,11 +22,11 @@ async fn both_folders_hold_the_same_names_and_nothing_is_forgotten() {
     let store = Store::connect(&file.url(), &ConnectOptions::default()).await.unwrap();
     let pending = store.check_schema().await.unwrap().pending;
     let known: BTreeSet<_> = pending.iter().map(|name| format!("{name}.sql")).collect();
-    assert_eq!(sqlite, known, "the table in src/migrate.rs lists each file");
+    assert_eq!(sqlite, known, "every file is a migration");
 }
 
 #[test]
-fn each_migration_begins_with_its_reason() {
+fn migration_starts_with_its_reason() {
     for folder in ["sqlite", "postgres"] {
         for name in migration_files(folder) {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(folder).join(&name);
@@ -38,11 +38,12 @@ fn each_migration_begins_with_its_reason() {
 
 /// Each column as `table.column type [not null]`, in the order of the file that both databases are compared with.
 fn schema() -> Vec<&'static str> {
-    include_str!("schema.txt").lines().filter(|line| !line.starts_with('#')).collect()
+    let (_, columns) = include_str!("../../migrations/schema.txt").split_once("\n\n").unwrap();
+    columns.lines().filter(|line| !line.starts_with('#')).collect()
 }
 
 #[tokio::test]
-async fn sqlite_has_the_agreed_columns() {
+async fn sqlite_schema_matches_the_file() {
     let file = SqliteFile::new();
     let store = file.migrated().await;
     let rows = sqlx::query(
@@ -62,8 +63,8 @@ async fn sqlite_has_the_agreed_columns() {
 }
 
 #[tokio::test]
-async fn postgres_has_the_agreed_columns() {
-    let Some(database) = PostgresDatabase::new("postgres_has_the_agreed_columns").await else {
+async fn postgres_schema_matches_the_file() {
+    let Some(database) = PostgresDatabase::new().await else {
         return;
     };
     let store = crate::databases::migrated(&database.url()).await;
@@ -89,7 +90,7 @@ fn column(table: &str, column: &str, kind: &str, not_null: bool) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn many_programs_migrate_one_sqlite_file_at_once() {
+async fn concurrent_migrations_of_sqlite() {
     for _ in 0..5 {
         let file = SqliteFile::new();
         migrate_at_once(&file.url()).await;
@@ -97,9 +98,8 @@ async fn many_programs_migrate_one_sqlite_file_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn many_programs_migrate_one_postgres_database_at_once() {
-    let test = "many_programs_migrate_one_postgres_database_at_once";
-    let Some(database) = PostgresDatabase::new(test).await else {
+async fn concurrent_migrations_of_postgres() {
+    let Some(database) = PostgresDatabase::new().await else {
         return;
     };
     migrate_at_once(&database.url()).await;
@@ -123,7 +123,7 @@ async fn migrate_at_once(url: &str) {
 }
 
 #[tokio::test]
-async fn a_newer_sqlite_schema_is_left_alone() {
+async fn newer_sqlite_schema_is_refused() {
     let file = SqliteFile::new();
     let store = file.migrated().await;
     let known = store.check_schema().await.unwrap().version;
@@ -132,8 +132,8 @@ async fn a_newer_sqlite_schema_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_newer_postgres_schema_is_left_alone() {
-    let Some(database) = PostgresDatabase::new("a_newer_postgres_schema_is_left_alone").await else {
+async fn newer_postgres_schema_is_refused() {
+    let Some(database) = PostgresDatabase::new().await else {
         return;
     };
     let store = crate::databases::migrated(&database.url()).await;
@@ -160,7 +160,8 @@ const OTHERS: [(&str, bool); 5] = [
     ("create view theirs as select 1 as id", false),
     ("create table _sqlx_migrations (id integer)", false),
     (
-        "create table _sqlx_migrations (version bigint primary key, description text not null, checksum varchar(9) not null); \
+        "create table _sqlx_migrations (version bigint primary key, description text not null, checksum \
+             varchar(9) not null); \
          insert into _sqlx_migrations values (20240101120000, 'create users', 'x'); create table users (name text)",
         false,
     ),
@@ -169,7 +170,7 @@ const OTHERS: [(&str, bool); 5] = [
 ];
 
 #[tokio::test]
-async fn a_sqlite_file_of_another_program_is_left_as_it_is() {
+async fn foreign_sqlite_file_is_not_changed() {
     for (statements, ours) in OTHERS {
         let file = SqliteFile::new();
         std::fs::create_dir(file.folder.path().join("data")).unwrap();
@@ -179,7 +180,7 @@ async fn a_sqlite_file_of_another_program_is_left_as_it_is() {
         let before = std::fs::read(file.path()).unwrap();
         let writing = Store::connect(&file.url(), &ConnectOptions::default()).await;
         assert_eq!(writing.as_ref().err(), (!ours).then_some(&StoreError::ForeignDatabase), "{statements}");
-        let look = ConnectOptions { look_only: true, ..ConnectOptions::default() };
+        let look = ConnectOptions { read_only: true, ..ConnectOptions::default() };
         let looking = Store::connect(&file.url(), &look).await.unwrap();
         assert_eq!(looking.check_schema().await.is_ok(), ours, "{statements}");
         if !ours {
@@ -189,13 +190,12 @@ async fn a_sqlite_file_of_another_program_is_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_postgres_database_of_another_program_is_left_as_it_is() {
+async fn foreign_postgres_database_is_not_changed() {
     let schema = "create schema app; create table app.theirs (id integer)";
     // An extension brings tables of its own, which are of no program.
     let extension = "create extension pg_stat_statements";
-    for (at, (statements, ours)) in OTHERS.into_iter().chain([(schema, false), (extension, true)]).enumerate()
-    {
-        let Some(database) = PostgresDatabase::new(&format!("another_program_{at}")).await else {
+    for (statements, ours) in OTHERS.into_iter().chain([(schema, false), (extension, true)]) {
+        let Some(database) = PostgresDatabase::new().await else {
             return;
         };
         sqlx::raw_sql(statements).execute(&mut database.raw().await).await.unwrap();
@@ -216,22 +216,21 @@ async fn a_postgres_database_of_another_program_is_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_newer_sqlite_schema_that_leaves_us_what_we_need_is_worked_with() {
+async fn compatible_newer_sqlite_schema_is_used() {
     let file = SqliteFile::new();
     let store = file.migrated().await;
     sqlx::query(ADDED).execute(&mut file.raw().await).await.unwrap();
-    works_beside_a_newer_program(&store).await;
+    works_with_newer_schema(&store).await;
 }
 
 #[tokio::test]
-async fn a_newer_postgres_schema_that_leaves_us_what_we_need_is_worked_with() {
-    let test = "a_newer_postgres_schema_that_leaves_us_what_we_need_is_worked_with";
-    let Some(database) = PostgresDatabase::new(test).await else {
+async fn compatible_newer_postgres_schema_is_used() {
+    let Some(database) = PostgresDatabase::new().await else {
         return;
     };
     let store = crate::databases::migrated(&database.url()).await;
     sqlx::query(ADDED).execute(&mut database.raw().await).await.unwrap();
-    works_beside_a_newer_program(&store).await;
+    works_with_newer_schema(&store).await;
     store.close().await;
     database.drop().await;
 }
@@ -239,7 +238,7 @@ async fn a_newer_postgres_schema_that_leaves_us_what_we_need_is_worked_with() {
 const ADDED: &str = "insert into _sqlx_migrations (version, description, success, checksum, execution_time) \
                      select 900, '0900_more__since_0001', true, checksum, 0 from _sqlx_migrations where version = 1";
 
-async fn works_beside_a_newer_program(store: &Store) {
+async fn works_with_newer_schema(store: &Store) {
     let state = store.check_schema().await.unwrap();
     assert_eq!((state.version, state.is_current()), (900, true));
     assert_eq!(store.migrate(NOON).await.unwrap().applied, Vec::<&str>::new());
@@ -248,7 +247,7 @@ async fn works_beside_a_newer_program(store: &Store) {
 }
 
 #[tokio::test]
-async fn versions_never_change_in_sqlite() {
+async fn versions_are_immutable_in_sqlite() {
     let file = SqliteFile::new();
     let store = file.migrated().await;
     let version = a_version("v", VersionOf::New(a_diagram("d")));
@@ -259,8 +258,8 @@ async fn versions_never_change_in_sqlite() {
 }
 
 #[tokio::test]
-async fn versions_never_change_in_postgres() {
-    let Some(database) = PostgresDatabase::new("versions_never_change_in_postgres").await else {
+async fn versions_are_immutable_in_postgres() {
+    let Some(database) = PostgresDatabase::new().await else {
         return;
     };
     let store = crate::databases::migrated(&database.url()).await;
@@ -274,7 +273,7 @@ async fn versions_never_change_in_postgres() {
 }
 
 #[tokio::test]
-async fn what_was_there_before_the_search_is_found_by_it() {
+async fn search_migration_indexes_existing_diagrams() {
     let file = SqliteFile::new();
     let store = file.migrated().await;
     for number in 0..3 {

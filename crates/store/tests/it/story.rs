@@ -1,10 +1,11 @@
-//! One story that tells everything the store does, told on both databases.
+//! One scenario through the whole store, on both databases.
 
 use std::time::Duration;
 
 use store::{
-    Backend, ConnectOptions, Cursor, DiagramFilter, GenerationStatus, JobCounts, JobEnd, JobId, JobKind,
-    JsonText, NewGeneration, NewVersion, PageRequest, ProjectId, Store, StoreError, TimeUs, VersionOf,
+    Backend, ConnectOptions, Constraint, Cursor, DiagramFilter, Field, GenerationStatus, JobCounts, JobEnd,
+    JobId, JobKind, JsonText, NewGeneration, NewVersion, PageRequest, ProjectId, Resource, Store, StoreError,
+    TimeUs, VersionOf,
 };
 
 use crate::databases::{
@@ -19,31 +20,31 @@ const HARD_TEXT: &str =
 #[tokio::test]
 async fn story_on_sqlite() {
     let file = SqliteFile::new();
-    tell(&file.url(), Backend::Sqlite).await;
+    check_all(&file.url(), Backend::Sqlite).await;
 }
 
 #[tokio::test]
 async fn story_on_postgres() {
-    if let Some(database) = PostgresDatabase::new("story_on_postgres").await {
-        tell(&database.url(), Backend::Postgres).await;
+    if let Some(database) = PostgresDatabase::new().await {
+        check_all(&database.url(), Backend::Postgres).await;
         database.drop().await;
     }
 }
 
-async fn tell(url: &str, backend: Backend) {
+async fn check_all(url: &str, backend: Backend) {
     let store = Store::connect(url, &ConnectOptions::default()).await.unwrap();
     assert_eq!(store.backend(), backend);
     store.ping(Duration::from_secs(5)).await.unwrap();
 
-    the_tables_come(&store).await;
+    migrates(&store).await;
     projects_are_ensured(&store).await;
-    a_generation_makes_a_diagram(&store).await;
-    a_second_version_moves_the_diagram_on(&store).await;
-    failures_are_remembered_too(&store).await;
-    half_a_write_is_no_write(&store).await;
-    nonsense_is_refused(&store).await;
-    many_writers_take_turns(&store, url).await;
-    lists_come_in_pages(&store).await;
+    generation_creates_a_diagram(&store).await;
+    second_version_advances_the_diagram(&store).await;
+    failed_generation_is_recorded(&store).await;
+    failed_write_is_rolled_back(&store).await;
+    invalid_input_is_refused(&store).await;
+    concurrent_writers_are_serialized(&store, url).await;
+    lists_are_paginated(&store).await;
     jobs_are_counted(&store).await;
 
     // Everything is still there for the next process.
@@ -56,7 +57,7 @@ async fn tell(url: &str, backend: Backend) {
     again.close().await;
 }
 
-async fn the_tables_come(store: &Store) {
+async fn migrates(store: &Store) {
     let before = store.check_schema().await.unwrap();
     assert_eq!((before.version, before.is_current()), (0, false));
     assert_eq!(before.pending.first(), Some(&"0001_projects_diagrams_generations"));
@@ -78,10 +79,10 @@ async fn projects_are_ensured(store: &Store) {
     let again = store.ensure_project(&project("p-1"), "Other", TimeUs::from_micros(0)).await.unwrap();
     assert_eq!(again, made);
     let missing = store.find_project(&project("P-1")).await;
-    assert_eq!(missing, Err(StoreError::NotFound { what: "project" }));
+    assert_eq!(missing, Err(StoreError::NotFound { what: Resource::Project }));
 }
 
-async fn a_generation_makes_a_diagram(store: &Store) {
+async fn generation_creates_a_diagram(store: &Store) {
     let list = JsonText::parse(r#"[{"element":"Book","start":0,"text":"\u0000ä"}]"#).unwrap();
     let new = NewGeneration {
         content_id: Some(HARD_TEXT.into()),
@@ -138,7 +139,7 @@ async fn a_generation_makes_a_diagram(store: &Store) {
     assert_eq!(store.find_version_number(&diagram("d-library"), 1).await.unwrap(), first);
 }
 
-async fn a_second_version_moves_the_diagram_on(store: &Store) {
+async fn second_version_advances_the_diagram(store: &Store) {
     let of = VersionOf::Existing(diagram("d-library"));
     let unchecked = NewVersion { validated: false, ..a_version("v-2", of) };
     let fell_back = NewGeneration { status: GenerationStatus::FellBack, ..a_generation("g-2", 60) };
@@ -156,7 +157,7 @@ async fn a_second_version_moves_the_diagram_on(store: &Store) {
     assert_eq!(store.find_version(&version("v-1")).await.unwrap().number, 1, "the first version stays");
 }
 
-async fn failures_are_remembered_too(store: &Store) {
+async fn failed_generation_is_recorded(store: &Store) {
     let failed = NewGeneration {
         status: GenerationStatus::Failed,
         error_code: Some("provider_unavailable".into()),
@@ -180,45 +181,45 @@ async fn failures_are_remembered_too(store: &Store) {
     assert_eq!(recorded.generation.project_id, Some(ProjectId::default_project()));
 }
 
-async fn half_a_write_is_no_write(store: &Store) {
+async fn failed_write_is_rolled_back(store: &Store) {
     let on_library = || VersionOf::Existing(diagram("d-library"));
     let conflict = |constraint| Err(StoreError::Conflict { constraint });
     let missing = |what| Err(StoreError::NotFound { what });
 
     let taken = record(store, a_generation("g-1", 70), None).await;
-    assert_eq!(taken, conflict("generation id"));
+    assert_eq!(taken, conflict(Constraint::GenerationId));
     let version_taken = a_version("v-1", on_library());
     let taken = record(store, a_generation("g-lost", 70), Some(version_taken)).await;
-    assert_eq!(taken, conflict("version id"));
+    assert_eq!(taken, conflict(Constraint::VersionId));
     let diagram_taken = a_version("v-lost", VersionOf::New(a_diagram("d-library")));
     let taken = record(store, a_generation("g-lost", 70), Some(diagram_taken)).await;
-    assert_eq!(taken, conflict("diagram id"));
+    assert_eq!(taken, conflict(Constraint::DiagramId));
     let generation_taken = a_version("v-lost", VersionOf::New(a_diagram("d-lost")));
     let taken = record(store, a_generation("g-1", 70), Some(generation_taken)).await;
-    assert_eq!(taken, conflict("generation id"));
+    assert_eq!(taken, conflict(Constraint::GenerationId));
 
     let nowhere = a_version("v-lost", VersionOf::Existing(diagram("d-lost")));
     let refused = record(store, a_generation("g-lost", 70), Some(nowhere)).await;
-    assert_eq!(refused, missing("diagram"));
+    assert_eq!(refused, missing(Resource::Diagram));
     let about_nothing = NewGeneration { diagram_id: Some(diagram("d-lost")), ..a_generation("g-lost", 70) };
-    assert_eq!(record(store, about_nothing, None).await, missing("diagram"));
+    assert_eq!(record(store, about_nothing, None).await, missing(Resource::Diagram));
     let no_project = NewGeneration { project_id: Some(project("p-lost")), ..a_generation("g-lost", 70) };
-    assert_eq!(record(store, no_project, None).await, missing("project"));
+    assert_eq!(record(store, no_project, None).await, missing(Resource::Project));
     let mut homeless = a_diagram("d-lost");
     homeless.project_id = project("p-lost");
     let refused =
         record(store, a_generation("g-lost", 70), Some(a_version("v-lost", VersionOf::New(homeless)))).await;
-    assert_eq!(refused, missing("project"));
+    assert_eq!(refused, missing(Resource::Project));
 
     let lost = store.find_generation(&generation("g-lost")).await;
-    assert_eq!(lost, Err(StoreError::NotFound { what: "generation" }));
+    assert_eq!(lost, Err(StoreError::NotFound { what: Resource::Generation }));
     assert_eq!(
         store.find_version(&version("v-lost")).await.unwrap_err(),
-        StoreError::NotFound { what: "version" }
+        StoreError::NotFound { what: Resource::Version }
     );
     assert_eq!(
         store.find_diagram(&diagram("d-lost")).await.unwrap_err(),
-        StoreError::NotFound { what: "diagram" }
+        StoreError::NotFound { what: Resource::Diagram }
     );
     let untouched = store.find_diagram(&diagram("d-library")).await.unwrap();
     assert_eq!(
@@ -226,35 +227,36 @@ async fn half_a_write_is_no_write(store: &Store) {
         (2, NOON.as_micros() + 60_000_000)
     );
     let beyond = store.find_version_number(&diagram("d-library"), 3).await;
-    assert_eq!(beyond, Err(StoreError::NotFound { what: "version" }));
+    assert_eq!(beyond, Err(StoreError::NotFound { what: Resource::Version }));
 }
 
-async fn nonsense_is_refused(store: &Store) {
+async fn invalid_input_is_refused(store: &Store) {
     let nul = NewGeneration { request: "a\0b".into(), ..a_generation("g-bad", 70) };
     let refused = record(store, nul, None).await;
-    assert_eq!(refused, Err(StoreError::Invalid { what: "request" }));
+    assert_eq!(refused, Err(StoreError::Invalid { what: Field::Request }));
     let mut nul = a_version("v-bad", VersionOf::New(a_diagram("d-bad")));
     nul.mermaid.push('\0');
     let refused = record(store, a_generation("g-bad", 70), Some(nul)).await;
-    assert_eq!(refused, Err(StoreError::Invalid { what: "Mermaid text" }));
+    assert_eq!(refused, Err(StoreError::Invalid { what: Field::MermaidText }));
     assert!(store.ensure_project(&project("p-bad"), "\0", NOON).await.is_err());
 
     let of = VersionOf::Existing(diagram("d-library"));
-    for contradiction in [
-        NewGeneration { diagram_id: Some(diagram("d-other")), ..a_generation("g-bad", 70) },
-        NewGeneration { project_id: Some(project("p-1")), ..a_generation("g-bad", 70) },
-        NewGeneration { cost_micro_usd: Some(-1), ..a_generation("g-bad", 70) },
-        NewGeneration { duration_us: -1, ..a_generation("g-bad", 70) },
+    let base = || a_generation("g-bad", 70);
+    for (contradiction, expected) in [
+        (NewGeneration { diagram_id: Some(diagram("d-other")), ..base() }, StoreError::OtherDiagram),
+        (NewGeneration { project_id: Some(project("p-1")), ..base() }, StoreError::OtherProject),
+        (NewGeneration { cost_micro_usd: Some(-1), ..base() }, StoreError::Invalid { what: Field::Cost }),
+        (NewGeneration { duration_us: -1, ..base() }, StoreError::Invalid { what: Field::Duration }),
     ] {
         let refused = record(store, contradiction, Some(a_version("v-bad", of.clone()))).await;
-        assert!(matches!(refused, Err(StoreError::Invalid { .. })), "{refused:?}");
+        assert_eq!(refused, Err(expected));
     }
     assert!(store.find_generation(&generation("g-bad")).await.is_err());
     assert_eq!(store.find_diagram(&diagram("d-library")).await.unwrap().head_version, 2);
 }
 
-/// Versions of one diagram, written at once by two programs, get the numbers 1, 2, 3, … without a gap.
-async fn many_writers_take_turns(store: &Store, url: &str) {
+/// Versions of one diagram, written concurrently by two programs, get the numbers 1, 2, 3, … without a gap.
+async fn concurrent_writers_are_serialized(store: &Store, url: &str) {
     const WRITERS: u32 = 24;
     let first = a_version("v-busy-0", VersionOf::New(a_diagram("d-busy")));
     record(store, a_generation("g-busy-0", 100), Some(first)).await.unwrap();
@@ -276,7 +278,7 @@ async fn many_writers_take_turns(store: &Store, url: &str) {
     assert_eq!(store.find_diagram(&diagram("d-busy")).await.unwrap().head_version, WRITERS);
 }
 
-async fn lists_come_in_pages(store: &Store) {
+async fn lists_are_paginated(store: &Store) {
     // All in one moment, so that the ids alone decide, byte by byte: capitals before small letters.
     for id in ["a", "B", "c", "D", "~", "0"] {
         let id = format!("page-{id}");
@@ -337,7 +339,7 @@ async fn jobs_are_counted(store: &Store) {
         store.create_job(&id, JobKind::Deliver, None, "x", &an_event("job.create", "job", 0)).await.unwrap();
     }
     let counts = |waiting, later, running| JobCounts { waiting, later, running };
-    // One that nobody has taken waits, whatever the clock says.
+    // A job without an attempt is ready, whatever the clock says.
     assert_eq!(store.count_jobs(NOON.plus_seconds(-60)).await.unwrap(), counts(3, 0, 0));
     let taken = store.take_job("w1", NOON, NOON.plus_seconds(30), 1).await.unwrap().unwrap();
     assert_eq!(store.count_jobs(NOON).await.unwrap(), counts(2, 0, 1));

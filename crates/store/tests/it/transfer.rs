@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use store::{
-    AttemptLimit, CodePurpose, ConnectOptions, NewUser, OneTimeCode, Requirement, RequirementId, Role,
-    Session, SessionId, Store, StoreError, TimeUs, Token, TokenId, Touched, TraceLink, TraceLinkId, UserId,
-    VersionOf,
+    AttemptLimit, CodePurpose, ConnectOptions, Constraint, NewUser, OneTimeCode, Requirement, RequirementId,
+    Role, Session, SessionId, Store, StoreError, TimeUs, Token, TokenId, Touched, TraceLink, TraceLinkId,
+    UserId, VersionOf,
 };
 
 use crate::databases::{
@@ -34,7 +34,7 @@ async fn fill(store: &Store) {
     store.create_user(&user("u-1", "one@example.com"), &an_event("user.create", "u-1", 1)).await.unwrap();
     store.create_user(&user("u-2", "two@example.com"), &an_event("user.create", "u-2", 2)).await.unwrap();
     let taken = store.create_user(&user("u-3", "two@example.com"), &an_event("user.create", "u-3", 3)).await;
-    assert_eq!(taken.unwrap_err(), StoreError::Conflict { constraint: "e-mail address" });
+    assert_eq!(taken.unwrap_err(), StoreError::Conflict { constraint: Constraint::EmailAddress });
     let one = UserId::parse("u-1").unwrap();
     store
         .set_member(
@@ -143,7 +143,7 @@ async fn sqlite_to_sqlite_and_back() {
 
 #[tokio::test]
 async fn sqlite_to_postgres_and_back() {
-    let Some(database) = PostgresDatabase::new("sqlite_to_postgres_and_back").await else { return };
+    let Some(database) = PostgresDatabase::new().await else { return };
     let (one, three) = (SqliteFile::new(), SqliteFile::new());
     let (from, to) = (one.migrated().await, migrated(&database.url()).await);
     fill(&from).await;
@@ -153,7 +153,7 @@ async fn sqlite_to_postgres_and_back() {
 }
 
 #[tokio::test]
-async fn a_copy_that_breaks_off_leaves_nothing() {
+async fn failed_copy_is_rolled_back() {
     let (one, two) = (SqliteFile::new(), SqliteFile::new());
     let (from, to) = (one.migrated().await, two.migrated().await);
     fill(&from).await;

@@ -1,16 +1,20 @@
-//! Addresses: one customer with many of them is one, whatever counts by address; and none that people type in leads inside.
+//! Addresses: one customer with many of them is one, whatever counts by address; and none that people type in leads
+//! inside.
+//!
+//! Runs on both databases.
 
 use axum::{body::Body, http::Request};
 use serde_json::json;
 
 use crate::{
     app::{Reply, TestApp},
-    people::set_up,
+    users::set_up,
 };
 
 const BEHIND_A_PROXY: (&str, &str) = ("BA_COPILOT__SERVER__PROXIES", "1");
 
-/// Spellings of one address of IPv4, and addresses of one customer's network of IPv6. Nothing is an address like any other.
+/// Spellings of one address of IPv4, and addresses of one customer's network of IPv6. Nothing is an address like any
+/// other.
 const NETWORKS: [&[&str]; 5] = [
     &[
         "192.0.2.7",
@@ -47,7 +51,7 @@ async fn from(app: &TestApp, address: &str, email: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn failures_to_sign_in_are_counted_by_network() {
+async fn sign_in_failures_are_counted_by_network() {
     let app = TestApp::start(None, &[BEHIND_A_PROXY]).await;
     set_up(&app).await;
     for (network, addresses) in NETWORKS.iter().enumerate() {
@@ -63,7 +67,7 @@ async fn failures_to_sign_in_are_counted_by_network() {
 }
 
 #[tokio::test]
-async fn calls_are_counted_by_network() {
+async fn requests_are_counted_by_network() {
     let limit = ("BA_COPILOT__LIMITS__ADDRESS_REQUESTS_PER_MINUTE", "1");
     let app = TestApp::start(None, &[BEHIND_A_PROXY, limit]).await;
     // Without accounts no request is counted.
@@ -84,7 +88,7 @@ async fn calls_are_counted_by_network() {
 }
 
 #[tokio::test]
-async fn webhooks_do_not_lead_inside() {
+async fn webhook_urls_of_internal_addresses_are_rejected() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     let project = ada.get(&app, "/api/v1/projects").await.json()["items"][0]["id"].clone();

@@ -87,7 +87,7 @@ fn closed(server: &Server, reason: &str) -> u64 {
 }
 
 #[test]
-fn half_headers_silence_nobody_and_are_closed() {
+fn incomplete_headers_block_no_client_and_are_closed() {
     allow_connections();
     let data = TempDir::new().expect("a folder");
     // A soft limit of 1,024 files, as most systems give it, is raised.
@@ -117,7 +117,7 @@ fn half_headers_silence_nobody_and_are_closed() {
 }
 
 #[test]
-fn where_files_are_few_those_that_wait_make_room() {
+fn idle_connections_are_closed_when_file_descriptors_are_scarce() {
     allow_connections();
     let data = TempDir::new().expect("a folder");
     // Nobody is closed for being slow here.
@@ -141,7 +141,7 @@ fn where_files_are_few_those_that_wait_make_room() {
 }
 
 #[test]
-fn where_no_file_is_left_connections_that_wait_make_room() {
+fn idle_connections_are_closed_when_no_file_descriptor_is_left() {
     allow_connections();
     let data = TempDir::new().expect("a folder");
     let server = server_with("-n 4096", &data, &[("BA_COPILOT__SERVER__HEADER_READ_S", "600")]);
@@ -160,12 +160,17 @@ fn where_no_file_is_left_connections_that_wait_make_room() {
     assert!(closed(&server, "too_many") > 0);
     drop(held);
     // It was told, and not once for every connection.
-    assert_eq!(server.told().matches("A connection could not be accepted").count(), 1, "{}", server.told());
+    assert_eq!(
+        server.logged().matches("A connection could not be accepted").count(),
+        1,
+        "{}",
+        server.logged()
+    );
     honest(&server);
 }
 
 #[test]
-fn where_all_connections_are_answered_the_next_one_is_refused() {
+fn connection_over_the_limit_is_refused_when_all_are_busy() {
     let data = TempDir::new().expect("a folder");
     let server = server_with("-n 4096", &data, &[("BA_COPILOT__SERVER__MAX_CONNECTIONS", "16")]);
     let events = format!("GET /api/v1/projects/default/events HTTP/1.1\r\nhost: {}\r\n\r\n", server.address);
@@ -241,7 +246,7 @@ fn slow_bodies_are_answered_with_408() {
 }
 
 #[test]
-fn connections_without_a_request_and_answers_that_nobody_reads_are_closed() {
+fn idle_connections_and_unread_responses_are_closed() {
     let data = TempDir::new().expect("a folder");
     let server = server_with("-n 4096", &data, &SHORT);
     // A new one that says nothing, and one after its answer.

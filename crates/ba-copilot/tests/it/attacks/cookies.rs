@@ -1,11 +1,14 @@
-//! Cookies that another site of the same domain sets: over HTTPS ours have names that browsers take from this host alone.
+//! Cookies that another site of the same domain sets: over HTTPS ours have names that browsers take from this host
+//! alone.
+//!
+//! Runs on both databases.
 
 use serde_json::Value;
 
 use crate::{
     app::TestApp,
     oidc_provider::FakeProvider,
-    people::{Browser, PASSWORD, add, set_up},
+    users::{Browser, PASSWORD, add, set_up},
 };
 
 const HTTPS: (&str, &str) = ("PUBLIC_URL", "https://ba.example.com");
@@ -16,7 +19,7 @@ fn kept(browser: &Browser) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn over_https_names_have_the_prefix_and_its_conditions() {
+async fn cookies_over_https_have_the_host_prefix() {
     let app = TestApp::start(None, &[HTTPS]).await;
     let mut ada = set_up(&app).await;
     assert_eq!(kept(&ada), ["__Host-bac_device", "__Host-bac_session"]);
@@ -46,7 +49,7 @@ async fn over_https_names_have_the_prefix_and_its_conditions() {
 }
 
 #[tokio::test]
-async fn a_cookie_of_a_neighbour_does_not_win() {
+async fn cookie_of_a_sibling_domain_is_ignored() {
     let app = TestApp::start(None, &[HTTPS]).await;
     let mut ada = set_up(&app).await;
     let eve = add(&app, &mut ada, "eve@example.com").await;
@@ -66,7 +69,7 @@ async fn a_cookie_of_a_neighbour_does_not_win() {
 }
 
 #[tokio::test]
-async fn single_sign_on_under_way_has_the_prefix_too() {
+async fn single_sign_on_cookie_has_the_host_prefix() {
     let provider = FakeProvider::start().await;
     let app = provider.product(&[("BA_COPILOT__OIDC__SIGN_UP", "true")]).await;
     set_up(&app).await;

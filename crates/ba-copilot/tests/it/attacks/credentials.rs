@@ -1,13 +1,16 @@
-//! What a stolen token or a browser that was left open can be made into: a stronger token, another second factor, an administrator.
+//! What a stolen token or a browser that was left open can be made into: a stronger token, another second factor, an
+//! administrator.
+//!
+//! Runs on both databases.
 
 use serde_json::{Value, json};
 
 use crate::{
     app::{Reply, TestApp, eventually},
-    oidc::arrived,
+    oidc::assert_signed_in,
     oidc_provider::FakeProvider,
-    people::{Browser, PASSWORD, add, code_of, id_of, letters, set_up},
     recovery::{code_now, second_factor},
+    users::{Browser, PASSWORD, add, code_of, id_of, letters, set_up},
 };
 
 const OTHER_PASSWORD: &str = "a quite different sentence";
@@ -28,7 +31,7 @@ async fn offered(app: &TestApp, browser: &mut Browser) -> (Value, Value) {
 }
 
 #[tokio::test]
-async fn a_token_makes_no_token_and_changes_nothing_that_proves_who_its_owner_is() {
+async fn token_cannot_create_tokens_or_change_credentials() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     let grace_id = id_of(&app, &mut add(&app, &mut ada, "grace@example.com").await).await;
@@ -70,7 +73,8 @@ async fn a_token_makes_no_token_and_changes_nothing_that_proves_who_its_owner_is
         let page = app.send(request).await;
         assert!(page.status == 403 && !page.text().contains("id=\"token\""), "{}", page.text());
     }
-    // Nothing of it has happened, and what gives nobody more goes on: people are added and disabled, tokens and sessions end.
+    // Nothing of it has happened, and what gives nobody more goes on: people are added and disabled, tokens and
+    // sessions end.
     let tokens = ada.get(&app, "/api/v1/tokens").await.json();
     assert_eq!(tokens["items"].as_array().map(Vec::len), Some(2), "{tokens}");
     assert_eq!(ada.get(&app, "/api/v1/me").await.json()["second_factor"], false);
@@ -97,7 +101,7 @@ async fn a_token_makes_no_token_and_changes_nothing_that_proves_who_its_owner_is
 }
 
 #[tokio::test]
-async fn an_answer_with_a_secret_is_given_again_only_to_the_credential_that_got_it() {
+async fn secret_response_is_replayed_only_to_the_same_credential() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     let narrow = ada.token(&app, &["read"]).await;
@@ -122,7 +126,7 @@ async fn an_answer_with_a_secret_is_given_again_only_to_the_credential_that_got_
 }
 
 #[tokio::test]
-async fn a_session_alone_neither_sets_up_nor_replaces_nor_removes_a_second_factor() {
+async fn second_factor_change_requires_reauthentication() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     let is_set =
@@ -189,13 +193,13 @@ async fn a_session_alone_neither_sets_up_nor_replaces_nor_removes_a_second_facto
 }
 
 #[tokio::test]
-async fn a_person_without_a_password_has_signed_in_just_now() {
+async fn user_without_a_password_must_have_signed_in_recently() {
     let provider = FakeProvider::start().await;
     let app = provider.product(&[("BA_COPILOT__OIDC__SIGN_UP", "true")]).await;
     set_up(&app).await;
     let mut grace = Browser::default();
     let who = ("subject-of-grace", "grace@example.com");
-    arrived(&provider.sign_in(&app, &mut grace, who).await);
+    assert_signed_in(&provider.sign_in(&app, &mut grace, who).await);
     app.wait_s(10 * 60);
     let (secret, code) = offered(&app, &mut grace).await;
     let body = json!({"secret": secret, "code": code});
@@ -214,7 +218,7 @@ async fn a_person_without_a_password_has_signed_in_just_now() {
         page.text()
     );
     let mut fresh = Browser::default();
-    arrived(&provider.sign_in(&app, &mut fresh, who).await);
+    assert_signed_in(&provider.sign_in(&app, &mut fresh, who).await);
     assert_eq!(fresh.send(&app, "PUT", FACTOR, body).await.status, 200);
     // With a second factor, a code of it will do at any time; a session that is older will not.
     app.wait_s(10 * 60);
@@ -224,7 +228,7 @@ async fn a_person_without_a_password_has_signed_in_just_now() {
 }
 
 #[tokio::test]
-async fn a_reset_ends_every_token_and_a_change_says_that_it_ends_none() {
+async fn password_reset_revokes_tokens_and_password_change_does_not() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     let token = ada.token(&app, &["read"]).await;

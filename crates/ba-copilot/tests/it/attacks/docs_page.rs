@@ -1,4 +1,6 @@
 //! The page of the API runs no script and no style that is not a file of this server.
+//!
+//! Runs on SQLite only: the page reads nothing from the database.
 
 use axum::http::Method;
 use fantoccini::{Locator, wd::WebDriverCompatibleCommand};
@@ -22,7 +24,7 @@ fn directives(policy: &str) -> Vec<(&str, Vec<&str>)> {
 }
 
 #[tokio::test]
-async fn every_answer_has_a_policy_and_that_of_the_docs_has_nothing_inline() {
+async fn every_response_has_a_content_security_policy_without_inline_code() {
     let app = TestApp::builtin().await;
     for path in ["/docs", "/docs/", "/docs/swagger-ui-bundle.js", "/docs/index.html"] {
         let reply = app.get(path).await;
@@ -66,7 +68,7 @@ impl WebDriverCompatibleCommand for Console {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_browser_shows_the_docs_without_complaint() {
+async fn browser_shows_the_docs_without_policy_violation() {
     if !installed("chromium") || !installed("chromedriver") {
         return;
     }

@@ -1,4 +1,6 @@
 //! Small documents that would take much memory.
+//!
+//! Runs on both databases.
 
 use std::io::{Cursor, Write as _};
 
@@ -21,7 +23,7 @@ fn word(body: &str) -> String {
 }
 
 #[tokio::test]
-async fn documents_that_take_more_memory_than_text_are_refused() {
+async fn document_bombs_are_rejected() {
     let app = TestApp::builtin().await;
     let tables = |inner: &str, count: usize| word(&format!("<w:tbl>{}</w:tbl>", inner.repeat(count)));
     for (format, content, words) in [

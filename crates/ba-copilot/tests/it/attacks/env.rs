@@ -44,7 +44,7 @@ fn agent() -> String {
 }
 
 #[test]
-fn commands_that_are_given_texts_read_no_dotenv() {
+fn text_commands_read_no_dotenv() {
     let folder = TempDir::new().expect("a folder");
     let here = folder.path();
     let stranger = TcpListener::bind("127.0.0.1:0").expect("a listener");
@@ -104,7 +104,7 @@ fn commands_that_are_given_texts_read_no_dotenv() {
 }
 
 #[test]
-fn commands_of_operators_read_the_dotenv_of_this_folder_and_say_so() {
+fn operator_commands_read_the_dotenv_of_this_folder_and_report_it() {
     let folder = TempDir::new().expect("a folder");
     let here = folder.path();
     dotenv(here, "MODEL=geheim-model\nSECRET_KEY_FILE=key\nPATH=/evil\nBA_COPILOT__DATA__DIR=kept\n");
@@ -143,12 +143,12 @@ fn commands_of_operators_read_the_dotenv_of_this_folder_and_say_so() {
     dotenv(data.path(), "BA_COPILOT__SERVER__RELEASE=from-dotenv\nMODEL=geheim-model\n");
     let server = Server::start(data.path(), &[]);
     assert!(server.request("GET", "/health", "").expect("health").1.contains("from-dotenv"));
-    let log = server.told();
+    let log = server.logged();
     assert!(log.contains("/.env: BA_COPILOT__SERVER__RELEASE, MODEL") && !log.contains("geheim"), "{log}");
 }
 
 #[test]
-fn a_dotenv_that_somebody_else_may_have_written_is_refused() {
+fn dotenv_writable_by_others_is_rejected() {
     let of_another_user = |path: &Path| {
         if rustix::process::geteuid().is_root() {
             fs::write(path, "MODEL=geheim\n").expect("written");
@@ -210,7 +210,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_database_of_another_program_is_left_as_it_is() {
+async fn foreign_database_is_not_changed() {
     let others: [&[&str]; 3] = [
         &["create table users (name text)", "insert into users values ('x')"],
         // One of another program that has a history of the same kind.
@@ -259,7 +259,7 @@ async fn the_database_of_another_program_is_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn commands_that_only_read_change_no_database() {
+async fn read_commands_change_no_database() {
     let folder = TempDir::new().expect("a folder");
     let here = folder.path();
     let reading: [&[&str]; 2] = [&["user", "list"], &["token", "list", "--user", "ada@example.com"]];

@@ -1,4 +1,5 @@
-//! Files that others on the machine could read: everything that the real program makes is its owner's alone, whatever the umask is.
+//! Files that others on the machine could read: everything that the real program makes is its owner's alone, whatever
+//! the umask is.
 
 use std::{
     fs,
@@ -63,7 +64,7 @@ fn invite(server: &Server) {
 }
 
 #[test]
-fn what_the_program_keeps_is_its_owners_alone() {
+fn data_files_are_readable_by_their_owner_only() {
     let home = TempDir::new().expect("a folder");
     let data = home.path().join("data");
     let data_text = data.display().to_string();
@@ -94,7 +95,7 @@ fn what_the_program_keeps_is_its_owners_alone() {
     // Until the letter and the backup are there.
     let there = |name: &str| everything(&data).iter().any(|(path, _)| path.to_string_lossy().ends_with(name));
     while !(there(".eml") && there(".age")) {
-        assert!(server.request("GET", "/health", "").is_ok(), "{}", server.told());
+        assert!(server.request("GET", "/health", "").is_ok(), "{}", server.logged());
         std::thread::yield_now();
     }
     check(&data, &["/ba-copilot.db", "/ba-copilot.db-wal", "/secret.key", "/mail/", ".eml", "/backups/"]);

@@ -1,4 +1,7 @@
-//! Guessing passwords and codes: in parallel, through several processes, with a session, and by looking at what work is done.
+//! Guessing passwords and codes: in parallel, through several processes, with a session, and by looking at what work
+//! is done.
+//!
+//! Runs on both databases.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -11,8 +14,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     app::{Reply, TestApp, eventually},
-    people::{Browser, PASSWORD, add, letters, set_up},
     recovery::{code_now, second_factor},
+    users::{Browser, PASSWORD, add, letters, set_up},
 };
 
 const SIGN_IN: &str = "/api/v1/sign-in";
@@ -36,7 +39,8 @@ async fn pair(variables: &[(&str, &str)]) -> [Arc<TestApp>; 2] {
     [Arc::new(one), Arc::new(other)]
 }
 
-/// Sends requests at once, to each process in turn; how often each status came back. What is refused says when to try again.
+/// Sends requests at once, to each process in turn; how often each status came back. What is refused says when to try
+/// again.
 async fn at_once(apps: &[Arc<TestApp>], requests: Vec<Request<Body>>) -> BTreeMap<u16, usize> {
     let mut sending = tokio::task::JoinSet::new();
     for (number, request) in requests.into_iter().enumerate() {
@@ -64,7 +68,7 @@ fn hashed(apps: &[Arc<TestApp>]) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn parallel_guesses_at_a_password_are_answered_ten_times() {
+async fn parallel_password_guesses_are_limited_to_ten() {
     let apps = pair(&[]).await;
     let mut ada = set_up(&apps[0]).await;
     let before = hashed(&apps);
@@ -86,7 +90,7 @@ async fn parallel_guesses_at_a_password_are_answered_ten_times() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn parallel_guesses_at_a_code_are_answered_ten_times() {
+async fn parallel_code_guesses_are_limited_to_ten() {
     let apps = pair(&[]).await;
     let mut ada = set_up(&apps[0]).await;
     let (secret, recovery_codes) = second_factor(&apps[0], &mut ada).await;
@@ -117,7 +121,7 @@ async fn parallel_guesses_at_a_code_are_answered_ten_times() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn signing_in_well_does_not_use_attempts_up() {
+async fn successful_sign_in_uses_no_attempts() {
     let apps = pair(&[]).await;
     let mut ada = set_up(&apps[0]).await;
     add(&apps[0], &mut ada, "grace@example.com").await;
@@ -150,7 +154,7 @@ fn proofs(password: &str) -> Vec<(&'static str, &'static str, Value)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_does_not_help_to_find_the_password() {
+async fn password_confirmation_in_a_session_is_limited() {
     let apps = pair(&[]).await;
     let mut ada = set_up(&apps[0]).await;
     let mut grace = add(&apps[0], &mut ada, "grace@example.com").await;
@@ -193,7 +197,7 @@ async fn fill(app: &TestApp) -> Vec<OwnedSemaphorePermit> {
 }
 
 #[tokio::test]
-async fn the_queue_of_passwords_is_bounded_and_who_leaves_leaves_it() {
+async fn password_hashing_queue_is_bounded_and_cancelled() {
     let app = Arc::new(TestApp::start(None, &[BEHIND_A_PROXY]).await);
     set_up(&app).await;
     let places = fill(&app).await;
@@ -229,7 +233,7 @@ async fn the_queue_of_passwords_is_bounded_and_who_leaves_leaves_it() {
 }
 
 #[tokio::test]
-async fn whether_an_account_exists_changes_nothing_before_the_answer_to_a_sign_in() {
+async fn sign_in_does_the_same_work_without_an_account() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     add(&app, &mut ada, "grace@example.com").await;
@@ -272,7 +276,7 @@ async fn whether_an_account_exists_changes_nothing_before_the_answer_to_a_sign_i
 }
 
 #[tokio::test]
-async fn whether_an_account_exists_changes_nothing_before_the_answer_to_a_request_for_a_password() {
+async fn password_reset_request_does_the_same_work_without_an_account() {
     let app = TestApp::builtin().await;
     set_up(&app).await;
     let held = app.app.after_response.hold().await.expect("the queue");

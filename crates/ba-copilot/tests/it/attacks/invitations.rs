@@ -1,5 +1,7 @@
-//! Links that are followed by another person than the one whose e-mail address they name: invitations, links for a new password, links
-//! that confirm an address. Only a link that was mailed and shown to no one proves an address.
+//! Links that are followed by another person than the one whose e-mail address they name: invitations, links for a
+//! new password, links that confirm an address. Only a link that was mailed and shown to no one proves an address.
+//!
+//! Runs on both databases.
 
 use application::{
     access::Caller,
@@ -9,10 +11,10 @@ use serde_json::{Value, json};
 
 use crate::{
     app::{Reply, TestApp, eventually},
-    oidc::arrived,
+    oidc::assert_signed_in,
     oidc_provider::FakeProvider,
-    people::{Browser, PASSWORD, add, code_of, id_of, invite, letter_to, letters, set_up, verify},
     recovery::second_factor,
+    users::{Browser, PASSWORD, add, code_of, id_of, invite, letter_to, letters, set_up, verify},
 };
 
 const GRACE: &str = "grace@example.com";
@@ -89,7 +91,7 @@ async fn nothing_is_left(app: &TestApp, mut planted: Planted, admin: &mut Browse
 }
 
 #[tokio::test]
-async fn an_account_made_by_another_person_is_of_no_use_once_its_owner_signs_in_elsewhere() {
+async fn pre_registered_account_is_reset_when_its_owner_signs_in() {
     let provider = FakeProvider::start().await;
     let app = provider.product(&[("BA_COPILOT__OIDC__SIGN_UP", "true")]).await;
     let mut ada = set_up(&app).await;
@@ -102,18 +104,18 @@ async fn an_account_made_by_another_person_is_of_no_use_once_its_owner_signs_in_
     let planted = plant(&app, squatter).await;
 
     let mut grace = Browser::default();
-    arrived(&provider.sign_in(&app, &mut grace, (SUBJECT, GRACE)).await);
+    assert_signed_in(&provider.sign_in(&app, &mut grace, (SUBJECT, GRACE)).await);
     nothing_is_left(&app, planted, &mut ada, &mut grace).await;
     // It is the same account: what others gave it is there.
     assert_eq!(grace.get(&app, &format!("/api/v1/projects/{project}")).await.json()["role"], "editor");
     // Once proven, nothing is removed again.
     let token = grace.token(&app, &["read"]).await;
-    arrived(&provider.sign_in(&app, &mut Browser::default(), ("another subject", GRACE)).await);
+    assert_signed_in(&provider.sign_in(&app, &mut Browser::default(), ("another subject", GRACE)).await);
     assert_eq!(status_with(&app, &token).await, 200);
 }
 
 #[tokio::test]
-async fn an_account_made_by_another_person_is_of_no_use_once_its_owner_asks_for_a_password() {
+async fn pre_registered_account_is_reset_when_its_owner_resets_the_password() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     let mut eve = add(&app, &mut ada, "eve@example.com").await;
@@ -143,12 +145,13 @@ async fn reset_code(app: &TestApp, browser: &mut Browser) -> String {
 }
 
 #[tokio::test]
-async fn a_link_that_was_shown_makes_no_verified_account_and_follows_the_settings() {
+async fn displayed_invitation_link_does_not_verify_the_email() {
     let provider = FakeProvider::start().await;
     let signs_up = ("BA_COPILOT__OIDC__SIGN_UP", "true");
     let domains = ("BA_COPILOT__OIDC__EMAIL_DOMAINS", "example.com");
     let other = "grace@example.net";
-    // With a provider or without, settings, who is invited; of the shown link and the mailed one, whether an account is made.
+    // With a provider or without, settings, who is invited; of the shown link and the mailed one, whether an account
+    // is made.
     let cases: [(bool, &[(&str, &str)], &str, [bool; 2]); 7] = [
         (false, &[], GRACE, [true, true]),
         (false, &[domains], GRACE, [true, true]),
@@ -195,7 +198,7 @@ async fn a_link_that_was_shown_makes_no_verified_account_and_follows_the_setting
 type Change = (&'static str, &'static str, Value, &'static str, Value);
 
 #[tokio::test]
-async fn an_invitation_ends_with_the_right_of_the_person_who_invites() {
+async fn invitation_expires_with_the_permission_of_its_author() {
     let provider = FakeProvider::start().await;
     let user = "/api/v1/users/{eve}";
     let member = "/api/v1/projects/{project}/members/{eve}";
@@ -262,7 +265,7 @@ async fn none_works(app: &TestApp, signed_in: &mut Browser, codes: &[String; 2],
 }
 
 #[tokio::test]
-async fn a_link_for_a_password_that_an_operator_was_shown_proves_no_address() {
+async fn displayed_reset_link_does_not_verify_the_email() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     let verified =
@@ -302,12 +305,13 @@ async fn a_link_for_a_password_that_an_operator_was_shown_proves_no_address() {
 }
 
 #[tokio::test]
-async fn a_link_that_confirms_an_address_works_only_for_the_account_that_asked_for_it() {
+async fn confirmation_link_works_only_for_its_account() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     let mut eve = add(&app, &mut ada, "eve@example.com").await;
     let mut mary = add(&app, &mut ada, "mary@example.com").await;
-    // Eve wants an address that is not hers, and its owner opens the link: without an account, with another one, with a token.
+    // Eve wants an address that is not hers, and its owner opens the link: without an account, with another one, with
+    // a token.
     let asked = json!({"email": GRACE, "password": PASSWORD});
     assert_eq!(eve.send(&app, "PUT", "/api/v1/me/email", asked).await.status, 202);
     let letter = eventually("a message", async || {

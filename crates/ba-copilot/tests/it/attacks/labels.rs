@@ -146,7 +146,7 @@ fn strangers(all: &BTreeSet<String>) -> Vec<String> {
 }
 
 #[test]
-fn invented_words_make_no_series() {
+fn unknown_label_values_create_no_series() {
     let folder = TempDir::new().expect("a folder");
     let limits: Vec<(&str, &str)> = crate::app::NO_LIMITS.to_vec();
     let server = Server::start(folder.path(), &limits);
@@ -175,7 +175,7 @@ fn invented_words_make_no_series() {
 }
 
 #[test]
-fn what_is_not_in_a_list_is_found() {
+fn unlisted_label_values_are_detected() {
     for (line, found) in [
         ("ba_copilot_http_requests_total{route=\"none\",method=\"GET\",status=\"404\"}", 0),
         ("ba_copilot_http_requests_total{route=\"none\",method=\"BREW\",status=\"404\"}", 1),

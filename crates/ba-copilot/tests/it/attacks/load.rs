@@ -1,6 +1,8 @@
-//! Hostile work beside honest work: slow diagrams, callers that hang up, half requests, invented methods and parallel guesses,
-//! while one honest person goes on working. Nothing honest fails, and memory stays bounded. How fast honest answers are is
-//! printed, and not asserted.
+//! Hostile work beside honest work: slow diagrams, callers that hang up, half requests, invented methods and parallel
+//! guesses, while one honest person goes on working. Nothing honest fails, and memory stays bounded. How fast honest
+//! answers are is printed, and not asserted.
+//!
+//! Runs alone.
 
 use std::{
     fs,
@@ -18,8 +20,8 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
+    acknowledged_writes::{Call, wait_for},
     cli::run_in,
-    ledger::{Call, wait_for},
     process::Server,
 };
 
@@ -85,7 +87,7 @@ fn post(token: &str, path: &str, body: &Value) -> String {
 }
 
 #[test]
-fn honest_work_goes_on_beside_hostile_work() {
+fn honest_requests_succeed_beside_hostile_ones() {
     let folder = tempfile::tempdir().expect("a folder");
     let honest = token(folder.path(), "ada@example.com");
     let hostile = token(folder.path(), "eve@example.com");
@@ -238,7 +240,7 @@ fn honest_work_goes_on_beside_hostile_work() {
 
 /// Work whose caller is gone does not keep the process alive, and ends within its time limit.
 #[test]
-fn a_process_that_is_asked_to_end_leaves_abandoned_work() {
+fn shutdown_does_not_wait_for_abandoned_work() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start(
         folder.path(),
@@ -265,7 +267,7 @@ fn a_process_that_is_asked_to_end_leaves_abandoned_work() {
 
 /// A text too large to check in time is a diagram that nobody knows the verdict of, and the next one is answered.
 #[test]
-fn what_takes_too_long_is_not_called_invalid_and_stops_nothing() {
+fn timed_out_check_is_not_invalid_and_blocks_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start(
         folder.path(),
@@ -290,7 +292,7 @@ fn what_takes_too_long_is_not_called_invalid_and_stops_nothing() {
 
 /// A picture has at most 16 megapixels, and the answer says so.
 #[test]
-fn a_picture_of_any_size_has_a_bounded_number_of_pixels() {
+fn picture_pixels_are_bounded() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start(folder.path(), &[]);
     let wide = r#"%%{init:{"xyChart":{"width":100000,"height":100000}}}%%"#;

@@ -1,4 +1,6 @@
 //! Mail as a weapon: many messages to one address, many from one sender, and words of the sender that look like ours.
+//!
+//! Runs on both databases.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -7,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     app::{NO_LIMITS, TestApp, eventually},
-    people::{Browser, PASSWORD, add, code_of, letters, set_up},
+    users::{Browser, PASSWORD, add, code_of, letters, set_up},
 };
 
 const RESETS: &str = "/api/v1/password-resets";
@@ -30,7 +32,7 @@ async fn reset(app: &TestApp, email: &str, network: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_address_gets_few_links_and_the_newest_is_good() {
+async fn links_per_email_address_are_limited_and_the_newest_is_valid() {
     let app = TestApp::start(None, &[("BA_COPILOT__SERVER__PROXIES", "1")]).await;
     let other = app.another(|_| ()).await;
     let mut ada = set_up(&app).await;
@@ -54,7 +56,7 @@ async fn one_address_gets_few_links_and_the_newest_is_good() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_network_asks_for_few_links() {
+async fn link_requests_per_network_are_limited() {
     let variables = [NO_LIMITS[0], NO_LIMITS[1], NO_LIMITS[2], ("BA_COPILOT__SERVER__PROXIES", "1")];
     let app = TestApp::start(None, &variables).await;
     set_up(&app).await;
@@ -76,7 +78,7 @@ async fn project_of(app: &TestApp, browser: &mut Browser, name: &str) -> String 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_person_sends_few_invitations_however_many_at_once() {
+async fn invitations_per_sender_are_limited() {
     let app = Arc::new(TestApp::start(None, &NO_LIMITS).await);
     let other = Arc::new(app.another(|_| ()).await);
     let mut ada = set_up(&app).await;
@@ -108,7 +110,7 @@ async fn one_person_sends_few_invitations_however_many_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_mailbox_gets_few_invitations_whoever_sends_them() {
+async fn invitations_per_mailbox_are_limited() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     let mut grace = add(&app, &mut ada, "grace@example.com").await;
@@ -132,7 +134,7 @@ async fn one_mailbox_gets_few_invitations_whoever_sends_them() {
 }
 
 #[tokio::test]
-async fn words_of_a_sender_are_quoted_and_lead_nowhere() {
+async fn sender_text_in_mail_is_quoted_without_links() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     let own = app.app.config.public_url();
@@ -205,7 +207,7 @@ fn newest_text(app: &TestApp) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn links_that_prove_an_address_are_few() {
+async fn confirmation_links_are_limited() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     let mut grace = add(&app, &mut ada, "grace@example.com").await;

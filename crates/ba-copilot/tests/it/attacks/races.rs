@@ -1,5 +1,7 @@
-//! Two requests at once, the second of which changes what the first has just looked at. What is looked at and what is written are one
-//! transaction, so that one of both comes first and the other one sees it.
+//! Two requests at once, the second of which changes what the first has just looked at. What is looked at and what is
+//! written are one transaction, so that one of both comes first and the other one sees it.
+//!
+//! Runs on both databases.
 
 use application::{
     Error,
@@ -19,8 +21,8 @@ use serde_json::{Value, json};
 
 use crate::{
     app::{NO_LIMITS, TestApp},
-    people::{Browser, PASSWORD, add, code_of, id_of, invite, letter_to, set_up},
     recovery::second_factor as set_second_factor,
+    users::{Browser, PASSWORD, add, code_of, id_of, invite, letter_to, set_up},
 };
 
 const GRACE: &str = "grace@example.com";
@@ -45,7 +47,7 @@ async fn at_once(
 }
 
 #[tokio::test]
-async fn a_project_has_no_more_webhooks_than_it_may() {
+async fn concurrent_creation_keeps_the_webhook_limit() {
     let app = TestApp::start(None, &NO_LIMITS).await;
     let mut ada = set_up(&app).await;
     let project = own_project(&app, &mut ada).await;
@@ -65,7 +67,7 @@ async fn a_project_has_no_more_webhooks_than_it_may() {
 }
 
 #[tokio::test]
-async fn a_project_has_no_more_folders_than_it_may() {
+async fn concurrent_creation_keeps_the_folder_limit() {
     let app = TestApp::start(None, &NO_LIMITS).await;
     let mut ada = set_up(&app).await;
     let project = own_project(&app, &mut ada).await;
@@ -76,7 +78,7 @@ async fn a_project_has_no_more_folders_than_it_may() {
 }
 
 #[tokio::test]
-async fn an_invitation_that_is_withdrawn_while_it_is_followed_makes_no_account() {
+async fn invitation_revoked_during_acceptance_creates_no_account() {
     let app = TestApp::start(None, &NO_LIMITS).await;
     let mut ada = set_up(&app).await;
     let project = own_project(&app, &mut ada).await;
@@ -109,7 +111,7 @@ async fn an_invitation_that_is_withdrawn_while_it_is_followed_makes_no_account()
 }
 
 #[tokio::test]
-async fn of_two_who_follow_one_invitation_one_comes() {
+async fn invitation_is_accepted_once() {
     let app = TestApp::start(None, &NO_LIMITS).await;
     let mut ada = set_up(&app).await;
     let project = own_project(&app, &mut ada).await;
@@ -127,7 +129,7 @@ async fn of_two_who_follow_one_invitation_one_comes() {
 }
 
 #[tokio::test]
-async fn of_two_invitations_of_one_address_one_is_left() {
+async fn concurrent_invitations_of_one_email_leave_one() {
     let app = TestApp::start(None, &NO_LIMITS).await;
     let mut ada = set_up(&app).await;
     let project = own_project(&app, &mut ada).await;
@@ -139,7 +141,7 @@ async fn of_two_invitations_of_one_address_one_is_left() {
 }
 
 #[tokio::test]
-async fn a_session_of_the_old_password_does_not_outlive_it() {
+async fn session_created_during_a_password_change_is_revoked() {
     let app = TestApp::start(None, &NO_LIMITS).await;
     let mut ada = set_up(&app).await;
     add(&app, &mut ada, GRACE).await;
@@ -186,7 +188,7 @@ async fn let_in(app: &TestApp, browser: &Browser) -> Caller {
 }
 
 #[tokio::test]
-async fn a_request_that_was_let_in_before_its_session_ended_makes_no_credential() {
+async fn request_of_a_revoked_session_creates_no_credential() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     let mut grace = add(&app, &mut ada, GRACE).await;
@@ -221,7 +223,7 @@ async fn a_request_that_was_let_in_before_its_session_ended_makes_no_credential(
 }
 
 #[tokio::test]
-async fn a_token_that_is_made_while_the_password_is_reset_ends_too() {
+async fn token_created_during_a_password_reset_is_revoked() {
     let app = TestApp::start(None, &NO_LIMITS).await;
     let mut ada = set_up(&app).await;
     let eve = ada.clone();
@@ -256,7 +258,7 @@ async fn a_token_that_is_made_while_the_password_is_reset_ends_too() {
 }
 
 #[tokio::test]
-async fn a_person_who_is_disabled_stays_so_whatever_they_change_meanwhile() {
+async fn disabled_user_stays_disabled_during_concurrent_changes() {
     let app = TestApp::start(None, &NO_LIMITS).await;
     let mut ada = set_up(&app).await;
     let mut grace = add(&app, &mut ada, GRACE).await;
@@ -281,7 +283,7 @@ async fn a_person_who_is_disabled_stays_so_whatever_they_change_meanwhile() {
 }
 
 #[tokio::test]
-async fn a_member_who_is_removed_is_not_brought_back_by_a_change_of_their_role() {
+async fn removed_member_is_not_restored_by_a_role_change() {
     let app = TestApp::start(None, &NO_LIMITS).await;
     let mut ada = set_up(&app).await;
     let mut grace = add(&app, &mut ada, GRACE).await;

@@ -1,5 +1,7 @@
-//! Links that would send people to a page of another server after signing in here. What a browser makes of a `Location` is asked of the
-//! parser that browsers agree on.
+//! Links that would send people to a page of another server after signing in here. What a browser makes of a
+//! `Location` is asked of the parser that browsers agree on.
+//!
+//! Runs on both databases.
 
 use axum::{
     body::Body,
@@ -11,8 +13,8 @@ use serde_json::json;
 use crate::{
     app::{Reply, TestApp},
     oidc_provider::{FakeProvider, begin},
-    people::{Browser, PASSWORD, percent, set_up},
     recovery::{code_now, second_factor},
+    users::{Browser, PASSWORD, percent, set_up},
 };
 
 const HERE: &str = "https://here.example/sign-in";
@@ -52,7 +54,7 @@ const HARMLESS: [&str; 4] =
     ["/projects", "/projects/prj_1?folder=fld_2&done=renamed", "/invitation?code=abc-DEF_1", "/?q=a%20b//c"];
 
 /// Where a browser goes.
-fn goes_to(reply: &Reply) -> Url {
+fn redirect_target(reply: &Reply) -> Url {
     let to = std::str::from_utf8(reply.headers[header::LOCATION].as_bytes()).expect("text");
     Url::parse(HERE).expect("an address").join(to).expect("an address")
 }
@@ -60,14 +62,14 @@ fn goes_to(reply: &Reply) -> Url {
 #[track_caller]
 fn check(what: &str, next: &str, reply: &Reply) {
     assert_eq!(reply.status, 303, "{what} {next:?}: {}", reply.text());
-    let there = goes_to(reply);
+    let there = redirect_target(reply);
     assert_eq!(there.host_str(), Some("here.example"), "{what} {next:?} leads to {there}");
     let expected = if HARMLESS.contains(&next) { next } else { "/" };
     assert_eq!(reply.headers[header::LOCATION], expected, "{what} {next:?}");
 }
 
 #[tokio::test]
-async fn signing_in_leads_to_a_path_of_this_server() {
+async fn sign_in_redirects_only_to_local_paths() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     for next in HOSTILE.into_iter().chain(HARMLESS) {
@@ -95,7 +97,7 @@ async fn signing_in_leads_to_a_path_of_this_server() {
 }
 
 #[tokio::test]
-async fn single_sign_on_leads_back_here() {
+async fn single_sign_on_redirects_only_to_local_paths() {
     let provider = FakeProvider::start().await;
     let app = provider.product(&[("BA_COPILOT__OIDC__SIGN_UP", "true")]).await;
     let mut ada = set_up(&app).await;
@@ -111,7 +113,7 @@ async fn single_sign_on_leads_back_here() {
 }
 
 #[tokio::test]
-async fn an_address_that_a_browser_misreads_does_not_lead_away_when_it_asks_to_sign_in() {
+async fn ambiguous_urls_do_not_redirect_to_other_sites() {
     let app = TestApp::builtin().await;
     set_up(&app).await;
     for path in [
@@ -123,17 +125,17 @@ async fn an_address_that_a_browser_misreads_does_not_lead_away_when_it_asks_to_s
         let request = Request::get(path).header("accept", "text/html").body(Body::empty());
         let reply = app.send(request.expect("a request")).await;
         assert_eq!(reply.status, 303, "{path}");
-        let there = goes_to(&reply);
+        let there = redirect_target(&reply);
         assert_eq!((there.host_str(), there.path()), (Some("here.example"), "/sign-in"), "{path}");
         let (_, next) = there.query_pairs().find(|(name, _)| name == "next").expect("where to go");
         let fields = [("email", "ada@example.com"), ("password", PASSWORD), ("next", &*next)];
         let reply = Browser::default().form(&app, "/sign-in", &fields).await;
-        assert_eq!(goes_to(&reply).host_str(), Some("here.example"), "{path}");
+        assert_eq!(redirect_target(&reply).host_str(), Some("here.example"), "{path}");
     }
 }
 
 #[tokio::test]
-async fn the_page_after_a_change_is_one_of_ours() {
+async fn redirect_after_a_change_is_local() {
     let app = TestApp::builtin().await;
     let mut ada = set_up(&app).await;
     let project = ada.get(&app, "/api/v1/projects").await.json()["items"][0]["id"].clone();
@@ -142,12 +144,12 @@ async fn the_page_after_a_change_is_one_of_ours() {
         let fields = [("action", "make-folder"), ("name", "New"), ("here", here)];
         let reply = ada.form(&app, &path, &fields).await;
         if let Some(to) = reply.headers.get(header::LOCATION) {
-            assert_eq!(goes_to(&reply).host_str(), Some("here.example"), "{here:?} leads to {to:?}");
+            assert_eq!(redirect_target(&reply).host_str(), Some("here.example"), "{here:?} leads to {to:?}");
         }
     }
     let body = json!({"name": "//evil.example"});
     let made = ada.send(&app, "POST", "/api/v1/projects", body).await;
     assert_eq!(made.status, 201);
     let reply = ada.form(&app, "/projects", &[("name", "//evil.example")]).await;
-    assert_eq!(goes_to(&reply).host_str(), Some("here.example"));
+    assert_eq!(redirect_target(&reply).host_str(), Some("here.example"));
 }

@@ -1,5 +1,7 @@
-//! `deploy` under load, with real processes: nothing is lost while one version follows another, a bad one never gets in, and a swap
-//! without it fails the same test.
+//! `deploy` under load, with real processes: nothing is lost while one version follows another, a bad one never gets
+//! in, and a swap without it fails the same test.
+//!
+//! Runs alone.
 
 mod systemd;
 
@@ -16,12 +18,12 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
-    booted::{Booted, Network},
+    acknowledged_writes::{Call, wait_for},
     cli::{Ran, run_in},
     constant_load::{Crowd, LISTENERS},
-    ledger::{Call, wait_for},
     postgres::Postgres,
     process::BINARY,
+    systemd_machine::{Booted, Network},
 };
 
 /// A machine with a folder to deploy to; what runs in its slots ends with it.
@@ -237,18 +239,18 @@ fn three_swaps_and_two_bad_versions(machine: &Machine) {
 }
 
 #[test]
-fn nothing_is_lost_while_versions_change_on_sqlite() {
+fn deployment_loses_nothing_on_sqlite() {
     three_swaps_and_two_bad_versions(&Machine::new(&[]));
 }
 
 #[test]
-fn nothing_is_lost_while_versions_change_on_postgres() {
+fn deployment_loses_nothing_on_postgres() {
     let Some(postgres) = Postgres::start() else { return };
     three_swaps_and_two_bad_versions(&Machine::new(&[("DATABASE_URL", &postgres.url())]));
 }
 
 #[test]
-fn a_swap_by_killing_is_noticed() {
+fn deployment_by_killing_is_detected() {
     let machine = Machine::new(&[]);
     machine.deployed(&["--program", &machine.version("one")]);
     let crowd = Crowd::start(&machine.front, "");
@@ -266,7 +268,7 @@ fn a_swap_by_killing_is_noticed() {
 }
 
 #[test]
-fn a_deployment_that_is_cut_off_leaves_a_version_that_serves() {
+fn interrupted_deployment_leaves_a_serving_version() {
     let machine = Machine::new(&[]);
     machine.deployed(&["--program", &machine.version("one")]);
     let (first, two) = (machine.release(), machine.version("two"));
@@ -318,7 +320,7 @@ fn a_deployment_that_is_cut_off_leaves_a_version_that_serves() {
 }
 
 #[test]
-fn sources_are_tested_and_built_unless_somebody_says_otherwise() {
+fn sources_are_tested_and_built_by_default() {
     let machine = Machine::new(&[]);
     // A toolchain that writes down what it is asked for, and whose builds are the program of these tests.
     let (asked, broken) = (machine.path("asked"), machine.path("broken"));
@@ -352,7 +354,7 @@ fn sources_are_tested_and_built_unless_somebody_says_otherwise() {
 }
 
 #[test]
-fn what_cannot_be_begun_changes_nothing() {
+fn deployment_that_cannot_start_changes_nothing() {
     let machine = Machine::new(&[]);
     let out = machine.deployed(&["--program", BINARY, "--dry-run"]);
     assert!(out.contains("Switch: left out, a dry run"), "{out}");

@@ -4,10 +4,10 @@ use std::{fs, path::Path};
 
 use super::{BETWEEN, Machine, three_swaps_and_two_bad_versions};
 use crate::{
-    booted::Booted,
+    acknowledged_writes::{Call, wait_for},
     constant_load::Crowd,
-    ledger::{Call, wait_for},
     process::BINARY,
+    systemd_machine::Booted,
 };
 
 /// Where the program lies on it: units see nothing of the folder for temporary files, in which these tests may run.
@@ -23,7 +23,7 @@ pub(super) fn install(booted: &Booted) {
         "install -d -o ba-copilot -g ba-copilot -m 700 /var/lib/ba-copilot",
         "systemctl daemon-reload",
     ] {
-        booted.said(&words.split(' ').collect::<Vec<_>>());
+        booted.output_of(&words.split(' ').collect::<Vec<_>>());
     }
 }
 
@@ -33,17 +33,17 @@ pub(super) fn runs(booted: &Booted, slot: &str) -> bool {
 
 /// A setting of a unit, as systemd has it.
 fn property(booted: &Booted, unit: &str, name: &str) -> String {
-    booted.said(&["systemctl", "show", "--value", "--property", name, unit])
+    booted.output_of(&["systemctl", "show", "--value", "--property", name, unit])
 }
 
 #[test]
-fn nothing_is_lost_while_versions_change_in_units() {
+fn systemd_deployment_loses_nothing() {
     let Some(machine) = Machine::with_systemd() else { return };
     three_swaps_and_two_bad_versions(&machine);
 }
 
 #[test]
-fn a_unit_is_started_again_and_a_machine_too() {
+fn systemd_unit_and_machine_restart() {
     let Some(mut machine) = Machine::with_systemd() else { return };
     machine.deployed(&["--program", &machine.version("one")]);
     let out = machine.deployed(&["--program", &machine.version("two")]);
@@ -56,8 +56,8 @@ fn a_unit_is_started_again_and_a_machine_too() {
     let booted = machine.booted.as_ref().expect("a machine");
 
     // Its log can be turned up while it runs, and the journal holds lines of JSON alone.
-    booted.said(&["systemctl", "reload", unit]);
-    let journal = || booted.said(&["journalctl", "--output=cat", "--unit", unit, "_COMM=program"]);
+    booted.output_of(&["systemctl", "reload", unit]);
+    let journal = || booted.output_of(&["journalctl", "--output=cat", "--unit", unit, "_COMM=program"]);
     wait_for("the signal to be heard", || journal().contains("Read the configuration again"));
     for line in journal().lines() {
         assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
@@ -66,7 +66,7 @@ fn a_unit_is_started_again_and_a_machine_too() {
     // One that is killed, and one that hangs, are followed by another.
     let seen = |signal: &str, result: &str| {
         let before = property(booted, unit, "MainPID");
-        booted.said(&["systemctl", "kill", "--kill-whom=main", "--signal", signal, unit]);
+        booted.output_of(&["systemctl", "kill", "--kill-whom=main", "--signal", signal, unit]);
         wait_for(result, || {
             let now = property(booted, unit, "MainPID");
             now != before && now != "0" && property(booted, unit, "ActiveState") == "active"

@@ -1,15 +1,14 @@
 //! An activity diagram as Mermaid text: a flowchart from top to bottom, with a frame for each lane.
 //!
-//! Start and end are small circles filled dark, as UML draws them; fork and join are dark bars. Mermaid 12 has shapes for
-//! them; before it, bars are boxes filled dark. What a node is also stands in its style class (`start`, `finish`,
-//! `fork`, `join`, `merge`), so that the text alone tells.
+//! Start and end are small circles filled dark, as UML draws them; fork and join are dark bars. Mermaid 12 has shapes
+//! for them; before it, bars are boxes filled dark. What a node is also stands in its style class (`start`, `finish`,
+//! `fork`, `join`, `merge`), so that the text alone is enough.
 
 use std::collections::HashMap;
 
-use super::{ActivityModel, ActivityNode, ActivityNodeKind};
+use super::model::{ActivityModel, ActivityNode, ActivityNodeKind};
 use crate::{
-    Compiled, Target,
-    compile::{Element, ElementKind, Ids, Pairs, Writer, ascii_word},
+    compile::{Compiled, Element, ElementKind, Ids, Pairs, Target, Writer, ascii_word},
     escape,
 };
 
@@ -56,14 +55,14 @@ pub(super) fn compile(model: &ActivityModel, target: Target) -> Compiled {
         .nodes
         .iter()
         .map(|node| {
-            let id = ids.take(&mermaid_id(&node.id));
+            let id = ids.unique(&mermaid_id(&node.id));
             id_of.entry(node.id.as_str()).or_insert_with(|| id.clone());
             id
         })
         .collect();
 
     let mut writer = Writer::new("flowchart TD");
-    // The lanes in the order in which the work reaches them; what nobody is said to do stands outside.
+    // The lanes in the order in which the work reaches them; what has no actor stands outside.
     let lane = |node: &ActivityNode| escape::clean(&node.lane);
     let mut lanes = vec![String::new()];
     for node in &model.nodes {
@@ -76,7 +75,7 @@ pub(super) fn compile(model: &ActivityModel, target: Target) -> Compiled {
         let depth = if name.is_empty() { 1 } else { 2 };
         if !name.is_empty() {
             let word = ascii_word(name);
-            let id = ids.take(&format!("lane_{}", if word.is_empty() { "1" } else { &word }));
+            let id = ids.unique(&format!("lane_{}", if word.is_empty() { "1" } else { &word }));
             writer.line(1, &format!("subgraph {id}[\"{}\"]", escape::quoted(name)));
         }
         for (node, id) in model.nodes.iter().zip(&nodes).filter(|(node, _)| lane(node) == *name) {
@@ -145,7 +144,7 @@ fn mermaid_id(id: &str) -> String {
     format!("n_{}", if word.is_empty() { "1" } else { &word })
 }
 
-/// The style class that tells what a node is.
+/// The style class of a kind of node.
 pub(super) fn class_of(kind: ActivityNodeKind) -> Option<&'static str> {
     match kind {
         ActivityNodeKind::Action | ActivityNodeKind::Decision => None,

@@ -1,19 +1,28 @@
 //! How to make a good activity diagram, and one.
 
-use super::{ActivityEdge, ActivityModel, ActivityNode, ActivityNodeKind};
+use super::model::{ActivityEdge, ActivityModel, ActivityNode, ActivityNodeKind};
 
 pub(crate) const INSTRUCTIONS: &str = "\
 Make a UML activity diagram of the process that the requirements describe, in the order in which it happens.
 - Exactly one node of kind `start`, and at least one `end`; every node lies on a way from the start to an end.
-- An `action` is one step that somebody or the system does: verb and object, active (`Check stock`), in the words of the requirements. Steps that always follow each other and are done by the same one may be one action; never one action for a whole paragraph.
-- A `decision` is a question (`In stock?`) with two or more ways out. Each way out has a `guard` that answers it (`yes`, `no`, or `under 100 €`, `else`); together they cover every case and no two overlap. The action that finds the answer comes before the decision.
-- Where the requirements tell only the good case, lead the other outcome to what they say happens then; if they say nothing, to an end.
-- A `merge` is where alternative ways meet again; a loop goes back to a merge before the step that is repeated, never into the start.
-- Use `fork` and `join` only where the requirements say that things happen at the same time or in any order; every way out of a fork comes to the same join. A fork or join has no guard.
+- An `action` is one step that somebody or the system does: verb and object, active (`Check stock`), in the words of \
+the requirements. Steps that always follow each other and are done by the same one may be one action; never one \
+action for a whole paragraph.
+- A `decision` is a question (`In stock?`) with two or more ways out. Each way out has a `guard` that answers it \
+(`yes`, `no`, or `under 100 €`, `else`); together they cover every case and no two overlap. The action that finds \
+the answer comes before the decision.
+- Where the requirements tell only the good case, lead the other outcome to what they say happens then; if they say \
+nothing, to an end.
+- A `merge` is where alternative ways meet again; a loop goes back to a merge before the step that is repeated, \
+never into the start.
+- Use `fork` and `join` only where the requirements say that things happen at the same time or in any order; every \
+way out of a fork comes to the same join. A fork or join has no guard.
 - Actions, starts, merges and joins have one way out; only decisions and forks have more.
-- `lane` is who does the step (`Customer`, `Warehouse`, `System`), the same spelling throughout. Fill it for all actions and decisions if the requirements name more than one doer, else leave it empty everywhere.
+- `lane` is who does the step (`Customer`, `Warehouse`, `System`), the same spelling throughout. Fill it for all \
+actions and decisions if the requirements name more than one doer, else leave it empty everywhere.
 - `start`, `end`, `merge`, `fork` and `join` have an empty label.
-- `id` is a short snake_case word of the label (`check_stock`), unique. Both ends of an edge are exactly ids of your nodes.
+- `id` is a short snake_case word of the label (`check_stock`), unique. Both ends of an edge are exactly ids of your \
+nodes.
 - Invent nothing. For each node copy into `evidence` the words it comes from, unchanged; null if it is only implied.";
 
 pub(crate) const SAMPLE_TEXT: &str = "\

@@ -1,9 +1,8 @@
 //! What an activity diagram is made of.
 
+use diagram::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::Span;
 
 /// An activity diagram.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

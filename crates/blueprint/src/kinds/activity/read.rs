@@ -1,7 +1,11 @@
 //! An activity diagram read back from what a Mermaid parser saw.
 
-use super::{ActivityEdge, ActivityModel, ActivityNode, ActivityNodeKind, compile::class_of};
-use crate::{Outline, OutlineNode};
+use diagram::{Outline, OutlineNode};
+
+use super::{
+    compile::class_of,
+    model::{ActivityEdge, ActivityModel, ActivityNode, ActivityNodeKind},
+};
 
 pub(crate) fn read(outline: &Outline) -> Option<ActivityModel> {
     if outline.nodes.is_empty() {
@@ -50,7 +54,7 @@ fn read_kind(node: &OutlineNode, outline: &Outline) -> ActivityNodeKind {
     if let Some(kind) = classed {
         return *kind;
     }
-    // Drawn by somebody else: the shape and the arrows tell.
+    // Not drawn by this compiler: the shape and the arrows decide.
     let out = outline.edges.iter().filter(|edge| edge.from == node.id).count();
     let into = outline.edges.iter().filter(|edge| edge.to == node.id).count();
     let word = node.label.trim().to_lowercase();

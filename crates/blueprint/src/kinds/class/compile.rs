@@ -5,10 +5,13 @@
 
 use std::collections::HashMap;
 
-use super::{Attribute, Class, ClassKind, ClassModel, Method, Relationship, RelationshipKind, Visibility};
+use diagram::Span;
+
+use super::model::{
+    Attribute, Class, ClassKind, ClassModel, Method, Relationship, RelationshipKind, Visibility,
+};
 use crate::{
-    Compiled,
-    compile::{Element, ElementKind, Ids, Pairs, Writer, ascii_word},
+    compile::{Compiled, Element, ElementKind, Ids, Pairs, Writer, ascii_word},
     escape,
 };
 
@@ -38,7 +41,7 @@ pub(super) fn compile(model: &ClassModel) -> Compiled {
     let mut ids = Ids::default();
     let mut id_of: HashMap<&str, String> = HashMap::new();
     for class in &model.classes {
-        let id = ids.take(&mermaid_id(&class.name));
+        let id = ids.unique(&mermaid_id(&class.name));
         write_class(&mut writer, class, &id);
         // A line that names a name used twice goes to the first.
         id_of.entry(class.name.as_str()).or_insert(id);
@@ -73,16 +76,15 @@ fn write_class(writer: &mut Writer, class: &Class, id: &str) {
         head.push_str(&format!("[\"{}\"]", escape::quoted(&class.name)));
     }
     let stereotype = STEREOTYPES.iter().find(|(kind, _)| *kind == class.kind).map(|(_, word)| *word);
-    let element =
-        |kind, id: &str, label: &str, sources: &Vec<crate::Span>, evidence: &Option<String>| Element {
-            id: id.to_owned(),
-            mermaid_id: String::new(),
-            line: 0,
-            label: label.to_owned(),
-            kind,
-            sources: sources.clone(),
-            evidence: evidence.clone(),
-        };
+    let element = |kind, id: &str, label: &str, sources: &Vec<Span>, evidence: &Option<String>| Element {
+        id: id.to_owned(),
+        mermaid_id: String::new(),
+        line: 0,
+        label: label.to_owned(),
+        kind,
+        sources: sources.clone(),
+        evidence: evidence.clone(),
+    };
     let body = stereotype.is_some()
         || !(class.attributes.is_empty() && class.methods.is_empty() && class.literals.is_empty());
     if body {
@@ -242,7 +244,7 @@ fn multiplicity_text(text: &str) -> Option<String> {
     let text = escape::clean(text);
     match text.is_empty() {
         true => None,
-        false if super::rules::is_multiplicity(&text) => Some(text),
+        false if super::multiplicity::is_multiplicity(&text) => Some(text),
         false => Some(escape::quoted(&text)),
     }
 }

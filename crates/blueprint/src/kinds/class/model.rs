@@ -2,10 +2,9 @@
 //!
 //! Names are the keys: a relationship names its two classes. See `kinds/mod.rs` for the other kinds.
 
+use diagram::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::Span;
 
 /// A class diagram.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -69,7 +68,8 @@ pub struct Attribute {
     /// lowerCamelCase, for example `dueDate`.
     #[schemars(length(min = 1, max = 120))]
     pub name: String,
-    /// `String`, `Integer`, `Decimal`, `Boolean`, `Date`, `DateTime`, `Money`, or the name of an enumeration; empty if unknown.
+    /// `String`, `Integer`, `Decimal`, `Boolean`, `Date`, `DateTime`, `Money`, or the name of an enumeration; empty
+    /// if unknown.
     #[serde(rename = "type")]
     #[schemars(length(max = 120))]
     pub type_name: String,

@@ -1,11 +1,14 @@
 //! A class diagram read back from what a Mermaid parser saw.
 
-use super::{
-    Attribute, Class, ClassKind, ClassModel, Method, Relationship, RelationshipKind, Visibility, compile,
-};
-use crate::{Outline, OutlineEdge, OutlineNode, escape};
+use diagram::{Outline, OutlineEdge, OutlineNode};
 
-/// What Mermaid's stereotypes mean; more words than we write.
+use super::{
+    compile,
+    model::{Attribute, Class, ClassKind, ClassModel, Method, Relationship, RelationshipKind, Visibility},
+};
+use crate::escape;
+
+/// What Mermaid's stereotypes mean; more than the compiler writes.
 const STEREOTYPES: [(&str, ClassKind); 8] = [
     ("enumeration", ClassKind::Enum),
     ("enum", ClassKind::Enum),

@@ -1,18 +1,17 @@
 //! A use-case diagram as Mermaid text.
 //!
-//! Mermaid 12 has its own notation (`usecase-beta`). Everybody else gets a flowchart in the notation that UML allows
+//! Mermaid 12 has its own notation (`usecase-beta`). All other targets get a flowchart in the notation that UML allows
 //! besides stick figures: an actor is a box with the keyword `«actor»` (or `«system»`), a use case a rounded shape
 //! inside the boundary. Only letters that every text font has are used. A flowchart has no hollow triangle, so a
-//! generalization is a plain arrow with the words `is a`, which also reads right to who does not know UML.
+//! generalization is a plain arrow with the words `is a`, which readers without UML understand too.
 //!
 //! Every id has a prefix: none can be a word of the grammar, nor begin with the `o` or `x` that ends an arrow.
 
 use std::collections::HashMap;
 
-use super::{Actor, UseCaseLink, UseCaseLinkKind, UseCaseModel};
+use super::model::{Actor, UseCaseLink, UseCaseLinkKind, UseCaseModel};
 use crate::{
-    Compiled, Target,
-    compile::{Element, ElementKind, Ids, Pairs, Writer, ascii_word},
+    compile::{Compiled, Element, ElementKind, Ids, Pairs, Target, Writer, ascii_word},
     escape,
 };
 
@@ -36,7 +35,7 @@ struct Ends<'a> {
 }
 
 impl Ends<'_> {
-    fn of(&self, link: &UseCaseLink) -> Option<(&End, &End)> {
+    fn resolve(&self, link: &UseCaseLink) -> Option<(&End, &End)> {
         let actor = |name: &str| self.actors.get(name);
         let use_case = |name: &str| self.use_cases.get(name);
         let (from, to) = (link.from.as_str(), link.to.as_str());
@@ -64,7 +63,7 @@ pub(super) fn compile(model: &UseCaseModel, target: Target) -> Compiled {
     let mut ends = Ends::default();
     let mut id = |prefix: &str, name: &str| {
         let word = ascii_word(name);
-        ids.take(&format!("{prefix}_{}", if word.is_empty() { "1" } else { &word }))
+        ids.unique(&format!("{prefix}_{}", if word.is_empty() { "1" } else { &word }))
     };
     let actors: Vec<String> = model.actors.iter().map(|actor| id("actor", &actor.name)).collect();
     let use_cases: Vec<String> = model.use_cases.iter().map(|use_case| id("uc", &use_case.name)).collect();
@@ -120,8 +119,8 @@ pub(super) fn compile(model: &UseCaseModel, target: Target) -> Compiled {
     }
     let mut pairs = Pairs::default();
     for link in &model.links {
-        let Some((from, to)) = ends.of(link) else { continue };
-        // Mermaid 12 refuses what is not UML; a flowchart draws it, so that its author sees it. `lint` tells of both.
+        let Some((from, to)) = ends.resolve(link) else { continue };
+        // Mermaid 12 refuses what is not UML; a flowchart draws it, so that its author sees it. `lint` reports both.
         if target == Target::Mermaid12 && !is_sound(link.kind, from, to) {
             continue;
         }

@@ -1,21 +1,30 @@
 //! How to make a good use-case diagram, and one.
 
-use super::{Actor, UseCase, UseCaseLink, UseCaseLinkKind, UseCaseModel};
+use super::model::{Actor, UseCase, UseCaseLink, UseCaseLinkKind, UseCaseModel};
 
 pub(crate) const INSTRUCTIONS: &str = "\
 Make a UML use-case diagram of what the requirements want the system to do for whom.
 - `system` is the name of what is to be built, as the requirements call it; empty if they do not name it.
-- An actor is a role outside the system that uses it, or that it uses: a singular noun (`Store manager`), not a person's name, a department or a screen. The system itself, and parts of it such as its database, are never actors.
-- Another system or device that takes part (a payment service) is an actor with `external_system` true. Time is an actor only where something happens on a schedule.
-- A use case is a goal that an actor reaches in one sitting and would call done: verb and object, active (`Renew a loan`). Not a step (`Click save`), not a screen, not a quality (`Be fast`).
-- Keep a short list: one `Manage products` instead of adding, changing and removing, unless the requirements treat them differently. Logging in is a use case only if the requirements speak of it.
-- An `association` connects an actor (`from`) with a use case (`to`). Every actor has at least one, or a generalization; two actors are never associated.
-- `include`: `from` always does `to` as a part. Use it where two use cases share that part, or the requirements say that one needs the other done.
-- `extend`: `from` sometimes adds something to `to` under a condition. If in doubt between include and extend: what always happens is included.
-- `generalization`: the special one (`from`) is a kind of the general one (`to`), both actors or both use cases. A special actor can do all that the general one can: do not repeat those associations.
+- An actor is a role outside the system that uses it, or that it uses: a singular noun (`Store manager`), not a \
+person's name, a department or a screen. The system itself, and parts of it such as its database, are never actors.
+- Another system or device that takes part (a payment service) is an actor with `external_system` true. Time is an \
+actor only where something happens on a schedule.
+- A use case is a goal that an actor reaches in one sitting and would call done: verb and object, active (`Renew a \
+loan`). Not a step (`Click save`), not a screen, not a quality (`Be fast`).
+- Keep a short list: one `Manage products` instead of adding, changing and removing, unless the requirements treat \
+them differently. Logging in is a use case only if the requirements speak of it.
+- An `association` connects an actor (`from`) with a use case (`to`). Every actor has at least one, or a \
+generalization; two actors are never associated.
+- `include`: `from` always does `to` as a part. Use it where two use cases share that part, or the requirements say \
+that one needs the other done.
+- `extend`: `from` sometimes adds something to `to` under a condition. If in doubt between include and extend: what \
+always happens is included.
+- `generalization`: the special one (`from`) is a kind of the general one (`to`), both actors or both use cases. A \
+special actor can do all that the general one can: do not repeat those associations.
 - Include, extend and generalization do not describe an order of steps.
 - Both ends of a line are exactly names of your actors or use cases; a name is used once.
-- Invent nothing. For each element copy into `evidence` the words it comes from, unchanged; null if it is only implied.";
+- Invent nothing. For each element copy into `evidence` the words it comes from, unchanged; null if it is only \
+implied.";
 
 pub(crate) const SAMPLE_TEXT: &str = "\
 The library system lets members borrow books and renew loans. Before borrowing a book, the system checks the member's \

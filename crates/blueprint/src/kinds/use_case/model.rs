@@ -1,9 +1,8 @@
 //! What a use-case diagram is made of.
 
+use diagram::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::Span;
 
 /// A use-case diagram.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

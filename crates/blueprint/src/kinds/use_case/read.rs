@@ -1,10 +1,11 @@
 //! A use-case diagram read back from what a Mermaid parser saw, in either notation.
 
+use diagram::{Outline, OutlineEdge, OutlineNode};
+
 use super::{
-    Actor, UseCase, UseCaseLink, UseCaseLinkKind, UseCaseModel,
     compile::{ACTOR, IS_A, SYSTEM},
+    model::{Actor, UseCase, UseCaseLink, UseCaseLinkKind, UseCaseModel},
 };
-use crate::{Outline, OutlineEdge, OutlineNode};
 
 /// What a box stands for.
 enum Part {

@@ -5,13 +5,13 @@ use crate::{
     document::Document,
     finding::{Edit, FixClass},
     markdown,
-    rules::Hit,
+    rules::rule::Hit,
 };
 
 rule! {
     /// ## What it finds
-    /// A diagram that still stands in its Markdown fence, also when the fence is not closed, when text stands around it,
-    /// or when only the word `mermaid` is left. Of several fences the first with a diagram counts.
+    /// A diagram that still stands in its Markdown fence, also when the fence is not closed, when text stands around
+    /// it, or when only the word `mermaid` is left. Of several fences the first with a diagram counts.
     ///
     /// ## Why it breaks
     /// The fence is Markdown; Mermaid expects only what is inside.
@@ -32,7 +32,7 @@ rule! {
     ///
     /// ## Fix
     /// Keep what is inside the fence.
-    "MMD101", "code-fence", Some(FixClass::Safe), find, unwraps: true
+    "MMD101", "code-fence", FixClass::Safe, find, unwraps: true
 }
 
 fn find(document: &Document<'_>) -> Vec<Hit> {

@@ -1,6 +1,6 @@
 //! MMD105: a diagram as it stands in a JSON string.
 
-use crate::{document::Document, finding::FixClass, rules::Hit};
+use crate::{document::Document, finding::FixClass, rules::rule::Hit};
 
 rule! {
     /// ## What it finds
@@ -22,7 +22,7 @@ rule! {
     ///
     /// ## Fix
     /// Read the text as JSON would: `\n` is a line break, `\"` a quote.
-    "MMD105", "escaped-newlines", Some(FixClass::Safe), find, unwraps: true
+    "MMD105", "escaped-newlines", FixClass::Safe, find, unwraps: true
 }
 
 fn find(document: &Document<'_>) -> Vec<Hit> {

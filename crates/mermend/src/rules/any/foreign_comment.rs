@@ -3,7 +3,7 @@
 use crate::{
     document::Document,
     finding::{Edit, FixClass},
-    rules::Hit,
+    rules::rule::Hit,
 };
 
 rule! {
@@ -28,7 +28,7 @@ rule! {
     ///
     /// ## Fix
     /// Put the comment on a line of its own and begin it with `%%`.
-    "MMD109", "foreign-comment", Some(FixClass::Safe), find
+    "MMD109", "foreign-comment", FixClass::Safe, find
 }
 
 /// Kinds whose texts may contain such signs without being comments.

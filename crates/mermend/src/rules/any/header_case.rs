@@ -1,6 +1,6 @@
 //! MMD106: a header that is nearly right.
 
-use crate::{document::Document, finding::FixClass, rules::Hit};
+use crate::{document::Document, finding::FixClass, rules::rule::Hit};
 
 rule! {
     /// ## What it finds
@@ -23,10 +23,10 @@ rule! {
     ///
     /// ## Fix
     /// Write the header as Mermaid spells it, alone on its line.
-    "MMD106", "header-case", Some(FixClass::Safe), find, unwraps: true
+    "MMD106", "header-case", FixClass::Safe, find, unwraps: true
 }
 
-/// What people write, letters and digits only, and what they mean.
+/// Other spellings of headers, letters and digits only, and what they mean.
 const HEADERS: &[(&str, &str)] = &[
     ("flowchart", "flowchart"),
     ("flowdiagram", "flowchart"),
@@ -127,7 +127,7 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
                 rest = &rest[word_end..];
             }
             None if rest.is_empty() || rest.starts_with(';') => {}
-            // A direction that nobody knows, alone: the usual one.
+            // An unknown direction, alone: the usual one.
             None if rest.len() == word_end && word.len() < 12 => {
                 good.push_str(" TD");
                 rest = "";

@@ -1,10 +1,10 @@
 //! MMD104: signs that were escaped for HTML.
 
-use crate::{document::Document, finding::FixClass, rules::Hit};
+use crate::{document::Document, finding::FixClass, rules::rule::Hit};
 
 rule! {
     /// ## What it finds
-    /// `&gt;`, `&lt;`, `&quot;` and their kin outside of quotes, where the sign itself is grammar.
+    /// `&gt;`, `&lt;`, `&quot;` and other entities outside of quotes, where the sign itself is grammar.
     ///
     /// ## Why it breaks
     /// An arrow written `--&gt;` is no arrow.
@@ -22,7 +22,7 @@ rule! {
     ///
     /// ## Fix
     /// Write the sign itself. Inside a quoted label an entity may stay.
-    "MMD104", "html-entities", Some(FixClass::Safe), find, grammar: &["gt", "lt", "quot", "amp", "nbsp", "apos"]
+    "MMD104", "html-entities", FixClass::Safe, find, grammar: &["gt", "lt", "quot", "amp", "nbsp", "apos"]
 }
 
 const ENTITIES: [(&str, &str); 14] = [

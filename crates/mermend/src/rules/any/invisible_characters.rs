@@ -1,6 +1,6 @@
 //! MMD107: characters that look like another, or like nothing.
 
-use crate::{document::Document, finding::FixClass, rules::Hit};
+use crate::{document::Document, finding::FixClass, rules::rule::Hit};
 
 rule! {
     /// ## What it finds
@@ -22,7 +22,7 @@ rule! {
     ///
     /// ## Fix
     /// Write a plain space, a plain `"`, or nothing.
-    "MMD107", "invisible-characters", Some(FixClass::Safe), find
+    "MMD107", "invisible-characters", FixClass::Safe, find
 }
 
 fn find(document: &Document<'_>) -> Vec<Hit> {

@@ -3,13 +3,13 @@
 use crate::{
     document::Document,
     finding::{Edit, FixClass},
-    rules::Hit,
+    rules::rule::Hit,
 };
 
 rule! {
     /// ## What it finds
-    /// Lines that can only be a flowchart (nodes in brackets, joined by `-->`) or a sequence diagram (`Ann->>Bob: text`),
-    /// with no header before them.
+    /// Lines that can only be a flowchart (nodes in brackets, joined by `-->`) or a sequence diagram (`Ann->>Bob:
+    /// text`), with no header before them.
     ///
     /// ## Why it breaks
     /// Without a header Mermaid does not know which parser to use.
@@ -26,7 +26,7 @@ rule! {
     ///
     /// ## Fix
     /// Begin with the kind of diagram.
-    "MMD108", "missing-header", Some(FixClass::Safe), find
+    "MMD108", "missing-header", FixClass::Safe, find
 }
 
 fn find(document: &Document<'_>) -> Vec<Hit> {

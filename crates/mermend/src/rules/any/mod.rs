@@ -1,11 +1,26 @@
 //! Rules for every kind of diagram: what stands around it, and how its header is written.
 
-pub(crate) mod code_fence;
-pub(crate) mod escaped_newlines;
-pub(crate) mod foreign_comment;
-pub(crate) mod header_case;
-pub(crate) mod html_entities;
-pub(crate) mod invisible_characters;
-pub(crate) mod missing_header;
-pub(crate) mod surrounding_prose;
-pub(crate) mod thinking;
+mod code_fence;
+mod escaped_newlines;
+mod foreign_comment;
+mod header_case;
+mod html_entities;
+mod invisible_characters;
+mod missing_header;
+mod surrounding_prose;
+mod thinking;
+
+use crate::rules::rule::RepairRule;
+
+/// In the order in which repairs are tried.
+pub(super) const RULES: &[&RepairRule] = &[
+    &thinking::RULE,
+    &escaped_newlines::RULE,
+    &code_fence::RULE,
+    &surrounding_prose::RULE,
+    &invisible_characters::RULE,
+    &html_entities::RULE,
+    &header_case::RULE,
+    &missing_header::RULE,
+    &foreign_comment::RULE,
+];

@@ -4,7 +4,7 @@ use crate::{
     document::Document,
     finding::{Edit, FixClass},
     kinds,
-    rules::Hit,
+    rules::rule::Hit,
 };
 
 rule! {
@@ -31,7 +31,7 @@ rule! {
     ///
     /// ## Fix
     /// Take the sentences away, or make them comments with `%%`.
-    "MMD103", "surrounding-prose", Some(FixClass::Safe), find, unwraps: true
+    "MMD103", "surrounding-prose", FixClass::Safe, find, unwraps: true
 }
 
 /// Kinds of which no statement looks like a sentence.
@@ -85,7 +85,7 @@ fn is_header(line: &str) -> bool {
     let line = line.trim_end_matches(';').trim_end();
     let mut words = line.split_whitespace();
     let Some(word) = words.next() else { return false };
-    let Some(kind) = kinds::of_header(word) else {
+    let Some(kind) = kinds::find_by_header(word) else {
         return false;
     };
     let rest: Vec<&str> = words.collect();
@@ -139,7 +139,7 @@ fn after(document: &Document<'_>) -> Option<Hit> {
     ))
 }
 
-/// Words as people write them, with none of the signs that statements are made of.
+/// Words of prose, without the signs of statements.
 pub(super) fn is_sentence(line: &str) -> bool {
     const SIGNS: [&str; 10] = ["--", "->", "==", "-.", "[", "{", "}", "<<", "~~", "\""];
     let marked = line.starts_with(['#', '*', '>'])

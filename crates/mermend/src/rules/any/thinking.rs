@@ -3,12 +3,12 @@
 use crate::{
     document::Document,
     finding::{Edit, FixClass},
-    rules::Hit,
+    rules::rule::Hit,
 };
 
 rule! {
     /// ## What it finds
-    /// `<think>…</think>` and its kin, also when one of the two marks is missing.
+    /// `<think>…</think>` and similar tags, also when one of the two marks is missing.
     ///
     /// ## Why it breaks
     /// Mermaid reads the thoughts as a diagram.
@@ -29,7 +29,7 @@ rule! {
     ///
     /// ## Fix
     /// Take the thoughts away.
-    "MMD102", "thinking", Some(FixClass::Safe), find, unwraps: true
+    "MMD102", "thinking", FixClass::Safe, find, unwraps: true
 }
 
 const MARKS: [(&str, &str); 4] = [

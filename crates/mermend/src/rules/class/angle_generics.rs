@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::{
     document::Document,
     finding::{Edit, FixClass},
-    rules::Hit,
+    rules::rule::Hit,
 };
 
 rule! {
@@ -30,7 +30,7 @@ rule! {
     ///
     /// ## Fix
     /// Write `List~Order~`.
-    "CLASS001", "angle-generics", Some(FixClass::Safe), find
+    "CLASS001", "angle-generics", FixClass::Safe, find
 }
 
 fn find(document: &Document<'_>) -> Vec<Hit> {

@@ -3,12 +3,12 @@
 use crate::{
     document::Document,
     finding::{Edit, FixClass},
-    rules::Hit,
+    rules::rule::Hit,
 };
 
 rule! {
     /// ## What it finds
-    /// `interface Shape {`, `abstract class Shape`, `enum Colour {` and their kin.
+    /// `interface Shape {`, `abstract class Shape`, `enum Colour {` and similar declarations.
     ///
     /// ## Why it breaks
     /// Mermaid knows only `class`; what sort of class it is stands inside as a stereotype.
@@ -31,7 +31,8 @@ rule! {
     ///
     /// ## Fix
     /// Write `class` and put the sort into `<<…>>` as the first line of the body.
-    "CLASS002", "keyword-declaration", Some(FixClass::Safe), find, grammar: &["enum", "abstract", "struct", "public", "static", "final", "class"]
+    "CLASS002", "keyword-declaration", FixClass::Safe, find,
+    grammar: &["enum", "abstract", "struct", "public", "static", "final", "class"]
 }
 
 /// What stands before the name, longest first, and the stereotype that says it.

@@ -1,7 +1,18 @@
 //! Rules for class diagrams.
 
-pub(crate) mod angle_generics;
-pub(crate) mod keyword_declaration;
-pub(crate) mod note_and_stereotype;
-pub(crate) mod open_body;
-pub(crate) mod relation;
+mod angle_generics;
+mod keyword_declaration;
+mod note_and_stereotype;
+mod open_body;
+mod relation;
+
+use crate::rules::rule::RepairRule;
+
+/// In the order in which repairs are tried.
+pub(super) const RULES: &[&RepairRule] = &[
+    &angle_generics::RULE,
+    &keyword_declaration::RULE,
+    &relation::RULE,
+    &note_and_stereotype::RULE,
+    &open_body::RULE,
+];

@@ -1,6 +1,6 @@
 //! CLASS004: notes and stereotypes that are nearly right.
 
-use crate::{document::Document, finding::FixClass, rules::Hit};
+use crate::{document::Document, finding::FixClass, rules::rule::Hit};
 
 rule! {
     /// ## What it finds
@@ -26,7 +26,7 @@ rule! {
     ///
     /// ## Fix
     /// Write `note for Shape "text"` and `<<interface>> Shape`.
-    "CLASS004", "note-and-stereotype", Some(FixClass::Safe), find, grammar: &["right", "left", "of"]
+    "CLASS004", "note-and-stereotype", FixClass::Safe, find, grammar: &["right", "left", "of"]
 }
 
 fn find(document: &Document<'_>) -> Vec<Hit> {

@@ -3,7 +3,7 @@
 use crate::{
     document::Document,
     finding::{Edit, FixClass},
-    rules::Hit,
+    rules::rule::Hit,
 };
 
 rule! {
@@ -31,7 +31,7 @@ rule! {
     ///
     /// ## Fix
     /// Write `}` behind the last member.
-    "CLASS005", "open-body", Some(FixClass::Safe), find
+    "CLASS005", "open-body", FixClass::Safe, find
 }
 
 fn find(document: &Document<'_>) -> Vec<Hit> {

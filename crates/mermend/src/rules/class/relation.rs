@@ -1,6 +1,6 @@
 //! CLASS003: relations with the arrows, numbers and labels of other notations.
 
-use crate::{document::Document, finding::FixClass, rules::Hit};
+use crate::{document::Document, finding::FixClass, rules::rule::Hit};
 
 rule! {
     /// ## What it finds
@@ -26,7 +26,7 @@ rule! {
     ///
     /// ## Fix
     /// Write `Basket "1" --> "0..*" Item : holds`.
-    "CLASS003", "class-relation", Some(FixClass::Safe), find
+    "CLASS003", "class-relation", FixClass::Safe, find
 }
 
 /// Arrows, the longest first, and what they are in Mermaid.

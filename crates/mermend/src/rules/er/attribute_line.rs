@@ -1,6 +1,6 @@
 //! ER001: attributes as SQL or a programming language writes them.
 
-use crate::{document::Document, finding::FixClass, rules::Hit};
+use crate::{document::Document, finding::FixClass, rules::rule::Hit};
 
 rule! {
     /// ## What it finds
@@ -29,7 +29,7 @@ rule! {
     ///
     /// ## Fix
     /// Write the type, then the name, then the key.
-    "ER001", "attribute-line", Some(FixClass::Safe), find
+    "ER001", "attribute-line", FixClass::Safe, find
 }
 
 fn find(document: &Document<'_>) -> Vec<Hit> {
@@ -52,7 +52,7 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
     hits
 }
 
-/// The line as Mermaid wants it; `None` if it cannot be told.
+/// The line as Mermaid wants it; `None` if it is not clear.
 fn attribute(line: &str) -> Option<String> {
     let line = line.trim_end_matches([',', ';']).trim_end();
     // The comment is left as it is.
@@ -144,8 +144,10 @@ mod tests {
             "erDiagram\n  A {\n    id: int\n%%  ^^^^^^^ An attribute is written `int id`.\n  }\n",
         );
         check_fix(
-            "erDiagram\n  A {\n    id:int\n    PK int key\n    decimal(10, 2) price \"net\",\n    timestamp with time zone at\n    string \"family name\"\n  }\n",
-            "erDiagram\n  A {\n    int id\n    int key PK\n    decimal(10-2) price \"net\"\n    timestamp_with_time_zone at\n    string family_name\n  }\n",
+            "erDiagram\n  A {\n    id:int\n    PK int key\n    decimal(10, 2) price \"net\",\n    timestamp with \
+            time zone at\n    string \"family name\"\n  }\n",
+            "erDiagram\n  A {\n    int id\n    int key PK\n    decimal(10-2) price \"net\"\n    \
+            timestamp_with_time_zone at\n    string family_name\n  }\n",
         );
     }
 }

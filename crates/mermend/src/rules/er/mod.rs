@@ -1,5 +1,10 @@
 //! Rules for entity-relationship diagrams.
 
-pub(crate) mod attribute_line;
-pub(crate) mod open_entity;
-pub(crate) mod relation;
+mod attribute_line;
+mod open_entity;
+mod relation;
+
+use crate::rules::rule::RepairRule;
+
+/// In the order in which repairs are tried.
+pub(super) const RULES: &[&RepairRule] = &[&attribute_line::RULE, &relation::RULE, &open_entity::RULE];

@@ -3,7 +3,7 @@
 use crate::{
     document::{Document, Line},
     finding::{Edit, FixClass},
-    rules::Hit,
+    rules::rule::Hit,
 };
 
 rule! {
@@ -35,7 +35,7 @@ rule! {
     ///
     /// ## Fix
     /// Write `}` behind the last attribute.
-    "ER003", "open-entity", Some(FixClass::Safe), find
+    "ER003", "open-entity", FixClass::Safe, find
 }
 
 fn find(document: &Document<'_>) -> Vec<Hit> {

@@ -1,6 +1,6 @@
 //! ER002: relations with the numbers and labels of other notations.
 
-use crate::{document::Document, finding::FixClass, rules::Hit};
+use crate::{document::Document, finding::FixClass, rules::rule::Hit};
 
 rule! {
     /// ## What it finds
@@ -22,10 +22,10 @@ rule! {
     ///
     /// ## Fix
     /// Write `CLIENT ||--o{ ORDER : "places one or more"`.
-    "ER002", "entity-relation", Some(FixClass::Safe), find, grammar: &["0", "1", "n", "m"]
+    "ER002", "entity-relation", FixClass::Safe, find, grammar: &["0", "1", "n", "m"]
 }
 
-/// How many, as people write it: at the left end, at the right end.
+/// Multiplicities in other notations: at the left end, at the right end.
 const NUMBERS: [(&str, &str, &str); 9] = [
     ("0..1", "|o", "o|"),
     ("0..*", "}o", "o{"),

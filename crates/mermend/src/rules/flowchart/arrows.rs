@@ -1,4 +1,4 @@
-//! The arrows of a flowchart: Mermaid's own, and the ones that people write in their place.
+//! The arrows of a flowchart: Mermaid's own, and those of other notations.
 //!
 //! Only looks at what a text begins with; where an arrow may stand is the matter of `scan.rs`.
 

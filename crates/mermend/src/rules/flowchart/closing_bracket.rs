@@ -1,10 +1,11 @@
 //! FLOW007: the end of an outline is missing or swapped.
 
 use super::{
-    scan::{self, Body, Piece},
+    scan,
+    statement::{Body, Piece},
     unquoted_label,
 };
-use crate::{document::Document, finding::FixClass, rules::Hit};
+use crate::{document::Document, finding::FixClass, rules::rule::Hit};
 
 rule! {
     /// ## What it finds
@@ -28,7 +29,7 @@ rule! {
     ///
     /// ## Fix
     /// Close the label with the mirror of its opening.
-    "FLOW007", "closing-bracket", Some(FixClass::Safe), find
+    "FLOW007", "closing-bracket", FixClass::Safe, find
 }
 
 fn find(document: &Document<'_>) -> Vec<Hit> {

@@ -1,13 +1,14 @@
 //! FLOW009: a label behind a colon, as in other kinds of diagram.
 
 use super::{
-    scan::{self, Body, Form, Piece},
+    scan,
+    statement::{Body, Form, Piece},
     unquoted_label,
 };
 use crate::{
     document::Document,
     finding::{Edit, FixClass},
-    rules::Hit,
+    rules::rule::Hit,
 };
 
 rule! {
@@ -30,7 +31,7 @@ rule! {
     ///
     /// ## Fix
     /// Write `A -->|text| B`.
-    "FLOW009", "colon-label", Some(FixClass::Safe), find
+    "FLOW009", "colon-label", FixClass::Safe, find
 }
 
 fn find(document: &Document<'_>) -> Vec<Hit> {

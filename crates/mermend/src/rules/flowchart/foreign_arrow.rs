@@ -1,7 +1,10 @@
 //! FLOW006: arrows of other languages.
 
-use super::scan::{self, Body, Piece};
-use crate::{document::Document, finding::FixClass, rules::Hit};
+use super::{
+    scan,
+    statement::{Body, Piece},
+};
+use crate::{document::Document, finding::FixClass, rules::rule::Hit};
 
 rule! {
     /// ## What it finds
@@ -25,7 +28,7 @@ rule! {
     ///
     /// ## Fix
     /// Write `-->`.
-    "FLOW006", "foreign-arrow", Some(FixClass::Safe), find
+    "FLOW006", "foreign-arrow", FixClass::Safe, find
 }
 
 fn find(document: &Document<'_>) -> Vec<Hit> {

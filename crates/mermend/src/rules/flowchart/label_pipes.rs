@@ -1,10 +1,13 @@
 //! FLOW008: the pipes around the label of a link.
 
-use super::scan::{self, Body, Form, Piece};
+use super::{
+    scan,
+    statement::{Body, Form, Piece},
+};
 use crate::{
     document::Document,
     finding::{Edit, FixClass},
-    rules::Hit,
+    rules::rule::Hit,
 };
 
 rule! {
@@ -29,7 +32,7 @@ rule! {
     ///
     /// ## Fix
     /// Write `A -->|text| B`.
-    "FLOW008", "label-pipes", Some(FixClass::Safe), find
+    "FLOW008", "label-pipes", FixClass::Safe, find
 }
 
 fn find(document: &Document<'_>) -> Vec<Hit> {

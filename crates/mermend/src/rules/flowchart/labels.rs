@@ -1,7 +1,7 @@
 //! Where a label ends: closing brackets, also wrong ones, and how far to look for them.
 //!
-//! Every look ahead is at most [`REACH`] bytes far, and all together are at most a multiple of the text, so that the time
-//! grows with the text and not with its square.
+//! Every look ahead is at most [`REACH`] bytes far, and all together are at most a multiple of the text, so that the
+//! time grows with the text and not with its square.
 
 use std::cell::Cell;
 
@@ -110,7 +110,7 @@ impl<'d> Lookahead<'d> {
         let mut first = None;
         let mut depth = 0_i32;
         let mut lowest = 0;
-        // Past an arrow another node may begin: only brackets in pairs can tell that the label goes on.
+        // Past an arrow another node may begin: only paired brackets show that the label continues.
         let mut crossing = None;
         let mut last = ' ';
         let mut quotes = 0;

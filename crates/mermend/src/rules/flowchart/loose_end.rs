@@ -1,7 +1,10 @@
 //! FLOW014: an `end` or an arrow that belongs to nothing.
 
-use super::scan::{self, Body, Form, Piece};
-use crate::{document::Document, finding::FixClass, rules::Hit};
+use super::{
+    scan,
+    statement::{Body, Form, Piece},
+};
+use crate::{document::Document, finding::FixClass, rules::rule::Hit};
 
 rule! {
     /// ## What it finds
@@ -24,7 +27,7 @@ rule! {
     ///
     /// ## Fix
     /// Take it away, or write what is missing. The repair takes it away, and nothing else.
-    "FLOW014", "loose-end", Some(FixClass::Lossy), find
+    "FLOW014", "loose-end", FixClass::Lossy, find
 }
 
 fn find(document: &Document<'_>) -> Vec<Hit> {

@@ -1,6 +1,6 @@
 //! FLOW012: statements that are nearly one.
 
-use crate::{document::Document, finding::FixClass, rules::Hit};
+use crate::{document::Document, finding::FixClass, rules::rule::Hit};
 
 use super::unquoted_label;
 
@@ -29,7 +29,7 @@ rule! {
     ///
     /// ## Fix
     /// Write the statement as a flowchart has it; a note becomes a node on a dotted line.
-    "FLOW012", "loose-statement", Some(FixClass::Safe), find, grammar: &["note", "left", "right", "over", "of"]
+    "FLOW012", "loose-statement", FixClass::Safe, find, grammar: &["note", "left", "right", "over", "of"]
 }
 
 fn find(document: &Document<'_>) -> Vec<Hit> {

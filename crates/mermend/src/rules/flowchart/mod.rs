@@ -1,16 +1,34 @@
-//! Rules for flowcharts. They all look through `scan.rs`, a scanner that forgives what Mermaid does not.
+//! Rules for flowcharts. `scan.rs` reads the statements, also those that Mermaid rejects.
 
 mod arrows;
-pub(crate) mod closing_bracket;
-pub(crate) mod colon_label;
-pub(crate) mod foreign_arrow;
-pub(crate) mod label_pipes;
+mod closing_bracket;
+mod colon_label;
+mod foreign_arrow;
+mod label_pipes;
 mod labels;
-pub(crate) mod loose_end;
-pub(crate) mod loose_statement;
-pub(crate) mod nameless_node;
-pub(crate) mod open_subgraph;
-pub(crate) mod reserved_id;
-pub(crate) mod scan;
-pub(crate) mod spaced_id;
-pub(crate) mod unquoted_label;
+mod loose_end;
+mod loose_statement;
+mod nameless_node;
+mod open_subgraph;
+mod reserved_id;
+mod scan;
+mod spaced_id;
+pub(crate) mod statement;
+mod unquoted_label;
+
+use crate::rules::rule::RepairRule;
+
+/// In the order in which repairs are tried.
+pub(super) const RULES: &[&RepairRule] = &[
+    &unquoted_label::RULE,
+    &reserved_id::RULE,
+    &foreign_arrow::RULE,
+    &closing_bracket::RULE,
+    &label_pipes::RULE,
+    &colon_label::RULE,
+    &nameless_node::RULE,
+    &spaced_id::RULE,
+    &loose_statement::RULE,
+    &open_subgraph::RULE,
+    &loose_end::RULE,
+];

@@ -2,11 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::scan::{self, Body, Piece};
+use super::{
+    scan,
+    statement::{Body, Piece},
+};
 use crate::{
     document::Document,
     finding::{Edit, FixClass},
-    rules::Hit,
+    rules::rule::Hit,
 };
 
 rule! {
@@ -29,7 +32,7 @@ rule! {
     ///
     /// ## Fix
     /// Write an id before the text. The same text gets the same id.
-    "FLOW010", "nameless-node", Some(FixClass::Safe), find
+    "FLOW010", "nameless-node", FixClass::Safe, find
 }
 
 fn find(document: &Document<'_>) -> Vec<Hit> {

@@ -1,10 +1,10 @@
 //! FLOW013: a subgraph that is not closed.
 
-use super::scan::{self, Body};
+use super::{scan, statement::Body};
 use crate::{
     document::Document,
     finding::{Edit, FixClass},
-    rules::Hit,
+    rules::rule::Hit,
 };
 
 rule! {
@@ -30,7 +30,7 @@ rule! {
     ///
     /// ## Fix
     /// Write `end` behind the last statement of the subgraph.
-    "FLOW013", "open-subgraph", Some(FixClass::Safe), find
+    "FLOW013", "open-subgraph", FixClass::Safe, find
 }
 
 fn find(document: &Document<'_>) -> Vec<Hit> {

@@ -2,8 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::scan::{self, Body, Piece};
-use crate::{document::Document, finding::FixClass, rules::Hit};
+use super::{
+    scan,
+    statement::{Body, Piece},
+};
+use crate::{document::Document, finding::FixClass, rules::rule::Hit};
 
 rule! {
     /// ## What it finds
@@ -25,7 +28,7 @@ rule! {
     ///
     /// ## Fix
     /// Give the node another id, everywhere, and keep the word as its label.
-    "FLOW004", "reserved-id", Some(FixClass::Safe), find
+    "FLOW004", "reserved-id", FixClass::Safe, find
 }
 
 /// Words that no node may be called, as Mermaid compares them.

@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::scan::{self, Body, Piece};
-use crate::{document::Document, finding::FixClass, rules::Hit};
+use super::{
+    scan,
+    statement::{Body, Piece},
+};
+use crate::{document::Document, finding::FixClass, rules::rule::Hit};
 
 rule! {
     /// ## What it finds
@@ -27,7 +30,7 @@ rule! {
     ///
     /// ## Fix
     /// Join the words for the id, and keep them as the label. Words that are the label of another node mean that node.
-    "FLOW011", "spaced-id", Some(FixClass::Safe), find, renames: true
+    "FLOW011", "spaced-id", FixClass::Safe, find, renames: true
 }
 
 fn find(document: &Document<'_>) -> Vec<Hit> {
@@ -57,17 +60,25 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
     let mut named: HashMap<String, String> = HashMap::new();
     let mut hits = Vec::new();
     for pieces in chains {
-        // Without an arrow, or with signs that nobody can read, the words may be anything.
+        // Without an arrow, or with signs that cannot be read, the words may be anything.
         if !pieces.iter().any(|piece| matches!(piece, Piece::Link(_)))
             || pieces.iter().any(|piece| matches!(piece, Piece::Junk(_)))
         {
             continue;
         }
-        for run in pieces.chunk_by(|a, b| matches!((a, b), (Piece::Node(a), Piece::Node(b)) if a.shape.is_none() && !b.id.is_empty())) {
+        let is_one_name = |a: &Piece, b: &Piece| match (a, b) {
+            (Piece::Node(a), Piece::Node(b)) => a.shape.is_none() && !b.id.is_empty(),
+            _ => false,
+        };
+        for run in pieces.chunk_by(is_one_name) {
             let ([Piece::Node(first), .., Piece::Node(last)], true) = (run, run.len() > 1) else { continue };
             let words = text[first.id.start..last.id.end].split_whitespace().collect::<Vec<_>>();
-            // Names as people say them; anything else is a slip that only looks like several words.
-            let is_name = |word: &&str| word.len() > 1 && word.starts_with(char::is_alphabetic) && word.chars().all(|c| c.is_alphanumeric() || c == '_');
+            // Words of letters; anything else is a mistake that only looks like several words.
+            let is_name = |word: &&str| {
+                word.len() > 1
+                    && word.starts_with(char::is_alphabetic)
+                    && word.chars().all(|c| c.is_alphanumeric() || c == '_')
+            };
             if !words.iter().all(is_name) {
                 continue;
             }

@@ -1,7 +1,10 @@
 //! FLOW003: signs in a label that is not in quotes.
 
-use super::scan::{self, Body, Form, Piece};
-use crate::{document::Document, finding::FixClass, rules::Hit};
+use super::{
+    scan,
+    statement::{Body, Form, Piece},
+};
+use crate::{document::Document, finding::FixClass, rules::rule::Hit};
 
 rule! {
     /// ## What it finds
@@ -25,7 +28,7 @@ rule! {
     ///
     /// ## Fix
     /// Put the label into quotes, and write `#quot;` for a quote inside it.
-    "FLOW003", "unquoted-label", Some(FixClass::Safe), find
+    "FLOW003", "unquoted-label", FixClass::Safe, find
 }
 
 fn find(document: &Document<'_>) -> Vec<Hit> {
@@ -140,7 +143,8 @@ mod tests {
         );
         check_fix(
             "flowchart LR\n  subgraph Back office (EU)\n    A\n  end\n  subgraph S [Front (web)]\n    B\n  end\n",
-            "flowchart LR\n  subgraph \"Back office (EU)\"\n    A\n  end\n  subgraph S [\"Front (web)\"]\n    B\n  end\n",
+            "flowchart LR\n  subgraph \"Back office (EU)\"\n    A\n  end\n  subgraph S [\"Front (web)\"]\n    B\n  \
+            end\n",
         );
         check_fix(
             "flowchart LR\n  A[(draft) order] --> B[(Store)]\n",

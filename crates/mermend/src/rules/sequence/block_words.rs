@@ -3,7 +3,7 @@
 use crate::{
     document::Document,
     finding::{Edit, FixClass},
-    rules::Hit,
+    rules::rule::Hit,
 };
 
 rule! {
@@ -34,7 +34,8 @@ rule! {
     ///
     /// ## Fix
     /// Write `alt … else … end`.
-    "SEQ005", "block-words", Some(FixClass::Safe), find, grammar: &["elseif", "elif", "elsif", "opt", "if", "endif", "endloop", "endalt"]
+    "SEQ005", "block-words", FixClass::Safe, find,
+    grammar: &["elseif", "elif", "elsif", "opt", "if", "endif", "endloop", "endalt"]
 }
 
 const OPENERS: [&str; 8] = ["loop", "alt", "opt", "par", "critical", "break", "rect", "box"];

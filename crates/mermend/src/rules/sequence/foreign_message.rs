@@ -1,7 +1,7 @@
-//! SEQ004: messages as PlantUML and people write them.
+//! SEQ004: messages in the notation of PlantUML and others.
 
 use super::lines::{self, Body};
-use crate::{document::Document, finding::FixClass, rules::Hit};
+use crate::{document::Document, finding::FixClass, rules::rule::Hit};
 
 rule! {
     /// ## What it finds
@@ -28,7 +28,7 @@ rule! {
     ///
     /// ## Fix
     /// Write `Bob-->>Ann: answer`.
-    "SEQ004", "foreign-message", Some(FixClass::Safe), find, grammar: &["return"]
+    "SEQ004", "foreign-message", FixClass::Safe, find, grammar: &["return"]
 }
 
 /// The most bytes of the messages that one message to several receivers becomes.

@@ -1,9 +1,21 @@
-//! Rules for sequence diagrams. `lines.rs` tells messages, notes and blocks apart.
+//! Rules for sequence diagrams. `lines.rs` reads messages, notes and blocks.
 
-pub(crate) mod block_words;
-pub(crate) mod foreign_message;
+mod block_words;
+mod foreign_message;
 mod lines;
-pub(crate) mod note_text;
-pub(crate) mod open_block;
-pub(crate) mod reserved_participant;
-pub(crate) mod semicolon_in_text;
+mod note_text;
+mod open_block;
+mod reserved_participant;
+mod semicolon_in_text;
+
+use crate::rules::rule::RepairRule;
+
+/// In the order in which repairs are tried.
+pub(super) const RULES: &[&RepairRule] = &[
+    &semicolon_in_text::RULE,
+    &reserved_participant::RULE,
+    &note_text::RULE,
+    &foreign_message::RULE,
+    &block_words::RULE,
+    &open_block::RULE,
+];

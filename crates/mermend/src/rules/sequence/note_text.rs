@@ -1,6 +1,6 @@
 //! SEQ003: a note without its colon, or over several lines.
 
-use crate::{document::Document, finding::FixClass, rules::Hit};
+use crate::{document::Document, finding::FixClass, rules::rule::Hit};
 
 rule! {
     /// ## What it finds
@@ -24,7 +24,7 @@ rule! {
     ///
     /// ## Fix
     /// Write `Note over Ann: text`.
-    "SEQ003", "note-text", Some(FixClass::Safe), find, grammar: &["end", "note"]
+    "SEQ003", "note-text", FixClass::Safe, find, grammar: &["end", "note"]
 }
 
 fn find(document: &Document<'_>) -> Vec<Hit> {

@@ -3,7 +3,7 @@
 use crate::{
     document::Document,
     finding::{Edit, FixClass},
-    rules::Hit,
+    rules::rule::Hit,
 };
 
 rule! {
@@ -11,7 +11,7 @@ rule! {
     /// One block without its `end`, where only one place is left for it: the end of the text.
     ///
     /// ## Why it breaks
-    /// Every `alt`, `loop`, `opt`, `par` and their kin needs an `end`.
+    /// Every `alt`, `loop`, `opt`, `par` and other block needs an `end`.
     ///
     /// ## Example
     /// ```text
@@ -29,7 +29,7 @@ rule! {
     ///
     /// ## Fix
     /// Write `end` behind the last line of the block.
-    "SEQ006", "open-block", Some(FixClass::Safe), find
+    "SEQ006", "open-block", FixClass::Safe, find
 }
 
 const OPENERS: [&str; 9] = ["loop", "alt", "opt", "par", "par_over", "critical", "break", "rect", "box"];

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::lines::{self, Body};
-use crate::{document::Document, finding::FixClass, rules::Hit};
+use crate::{document::Document, finding::FixClass, rules::rule::Hit};
 
 rule! {
     /// ## What it finds
@@ -27,7 +27,7 @@ rule! {
     ///
     /// ## Fix
     /// Give the participant another id, everywhere, and keep the word as its name.
-    "SEQ002", "reserved-participant", Some(FixClass::Safe), find
+    "SEQ002", "reserved-participant", FixClass::Safe, find
 }
 
 /// Words that break where a participant is expected, in lower case: Mermaid compares them so.
@@ -108,7 +108,8 @@ mod tests {
         );
         check_fix(
             "sequenceDiagram\n  participant Loop as The loop\n  A->>+Loop: x\n  Note over A,Loop: y\n  Loop-->>-A: z\n",
-            "sequenceDiagram\n  participant Loop_ as The loop\n  A->>+Loop_: x\n  Note over A,Loop_: y\n  Loop_-->>-A: z\n",
+            "sequenceDiagram\n  participant Loop_ as The loop\n  A->>+Loop_: x\n  Note over A,Loop_: y\n  \
+            Loop_-->>-A: z\n",
         );
         check_fix("sequenceDiagram\n  A->>end: x\n", "sequenceDiagram\n  A->>end_: x\n");
     }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::lines::{self, ARROWS, Body};
-use crate::{document::Document, finding::FixClass, rules::Hit};
+use crate::{document::Document, finding::FixClass, rules::rule::Hit};
 
 rule! {
     /// ## What it finds
@@ -25,7 +25,7 @@ rule! {
     ///
     /// ## Fix
     /// Write `#59;` for a semicolon.
-    "SEQ001", "semicolon-in-text", Some(FixClass::Safe), find
+    "SEQ001", "semicolon-in-text", FixClass::Safe, find
 }
 
 fn find(document: &Document<'_>) -> Vec<Hit> {
@@ -65,7 +65,7 @@ fn ends_entity(before: &str) -> bool {
     (word.ends_with('#') || word.ends_with('&')) && word.len() < before.len()
 }
 
-/// Nothing, or a statement that somebody glued on.
+/// Nothing, or a statement on the same line.
 fn begins_statement(rest: &str) -> bool {
     let rest = rest.trim();
     let next = &rest[..rest.find(';').unwrap_or(rest.len())];
@@ -85,7 +85,8 @@ mod tests {
         );
         check_fix(
             "sequenceDiagram\n  A->>B: one; two; three #35;\n  Note over A: x; y\n  loop a; b\n    B-->>A: ok\n  end\n",
-            "sequenceDiagram\n  A->>B: one#59; two#59; three #35;\n  Note over A: x#59; y\n  loop a#59; b\n    B-->>A: ok\n  end\n",
+            "sequenceDiagram\n  A->>B: one#59; two#59; three #35;\n  Note over A: x#59; y\n  loop a#59; b\n    \
+            B-->>A: ok\n  end\n",
         );
         check_fix(
             "sequenceDiagram\n  A->>B: hi; B->>A: ho\n  A->>B: a; b\n",

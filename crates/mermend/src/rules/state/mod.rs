@@ -1,3 +1,8 @@
 //! Rules for state diagrams.
 
-pub(crate) mod statement;
+mod statement;
+
+use crate::rules::rule::RepairRule;
+
+/// In the order in which repairs are tried.
+pub(super) const RULES: &[&RepairRule] = &[&statement::RULE];

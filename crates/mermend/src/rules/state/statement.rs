@@ -1,6 +1,6 @@
 //! STATE001: statements that are nearly one.
 
-use crate::{document::Document, finding::FixClass, rules::Hit};
+use crate::{document::Document, finding::FixClass, rules::rule::Hit};
 
 rule! {
     /// ## What it finds
@@ -25,7 +25,7 @@ rule! {
     ///
     /// ## Fix
     /// Write each transition on its own line, and `note right of Paid : text`.
-    "STATE001", "state-statement", Some(FixClass::Safe), find, grammar: &["over"]
+    "STATE001", "state-statement", FixClass::Safe, find, grammar: &["over"]
 }
 
 fn find(document: &Document<'_>) -> Vec<Hit> {

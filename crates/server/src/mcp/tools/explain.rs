@@ -42,13 +42,12 @@ pub(super) fn row() -> Row {
 }
 
 fn run(input: &Input) -> Result<(Output, Vec<ContentBlock>), Error> {
-    let explained = reference_docs::explain(&input.code).ok_or_else(|| {
+    let rule = reference_docs::explain(&input.code).ok_or_else(|| {
         Error::invalid(
             "code",
             format!("There is no such finding. There are {}.", reference_docs::codes().join(", ")),
         )
     })?;
-    let words = explained.markdown();
-    let output = Output { code: explained.code, name: explained.name, explanation: explained.text };
-    Ok((output, vec![text(words)]))
+    let output = Output { code: rule.code, name: rule.name, explanation: rule.docs() };
+    Ok((output, vec![text(rule.page())]))
 }
