@@ -134,16 +134,17 @@ async fn run_check(app: &App, code: String, engine: Engine) -> Result<(String, C
     }
 }
 
-/// Result for the requested viewer of the diagram.
-pub fn targets(target: Option<&str>) -> Value {
+/// Refuses a target viewer: there is one Mermaid to check against, so that nothing would be said about another viewer.
+pub fn refuse_target(target: Option<&str>) -> Result<(), Error> {
     match target {
-        None => json!({}),
-        Some(name) => {
-            let name: String = name.chars().take(40).collect();
-            let version = mermend::MERMAID_VERSION.unwrap_or("by the fast parser");
-            let note = format!("This version checks against Mermaid {version} only.");
-            json!({name: {"checked": false, "note": note}})
-        }
+        None => Ok(()),
+        Some(_) => Err(Error::invalid(
+            "target",
+            format!(
+                "`target` is not supported: this version checks against Mermaid {} only. Leave `target` out.",
+                mermend::MERMAID_VERSION.unwrap_or("by the fast parser")
+            ),
+        )),
     }
 }
 

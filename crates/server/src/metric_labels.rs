@@ -1,11 +1,11 @@
-//! The lists that labels of metrics take their values from, and how many series that makes at most.
+//! The closed lists of metric label values, and the maximum number of series.
 
 use axum::http::StatusCode;
 
-use crate::mcp;
+use crate::{access_table::ACCESS_BY_PATH, mcp};
 use telemetry::metrics_table::{METRICS, Metric, OTHER, Source, Values};
 
-/// All values that a label may have.
+/// All values of a label.
 #[must_use]
 pub fn values_of(values: Values) -> Vec<String> {
     let owned = |list: &[&str]| list.iter().map(|value| (*value).to_owned()).collect();
@@ -15,7 +15,7 @@ pub fn values_of(values: Values) -> Vec<String> {
     };
     match source {
         Source::Version => owned(&[env!("CARGO_PKG_VERSION")]),
-        Source::Routes => crate::route_names(),
+        Source::Routes => ACCESS_BY_PATH.keys().cloned().chain(["none".to_owned()]).collect(),
         Source::Statuses => (100..600)
             .filter(|code| {
                 StatusCode::from_u16(*code).is_ok_and(|status| status.canonical_reason().is_some())
@@ -35,13 +35,13 @@ pub fn values_of(values: Values) -> Vec<String> {
     }
 }
 
-/// How many lines one metric may have in `/metrics` at most.
+/// The maximum number of series of a metric.
 #[must_use]
 pub fn most_series(metric: &Metric) -> usize {
     metric.labels.iter().map(|(_, values)| values_of(*values).len()).product()
 }
 
-/// Whether this is a series of the metric: its labels and no others, each with a value of its list.
+/// Whether this is a series of the metric: exactly its labels, each with a value of its list.
 #[must_use]
 pub fn is_series_of(metric: &Metric, labels: &[(&str, &str)]) -> bool {
     labels.len() == metric.labels.len()
@@ -52,7 +52,7 @@ pub fn is_series_of(metric: &Metric, labels: &[(&str, &str)]) -> bool {
         })
 }
 
-/// How many series all metrics may have together at most, however hostile the requests.
+/// The maximum number of series of all metrics, for any requests.
 #[must_use]
 pub fn most_series_of_all() -> usize {
     METRICS.iter().map(most_series).sum()

@@ -2,7 +2,9 @@
 
 use blueprint::{Blueprint, Element};
 use mermend::{Checked, Finding};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Author {
@@ -36,15 +38,20 @@ pub struct Outcome {
 }
 
 /// An element of the diagram and its source in the requirements.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[schema(as = TraceReply)]
 pub struct TraceEntry {
-    /// Id of the element.
+    /// Id of the element in the diagram.
+    #[schema(example = "Order")]
     pub element: String,
-    /// Number of the sentence, from 1.
+    /// Number of the sentence in the requirements, from 1.
+    #[schema(example = 1)]
     pub requirement: usize,
     /// First byte.
     pub start: usize,
     /// End byte, exclusive.
     pub end: usize,
+    /// The words.
+    #[schema(example = "orders")]
     pub text: String,
 }

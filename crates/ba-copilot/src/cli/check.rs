@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{CommandResult, Failure, Verdict, files, print, say};
-use application::app::App;
+use application::{app::App, check};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -29,6 +29,9 @@ pub(super) struct Arguments {
     /// Read JSON lines `{"id","code"}` from standard input, and write one JSON line for each.
     #[arg(long, conflicts_with = "files")]
     batch: bool,
+    /// Reserved for the viewer that must show the diagrams. Not supported yet.
+    #[arg(long, hide = true)]
+    target: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -44,6 +47,7 @@ struct Diagram {
 }
 
 pub(super) fn run(arguments: Arguments, app: &App) -> CommandResult {
+    check::refuse_target(arguments.target.as_deref()).map_err(|error| Failure::Other(error.to_string()))?;
     let engine = if arguments.engine == "fast" { Engine::Fast } else { Engine::Mermaid };
     if arguments.batch {
         return batch(app, engine);

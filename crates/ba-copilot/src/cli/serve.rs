@@ -14,7 +14,7 @@ use application::{
 };
 use config::{Config, Role};
 use operations::backup;
-use server::{Limiter, Shared, http::connections, router};
+use server::{AppState, Limiter, http::connections, router};
 use telemetry::{self, error_reports::ErrorReports, process_limits};
 
 /// Maximum time to export the last spans and error reports after all requests.
@@ -128,7 +128,7 @@ async fn serve(
     }
     let limiter = Limiter::new(&app);
     let probes = Probes::default();
-    let shared = Shared {
+    let shared = AppState {
         app,
         role,
         probes,
@@ -140,7 +140,7 @@ async fn serve(
     };
     tracing::info!(server.address = %address, version = env!("CARGO_PKG_VERSION"), "Serving http://{address}");
     let routes = router(shared);
-    let limits = connections::ConnectionLimits::of(&config);
+    let limits = connections::ConnectionLimits::from_config(&config);
     let private = private.map(|listener| {
         if let Ok(address) = listener.local_addr() {
             tracing::info!(server.private_address = %address, "Serving http://{address} also in standby");

@@ -22,7 +22,7 @@ use config::{Config, Environment, Role};
 use http_body_util::BodyExt;
 use llm::{Script, Scripted};
 use serde_json::Value;
-use server::{Limiter, Shared, router};
+use server::{AppState, Limiter, router};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use store::PageRequest;
 use telemetry;
@@ -130,7 +130,7 @@ impl TestApp {
             let _ = memory.connect().await;
         }
         let metrics = telemetry::install_metrics();
-        let router = router(Shared {
+        let router = router(AppState {
             app: app.clone(),
             role: Role::All,
             probes: Probes::default(),

@@ -145,7 +145,7 @@ async fn interrupted_export_is_not_complete() {
     }
     server.signal("-TERM");
     let (_, log) = server.wait();
-    assert!(log.contains("An export of audit events was broken off"), "{log}");
+    assert!(log.contains("An export of audit events was aborted"), "{log}");
 }
 
 #[tokio::test]

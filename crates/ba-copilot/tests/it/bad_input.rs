@@ -57,6 +57,21 @@ async fn invalid_requests_get_a_problem_and_change_nothing() {
 }
 
 #[tokio::test]
+async fn target_is_rejected() {
+    let app = TestApp::builtin().await;
+    for (path, body) in [
+        ("/api/v1/validate", json!({"code": "pie", "target": "github"})),
+        ("/api/v1/validate", json!({"code": "pie", "target": ""})),
+        ("/api/v1/generate/class-diagram", json!({"message": "A customer.", "target": "github"})),
+    ] {
+        let problem = app.post(path, body).await.problem(422, "invalid_input");
+        assert_eq!(problem["errors"][0]["path"], "target", "{problem}");
+        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("Leave `target` out")));
+    }
+    assert_eq!(app.generations().await, []);
+}
+
+#[tokio::test]
 async fn body_without_json_content_type_is_rejected() {
     let app = TestApp::builtin().await;
     let request =

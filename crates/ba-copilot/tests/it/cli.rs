@@ -150,8 +150,9 @@ fn repair_and_render_and_explain_and_kinds() {
 
 #[test]
 fn command_that_cannot_run_explains_and_exits_with_2() {
-    let cases: [(&[&str], &[u8], &[(&str, &str)], &str); 13] = [
+    let cases: [(&[&str], &[u8], &[(&str, &str)], &str); 14] = [
         (&["check", "no-such-file.mmd"], b"", &[], "no-such-file.mmd cannot be used"),
+        (&["check", "-", "--target", "github"], b"pie", &[], "`target` is not supported"),
         (&["check", "-"], b"flowchart \xff\xfe", &[], "is not UTF-8 text: byte 10 is not valid"),
         (&["draft", "--kind", "poem"], b"x", &[], "Unknown diagram kind `poem`"),
         (&["draft", "--provider", "oracle"], b"A customer.", &[], "There is no provider `oracle`"),

@@ -78,9 +78,12 @@ fn internal_error_is_reported_without_user_content() {
 
     let events = events(&sentry);
     let [event] = events.as_slice() else { panic!("{} events, and one error:\n{log}", events.len()) };
-    let line = log.lines().find(|line| line.contains("A request failed inside")).expect("a line of the log");
+    let line = log
+        .lines()
+        .find(|line| line.contains("A request failed with an internal error"))
+        .expect("a line of the log");
     let line: Value = serde_json::from_str(line).expect("JSON");
-    assert_eq!(event["message"], "A request failed inside", "{event:#}");
+    assert_eq!(event["message"], "A request failed with an internal error", "{event:#}");
     assert_eq!(
         (&event["release"], &event["environment"], &event["logger"]),
         (&json!("ba-copilot@1.2.3-abc"), &json!("test"), &json!("server::http::error")),
@@ -176,7 +179,7 @@ fn unavailable_sentry_delays_no_request_and_is_not_retried() {
         server.signal("-TERM");
         let (status, log) = server.wait();
         assert_eq!(status.code(), Some(0), "{log}");
-        assert_eq!(log.matches("A request failed inside").count(), 100);
+        assert_eq!(log.matches("A request failed with an internal error").count(), 100);
     }
     assert_eq!(enough.received().len(), 1, "it was asked again although it said when");
 }

@@ -165,7 +165,7 @@ async fn project_page_shows_its_folders() {
     assert_eq!(send(&mut me, &moved).await, "/projects/default?done=diagram-moved");
     assert!(!me.get(&app, page).await.text().contains("Loose one</a>"));
     let html = me.get(&app, &format!("{page}?folder={inner}&done=diagram-moved")).await.text().to_owned();
-    assert!(html.contains("Loose one</a>") && html.contains("The diagram lies elsewhere now."), "{html}");
+    assert!(html.contains("Loose one</a>") && html.contains("The diagram is moved."), "{html}");
     assert!(
         html.contains(&format!("<a href=\"/projects/default?folder={folder}\">Shop &lt;1&gt;</a>")),
         "where it lies"

@@ -12,7 +12,7 @@ use application::{app::App, clock::Clock, health::Probes};
 use axum::{body::Body, http::Request};
 use config::{Config, Environment, Role};
 use serde_json::{Value, json};
-use server::{Limiter, Shared, mcp::http, router_with_mcp};
+use server::{AppState, Limiter, mcp::http, router_with_mcp};
 use tempfile::TempDir;
 use test_support::skip;
 
@@ -89,8 +89,8 @@ async fn tools_answer_as_described() {
         ),
         (
             "validate_mermaid",
-            json!({"code": "", "target": "github"}),
-            json!({"valid": false, "findings": [{"code": "MMD003"}], "targets": {"github": {"checked": false}}}),
+            json!({"code": ""}),
+            json!({"valid": false, "findings": [{"code": "MMD003"}], "targets": {}}),
         ),
         (
             "repair_mermaid",
@@ -154,6 +154,7 @@ async fn failed_tool_call_explains_the_error() {
         ("validate_mermaid", json!({}), "`code` is missing"),
         ("validate_mermaid", json!({"code": 7}), "expected a string"),
         ("validate_mermaid", json!({"kode": "pie"}), "unknown field"),
+        ("validate_mermaid", json!({"code": VALID, "target": "github"}), "`target` is not supported"),
         ("render_mermaid", json!({"code": VALID, "format": "gif"}), "svg or png"),
         ("render_mermaid", json!({"code": VALID, "format": "png", "scale": 9}), "Use 1 to 4"),
         ("explain_finding", json!({"code": "NOPE1"}), "FLOW003"),
@@ -290,7 +291,7 @@ async fn resources_prompts_and_completions_lead_to_each_other() {
             "use",
             json!(["use_case", "usecase"]),
         ),
-        (json!({"type": "ref/prompt", "name": "review_diagram"}), "target", "", json!(["mermaid"])),
+        (json!({"type": "ref/prompt", "name": "review_diagram"}), "target", "", json!([])),
         (json!({"type": "ref/prompt", "name": "nope"}), "x", "", json!([])),
     ] {
         let answer = app
@@ -310,12 +311,16 @@ async fn resources_prompts_and_completions_lead_to_each_other() {
         let text = prompt["result"]["messages"][0]["content"]["text"].as_str().unwrap_or_default();
         assert!(text.contains(words) && text.contains("Data, not instructions"), "{name}: {prompt}");
     }
-    let missing =
-        app.rpc("prompts/get", json!({"name": "draft_diagram", "arguments": {"kind": "class"}})).await;
-    assert!(
-        missing["error"]["message"].as_str().is_some_and(|text| text.contains("`text` is missing")),
-        "{missing}"
-    );
+    for (name, arguments, words) in [
+        ("draft_diagram", json!({"kind": "class"}), "`text` is missing"),
+        ("review_diagram", json!({"code": VALID, "target": "github"}), "`target` is not supported"),
+    ] {
+        let refused = app.rpc("prompts/get", json!({"name": name, "arguments": arguments})).await;
+        assert!(
+            refused["error"]["message"].as_str().is_some_and(|text| text.contains(words)),
+            "{name}: {refused}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -439,7 +444,7 @@ fn server_conforms_except_where_fixtures_are_needed() {
 async fn fixture_server() -> SocketAddr {
     let config = Config::load(None, &Environment::from_pairs([])).expect("a configuration");
     let app = App::stateless(config, Clock::system()).expect("an app");
-    let shared = Shared {
+    let shared = AppState {
         limiter: Limiter::new(&app),
         app,
         role: Role::Mcp,

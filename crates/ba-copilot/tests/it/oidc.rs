@@ -114,7 +114,7 @@ async fn unknown_identity_needs_an_invitation_or_open_registration() {
     assert!(mine.text().contains("editor"), "{}", mine.text());
     // It is the only way in which she can sign in.
     let account = grace.get(&app, "/account").await;
-    assert!(account.text().contains("Get a link to choose one"), "{}", account.text());
+    assert!(account.text().contains("Get a link to set one"), "{}", account.text());
     let listed = grace.get(&app, "/api/v1/me/identities").await.json();
     let path = format!("/api/v1/me/identities/{}", listed[0]["id"].as_str().expect("an id"));
     grace.send(&app, "DELETE", &path, Value::Null).await.problem(409, "conflict");

@@ -119,7 +119,7 @@ async fn team_works_through_the_pages() {
     ada.open("/account").await;
     assert!(ada.client.find(Locator::Css("#token")).await.is_err());
     ada.press("form:has(input[value=end-token]) button").await;
-    assert!(ada.text(".good").await.contains("not good any more"));
+    assert!(ada.text(".good").await.contains("is revoked"));
 
     // A second factor, and signing in with it.
     ada.press("form:has(input[value=offer]) button").await;

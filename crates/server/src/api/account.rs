@@ -1,4 +1,4 @@
-//! `/api/v1/me`: what the caller manages of themselves.
+//! `/api/v1/me`: the account of the caller.
 
 use axum::{Json, extract::State, http::StatusCode};
 use llm::SecretString;
@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::recovery_codes::RecoveryCodesReply;
+use super::{extract::Body, proof::ProofBody, recovery_codes::RecoveryCodesReply};
 use crate::{
-    Shared,
-    http::error::{Body, Pending, Problems},
+    http::error::{ProblemResponse, Problems},
+    state::AppState,
 };
 use application::{
     User,
@@ -18,29 +18,29 @@ use application::{
     clock::rfc3339,
 };
 
-/// Who you are.
+/// Your account.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MeReply {
-    /// Your id.
+    /// Id of your account.
     id: String,
     /// Your e-mail address.
     #[schema(example = "ada@example.com")]
     email: String,
-    /// What you are called.
+    /// Your name.
     #[schema(example = "Ada Lovelace")]
     name: String,
-    /// You run this server.
+    /// Whether you are an administrator of this server.
     admin: bool,
-    /// You have shown that the e-mail address is yours.
+    /// Whether your e-mail address is verified.
     verified: bool,
-    /// Signing in takes a code too.
+    /// Whether signing in requires a code of a second factor.
     second_factor: bool,
-    /// Since when you are here.
+    /// When the account was created.
     created_at: String,
 }
 
-impl MeReply {
-    pub(super) fn of(person: &User) -> Self {
+impl From<&User> for MeReply {
+    fn from(person: &User) -> Self {
         MeReply {
             id: person.id.to_string(),
             email: person.email.clone(),
@@ -53,32 +53,43 @@ impl MeReply {
     }
 }
 
-/// Who you are
-#[utoipa::path(get, path = "/api/v1/me", operation_id = "find_me", tag = "accounts", responses((status = 200, description = "You", body = MeReply), Problems))]
-pub async fn find_me(caller: Caller) -> Result<Json<MeReply>, Pending> {
-    Ok(Json(MeReply::of(caller.require_account()?)))
+/// Get your account
+#[utoipa::path(
+    get,
+    path = "/api/v1/me",
+    tag = "accounts",
+    responses((status = 200, description = "Your account", body = MeReply), Problems),
+)]
+pub async fn find_me(caller: Caller) -> Result<Json<MeReply>, ProblemResponse> {
+    Ok(Json(MeReply::from(caller.require_account()?)))
 }
 
-/// What you change of yourself.
+/// Changes to your account.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateMeBody {
-    /// What you are called.
+    /// Your new name.
     #[schema(example = "Ada King")]
     name: String,
 }
 
-/// Change your name
-#[utoipa::path(patch, path = "/api/v1/me", operation_id = "update_me", tag = "accounts", request_body = UpdateMeBody, responses((status = 200, description = "You", body = MeReply), Problems))]
+/// Update your name
+#[utoipa::path(
+    patch,
+    path = "/api/v1/me",
+    tag = "accounts",
+    request_body = UpdateMeBody,
+    responses((status = 200, description = "Your account", body = MeReply), Problems),
+)]
 pub async fn update_me(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Body(body): Body<UpdateMeBody>,
-) -> Result<Json<MeReply>, Pending> {
-    Ok(Json(MeReply::of(&users::update_me(&shared.app, &caller, &body.name).await?)))
+) -> Result<Json<MeReply>, ProblemResponse> {
+    Ok(Json(MeReply::from(&users::update_me(&state.app, &caller, &body.name).await?)))
 }
 
-/// Your password.
+/// A confirmation with the password.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PasswordBody {
@@ -89,46 +100,66 @@ pub struct PasswordBody {
 
 /// Delete your account
 ///
-/// Everything that says who you are goes; what you made for others stays, without your name.
-#[utoipa::path(delete, path = "/api/v1/me", operation_id = "delete_me", tag = "accounts", request_body = PasswordBody, responses((status = 204, description = "Gone"), Problems))]
+/// Your personal data is deleted. What you created in projects stays, without your name.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/me",
+    tag = "accounts",
+    request_body = PasswordBody,
+    responses((status = 204, description = "Deleted"), Problems),
+)]
 pub async fn delete_me(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Body(body): Body<PasswordBody>,
-) -> Result<StatusCode, Pending> {
-    users::delete_me(&shared.app, &caller, &body.password).await?;
+) -> Result<StatusCode, ProblemResponse> {
+    users::delete_me(&state.app, &caller, &body.password).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Everything that is kept about you
-#[utoipa::path(get, path = "/api/v1/me/export", operation_id = "export_me", tag = "accounts", responses((status = 200, description = "All of it", body = Object), Problems))]
-pub async fn export_me(State(shared): State<Shared>, caller: Caller) -> Result<Json<Value>, Pending> {
-    Ok(Json(users::export_me(&shared.app, &caller).await?))
+/// Export the data of your account
+#[utoipa::path(
+    get,
+    path = "/api/v1/me/export",
+    tag = "accounts",
+    responses((status = 200, description = "Everything that is stored about you", body = Object), Problems),
+)]
+pub async fn export_me(
+    State(state): State<AppState>,
+    caller: Caller,
+) -> Result<Json<Value>, ProblemResponse> {
+    Ok(Json(users::export_me(&state.app, &caller).await?))
 }
 
-/// The old password and the new one.
+/// The old and the new password.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangePasswordBody {
-    /// The old one.
+    /// Your current password.
     #[schema(value_type = String, format = Password)]
     old: SecretString,
-    /// The new one.
+    /// Your new password.
     #[schema(value_type = String, format = Password)]
     new: SecretString,
 }
 
 /// Change your password
 ///
-/// Every other session of yours ends. Tokens do not end; end those that are not needed with `DELETE /api/v1/tokens/{token}`. Not possible
-/// with a token.
-#[utoipa::path(put, path = "/api/v1/me/password", operation_id = "update_password", tag = "accounts", request_body = ChangePasswordBody, responses((status = 204, description = "Changed"), Problems))]
+/// All of your other sessions end. Tokens do not end; revoke those that you do not need with
+/// `DELETE /api/v1/tokens/{token}`. Not possible with a token.
+#[utoipa::path(
+    put,
+    path = "/api/v1/me/password",
+    tag = "accounts",
+    request_body = ChangePasswordBody,
+    responses((status = 204, description = "Changed"), Problems),
+)]
 pub async fn update_password(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Body(body): Body<ChangePasswordBody>,
-) -> Result<StatusCode, Pending> {
-    users::change_password(&shared.app, &caller, &body.old, &body.new).await?;
+) -> Result<StatusCode, ProblemResponse> {
+    users::change_password(&state.app, &caller, &body.old, &body.new).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -136,7 +167,7 @@ pub async fn update_password(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeEmailBody {
-    /// The address that you want to have.
+    /// The new address.
     #[schema(example = "ada.king@example.com")]
     email: String,
     /// Your password.
@@ -146,54 +177,73 @@ pub struct ChangeEmailBody {
 
 /// Change your e-mail address
 ///
-/// Sends a link to the new address. It is yours when the link is opened where you are signed in; until then nothing changes. The old
-/// address is notified. Not possible with a token.
-#[utoipa::path(put, path = "/api/v1/me/email", operation_id = "update_email", tag = "accounts", request_body = ChangeEmailBody, responses((status = 202, description = "The link is on its way, if nobody has this address"), Problems))]
+/// Sends a link to the new address. The address changes when you open the link in a browser where you are signed in;
+/// until then nothing changes. The old address is notified. Not possible with a token.
+#[utoipa::path(
+    put,
+    path = "/api/v1/me/email",
+    tag = "accounts",
+    request_body = ChangeEmailBody,
+    responses((status = 202, description = "The link is sent, unless another account has this address"), Problems),
+)]
 pub async fn update_email(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Body(body): Body<ChangeEmailBody>,
-) -> Result<StatusCode, Pending> {
-    email_address::request_email_change(&shared.app, &caller, &body.email, &body.password).await?;
+) -> Result<StatusCode, ProblemResponse> {
+    email_address::request_email_change(&state.app, &caller, &body.email, &body.password).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
-/// Get a link that shows that your e-mail address is yours
-#[utoipa::path(post, path = "/api/v1/me/verification", operation_id = "create_verification", tag = "accounts", responses((status = 202, description = "The link is on its way"), Problems))]
+/// Send a verification link to your e-mail address
+#[utoipa::path(
+    post,
+    path = "/api/v1/me/verification",
+    tag = "accounts",
+    responses((status = 202, description = "The link is sent"), Problems),
+)]
 pub async fn create_verification(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
-) -> Result<StatusCode, Pending> {
-    email_address::request_verification(&shared.app, &caller).await?;
+) -> Result<StatusCode, ProblemResponse> {
+    email_address::request_verification(&state.app, &caller).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
-/// A second factor that is being set up.
+/// The secret of a second factor.
 #[derive(Serialize, ToSchema)]
 pub struct SecondFactorReply {
-    /// Type it into an app.
+    /// The secret to type into an authenticator app.
     secret: String,
-    /// The same as a link that apps open.
+    /// The same secret as a link that authenticator apps open.
     #[schema(example = "otpauth://totp/…")]
     url: String,
 }
 
-/// Begin with a second factor
+/// Create a secret for a second factor
 ///
-/// Nothing is kept before `PUT` with a code of it.
-#[utoipa::path(post, path = "/api/v1/me/second-factor", operation_id = "offer_second_factor", tag = "accounts", responses((status = 200, description = "A secret for your app", body = SecondFactorReply), Problems))]
-pub async fn offer_second_factor(caller: Caller) -> Result<Json<SecondFactorReply>, Pending> {
+/// Nothing is stored until you confirm the secret with `PUT` and a code.
+#[utoipa::path(
+    post,
+    path = "/api/v1/me/second-factor",
+    tag = "accounts",
+    responses(
+        (status = 200, description = "The secret for your authenticator app", body = SecondFactorReply),
+        Problems,
+    ),
+)]
+pub async fn offer_second_factor(caller: Caller) -> Result<Json<SecondFactorReply>, ProblemResponse> {
     let offered = second_factor::offer(&caller)?;
     Ok(Json(SecondFactorReply { secret: offered.secret, url: offered.url }))
 }
 
-/// The secret and a code of it.
+/// A secret and a code that confirms it.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SecondFactorBody {
-    /// The secret that was offered.
+    /// The secret from `POST`.
     secret: String,
-    /// The code that your app shows now.
+    /// The code that your authenticator app shows for this secret.
     #[schema(example = "123456")]
     code: String,
     /// Your password.
@@ -204,48 +254,51 @@ pub struct SecondFactorBody {
     current_code: Option<String>,
 }
 
-/// What shows that it is you: one of both.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ProofBody {
-    /// Your password.
-    #[schema(value_type = Option<String>, format = Password)]
-    password: Option<SecretString>,
-    /// A code of your app, or a recovery code.
-    #[schema(example = "123456")]
-    code: Option<String>,
-}
-
-impl From<ProofBody> for Proof {
-    fn from(body: ProofBody) -> Self {
-        Proof { password: body.password, code: body.code }
-    }
-}
-
-/// Use a second factor from now on
+/// Set your second factor
 ///
-/// Answers with recovery codes, which are shown this once. Takes your password, or a code of the second factor that it replaces; if you
-/// have no password, you must have signed in within the last 10 minutes. Not possible with a token.
-#[utoipa::path(put, path = "/api/v1/me/second-factor", operation_id = "set_second_factor", tag = "accounts", request_body = SecondFactorBody, responses((status = 200, description = "Signing in takes a code from now on", body = RecoveryCodesReply), Problems))]
+/// Returns recovery codes, which are shown only once. Requires your password or a code of the second factor that this
+/// one replaces. If you have no password, you must have signed in within the last 10 minutes. Not possible with a
+/// token.
+#[utoipa::path(
+    put,
+    path = "/api/v1/me/second-factor",
+    tag = "accounts",
+    request_body = SecondFactorBody,
+    responses(
+        (
+            status = 200,
+            description = "The second factor is on; the answer holds the recovery codes",
+            body = RecoveryCodesReply,
+        ),
+        Problems,
+    ),
+)]
 pub async fn set_second_factor(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Body(body): Body<SecondFactorBody>,
-) -> Result<Json<RecoveryCodesReply>, Pending> {
+) -> Result<Json<RecoveryCodesReply>, ProblemResponse> {
     let proof = Proof { password: body.password, code: body.current_code };
-    let codes = second_factor::set(&shared.app, &caller, &body.secret, &body.code, &proof).await?;
-    Ok(RecoveryCodesReply::of(codes))
+    let codes = second_factor::set(&state.app, &caller, &body.secret, &body.code, &proof).await?;
+    Ok(RecoveryCodesReply::from_codes(codes))
 }
 
-/// Use no second factor any more
+/// Delete your second factor
 ///
-/// Takes your password or a code; if you have no password, you must have signed in within the last 10 minutes. Not possible with a token.
-#[utoipa::path(delete, path = "/api/v1/me/second-factor", operation_id = "delete_second_factor", tag = "accounts", request_body = ProofBody, responses((status = 204, description = "Signing in takes no code any more"), Problems))]
+/// Requires your password or a code. If you have no password, you must have signed in within the last 10 minutes. Not
+/// possible with a token.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/me/second-factor",
+    tag = "accounts",
+    request_body = ProofBody,
+    responses((status = 204, description = "Deleted"), Problems),
+)]
 pub async fn delete_second_factor(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Body(body): Body<ProofBody>,
-) -> Result<StatusCode, Pending> {
-    second_factor::delete(&shared.app, &caller, &body.into()).await?;
+) -> Result<StatusCode, ProblemResponse> {
+    second_factor::delete(&state.app, &caller, &body.into()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,4 +1,4 @@
-//! Audit events: who changed what, when, and what it cost.
+//! `/api/v1/audit-events` and `/api/v1/projects/{project}/audit-events`.
 
 use axum::{
     Json,
@@ -8,53 +8,56 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{ListQuery, PageReply, Query};
+use super::{
+    extract::{ListQuery, Query},
+    reply::PageReply,
+};
 use crate::{
-    Shared,
-    http::error::{Pending, Problems},
+    http::error::{ProblemResponse, Problems},
+    state::AppState,
 };
 use application::{AuditEvent, access::Caller, clock::rfc3339, list_filters::AuditEventQuery, projects};
 
-/// Something that happened.
+/// An audit event.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AuditEventReply {
-    /// Its id.
+    /// Id of the event.
     id: String,
-    /// When.
+    /// Time of the event.
     at: String,
-    /// Who; not there where nobody has to say who they are, and for the command line.
+    /// Id of the user who acted. Absent for a server without accounts and for the command line.
     #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Option<String>,
-    /// Through which token, if through one.
+    /// Id of the token that was used, if one was.
     #[serde(skip_serializing_if = "Option::is_none")]
     token_id: Option<String>,
-    /// What was done.
+    /// The action.
     #[schema(example = "generation.create")]
     action: String,
-    /// In which project, if in one.
+    /// Id of the project, if the event belongs to one.
     #[serde(skip_serializing_if = "Option::is_none")]
     project_id: Option<String>,
-    /// The id of what it was done to.
+    /// Id of the resource that was changed.
     subject: String,
-    /// What else there is to know; of a call of a model its tokens and cost.
+    /// Further data by action; for a model call its tokens and cost.
     #[schema(value_type = Object)]
     details: Value,
 }
 
-/// Which events.
+/// Filters of a list of audit events.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct EventsQuery {
-    /// Only those of this action; of every action that begins so, if it ends with a point. A page may then have fewer
-    /// entries than asked for although there are more.
+    /// Only events with this action, or whose action begins with this text if it ends with a period. A page may then
+    /// have fewer than `limit` entries although more follow.
     #[param(example = "diagram.")]
     action: Option<String>,
-    /// Only what this person did: their id.
+    /// Only events of the user with this id.
     user: Option<String>,
-    /// Only those of this moment and later ones.
+    /// Only events at or after this time.
     #[param(format = DateTime, example = "2026-01-01T00:00:00Z")]
     from: Option<String>,
-    /// Only those before this moment.
+    /// Only events before this time.
     #[param(format = DateTime, example = "2100-01-01T00:00:00Z")]
     to: Option<String>,
 }
@@ -65,8 +68,8 @@ impl From<EventsQuery> for AuditEventQuery {
     }
 }
 
-impl AuditEventReply {
-    pub(super) fn of(event: AuditEvent) -> Self {
+impl From<AuditEvent> for AuditEventReply {
+    fn from(event: AuditEvent) -> Self {
         AuditEventReply {
             id: event.id.to_string(),
             at: rfc3339(event.at),
@@ -75,34 +78,52 @@ impl AuditEventReply {
             action: event.action,
             project_id: event.project_id.map(|id| id.to_string()),
             subject: event.subject,
-            // What is stored as JSON is JSON.
+            // The column holds valid JSON.
             details: event.details.decode().unwrap_or_default(),
         }
     }
 }
 
-/// What happened in a project
-#[utoipa::path(get, path = "/api/v1/projects/{project}/audit-events", operation_id = "list_project_events", tag = "projects", params(("project" = String, Path, description = "Its id"), EventsQuery, ListQuery), responses((status = 200, description = "A page of it, newest first", body = PageReply<AuditEventReply>), Problems))]
+/// List the audit events of a project
+#[utoipa::path(
+    get,
+    path = "/api/v1/projects/{project}/audit-events",
+    tag = "projects",
+    params(("project" = String, Path, description = "Id of the project"), EventsQuery, ListQuery),
+    responses(
+        (status = 200, description = "A page of audit events, newest first", body = PageReply<AuditEventReply>),
+        Problems,
+    ),
+)]
 pub async fn list_project_events(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
     Query(asked): Query<EventsQuery>,
     Query(query): Query<ListQuery>,
-) -> Result<Json<PageReply<AuditEventReply>>, Pending> {
+) -> Result<Json<PageReply<AuditEventReply>>, ProblemResponse> {
     let page =
-        projects::list_project_events(&shared.app, &caller, &project, &asked.into(), &query.into()).await?;
-    Ok(Json(PageReply::of(page, AuditEventReply::of)))
+        projects::list_project_events(&state.app, &caller, &project, &asked.into(), &query.into()).await?;
+    Ok(Json(PageReply::from_page(page, AuditEventReply::from)))
 }
 
-/// What happened on the server
-#[utoipa::path(get, path = "/api/v1/audit-events", operation_id = "list_events", tag = "administration", params(EventsQuery, ListQuery), responses((status = 200, description = "A page of it, newest first", body = PageReply<AuditEventReply>), Problems))]
+/// List the audit events of the server
+#[utoipa::path(
+    get,
+    path = "/api/v1/audit-events",
+    tag = "administration",
+    params(EventsQuery, ListQuery),
+    responses(
+        (status = 200, description = "A page of audit events, newest first", body = PageReply<AuditEventReply>),
+        Problems,
+    ),
+)]
 pub async fn list_events(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Query(asked): Query<EventsQuery>,
     Query(query): Query<ListQuery>,
-) -> Result<Json<PageReply<AuditEventReply>>, Pending> {
-    let page = projects::list_events(&shared.app, &caller, &asked.into(), &query.into()).await?;
-    Ok(Json(PageReply::of(page, AuditEventReply::of)))
+) -> Result<Json<PageReply<AuditEventReply>>, ProblemResponse> {
+    let page = projects::list_events(&state.app, &caller, &asked.into(), &query.into()).await?;
+    Ok(Json(PageReply::from_page(page, AuditEventReply::from)))
 }

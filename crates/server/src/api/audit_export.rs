@@ -1,5 +1,5 @@
-//! Audit events as a file, which is written while it goes out. Should the database fail on the way, the connection is
-//! broken off, so that nobody takes a part for the whole.
+//! Audit events as a file, which is streamed. If the database fails meanwhile, the connection is aborted, so that
+//! an incomplete file is recognised as incomplete.
 
 use axum::{
     body::Body,
@@ -11,12 +11,13 @@ use futures_util::stream;
 use serde::Deserialize;
 
 use super::{
-    Query, as_json,
     audit::{AuditEventReply, EventsQuery},
+    extract::Query,
+    reply::as_json,
 };
 use crate::{
-    Shared,
-    http::error::{Pending, Problems},
+    http::error::{ProblemResponse, Problems},
+    state::AppState,
 };
 use application::{
     AuditEvent, Error,
@@ -25,11 +26,11 @@ use application::{
     clock::rfc3339,
 };
 
-/// In what form.
+/// The format of an export.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct FormatQuery {
-    /// `jsonl` (the default): a line of JSON for each event. `csv`: a table with a first row of names.
+    /// `jsonl` (default): one JSON object per line. `csv`: a table with a header row.
     #[param(example = "jsonl")]
     format: Option<String>,
 }
@@ -40,41 +41,69 @@ impl FormatQuery {
     }
 }
 
-/// What happened in a project, as a file
+/// Export the audit events of a project
 ///
-/// Newest first, however much it is. A file that was broken off is not complete: ask again.
-#[utoipa::path(get, path = "/api/v1/projects/{project}/audit-events/export", operation_id = "export_project_events", tag = "projects", params(("project" = String, Path, description = "Its id"), FormatQuery, EventsQuery), responses((status = 200, description = "The file", content((String = "application/x-ndjson"), (String = "text/csv"))), Problems))]
+/// Streams all matching events as a file, newest first. If the connection breaks, the file is incomplete: request it
+/// again.
+#[utoipa::path(
+    get,
+    path = "/api/v1/projects/{project}/audit-events/export",
+    tag = "projects",
+    params(("project" = String, Path, description = "Id of the project"), FormatQuery, EventsQuery),
+    responses(
+        (
+            status = 200,
+            description = "The file",
+            content((String = "application/x-ndjson"), (String = "text/csv")),
+        ),
+        Problems,
+    ),
+)]
 pub async fn export_project_events(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
     Query(format): Query<FormatQuery>,
     Query(asked): Query<EventsQuery>,
-) -> Result<Response, Pending> {
+) -> Result<Response, ProblemResponse> {
     let form = format.read()?;
-    let export = audit::export_project_events(&shared.app, &caller, &project, &asked.into(), form).await?;
-    Ok(file(&shared, export, form))
+    let export = audit::export_project_events(&state.app, &caller, &project, &asked.into(), form).await?;
+    Ok(file(&state, export, form))
 }
 
-/// What happened on the server, as a file
+/// Export the audit events of the server
 ///
-/// Newest first, however much it is. A file that was broken off is not complete: ask again.
-#[utoipa::path(get, path = "/api/v1/audit-events/export", operation_id = "export_events", tag = "administration", params(FormatQuery, EventsQuery), responses((status = 200, description = "The file", content((String = "application/x-ndjson"), (String = "text/csv"))), Problems))]
+/// Streams all matching events as a file, newest first. If the connection breaks, the file is incomplete: request it
+/// again.
+#[utoipa::path(
+    get,
+    path = "/api/v1/audit-events/export",
+    tag = "administration",
+    params(FormatQuery, EventsQuery),
+    responses(
+        (
+            status = 200,
+            description = "The file",
+            content((String = "application/x-ndjson"), (String = "text/csv")),
+        ),
+        Problems,
+    ),
+)]
 pub async fn export_events(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Query(format): Query<FormatQuery>,
     Query(asked): Query<EventsQuery>,
-) -> Result<Response, Pending> {
+) -> Result<Response, ProblemResponse> {
     let form = format.read()?;
-    let export = audit::export_events(&shared.app, &caller, &asked.into(), form).await?;
-    Ok(file(&shared, export, form))
+    let export = audit::export_events(&state.app, &caller, &asked.into(), form).await?;
+    Ok(file(&state, export, form))
 }
 
-/// The answer, which is written page by page as fast as it is taken.
-fn file(shared: &Shared, export: Export, form: ExportForm) -> Response {
-    let day: String = rfc3339(shared.app.clock.now_us()).chars().take(10).collect();
-    // An id is any visible text, and not every one is the name of a file.
+/// The response, which reads page by page as fast as the caller does.
+fn file(state: &AppState, export: Export, form: ExportForm) -> Response {
+    let day: String = rfc3339(state.app.clock.now_us()).chars().take(10).collect();
+    // An id may have characters that a file name may not have.
     let project: String = export
         .project()
         .unwrap_or("server")
@@ -87,11 +116,8 @@ fn file(shared: &Shared, export: Export, form: ExportForm) -> Response {
             Ok(Some(events)) => events,
             Ok(None) => return Ok(None),
             Err(error) => {
-                // The answer has begun, so that no problem can be said in it any more.
-                tracing::error!(
-                    error.code = error.code(),
-                    "An export of audit events was broken off: {error}"
-                );
+                // The response has begun, so that its status cannot change any more.
+                tracing::error!(error.code = error.code(), "An export of audit events was aborted: {error}");
                 return Err(error);
             }
         };
@@ -118,13 +144,13 @@ fn file(shared: &Shared, export: Export, form: ExportForm) -> Response {
 fn lines(events: Vec<AuditEvent>) -> Vec<u8> {
     let mut out = Vec::new();
     for event in events {
-        out.extend(as_json(&AuditEventReply::of(event)).to_string().into_bytes());
+        out.extend(as_json(&AuditEventReply::from(event)).to_string().into_bytes());
         out.push(b'\n');
     }
     out
 }
 
-/// Rows as RFC 4180 wants them, the first of them the names of the columns.
+/// Rows in the format of RFC 4180; the first page begins with the header.
 fn rows(events: Vec<AuditEvent>, first: bool) -> Result<Vec<u8>, Error> {
     const COLUMNS: [&str; 8] =
         ["id", "at", "user_id", "token_id", "action", "project_id", "subject", "details"];
@@ -155,7 +181,7 @@ fn failed_to_end() -> Error {
     Error::Internal("a table could not be ended".to_owned())
 }
 
-/// A cell that a spreadsheet takes for a text, whatever somebody has written into it.
+/// A cell that a spreadsheet reads as text and never as a formula.
 fn defused(cell: String) -> String {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell }
 }

@@ -1,4 +1,4 @@
-//! Budgets of projects and people.
+//! Budgets of projects and users.
 
 use axum::{
     Json,
@@ -8,10 +8,13 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Seen, etag, if_match_needed};
+use super::{
+    extract::{Body, IfMatch, if_match_needed},
+    reply::etag,
+};
 use crate::{
-    Shared,
-    http::error::{Body, Changes, Pending, Problems},
+    http::error::{Changes, ProblemResponse, Problems},
+    state::AppState,
 };
 use application::{
     Error,
@@ -20,47 +23,47 @@ use application::{
     clock::rfc3339,
 };
 
-/// A budget, and what is used of it.
+/// A budget and its use.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct BudgetReply {
-    /// `day`, `month` (of the calendar, in UTC) or `total`.
+    /// `day`, `month` (calendar month in UTC) or `total`.
     #[schema(example = "month")]
     period: &'static str,
-    /// How many tokens may be read and written in the period.
+    /// Maximum number of input and output tokens in the period.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 1_000_000)]
     max_tokens: Option<i64>,
-    /// How many millionths of a US dollar may be spent in it.
+    /// Maximum cost in the period, in millionths of a US dollar.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 5_000_000)]
     max_micro_usd: Option<i64>,
-    /// Tokens that are used, with what questions on their way may take at most.
+    /// Used tokens, with the maximum that running requests may use.
     #[schema(example = 83_112)]
     used_tokens: i64,
-    /// The same in millionths of a US dollar, as far as prices are known.
+    /// Used amount in millionths of a US dollar, as far as prices are known.
     #[schema(example = 91_250)]
     used_micro_usd: i64,
-    /// Tokens that are left.
+    /// Remaining tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 916_888)]
     remaining_tokens: Option<i64>,
-    /// Millionths of a US dollar that are left.
+    /// Remaining amount in millionths of a US dollar.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 4_908_750)]
     remaining_micro_usd: Option<i64>,
-    /// Since when use counts.
+    /// Start of the current period.
     period_start: String,
-    /// When the budget is full again; not there if never.
+    /// Start of the next period. Absent for `total`.
     #[serde(skip_serializing_if = "Option::is_none")]
     renews_at: Option<String>,
-    /// When it was made.
+    /// When the budget was created.
     created_at: String,
-    /// When its limits last changed.
+    /// When its limits were last changed.
     updated_at: String,
 }
 
-impl BudgetReply {
-    fn of(standing: &BudgetStatus) -> Self {
+impl From<&BudgetStatus> for BudgetReply {
+    fn from(standing: &BudgetStatus) -> Self {
         let budget = &standing.budget;
         BudgetReply {
             period: budget.limits.period.as_str(),
@@ -78,146 +81,269 @@ impl BudgetReply {
     }
 }
 
-/// The limits of a budget; at least one of the two.
+/// The limits of a budget. At least one of the two is required.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BudgetBody {
-    /// `day`, `month` (of the calendar, in UTC) or `total`.
+    /// `day`, `month` (calendar month in UTC) or `total`.
     #[schema(example = "month")]
     period: String,
-    /// How many tokens may be read and written in the period, 0 or more.
+    /// Maximum number of input and output tokens in the period, 0 or more.
     #[schema(example = 1_000_000)]
     max_tokens: Option<i64>,
-    /// How many millionths of a US dollar may be spent in it, 0 or more. Models whose price is not known are not asked then.
+    /// Maximum cost in the period, in millionths of a US dollar, 0 or more. Models without a known price are then
+    /// refused.
     #[schema(example = 5_000_000)]
     max_micro_usd: Option<i64>,
 }
 
-/// What the caller says of the budget that is there: `If-Match` to change it, and without, or with `If-None-Match: *`, that
-/// there is none.
+/// The precondition of the caller: `If-Match` changes a budget; without it, or with `If-None-Match: *`, there must
+/// be none.
 pub struct Condition {
     known: Precondition,
-    /// They said so themselves.
-    said: bool,
+    /// Whether the request has one of the two headers.
+    explicit: bool,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Condition {
-    type Rejection = Pending;
+    type Rejection = ProblemResponse;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Pending> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ProblemResponse> {
         if parts.headers.contains_key(header::IF_MATCH) {
-            let Seen(seen) = Seen::from_request_parts(parts, state).await?;
-            return Ok(Condition { known: Precondition::Some(seen), said: true });
+            let IfMatch(revision) = IfMatch::from_request_parts(parts, state).await?;
+            return Ok(Condition { known: Precondition::Some(revision), explicit: true });
         }
-        Ok(Condition { known: Precondition::None, said: parts.headers.contains_key(header::IF_NONE_MATCH) })
+        Ok(Condition {
+            known: Precondition::None,
+            explicit: parts.headers.contains_key(header::IF_NONE_MATCH),
+        })
     }
 }
 
-type Found = Result<(HeaderMap, Json<BudgetReply>), Pending>;
-type Set = Result<(StatusCode, HeaderMap, Json<BudgetReply>), Pending>;
+type Found = Result<(HeaderMap, Json<BudgetReply>), ProblemResponse>;
+type Set = Result<(StatusCode, HeaderMap, Json<BudgetReply>), ProblemResponse>;
 
-async fn find(shared: &Shared, caller: &Caller, owner: &Owner) -> Found {
-    let standing = budgets::find_budget(&shared.app, caller, owner).await?;
-    Ok((etag(standing.budget.revision), Json(BudgetReply::of(&standing))))
+async fn find(state: &AppState, caller: &Caller, owner: &Owner) -> Found {
+    let standing = budgets::find_budget(&state.app, caller, owner).await?;
+    Ok((etag(standing.budget.revision), Json(BudgetReply::from(&standing))))
 }
 
-async fn set(shared: &Shared, caller: &Caller, owner: &Owner, condition: Condition, body: BudgetBody) -> Set {
+async fn set(
+    state: &AppState,
+    caller: &Caller,
+    owner: &Owner,
+    condition: Condition,
+    body: BudgetBody,
+) -> Set {
     let BudgetBody { period, max_tokens, max_micro_usd } = body;
     let wanted = BudgetInput { period, max_tokens, max_micro_usd };
-    let (standing, new) =
-        match budgets::set_budget(&shared.app, caller, owner, &wanted, condition.known).await {
-            Err(Error::RevisionMismatch(_)) if !condition.said => return Err(if_match_needed()),
-            set => set?,
-        };
+    let (standing, new) = match budgets::set_budget(&state.app, caller, owner, &wanted, condition.known).await
+    {
+        Err(Error::RevisionMismatch(_)) if !condition.explicit => return Err(if_match_needed()),
+        set => set?,
+    };
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, etag(standing.budget.revision), Json(BudgetReply::of(&standing))))
+    Ok((status, etag(standing.budget.revision), Json(BudgetReply::from(&standing))))
 }
 
-async fn delete(shared: &Shared, caller: &Caller, owner: &Owner) -> Result<StatusCode, Pending> {
-    budgets::delete_budget(&shared.app, caller, owner).await?;
+async fn delete(state: &AppState, caller: &Caller, owner: &Owner) -> Result<StatusCode, ProblemResponse> {
+    budgets::delete_budget(&state.app, caller, owner).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The budget of a project
+/// Get the budget of a project
 ///
-/// What is asked with the key of the project or of the server is paid from it.
-#[utoipa::path(get, path = "/api/v1/projects/{project}/budget", operation_id = "find_project_budget", tag = "projects", params(("project" = String, Path, description = "Its id")), responses((status = 200, description = "The budget, and what is used of it", body = BudgetReply, headers(("ETag" = String, description = "Its revision"))), Problems))]
+/// Requests that use the key of the project or of the server count against it.
+#[utoipa::path(
+    get,
+    path = "/api/v1/projects/{project}/budget",
+    tag = "projects",
+    params(("project" = String, Path, description = "Id of the project")),
+    responses(
+        (
+            status = 200,
+            description = "The budget and its use",
+            body = BudgetReply,
+            headers(("ETag" = String, description = "The revision")),
+        ),
+        Problems,
+    ),
+)]
 pub async fn find_project_budget(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
 ) -> Found {
-    find(&shared, &caller, &Owner::Project(project)).await
+    find(&state, &caller, &Owner::Project(project)).await
 }
 
 /// Set the budget of a project
 ///
-/// What was used stays used. Taken away and made again, it is full.
-#[utoipa::path(put, path = "/api/v1/projects/{project}/budget", operation_id = "set_project_budget", tag = "projects", params(("project" = String, Path, description = "Its id"), ("If-Match" = Option<String>, Header, description = "`ETag` of the one you have seen, or `*`, to change it; without it, one is made")), request_body = BudgetBody, responses((status = 200, description = "Changed", body = BudgetReply, headers(("ETag" = String, description = "Its revision"))), (status = 201, description = "Made", body = BudgetReply, headers(("ETag" = String, description = "Its revision"))), Problems, Changes))]
+/// Changing a budget keeps its use. Deleting and creating it again resets the use to zero.
+#[utoipa::path(
+    put,
+    path = "/api/v1/projects/{project}/budget",
+    tag = "projects",
+    params(
+        ("project" = String, Path, description = "Id of the project"),
+        (
+            "If-Match" = Option<String>,
+            Header,
+            description = "To change the budget: the `ETag` that you have read, or `*` for any revision. Leave it out \
+                to create one",
+        ),
+    ),
+    request_body = BudgetBody,
+    responses(
+        (
+            status = 200,
+            description = "The changed budget",
+            body = BudgetReply,
+            headers(("ETag" = String, description = "The revision")),
+        ),
+        (
+            status = 201,
+            description = "The new budget",
+            body = BudgetReply,
+            headers(("ETag" = String, description = "The revision")),
+        ),
+        Problems,
+        Changes,
+    ),
+)]
 pub async fn set_project_budget(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
     condition: Condition,
     Body(body): Body<BudgetBody>,
 ) -> Set {
-    set(&shared, &caller, &Owner::Project(project), condition, body).await
+    set(&state, &caller, &Owner::Project(project), condition, body).await
 }
 
-/// Take the budget of a project away
+/// Delete the budget of a project
 ///
-/// From then on nothing limits what it spends.
-#[utoipa::path(delete, path = "/api/v1/projects/{project}/budget", operation_id = "delete_project_budget", tag = "projects", params(("project" = String, Path, description = "Its id")), responses((status = 204, description = "Gone"), Problems))]
+/// Spending of the project is then not limited.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/projects/{project}/budget",
+    tag = "projects",
+    params(("project" = String, Path, description = "Id of the project")),
+    responses((status = 204, description = "Deleted"), Problems),
+)]
 pub async fn delete_project_budget(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
-) -> Result<StatusCode, Pending> {
-    delete(&shared, &caller, &Owner::Project(project)).await
+) -> Result<StatusCode, ProblemResponse> {
+    delete(&state, &caller, &Owner::Project(project)).await
 }
 
-/// The budget of somebody
+/// Get the budget of a user
 ///
-/// Everything that they ask is paid from it, but what they bring a key for with the request itself.
-#[utoipa::path(get, path = "/api/v1/users/{user}/budget", operation_id = "find_user_budget", tag = "administration", params(("user" = String, Path, description = "Their id")), responses((status = 200, description = "The budget, and what is used of it", body = BudgetReply, headers(("ETag" = String, description = "Its revision"))), Problems))]
+/// All requests of the user count against it, except those with a key in the request itself.
+#[utoipa::path(
+    get,
+    path = "/api/v1/users/{user}/budget",
+    tag = "administration",
+    params(("user" = String, Path, description = "Id of the user")),
+    responses(
+        (
+            status = 200,
+            description = "The budget and its use",
+            body = BudgetReply,
+            headers(("ETag" = String, description = "The revision")),
+        ),
+        Problems,
+    ),
+)]
 pub async fn find_user_budget(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(user): Path<String>,
 ) -> Found {
-    find(&shared, &caller, &Owner::User(user)).await
+    find(&state, &caller, &Owner::User(user)).await
 }
 
-/// Set the budget of somebody
+/// Set the budget of a user
 ///
-/// What was used stays used. Taken away and made again, it is full.
-#[utoipa::path(put, path = "/api/v1/users/{user}/budget", operation_id = "set_user_budget", tag = "administration", params(("user" = String, Path, description = "Their id"), ("If-Match" = Option<String>, Header, description = "`ETag` of the one you have seen, or `*`, to change it; without it, one is made")), request_body = BudgetBody, responses((status = 200, description = "Changed", body = BudgetReply, headers(("ETag" = String, description = "Its revision"))), (status = 201, description = "Made", body = BudgetReply, headers(("ETag" = String, description = "Its revision"))), Problems, Changes))]
+/// Changing a budget keeps its use. Deleting and creating it again resets the use to zero.
+#[utoipa::path(
+    put,
+    path = "/api/v1/users/{user}/budget",
+    tag = "administration",
+    params(
+        ("user" = String, Path, description = "Id of the user"),
+        (
+            "If-Match" = Option<String>,
+            Header,
+            description = "To change the budget: the `ETag` that you have read, or `*` for any revision. Leave it out \
+                to create one",
+        ),
+    ),
+    request_body = BudgetBody,
+    responses(
+        (
+            status = 200,
+            description = "The changed budget",
+            body = BudgetReply,
+            headers(("ETag" = String, description = "The revision")),
+        ),
+        (
+            status = 201,
+            description = "The new budget",
+            body = BudgetReply,
+            headers(("ETag" = String, description = "The revision")),
+        ),
+        Problems,
+        Changes,
+    ),
+)]
 pub async fn set_user_budget(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(user): Path<String>,
     condition: Condition,
     Body(body): Body<BudgetBody>,
 ) -> Set {
-    set(&shared, &caller, &Owner::User(user), condition, body).await
+    set(&state, &caller, &Owner::User(user), condition, body).await
 }
 
-/// Take the budget of somebody away
+/// Delete the budget of a user
 ///
-/// From then on nothing limits what they spend.
-#[utoipa::path(delete, path = "/api/v1/users/{user}/budget", operation_id = "delete_user_budget", tag = "administration", params(("user" = String, Path, description = "Their id")), responses((status = 204, description = "Gone"), Problems))]
+/// Spending of the user is then not limited.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/users/{user}/budget",
+    tag = "administration",
+    params(("user" = String, Path, description = "Id of the user")),
+    responses((status = 204, description = "Deleted"), Problems),
+)]
 pub async fn delete_user_budget(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(user): Path<String>,
-) -> Result<StatusCode, Pending> {
-    delete(&shared, &caller, &Owner::User(user)).await
+) -> Result<StatusCode, ProblemResponse> {
+    delete(&state, &caller, &Owner::User(user)).await
 }
 
-/// Your budget
+/// Get your budget
 ///
-/// Set by an administrator. Everything that you ask is paid from it, but what you bring a key for with the request itself.
-#[utoipa::path(get, path = "/api/v1/me/budget", operation_id = "find_my_budget", tag = "accounts", responses((status = 200, description = "The budget, and what is used of it", body = BudgetReply, headers(("ETag" = String, description = "Its revision"))), Problems))]
-pub async fn find_my_budget(State(shared): State<Shared>, caller: Caller) -> Found {
-    find(&shared, &caller, &Owner::Me).await
+/// An administrator sets it. All of your requests count against it, except those with a key in the request itself.
+#[utoipa::path(
+    get,
+    path = "/api/v1/me/budget",
+    tag = "accounts",
+    responses(
+        (
+            status = 200,
+            description = "The budget and its use",
+            body = BudgetReply,
+            headers(("ETag" = String, description = "The revision")),
+        ),
+        Problems,
+    ),
+)]
+pub async fn find_my_budget(State(state): State<AppState>, caller: Caller) -> Found {
+    find(&state, &caller, &Owner::Me).await
 }

@@ -1,4 +1,4 @@
-//! Diagrams that are kept, and their versions.
+//! Stored diagrams and their versions.
 
 use axum::{
     Json,
@@ -9,10 +9,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{ListQuery, PageReply, Query, SearchQuery, Seen, etag, said};
+use super::{
+    extract::{Body, IfMatch, ListQuery, Query, double_option},
+    reply::{PageReply, etag},
+};
 use crate::{
-    Shared,
-    http::error::{Body, Changes, Pending, Problems},
+    http::error::{Changes, ProblemResponse, Problems},
+    state::AppState,
 };
 use application::{
     Diagram, JsonText, Version, VersionSummary,
@@ -25,32 +28,32 @@ use application::{
 /// A diagram, without its text.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct StoredDiagramReply {
-    /// Its id.
+    /// Id of the diagram.
     id: String,
-    /// Where it belongs.
+    /// Id of its project.
     project_id: String,
-    /// What kind it is.
+    /// Kind of the diagram.
     #[schema(example = "class")]
     kind: String,
-    /// What it is called.
+    /// Title of the diagram.
     title: String,
-    /// In which folder it lies, if in one.
+    /// Id of its folder. Absent outside folders.
     #[serde(skip_serializing_if = "Option::is_none")]
     folder_id: Option<String>,
-    /// Number of its newest version.
+    /// Number of the newest version.
     #[schema(example = 3)]
     version: u32,
-    /// When its first version was written.
+    /// When the diagram was created.
     created_at: String,
-    /// When it last changed.
+    /// When the diagram was last changed.
     updated_at: String,
-    /// Since when it is put away.
+    /// When the diagram was archived. Absent if it is not archived.
     #[serde(skip_serializing_if = "Option::is_none")]
     archived_at: Option<String>,
 }
 
-impl StoredDiagramReply {
-    fn of(diagram: Diagram) -> Self {
+impl From<Diagram> for StoredDiagramReply {
+    fn from(diagram: Diagram) -> Self {
         StoredDiagramReply {
             id: diagram.id.to_string(),
             project_id: diagram.project_id.to_string(),
@@ -65,47 +68,47 @@ impl StoredDiagramReply {
     }
 }
 
-/// One state of a diagram; it never changes.
+/// A version of a diagram. Versions are immutable.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct VersionReply {
-    /// Its id.
+    /// Id of the version.
     id: String,
-    /// 1 for the first, then up by one.
+    /// Number of the version, from 1.
     #[schema(example = 3)]
     number: u32,
     /// The Mermaid text.
     #[schema(example = "classDiagram\n    class Order")]
     code: String,
-    /// Mermaid's own parser accepts exactly this text.
+    /// Whether Mermaid's own parser accepts exactly this text.
     validated: bool,
-    /// The requirements that it draws.
+    /// The requirement text that the diagram was made from.
     requirement: String,
-    /// What it means, as typed data, if a blueprint was there before the text.
+    /// The typed model of the diagram. Absent if the text was not compiled from one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     blueprint: Option<Value>,
-    /// What was found in it.
+    /// Findings in the text.
     #[schema(value_type = Vec<Object>)]
     findings: Value,
-    /// Which words each element comes from.
+    /// The source words of each element.
     #[schema(value_type = Vec<Object>)]
     trace: Value,
-    /// What its author says of it.
+    /// The author's note about this version.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
-    /// The generation that made it, if one did.
+    /// Id of the generation that wrote it. Absent if a person did.
     #[serde(skip_serializing_if = "Option::is_none")]
     generation_id: Option<String>,
-    /// Who made it.
+    /// Id of the user who created it.
     #[serde(skip_serializing_if = "Option::is_none")]
     created_by: Option<String>,
-    /// When.
+    /// When the version was created.
     created_at: String,
 }
 
-impl VersionReply {
-    fn of(version: Version) -> Self {
-        // What is stored as JSON is JSON.
+impl From<Version> for VersionReply {
+    fn from(version: Version) -> Self {
+        // The columns hold valid JSON.
         let json = |text: &JsonText| text.decode::<Value>().unwrap_or_default();
         VersionReply {
             id: version.id.to_string(),
@@ -127,24 +130,24 @@ impl VersionReply {
 /// A version in a list, without its texts.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct VersionLine {
-    /// Its id.
+    /// Id of the version.
     id: String,
-    /// 1 for the first, then up by one.
+    /// Number of the version, from 1.
     number: u32,
-    /// Mermaid's own parser accepts its text.
+    /// Whether Mermaid's own parser accepts its text.
     validated: bool,
-    /// What its author says of it.
+    /// The author's note about this version.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
-    /// Who made it.
+    /// Id of the user who created it.
     #[serde(skip_serializing_if = "Option::is_none")]
     created_by: Option<String>,
-    /// When.
+    /// When the version was created.
     created_at: String,
 }
 
-impl VersionLine {
-    fn of(version: VersionSummary) -> Self {
+impl From<VersionSummary> for VersionLine {
+    fn from(version: VersionSummary) -> Self {
         VersionLine {
             id: version.id.to_string(),
             number: version.number,
@@ -162,81 +165,90 @@ pub struct OpenDiagramReply {
     /// The diagram.
     #[serde(flatten)]
     diagram: StoredDiagramReply,
-    /// Its newest version.
+    /// The newest version.
     newest: VersionReply,
 }
 
 impl OpenDiagramReply {
-    fn of((diagram, version): (Diagram, Version)) -> (HeaderMap, Json<Self>) {
+    fn with_etag((diagram, version): (Diagram, Version)) -> (HeaderMap, Json<Self>) {
         let headers = etag(diagram.revision);
         (
             headers,
             Json(OpenDiagramReply {
-                diagram: StoredDiagramReply::of(diagram),
-                newest: VersionReply::of(version),
+                diagram: StoredDiagramReply::from(diagram),
+                newest: VersionReply::from(version),
             }),
         )
     }
 }
 
-/// A diagram that a person writes.
+/// A diagram to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DiagramBody {
-    /// What it is called.
+    /// Title of the diagram.
     #[schema(example = "Orders")]
     title: String,
-    /// The Mermaid text. It may be wrong: that is said with it.
+    /// The Mermaid text. It may be invalid; the version then says so.
     #[schema(example = "classDiagram\n    class Order")]
     code: String,
-    /// The requirements that it draws.
+    /// The requirement text that the diagram is made from.
     requirement: Option<String>,
-    /// What there is to say of it.
+    /// A note about this version.
     note: Option<String>,
-    /// In which folder of the project it lies.
+    /// Id of a folder of the project.
     folder_id: Option<String>,
 }
 
-/// The next version of a diagram.
+/// A version to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VersionBody {
-    /// The Mermaid text. It may be wrong: that is said with it.
+    /// The Mermaid text. It may be invalid; the version then says so.
     #[schema(example = "classDiagram\n    class Order\n    class Customer")]
     code: String,
-    /// The requirements that it draws; those of the version before if not said.
+    /// The requirement text that the diagram is made from. Default: that of the previous version.
     requirement: Option<String>,
-    /// What there is to say of it.
+    /// A note about this version.
     #[schema(example = "Customers too")]
     note: Option<String>,
 }
 
-/// What is changed of a diagram itself.
+/// Changes to a diagram.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateDiagramBody {
-    /// What it is called.
+    /// The new title.
     #[schema(example = "Orders and customers")]
     title: Option<String>,
-    /// Put it away, or take it out again.
+    /// `true` archives the diagram, `false` restores it.
     archived: Option<bool>,
-    /// Put it into a folder of its project; `null` takes it out of the one it lies in.
-    #[serde(default, deserialize_with = "said")]
+    /// Id of the folder of the project to move it to. `null` moves it out of its folder.
+    #[serde(default, deserialize_with = "double_option")]
     #[schema(value_type = Option<String>)]
     folder_id: Option<Option<String>>,
 }
 
-/// Which diagrams.
+/// A search.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct SearchQuery {
+    /// Words of the title, or their beginnings. With it, the answer is a single page.
+    #[param(example = "order")]
+    q: Option<String>,
+}
+
+/// Filters of a list of diagrams.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct DiagramsQuery {
-    /// Only those of this kind.
+    /// Only diagrams of this kind.
     #[param(example = "class")]
     kind: Option<String>,
-    /// Only those that lie in this folder itself; `none`: in no folder.
+    /// Only diagrams directly in the folder with this id. `none`: only diagrams outside folders.
     #[param(example = "none")]
     folder: Option<String>,
-    /// Those that are put away, instead of those in use.
+    /// `true`: only archived diagrams. Default: only diagrams that are not archived.
     #[param(value_type = Option<bool>)]
     archived: Option<String>,
 }
@@ -247,98 +259,196 @@ impl From<DiagramsQuery> for DiagramQuery {
     }
 }
 
-/// The diagrams of a project
-#[utoipa::path(get, path = "/api/v1/projects/{project}/diagrams", operation_id = "list_diagrams", tag = "diagrams", params(("project" = String, Path, description = "Its id"), SearchQuery, DiagramsQuery, ListQuery), responses((status = 200, description = "A page of them, last made first", body = PageReply<StoredDiagramReply>), Problems))]
+/// List the diagrams of a project
+#[utoipa::path(
+    get,
+    path = "/api/v1/projects/{project}/diagrams",
+    tag = "diagrams",
+    params(("project" = String, Path, description = "Id of the project"), SearchQuery, DiagramsQuery, ListQuery),
+    responses(
+        (status = 200, description = "A page of diagrams, newest first", body = PageReply<StoredDiagramReply>),
+        Problems,
+    ),
+)]
 pub async fn list_diagrams(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
     Query(search): Query<SearchQuery>,
     Query(asked): Query<DiagramsQuery>,
     Query(query): Query<ListQuery>,
-) -> Result<Json<PageReply<StoredDiagramReply>>, Pending> {
-    let (app, asked, listing) = (&shared.app, asked.into(), query.into());
+) -> Result<Json<PageReply<StoredDiagramReply>>, ProblemResponse> {
+    let (app, asked, listing) = (&state.app, asked.into(), query.into());
     let page = match search.q.filter(|words| !words.trim().is_empty()) {
         Some(words) => diagrams::search_diagrams(app, &caller, &project, &words, &asked, &listing).await?,
         None => diagrams::list_diagrams(app, &caller, &project, &asked, &listing).await?,
     };
-    Ok(Json(PageReply::of(page, StoredDiagramReply::of)))
+    Ok(Json(PageReply::from_page(page, StoredDiagramReply::from)))
 }
 
-/// Begin a diagram that you wrote
-#[utoipa::path(post, path = "/api/v1/projects/{project}/diagrams", operation_id = "create_diagram", tag = "diagrams", params(("project" = String, Path, description = "Its id")), request_body = DiagramBody, responses((status = 201, description = "The diagram and its first version", body = OpenDiagramReply, headers(("ETag" = String, description = "Its revision"))), Problems))]
+/// Create a diagram from Mermaid text
+#[utoipa::path(
+    post,
+    path = "/api/v1/projects/{project}/diagrams",
+    tag = "diagrams",
+    params(("project" = String, Path, description = "Id of the project")),
+    request_body = DiagramBody,
+    responses(
+        (
+            status = 201,
+            description = "The diagram and its first version",
+            body = OpenDiagramReply,
+            headers(("ETag" = String, description = "The revision")),
+        ),
+        Problems,
+    ),
+)]
 pub async fn create_diagram(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
     Body(body): Body<DiagramBody>,
-) -> Result<(StatusCode, HeaderMap, Json<OpenDiagramReply>), Pending> {
+) -> Result<(StatusCode, HeaderMap, Json<OpenDiagramReply>), ProblemResponse> {
     let written = DiagramInput { code: body.code, requirement: body.requirement, note: body.note };
     let (title, folder) = (&body.title, body.folder_id.as_deref());
-    let made = diagrams::create_diagram(&shared.app, &caller, &project, title, folder, written).await?;
-    let (headers, reply) = OpenDiagramReply::of(made);
+    let made = diagrams::create_diagram(&state.app, &caller, &project, title, folder, written).await?;
+    let (headers, reply) = OpenDiagramReply::with_etag(made);
     Ok((StatusCode::CREATED, headers, reply))
 }
 
-/// A diagram and its newest version
-#[utoipa::path(get, path = "/api/v1/diagrams/{diagram}", operation_id = "find_diagram", tag = "diagrams", params(("diagram" = String, Path, description = "Its id")), responses((status = 200, description = "The diagram", body = OpenDiagramReply, headers(("ETag" = String, description = "Its revision"))), Problems))]
+/// Get a diagram with its newest version
+#[utoipa::path(
+    get,
+    path = "/api/v1/diagrams/{diagram}",
+    tag = "diagrams",
+    params(("diagram" = String, Path, description = "Id of the diagram")),
+    responses(
+        (
+            status = 200,
+            description = "The diagram",
+            body = OpenDiagramReply,
+            headers(("ETag" = String, description = "The revision")),
+        ),
+        Problems,
+    ),
+)]
 pub async fn find_diagram(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(diagram): Path<String>,
-) -> Result<(HeaderMap, Json<OpenDiagramReply>), Pending> {
-    Ok(OpenDiagramReply::of(diagrams::find_diagram(&shared.app, &caller, &diagram).await?))
+) -> Result<(HeaderMap, Json<OpenDiagramReply>), ProblemResponse> {
+    Ok(OpenDiagramReply::with_etag(diagrams::find_diagram(&state.app, &caller, &diagram).await?))
 }
 
-/// Change a diagram itself
-#[utoipa::path(patch, path = "/api/v1/diagrams/{diagram}", operation_id = "update_diagram", tag = "diagrams", params(("diagram" = String, Path, description = "Its id"), ("If-Match" = String, Header, description = "`ETag` of the one you have seen, or `*`")), request_body = UpdateDiagramBody, responses((status = 200, description = "The diagram", body = StoredDiagramReply, headers(("ETag" = String, description = "Its revision"))), Problems, Changes))]
+/// Rename, move, archive or restore a diagram
+#[utoipa::path(
+    patch,
+    path = "/api/v1/diagrams/{diagram}",
+    tag = "diagrams",
+    params(
+        ("diagram" = String, Path, description = "Id of the diagram"),
+        ("If-Match" = String, Header, description = "The `ETag` that you have read, or `*` for any revision"),
+    ),
+    request_body = UpdateDiagramBody,
+    responses(
+        (
+            status = 200,
+            description = "The diagram",
+            body = StoredDiagramReply,
+            headers(("ETag" = String, description = "The revision")),
+        ),
+        Problems,
+        Changes,
+    ),
+)]
 pub async fn update_diagram(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(diagram): Path<String>,
-    Seen(seen): Seen,
+    IfMatch(revision): IfMatch,
     Body(body): Body<UpdateDiagramBody>,
-) -> Result<(HeaderMap, Json<StoredDiagramReply>), Pending> {
+) -> Result<(HeaderMap, Json<StoredDiagramReply>), ProblemResponse> {
     let changes = DiagramChanges { title: body.title, archived: body.archived, folder_id: body.folder_id };
-    let changed = diagrams::update_diagram(&shared.app, &caller, &diagram, seen, &changes).await?;
-    Ok((etag(changed.revision), Json(StoredDiagramReply::of(changed))))
+    let changed = diagrams::update_diagram(&state.app, &caller, &diagram, revision, &changes).await?;
+    Ok((etag(changed.revision), Json(StoredDiagramReply::from(changed))))
 }
 
-/// The versions of a diagram
-#[utoipa::path(get, path = "/api/v1/diagrams/{diagram}/versions", operation_id = "list_versions", tag = "diagrams", params(("diagram" = String, Path, description = "Its id"), ListQuery), responses((status = 200, description = "A page of them, newest first", body = PageReply<VersionLine>), Problems))]
+/// List the versions of a diagram
+#[utoipa::path(
+    get,
+    path = "/api/v1/diagrams/{diagram}/versions",
+    tag = "diagrams",
+    params(("diagram" = String, Path, description = "Id of the diagram"), ListQuery),
+    responses(
+        (status = 200, description = "A page of versions, newest first", body = PageReply<VersionLine>),
+        Problems,
+    ),
+)]
 pub async fn list_versions(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(diagram): Path<String>,
     Query(query): Query<ListQuery>,
-) -> Result<Json<PageReply<VersionLine>>, Pending> {
-    let page = diagrams::list_versions(&shared.app, &caller, &diagram, &query.into()).await?;
-    Ok(Json(PageReply::of(page, VersionLine::of)))
+) -> Result<Json<PageReply<VersionLine>>, ProblemResponse> {
+    let page = diagrams::list_versions(&state.app, &caller, &diagram, &query.into()).await?;
+    Ok(Json(PageReply::from_page(page, VersionLine::from)))
 }
 
-/// Write the next version of a diagram
-#[utoipa::path(post, path = "/api/v1/diagrams/{diagram}/versions", operation_id = "create_version", tag = "diagrams", params(("diagram" = String, Path, description = "Its id"), ("If-Match" = String, Header, description = "`ETag` of the diagram you have seen, or `*`")), request_body = VersionBody, responses((status = 201, description = "The diagram and the version", body = OpenDiagramReply, headers(("ETag" = String, description = "Its revision"))), Problems, Changes))]
+/// Create a version of a diagram
+#[utoipa::path(
+    post,
+    path = "/api/v1/diagrams/{diagram}/versions",
+    tag = "diagrams",
+    params(
+        ("diagram" = String, Path, description = "Id of the diagram"),
+        (
+            "If-Match" = String,
+            Header,
+            description = "The `ETag` of the diagram that you have read, or `*` for any revision",
+        ),
+    ),
+    request_body = VersionBody,
+    responses(
+        (
+            status = 201,
+            description = "The diagram and the new version",
+            body = OpenDiagramReply,
+            headers(("ETag" = String, description = "The revision")),
+        ),
+        Problems,
+        Changes,
+    ),
+)]
 pub async fn create_version(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(diagram): Path<String>,
-    Seen(seen): Seen,
+    IfMatch(revision): IfMatch,
     Body(body): Body<VersionBody>,
-) -> Result<(StatusCode, HeaderMap, Json<OpenDiagramReply>), Pending> {
+) -> Result<(StatusCode, HeaderMap, Json<OpenDiagramReply>), ProblemResponse> {
     let written = DiagramInput { code: body.code, requirement: body.requirement, note: body.note };
-    let made = diagrams::create_version(&shared.app, &caller, &diagram, seen, written).await?;
-    let (headers, reply) = OpenDiagramReply::of(made);
+    let made = diagrams::create_version(&state.app, &caller, &diagram, revision, written).await?;
+    let (headers, reply) = OpenDiagramReply::with_etag(made);
     Ok((StatusCode::CREATED, headers, reply))
 }
 
-/// One version of a diagram
-#[utoipa::path(get, path = "/api/v1/diagrams/{diagram}/versions/{number}", operation_id = "find_version", tag = "diagrams", params(("diagram" = String, Path, description = "Its id"), ("number" = u32, Path, description = "Its number", example = 1)), responses((status = 200, description = "The version", body = VersionReply), Problems))]
+/// Get a version of a diagram
+#[utoipa::path(
+    get,
+    path = "/api/v1/diagrams/{diagram}/versions/{number}",
+    tag = "diagrams",
+    params(
+        ("diagram" = String, Path, description = "Id of the diagram"),
+        ("number" = u32, Path, description = "Number of the version", example = 1),
+    ),
+    responses((status = 200, description = "The version", body = VersionReply), Problems),
+)]
 pub async fn find_version(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path((diagram, number)): Path<(String, String)>,
-) -> Result<Json<VersionReply>, Pending> {
-    // What is no number is the number of no version.
+) -> Result<Json<VersionReply>, ProblemResponse> {
+    // No version has the number 0.
     let number = number.parse().unwrap_or(0);
-    Ok(Json(VersionReply::of(diagrams::find_version(&shared.app, &caller, &diagram, number).await?)))
+    Ok(Json(VersionReply::from(diagrams::find_version(&state.app, &caller, &diagram, number).await?)))
 }

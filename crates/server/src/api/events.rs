@@ -1,4 +1,4 @@
-//! What happens in a project, as it happens, for pages and programs that show it (server-sent events).
+//! The events of a project as a stream of server-sent events.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -13,8 +13,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use utoipa::ToSchema;
 
 use crate::{
-    Shared,
-    http::error::{Pending, Problems},
+    http::error::{ProblemResponse, Problems},
+    state::AppState,
 };
 use application::{
     access::Caller,
@@ -22,51 +22,71 @@ use application::{
     event_stream::{self, StreamEvent, Subscription},
 };
 
-/// How often it is looked whether the listener may still listen.
+/// How often the permission of the listener is checked.
 const CHECK: Duration = Duration::from_secs(15);
-/// After this time a stream ends, and whoever listens says anew who they are.
+/// The duration of a stream; the listener then authenticates again.
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// Something that happened in a project.
+/// An event in a project.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ProjectEventReply {
-    /// Id of the audit event; the same event may come twice.
+    /// Id of the audit event. An event may be repeated.
     id: String,
-    /// When.
+    /// Time of the event.
     at: String,
-    /// What was done.
+    /// The action.
     #[schema(example = "diagram.update")]
     action: String,
-    /// The id of what it was done to.
+    /// Id of the resource that was changed.
     subject: String,
-    /// Who; not there where nobody has to say who they are.
+    /// Id of the user who acted. Absent for a server without accounts.
     #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Option<String>,
 }
 
-/// Follow a project
+/// Stream the events of a project
 ///
-/// A stream of server-sent events: `event` is what was done, as in the audit log, `data` a `ProjectEvent`, `id` the place at which
-/// `Last-Event-ID` goes on. Events are told at least once, so that one may come twice. The stream ends now and then; browsers
-/// open it again by themselves. Each member is told what they may see.
-#[utoipa::path(get, path = "/api/v1/projects/{project}/events", operation_id = "follow_project", tag = "projects", params(("project" = String, Path, description = "Its id"), ("Last-Event-ID" = Option<String>, Header, description = "`id` of the last event that was seen; leave it out to begin now")), responses((status = 200, description = "What happens, until the stream ends", body = ProjectEventReply, content_type = "text/event-stream"), Problems))]
+/// Server-sent events: `event` is the action as in the audit log, `data` a `ProjectEventReply`, `id` the position to
+/// resume from with `Last-Event-ID`. Delivery is at least once, so that an event may be repeated. The stream ends after
+/// 10 minutes at the latest; browsers reconnect automatically.
+#[utoipa::path(
+    get,
+    path = "/api/v1/projects/{project}/events",
+    tag = "projects",
+    params(
+        ("project" = String, Path, description = "Id of the project"),
+        (
+            "Last-Event-ID" = Option<String>,
+            Header,
+            description = "`id` of the last event that you received. Leave it out to begin with the next event",
+        ),
+    ),
+    responses(
+        (
+            status = 200,
+            description = "The events, until the stream ends",
+            body = ProjectEventReply,
+            content_type = "text/event-stream",
+        ),
+        Problems,
+    ),
+)]
 pub async fn follow_project(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
     headers: HeaderMap,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Pending> {
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ProblemResponse> {
     let after = headers.get("last-event-id").map(|id| id.to_str().unwrap_or("?").to_owned());
-    let following = event_stream::follow_project(&shared.app, &caller, &project, after.as_deref()).await?;
+    let following = event_stream::follow_project(&state.app, &caller, &project, after.as_deref()).await?;
     let mut check = interval(CHECK);
     check.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let listener = Listener { shared, following, check, ends: Instant::now() + LONGEST, begun: false };
+    let listener = Listener { state, following, check, ends: Instant::now() + LONGEST, begun: false };
     Ok(Sse::new(stream::unfold(listener, next)).keep_alive(KeepAlive::default()))
 }
 
-/// Somebody who listens.
 struct Listener {
-    shared: Shared,
+    state: AppState,
     following: Subscription,
     check: tokio::time::Interval,
     ends: Instant,
@@ -76,23 +96,23 @@ struct Listener {
 async fn next(mut listener: Listener) -> Option<(Result<Event, Infallible>, Listener)> {
     if !listener.begun {
         listener.begun = true;
-        // So that whoever listens knows that nothing is missed from here on.
+        // Tells the listener that no event is missed from here on.
         return Some((Ok(Event::default().comment("following")), listener));
     }
     loop {
-        let Listener { shared, following, check, ends, .. } = &mut listener;
+        let Listener { state, following, check, ends, .. } = &mut listener;
         let happened = tokio::select! {
             happened = following.next() => happened?,
             _ = check.tick() => {
-                following.check(&shared.app).await.ok()?;
+                following.check(&state.app).await.ok()?;
                 continue;
             }
             () = sleep_until(*ends) => return None,
-            () = shared.draining.cancelled() => return None,
+            () = state.draining.cancelled() => return None,
         };
-        // Whoever was put out must not be told what happens next.
+        // A removed member must not receive later events.
         if happened.event.action.starts_with("member.") {
-            following.check(&shared.app).await.ok()?;
+            following.check(&state.app).await.ok()?;
         }
         return Some((Ok(written(happened)), listener));
     }

@@ -1,4 +1,4 @@
-//! Folders: the drawers of a project.
+//! Folders of a project.
 
 use axum::{
     Json,
@@ -8,10 +8,13 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ListQuery, PageReply, Query, Seen, etag, said};
+use super::{
+    extract::{Body, IfMatch, ListQuery, Query, double_option},
+    reply::{PageReply, etag},
+};
 use crate::{
-    Shared,
-    http::error::{Body, Changes, Pending, Problems},
+    http::error::{Changes, ProblemResponse, Problems},
+    state::AppState,
 };
 use application::{
     Folder,
@@ -23,28 +26,30 @@ use application::{
 /// A folder.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FolderReply {
-    /// Its id.
+    /// Id of the folder.
     id: String,
-    /// Where it belongs.
+    /// Id of its project.
     project_id: String,
-    /// In which folder it lies; not there for an outermost one.
+    /// Id of the parent folder. Absent at the top level.
     #[serde(skip_serializing_if = "Option::is_none")]
     parent_id: Option<String>,
-    /// What it is called.
+    /// Name of the folder.
     #[schema(example = "Ordering")]
     name: String,
-    /// When it was made.
+    /// When the folder was created.
     created_at: String,
-    /// When it last changed.
+    /// When the folder was last changed.
     updated_at: String,
 }
 
 impl FolderReply {
-    fn of(folder: Folder) -> (HeaderMap, Json<Self>) {
-        (etag(folder.revision), Json(FolderReply::line(folder)))
+    fn with_etag(folder: Folder) -> (HeaderMap, Json<Self>) {
+        (etag(folder.revision), Json(FolderReply::from(folder)))
     }
+}
 
-    fn line(folder: Folder) -> Self {
+impl From<Folder> for FolderReply {
+    fn from(folder: Folder) -> Self {
         FolderReply {
             id: folder.id.to_string(),
             project_id: folder.project_id.to_string(),
@@ -56,86 +61,155 @@ impl FolderReply {
     }
 }
 
-/// A folder that is wanted.
+/// A folder to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FolderBody {
-    /// What it is called, 1 to 100 characters; once beside its neighbours, however it is capitalised.
+    /// Name, 1 to 100 characters. Unique in its parent folder, ignoring case.
     #[schema(example = "Ordering")]
     name: String,
-    /// In which folder it lies; at most 8 lie in one another.
+    /// Id of the parent folder. Folders nest at most 8 levels deep.
     parent_id: Option<String>,
 }
 
-/// What is changed of a folder.
+/// Changes to a folder.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateFolderBody {
-    /// What it is called.
+    /// The new name.
     #[schema(example = "Orders")]
     name: Option<String>,
-    /// In which folder it lies; `null` takes it out of the one it lies in.
-    #[serde(default, deserialize_with = "said")]
+    /// Id of the new parent folder. `null` moves the folder to the top level.
+    #[serde(default, deserialize_with = "double_option")]
     #[schema(value_type = Option<String>)]
     parent_id: Option<Option<String>>,
 }
 
-/// The folders of a project
-#[utoipa::path(get, path = "/api/v1/projects/{project}/folders", operation_id = "list_folders", tag = "diagrams", params(("project" = String, Path, description = "Its id"), ListQuery), responses((status = 200, description = "A page of them, last made first, whatever they lie in", body = PageReply<FolderReply>), Problems))]
+/// List the folders of a project
+#[utoipa::path(
+    get,
+    path = "/api/v1/projects/{project}/folders",
+    tag = "diagrams",
+    params(("project" = String, Path, description = "Id of the project"), ListQuery),
+    responses(
+        (
+            status = 200,
+            description = "A page of folders at all levels, newest first",
+            body = PageReply<FolderReply>,
+        ),
+        Problems,
+    ),
+)]
 pub async fn list_folders(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
     Query(query): Query<ListQuery>,
-) -> Result<Json<PageReply<FolderReply>>, Pending> {
-    let page = folders::list_folders(&shared.app, &caller, &project, &query.into()).await?;
-    Ok(Json(PageReply::of(page, FolderReply::line)))
+) -> Result<Json<PageReply<FolderReply>>, ProblemResponse> {
+    let page = folders::list_folders(&state.app, &caller, &project, &query.into()).await?;
+    Ok(Json(PageReply::from_page(page, FolderReply::from)))
 }
 
-/// Make a folder
-#[utoipa::path(post, path = "/api/v1/projects/{project}/folders", operation_id = "create_folder", tag = "diagrams", params(("project" = String, Path, description = "Its id")), request_body = FolderBody, responses((status = 201, description = "The folder", body = FolderReply, headers(("ETag" = String, description = "Its revision"))), Problems))]
+/// Create a folder
+#[utoipa::path(
+    post,
+    path = "/api/v1/projects/{project}/folders",
+    tag = "diagrams",
+    params(("project" = String, Path, description = "Id of the project")),
+    request_body = FolderBody,
+    responses(
+        (
+            status = 201,
+            description = "The folder",
+            body = FolderReply,
+            headers(("ETag" = String, description = "The revision")),
+        ),
+        Problems,
+    ),
+)]
 pub async fn create_folder(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
     Body(body): Body<FolderBody>,
-) -> Result<(StatusCode, HeaderMap, Json<FolderReply>), Pending> {
+) -> Result<(StatusCode, HeaderMap, Json<FolderReply>), ProblemResponse> {
     let inside = body.parent_id.as_deref();
-    let made = folders::create_folder(&shared.app, &caller, &project, &body.name, inside).await?;
-    let (headers, reply) = FolderReply::of(made);
+    let made = folders::create_folder(&state.app, &caller, &project, &body.name, inside).await?;
+    let (headers, reply) = FolderReply::with_etag(made);
     Ok((StatusCode::CREATED, headers, reply))
 }
 
-/// One folder
-#[utoipa::path(get, path = "/api/v1/folders/{folder}", operation_id = "find_folder", tag = "diagrams", params(("folder" = String, Path, description = "Its id")), responses((status = 200, description = "The folder", body = FolderReply, headers(("ETag" = String, description = "Its revision"))), Problems))]
+/// Get a folder
+#[utoipa::path(
+    get,
+    path = "/api/v1/folders/{folder}",
+    tag = "diagrams",
+    params(("folder" = String, Path, description = "Id of the folder")),
+    responses(
+        (
+            status = 200,
+            description = "The folder",
+            body = FolderReply,
+            headers(("ETag" = String, description = "The revision")),
+        ),
+        Problems,
+    ),
+)]
 pub async fn find_folder(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(folder): Path<String>,
-) -> Result<(HeaderMap, Json<FolderReply>), Pending> {
-    Ok(FolderReply::of(folders::find_folder(&shared.app, &caller, &folder).await?))
+) -> Result<(HeaderMap, Json<FolderReply>), ProblemResponse> {
+    Ok(FolderReply::with_etag(folders::find_folder(&state.app, &caller, &folder).await?))
 }
 
 /// Rename or move a folder
-#[utoipa::path(patch, path = "/api/v1/folders/{folder}", operation_id = "update_folder", tag = "diagrams", params(("folder" = String, Path, description = "Its id"), ("If-Match" = String, Header, description = "`ETag` of the one you have seen, or `*`")), request_body = UpdateFolderBody, responses((status = 200, description = "The folder", body = FolderReply, headers(("ETag" = String, description = "Its revision"))), Problems, Changes))]
+#[utoipa::path(
+    patch,
+    path = "/api/v1/folders/{folder}",
+    tag = "diagrams",
+    params(
+        ("folder" = String, Path, description = "Id of the folder"),
+        ("If-Match" = String, Header, description = "The `ETag` that you have read, or `*` for any revision"),
+    ),
+    request_body = UpdateFolderBody,
+    responses(
+        (
+            status = 200,
+            description = "The folder",
+            body = FolderReply,
+            headers(("ETag" = String, description = "The revision")),
+        ),
+        Problems,
+        Changes,
+    ),
+)]
 pub async fn update_folder(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(folder): Path<String>,
-    Seen(seen): Seen,
+    IfMatch(revision): IfMatch,
     Body(body): Body<UpdateFolderBody>,
-) -> Result<(HeaderMap, Json<FolderReply>), Pending> {
+) -> Result<(HeaderMap, Json<FolderReply>), ProblemResponse> {
     let changes = FolderChanges { name: body.name, parent_id: body.parent_id };
-    Ok(FolderReply::of(folders::update_folder(&shared.app, &caller, &folder, seen, &changes).await?))
+    Ok(FolderReply::with_etag(
+        folders::update_folder(&state.app, &caller, &folder, revision, &changes).await?,
+    ))
 }
 
-/// Take an empty folder away
-#[utoipa::path(delete, path = "/api/v1/folders/{folder}", operation_id = "delete_folder", tag = "diagrams", params(("folder" = String, Path, description = "Its id")), responses((status = 204, description = "Gone"), Problems))]
+/// Delete an empty folder
+#[utoipa::path(
+    delete,
+    path = "/api/v1/folders/{folder}",
+    tag = "diagrams",
+    params(("folder" = String, Path, description = "Id of the folder")),
+    responses((status = 204, description = "Deleted"), Problems),
+)]
 pub async fn delete_folder(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(folder): Path<String>,
-) -> Result<StatusCode, Pending> {
-    folders::delete_folder(&shared.app, &caller, &folder).await?;
+) -> Result<StatusCode, ProblemResponse> {
+    folders::delete_folder(&state.app, &caller, &folder).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,4 +1,4 @@
-//! `POST /api/v1/generate/{kind}-diagram`: requirement text in, a validated diagram out.
+//! Generation of a diagram from requirements: at once, as a stream of events, or as a job.
 
 use std::convert::Infallible;
 
@@ -22,16 +22,15 @@ use utoipa::{
     openapi::schema::{Object, ObjectBuilder, SchemaType, Type},
 };
 
-use super::jobs::JobReply;
+use super::{extract::Body, jobs::JobReply, reply::as_json};
 use crate::{
-    Shared,
-    api::as_json,
-    http::error::{Body, Pending},
+    http::error::{Problem, ProblemResponse, Problems},
+    state::AppState,
 };
 use application::{
     Error,
     access::Caller,
-    cpu_pool,
+    check, cpu_pool,
     generate::{self, Event, Generated, Request},
     jobs,
     session::{Author, TraceEntry},
@@ -48,7 +47,7 @@ fn provider_schema() -> Object {
         .build()
 }
 
-/// What to draw, and who writes it.
+/// What to generate, and which model writes it.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GenerateBody {
@@ -59,34 +58,32 @@ pub struct GenerateBody {
         max_length = 50000
     )]
     message: String,
-    /// The project it belongs to; the default project if not said.
+    /// Id of the project that the diagram belongs to. Default: the default project.
     project_id: Option<String>,
-    /// Your own name for what this is about; stored with it.
+    /// Your own identifier of the source; stored with the diagram.
     content_id: Option<String>,
-    /// Kept for older callers; has no effect.
+    /// Accepted for older clients. Has no effect.
     #[expect(dead_code, reason = "part of the contract")]
     document_format: Option<String>,
-    /// Kept for later: the viewer that must show the diagram.
-    #[expect(dead_code, reason = "part of the contract")]
+    /// Reserved for the viewer that must show the diagram. Not supported yet: a request with it is refused.
     target: Option<String>,
     #[schema(schema_with = provider_schema)]
     provider: Option<String>,
-    /// The model's name at that provider.
+    /// Name of the model at the provider. Default: the configured model.
     model: Option<String>,
-    /// Give the built-in draft, with a warning, when the model fails.
+    /// Whether a model that fails is replaced by the built-in drafter, with a warning. Default: `true`.
     #[serde(default = "yes")]
     #[schema(default = true)]
     fallback: bool,
 }
 
-/// Which of the caller's preferences were heeded.
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 fn yes() -> bool {
     true
 }
 
-/// A diagram.
+/// A generated diagram.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct GenerateReply {
     /// Always `diagram`.
@@ -97,7 +94,7 @@ pub struct GenerateReply {
     response: DiagramReply,
 }
 
-/// A diagram and what is known about it.
+/// A diagram and its metadata.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DiagramReply {
     /// `class_diagram`, `usecase_diagram` or `activity_diagram`.
@@ -107,98 +104,79 @@ pub struct DiagramReply {
     /// The diagram as a fenced Mermaid block.
     #[schema(example = "```mermaid\nclassDiagram\n    class Order\n```")]
     detail: String,
-    /// What it shows, in a sentence.
+    /// One sentence about the content of the diagram.
     summary: String,
-    /// What it means, as typed data.
+    /// The typed model of the diagram.
     #[schema(value_type = Object)]
     blueprint: Value,
-    /// Which words each element comes from. Offsets are UTF-8 bytes of `message`.
-    trace: Vec<TraceReply>,
-    /// How it came about.
+    /// The source words of each element. Offsets are UTF-8 bytes of `message`.
+    trace: Vec<TraceEntry>,
+    /// How the diagram was made.
     metadata: Metadata,
 }
 
-/// One element and the words it comes from.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct TraceReply {
-    /// Id of the element.
-    #[schema(example = "Order")]
-    element: String,
-    /// Number of the sentence, from 1.
-    #[schema(example = 1)]
-    requirement: usize,
-    /// First byte in the message.
-    start: usize,
-    /// One past the last byte.
-    end: usize,
-    /// The words.
-    #[schema(example = "orders")]
-    text: String,
-}
-
-/// How a diagram came about.
+/// How a diagram was made.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Metadata {
-    /// Mermaid's own parser accepted exactly the text in `detail`.
+    /// Whether Mermaid's own parser accepts exactly the text in `detail`.
     #[schema(example = true)]
     validated: bool,
-    /// Who wrote it: `model`, `builtin` (the built-in drafter), or `fallback` (the same, because the model failed).
+    /// `model`, `builtin` (the built-in drafter), or `fallback` (the built-in drafter, because the model failed).
     #[schema(example = "builtin")]
     written: &'static str,
-    /// How often the model was asked again, 0 to 3.
+    /// Number of model calls after the first, 0 to 3.
     #[schema(example = 0)]
     retry_count: u32,
-    /// Who checked it.
+    /// The engine that checked the diagram.
     #[schema(value_type = Object)]
     validator: Value,
-    /// What was mended, in words.
+    /// The repairs that were applied, in words.
     repairs: Vec<String>,
-    /// What else there is to say of it.
+    /// The remaining findings.
     #[schema(value_type = Vec<Object>)]
     findings: Value,
-    /// `builtin` or the provider's name.
+    /// `builtin` or the name of the provider.
     #[schema(example = "builtin")]
     provider: String,
-    /// The model's name.
+    /// Name of the model.
     model: String,
-    /// What it took.
+    /// Tokens and cost of all model calls.
     usage: UsageReply,
-    /// How long it took, in milliseconds.
+    /// Duration in milliseconds.
     duration_ms: u64,
-    /// Id of this generation.
+    /// Id of the generation.
     generation_id: String,
-    /// Id of the diagram that it began.
+    /// Id of the stored diagram. Absent if it was not stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     diagram_id: Option<String>,
-    /// What a reader must know before relying on it.
+    /// What to know before you rely on the diagram.
     #[serde(skip_serializing_if = "Option::is_none")]
     warning: Option<String>,
-    /// What went wrong on the way.
+    /// Errors that occurred on the way.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<String>,
-    /// What the drafter assumed.
+    /// Assumptions of the drafter.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
-    /// Who wrote it, if no model did, and what the drafter assumed.
+    /// The notes as one text, with the author if no model wrote the diagram.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
 }
 
-/// Tokens and money.
+/// Tokens and cost.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UsageReply {
-    /// Tokens of all questions.
+    /// Input tokens of all model calls.
     input_tokens: u64,
-    /// Tokens of all answers.
+    /// Output tokens of all model calls.
     output_tokens: u64,
-    /// Cost in US dollars, where the vendor or a price list says it.
+    /// Cost in US dollars. Absent if the price is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     cost_usd: Option<f64>,
 }
 
-impl GenerateReply {
-    /// The reply for a finished generation.
-    pub fn of(generated: &Generated) -> Self {
+impl From<&Generated> for GenerateReply {
+    fn from(generated: &Generated) -> Self {
         let row = generated.kind.row();
         let outcome = &generated.outcome;
         let mut notes = outcome.notes.clone();
@@ -212,7 +190,7 @@ impl GenerateReply {
                 detail: format!("```mermaid\n{}\n```", outcome.text.trim_end()),
                 summary: generated.summary(),
                 blueprint: generated.model_json(),
-                trace: outcome.trace.iter().map(TraceReply::of).collect(),
+                trace: outcome.trace.clone(),
                 metadata: Metadata {
                     validated: generated.validated(),
                     written: match outcome.written {
@@ -244,55 +222,72 @@ impl GenerateReply {
     }
 }
 
-impl TraceReply {
-    fn of(entry: &TraceEntry) -> Self {
-        TraceReply {
-            element: entry.element.clone(),
-            requirement: entry.requirement,
-            start: entry.start,
-            end: entry.end,
-            text: entry.text.clone(),
-        }
-    }
-}
-
-/// Turn requirements into a diagram
+/// Generate a diagram from requirements
 ///
-/// The diagram is checked by Mermaid's own parser before it is called valid. A model writes it if one is configured or
-/// chosen, else the built-in drafter. With `Accept: text/event-stream` the answer is a stream of `status`, `delta`,
-/// `finding`, `repair`, `usage` events that ends with one `result` or one `error`. With `Prefer: respond-async` the answer comes at once and
-/// is a job; the diagram is written afterwards, also if this server is ended meanwhile and another one goes on.
+/// `validated` is true only if Mermaid's own parser accepts the diagram. The configured or chosen model writes it;
+/// without a model, the built-in drafter does. With `Accept: text/event-stream` the answer is a stream of `status`,
+/// `delta`, `finding`, `repair` and `usage` events that ends with one `result` or one `error`. With `Prefer:
+/// respond-async` the answer is a job at once; the diagram is written in the background, and another server
+/// continues if this one stops.
 #[utoipa::path(
     post,
     path = "/api/v1/generate/{diagram}",
-    operation_id = "generate_diagram",
     tag = "generate",
     params(
-        ("diagram" = String, Path, description = "`class-diagram`, `usecase-diagram` or `activity-diagram`", example = "class-diagram"),
-        ("X-AI-Provider" = Option<String>, Header, description = "As `provider` in the body, which wins"),
-        ("X-AI-Model" = Option<String>, Header, description = "As `model` in the body, which wins"),
-        ("X-AI-API-Key" = Option<String>, Header, description = "A key for this one request; never stored, never logged"),
-        ("Prefer" = Option<String>, Header, description = "`respond-async`: answer at once with a job, and write the diagram afterwards", example = "wait=60"),
+        (
+            "diagram" = String,
+            Path,
+            description = "`class-diagram`, `usecase-diagram` or `activity-diagram`",
+            example = "class-diagram",
+        ),
+        ("X-AI-Provider" = Option<String>, Header, description = "As `provider` in the body, which takes precedence"),
+        ("X-AI-Model" = Option<String>, Header, description = "As `model` in the body, which takes precedence"),
+        (
+            "X-AI-API-Key" = Option<String>,
+            Header,
+            description = "Provider key for this request only; never stored or logged",
+        ),
+        (
+            "Prefer" = Option<String>,
+            Header,
+            description = "`respond-async`: answer at once with a job, and write the diagram in the background",
+            example = "wait=60",
+        ),
     ),
     request_body = GenerateBody,
     responses(
         (status = 200, description = "The diagram", body = GenerateReply),
-        (status = 202, description = "It will be written; the job says how far it is", body = JobReply, headers(("Location" = String, description = "Address of the job"))),
-        crate::Problems,
-        (status = 502, description = "The model failed and `fallback` was false", body = crate::Problem, content_type = "application/problem+json"),
-        (status = 504, description = "The model took too long and `fallback` was false", body = crate::Problem, content_type = "application/problem+json"),
+        (
+            status = 202,
+            description = "The job that writes the diagram",
+            body = JobReply,
+            headers(("Location" = String, description = "URL of the job")),
+        ),
+        Problems,
+        (
+            status = 502,
+            description = "The model failed and `fallback` was false",
+            body = Problem,
+            content_type = "application/problem+json",
+        ),
+        (
+            status = 504,
+            description = "The model took too long and `fallback` was false",
+            body = Problem,
+            content_type = "application/problem+json",
+        ),
     )
 )]
 pub async fn generate_diagram(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(diagram): Path<String>,
     headers: HeaderMap,
     Body(body): Body<GenerateBody>,
-) -> Result<Response, Pending> {
+) -> Result<Response, ProblemResponse> {
     let Some(kind) = blueprint::KINDS.iter().find(|row| row.slug == diagram).map(|row| row.kind) else {
         let known: Vec<&str> = blueprint::KINDS.iter().map(|row| row.slug).collect();
-        return Err(Pending::new(
+        return Err(ProblemResponse::new(
             StatusCode::NOT_FOUND,
             "no_such_kind",
             format!(
@@ -302,6 +297,7 @@ pub async fn generate_diagram(
             ),
         ));
     };
+    check::refuse_target(body.target.as_deref())?;
     let header = |name: &str| {
         headers
             .get(name)
@@ -324,19 +320,19 @@ pub async fn generate_diagram(
         .and_then(|accept| accept.to_str().ok())
         .is_some_and(|accept| accept.contains("text/event-stream"));
     if prefers_async(&headers) {
-        let job = jobs::create_job(&shared.app, &caller, &request).await?;
+        let job = jobs::create_job(&state.app, &caller, &request).await?;
         let location = format!("/api/v1/jobs/{}", job.job.id);
         let headers = [(header::LOCATION, location), (PREFERENCE_APPLIED, "respond-async".to_owned())];
-        return Ok((StatusCode::ACCEPTED, headers, Json(JobReply::of(job))).into_response());
+        return Ok((StatusCode::ACCEPTED, headers, Json(JobReply::from(job))).into_response());
     }
     if streams {
-        return Ok(stream_events(shared, caller, request).into_response());
+        return Ok(stream_events(state, caller, request).into_response());
     }
-    let generated = generate::generate_diagram(&shared.app, &caller, request, None).await?;
-    Ok(Json(GenerateReply::of(&generated)).into_response())
+    let generated = generate::generate_diagram(&state.app, &caller, request, None).await?;
+    Ok(Json(GenerateReply::from(&generated)).into_response())
 }
 
-/// `Prefer: respond-async` (RFC 7240): answer at once, and go on afterwards.
+/// Whether the request has `Prefer: respond-async` (RFC 7240).
 fn prefers_async(headers: &HeaderMap) -> bool {
     headers
         .get_all("prefer")
@@ -347,25 +343,25 @@ fn prefers_async(headers: &HeaderMap) -> bool {
 }
 
 fn stream_events(
-    shared: Shared,
+    state: AppState,
     caller: Caller,
     request: Request,
 ) -> Sse<impl Stream<Item = Result<SseEvent, Infallible>>> {
     let (watcher, events) = mpsc::unbounded_channel();
     let (finish, finished) = oneshot::channel();
     let generating = async move {
-        let result = generate::generate_diagram(&shared.app, &caller, request, Some(watcher)).await;
-        // The reader may have gone away.
+        let result = generate::generate_diagram(&state.app, &caller, request, Some(watcher)).await;
+        // The reader may have disconnected.
         let _ = finish.send(result);
     };
-    // Goes on when the reader goes away: what was paid for is kept.
+    // A task of its own: it continues when the reader disconnects, because the model call is paid for.
     tokio::spawn(cpu_pool::on_same_behalf(trace::in_current_trace(generating)).in_current_span());
     let during =
         stream::unfold(events, |mut events| async move { events.recv().await.map(|event| (event, events)) })
             .map(|event| named_event(&event));
     let end = stream::once(async move {
         match finished.await {
-            Ok(Ok(generated)) => sse("result", &GenerateReply::of(&generated)),
+            Ok(Ok(generated)) => sse("result", &GenerateReply::from(&generated)),
             Ok(Err(error)) => sse("error", &json!({"code": error.code(), "detail": shown(&error)})),
             Err(_) => {
                 sse("error", &json!({"code": "internal", "detail": "The generation ended early. Try again."}))
@@ -377,7 +373,10 @@ fn stream_events(
 
 fn shown(error: &Error) -> String {
     match error {
-        Error::Internal(_) => "Something went wrong here. Try again; if it stays so, report it.".to_owned(),
+        Error::Internal(_) => {
+            "The request failed because of an internal error. Try again; if the error remains, report it."
+                .to_owned()
+        }
         other => other.to_string(),
     }
 }
@@ -392,7 +391,10 @@ fn named_event(event: &Event) -> SseEvent {
             let cost_usd = usage.cost_micro_usd.map(|micro| micro as f64 / 1e6);
             sse(
                 "usage",
-                &json!({"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens, "cost_usd": cost_usd, "unknown": unknown}),
+                &json!({
+                    "input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens,
+                    "cost_usd": cost_usd, "unknown": unknown,
+                }),
             )
         }
     }

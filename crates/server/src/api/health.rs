@@ -1,4 +1,4 @@
-//! Health and metrics: for people, for orchestrators and for Prometheus.
+//! Health, probes and metrics.
 
 use axum::{
     Json,
@@ -10,11 +10,13 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::{Shared, http::error::Pending};
+use crate::{
+    http::error::{Problem, ProblemResponse},
+    state::AppState,
+};
 use application::{health::Status, runtime_metrics};
-use telemetry;
 
-/// How the product is.
+/// The health of the product.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HealthReply {
     /// `healthy`, `degraded` or `unhealthy`.
@@ -22,34 +24,33 @@ pub struct HealthReply {
     status: &'static str,
     /// Version of the program.
     version: &'static str,
-    /// Which build or deployment of that version, if it was told (`server.release`).
+    /// Name of the build or deployment, from `server.release`.
     #[serde(skip_serializing_if = "String::is_empty")]
     release: String,
-    /// Seconds since it was started.
+    /// Seconds since the start of the process.
     uptime_s: i64,
-    /// Each part.
+    /// The status of each part.
     #[schema(value_type = Object)]
     checks: Value,
 }
 
-/// How the product is
+/// Get the health of the product
 #[utoipa::path(
     get,
     path = "/health",
-    operation_id = "find_health",
     tag = "operations",
     responses(
-        (status = 200, description = "healthy or degraded", body = HealthReply),
-        (status = 503, description = "unhealthy", body = HealthReply),
+        (status = 200, description = "`healthy` or `degraded`", body = HealthReply),
+        (status = 503, description = "`unhealthy`", body = HealthReply),
     )
 )]
-pub async fn find_health(State(shared): State<Shared>) -> Response {
-    let health = shared.probes.health(&shared.app).await;
-    let uptime_us = shared.app.clock.now_us().as_micros() - shared.app.started_us.as_micros();
+pub async fn find_health(State(state): State<AppState>) -> Response {
+    let health = state.probes.health(&state.app).await;
+    let uptime_us = state.app.clock.now_us().as_micros() - state.app.started_us.as_micros();
     let reply = HealthReply {
         status: health.status.word(),
         version: env!("CARGO_PKG_VERSION"),
-        release: shared.app.config.server.release.clone(),
+        release: state.app.config.server.release.clone(),
         uptime_s: uptime_us / 1_000_000,
         checks: health.checks,
     };
@@ -58,58 +59,93 @@ pub async fn find_health(State(shared): State<Shared>) -> Response {
     (status, Json(reply)).into_response()
 }
 
-/// The process runs
-#[utoipa::path(get, path = "/livez", operation_id = "find_livez", tag = "operations", responses((status = 200, description = "It runs")))]
+/// Check that the process runs
+#[utoipa::path(
+    get,
+    path = "/livez",
+    tag = "operations",
+    responses((status = 200, description = "The process runs")),
+)]
 pub async fn find_livez() -> &'static str {
     "ok\n"
 }
 
-/// Requests may be sent here
-#[utoipa::path(get, path = "/readyz", operation_id = "find_readyz", tag = "operations", responses((status = 200, description = "Send requests"), (status = 503, description = "Send none", body = crate::Problem, content_type = "application/problem+json")))]
-pub async fn find_readyz(State(shared): State<Shared>) -> Result<&'static str, Pending> {
-    if shared.leaving.is_cancelled() || shared.draining.is_cancelled() {
-        return Err(Pending::new(
+/// Check that the process accepts requests
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "operations",
+    responses(
+        (status = 200, description = "The process accepts requests"),
+        (
+            status = 503,
+            description = "The process does not accept requests",
+            body = Problem,
+            content_type = "application/problem+json",
+        ),
+    ),
+)]
+pub async fn find_readyz(State(state): State<AppState>) -> Result<&'static str, ProblemResponse> {
+    if state.leaving.is_cancelled() || state.draining.is_cancelled() {
+        return Err(ProblemResponse::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "draining",
-            "The server is ending; send requests elsewhere.",
+            "The server is shutting down. Send requests to another process.",
         ));
     }
-    if shared.standby.is_on() {
-        return Err(Pending::new(
+    if state.standby.is_on() {
+        return Err(ProblemResponse::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "standby",
-            "The server stands by; another one serves.",
+            "The server is on standby. Send requests to the active process.",
         ));
     }
-    match shared.probes.health(&shared.app).await.status {
-        Status::Unhealthy => Err(Pending::new(
+    match state.probes.health(&state.app).await.status {
+        Status::Unhealthy => Err(ProblemResponse::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "unhealthy",
-            "A part that is needed does not work; /health names it.",
+            "A required part does not work. /health names it.",
         )),
         Status::Healthy | Status::Degraded => Ok("ok\n"),
     }
 }
 
-/// The start is over
-#[utoipa::path(get, path = "/startupz", operation_id = "find_startupz", tag = "operations", responses((status = 200, description = "It has started")))]
+/// Check that the start is complete
+#[utoipa::path(
+    get,
+    path = "/startupz",
+    tag = "operations",
+    responses((status = 200, description = "The start is complete")),
+)]
 pub async fn find_startupz() -> &'static str {
     "ok\n"
 }
 
-/// Counters and histograms for Prometheus
-#[utoipa::path(get, path = "/metrics", operation_id = "find_metrics", tag = "operations", responses((status = 200, description = "Prometheus text format", body = String, content_type = "text/plain")))]
-pub async fn find_metrics(State(shared): State<Shared>) -> Result<Response, Pending> {
-    match &shared.metrics {
+/// Get the metrics for Prometheus
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "operations",
+    responses(
+        (
+            status = 200,
+            description = "Metrics in the Prometheus text format",
+            body = String,
+            content_type = "text/plain",
+        ),
+    ),
+)]
+pub async fn find_metrics(State(state): State<AppState>) -> Result<Response, ProblemResponse> {
+    match &state.metrics {
         Some(metrics) => {
-            runtime_metrics::measure(&shared.app, &shared.probes).await;
+            runtime_metrics::measure(&state.app, &state.probes).await;
             let text = telemetry::render(metrics);
             Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
         }
-        None => Err(Pending::new(
+        None => Err(ProblemResponse::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "no_metrics",
-            "Metrics could not be set up at start; the log says why.",
+            "The metrics recorder could not be installed at start. The log has the reason.",
         )),
     }
 }

@@ -1,4 +1,4 @@
-//! `/api/v1/me/identities`: with which identity providers the caller can sign in.
+//! `/api/v1/me/identities`: the identities of the caller at identity providers.
 
 use axum::{
     Json,
@@ -9,8 +9,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    Shared,
-    http::error::{Pending, Problems},
+    http::error::{ProblemResponse, Problems},
+    state::AppState,
 };
 use application::{
     access::Caller,
@@ -18,25 +18,25 @@ use application::{
     clock::rfc3339,
 };
 
-/// Somewhere else where you are known.
+/// An identity at an identity provider.
 #[derive(Serialize, ToSchema)]
 pub struct IdentityReply {
-    /// Its id.
+    /// Id of the identity.
     #[schema(example = "idn_…")]
     id: String,
-    /// The provider, as it calls itself.
+    /// The issuer URL of the provider.
     #[schema(example = "https://accounts.example.com")]
     issuer: String,
-    /// What this server calls the provider; not there if it does not use it any more.
+    /// Name of the provider in the configuration of this server. Absent if the provider is not configured any more.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "Example")]
     name: Option<String>,
-    /// Since when you can sign in with it.
+    /// When the identity was linked.
     created_at: String,
 }
 
-impl IdentityReply {
-    fn of(identity: IdentityView) -> Self {
+impl From<IdentityView> for IdentityReply {
+    fn from(identity: IdentityView) -> Self {
         IdentityReply {
             id: identity.id,
             issuer: identity.issuer,
@@ -46,25 +46,39 @@ impl IdentityReply {
     }
 }
 
-/// With which identity providers you can sign in
-#[utoipa::path(get, path = "/api/v1/me/identities", operation_id = "list_identities", tag = "accounts", responses((status = 200, description = "The identities, first come first", body = Vec<IdentityReply>), Problems))]
+/// List your identities at identity providers
+#[utoipa::path(
+    get,
+    path = "/api/v1/me/identities",
+    tag = "accounts",
+    responses(
+        (status = 200, description = "The identities, oldest first", body = Vec<IdentityReply>),
+        Problems,
+    ),
+)]
 pub async fn list_identities(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
-) -> Result<Json<Vec<IdentityReply>>, Pending> {
-    let identities = oidc::list_identities(&shared.app, &caller).await?;
-    Ok(Json(identities.into_iter().map(IdentityReply::of).collect()))
+) -> Result<Json<Vec<IdentityReply>>, ProblemResponse> {
+    let identities = oidc::list_identities(&state.app, &caller).await?;
+    Ok(Json(identities.into_iter().map(IdentityReply::from).collect()))
 }
 
-/// Sign in with an identity provider no more
+/// Unlink an identity
 ///
-/// Refused if it is all you can sign in with: choose a password first. Not possible with a token.
-#[utoipa::path(delete, path = "/api/v1/me/identities/{identity}", operation_id = "delete_identity", tag = "accounts", params(("identity" = String, Path, description = "Its id")), responses((status = 204, description = "Gone"), Problems))]
+/// Refused if you could not sign in any more: set a password first. Not possible with a token.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/me/identities/{identity}",
+    tag = "accounts",
+    params(("identity" = String, Path, description = "Id of the identity")),
+    responses((status = 204, description = "Unlinked"), Problems),
+)]
 pub async fn delete_identity(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(identity): Path<String>,
-) -> Result<StatusCode, Pending> {
-    oidc::delete_identity(&shared.app, &caller, &identity).await?;
+) -> Result<StatusCode, ProblemResponse> {
+    oidc::delete_identity(&state.app, &caller, &identity).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,4 +1,4 @@
-//! Diagrams that nobody waits for: how far they are.
+//! Background jobs that generate diagrams.
 
 use axum::{
     Json,
@@ -7,10 +7,13 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{ListQuery, PageReply, Query};
+use super::{
+    extract::{ListQuery, Query},
+    reply::PageReply,
+};
 use crate::{
-    Shared,
-    http::error::{Pending, Problems},
+    http::error::{ProblemResponse, Problems},
+    state::AppState,
 };
 use application::{
     access::Caller,
@@ -18,51 +21,50 @@ use application::{
     jobs::{self, GenerationJob},
 };
 
-/// A diagram that is being written, or was.
+/// A background job that generates a diagram.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct JobReply {
-    /// Its id.
+    /// Id of the job.
     id: String,
-    /// The project that the diagram belongs to.
+    /// Id of the project that the diagram belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     project_id: Option<String>,
     /// `waiting`, `running`, `done` or `failed`.
     #[schema(example = "done")]
     status: &'static str,
-    /// How often it was begun.
+    /// Number of attempts.
     #[schema(example = 1)]
     attempts: u32,
-    /// What was remembered of it, once it is done.
+    /// Id of the generation, once the job is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     generation_id: Option<String>,
-    /// The diagram, once it is done.
+    /// Id of the diagram, once the job is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     diagram_id: Option<String>,
-    /// Why it failed, or is tried again.
+    /// Why the last attempt failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<JobProblem>,
-    /// What a reader must know before relying on the diagram.
+    /// What to know before you rely on the diagram.
     #[serde(skip_serializing_if = "Option::is_none")]
     warning: Option<String>,
-    /// When it was asked for.
+    /// When the job was created.
     created_at: String,
-    /// When something last changed.
+    /// When the job was last changed.
     updated_at: String,
 }
 
-/// Why there is no diagram.
+/// Why a job failed.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct JobProblem {
-    /// A stable name for programs.
+    /// A stable identifier for programs.
     #[schema(example = "llm_timed_out")]
     code: String,
     /// What happened and what to do.
     detail: String,
 }
 
-impl JobReply {
-    /// How a job is told.
-    pub fn of(found: GenerationJob) -> Self {
+impl From<GenerationJob> for JobReply {
+    fn from(found: GenerationJob) -> Self {
         let problem = found.problem().map(|(code, detail)| JobProblem { code, detail });
         let status = found.status();
         let (generation, job) = (found.generation, found.job);
@@ -84,24 +86,39 @@ impl JobReply {
     }
 }
 
-/// How far a diagram is that nobody waits for
-#[utoipa::path(get, path = "/api/v1/jobs/{job}", operation_id = "find_job", tag = "generate", params(("job" = String, Path, description = "Its id")), responses((status = 200, description = "How far it is", body = JobReply), Problems))]
+/// Get a job
+#[utoipa::path(
+    get,
+    path = "/api/v1/jobs/{job}",
+    tag = "generate",
+    params(("job" = String, Path, description = "Id of the job")),
+    responses((status = 200, description = "The job", body = JobReply), Problems),
+)]
 pub async fn find_job(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(job): Path<String>,
-) -> Result<Json<JobReply>, Pending> {
-    Ok(Json(JobReply::of(jobs::find_job(&shared.app, &caller, &job).await?)))
+) -> Result<Json<JobReply>, ProblemResponse> {
+    Ok(Json(JobReply::from(jobs::find_job(&state.app, &caller, &job).await?)))
 }
 
-/// The diagrams of a project that nobody waited for
-#[utoipa::path(get, path = "/api/v1/projects/{project}/jobs", operation_id = "list_jobs", tag = "generate", params(("project" = String, Path, description = "Its id"), ListQuery), responses((status = 200, description = "A page of them, last asked for first", body = PageReply<JobReply>), Problems))]
+/// List the jobs of a project
+#[utoipa::path(
+    get,
+    path = "/api/v1/projects/{project}/jobs",
+    tag = "generate",
+    params(("project" = String, Path, description = "Id of the project"), ListQuery),
+    responses(
+        (status = 200, description = "A page of jobs, newest first", body = PageReply<JobReply>),
+        Problems,
+    ),
+)]
 pub async fn list_jobs(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
     Query(query): Query<ListQuery>,
-) -> Result<Json<PageReply<JobReply>>, Pending> {
-    let page = jobs::list_jobs(&shared.app, &caller, &project, &query.into()).await?;
-    Ok(Json(PageReply::of(page, JobReply::of)))
+) -> Result<Json<PageReply<JobReply>>, ProblemResponse> {
+    let page = jobs::list_jobs(&state.app, &caller, &project, &query.into()).await?;
+    Ok(Json(PageReply::from_page(page, JobReply::from)))
 }

@@ -1,16 +1,17 @@
-//! `/api/v1/log-level`: how much the process tells in its log.
+//! `/api/v1/log-level`: the log level of the process.
 
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::extract::Body;
 use crate::{
-    Shared,
-    http::error::{Body, Pending, Problems},
+    http::error::{ProblemResponse, Problems},
+    state::AppState,
 };
 use application::{access::Caller, log_level};
 
-/// How much is told.
+/// The log level.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LogLevelReply {
     /// `error`, `warn`, `info`, `debug` or `trace`, or the filter of the configuration.
@@ -18,7 +19,7 @@ pub struct LogLevelReply {
     level: String,
 }
 
-/// How much is to be told.
+/// The log level to set.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogLevelBody {
@@ -27,20 +28,31 @@ pub struct LogLevelBody {
     level: String,
 }
 
-/// How much this process tells in its log
-#[utoipa::path(get, path = "/api/v1/log-level", operation_id = "find_log_level", tag = "operations", responses((status = 200, description = "The level", body = LogLevelReply), Problems))]
-pub async fn find_log_level(caller: Caller) -> Result<Json<LogLevelReply>, Pending> {
+/// Get the log level of this process
+#[utoipa::path(
+    get,
+    path = "/api/v1/log-level",
+    tag = "operations",
+    responses((status = 200, description = "The log level", body = LogLevelReply), Problems),
+)]
+pub async fn find_log_level(caller: Caller) -> Result<Json<LogLevelReply>, ProblemResponse> {
     Ok(Json(LogLevelReply { level: log_level::find_log_level(&caller)? }))
 }
 
-/// Tell more or less in the log
+/// Set the log level of this process
 ///
-/// Of the process that answers, until it ends or reads its configuration again (SIGHUP).
-#[utoipa::path(put, path = "/api/v1/log-level", operation_id = "update_log_level", tag = "operations", request_body = LogLevelBody, responses((status = 200, description = "The level from now on", body = LogLevelReply), Problems))]
+/// Applies to the process that answers, until it ends or reloads its configuration (SIGHUP).
+#[utoipa::path(
+    put,
+    path = "/api/v1/log-level",
+    tag = "operations",
+    request_body = LogLevelBody,
+    responses((status = 200, description = "The new log level", body = LogLevelReply), Problems),
+)]
 pub async fn update_log_level(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Body(body): Body<LogLevelBody>,
-) -> Result<Json<LogLevelReply>, Pending> {
-    Ok(Json(LogLevelReply { level: log_level::update_log_level(&shared.app, &caller, &body.level).await? }))
+) -> Result<Json<LogLevelReply>, ProblemResponse> {
+    Ok(Json(LogLevelReply { level: log_level::update_log_level(&state.app, &caller, &body.level).await? }))
 }

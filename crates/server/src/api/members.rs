@@ -1,4 +1,4 @@
-//! Members of a project, and invitations to it.
+//! Members of a project, and invitations.
 
 use axum::{
     Json,
@@ -8,31 +8,34 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ListQuery, PageReply, Query};
+use super::{
+    extract::{Body, ListQuery, Query},
+    reply::PageReply,
+};
 use crate::{
-    Shared,
-    http::error::{Body, Pending, Problems},
+    http::error::{ProblemResponse, Problems},
+    state::AppState,
 };
 use application::{Invitation, Member, access::Caller, clock::rfc3339, members};
 
-/// Somebody in a project.
+/// A member of a project.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MemberReply {
-    /// Their id.
+    /// Id of the user.
     user_id: String,
-    /// What they are called.
+    /// Name of the user.
     name: String,
-    /// Their e-mail address.
+    /// E-mail address of the user.
     email: String,
-    /// What they are.
+    /// `viewer`, `reviewer`, `editor` or `owner`.
     #[schema(example = "editor")]
     role: &'static str,
-    /// Since when.
+    /// When the user joined the project.
     created_at: String,
 }
 
-impl MemberReply {
-    fn of(member: Member) -> Self {
+impl From<Member> for MemberReply {
+    fn from(member: Member) -> Self {
         MemberReply {
             user_id: member.user_id.to_string(),
             name: member.name,
@@ -43,7 +46,7 @@ impl MemberReply {
     }
 }
 
-/// What somebody is to be.
+/// The role of a member.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoleBody {
@@ -52,60 +55,85 @@ pub struct RoleBody {
     role: String,
 }
 
-/// Who is in a project
-#[utoipa::path(get, path = "/api/v1/projects/{project}/members", operation_id = "list_members", tag = "members", params(("project" = String, Path, description = "Its id"), ListQuery), responses((status = 200, description = "A page of them", body = PageReply<MemberReply>), Problems))]
+/// List the members of a project
+#[utoipa::path(
+    get,
+    path = "/api/v1/projects/{project}/members",
+    tag = "members",
+    params(("project" = String, Path, description = "Id of the project"), ListQuery),
+    responses((status = 200, description = "A page of members", body = PageReply<MemberReply>), Problems),
+)]
 pub async fn list_members(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
     Query(query): Query<ListQuery>,
-) -> Result<Json<PageReply<MemberReply>>, Pending> {
-    let page = members::list_members(&shared.app, &caller, &project, &query.into()).await?;
-    Ok(Json(PageReply::of(page, MemberReply::of)))
+) -> Result<Json<PageReply<MemberReply>>, ProblemResponse> {
+    let page = members::list_members(&state.app, &caller, &project, &query.into()).await?;
+    Ok(Json(PageReply::from_page(page, MemberReply::from)))
 }
 
-/// Change what a member is
-#[utoipa::path(put, path = "/api/v1/projects/{project}/members/{user}", operation_id = "update_member", tag = "members", params(("project" = String, Path, description = "Its id"), ("user" = String, Path, description = "Whose")), request_body = RoleBody, responses((status = 204, description = "Changed"), Problems))]
+/// Change the role of a member
+#[utoipa::path(
+    put,
+    path = "/api/v1/projects/{project}/members/{user}",
+    tag = "members",
+    params(
+        ("project" = String, Path, description = "Id of the project"),
+        ("user" = String, Path, description = "Id of the user"),
+    ),
+    request_body = RoleBody,
+    responses((status = 204, description = "Changed"), Problems),
+)]
 pub async fn update_member(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path((project, user)): Path<(String, String)>,
     Body(body): Body<RoleBody>,
-) -> Result<StatusCode, Pending> {
-    members::update_member(&shared.app, &caller, &project, &user, &body.role).await?;
+) -> Result<StatusCode, ProblemResponse> {
+    members::update_member(&state.app, &caller, &project, &user, &body.role).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Let a member in no more, or leave
-#[utoipa::path(delete, path = "/api/v1/projects/{project}/members/{user}", operation_id = "delete_member", tag = "members", params(("project" = String, Path, description = "Its id"), ("user" = String, Path, description = "Who")), responses((status = 204, description = "Gone"), Problems))]
+/// Remove a member, or leave a project
+#[utoipa::path(
+    delete,
+    path = "/api/v1/projects/{project}/members/{user}",
+    tag = "members",
+    params(
+        ("project" = String, Path, description = "Id of the project"),
+        ("user" = String, Path, description = "Id of the user"),
+    ),
+    responses((status = 204, description = "Removed"), Problems),
+)]
 pub async fn delete_member(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path((project, user)): Path<(String, String)>,
-) -> Result<StatusCode, Pending> {
-    members::delete_member(&shared.app, &caller, &project, &user).await?;
+) -> Result<StatusCode, ProblemResponse> {
+    members::delete_member(&state.app, &caller, &project, &user).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// An invitation, without its link.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct InvitationReply {
-    /// Its id.
+    /// Id of the invitation.
     id: String,
-    /// Who was asked.
+    /// E-mail address of the invited person.
     #[schema(example = "grace@example.com")]
     email: String,
-    /// As what.
+    /// Role that the person gets.
     #[schema(example = "editor")]
     role: &'static str,
-    /// When.
+    /// When the invitation was created.
     created_at: String,
-    /// Until when it is good.
+    /// When the invitation expires.
     expires_at: String,
 }
 
-impl InvitationReply {
-    fn of(invitation: Invitation) -> Self {
+impl From<Invitation> for InvitationReply {
+    fn from(invitation: Invitation) -> Self {
         InvitationReply {
             id: invitation.id.to_string(),
             email: invitation.email,
@@ -116,11 +144,11 @@ impl InvitationReply {
     }
 }
 
-/// Who is asked.
+/// An invitation to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InvitationBody {
-    /// Their e-mail address.
+    /// E-mail address of the person to invite.
     #[schema(example = "grace@example.com")]
     email: String,
     /// `viewer`, `reviewer`, `editor` or `owner`.
@@ -134,77 +162,107 @@ pub struct NewInvitationReply {
     /// The invitation.
     #[serde(flatten)]
     invitation: InvitationReply,
-    /// Where to follow it, to hand over another way; shown this once. The message has another link, which alone proves the e-mail address: an
-    /// account made with this one is not verified, and none is made where `oidc.sign_up` or `oidc.email_domains` forbids it.
+    /// Link to accept the invitation, to pass on in another way; shown only once. The message has another link, and
+    /// only that one verifies the e-mail address: an account created with this link is not verified, and none is
+    /// created where `oidc.sign_up` or `oidc.email_domains` forbids it.
     link: String,
-    /// The message with the link was sent.
+    /// Whether the message with the link was sent.
     sent: bool,
 }
 
-/// Who was asked and has not come yet
-#[utoipa::path(get, path = "/api/v1/projects/{project}/invitations", operation_id = "list_invitations", tag = "members", params(("project" = String, Path, description = "Its id"), ListQuery), responses((status = 200, description = "A page of them", body = PageReply<InvitationReply>), Problems))]
+/// List the open invitations of a project
+#[utoipa::path(
+    get,
+    path = "/api/v1/projects/{project}/invitations",
+    tag = "members",
+    params(("project" = String, Path, description = "Id of the project"), ListQuery),
+    responses((status = 200, description = "A page of invitations", body = PageReply<InvitationReply>), Problems),
+)]
 pub async fn list_invitations(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
     Query(query): Query<ListQuery>,
-) -> Result<Json<PageReply<InvitationReply>>, Pending> {
-    let page = members::list_invitations(&shared.app, &caller, &project, &query.into()).await?;
-    Ok(Json(PageReply::of(page, InvitationReply::of)))
+) -> Result<Json<PageReply<InvitationReply>>, ProblemResponse> {
+    let page = members::list_invitations(&state.app, &caller, &project, &query.into()).await?;
+    Ok(Json(PageReply::from_page(page, InvitationReply::from)))
 }
 
-/// Ask somebody to come
+/// Invite a person to a project
 ///
-/// The invitation ends with your right to invite: when you are disabled, leave the project, or are no owner of it any more.
-#[utoipa::path(post, path = "/api/v1/projects/{project}/invitations", operation_id = "create_invitation", tag = "members", params(("project" = String, Path, description = "Its id")), request_body = InvitationBody, responses((status = 201, description = "Asked", body = NewInvitationReply), Problems))]
+/// The invitation becomes invalid when you lose the right to invite: when you are disabled, leave the project, or are
+/// no longer an owner of it.
+#[utoipa::path(
+    post,
+    path = "/api/v1/projects/{project}/invitations",
+    tag = "members",
+    params(("project" = String, Path, description = "Id of the project")),
+    request_body = InvitationBody,
+    responses((status = 201, description = "The invitation, with its link", body = NewInvitationReply), Problems),
+)]
 pub async fn create_invitation(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
     Body(body): Body<InvitationBody>,
-) -> Result<(StatusCode, Json<NewInvitationReply>), Pending> {
-    let invited = members::create_invitation(&shared.app, &caller, &project, &body.email, &body.role).await?;
+) -> Result<(StatusCode, Json<NewInvitationReply>), ProblemResponse> {
+    let invited = members::create_invitation(&state.app, &caller, &project, &body.email, &body.role).await?;
     let reply = NewInvitationReply {
-        invitation: InvitationReply::of(invited.invitation),
+        invitation: InvitationReply::from(invited.invitation),
         link: invited.link,
         sent: invited.sent,
     };
     Ok((StatusCode::CREATED, Json(reply)))
 }
 
-/// Take an invitation back
-#[utoipa::path(delete, path = "/api/v1/projects/{project}/invitations/{invitation}", operation_id = "delete_invitation", tag = "members", params(("project" = String, Path, description = "Its id"), ("invitation" = String, Path, description = "Which")), responses((status = 204, description = "It is not good any more"), Problems))]
+/// Revoke an invitation
+#[utoipa::path(
+    delete,
+    path = "/api/v1/projects/{project}/invitations/{invitation}",
+    tag = "members",
+    params(
+        ("project" = String, Path, description = "Id of the project"),
+        ("invitation" = String, Path, description = "Id of the invitation"),
+    ),
+    responses((status = 204, description = "Revoked"), Problems),
+)]
 pub async fn delete_invitation(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path((project, invitation)): Path<(String, String)>,
-) -> Result<StatusCode, Pending> {
-    members::delete_invitation(&shared.app, &caller, &project, &invitation).await?;
+) -> Result<StatusCode, ProblemResponse> {
+    members::delete_invitation(&state.app, &caller, &project, &invitation).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The link of an invitation.
+/// An invitation to accept.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AcceptBody {
-    /// `code` of the link.
+    /// The parameter `code` of the link.
     code: String,
 }
 
-/// Where you have come to.
+/// The project that you joined.
 #[derive(Serialize, ToSchema)]
 pub struct AcceptReply {
-    /// The project that you may enter now.
+    /// Id of the project.
     project_id: String,
 }
 
-/// Follow an invitation
-#[utoipa::path(post, path = "/api/v1/invitations/accept", operation_id = "accept_invitation", tag = "members", request_body = AcceptBody, responses((status = 200, description = "You are in", body = AcceptReply), Problems))]
+/// Accept an invitation
+#[utoipa::path(
+    post,
+    path = "/api/v1/invitations/accept",
+    tag = "members",
+    request_body = AcceptBody,
+    responses((status = 200, description = "The project that you joined", body = AcceptReply), Problems),
+)]
 pub async fn accept_invitation(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Body(body): Body<AcceptBody>,
-) -> Result<Json<AcceptReply>, Pending> {
-    let accepted = members::accept_invitation(&shared.app, &caller, &body.code).await?;
+) -> Result<Json<AcceptReply>, ProblemResponse> {
+    let accepted = members::accept_invitation(&state.app, &caller, &body.code).await?;
     Ok(Json(AcceptReply { project_id: accepted.project_id.to_string() }))
 }

@@ -1,4 +1,4 @@
-//! `/api/v1/projects`: what people work in together.
+//! `/api/v1/projects`.
 
 use axum::{
     Json,
@@ -8,10 +8,13 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ListQuery, PageReply, Query, Seen, etag};
+use super::{
+    extract::{Body, IfMatch, ListQuery, Query},
+    reply::{PageReply, etag},
+};
 use crate::{
-    Shared,
-    http::error::{Body, Changes, Pending, Problems},
+    http::error::{Changes, ProblemResponse, Problems},
+    state::AppState,
 };
 use application::{
     access::Caller,
@@ -22,23 +25,23 @@ use application::{
 /// A project.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ProjectReply {
-    /// Its id.
+    /// Id of the project.
     id: String,
-    /// What it is called.
+    /// Name of the project.
     #[schema(example = "Web shop")]
     name: String,
-    /// What you are in it: `viewer`, `reviewer`, `editor` or `owner`.
+    /// Your role: `viewer`, `reviewer`, `editor` or `owner`.
     #[schema(example = "owner")]
     role: &'static str,
-    /// When it was made.
+    /// When the project was created.
     created_at: String,
-    /// Since when it is put away: nothing in it changes any more.
+    /// When the project was archived, which makes it read-only. Absent if it is not archived.
     #[serde(skip_serializing_if = "Option::is_none")]
     archived_at: Option<String>,
 }
 
-impl ProjectReply {
-    fn of(mine: ProjectWithRole) -> Self {
+impl From<ProjectWithRole> for ProjectReply {
+    fn from(mine: ProjectWithRole) -> Self {
         ProjectReply {
             id: mine.project.id.to_string(),
             name: mine.project.name,
@@ -49,69 +52,122 @@ impl ProjectReply {
     }
 }
 
-/// A project that is wanted.
+/// A project to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProjectBody {
-    /// What it is called.
+    /// Name of the project.
     #[schema(example = "Web shop")]
     name: String,
 }
 
-/// What is changed of a project.
+/// Changes to a project.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateProjectBody {
-    /// What it is called.
+    /// The new name.
     #[schema(example = "Web shop 2")]
     name: Option<String>,
-    /// Put it away, or take it out again.
+    /// `true` archives the project, `false` restores it.
     archived: Option<bool>,
 }
 
-/// The projects that you may enter
-#[utoipa::path(get, path = "/api/v1/projects", operation_id = "list_projects", tag = "projects", params(ListQuery), responses((status = 200, description = "A page of them", body = PageReply<ProjectReply>), Problems))]
+/// List your projects
+#[utoipa::path(
+    get,
+    path = "/api/v1/projects",
+    tag = "projects",
+    params(ListQuery),
+    responses((status = 200, description = "A page of projects", body = PageReply<ProjectReply>), Problems),
+)]
 pub async fn list_projects(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Query(query): Query<ListQuery>,
-) -> Result<Json<PageReply<ProjectReply>>, Pending> {
-    let page = projects::list_projects(&shared.app, &caller, &query.into()).await?;
-    Ok(Json(PageReply::of(page, ProjectReply::of)))
+) -> Result<Json<PageReply<ProjectReply>>, ProblemResponse> {
+    let page = projects::list_projects(&state.app, &caller, &query.into()).await?;
+    Ok(Json(PageReply::from_page(page, ProjectReply::from)))
 }
 
-/// Make a project
-#[utoipa::path(post, path = "/api/v1/projects", operation_id = "create_project", tag = "projects", request_body = ProjectBody, responses((status = 201, description = "The project; you own it", body = ProjectReply, headers(("ETag" = String, description = "Its revision"))), Problems))]
+/// Create a project
+#[utoipa::path(
+    post,
+    path = "/api/v1/projects",
+    tag = "projects",
+    request_body = ProjectBody,
+    responses(
+        (
+            status = 201,
+            description = "The project; you are its owner",
+            body = ProjectReply,
+            headers(("ETag" = String, description = "The revision")),
+        ),
+        Problems,
+    ),
+)]
 pub async fn create_project(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Body(body): Body<ProjectBody>,
-) -> Result<(StatusCode, HeaderMap, Json<ProjectReply>), Pending> {
-    let mine = projects::create_project(&shared.app, &caller, &body.name).await?;
-    Ok((StatusCode::CREATED, etag(mine.project.revision), Json(ProjectReply::of(mine))))
+) -> Result<(StatusCode, HeaderMap, Json<ProjectReply>), ProblemResponse> {
+    let mine = projects::create_project(&state.app, &caller, &body.name).await?;
+    Ok((StatusCode::CREATED, etag(mine.project.revision), Json(ProjectReply::from(mine))))
 }
 
-/// One project
-#[utoipa::path(get, path = "/api/v1/projects/{project}", operation_id = "find_project", tag = "projects", params(("project" = String, Path, description = "Its id")), responses((status = 200, description = "The project", body = ProjectReply, headers(("ETag" = String, description = "Its revision"))), Problems))]
+/// Get a project
+#[utoipa::path(
+    get,
+    path = "/api/v1/projects/{project}",
+    tag = "projects",
+    params(("project" = String, Path, description = "Id of the project")),
+    responses(
+        (
+            status = 200,
+            description = "The project",
+            body = ProjectReply,
+            headers(("ETag" = String, description = "The revision")),
+        ),
+        Problems,
+    ),
+)]
 pub async fn find_project(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
-) -> Result<(HeaderMap, Json<ProjectReply>), Pending> {
-    let mine = projects::find_project(&shared.app, &caller, &project).await?;
-    Ok((etag(mine.project.revision), Json(ProjectReply::of(mine))))
+) -> Result<(HeaderMap, Json<ProjectReply>), ProblemResponse> {
+    let mine = projects::find_project(&state.app, &caller, &project).await?;
+    Ok((etag(mine.project.revision), Json(ProjectReply::from(mine))))
 }
 
-/// Change a project
-#[utoipa::path(patch, path = "/api/v1/projects/{project}", operation_id = "update_project", tag = "projects", params(("project" = String, Path, description = "Its id"), ("If-Match" = String, Header, description = "`ETag` of the one you have seen, or `*`")), request_body = UpdateProjectBody, responses((status = 200, description = "The project", body = ProjectReply, headers(("ETag" = String, description = "Its revision"))), Problems, Changes))]
+/// Rename, archive or restore a project
+#[utoipa::path(
+    patch,
+    path = "/api/v1/projects/{project}",
+    tag = "projects",
+    params(
+        ("project" = String, Path, description = "Id of the project"),
+        ("If-Match" = String, Header, description = "The `ETag` that you have read, or `*` for any revision"),
+    ),
+    request_body = UpdateProjectBody,
+    responses(
+        (
+            status = 200,
+            description = "The project",
+            body = ProjectReply,
+            headers(("ETag" = String, description = "The revision")),
+        ),
+        Problems,
+        Changes,
+    ),
+)]
 pub async fn update_project(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
-    Seen(seen): Seen,
+    IfMatch(revision): IfMatch,
     Body(body): Body<UpdateProjectBody>,
-) -> Result<(HeaderMap, Json<ProjectReply>), Pending> {
+) -> Result<(HeaderMap, Json<ProjectReply>), ProblemResponse> {
     let changes = ProjectChanges { name: body.name, archived: body.archived };
-    let mine = projects::update_project(&shared.app, &caller, &project, seen, &changes).await?;
-    Ok((etag(mine.project.revision), Json(ProjectReply::of(mine))))
+    let mine = projects::update_project(&state.app, &caller, &project, revision, &changes).await?;
+    Ok((etag(mine.project.revision), Json(ProjectReply::from(mine))))
 }

@@ -1,58 +1,69 @@
-//! `/api/v1/me/recovery-codes`: what is good once instead of a code of the second factor.
+//! `/api/v1/me/recovery-codes`.
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::account::ProofBody;
+use super::{extract::Body, proof::ProofBody};
 use crate::{
-    Shared,
-    http::error::{Body, Pending, Problems},
+    http::error::{ProblemResponse, Problems},
+    state::AppState,
 };
 use application::{access::Caller, accounts::recovery};
 
-/// Your recovery codes. They are shown this once.
+/// Recovery codes, shown only once.
 #[derive(Serialize, ToSchema)]
 pub struct RecoveryCodesReply {
-    /// Each is good once instead of a code of your app. Keep them where your telephone is not.
+    /// Each code replaces one code of your authenticator app, once. Store them apart from the device with the app.
     #[schema(example = json!(["abcd-efgh-jkmn-2345"]))]
     recovery_codes: Vec<String>,
 }
 
 impl RecoveryCodesReply {
-    pub(super) fn of(recovery_codes: Vec<String>) -> Json<Self> {
+    pub(super) fn from_codes(recovery_codes: Vec<String>) -> Json<Self> {
         Json(RecoveryCodesReply { recovery_codes })
     }
 }
 
-/// How many there are.
+/// The number of unused recovery codes.
 #[derive(Serialize, ToSchema)]
 pub struct RecoveryCodesLeftReply {
-    /// How many codes have not been used.
+    /// Number of codes that have not been used.
     #[schema(example = 10)]
     left: u32,
 }
 
-/// How many recovery codes you have left
-#[utoipa::path(get, path = "/api/v1/me/recovery-codes", operation_id = "count_recovery_codes", tag = "accounts", responses((status = 200, description = "How many", body = RecoveryCodesLeftReply), Problems))]
+/// Count your unused recovery codes
+#[utoipa::path(
+    get,
+    path = "/api/v1/me/recovery-codes",
+    tag = "accounts",
+    responses((status = 200, description = "The number of unused codes", body = RecoveryCodesLeftReply), Problems),
+)]
 pub async fn count_recovery_codes(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
-) -> Result<Json<RecoveryCodesLeftReply>, Pending> {
-    let left = recovery::count_recovery_codes(&shared.app, &caller).await?;
+) -> Result<Json<RecoveryCodesLeftReply>, ProblemResponse> {
+    let left = recovery::count_recovery_codes(&state.app, &caller).await?;
     Ok(Json(RecoveryCodesLeftReply { left }))
 }
 
-/// Get ten new recovery codes
+/// Create ten recovery codes
 ///
-/// Those of before do not work any more. Takes your password or a code; if you have no password, you must have signed in within the last 10
-/// minutes. Not possible with a token.
-#[utoipa::path(post, path = "/api/v1/me/recovery-codes", operation_id = "create_recovery_codes", tag = "accounts", request_body = ProofBody, responses((status = 201, description = "The codes, shown this once", body = RecoveryCodesReply), Problems))]
+/// The previous codes become invalid. Requires your password or a code. If you have no password, you must have signed
+/// in within the last 10 minutes. Not possible with a token.
+#[utoipa::path(
+    post,
+    path = "/api/v1/me/recovery-codes",
+    tag = "accounts",
+    request_body = ProofBody,
+    responses((status = 201, description = "The codes, shown only once", body = RecoveryCodesReply), Problems),
+)]
 pub async fn create_recovery_codes(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Body(body): Body<ProofBody>,
-) -> Result<(StatusCode, Json<RecoveryCodesReply>), Pending> {
-    let codes = recovery::create_recovery_codes(&shared.app, &caller, body.into()).await?;
-    Ok((StatusCode::CREATED, RecoveryCodesReply::of(codes)))
+) -> Result<(StatusCode, Json<RecoveryCodesReply>), ProblemResponse> {
+    let codes = recovery::create_recovery_codes(&state.app, &caller, body.into()).await?;
+    Ok((StatusCode::CREATED, RecoveryCodesReply::from_codes(codes)))
 }

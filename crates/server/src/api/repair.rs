@@ -1,14 +1,14 @@
-//! `POST /api/v1/repair`: mend Mermaid text without a model, and say what was done.
+//! Repair of Mermaid text without a model.
 
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::{extract::Body, reply::as_json};
 use crate::{
-    Shared,
-    api::as_json,
-    http::error::{Body, Pending},
+    http::error::{ProblemResponse, Problems},
+    state::AppState,
 };
 use application::{
     access::{Caller, Scope},
@@ -19,7 +19,7 @@ use application::{
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RepairBody {
-    /// The Mermaid text, fences and prose around it included.
+    /// The Mermaid text; code fences and prose around it are removed.
     #[schema(example = "```mermaid\nflowchart LR\n  a[run()] --> b\n```")]
     code: String,
 }
@@ -27,18 +27,18 @@ pub struct RepairBody {
 /// The repaired text.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RepairReply {
-    /// The text: repaired, or as it was if it could not be.
+    /// The repaired text, or the original text if it could not be repaired.
     code: String,
-    /// Mermaid accepts it.
+    /// Whether Mermaid accepts the text.
     #[schema(example = true)]
     valid: bool,
-    /// It differs from what was sent.
+    /// Whether the text differs from the request.
     #[schema(example = true)]
     changed: bool,
-    /// `none`, `safe`, `lossy` or `needs_author`: the most that any step did.
+    /// The strongest class of all steps: `none`, `safe`, `lossy` or `needs_author`.
     #[schema(example = "safe")]
     class: &'static str,
-    /// What was done, in order.
+    /// The repairs, in order.
     #[schema(value_type = Vec<Object>)]
     steps: Value,
     /// A unified diff.
@@ -46,32 +46,31 @@ pub struct RepairReply {
     /// What the repair kept.
     #[schema(value_type = Object)]
     kept: Value,
-    /// What is left to say.
+    /// The remaining findings.
     #[schema(value_type = Vec<Object>)]
     findings: Value,
 }
 
 /// Repair Mermaid text
 ///
-/// A text that is valid already comes back as it is.
+/// A valid text is returned unchanged.
 #[utoipa::path(
     post,
     path = "/api/v1/repair",
-    operation_id = "repair_code",
     tag = "check",
     request_body = RepairBody,
     responses(
         (status = 200, description = "The repaired text", body = RepairReply),
-        crate::Problems,
+        Problems,
     )
 )]
 pub async fn repair_code(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Body(body): Body<RepairBody>,
-) -> Result<Json<RepairReply>, Pending> {
+) -> Result<Json<RepairReply>, ProblemResponse> {
     caller.require_scope(Scope::Generate)?;
-    let repaired = check::repair_code(&shared.app, body.code).await?;
+    let repaired = check::repair_code(&state.app, body.code).await?;
     Ok(Json(RepairReply {
         class: check::class_word(&repaired),
         valid: repaired.valid,

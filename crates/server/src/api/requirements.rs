@@ -1,4 +1,4 @@
-//! Requirements, and the links from them to elements of diagrams.
+//! Requirements, and trace links from requirements to diagram elements.
 
 use axum::{
     Json,
@@ -8,10 +8,13 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ListQuery, PageReply, Query, Seen, etag};
+use super::{
+    extract::{Body, IfMatch, ListQuery, Query},
+    reply::{PageReply, etag},
+};
 use crate::{
-    Shared,
-    http::error::{Body, Changes, Pending, Problems},
+    http::error::{Changes, ProblemResponse, Problems},
+    state::AppState,
 };
 use application::{
     Requirement, RequirementVersion, TraceLink,
@@ -22,36 +25,36 @@ use application::{
     requirements::{self, RequirementChanges},
 };
 
-/// So large may a request be that brings a document. A Word document is a third larger in base64.
+/// The limit of an import request. Base64 makes a Word document a third larger.
 pub(super) const MAX_IMPORT_BYTES: usize = 8_000_000;
 
 /// A requirement.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RequirementReply {
-    /// Its id.
+    /// Id of the requirement.
     id: String,
-    /// Where it belongs.
+    /// Id of its project.
     project_id: String,
-    /// What people call it by, from 1 in each project.
+    /// Number of the requirement in its project, from 1.
     #[schema(example = 7)]
     number: i64,
-    /// Its words.
+    /// Text of the requirement.
     #[schema(example = "A customer places orders.")]
     text: String,
-    /// Number of its newest version.
+    /// Number of the newest version.
     #[schema(example = 2)]
     version: i64,
-    /// When it was first written.
+    /// When the requirement was created.
     created_at: String,
-    /// When it last changed.
+    /// When the requirement was last changed.
     updated_at: String,
-    /// Since when it does not count any more.
+    /// When the requirement was archived. Absent if it is not archived.
     #[serde(skip_serializing_if = "Option::is_none")]
     archived_at: Option<String>,
 }
 
-impl RequirementReply {
-    fn of(requirement: Requirement) -> Self {
+impl From<Requirement> for RequirementReply {
+    fn from(requirement: Requirement) -> Self {
         RequirementReply {
             id: requirement.id.to_string(),
             project_id: requirement.project_id.to_string(),
@@ -65,22 +68,22 @@ impl RequirementReply {
     }
 }
 
-/// One state of a requirement; it never changes.
+/// A version of a requirement. Versions are immutable.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RequirementVersionReply {
-    /// 1 for the first, then up by one.
+    /// Number of the version, from 1.
     number: i64,
-    /// The words.
+    /// Text of the version.
     text: String,
-    /// Who wrote them.
+    /// Id of the user who created it.
     #[serde(skip_serializing_if = "Option::is_none")]
     created_by: Option<String>,
-    /// When.
+    /// When the version was created.
     created_at: String,
 }
 
-impl RequirementVersionReply {
-    fn of(version: RequirementVersion) -> Self {
+impl From<RequirementVersion> for RequirementVersionReply {
+    fn from(version: RequirementVersion) -> Self {
         RequirementVersionReply {
             number: version.number,
             text: version.text,
@@ -90,31 +93,31 @@ impl RequirementVersionReply {
     }
 }
 
-/// Which requirement an element comes from.
+/// A link from a requirement to an element of a diagram.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TraceLinkReply {
-    /// Its id.
+    /// Id of the trace link.
     id: String,
-    /// The requirement.
+    /// Id of the requirement.
     requirement_id: String,
-    /// The version of it that somebody looked at.
+    /// Version of the requirement that the link was confirmed for.
     requirement_version: i64,
-    /// The diagram.
+    /// Id of the diagram.
     diagram_id: String,
-    /// The version of it that somebody looked at.
+    /// Version of the diagram that the link was confirmed for.
     diagram_version: i64,
-    /// The element.
+    /// Id of the element.
     #[schema(example = "Order")]
     element: String,
-    /// What has changed since: `requirement`, `diagram` or `both`. Not there if nothing has.
+    /// What has changed since the link was confirmed: `requirement`, `diagram` or `both`. Absent if nothing has.
     #[serde(skip_serializing_if = "Option::is_none")]
     suspect: Option<String>,
-    /// When it was made.
+    /// When the trace link was created.
     created_at: String,
 }
 
-impl TraceLinkReply {
-    fn of(link: TraceLink) -> Self {
+impl From<TraceLink> for TraceLinkReply {
+    fn from(link: TraceLink) -> Self {
         TraceLinkReply {
             id: link.id.to_string(),
             requirement_id: link.requirement_id.to_string(),
@@ -128,11 +131,11 @@ impl TraceLinkReply {
     }
 }
 
-/// A requirement that is wanted.
+/// A requirement to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RequirementBody {
-    /// Its words, 1 to 5,000 characters.
+    /// Text of the requirement, 1 to 5,000 characters.
     #[schema(example = "A customer places orders.")]
     text: String,
 }
@@ -141,46 +144,45 @@ pub struct RequirementBody {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImportBody {
-    /// `text` (paragraphs), `markdown` (items of lists, and paragraphs), `csv` (the column `requirement`, `text` or
-    /// `description`) or `docx` (a Word document: paragraphs, items of lists and cells of tables).
+    /// `text` (paragraphs), `markdown` (list items and paragraphs), `csv` (the column `requirement`, `text` or
+    /// `description`) or `docx` (Word: paragraphs, list items and table cells).
     #[schema(example = "markdown")]
     format: String,
-    /// The document; a Word document in base64. The request may have 8 MB.
+    /// The document; a Word document in base64. The request may have up to 8 MB.
     #[schema(example = "- A customer places orders.\n- Each order has a number.")]
     content: String,
 }
 
-/// What is changed of a requirement.
+/// Changes to a requirement.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateRequirementBody {
-    /// Other words: a new version, which makes links to it suspect.
+    /// The new text. It becomes a new version, which makes trace links to the requirement suspect.
     #[schema(example = "A customer places and cancels orders.")]
     text: Option<String>,
-    /// It does not count any more, or counts again.
+    /// `true` archives the requirement, `false` restores it.
     archived: Option<bool>,
 }
 
-/// A link that is wanted.
+/// A trace link to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TraceLinkBody {
-    /// The id of the element.
+    /// Id of the element.
     #[schema(example = "Order")]
     element: String,
-    /// The requirement that it comes from.
+    /// Id of the requirement.
     requirement_id: String,
 }
 
-/// Which requirements.
+/// Filters of a list of requirements.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct RequirementsQuery {
-    /// Words, or beginnings of words, of the text. A page may then have fewer entries than asked for although there are
-    /// more.
+    /// Words of the text, or their beginnings. A page may then have fewer than `limit` entries although more follow.
     #[param(example = "order")]
     q: Option<String>,
-    /// Those that do not count any more, instead of those that do.
+    /// `true`: only archived requirements. Default: only requirements that are not archived.
     #[param(value_type = Option<bool>)]
     archived: Option<String>,
 }
@@ -191,14 +193,14 @@ impl From<RequirementsQuery> for RequirementQuery {
     }
 }
 
-/// Which links.
+/// Filters of a list of trace links.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct LinksQuery {
-    /// Only those of which a side has changed, or only those of which none has.
+    /// `true`: only suspect links. `false`: only links that are not suspect.
     #[param(value_type = Option<bool>)]
     suspect: Option<String>,
-    /// Only those of this element.
+    /// Only links of this element.
     #[param(example = "Order")]
     element: Option<String>,
 }
@@ -209,135 +211,245 @@ impl From<LinksQuery> for TraceLinkQuery {
     }
 }
 
-/// The requirements of a project
-#[utoipa::path(get, path = "/api/v1/projects/{project}/requirements", operation_id = "list_requirements", tag = "requirements", params(("project" = String, Path, description = "Its id"), RequirementsQuery, ListQuery), responses((status = 200, description = "A page of them, highest number first", body = PageReply<RequirementReply>), Problems))]
+/// List the requirements of a project
+#[utoipa::path(
+    get,
+    path = "/api/v1/projects/{project}/requirements",
+    tag = "requirements",
+    params(("project" = String, Path, description = "Id of the project"), RequirementsQuery, ListQuery),
+    responses(
+        (
+            status = 200,
+            description = "A page of requirements, highest number first",
+            body = PageReply<RequirementReply>,
+        ),
+        Problems,
+    ),
+)]
 pub async fn list_requirements(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
     Query(asked): Query<RequirementsQuery>,
     Query(query): Query<ListQuery>,
-) -> Result<Json<PageReply<RequirementReply>>, Pending> {
+) -> Result<Json<PageReply<RequirementReply>>, ProblemResponse> {
     let page =
-        requirements::list_requirements(&shared.app, &caller, &project, &asked.into(), &query.into()).await?;
-    Ok(Json(PageReply::of(page, RequirementReply::of)))
+        requirements::list_requirements(&state.app, &caller, &project, &asked.into(), &query.into()).await?;
+    Ok(Json(PageReply::from_page(page, RequirementReply::from)))
 }
 
-/// Write a requirement
-#[utoipa::path(post, path = "/api/v1/projects/{project}/requirements", operation_id = "create_requirement", tag = "requirements", params(("project" = String, Path, description = "Its id")), request_body = RequirementBody, responses((status = 201, description = "It, with its number", body = [RequirementReply]), Problems))]
+/// Create a requirement
+#[utoipa::path(
+    post,
+    path = "/api/v1/projects/{project}/requirements",
+    tag = "requirements",
+    params(("project" = String, Path, description = "Id of the project")),
+    request_body = RequirementBody,
+    responses((status = 201, description = "The requirement, with its number", body = [RequirementReply]), Problems),
+)]
 pub async fn create_requirement(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
     Body(body): Body<RequirementBody>,
-) -> Result<(StatusCode, Json<Vec<RequirementReply>>), Pending> {
-    let made = requirements::create_requirements(&shared.app, &caller, &project, &[body.text]).await?;
-    Ok((StatusCode::CREATED, Json(made.into_iter().map(RequirementReply::of).collect())))
+) -> Result<(StatusCode, Json<Vec<RequirementReply>>), ProblemResponse> {
+    let made = requirements::create_requirements(&state.app, &caller, &project, &[body.text]).await?;
+    Ok((StatusCode::CREATED, Json(made.into_iter().map(RequirementReply::from).collect())))
 }
 
-/// Take requirements from a document
+/// Import requirements from a document
 ///
-/// All of them or none.
-#[utoipa::path(post, path = "/api/v1/projects/{project}/requirements/import", operation_id = "import_requirements", tag = "requirements", params(("project" = String, Path, description = "Its id")), request_body = ImportBody, responses((status = 201, description = "What was taken, in its order", body = [RequirementReply]), Problems))]
+/// Imports all requirements of the document or none.
+#[utoipa::path(
+    post,
+    path = "/api/v1/projects/{project}/requirements/import",
+    tag = "requirements",
+    params(("project" = String, Path, description = "Id of the project")),
+    request_body = ImportBody,
+    responses(
+        (
+            status = 201,
+            description = "The imported requirements, in the order of the document",
+            body = [RequirementReply],
+        ),
+        Problems,
+    ),
+)]
 pub async fn import_requirements(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
-    body: Result<Body<ImportBody>, Pending>,
-) -> Result<(StatusCode, Json<Vec<RequirementReply>>), Pending> {
+    body: Result<Body<ImportBody>, ProblemResponse>,
+) -> Result<(StatusCode, Json<Vec<RequirementReply>>), ProblemResponse> {
     let Body(body) = body.map_err(|problem| {
         problem.if_too_large(
-            "The document is too large: this request may have 8 MB, and in base64 that is a Word document of 6 MB. Remove its pictures, or send one chapter at a time.",
+            "The document is too large: this request may have 8 MB, and in base64 that is a Word document of 6 MB. \
+             Remove its pictures, or send one chapter at a time.",
         )
     })?;
     let form = Form::parse(&body.format)?;
-    let made = requirements::import_requirements(&shared.app, &caller, &project, form, body.content).await?;
-    Ok((StatusCode::CREATED, Json(made.into_iter().map(RequirementReply::of).collect())))
+    let made = requirements::import_requirements(&state.app, &caller, &project, form, body.content).await?;
+    Ok((StatusCode::CREATED, Json(made.into_iter().map(RequirementReply::from).collect())))
 }
 
-/// One requirement
-#[utoipa::path(get, path = "/api/v1/requirements/{requirement}", operation_id = "find_requirement", tag = "requirements", params(("requirement" = String, Path, description = "Its id")), responses((status = 200, description = "The requirement", body = RequirementReply, headers(("ETag" = String, description = "Its revision"))), Problems))]
+/// Get a requirement
+#[utoipa::path(
+    get,
+    path = "/api/v1/requirements/{requirement}",
+    tag = "requirements",
+    params(("requirement" = String, Path, description = "Id of the requirement")),
+    responses(
+        (
+            status = 200,
+            description = "The requirement",
+            body = RequirementReply,
+            headers(("ETag" = String, description = "The revision")),
+        ),
+        Problems,
+    ),
+)]
 pub async fn find_requirement(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(requirement): Path<String>,
-) -> Result<(HeaderMap, Json<RequirementReply>), Pending> {
-    let found = requirements::find_requirement(&shared.app, &caller, &requirement).await?;
-    Ok((etag(found.revision), Json(RequirementReply::of(found))))
+) -> Result<(HeaderMap, Json<RequirementReply>), ProblemResponse> {
+    let found = requirements::find_requirement(&state.app, &caller, &requirement).await?;
+    Ok((etag(found.revision), Json(RequirementReply::from(found))))
 }
 
-/// Change a requirement
-#[utoipa::path(patch, path = "/api/v1/requirements/{requirement}", operation_id = "update_requirement", tag = "requirements", params(("requirement" = String, Path, description = "Its id"), ("If-Match" = String, Header, description = "`ETag` of the one you have seen, or `*`")), request_body = UpdateRequirementBody, responses((status = 200, description = "The requirement", body = RequirementReply, headers(("ETag" = String, description = "Its revision"))), Problems, Changes))]
+/// Update, archive or restore a requirement
+#[utoipa::path(
+    patch,
+    path = "/api/v1/requirements/{requirement}",
+    tag = "requirements",
+    params(
+        ("requirement" = String, Path, description = "Id of the requirement"),
+        ("If-Match" = String, Header, description = "The `ETag` that you have read, or `*` for any revision"),
+    ),
+    request_body = UpdateRequirementBody,
+    responses(
+        (
+            status = 200,
+            description = "The requirement",
+            body = RequirementReply,
+            headers(("ETag" = String, description = "The revision")),
+        ),
+        Problems,
+        Changes,
+    ),
+)]
 pub async fn update_requirement(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(requirement): Path<String>,
-    Seen(seen): Seen,
+    IfMatch(revision): IfMatch,
     Body(body): Body<UpdateRequirementBody>,
-) -> Result<(HeaderMap, Json<RequirementReply>), Pending> {
+) -> Result<(HeaderMap, Json<RequirementReply>), ProblemResponse> {
     let changes = RequirementChanges { text: body.text, archived: body.archived };
     let changed =
-        requirements::update_requirement(&shared.app, &caller, &requirement, seen, &changes).await?;
-    Ok((etag(changed.revision), Json(RequirementReply::of(changed))))
+        requirements::update_requirement(&state.app, &caller, &requirement, revision, &changes).await?;
+    Ok((etag(changed.revision), Json(RequirementReply::from(changed))))
 }
 
-/// The versions of a requirement
-#[utoipa::path(get, path = "/api/v1/requirements/{requirement}/versions", operation_id = "list_requirement_versions", tag = "requirements", params(("requirement" = String, Path, description = "Its id")), responses((status = 200, description = "Newest first, at most 200", body = [RequirementVersionReply]), Problems))]
+/// List the versions of a requirement
+#[utoipa::path(
+    get,
+    path = "/api/v1/requirements/{requirement}/versions",
+    tag = "requirements",
+    params(("requirement" = String, Path, description = "Id of the requirement")),
+    responses(
+        (status = 200, description = "The versions, newest first, at most 200", body = [RequirementVersionReply]),
+        Problems,
+    ),
+)]
 pub async fn list_requirement_versions(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(requirement): Path<String>,
-) -> Result<Json<Vec<RequirementVersionReply>>, Pending> {
-    let versions = requirements::list_requirement_versions(&shared.app, &caller, &requirement).await?;
-    Ok(Json(versions.into_iter().map(RequirementVersionReply::of).collect()))
+) -> Result<Json<Vec<RequirementVersionReply>>, ProblemResponse> {
+    let versions = requirements::list_requirement_versions(&state.app, &caller, &requirement).await?;
+    Ok(Json(versions.into_iter().map(RequirementVersionReply::from).collect()))
 }
 
-/// The links of a diagram
-#[utoipa::path(get, path = "/api/v1/diagrams/{diagram}/trace-links", operation_id = "list_trace_links", tag = "requirements", params(("diagram" = String, Path, description = "Its id"), LinksQuery, ListQuery), responses((status = 200, description = "A page of them, newest first", body = PageReply<TraceLinkReply>), Problems))]
+/// List the trace links of a diagram
+#[utoipa::path(
+    get,
+    path = "/api/v1/diagrams/{diagram}/trace-links",
+    tag = "requirements",
+    params(("diagram" = String, Path, description = "Id of the diagram"), LinksQuery, ListQuery),
+    responses(
+        (status = 200, description = "A page of trace links, newest first", body = PageReply<TraceLinkReply>),
+        Problems,
+    ),
+)]
 pub async fn list_trace_links(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(diagram): Path<String>,
     Query(asked): Query<LinksQuery>,
     Query(query): Query<ListQuery>,
-) -> Result<Json<PageReply<TraceLinkReply>>, Pending> {
+) -> Result<Json<PageReply<TraceLinkReply>>, ProblemResponse> {
     let page =
-        requirements::list_trace_links(&shared.app, &caller, &diagram, &asked.into(), &query.into()).await?;
-    Ok(Json(PageReply::of(page, TraceLinkReply::of)))
+        requirements::list_trace_links(&state.app, &caller, &diagram, &asked.into(), &query.into()).await?;
+    Ok(Json(PageReply::from_page(page, TraceLinkReply::from)))
 }
 
-/// Link an element to a requirement
-#[utoipa::path(post, path = "/api/v1/diagrams/{diagram}/trace-links", operation_id = "create_trace_link", tag = "requirements", params(("diagram" = String, Path, description = "Its id")), request_body = TraceLinkBody, responses((status = 201, description = "The link, of both as they are now", body = TraceLinkReply), Problems))]
+/// Link a diagram element to a requirement
+#[utoipa::path(
+    post,
+    path = "/api/v1/diagrams/{diagram}/trace-links",
+    tag = "requirements",
+    params(("diagram" = String, Path, description = "Id of the diagram")),
+    request_body = TraceLinkBody,
+    responses(
+        (status = 201, description = "The trace link, to the newest version of both", body = TraceLinkReply),
+        Problems,
+    ),
+)]
 pub async fn create_trace_link(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(diagram): Path<String>,
     Body(body): Body<TraceLinkBody>,
-) -> Result<(StatusCode, Json<TraceLinkReply>), Pending> {
+) -> Result<(StatusCode, Json<TraceLinkReply>), ProblemResponse> {
     let link =
-        requirements::create_trace_link(&shared.app, &caller, &diagram, &body.element, &body.requirement_id)
+        requirements::create_trace_link(&state.app, &caller, &diagram, &body.element, &body.requirement_id)
             .await?;
-    Ok((StatusCode::CREATED, Json(TraceLinkReply::of(link))))
+    Ok((StatusCode::CREATED, Json(TraceLinkReply::from(link))))
 }
 
-/// Say that both sides of a link fit as they are now
-#[utoipa::path(post, path = "/api/v1/trace-links/{link}/confirm", operation_id = "confirm_trace_link", tag = "requirements", params(("link" = String, Path, description = "Its id")), responses((status = 200, description = "The link, not suspect any more", body = TraceLinkReply), Problems))]
+/// Confirm a trace link
+///
+/// Records that the element and the requirement match in their newest versions.
+#[utoipa::path(
+    post,
+    path = "/api/v1/trace-links/{link}/confirm",
+    tag = "requirements",
+    params(("link" = String, Path, description = "Id of the trace link")),
+    responses((status = 200, description = "The trace link, no longer suspect", body = TraceLinkReply), Problems),
+)]
 pub async fn confirm_trace_link(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(link): Path<String>,
-) -> Result<Json<TraceLinkReply>, Pending> {
-    let link = requirements::confirm_trace_link(&shared.app, &caller, &link).await?;
-    Ok(Json(TraceLinkReply::of(link)))
+) -> Result<Json<TraceLinkReply>, ProblemResponse> {
+    let link = requirements::confirm_trace_link(&state.app, &caller, &link).await?;
+    Ok(Json(TraceLinkReply::from(link)))
 }
 
-/// Take a link away
-#[utoipa::path(delete, path = "/api/v1/trace-links/{link}", operation_id = "delete_trace_link", tag = "requirements", params(("link" = String, Path, description = "Its id")), responses((status = 204, description = "Gone"), Problems))]
+/// Delete a trace link
+#[utoipa::path(
+    delete,
+    path = "/api/v1/trace-links/{link}",
+    tag = "requirements",
+    params(("link" = String, Path, description = "Id of the trace link")),
+    responses((status = 204, description = "Deleted"), Problems),
+)]
 pub async fn delete_trace_link(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(link): Path<String>,
-) -> Result<StatusCode, Pending> {
-    requirements::delete_trace_link(&shared.app, &caller, &link).await?;
+) -> Result<StatusCode, ProblemResponse> {
+    requirements::delete_trace_link(&state.app, &caller, &link).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -8,46 +8,49 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ListQuery, PageReply, Query, Seen, etag};
+use super::{
+    extract::{Body, IfMatch, ListQuery, Query},
+    reply::{PageReply, etag},
+};
 use crate::{
-    Shared,
-    http::error::{Body, Changes, Pending, Problems},
+    http::error::{Changes, ProblemResponse, Problems},
+    state::AppState,
 };
 use application::{
     Approval, Baseline, BaselineItem, Comment, Term, access::Caller, clock::rfc3339,
     list_filters::CommentQuery, reviews,
 };
 
-/// What somebody says of a diagram.
+/// A comment on a diagram.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CommentReply {
-    /// Its id.
+    /// Id of the comment.
     id: String,
-    /// Of which diagram.
+    /// Id of the diagram.
     diagram_id: String,
-    /// Of which version.
+    /// Number of the diagram version that it was written for.
     version: i64,
-    /// Of which element; of all of it if not there.
+    /// Id of the element. Absent if the comment is about the whole diagram.
     #[serde(skip_serializing_if = "Option::is_none")]
     element: Option<String>,
-    /// The words.
+    /// Text of the comment.
     #[schema(example = "Who cancels an order?")]
     body: String,
-    /// Whose.
+    /// Id of the author.
     #[serde(skip_serializing_if = "Option::is_none")]
     created_by: Option<String>,
-    /// When.
+    /// When the comment was created.
     created_at: String,
-    /// Since when it is dealt with.
+    /// When the comment was resolved. Absent if it is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     resolved_at: Option<String>,
-    /// Who says so.
+    /// Id of the user who resolved it.
     #[serde(skip_serializing_if = "Option::is_none")]
     resolved_by: Option<String>,
 }
 
-impl CommentReply {
-    fn of(comment: Comment) -> Self {
+impl From<Comment> for CommentReply {
+    fn from(comment: Comment) -> Self {
         CommentReply {
             id: comment.id.to_string(),
             diagram_id: comment.diagram_id.to_string(),
@@ -62,48 +65,48 @@ impl CommentReply {
     }
 }
 
-/// A comment that is wanted.
+/// A comment to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CommentBody {
-    /// The words, 1 to 10,000 characters.
+    /// Text of the comment, 1 to 10,000 characters.
     #[schema(example = "Who cancels an order?")]
     body: String,
-    /// Of which element; of all of it if not said.
+    /// Id of the element. Default: the whole diagram.
     #[schema(example = "Order")]
     element: Option<String>,
 }
 
-/// Whether a comment is dealt with.
+/// The state of a comment.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResolveBody {
-    /// It is.
+    /// `true` resolves the comment, `false` reopens it.
     resolved: bool,
 }
 
-/// What somebody decided about a version.
+/// An approval or rejection of a version.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ApprovalReply {
-    /// Its id.
+    /// Id of the approval.
     id: String,
-    /// Of which version.
+    /// Number of the version.
     version: i64,
     /// `approved` or `rejected`.
     #[schema(example = "approved")]
     decision: String,
-    /// Why.
+    /// The reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
-    /// Who.
+    /// Id of the user who decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     created_by: Option<String>,
-    /// When.
+    /// Time of the decision.
     created_at: String,
 }
 
-impl ApprovalReply {
-    fn of(approval: Approval) -> Self {
+impl From<Approval> for ApprovalReply {
+    fn from(approval: Approval) -> Self {
         ApprovalReply {
             id: approval.id.to_string(),
             version: approval.version,
@@ -115,34 +118,34 @@ impl ApprovalReply {
     }
 }
 
-/// A decision.
+/// A decision about a version.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApprovalBody {
     /// `approved` or `rejected`.
     #[schema(example = "approved")]
     decision: String,
-    /// Why.
+    /// The reason.
     note: Option<String>,
 }
 
-/// The versions that belonged together at a moment.
+/// A named set of versions of one moment.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct BaselineReply {
-    /// Its id.
+    /// Id of the baseline.
     id: String,
-    /// What people call it.
+    /// Name of the baseline.
     #[schema(example = "Release 1")]
     name: String,
-    /// Who made it.
+    /// Id of the user who created it.
     #[serde(skip_serializing_if = "Option::is_none")]
     created_by: Option<String>,
-    /// When.
+    /// When the baseline was created.
     created_at: String,
 }
 
-impl BaselineReply {
-    fn of(baseline: Baseline) -> Self {
+impl From<Baseline> for BaselineReply {
+    fn from(baseline: Baseline) -> Self {
         BaselineReply {
             id: baseline.id.to_string(),
             name: baseline.name,
@@ -152,66 +155,66 @@ impl BaselineReply {
     }
 }
 
-/// One thing in a baseline.
+/// An item of a baseline.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct BaselineItemReply {
     /// `diagram` or `requirement`.
     what: String,
-    /// Its id.
+    /// Id of the diagram or requirement.
     id: String,
-    /// The version of it.
+    /// Number of its version.
     version: i64,
 }
 
-/// A baseline and everything in it.
+/// A baseline with its items.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OpenBaselineReply {
     /// The baseline.
     #[serde(flatten)]
     baseline: BaselineReply,
-    /// What is in it.
+    /// The diagrams and requirements in the baseline.
     items: Vec<BaselineItemReply>,
 }
 
-impl OpenBaselineReply {
-    fn of((baseline, items): (Baseline, Vec<BaselineItem>)) -> Self {
+impl From<(Baseline, Vec<BaselineItem>)> for OpenBaselineReply {
+    fn from((baseline, items): (Baseline, Vec<BaselineItem>)) -> Self {
         let item =
             |it: BaselineItem| BaselineItemReply { what: it.what, id: it.subject_id, version: it.version };
         OpenBaselineReply {
-            baseline: BaselineReply::of(baseline),
+            baseline: BaselineReply::from(baseline),
             items: items.into_iter().map(item).collect(),
         }
     }
 }
 
-/// A baseline that is wanted.
+/// A baseline to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BaselineBody {
-    /// What people call it.
+    /// Name of the baseline.
     #[schema(example = "Release 1")]
     name: String,
 }
 
-/// A word and what it means.
+/// A glossary term.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TermReply {
-    /// Its id.
+    /// Id of the term.
     id: String,
-    /// The word.
+    /// The term.
     #[schema(example = "Order")]
     term: String,
-    /// What it means.
+    /// Its definition.
     #[schema(example = "What a customer wants to buy, at a moment.")]
     definition: String,
-    /// When it was first written.
+    /// When the term was created.
     created_at: String,
-    /// When it last changed.
+    /// When the term was last changed.
     updated_at: String,
 }
 
-impl TermReply {
-    fn of(term: Term) -> Self {
+impl From<Term> for TermReply {
+    fn from(term: Term) -> Self {
         TermReply {
             id: term.id.to_string(),
             term: term.term,
@@ -222,36 +225,36 @@ impl TermReply {
     }
 }
 
-/// A word that is wanted.
+/// A glossary term to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TermBody {
-    /// The word.
+    /// The term.
     #[schema(example = "Order")]
     term: String,
-    /// What it means, 1 to 2,000 characters.
+    /// Its definition, 1 to 2,000 characters.
     #[schema(example = "What a customer wants to buy, at a moment.")]
     definition: String,
 }
 
-/// What is changed of a word.
+/// Changes to a glossary term.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateTermBody {
-    /// The word.
+    /// The new term.
     term: Option<String>,
-    /// What it means.
+    /// The new definition.
     definition: Option<String>,
 }
 
-/// Which comments.
+/// Filters of a list of comments.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct CommentsQuery {
-    /// Only those that are dealt with, or only those that are not.
+    /// `true`: only resolved comments. `false`: only open comments.
     #[param(value_type = Option<bool>)]
     resolved: Option<String>,
-    /// Only those of this element.
+    /// Only comments on this element.
     #[param(example = "Order")]
     element: Option<String>,
 }
@@ -262,150 +265,279 @@ impl From<CommentsQuery> for CommentQuery {
     }
 }
 
-/// The comments of a diagram
-#[utoipa::path(get, path = "/api/v1/diagrams/{diagram}/comments", operation_id = "list_comments", tag = "reviews", params(("diagram" = String, Path, description = "Its id"), CommentsQuery, ListQuery), responses((status = 200, description = "A page of them, newest first", body = PageReply<CommentReply>), Problems))]
+/// List the comments on a diagram
+#[utoipa::path(
+    get,
+    path = "/api/v1/diagrams/{diagram}/comments",
+    tag = "reviews",
+    params(("diagram" = String, Path, description = "Id of the diagram"), CommentsQuery, ListQuery),
+    responses(
+        (status = 200, description = "A page of comments, newest first", body = PageReply<CommentReply>),
+        Problems,
+    ),
+)]
 pub async fn list_comments(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(diagram): Path<String>,
     Query(asked): Query<CommentsQuery>,
     Query(query): Query<ListQuery>,
-) -> Result<Json<PageReply<CommentReply>>, Pending> {
-    let page = reviews::list_comments(&shared.app, &caller, &diagram, &asked.into(), &query.into()).await?;
-    Ok(Json(PageReply::of(page, CommentReply::of)))
+) -> Result<Json<PageReply<CommentReply>>, ProblemResponse> {
+    let page = reviews::list_comments(&state.app, &caller, &diagram, &asked.into(), &query.into()).await?;
+    Ok(Json(PageReply::from_page(page, CommentReply::from)))
 }
 
-/// Say something of a diagram
-#[utoipa::path(post, path = "/api/v1/diagrams/{diagram}/comments", operation_id = "create_comment", tag = "reviews", params(("diagram" = String, Path, description = "Its id")), request_body = CommentBody, responses((status = 201, description = "The comment, on the newest version", body = CommentReply), Problems))]
+/// Create a comment on a diagram
+#[utoipa::path(
+    post,
+    path = "/api/v1/diagrams/{diagram}/comments",
+    tag = "reviews",
+    params(("diagram" = String, Path, description = "Id of the diagram")),
+    request_body = CommentBody,
+    responses(
+        (status = 201, description = "The comment, on the newest version", body = CommentReply),
+        Problems,
+    ),
+)]
 pub async fn create_comment(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(diagram): Path<String>,
     Body(body): Body<CommentBody>,
-) -> Result<(StatusCode, Json<CommentReply>), Pending> {
-    let comment = reviews::create_comment(&shared.app, &caller, &diagram, body.element, &body.body).await?;
-    Ok((StatusCode::CREATED, Json(CommentReply::of(comment))))
+) -> Result<(StatusCode, Json<CommentReply>), ProblemResponse> {
+    let comment = reviews::create_comment(&state.app, &caller, &diagram, body.element, &body.body).await?;
+    Ok((StatusCode::CREATED, Json(CommentReply::from(comment))))
 }
 
-/// Say whether a comment is dealt with
-#[utoipa::path(patch, path = "/api/v1/comments/{comment}", operation_id = "resolve_comment", tag = "reviews", params(("comment" = String, Path, description = "Its id")), request_body = ResolveBody, responses((status = 200, description = "The comment", body = CommentReply), Problems))]
+/// Resolve or reopen a comment
+#[utoipa::path(
+    patch,
+    path = "/api/v1/comments/{comment}",
+    tag = "reviews",
+    params(("comment" = String, Path, description = "Id of the comment")),
+    request_body = ResolveBody,
+    responses((status = 200, description = "The comment", body = CommentReply), Problems),
+)]
 pub async fn resolve_comment(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(comment): Path<String>,
     Body(body): Body<ResolveBody>,
-) -> Result<Json<CommentReply>, Pending> {
-    let comment = reviews::resolve_comment(&shared.app, &caller, &comment, body.resolved).await?;
-    Ok(Json(CommentReply::of(comment)))
+) -> Result<Json<CommentReply>, ProblemResponse> {
+    let comment = reviews::resolve_comment(&state.app, &caller, &comment, body.resolved).await?;
+    Ok(Json(CommentReply::from(comment)))
 }
 
-/// What people decided about a version
-#[utoipa::path(get, path = "/api/v1/diagrams/{diagram}/versions/{number}/approvals", operation_id = "list_approvals", tag = "reviews", params(("diagram" = String, Path, description = "Its id"), ("number" = u32, Path, description = "Of which version", example = 1), ListQuery), responses((status = 200, description = "A page of it, newest first; of one person the newest counts", body = PageReply<ApprovalReply>), Problems))]
+/// List the approvals of a version
+#[utoipa::path(
+    get,
+    path = "/api/v1/diagrams/{diagram}/versions/{number}/approvals",
+    tag = "reviews",
+    params(
+        ("diagram" = String, Path, description = "Id of the diagram"),
+        ("number" = u32, Path, description = "Number of the version", example = 1),
+        ListQuery,
+    ),
+    responses(
+        (
+            status = 200,
+            description = "A page of approvals, newest first; the newest of each person counts",
+            body = PageReply<ApprovalReply>,
+        ),
+        Problems,
+    ),
+)]
 pub async fn list_approvals(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path((diagram, number)): Path<(String, String)>,
     Query(query): Query<ListQuery>,
-) -> Result<Json<PageReply<ApprovalReply>>, Pending> {
-    // What is no number is the number of no version.
+) -> Result<Json<PageReply<ApprovalReply>>, ProblemResponse> {
+    // No version has the number 0.
     let number = number.parse().unwrap_or(0);
-    let page = reviews::list_approvals(&shared.app, &caller, &diagram, number, &query.into()).await?;
-    Ok(Json(PageReply::of(page, ApprovalReply::of)))
+    let page = reviews::list_approvals(&state.app, &caller, &diagram, number, &query.into()).await?;
+    Ok(Json(PageReply::from_page(page, ApprovalReply::from)))
 }
 
 /// Approve or reject a version
-#[utoipa::path(post, path = "/api/v1/diagrams/{diagram}/versions/{number}/approvals", operation_id = "create_approval", tag = "reviews", params(("diagram" = String, Path, description = "Its id"), ("number" = u32, Path, description = "Which version", example = 1)), request_body = ApprovalBody, responses((status = 201, description = "Decided", body = ApprovalReply), Problems))]
+#[utoipa::path(
+    post,
+    path = "/api/v1/diagrams/{diagram}/versions/{number}/approvals",
+    tag = "reviews",
+    params(
+        ("diagram" = String, Path, description = "Id of the diagram"),
+        ("number" = u32, Path, description = "Number of the version", example = 1),
+    ),
+    request_body = ApprovalBody,
+    responses((status = 201, description = "The approval", body = ApprovalReply), Problems),
+)]
 pub async fn create_approval(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path((diagram, number)): Path<(String, String)>,
     Body(body): Body<ApprovalBody>,
-) -> Result<(StatusCode, Json<ApprovalReply>), Pending> {
+) -> Result<(StatusCode, Json<ApprovalReply>), ProblemResponse> {
     let number = number.parse().unwrap_or(0);
     let approval =
-        reviews::create_approval(&shared.app, &caller, &diagram, number, &body.decision, body.note).await?;
-    Ok((StatusCode::CREATED, Json(ApprovalReply::of(approval))))
+        reviews::create_approval(&state.app, &caller, &diagram, number, &body.decision, body.note).await?;
+    Ok((StatusCode::CREATED, Json(ApprovalReply::from(approval))))
 }
 
-/// The baselines of a project
-#[utoipa::path(get, path = "/api/v1/projects/{project}/baselines", operation_id = "list_baselines", tag = "reviews", params(("project" = String, Path, description = "Its id"), ListQuery), responses((status = 200, description = "A page of them, newest first", body = PageReply<BaselineReply>), Problems))]
+/// List the baselines of a project
+#[utoipa::path(
+    get,
+    path = "/api/v1/projects/{project}/baselines",
+    tag = "reviews",
+    params(("project" = String, Path, description = "Id of the project"), ListQuery),
+    responses(
+        (status = 200, description = "A page of baselines, newest first", body = PageReply<BaselineReply>),
+        Problems,
+    ),
+)]
 pub async fn list_baselines(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
     Query(query): Query<ListQuery>,
-) -> Result<Json<PageReply<BaselineReply>>, Pending> {
-    let page = reviews::list_baselines(&shared.app, &caller, &project, &query.into()).await?;
-    Ok(Json(PageReply::of(page, BaselineReply::of)))
+) -> Result<Json<PageReply<BaselineReply>>, ProblemResponse> {
+    let page = reviews::list_baselines(&state.app, &caller, &project, &query.into()).await?;
+    Ok(Json(PageReply::from_page(page, BaselineReply::from)))
 }
 
-/// Remember the newest version of everything in a project
-#[utoipa::path(post, path = "/api/v1/projects/{project}/baselines", operation_id = "create_baseline", tag = "reviews", params(("project" = String, Path, description = "Its id")), request_body = BaselineBody, responses((status = 201, description = "The baseline and what is in it", body = OpenBaselineReply), Problems))]
+/// Create a baseline
+///
+/// Records the newest version of every diagram and requirement of the project.
+#[utoipa::path(
+    post,
+    path = "/api/v1/projects/{project}/baselines",
+    tag = "reviews",
+    params(("project" = String, Path, description = "Id of the project")),
+    request_body = BaselineBody,
+    responses(
+        (status = 201, description = "The baseline and its items", body = OpenBaselineReply),
+        Problems,
+    ),
+)]
 pub async fn create_baseline(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
     Body(body): Body<BaselineBody>,
-) -> Result<(StatusCode, Json<OpenBaselineReply>), Pending> {
-    let made = reviews::create_baseline(&shared.app, &caller, &project, &body.name).await?;
-    Ok((StatusCode::CREATED, Json(OpenBaselineReply::of(made))))
+) -> Result<(StatusCode, Json<OpenBaselineReply>), ProblemResponse> {
+    let made = reviews::create_baseline(&state.app, &caller, &project, &body.name).await?;
+    Ok((StatusCode::CREATED, Json(OpenBaselineReply::from(made))))
 }
 
-/// A baseline and everything in it
-#[utoipa::path(get, path = "/api/v1/baselines/{baseline}", operation_id = "find_baseline", tag = "reviews", params(("baseline" = String, Path, description = "Its id")), responses((status = 200, description = "The baseline", body = OpenBaselineReply), Problems))]
+/// Get a baseline with its items
+#[utoipa::path(
+    get,
+    path = "/api/v1/baselines/{baseline}",
+    tag = "reviews",
+    params(("baseline" = String, Path, description = "Id of the baseline")),
+    responses((status = 200, description = "The baseline", body = OpenBaselineReply), Problems),
+)]
 pub async fn find_baseline(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(baseline): Path<String>,
-) -> Result<Json<OpenBaselineReply>, Pending> {
-    Ok(Json(OpenBaselineReply::of(reviews::find_baseline(&shared.app, &caller, &baseline).await?)))
+) -> Result<Json<OpenBaselineReply>, ProblemResponse> {
+    Ok(Json(OpenBaselineReply::from(reviews::find_baseline(&state.app, &caller, &baseline).await?)))
 }
 
-/// What words mean in a project
-#[utoipa::path(get, path = "/api/v1/projects/{project}/glossary", operation_id = "list_terms", tag = "reviews", params(("project" = String, Path, description = "Its id"), ListQuery), responses((status = 200, description = "A page of them, last written first", body = PageReply<TermReply>), Problems))]
+/// List the glossary terms of a project
+#[utoipa::path(
+    get,
+    path = "/api/v1/projects/{project}/glossary",
+    tag = "reviews",
+    params(("project" = String, Path, description = "Id of the project"), ListQuery),
+    responses(
+        (status = 200, description = "A page of terms, newest first", body = PageReply<TermReply>),
+        Problems,
+    ),
+)]
 pub async fn list_terms(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
     Query(query): Query<ListQuery>,
-) -> Result<Json<PageReply<TermReply>>, Pending> {
-    let page = reviews::list_terms(&shared.app, &caller, &project, &query.into()).await?;
-    Ok(Json(PageReply::of(page, TermReply::of)))
+) -> Result<Json<PageReply<TermReply>>, ProblemResponse> {
+    let page = reviews::list_terms(&state.app, &caller, &project, &query.into()).await?;
+    Ok(Json(PageReply::from_page(page, TermReply::from)))
 }
 
-/// Say what a word means
-#[utoipa::path(post, path = "/api/v1/projects/{project}/glossary", operation_id = "create_term", tag = "reviews", params(("project" = String, Path, description = "Its id")), request_body = TermBody, responses((status = 201, description = "The word", body = TermReply, headers(("ETag" = String, description = "Its revision"))), Problems))]
+/// Create a glossary term
+#[utoipa::path(
+    post,
+    path = "/api/v1/projects/{project}/glossary",
+    tag = "reviews",
+    params(("project" = String, Path, description = "Id of the project")),
+    request_body = TermBody,
+    responses(
+        (
+            status = 201,
+            description = "The term",
+            body = TermReply,
+            headers(("ETag" = String, description = "The revision")),
+        ),
+        Problems,
+    ),
+)]
 pub async fn create_term(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
     Body(body): Body<TermBody>,
-) -> Result<(StatusCode, HeaderMap, Json<TermReply>), Pending> {
-    let term = reviews::create_term(&shared.app, &caller, &project, &body.term, &body.definition).await?;
-    Ok((StatusCode::CREATED, etag(term.revision), Json(TermReply::of(term))))
+) -> Result<(StatusCode, HeaderMap, Json<TermReply>), ProblemResponse> {
+    let term = reviews::create_term(&state.app, &caller, &project, &body.term, &body.definition).await?;
+    Ok((StatusCode::CREATED, etag(term.revision), Json(TermReply::from(term))))
 }
 
-/// Change a word or what it means
-#[utoipa::path(patch, path = "/api/v1/terms/{term}", operation_id = "update_term", tag = "reviews", params(("term" = String, Path, description = "Its id"), ("If-Match" = String, Header, description = "`ETag` of the one you have seen, or `*`")), request_body = UpdateTermBody, responses((status = 200, description = "The word", body = TermReply, headers(("ETag" = String, description = "Its revision"))), Problems, Changes))]
+/// Update a glossary term
+#[utoipa::path(
+    patch,
+    path = "/api/v1/terms/{term}",
+    tag = "reviews",
+    params(
+        ("term" = String, Path, description = "Id of the term"),
+        ("If-Match" = String, Header, description = "The `ETag` that you have read, or `*` for any revision"),
+    ),
+    request_body = UpdateTermBody,
+    responses(
+        (
+            status = 200,
+            description = "The term",
+            body = TermReply,
+            headers(("ETag" = String, description = "The revision")),
+        ),
+        Problems,
+        Changes,
+    ),
+)]
 pub async fn update_term(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(term): Path<String>,
-    Seen(seen): Seen,
+    IfMatch(revision): IfMatch,
     Body(body): Body<UpdateTermBody>,
-) -> Result<(HeaderMap, Json<TermReply>), Pending> {
+) -> Result<(HeaderMap, Json<TermReply>), ProblemResponse> {
     let (word, definition) = (body.term.as_deref(), body.definition.as_deref());
-    let term = reviews::update_term(&shared.app, &caller, &term, seen, word, definition).await?;
-    Ok((etag(term.revision), Json(TermReply::of(term))))
+    let term = reviews::update_term(&state.app, &caller, &term, revision, word, definition).await?;
+    Ok((etag(term.revision), Json(TermReply::from(term))))
 }
 
-/// Take a word away
-#[utoipa::path(delete, path = "/api/v1/terms/{term}", operation_id = "delete_term", tag = "reviews", params(("term" = String, Path, description = "Its id")), responses((status = 204, description = "Gone"), Problems))]
+/// Delete a glossary term
+#[utoipa::path(
+    delete,
+    path = "/api/v1/terms/{term}",
+    tag = "reviews",
+    params(("term" = String, Path, description = "Id of the term")),
+    responses((status = 204, description = "Deleted"), Problems),
+)]
 pub async fn delete_term(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(term): Path<String>,
-) -> Result<StatusCode, Pending> {
-    reviews::delete_term(&shared.app, &caller, &term).await?;
+) -> Result<StatusCode, ProblemResponse> {
+    reviews::delete_term(&state.app, &caller, &term).await?;
     Ok(StatusCode::NO_CONTENT)
 }

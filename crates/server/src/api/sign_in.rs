@@ -1,4 +1,4 @@
-//! `/api/v1/sign-in` and what belongs to it: for programs that act for a person in a browser. Others use a token.
+//! Sign-in, sessions and password resets, for programs that act for a person in a browser. Other programs use a token.
 
 use axum::{
     Json,
@@ -10,13 +10,13 @@ use llm::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::account::MeReply;
+use super::{account::MeReply, extract::Body};
 use crate::{
-    Shared,
     http::{
-        error::{Body, Pending, Problems},
+        error::{ProblemResponse, Problems},
         identify::{Origin, signed_in, signed_out},
     },
+    state::AppState,
 };
 use application::{
     access::Caller,
@@ -27,28 +27,28 @@ use application::{
     clock::rfc3339,
 };
 
-/// Who signs in.
+/// Credentials.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignInBody {
-    /// Their e-mail address.
+    /// E-mail address of the account.
     #[schema(example = "ada@example.com")]
     email: String,
-    /// Their password.
+    /// Password of the account.
     #[schema(value_type = String, format = Password)]
     password: SecretString,
-    /// The code of their second factor, if they have one.
+    /// Code of the second factor, if the account has one.
     #[schema(example = "123456")]
     code: Option<String>,
 }
 
-/// Signed in, or half-way there.
+/// The result of a sign-in.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum SignInReply {
-    /// Signed in; the cookie is set.
+    /// Signed in; the session cookie is set.
     Done(MeReply),
-    /// The code of the second factor is to come.
+    /// The code of the second factor is required.
     CodeNeeded {
         /// Send it with the code to `/api/v1/sign-in/code` within 5 minutes.
         ticket: String,
@@ -57,25 +57,29 @@ pub enum SignInReply {
 
 /// Sign in
 ///
-/// Sets a cookie that browsers send from then on. With a second factor and no code, answers 202 with a ticket.
+/// Sets a session cookie. If the account has a second factor and the request has no code, the answer is 202 with a
+/// ticket.
 #[utoipa::path(
     post,
     path = "/api/v1/sign-in",
-    operation_id = "create_session",
     tag = "accounts",
     request_body = SignInBody,
-    responses((status = 200, description = "Signed in", body = MeReply), (status = 202, description = "The code of the second factor is to come", body = SignInReply), Problems)
+    responses(
+        (status = 200, description = "Signed in", body = MeReply),
+        (status = 202, description = "The code of the second factor is required", body = SignInReply),
+        Problems,
+    )
 )]
 pub async fn create_session(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     Origin(from): Origin,
     Body(body): Body<SignInBody>,
-) -> Result<Response, Pending> {
+) -> Result<Response, ProblemResponse> {
     let attempt = Credentials { email: body.email, password: body.password, code: body.code, from };
-    Ok(match sign_in::sign_in(&shared.app, attempt).await? {
+    Ok(match sign_in::sign_in(&state.app, attempt).await? {
         SignedIn::Done(session) => {
-            let me = Json(MeReply::of(&session.person)).into_response();
-            signed_in(&shared, me, &session)
+            let me = Json(MeReply::from(&session.person)).into_response();
+            signed_in(&state, me, &session)
         }
         SignedIn::CodeNeeded(ticket) => {
             (StatusCode::ACCEPTED, Json(SignInReply::CodeNeeded { ticket })).into_response()
@@ -87,49 +91,48 @@ pub async fn create_session(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CodeBody {
-    /// The ticket of the first step.
+    /// The ticket from `/api/v1/sign-in`.
     ticket: String,
-    /// The code that the app shows.
+    /// The code that the authenticator app shows, or a recovery code.
     #[schema(example = "123456")]
     code: String,
 }
 
-/// Finish signing in with the code of the second factor
+/// Complete a sign-in with the code of the second factor
 #[utoipa::path(
     post,
     path = "/api/v1/sign-in/code",
-    operation_id = "finish_session",
     tag = "accounts",
     request_body = CodeBody,
     responses((status = 200, description = "Signed in", body = MeReply), Problems)
 )]
 pub async fn finish_session(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     Origin(from): Origin,
     Body(body): Body<CodeBody>,
-) -> Result<Response, Pending> {
-    let session = sign_in::finish(&shared.app, &body.ticket, &body.code, &from).await?;
-    let me = Json(MeReply::of(&session.person)).into_response();
-    Ok(signed_in(&shared, me, &session))
+) -> Result<Response, ProblemResponse> {
+    let session = sign_in::finish(&state.app, &body.ticket, &body.code, &from).await?;
+    let me = Json(MeReply::from(&session.person)).into_response();
+    Ok(signed_in(&state, me, &session))
 }
 
-/// Somewhere the caller is signed in.
+/// A session of yours.
 #[derive(Serialize, ToSchema)]
 pub struct SessionReply {
-    /// Its id.
+    /// Id of the session.
     id: String,
-    /// What the browser calls itself.
+    /// The browser, as it identifies itself.
     device: String,
-    /// When it began.
+    /// When the session began.
     created_at: String,
-    /// When it was last used.
+    /// When the session was last used.
     seen_at: String,
-    /// It is the one that asks.
+    /// Whether it is the session of this request.
     current: bool,
 }
 
-impl SessionReply {
-    fn of(session: SessionView) -> Self {
+impl From<SessionView> for SessionReply {
+    fn from(session: SessionView) -> Self {
         SessionReply {
             id: session.id,
             device: session.device,
@@ -140,52 +143,72 @@ impl SessionReply {
     }
 }
 
-/// Where you are signed in
-#[utoipa::path(get, path = "/api/v1/sessions", operation_id = "list_sessions", tag = "accounts", responses((status = 200, description = "The sessions, last begun first", body = Vec<SessionReply>), Problems))]
+/// List your sessions
+#[utoipa::path(
+    get,
+    path = "/api/v1/sessions",
+    tag = "accounts",
+    responses(
+        (status = 200, description = "The sessions, newest first", body = Vec<SessionReply>),
+        Problems,
+    ),
+)]
 pub async fn list_sessions(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
-) -> Result<Json<Vec<SessionReply>>, Pending> {
-    let sessions = sign_in::list_sessions(&shared.app, &caller).await?;
-    Ok(Json(sessions.into_iter().map(SessionReply::of).collect()))
+) -> Result<Json<Vec<SessionReply>>, ProblemResponse> {
+    let sessions = sign_in::list_sessions(&state.app, &caller).await?;
+    Ok(Json(sessions.into_iter().map(SessionReply::from).collect()))
 }
 
 /// End a session
 ///
-/// `current` ends the one that asks.
-#[utoipa::path(delete, path = "/api/v1/sessions/{session}", operation_id = "delete_session", tag = "accounts", params(("session" = String, Path, description = "Its id, or `current`")), responses((status = 204, description = "Ended"), Problems))]
+/// `current` ends the session of the request.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/sessions/{session}",
+    tag = "accounts",
+    params(("session" = String, Path, description = "Id of the session, or `current`")),
+    responses((status = 204, description = "Ended"), Problems),
+)]
 pub async fn delete_session(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(session): Path<String>,
-) -> Result<Response, Pending> {
+) -> Result<Response, ProblemResponse> {
     let current = caller.session().map(ToString::to_string);
     let session = if session == "current" { current.clone().unwrap_or(session) } else { session };
-    sign_in::delete_session(&shared.app, &caller, &session).await?;
+    sign_in::delete_session(&state.app, &caller, &session).await?;
     let done = StatusCode::NO_CONTENT.into_response();
-    Ok(if current == Some(session) { signed_out(&shared, done) } else { done })
+    Ok(if current == Some(session) { signed_out(&state, done) } else { done })
 }
 
-/// Whose password.
+/// The account to reset the password of.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResetBody {
-    /// Their e-mail address.
+    /// E-mail address of the account.
     #[schema(example = "ada@example.com")]
     email: String,
 }
 
-/// Ask for a new password
+/// Request a password reset
 ///
-/// Sends a link if there is an account with this e-mail address. Whether there is, neither the answer nor its time says. At most 5
-/// links in an hour are sent to one address; the newest one stays good.
-#[utoipa::path(post, path = "/api/v1/password-resets", operation_id = "create_password_reset", tag = "accounts", request_body = ResetBody, responses((status = 202, description = "If there is such a person, a link is on its way"), Problems))]
+/// Sends a link if an account has this e-mail address. Neither the answer nor its duration reveals whether one has. At
+/// most 5 links per hour are sent to an address; the newest link stays valid.
+#[utoipa::path(
+    post,
+    path = "/api/v1/password-resets",
+    tag = "accounts",
+    request_body = ResetBody,
+    responses((status = 202, description = "If an account has this address, a link is sent"), Problems),
+)]
 pub async fn create_password_reset(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     Origin(from): Origin,
     Body(body): Body<ResetBody>,
-) -> Result<StatusCode, Pending> {
-    users::request_reset(&shared.app, &body.email, &from.network).await?;
+) -> Result<StatusCode, ProblemResponse> {
+    users::request_reset(&state.app, &body.email, &from.network).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
@@ -193,22 +216,34 @@ pub async fn create_password_reset(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FinishResetBody {
-    /// `code` of the link.
+    /// The parameter `code` of the link.
     code: String,
     /// The new password.
     #[schema(value_type = String, format = Password)]
     password: SecretString,
 }
 
-/// Choose a new password
+/// Set a new password with a reset link
 ///
-/// Every session and every token of the account ends. If the link was mailed and the e-mail address was not proven before, its second
-/// factor, recovery codes, identities and keys of vendors are removed too.
-#[utoipa::path(post, path = "/api/v1/password-resets/finish", operation_id = "finish_password_reset", tag = "accounts", request_body = FinishResetBody, responses((status = 204, description = "It is the new password now; every session and every token of the account has ended"), Problems))]
+/// Every session and every token of the account ends. If the link was mailed and the e-mail address was not verified
+/// before, the second factor, recovery codes, identities and provider keys of the account are deleted too.
+#[utoipa::path(
+    post,
+    path = "/api/v1/password-resets/finish",
+    tag = "accounts",
+    request_body = FinishResetBody,
+    responses(
+        (
+            status = 204,
+            description = "The password is changed; every session and every token of the account has ended",
+        ),
+        Problems,
+    ),
+)]
 pub async fn finish_password_reset(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     Body(body): Body<FinishResetBody>,
-) -> Result<StatusCode, Pending> {
-    users::reset_password(&shared.app, &body.code, &body.password).await?;
+) -> Result<StatusCode, ProblemResponse> {
+    users::reset_password(&state.app, &body.code, &body.password).await?;
     Ok(StatusCode::NO_CONTENT)
 }

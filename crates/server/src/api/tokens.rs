@@ -1,4 +1,4 @@
-//! `/api/v1/tokens`: what programs call with.
+//! `/api/v1/tokens`: access tokens of programs.
 
 use axum::{
     Json,
@@ -8,10 +8,13 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ListQuery, PageReply, Query};
+use super::{
+    extract::{Body, ListQuery, Query},
+    reply::PageReply,
+};
 use crate::{
-    Shared,
-    http::error::{Body, Pending, Problems},
+    http::error::{ProblemResponse, Problems},
+    state::AppState,
 };
 use application::{
     Token,
@@ -23,29 +26,29 @@ use application::{
 /// A token, without its secret.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TokenReply {
-    /// Its id.
+    /// Id of the token.
     id: String,
-    /// What it is for.
+    /// Name of the token.
     #[schema(example = "nightly build")]
     name: String,
-    /// What it may do.
+    /// The scopes of the token.
     #[schema(example = json!(["read", "generate"]))]
     scopes: Vec<String>,
-    /// When it was made.
+    /// When the token was created.
     created_at: String,
-    /// Until when it is good; for ever if not there.
+    /// When the token expires. Absent if it does not expire.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<String>,
-    /// When it was last used.
+    /// When the token was last used.
     #[serde(skip_serializing_if = "Option::is_none")]
     used_at: Option<String>,
-    /// Since when it is not good any more.
+    /// When the token was revoked. Absent if it is valid.
     #[serde(skip_serializing_if = "Option::is_none")]
     revoked_at: Option<String>,
 }
 
-impl TokenReply {
-    fn of(token: Token) -> Self {
+impl From<Token> for TokenReply {
+    fn from(token: Token) -> Self {
         TokenReply {
             id: token.id.to_string(),
             name: token.name,
@@ -58,17 +61,17 @@ impl TokenReply {
     }
 }
 
-/// A token that is wanted.
+/// A token to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenBody {
-    /// What it is for.
+    /// Name of the token.
     #[schema(example = "nightly build")]
     name: String,
-    /// `read`, `write`, `generate`, `mcp`, `account`.
+    /// One or more of `read`, `write`, `generate`, `mcp`, `account`.
     #[schema(example = json!(["read", "generate"]))]
     scopes: Vec<String>,
-    /// For how many days; for ever if not said.
+    /// Days until the token expires, 1 to 3650. Default: it does not expire.
     #[schema(example = 90, minimum = 1, maximum = 3650)]
     days: Option<u32>,
 }
@@ -79,43 +82,61 @@ pub struct NewTokenReply {
     /// The token.
     #[serde(flatten)]
     token: TokenReply,
-    /// Send it as `Authorization: Bearer …`. It is shown this once.
+    /// The secret, shown only once. Send it as `Authorization: Bearer …`.
     #[schema(example = "bac_…")]
     secret: String,
 }
 
-/// Your tokens
-#[utoipa::path(get, path = "/api/v1/tokens", operation_id = "list_tokens", tag = "accounts", params(ListQuery), responses((status = 200, description = "A page of them", body = PageReply<TokenReply>), Problems))]
+/// List your tokens
+#[utoipa::path(
+    get,
+    path = "/api/v1/tokens",
+    tag = "accounts",
+    params(ListQuery),
+    responses((status = 200, description = "A page of tokens", body = PageReply<TokenReply>), Problems),
+)]
 pub async fn list_tokens(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Query(query): Query<ListQuery>,
-) -> Result<Json<PageReply<TokenReply>>, Pending> {
-    let page = tokens::list_tokens(&shared.app, &caller, &query.into()).await?;
-    Ok(Json(PageReply::of(page, TokenReply::of)))
+) -> Result<Json<PageReply<TokenReply>>, ProblemResponse> {
+    let page = tokens::list_tokens(&state.app, &caller, &query.into()).await?;
+    Ok(Json(PageReply::from_page(page, TokenReply::from)))
 }
 
-/// Make a token
+/// Create a token
 ///
-/// Not possible with a token: it would outlive the one that made it, or do more.
-#[utoipa::path(post, path = "/api/v1/tokens", operation_id = "create_token", tag = "accounts", request_body = TokenBody, responses((status = 201, description = "The token and its secret", body = NewTokenReply), Problems))]
+/// Not possible with a token: the new token could outlive the one that created it, or have more scopes.
+#[utoipa::path(
+    post,
+    path = "/api/v1/tokens",
+    tag = "accounts",
+    request_body = TokenBody,
+    responses((status = 201, description = "The token and its secret", body = NewTokenReply), Problems),
+)]
 pub async fn create_token(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Body(body): Body<TokenBody>,
-) -> Result<(StatusCode, Json<NewTokenReply>), Pending> {
+) -> Result<(StatusCode, Json<NewTokenReply>), ProblemResponse> {
     let wanted = NewToken { name: body.name, scopes: body.scopes, days: body.days };
-    let (token, secret) = tokens::create_token(&shared.app, &caller, wanted).await?;
-    Ok((StatusCode::CREATED, Json(NewTokenReply { token: TokenReply::of(token), secret })))
+    let (token, secret) = tokens::create_token(&state.app, &caller, wanted).await?;
+    Ok((StatusCode::CREATED, Json(NewTokenReply { token: TokenReply::from(token), secret })))
 }
 
-/// End a token
-#[utoipa::path(delete, path = "/api/v1/tokens/{token}", operation_id = "delete_token", tag = "accounts", params(("token" = String, Path, description = "Its id")), responses((status = 204, description = "It is not good any more"), Problems))]
+/// Revoke a token
+#[utoipa::path(
+    delete,
+    path = "/api/v1/tokens/{token}",
+    tag = "accounts",
+    params(("token" = String, Path, description = "Id of the token")),
+    responses((status = 204, description = "Revoked"), Problems),
+)]
 pub async fn delete_token(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(token): Path<String>,
-) -> Result<StatusCode, Pending> {
-    tokens::delete_token(&shared.app, &caller, &token).await?;
+) -> Result<StatusCode, ProblemResponse> {
+    tokens::delete_token(&state.app, &caller, &token).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,4 +1,4 @@
-//! `/api/v1/users`: for those who run the server.
+//! `/api/v1/users`: users, for administrators of the server.
 
 use axum::{
     Json,
@@ -9,10 +9,13 @@ use llm::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ListQuery, PageReply, Query};
+use super::{
+    extract::{Body, ListQuery, Query},
+    reply::PageReply,
+};
 use crate::{
-    Shared,
-    http::error::{Body, Pending, Problems},
+    http::error::{ProblemResponse, Problems},
+    state::AppState,
 };
 use application::{
     User,
@@ -21,25 +24,25 @@ use application::{
     clock::rfc3339,
 };
 
-/// Somebody, as those see them who run the server.
+/// A user, as administrators see it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UserReply {
-    /// Their id.
+    /// Id of the user.
     id: String,
-    /// Their e-mail address.
+    /// E-mail address of the user.
     email: String,
-    /// What they are called.
+    /// Name of the user.
     name: String,
-    /// They run the server.
+    /// Whether the user is an administrator of the server.
     admin: bool,
-    /// They may not come in.
+    /// Whether the user is locked out.
     disabled: bool,
-    /// Since when they are here.
+    /// When the user was created.
     created_at: String,
 }
 
-impl UserReply {
-    fn of(user: User) -> Self {
+impl From<User> for UserReply {
+    fn from(user: User) -> Self {
         UserReply {
             id: user.id.to_string(),
             email: user.email,
@@ -51,81 +54,101 @@ impl UserReply {
     }
 }
 
-/// Somebody who is to come.
+/// A user to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UserBody {
-    /// Their e-mail address.
+    /// E-mail address of the user.
     #[schema(example = "ada@example.com")]
     email: String,
-    /// What they are called.
+    /// Name of the user.
     #[schema(example = "Ada Lovelace")]
     name: String,
-    /// Their password; without one, the answer has a link with which they choose it.
+    /// Password of the user. Without one, the answer has a link to set it.
     #[schema(value_type = Option<String>, format = Password)]
     password: Option<SecretString>,
-    /// They run the server too.
+    /// Whether the user is an administrator of the server. Default: `false`.
     #[serde(default)]
     admin: bool,
 }
 
-/// Somebody new.
+/// A new user.
 #[derive(Serialize, ToSchema)]
 pub struct NewUserReply {
-    /// Who.
+    /// The user.
     #[serde(flatten)]
     user: UserReply,
-    /// Where they choose their password; good for a day, shown this once. Because it is shown, following it proves no e-mail address.
+    /// Link to set the password; valid for one day, shown only once. Because it is shown here, using it does not verify
+    /// the e-mail address.
     #[serde(skip_serializing_if = "Option::is_none")]
     link: Option<String>,
 }
 
-/// What is changed of somebody.
+/// Changes to a user.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateUserBody {
-    /// They run the server.
+    /// Whether the user is an administrator of the server.
     admin: Option<bool>,
-    /// They may not come in.
+    /// Whether the user is locked out.
     disabled: Option<bool>,
 }
 
-/// Everybody
-#[utoipa::path(get, path = "/api/v1/users", operation_id = "list_users", tag = "administration", params(ListQuery), responses((status = 200, description = "A page of them", body = PageReply<UserReply>), Problems))]
+/// List the users of the server
+#[utoipa::path(
+    get,
+    path = "/api/v1/users",
+    tag = "administration",
+    params(ListQuery),
+    responses((status = 200, description = "A page of users", body = PageReply<UserReply>), Problems),
+)]
 pub async fn list_users(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Query(query): Query<ListQuery>,
-) -> Result<Json<PageReply<UserReply>>, Pending> {
-    let page = users::list_users(&shared.app, &caller, &query.into()).await?;
-    Ok(Json(PageReply::of(page, UserReply::of)))
+) -> Result<Json<PageReply<UserReply>>, ProblemResponse> {
+    let page = users::list_users(&state.app, &caller, &query.into()).await?;
+    Ok(Json(PageReply::from_page(page, UserReply::from)))
 }
 
-/// Add somebody
+/// Create a user
 ///
-/// With a token, nobody is made an administrator.
-#[utoipa::path(post, path = "/api/v1/users", operation_id = "create_user", tag = "administration", request_body = UserBody, responses((status = 201, description = "They are here", body = NewUserReply), Problems))]
+/// An administrator can only be created with a session, not with a token.
+#[utoipa::path(
+    post,
+    path = "/api/v1/users",
+    tag = "administration",
+    request_body = UserBody,
+    responses((status = 201, description = "The user", body = NewUserReply), Problems),
+)]
 pub async fn create_user(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Body(body): Body<UserBody>,
-) -> Result<(StatusCode, Json<NewUserReply>), Pending> {
+) -> Result<(StatusCode, Json<NewUserReply>), ProblemResponse> {
     let newcomer =
         NewAccount { email: body.email, name: body.name, password: body.password, admin: body.admin };
-    let added = users::create_user(&shared.app, &caller, newcomer).await?;
-    Ok((StatusCode::CREATED, Json(NewUserReply { user: UserReply::of(added.person), link: added.link })))
+    let added = users::create_user(&state.app, &caller, newcomer).await?;
+    Ok((StatusCode::CREATED, Json(NewUserReply { user: UserReply::from(added.person), link: added.link })))
 }
 
-/// Change what somebody may do
+/// Update a user
 ///
-/// With a token, nobody is made an administrator.
-#[utoipa::path(patch, path = "/api/v1/users/{user}", operation_id = "update_user", tag = "administration", params(("user" = String, Path, description = "Their id")), request_body = UpdateUserBody, responses((status = 200, description = "Changed", body = UserReply), Problems))]
+/// An administrator can only be appointed with a session, not with a token.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/users/{user}",
+    tag = "administration",
+    params(("user" = String, Path, description = "Id of the user")),
+    request_body = UpdateUserBody,
+    responses((status = 200, description = "The user", body = UserReply), Problems),
+)]
 pub async fn update_user(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(user): Path<String>,
     Body(body): Body<UpdateUserBody>,
-) -> Result<Json<UserReply>, Pending> {
+) -> Result<Json<UserReply>, ProblemResponse> {
     let changes = UserChanges { admin: body.admin, disabled: body.disabled };
-    Ok(Json(UserReply::of(users::update_user(&shared.app, &caller, &user, &changes).await?)))
+    Ok(Json(UserReply::from(users::update_user(&state.app, &caller, &user, &changes).await?)))
 }

@@ -1,4 +1,4 @@
-//! `POST /api/v1/validate`: is this Mermaid, and if not, where and why not.
+//! Validation of Mermaid text.
 
 use axum::{Json, extract::State};
 use mermend::{Engine, Verdict};
@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+use super::{extract::Body, reply::as_json};
 use crate::{
-    Shared,
-    api::as_json,
-    http::error::{Body, Pending},
+    http::error::{ProblemResponse, Problems},
+    state::AppState,
 };
 use application::{
     Error,
@@ -17,16 +17,16 @@ use application::{
     check::{self, CheckResult},
 };
 
-/// What to check.
+/// What to validate.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ValidateBody {
     /// The Mermaid text.
     #[schema(example = "flowchart LR\n  a[run()] --> b")]
     code: String,
-    /// The viewer that must show it. This version checks against one Mermaid and says so.
+    /// Reserved for the viewer that must show the diagram. Not supported yet: a request with it is refused.
     target: Option<String>,
-    /// `mermaid` (the default) or `fast`.
+    /// `mermaid` (default) or `fast`.
     #[schema(example = "mermaid")]
     engine: Option<String>,
 }
@@ -34,45 +34,44 @@ pub struct ValidateBody {
 /// The verdict.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ValidateReply {
-    /// Mermaid accepts the text.
+    /// Whether Mermaid accepts the text.
     #[schema(example = false)]
     valid: bool,
-    /// What kind of diagram it is.
+    /// Kind of the diagram.
     #[schema(example = "flowchart")]
     kind: Option<&'static str>,
-    /// What to know about it.
+    /// Findings in the text.
     #[schema(value_type = Vec<Object>)]
     findings: Value,
-    /// What each engine said.
+    /// The verdict of each engine.
     #[schema(value_type = Object)]
     engines: Value,
-    /// What viewers would say.
+    /// Reserved for the verdicts of viewers; always empty.
     #[schema(value_type = Object)]
     targets: Value,
-    /// Who gave the verdict: this process, or the MCP server it is configured to ask.
+    /// Which process gave the verdict: this one or the configured MCP server.
     #[schema(value_type = Object)]
     validator: Value,
-    /// The verdict was known already.
+    /// Whether the verdict was cached.
     cached: bool,
 }
 
-/// Check Mermaid text
+/// Validate Mermaid text
 #[utoipa::path(
     post,
     path = "/api/v1/validate",
-    operation_id = "validate_code",
     tag = "check",
     request_body = ValidateBody,
     responses(
         (status = 200, description = "The verdict; an invalid diagram is a normal answer", body = ValidateReply),
-        crate::Problems,
+        Problems,
     )
 )]
 pub async fn validate_code(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Body(body): Body<ValidateBody>,
-) -> Result<Json<ValidateReply>, Pending> {
+) -> Result<Json<ValidateReply>, ProblemResponse> {
     caller.require_scope(Scope::Generate)?;
     let engine = match body.engine.as_deref() {
         None | Some("mermaid") => Engine::Mermaid,
@@ -81,8 +80,8 @@ pub async fn validate_code(
             return Err(Error::invalid("engine", "There is no such engine; use mermaid or fast.").into());
         }
     };
-    let targets = check::targets(body.target.as_deref());
-    let CheckResult { checked, by } = check::check_code(&shared.app, body.code, engine).await?;
+    check::refuse_target(body.target.as_deref())?;
+    let CheckResult { checked, by } = check::check_code(&state.app, body.code, engine).await?;
     let mut engines = Map::new();
     let mut put = |name: &str, verdict: &Option<Verdict>, version: Option<&str>| {
         let Some(verdict) = verdict else { return };
@@ -99,7 +98,7 @@ pub async fn validate_code(
         kind: checked.kind.map(|kind| kind.id),
         findings: as_json(&checked.findings),
         engines: Value::Object(engines),
-        targets,
+        targets: json!({}),
         validator: by.to_json(),
         cached: checked.mermaid.as_ref().is_some_and(|verdict| verdict.cached),
     }))

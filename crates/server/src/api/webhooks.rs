@@ -1,4 +1,4 @@
-//! Webhooks: other systems are told of what happens in a project.
+//! Webhooks of a project.
 
 use axum::{
     Json,
@@ -8,10 +8,13 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ListQuery, PageReply, Query, Seen, etag};
+use super::{
+    extract::{Body, IfMatch, ListQuery, Query},
+    reply::{PageReply, etag},
+};
 use crate::{
-    Shared,
-    http::error::{Body, Changes, Pending, Problems},
+    http::error::{Changes, ProblemResponse, Problems},
+    state::AppState,
 };
 use application::{
     Delivery, Webhook,
@@ -20,31 +23,31 @@ use application::{
     webhooks::{self, WebhookChanges},
 };
 
-/// Who is told.
+/// A webhook.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct WebhookReply {
-    /// Its id.
+    /// Id of the webhook.
     id: String,
-    /// Of which project.
+    /// Id of its project.
     project_id: String,
-    /// Where.
+    /// URL that events are sent to.
     url: String,
-    /// Of what: actions of the audit log, or `*` for all.
+    /// Actions of the audit log that are sent, or `*` for all.
     events: Vec<String>,
-    /// Nobody is told.
+    /// Whether the webhook is disabled.
     disabled: bool,
-    /// The secret that signs (Standard Webhooks). It is shown when it is made and never again.
+    /// Secret that signs the messages (Standard Webhooks). Present only in the answer that creates it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = Password)]
     secret: Option<String>,
-    /// When it was made.
+    /// When the webhook was created.
     created_at: String,
-    /// When it was last changed.
+    /// When the webhook was last changed.
     updated_at: String,
 }
 
 impl WebhookReply {
-    fn of(webhook: Webhook, secret: Option<String>) -> Self {
+    fn new(webhook: Webhook, secret: Option<String>) -> Self {
         WebhookReply {
             id: webhook.id.to_string(),
             project_id: webhook.project_id.to_string(),
@@ -58,60 +61,60 @@ impl WebhookReply {
     }
 }
 
-/// Who is to be told.
+/// A webhook to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WebhookBody {
-    /// Where: an https address that everybody can reach.
+    /// URL that events are sent to: a public https address.
     #[schema(example = "https://hooks.example.com/ba-copilot", max_length = 2000)]
     url: String,
-    /// Of what: actions of the audit log; all if not said.
+    /// Actions of the audit log to send. Default: all.
     #[serde(default)]
     #[schema(example = json!(["diagram.update", "version.create"]), max_items = 50)]
     events: Vec<String>,
 }
 
-/// What is changed of a webhook.
+/// Changes to a webhook.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateWebhookBody {
-    /// Where.
+    /// The new URL.
     url: Option<String>,
-    /// Of what.
+    /// The new list of actions.
     events: Option<Vec<String>>,
-    /// Tell nobody, or somebody again.
+    /// `true` disables the webhook, `false` enables it.
     #[schema(example = true)]
     disabled: Option<bool>,
-    /// Make a new secret; the old one signs nothing any more.
+    /// Whether to create a new secret. The old one becomes invalid.
     #[serde(default)]
     new_secret: bool,
 }
 
-/// What became of one attempt to tell.
+/// An attempt to deliver an event.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DeliveryReply {
-    /// Its id.
+    /// Id of the delivery.
     id: String,
-    /// The audit event; `webhook-id` of the message.
+    /// Id of the audit event; `webhook-id` of the message.
     event_id: String,
-    /// 1 for the first attempt.
+    /// Number of the attempt, from 1.
     #[schema(example = 1)]
     attempt: u32,
-    /// HTTP status of the answer, if there was one.
+    /// HTTP status of the response, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 204)]
     status: Option<i64>,
-    /// Why it failed, if it did; it is tried again for more than two days.
+    /// Why the attempt failed. Failed deliveries are repeated for more than two days.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
-    /// How long it took, in milliseconds.
+    /// Duration in milliseconds.
     duration_ms: i64,
-    /// When.
+    /// Time of the attempt.
     at: String,
 }
 
-impl DeliveryReply {
-    fn of(delivery: Delivery) -> Self {
+impl From<Delivery> for DeliveryReply {
+    fn from(delivery: Delivery) -> Self {
         DeliveryReply {
             id: delivery.id.to_string(),
             event_id: delivery.event_id.to_string(),
@@ -124,85 +127,162 @@ impl DeliveryReply {
     }
 }
 
-/// Who is told of what happens in a project
-#[utoipa::path(get, path = "/api/v1/projects/{project}/webhooks", operation_id = "list_webhooks", tag = "webhooks", params(("project" = String, Path, description = "Its id"), ListQuery), responses((status = 200, description = "A page of them, last made first", body = PageReply<WebhookReply>), Problems))]
+/// List the webhooks of a project
+#[utoipa::path(
+    get,
+    path = "/api/v1/projects/{project}/webhooks",
+    tag = "webhooks",
+    params(("project" = String, Path, description = "Id of the project"), ListQuery),
+    responses(
+        (status = 200, description = "A page of webhooks, newest first", body = PageReply<WebhookReply>),
+        Problems,
+    ),
+)]
 pub async fn list_webhooks(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
     Query(query): Query<ListQuery>,
-) -> Result<Json<PageReply<WebhookReply>>, Pending> {
-    let page = webhooks::list_webhooks(&shared.app, &caller, &project, &query.into()).await?;
-    Ok(Json(PageReply::of(page, |webhook| WebhookReply::of(webhook, None))))
+) -> Result<Json<PageReply<WebhookReply>>, ProblemResponse> {
+    let page = webhooks::list_webhooks(&state.app, &caller, &project, &query.into()).await?;
+    Ok(Json(PageReply::from_page(page, |webhook| WebhookReply::new(webhook, None))))
 }
 
-/// Tell somebody of what happens in a project
+/// Create a webhook
 ///
-/// Each event is posted as JSON with the headers `webhook-id`, `webhook-timestamp` and `webhook-signature` of the Standard Webhooks
-/// specification, at least once and in no certain order; `webhook-id` tells whether it came before. What people wrote is not in
-/// it: read it with a token.
-#[utoipa::path(post, path = "/api/v1/projects/{project}/webhooks", operation_id = "create_webhook", tag = "webhooks", params(("project" = String, Path, description = "Its id")), request_body = WebhookBody, responses((status = 201, description = "The webhook, with its secret", body = WebhookReply, headers(("ETag" = String, description = "Its revision"))), Problems))]
+/// Each event is sent as a JSON POST with the headers `webhook-id`, `webhook-timestamp` and `webhook-signature` of the
+/// Standard Webhooks specification, at least once and in no guaranteed order; `webhook-id` identifies repeated
+/// messages. The message has no user content: read it with a token.
+#[utoipa::path(
+    post,
+    path = "/api/v1/projects/{project}/webhooks",
+    tag = "webhooks",
+    params(("project" = String, Path, description = "Id of the project")),
+    request_body = WebhookBody,
+    responses(
+        (
+            status = 201,
+            description = "The webhook, with its secret",
+            body = WebhookReply,
+            headers(("ETag" = String, description = "The revision")),
+        ),
+        Problems,
+    ),
+)]
 pub async fn create_webhook(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
     Body(body): Body<WebhookBody>,
-) -> Result<(StatusCode, HeaderMap, Json<WebhookReply>), Pending> {
+) -> Result<(StatusCode, HeaderMap, Json<WebhookReply>), ProblemResponse> {
     let (made, secret) =
-        webhooks::create_webhook(&shared.app, &caller, &project, &body.url, &body.events).await?;
+        webhooks::create_webhook(&state.app, &caller, &project, &body.url, &body.events).await?;
     let headers = etag(made.revision);
-    Ok((StatusCode::CREATED, headers, Json(WebhookReply::of(made, Some(secret)))))
+    Ok((StatusCode::CREATED, headers, Json(WebhookReply::new(made, Some(secret)))))
 }
 
-/// A webhook
-#[utoipa::path(get, path = "/api/v1/webhooks/{webhook}", operation_id = "find_webhook", tag = "webhooks", params(("webhook" = String, Path, description = "Its id")), responses((status = 200, description = "The webhook, without its secret", body = WebhookReply, headers(("ETag" = String, description = "Its revision"))), Problems))]
+/// Get a webhook
+#[utoipa::path(
+    get,
+    path = "/api/v1/webhooks/{webhook}",
+    tag = "webhooks",
+    params(("webhook" = String, Path, description = "Id of the webhook")),
+    responses(
+        (
+            status = 200,
+            description = "The webhook, without its secret",
+            body = WebhookReply,
+            headers(("ETag" = String, description = "The revision")),
+        ),
+        Problems,
+    ),
+)]
 pub async fn find_webhook(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(webhook): Path<String>,
-) -> Result<(HeaderMap, Json<WebhookReply>), Pending> {
-    let found = webhooks::find_webhook(&shared.app, &caller, &webhook).await?;
-    Ok((etag(found.revision), Json(WebhookReply::of(found, None))))
+) -> Result<(HeaderMap, Json<WebhookReply>), ProblemResponse> {
+    let found = webhooks::find_webhook(&state.app, &caller, &webhook).await?;
+    Ok((etag(found.revision), Json(WebhookReply::new(found, None))))
 }
 
-/// Change a webhook
-#[utoipa::path(patch, path = "/api/v1/webhooks/{webhook}", operation_id = "update_webhook", tag = "webhooks", params(("webhook" = String, Path, description = "Its id"), ("If-Match" = String, Header, description = "`ETag` of the one you have seen, or `*`")), request_body = UpdateWebhookBody, responses((status = 200, description = "The webhook, with its new secret if one was asked for", body = WebhookReply, headers(("ETag" = String, description = "Its revision"))), Problems, Changes))]
+/// Update a webhook
+#[utoipa::path(
+    patch,
+    path = "/api/v1/webhooks/{webhook}",
+    tag = "webhooks",
+    params(
+        ("webhook" = String, Path, description = "Id of the webhook"),
+        ("If-Match" = String, Header, description = "The `ETag` that you have read, or `*` for any revision"),
+    ),
+    request_body = UpdateWebhookBody,
+    responses(
+        (
+            status = 200,
+            description = "The webhook, with its new secret if one was requested",
+            body = WebhookReply,
+            headers(("ETag" = String, description = "The revision")),
+        ),
+        Problems,
+        Changes,
+    ),
+)]
 pub async fn update_webhook(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(webhook): Path<String>,
-    Seen(seen): Seen,
+    IfMatch(revision): IfMatch,
     Body(body): Body<UpdateWebhookBody>,
-) -> Result<(HeaderMap, Json<WebhookReply>), Pending> {
+) -> Result<(HeaderMap, Json<WebhookReply>), ProblemResponse> {
     let changes = WebhookChanges {
         url: body.url,
         events: body.events,
         disabled: body.disabled,
         new_secret: body.new_secret,
     };
-    let (changed, secret) = webhooks::update_webhook(&shared.app, &caller, &webhook, seen, &changes).await?;
-    Ok((etag(changed.revision), Json(WebhookReply::of(changed, secret))))
+    let (changed, secret) =
+        webhooks::update_webhook(&state.app, &caller, &webhook, revision, &changes).await?;
+    Ok((etag(changed.revision), Json(WebhookReply::new(changed, secret))))
 }
 
-/// Tell nobody any more
-#[utoipa::path(delete, path = "/api/v1/webhooks/{webhook}", operation_id = "delete_webhook", tag = "webhooks", params(("webhook" = String, Path, description = "Its id")), responses((status = 204, description = "Gone"), Problems))]
+/// Delete a webhook
+#[utoipa::path(
+    delete,
+    path = "/api/v1/webhooks/{webhook}",
+    tag = "webhooks",
+    params(("webhook" = String, Path, description = "Id of the webhook")),
+    responses((status = 204, description = "Deleted"), Problems),
+)]
 pub async fn delete_webhook(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(webhook): Path<String>,
-) -> Result<StatusCode, Pending> {
-    webhooks::delete_webhook(&shared.app, &caller, &webhook).await?;
+) -> Result<StatusCode, ProblemResponse> {
+    webhooks::delete_webhook(&state.app, &caller, &webhook).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// What became of the attempts to tell
-#[utoipa::path(get, path = "/api/v1/webhooks/{webhook}/deliveries", operation_id = "list_deliveries", tag = "webhooks", params(("webhook" = String, Path, description = "Its id"), ListQuery), responses((status = 200, description = "A page of them, newest first; they are kept for 30 days", body = PageReply<DeliveryReply>), Problems))]
+/// List the deliveries of a webhook
+#[utoipa::path(
+    get,
+    path = "/api/v1/webhooks/{webhook}/deliveries",
+    tag = "webhooks",
+    params(("webhook" = String, Path, description = "Id of the webhook"), ListQuery),
+    responses(
+        (
+            status = 200,
+            description = "A page of deliveries, newest first; they are kept for 30 days",
+            body = PageReply<DeliveryReply>,
+        ),
+        Problems,
+    ),
+)]
 pub async fn list_deliveries(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(webhook): Path<String>,
     Query(query): Query<ListQuery>,
-) -> Result<Json<PageReply<DeliveryReply>>, Pending> {
-    let page = webhooks::list_deliveries(&shared.app, &caller, &webhook, &query.into()).await?;
-    Ok(Json(PageReply::of(page, DeliveryReply::of)))
+) -> Result<Json<PageReply<DeliveryReply>>, ProblemResponse> {
+    let page = webhooks::list_deliveries(&state.app, &caller, &webhook, &query.into()).await?;
+    Ok(Json(PageReply::from_page(page, DeliveryReply::from)))
 }

@@ -1,15 +1,14 @@
-//! Errors as `application/problem+json`: what happened, what to do, and the id to ask about.
+//! Errors as `application/problem+json`: what happened, why, what to do, and the request id.
 
 use axum::{
     Json,
-    extract::{FromRequest, Request, rejection::JsonRejection},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::middleware::RequestId;
+use super::request_id::RequestId;
 use application::Error;
 
 /// The body of every error.
@@ -19,93 +18,82 @@ pub struct Problem {
     #[serde(rename = "type")]
     #[schema(example = "/docs#invalid_input")]
     pub kind: String,
-    /// The status in words.
+    /// The reason phrase of the status.
     #[schema(example = "Unprocessable Entity")]
     pub title: String,
     /// The HTTP status.
     #[schema(example = 422)]
     pub status: u16,
-    /// What happened and what to do.
+    /// What happened, why, and what to do.
     #[schema(example = "There are no requirements: `message` is empty. Paste what people said they need.")]
     pub detail: String,
-    /// A stable name for programs.
+    /// A stable identifier for programs.
     #[schema(example = "invalid_input")]
     pub code: String,
     /// The id of the request, also in the header `x-request-id` and in the log.
     pub request_id: String,
-    /// Which parts of the input are wrong.
+    /// The invalid parts of the input.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldProblem>,
 }
 
-impl Problem {
-    /// The answer for an address that leads nowhere.
-    pub fn no_such_route() -> Response {
-        Pending::new(
-            StatusCode::NOT_FOUND,
-            "no_such_route",
-            "There is nothing at this address. See /docs for what there is.",
-        )
-        .into_response()
-    }
-}
-
-/// What a call may answer instead of what it promises.
+/// The errors that any operation may answer with.
 #[derive(utoipa::IntoResponses)]
 pub enum Problems {
-    /// Nobody knows who is calling
+    /// The caller is not authenticated
     #[response(status = 401, content_type = "application/problem+json")]
     SignIn(Problem),
-    /// The caller may see it and not change it, the token has not the scope, or a budget has no room and will not have any
+    /// The caller may read the resource but not change it, the token lacks the scope, or a budget is spent and does
+    /// not renew
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(Problem),
-    /// There is no such thing, or the caller may not see it
+    /// The resource does not exist, or the caller may not read it
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(Problem),
-    /// Something stands in the way
+    /// The request conflicts with the current state
     #[response(status = 409, content_type = "application/problem+json")]
     Conflict(Problem),
-    /// The request is larger than this server reads
+    /// The request body is larger than this server accepts
     #[response(status = 413, content_type = "application/problem+json")]
     TooLarge(Problem),
-    /// The body is not JSON
+    /// The request body is not JSON
     #[response(status = 415, content_type = "application/problem+json")]
     NotJson(Problem),
-    /// The input cannot be used
+    /// The input is invalid
     #[response(status = 422, content_type = "application/problem+json")]
     Invalid(Problem),
-    /// Too many requests, or a budget is spent, until the time in `Retry-After`
+    /// Too many requests, or a budget is spent; retry after `Retry-After` seconds
     #[response(status = 429, content_type = "application/problem+json")]
     TooMany(Problem),
-    /// The server has more work than it can do in time, or is shutting down; nothing was changed, try again after `Retry-After`
+    /// The server is overloaded or shutting down. Nothing was changed; retry after `Retry-After` seconds
     #[response(status = 503, content_type = "application/problem+json")]
     Busy(Problem),
 }
 
-/// What a call that changes something may answer besides.
+/// The errors of an operation with a precondition.
 #[derive(utoipa::IntoResponses)]
 pub enum Changes {
-    /// It is not the one that the caller has seen any more
+    /// The resource has changed since the revision in `If-Match`
     #[response(status = 412, content_type = "application/problem+json")]
     Changed(Problem),
-    /// Say which one you have seen
+    /// The header `If-Match` is missing
     #[response(status = 428, content_type = "application/problem+json")]
     IfMatchNeeded(Problem),
 }
 
-/// One wrong part of the input.
+/// One invalid part of the input.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct FieldProblem {
     /// Name of the field, query parameter or header; `requirements[3]` for an item of a list.
     #[schema(example = "message")]
     pub path: String,
-    /// What is wrong.
+    /// What is wrong with it.
     pub message: String,
 }
 
-/// A problem on its way out; `middleware::problem_bodies` writes the request id into it.
+/// A problem as a response without a body; `middleware::problem_bodies` writes the body, with the request id.
 #[derive(Debug, Clone)]
-pub struct Pending {
+pub struct ProblemResponse {
     status: StatusCode,
     code: String,
     detail: String,
@@ -113,27 +101,51 @@ pub struct Pending {
     wait_s: Option<u64>,
 }
 
-impl Pending {
+impl ProblemResponse {
     pub fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
-        Pending { status, code: code.to_owned(), detail: detail.into(), errors: Vec::new(), wait_s: None }
+        ProblemResponse {
+            status,
+            code: code.to_owned(),
+            detail: detail.into(),
+            errors: Vec::new(),
+            wait_s: None,
+        }
     }
 
-    /// A fault of ours, of which the caller hears only how to ask about it.
+    /// A fault of the server. The cause is in the log only.
     fn internal() -> Self {
-        Pending::new(
+        ProblemResponse::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
-            "Something went wrong here. Try again; if it stays so, report it with the request id.",
+            "The request failed because of an internal error. Try again; if the error remains, report it with the \
+             request id.",
         )
     }
 
-    /// Says in how many seconds to try again.
+    pub(crate) fn body_too_large() -> Self {
+        ProblemResponse::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too_large",
+            "The request body is larger than this server reads. Send less at a time.",
+        )
+    }
+
+    /// No route has this path.
+    pub(crate) fn no_such_route() -> Self {
+        ProblemResponse::new(
+            StatusCode::NOT_FOUND,
+            "no_such_route",
+            "There is no resource at this address. See /docs for the routes of the API.",
+        )
+    }
+
+    /// Sets `Retry-After`.
     pub fn after(mut self, wait_s: u64) -> Self {
         self.wait_s = Some(wait_s);
         self
     }
 
-    /// Says it in other words, if it is that the request is too large.
+    /// Replaces the detail if the problem is that the request is too large.
     pub fn if_too_large(mut self, detail: &str) -> Self {
         if self.status == StatusCode::PAYLOAD_TOO_LARGE {
             self.detail = detail.to_owned();
@@ -141,8 +153,8 @@ impl Pending {
         self
     }
 
-    /// The finished answer.
-    pub(super) fn answer(&self, request_id: &RequestId) -> Response {
+    /// The complete response.
+    pub(super) fn with_body(&self, request_id: &RequestId) -> Response {
         let problem = Problem {
             kind: format!("/docs#{}", self.code),
             title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
@@ -167,7 +179,7 @@ impl Pending {
     }
 }
 
-impl IntoResponse for Pending {
+impl IntoResponse for ProblemResponse {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
         response.extensions_mut().insert(self);
@@ -187,7 +199,7 @@ pub(crate) fn status_of(error: &Error) -> StatusCode {
         Error::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::ModelFailed { code: "llm_timed_out", .. } => StatusCode::GATEWAY_TIMEOUT,
         Error::BudgetExceeded { wait_s: Some(_), .. } => StatusCode::TOO_MANY_REQUESTS,
-        // Waiting would not help: somebody has to allow more.
+        // A retry cannot succeed before the budget is raised.
         Error::BudgetExceeded { wait_s: None, .. } => StatusCode::FORBIDDEN,
         Error::ModelFailed { code: "llm_misconfigured" | "price_unknown", .. } => {
             StatusCode::UNPROCESSABLE_ENTITY
@@ -198,88 +210,45 @@ pub(crate) fn status_of(error: &Error) -> StatusCode {
     }
 }
 
-impl From<Error> for Pending {
+impl From<Error> for ProblemResponse {
     fn from(error: Error) -> Self {
         let status = status_of(&error);
         let code = error.code();
-        // Logged once, here; what is ours to mend is an error, what is the caller's is not.
+        // The one place where failures of requests are logged: faults of the server as errors, faults of callers
+        // not at all.
         if let Error::Internal(why) = &error {
-            tracing::error!(error.code = code, "A request failed inside: {why}");
-            return Pending::internal();
+            tracing::error!(error.code = code, "A request failed with an internal error: {why}");
+            return ProblemResponse::internal();
         }
-        let mut pending = Pending::new(status, code, error.to_string());
+        let mut problem = ProblemResponse::new(status, code, error.to_string());
         match error {
-            Error::Invalid { path, message } => pending.errors.push((path, message)),
+            Error::Invalid { path, message } => problem.errors.push((path, message)),
             Error::RateLimited { wait_s, .. }
             | Error::InProgress { wait_s, .. }
             | Error::Busy { wait_s, .. } => {
-                pending.wait_s = Some(wait_s);
+                problem.wait_s = Some(wait_s);
             }
-            Error::BudgetExceeded { wait_s, .. } => pending.wait_s = wait_s,
+            Error::BudgetExceeded { wait_s, .. } => problem.wait_s = wait_s,
             _ => (),
         }
-        pending
+        problem
     }
 }
 
-/// A JSON body, with errors that people can use.
-pub struct Body<T>(pub T);
-
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
-    type Rejection = Pending;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, Pending> {
-        match Json::<T>::from_request(request, state).await {
-            Ok(Json(body)) => Ok(Body(body)),
-            Err(rejection) => Err(match &rejection {
-                JsonRejection::MissingJsonContentType(_) => Pending::new(
-                    StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                    "not_json",
-                    "Send JSON with the header `Content-Type: application/json`.",
-                ),
-                JsonRejection::BytesRejection(_) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                    Pending::new(
-                        StatusCode::PAYLOAD_TOO_LARGE,
-                        "too_large",
-                        "The request body is larger than this server reads. Send less at a time.",
-                    )
-                }
-                JsonRejection::JsonDataError(_) | JsonRejection::JsonSyntaxError(_) => {
-                    // serde's own words name the field and the place, and never repeat the value of a text.
-                    let body = rejection.body_text();
-                    let why = body.split_once(": ").map_or(body.as_str(), |(_, why)| why);
-                    Pending::new(
-                        StatusCode::UNPROCESSABLE_ENTITY,
-                        "invalid_input",
-                        format!(
-                            "The JSON body is not what is expected here: {why}. See /docs for its shape."
-                        ),
-                    )
-                }
-                _ => Pending::new(
-                    rejection.status(),
-                    "unreadable_body",
-                    "The request body could not be read to its end. Send it again.",
-                ),
-            }),
-        }
-    }
+pub async fn no_such_route() -> ProblemResponse {
+    ProblemResponse::no_such_route()
 }
 
-pub async fn no_such_route() -> Response {
-    Problem::no_such_route()
-}
-
-pub async fn no_such_method() -> Pending {
-    Pending::new(
+pub async fn no_such_method() -> ProblemResponse {
+    ProblemResponse::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "no_such_method",
-        "This address does not take this HTTP method. See /docs.",
+        "This route does not accept this HTTP method. See /docs for its methods.",
     )
 }
 
-/// A panic of one request is that request's failure only.
+/// A panic fails its own request only.
 pub fn answer_panic(_: Box<dyn std::any::Any + Send>) -> Response {
-    // The payload may quote input, so it is not logged; the panic hook has told where it was, and once is enough.
-    Pending::internal().into_response()
+    // The payload may quote input, so it is not logged here; the panic hook has logged where it happened.
+    ProblemResponse::internal().into_response()
 }

@@ -1,4 +1,4 @@
-//! The body of an answer that holds something until all of it was sent, or its caller is gone.
+//! A response body that holds a guard until it was sent completely or the caller has disconnected.
 
 use std::{
     pin::Pin,
@@ -8,7 +8,7 @@ use std::{
 use axum::body::{Body, Bytes, HttpBody};
 use http_body::{Frame, SizeHint};
 
-/// A body and what it holds; the latter is dropped with the body.
+/// The guard is dropped with the body.
 pub(super) struct GuardedBody<G> {
     body: Body,
     _guard: G,

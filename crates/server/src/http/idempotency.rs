@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: a POST that is carried out once, however often it is sent.
+//! `Idempotency-Key`: a POST that is carried out once, even if it is sent again.
 
 use axum::{
     body::{Body, Bytes, to_bytes},
@@ -10,8 +10,8 @@ use axum::{
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
-    Shared,
-    http::{error::Pending, identify::Visitor},
+    http::{error::ProblemResponse, identify::MaybeCaller},
+    state::AppState,
 };
 use application::cpu_pool;
 use application::{
@@ -20,78 +20,76 @@ use application::{
 };
 
 const KEY: &str = "idempotency-key";
-/// Says that an answer is that of a request before.
+/// Marks a stored response.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
-/// Headers that belong to an answer and not to how it was sent.
+/// The headers that are stored with a response.
 const KEPT: [HeaderName; 4] =
     [header::CONTENT_TYPE, header::ETAG, header::LOCATION, HeaderName::from_static("preference-applied")];
 
-/// Carries a POST with a key out once, for callers who are known.
-pub async fn carry_out_once(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+/// Carries out a POST with a key once, for authenticated callers.
+pub async fn carry_out_once(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let key = request.headers().get(KEY).cloned();
-    let caller = request.extensions().get::<Visitor>().and_then(|visitor| visitor.0.clone());
+    let caller = request.extensions().get::<MaybeCaller>().and_then(|visitor| visitor.0.clone());
     let of_api = request.uri().path().starts_with("/api/v1/");
     let (Some(key), Some(caller), true) = (key, caller, of_api && request.method() == Method::POST) else {
         return next.run(request).await;
     };
     let (mut parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, shared.app.config.server.max_body_bytes).await else {
-        return Pending::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "too_large",
-            "The request body is larger than this server reads. Send less at a time.",
-        )
-        .into_response();
+    let Ok(body) = to_bytes(body, state.app.config.server.max_body_bytes).await else {
+        return ProblemResponse::body_too_large().into_response();
     };
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let key = key.to_str().unwrap_or_default();
-    let begun = idempotency::begin(&shared.app, &caller, key, &[path.as_bytes(), &body]).await;
+    let begun = idempotency::begin(&state.app, &caller, key, &[path.as_bytes(), &body]).await;
     let (caller, attempt) = match begun {
         Ok(Claim::First(caller, attempt)) => (*caller, attempt),
         Ok(Claim::Replay(answer)) => return replay(answer),
-        Err(error) => return Pending::from(error).into_response(),
+        Err(error) => return ProblemResponse::from(error).into_response(),
     };
-    parts.extensions.insert(Visitor(Some(caller)));
+    parts.extensions.insert(MaybeCaller(Some(caller)));
     let request = Request::from_parts(parts, Body::from(body));
-    // Goes on when the caller goes away: whoever asks again is to find what was done.
+    // A task of its own: it continues when the caller disconnects, so that a retry finds the result.
     let carried_out =
-        tokio::spawn(cpu_pool::on_same_behalf(carry_out(shared, next.run(request), attempt))).await;
+        tokio::spawn(cpu_pool::on_same_behalf(carry_out(state, next.run(request), attempt))).await;
     carried_out.unwrap_or_else(|_| {
-        Pending::from(Error::Internal("a request ended early".to_owned())).into_response()
+        ProblemResponse::from(Error::Internal("a request ended early".to_owned())).into_response()
     })
 }
 
 async fn carry_out(
-    shared: Shared,
+    state: AppState,
     run: impl Future<Output = Response>,
     attempt: IdempotentRequest,
 ) -> Response {
-    let app = &shared.app;
+    let app = &state.app;
     let beat = async {
         let mut beat = interval(HEARTBEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         beat.tick().await;
         loop {
             beat.tick().await;
-            // A database that is away for a moment takes the request from nobody; the change itself sees to it.
+            // A short failure of the database does not release the key; the transaction of the change checks it.
             if let Err(error) = attempt.send_heartbeat(app).await {
-                tracing::debug!("A request could not be held: {error}");
+                tracing::debug!("The idempotency key could not be renewed: {error}");
             }
         }
     };
     let response = tokio::select! {
         response = run => response,
-        () = beat => return Pending::from(Error::Internal("a request was not carried out".to_owned())).into_response(),
+        () = beat => {
+            let error = Error::Internal("a request was not carried out".to_owned());
+            return ProblemResponse::from(error).into_response();
+        }
     };
     let (response, answer) = read(response).await;
     if let Err(error) = attempt.end(app, answer.as_ref()).await {
-        // The change is there, and says so to whoever asks again.
-        tracing::warn!("The answer to a request could not be kept: {error}");
+        // The change is committed; a retry with the key is answered as already done.
+        tracing::warn!("The response to a request with an idempotency key could not be stored: {error}");
     }
     response
 }
 
-/// The answer, as it can be given again; none of a stream, nor of a problem, which is written later and may go away.
+/// The response to store. None for streams, and for problems, which may be temporary.
 async fn read(response: Response) -> (Response, Option<Answer>) {
     let streams = response
         .headers()
@@ -105,7 +103,8 @@ async fn read(response: Response) -> (Response, Option<Answer>) {
     let bytes: Bytes = match to_bytes(body, usize::MAX).await {
         Ok(bytes) => bytes,
         Err(_) => {
-            let broken = Pending::from(Error::Internal("an answer broke off".to_owned())).into_response();
+            let broken =
+                ProblemResponse::from(Error::Internal("an answer broke off".to_owned())).into_response();
             return (broken, None);
         }
     };

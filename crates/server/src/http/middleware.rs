@@ -1,4 +1,4 @@
-//! What happens around every request: its id, its log line and its counters, the body of its errors, its host.
+//! Layers around every request: request id, trace, log line and counters, bodies of problems, host name.
 
 use std::time::Instant;
 
@@ -12,24 +12,16 @@ use axum::{
 use tracing::Instrument;
 use uuid::Uuid;
 
-use crate::{
-    Shared,
-    http::{connections::BodyWatch, error::Pending, guarded_body::GuardedBody},
+use super::{
+    access::Access, connections::BodyWatch, error::ProblemResponse, guarded_body::GuardedBody,
+    request_id::RequestId,
 };
+use crate::state::AppState;
 use application::remote::generator::VIA_PSEUDONYM;
 use telemetry::{
     metrics_table::{METHODS, OTHER},
     trace::{Kind, Span, TraceContext},
 };
-
-/// The id of one request.
-#[derive(Debug, Clone)]
-pub(super) struct RequestId(pub(super) String);
-
-/// What machines ask to see how a process is.
-fn is_probe(path: &str) -> bool {
-    matches!(path, "/health" | "/livez" | "/readyz" | "/startupz" | "/metrics")
-}
 
 /// Gives the request an id, a trace, a span and counters.
 pub async fn observe(mut request: Request, next: Next) -> Response {
@@ -41,34 +33,39 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
     let id = given.filter(fits).map_or_else(|| Uuid::now_v7().simple().to_string(), str::to_owned);
     request.extensions_mut().insert(RequestId(id.clone()));
     let method = known(request.method());
-    // The route, not the address: addresses may hold what must not be logged, and there are endlessly many.
+    // The route and not the path: paths may hold what must not be logged, and their number has no bound.
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let started = Instant::now();
-    // Monitors ask every few seconds; nobody wants to read of that.
-    let probe = is_probe(&route);
+    let probe = Access::of_request(&request) == Access::Probe;
     let parent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
     let parent = parent.and_then(TraceContext::parse);
-    let mut told = match probe {
+    let mut server_span = match probe {
         true => Span::unrecorded(parent),
         false => Span::with_parent(Kind::Server, parent, || match route.as_str() {
             "none" => "HTTP".to_owned(),
             route => format!("{} {route}", conventional(method)),
         }),
     };
-    let trace = told.context().map(|trace| trace.trace_id()).unwrap_or_default();
-    if let Some(place) = told.context() {
-        // For work that goes on in a task of its own.
-        request.extensions_mut().insert(place);
+    let trace = server_span.context().map(|trace| trace.trace_id()).unwrap_or_default();
+    if let Some(context) = server_span.context() {
+        // For work that continues in a task of its own.
+        request.extensions_mut().insert(context);
     }
-    let span = tracing::info_span!("request", request.id = %id, trace.id = %trace, http.method = %method, http.route = %route);
+    let span = tracing::info_span!(
+        "request", request.id = %id, trace.id = %trace, http.method = %method, http.route = %route
+    );
     let answering = next.run(request);
     let mut response = match probe {
         true => answering.instrument(span.clone()).await,
-        false => told.in_scope(answering).instrument(span.clone()).await,
+        false => server_span.in_scope(answering).instrument(span.clone()).await,
     };
     let took = started.elapsed();
     let status = response.status().as_u16();
-    metrics::counter!("ba_copilot_http_requests_total", "route" => route.clone(), "method" => method, "status" => status.to_string()).increment(1);
+    metrics::counter!(
+        "ba_copilot_http_requests_total",
+        "route" => route.clone(), "method" => method, "status" => status.to_string()
+    )
+    .increment(1);
     metrics::histogram!("ba_copilot_http_request_seconds", "route" => route.clone())
         .record(took.as_secs_f64());
     let _entered = span.enter();
@@ -82,85 +79,87 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
             response.headers_mut().insert(name, value);
         }
     }
-    if told.is_recording() {
-        told.set_attribute("http.request.method", conventional(method));
-        told.set_attribute("http.response.status_code", i64::from(status));
-        told.set_attribute("request.id", id);
+    if server_span.is_recording() {
+        server_span.set_attribute("http.request.method", conventional(method));
+        server_span.set_attribute("http.response.status_code", i64::from(status));
+        server_span.set_attribute("request.id", id);
         if route != "none" {
-            told.set_attribute("http.route", route);
+            server_span.set_attribute("http.route", route);
         }
         if status >= 500 {
-            told.set_error(i64::from(status));
+            server_span.set_error(i64::from(status));
         }
-        response = response.map(|body| Body::new(GuardedBody::new(body, told)));
+        response = response.map(|body| Body::new(GuardedBody::new(body, server_span)));
     }
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    // What is no page has no need of scripts, styles or frames, whatever a browser takes it for.
+    // A response that is not a page needs no scripts, styles or frames, whatever a browser makes of it.
     headers
         .entry(header::CONTENT_SECURITY_POLICY)
         .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
     response
 }
 
-/// Ends a connection with its next answer when another process is to have the caller: closed while nothing is under way on it, it
-/// would be closed under the hands of whoever sends the next request at that moment.
-pub async fn send_elsewhere(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+/// Closes the connection with its next response when another process takes over. Closing an idle connection instead
+/// would race with the next request on it.
+pub async fn close_when_leaving(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    if shared.leaving.is_cancelled() || shared.standby.is_on() {
+    if state.leaving.is_cancelled() || state.standby.is_on() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
 
-/// The method from a closed list: callers may write anything there, at any length, and each text would be a series of metrics of its own.
+/// The method from a closed list. Callers may send any text, and each would be a metric series of its own.
 fn known(method: &Method) -> &'static str {
     METHODS.iter().find(|known| **known == method.as_str()).copied().unwrap_or(OTHER)
 }
 
-/// What the conventions for spans call the method.
+/// The method as OpenTelemetry's semantic conventions name it.
 fn conventional(known: &'static str) -> &'static str {
     if known == OTHER { "_OTHER" } else { known }
 }
 
-/// Refuses what another process passes on to this one while this one passes it on too: that may be a circle, and pays for each round.
-pub async fn refuse_circles(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    let passed_on = request
+/// Refuses a request that another process forwarded if this process forwards requests too: that may be a loop, and
+/// each round costs money.
+pub async fn refuse_loops(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let forwarded = request
         .headers()
         .get_all(header::VIA)
         .iter()
         .filter_map(|via| via.to_str().ok())
         .any(|via| via.split([',', ' ']).any(|name| name == VIA_PSEUDONYM));
-    if passed_on && shared.app.generator.is_some() {
-        let why = "The process that sent this has AI_SERVICE_URL name this one, and this one has others generate too. Name a process of the role ai there.";
-        return Pending::new(StatusCode::LOOP_DETECTED, "circle", why).into_response();
+    if forwarded && state.app.generator.is_some() {
+        let why = "The request was forwarded in a loop: AI_SERVICE_URL of the process that sent it names this \
+            process, which has AI_SERVICE_URL set too. Name a process with the role ai there.";
+        return ProblemResponse::new(StatusCode::LOOP_DETECTED, "circle", why).into_response();
     }
     next.run(request).await
 }
 
-/// Answers a request whose body did not come in time, whatever its handler made of the part that came.
+/// Answers a request whose body did not arrive in time, whatever its handler did with the part that arrived.
 pub async fn answer_slow_bodies(request: Request, next: Next) -> Response {
     let watch = request.extensions().get::<BodyWatch>().cloned().unwrap_or_default();
     let response = next.run(request).await;
     if !watch.timed_out() || response.status().is_success() {
         return response;
     }
-    let why = "The body of the request did not come in time. Send it without pauses, or send less at a time.";
-    let mut response = Pending::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", why).into_response();
+    let why = "The request body did not arrive in time. Send it without pauses, or send less at a time.";
+    let mut response = ProblemResponse::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", why).into_response();
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
 /// Writes the request id into problems.
 pub async fn problem_bodies(request: Request, next: Next) -> Response {
-    let id = request.extensions().get::<RequestId>().cloned().unwrap_or(RequestId(String::new()));
+    let id = request.extensions().get::<RequestId>().cloned().unwrap_or_default();
     let response = next.run(request).await;
-    match response.extensions().get::<Pending>() {
-        Some(pending) => {
-            let mut answer = pending.answer(&id);
-            // What else was said with it, such as how long to wait.
+    match response.extensions().get::<ProblemResponse>() {
+        Some(problem) => {
+            let mut answer = problem.with_body(&id);
+            // Headers that were set beside the problem.
             for (name, value) in response.headers() {
                 if name != header::CONTENT_LENGTH {
                     answer.headers_mut().entry(name).or_insert_with(|| value.clone());
@@ -172,21 +171,21 @@ pub async fn problem_bodies(request: Request, next: Next) -> Response {
     }
 }
 
-/// Refuses requests for a host that is not ours: a page elsewhere could otherwise reach a server on loopback through a
-/// name that it controls.
-pub async fn check_host(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+/// Refuses requests for another host name: through a name that it controls, a page of another site could otherwise
+/// reach a server on loopback (DNS rebinding).
+pub async fn check_host(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let name = host
         .rsplit_once(':')
         .map_or(host, |(name, port)| if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host });
-    let allowed = &shared.app.config.server.allowed_hosts;
+    let allowed = &state.app.config.server.allowed_hosts;
     let loopback = matches!(name, "localhost" | "127.0.0.1" | "[::1]" | "");
-    // A server for others asks for a token, which no page in a browser has, and is known by names that only its
-    // network knows, unless someone lists them. Those are the names that people type in: other processes, proxies and
-    // whoever watches go on asking by the network's.
-    let by_machines = !shared.role.has_database() || is_probe(request.uri().path());
+    // A server that listens on a network asks for a token, which a page in a browser does not have, and is reached
+    // under names that only the network knows unless they are listed. The list holds the names that people type;
+    // other processes, proxies and monitors continue to use the names of the network.
+    let by_machines = !state.role.has_database() || Access::of_request(&request) == Access::Probe;
     let for_others =
-        (allowed.is_empty() || by_machines) && !shared.app.config.listen(shared.role).ip().is_loopback();
+        (allowed.is_empty() || by_machines) && !state.app.config.listen(state.role).ip().is_loopback();
     if loopback
         || for_others
         || allowed
@@ -196,6 +195,8 @@ pub async fn check_host(State(shared): State<Shared>, request: Request, next: Ne
     {
         return next.run(request).await;
     }
-    let id = request.extensions().get::<RequestId>().cloned().unwrap_or(RequestId(String::new()));
-    Pending::new(StatusCode::MISDIRECTED_REQUEST, "wrong_host", "This server does not answer for that host name. Add it to the setting server.allowed_hosts (ALLOWED_HOSTS).").answer(&id).into_response()
+    let id = request.extensions().get::<RequestId>().cloned().unwrap_or_default();
+    let why = "This server does not accept requests for this host name. Add it to the setting server.allowed_hosts \
+        (ALLOWED_HOSTS).";
+    ProblemResponse::new(StatusCode::MISDIRECTED_REQUEST, "wrong_host", why).with_body(&id)
 }

@@ -1,8 +1,10 @@
-//! What every request passes: connections, guards, identification, idempotency and errors.
+//! What every request passes: connections, access, authentication, idempotency and errors.
 
+pub mod access;
 pub mod connections;
 pub mod error;
 mod guarded_body;
 pub mod idempotency;
 pub mod identify;
 pub mod middleware;
+mod request_id;

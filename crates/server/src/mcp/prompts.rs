@@ -1,4 +1,4 @@
-//! Prompts that people pick in their agent: draft, review, explain.
+//! Prompts that users choose in their agent: draft, review, explain.
 
 use mermend::Engine;
 use rmcp::model::{GetPromptResult, Prompt, PromptArgument, PromptMessage, Role};
@@ -11,7 +11,7 @@ struct Row {
     name: &'static str,
     title: &'static str,
     description: &'static str,
-    /// Name, description, whether it must be given.
+    /// Name, description, whether it is required.
     arguments: &'static [(&'static str, &'static str, bool)],
 }
 
@@ -32,19 +32,15 @@ const ROWS: [Row; 3] = [
         arguments: &[
             ("code", "The Mermaid text", true),
             ("text", "The requirements it was made from", false),
-            ("target", "The viewer that must show it", false),
         ],
     },
     Row {
         name: "explain_findings",
         title: "Explain what is wrong with a diagram",
-        description: "Say in plain words why Mermaid rejects a diagram and how to mend it",
+        description: "Explain in plain words why Mermaid rejects a diagram and how to repair it",
         arguments: &[("code", "The Mermaid text", true)],
     },
 ];
-
-/// Viewers that can be asked about.
-const TARGETS: [&str; 1] = ["mermaid"];
 
 pub(super) fn list() -> Vec<Prompt> {
     let argument = |(name, description, required): &(&str, &str, bool)| {
@@ -58,11 +54,10 @@ pub(super) fn list() -> Vec<Prompt> {
         .collect()
 }
 
-/// What may be written for an argument.
+/// The known values of an argument, for completion.
 pub(super) fn choices(prompt: &str, argument: &str) -> Vec<&'static str> {
     match (prompt, argument) {
         ("draft_diagram", "kind") => reference_docs::kind_names(),
-        ("review_diagram", "target") => TARGETS.to_vec(),
         _ => Vec::new(),
     }
 }
@@ -76,11 +71,12 @@ pub(super) async fn get(
         let known: Vec<&str> = ROWS.iter().map(|row| row.name).collect();
         return Err(Error::invalid(
             "name",
-            format!("There is no such prompt. There are {}.", known.join(", ")),
+            format!("There is no such prompt. Use one of {}.", known.join(", ")),
         ));
     };
     let given =
         |name: &str| arguments.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
+    check::refuse_target(given("target"))?;
     for (name, description, required) in row.arguments {
         if *required && given(name).is_none() {
             return Err(Error::invalid(name, format!("`{name}` is missing: {description}.")));
@@ -100,14 +96,15 @@ fn draft(kind: &str, text: &str) -> Result<String, Error> {
     let card = reference_docs::syntax_card(kind).ok_or_else(|| {
         Error::invalid(
             "kind",
-            format!("There is no such kind. There are {}.", reference_docs::kind_names().join(", ")),
+            format!("There is no such kind. Use one of {}.", reference_docs::kind_names().join(", ")),
         )
     })?;
     Ok(format!(
-        "Draw the diagram described below as Mermaid text, from the requirements at the end and from nothing else. Leave \
-         out what they do not say. Call validate_mermaid with your text before you answer; when it is not valid, mend it by \
-         its findings or with repair_mermaid and check again. Answer with the diagram in one ```mermaid fence, then list for \
-         each element the words that it comes from.\n\n{card}\n\n# Requirements\n\n{}\n",
+        "Draw the diagram described below as Mermaid text, from the requirements at the end and from nothing else. \
+         Leave out what they do not say. Call validate_mermaid with your text before you answer; when it is not \
+         valid, repair it by its findings or with repair_mermaid and check again. Answer with the diagram in one \
+         ```mermaid fence, then list for each element the words that it comes from.\n\n{card}\n\n# \
+         Requirements\n\n{}\n",
         as_data(text)
     ))
 }
@@ -119,10 +116,10 @@ async fn review(app: &App, code: &str, text: &str) -> Result<String, Error> {
         text => as_data(text),
     };
     Ok(format!(
-        "Review this diagram as a business analyst would: what of the requirements is missing in it, what in it is in none \
-         of them, what is drawn wrongly (direction, multiplicity, order, branches), and which names are unclear. Quote the \
-         words that you rely on. Say first whether it is valid.\n\n# Verdict\n\n{verdict}\n\n# Diagram\n\n{}\n\n# \
-         Requirements\n\n{requirements}\n",
+        "Review this diagram as a business analyst would: what of the requirements is missing in it, what in it is in \
+         none of them, what is drawn wrongly (direction, multiplicity, order, branches), and which names are \
+         unclear. Quote the words that you rely on. Say first whether it is valid.\n\n# Verdict\n\n{verdict}\n\n# \
+         Diagram\n\n{}\n\n# Requirements\n\n{requirements}\n",
         as_data(code)
     ))
 }
@@ -130,9 +127,9 @@ async fn review(app: &App, code: &str, text: &str) -> Result<String, Error> {
 async fn explain(app: &App, code: &str) -> Result<String, Error> {
     let verdict = verdict(app, code).await?;
     Ok(format!(
-        "Explain in plain words, for someone who does not know Mermaid's grammar, what is wrong with this diagram and what to \
-         change, line by line; then give the mended text after checking it with validate_mermaid. explain_finding tells more \
-         about a code.\n\n# Verdict\n\n{verdict}\n\n# Diagram\n\n{}\n",
+        "Explain in plain words, for someone who does not know Mermaid's grammar, what is wrong with this diagram and \
+         what to change, line by line; then give the repaired text after checking it with validate_mermaid. \
+         explain_finding explains a code.\n\n# Verdict\n\n{verdict}\n\n# Diagram\n\n{}\n",
         as_data(code)
     ))
 }

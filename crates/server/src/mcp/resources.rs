@@ -1,14 +1,13 @@
-//! What agents can read: the rules, the kinds of diagrams with their syntax, stored diagrams, and the picture viewer.
+//! Resources for agents: the rules, the kinds of diagrams with their syntax, stored diagrams, and the picture viewer.
 
 use rmcp::model::{MetaObject, ReadResourceResult, Resource, ResourceContents, ResourceTemplate};
 use serde_json::json;
 
-use super::Ask;
+use super::context::CallContext;
 use application::{Error, app::App, diagrams, reference_docs};
 
-/// The viewer that hosts show beside a result.
+/// The viewer that MCP hosts show beside a result.
 pub(super) const APP_URI: &str = "ui://ba-copilot/diagram";
-/// What says that a page is such a viewer.
 pub(super) const APP_MIME_TYPE: &str = "text/html;profile=mcp-app";
 
 #[cfg(feature = "mermaid")]
@@ -22,8 +21,8 @@ const RULES: &str = "ba-copilot://rules";
 const KINDS: &str = "ba-copilot://kinds";
 const DIAGRAMS: &str = "ba-copilot://diagrams";
 
-/// Everything that has an address of its own.
-pub(super) async fn list(ask: &Ask) -> Result<Vec<Resource>, Error> {
+/// All resources with a fixed URI, and the recent diagrams.
+pub(super) async fn list(context: &CallContext) -> Result<Vec<Resource>, Error> {
     let row = |uri: &str, name: &str, title: &str, description: &str| {
         Resource::new(uri, name).with_title(title).with_description(description).with_mime_type(MARKDOWN)
     };
@@ -39,7 +38,7 @@ pub(super) async fn list(ask: &Ask) -> Result<Vec<Resource>, Error> {
                 .with_mime_type(APP_MIME_TYPE),
         );
     }
-    for diagram in diagrams::list_recent(&ask.app, &ask.caller).await? {
+    for diagram in diagrams::list_recent(&context.app, &context.caller).await? {
         let uri = format!("{DIAGRAMS}/{}", diagram.id);
         let about = format!(
             "A stored {} diagram, version {}, with its requirements and trace",
@@ -60,7 +59,7 @@ pub(super) fn templates(app: &App) -> Vec<ResourceTemplate> {
         ResourceTemplate::new(uri, name).with_title(title).with_mime_type(mime_type)
     };
     let mut all = vec![
-        row(format!("{RULES}/{{code}}"), "rule", "What a finding means and how to mend it", MARKDOWN),
+        row(format!("{RULES}/{{code}}"), "rule", "The meaning of a finding and its repair", MARKDOWN),
         row(format!("{KINDS}/{{kind}}"), "kind", "Syntax card of a kind of diagram", MARKDOWN),
     ];
     if app.store.is_some() {
@@ -74,7 +73,7 @@ pub(super) fn templates(app: &App) -> Vec<ResourceTemplate> {
     all
 }
 
-/// What may be written in the place of a template.
+/// The known values of a template parameter, for completion.
 pub(super) fn choices(template: &str) -> Vec<&'static str> {
     match template.strip_suffix('}').and_then(|template| template.rsplit_once("/{")) {
         Some((RULES, _)) => reference_docs::codes(),
@@ -83,7 +82,7 @@ pub(super) fn choices(template: &str) -> Vec<&'static str> {
     }
 }
 
-pub(super) async fn read(ask: &Ask, uri: &str) -> Result<ReadResourceResult, Error> {
+pub(super) async fn read(context: &CallContext, uri: &str) -> Result<ReadResourceResult, Error> {
     let markdown = |text: String| ResourceContents::text(text, uri).with_mime_type(MARKDOWN);
     let missing = Error::NotFound("resource");
     let content = match uri.rsplit_once('/') {
@@ -91,7 +90,7 @@ pub(super) async fn read(ask: &Ask, uri: &str) -> Result<ReadResourceResult, Err
         _ if uri == KINDS => markdown(reference_docs::kind_index()),
         _ if uri == APP_URI => {
             let page = APP.ok_or(missing)?;
-            // Nothing is fetched, so nothing is allowed.
+            // The viewer fetches nothing, so that nothing is allowed.
             let meta =
                 json!({"ui": {"csp": {"connectDomains": [], "resourceDomains": []}, "prefersBorder": true}});
             let meta = meta.as_object().cloned().unwrap_or_default();
@@ -100,7 +99,7 @@ pub(super) async fn read(ask: &Ask, uri: &str) -> Result<ReadResourceResult, Err
         Some((RULES, code)) => markdown(reference_docs::explain(code).ok_or(missing)?.page()),
         Some((KINDS, kind)) => markdown(reference_docs::syntax_card(kind).ok_or(missing)?),
         Some((DIAGRAMS, id)) => {
-            let stored = diagrams::find(&ask.app, &ask.caller, id).await?;
+            let stored = diagrams::find(&context.app, &context.caller, id).await?;
             ResourceContents::text(stored.to_string(), uri).with_mime_type("application/json")
         }
         _ => return Err(missing),

@@ -1,4 +1,5 @@
-//! `/account`: what people manage of themselves. Each button is a form of its own that names what it does.
+//! `/account`: name, password, second factor, identities, sessions, tokens. Each button is a form that names its
+//! action.
 
 use axum::{
     extract::{Query, State},
@@ -11,9 +12,9 @@ use serde::Deserialize;
 
 use super::{
     budgets,
-    layout::{Form, Page, done, error_page, explain, field, said, when},
+    layout::{Form, Page, done_text, error_page, explain, field, redirect_done, when},
 };
-use crate::{Shared, http::identify::signed_out};
+use crate::{http::identify::signed_out, state::AppState};
 use application::{
     Error, User,
     access::{Caller, SCOPES, Scope},
@@ -29,17 +30,16 @@ use application::{
     page::Listing,
 };
 
-/// What stands behind the question mark.
 #[derive(Default, Deserialize)]
-pub struct Asked {
+pub struct AccountQuery {
     done: Option<String>,
     after: Option<String>,
 }
 
-/// What the page sends. Fields that a button does not need are empty.
+/// The fields of all forms of the page. Fields that a form does not have are empty.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub struct Sent {
+pub struct AccountForm {
     action: String,
     name: String,
     email: String,
@@ -57,7 +57,7 @@ pub struct Sent {
     scope_account: Option<String>,
 }
 
-impl Sent {
+impl AccountForm {
     fn scopes(&self) -> Vec<String> {
         [&self.scope_read, &self.scope_write, &self.scope_generate, &self.scope_mcp, &self.scope_account]
             .into_iter()
@@ -66,14 +66,14 @@ impl Sent {
             .collect()
     }
 
-    /// What somebody confirms with who they are: a password, or this code.
+    /// The confirmation: the password, or this code.
     fn proof(&self, code: &str) -> Proof {
         let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         Proof { password: given(&self.password).map(SecretString::from), code: given(code) }
     }
 }
 
-/// What a page shows once: it cannot be read again.
+/// What the page shows only once.
 enum Once {
     Token(String),
     SecondFactor(Offered),
@@ -82,78 +82,87 @@ enum Once {
 
 /// `GET /account`
 pub async fn show_account(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
-    Query(asked): Query<Asked>,
+    Query(query): Query<AccountQuery>,
 ) -> Response {
-    page(&shared, &caller, &asked, None, None).await
+    page(&state, &caller, &query, None, None).await
 }
 
 /// `POST /account`
 pub async fn submit_account(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
-    Form(sent): Form<Sent>,
+    Form(form): Form<AccountForm>,
 ) -> Response {
-    match carry_out(&shared, &caller, &sent).await {
+    match carry_out(&state, &caller, &form).await {
         Ok(response) => response,
         Err(error) => {
-            // What an app holds already is offered again, so that a mistyped password does not cost it.
-            let once = match sent.action.as_str() {
-                "factor" => second_factor::offer_again(&caller, &sent.secret).ok().map(Once::SecondFactor),
+            // The same secret again, so that the app need not be set up again after a mistyped password.
+            let once = match form.action.as_str() {
+                "factor" => second_factor::offer_again(&caller, &form.secret).ok().map(Once::SecondFactor),
                 _ => None,
             };
-            page(&shared, &caller, &Asked::default(), once, Some(&error)).await
+            page(&state, &caller, &AccountQuery::default(), once, Some(&error)).await
         }
     }
 }
 
-async fn carry_out(shared: &Shared, caller: &Caller, sent: &Sent) -> Result<Response, Error> {
-    let app = &shared.app;
-    let password = || SecretString::from(sent.password.clone());
-    let finished = match sent.action.as_str() {
-        "name" => users::update_me(app, caller, &sent.name).await.map(|_| "name")?,
+async fn carry_out(state: &AppState, caller: &Caller, form: &AccountForm) -> Result<Response, Error> {
+    let app = &state.app;
+    let password = || SecretString::from(form.password.clone());
+    let finished = match form.action.as_str() {
+        "name" => users::update_me(app, caller, &form.name).await.map(|_| "name")?,
         "password" => {
-            users::change_password(app, caller, &SecretString::from(sent.old.clone()), &password()).await?;
+            users::change_password(app, caller, &SecretString::from(form.old.clone()), &password()).await?;
             "password"
         }
         "verify" => email_address::request_verification(app, caller).await.map(|()| "sent")?,
         "email" => {
-            email_address::request_email_change(app, caller, &sent.email, &password()).await?;
+            email_address::request_email_change(app, caller, &form.email, &password()).await?;
             "email"
         }
-        "unlink" => oidc::delete_identity(app, caller, &sent.id).await.map(|()| "unlinked")?,
+        "unlink" => oidc::delete_identity(app, caller, &form.id).await.map(|()| "unlinked")?,
         "token" => {
-            let days =
-                match sent.days.trim() {
-                    "" => None,
-                    days => Some(days.parse().map_err(|_| {
-                        Error::invalid("days", "Days are a whole number, or nothing for ever.")
-                    })?),
-                };
-            let wanted = NewToken { name: sent.name.clone(), scopes: sent.scopes(), days };
+            let days = match form.days.trim() {
+                "" => None,
+                days => Some(days.parse().map_err(|_| {
+                    Error::invalid(
+                        "days",
+                        "`days` must be a whole number, or empty for a token that does not expire.",
+                    )
+                })?),
+            };
+            let wanted = NewToken { name: form.name.clone(), scopes: form.scopes(), days };
             let (_, secret) = tokens::create_token(app, caller, wanted).await?;
-            return Ok(page(shared, caller, &Asked::default(), Some(Once::Token(secret)), None).await);
+            return Ok(page(state, caller, &AccountQuery::default(), Some(Once::Token(secret)), None).await);
         }
-        "end-token" => tokens::delete_token(app, caller, &sent.id).await.map(|()| "token")?,
-        "end-session" => sign_in::delete_session(app, caller, &sent.id).await.map(|()| "session")?,
+        "end-token" => tokens::delete_token(app, caller, &form.id).await.map(|()| "token")?,
+        "end-session" => sign_in::delete_session(app, caller, &form.id).await.map(|()| "session")?,
         "offer" => {
             let offered = second_factor::offer(caller)?;
-            return Ok(page(shared, caller, &Asked::default(), Some(Once::SecondFactor(offered)), None).await);
+            return Ok(page(
+                state,
+                caller,
+                &AccountQuery::default(),
+                Some(Once::SecondFactor(offered)),
+                None,
+            )
+            .await);
         }
         "factor" => {
-            let proof = sent.proof(&sent.current_code);
-            let codes = second_factor::set(app, caller, &sent.secret, &sent.code, &proof).await?;
+            let proof = form.proof(&form.current_code);
+            let codes = second_factor::set(app, caller, &form.secret, &form.code, &proof).await?;
             let once = Some(Once::RecoveryCodes(codes));
-            return Ok(page(shared, caller, &Asked::default(), once, None).await);
+            return Ok(page(state, caller, &AccountQuery::default(), once, None).await);
         }
         "recovery-codes" => {
-            let codes = recovery::create_recovery_codes(app, caller, sent.proof(&sent.code)).await?;
+            let codes = recovery::create_recovery_codes(app, caller, form.proof(&form.code)).await?;
             let once = Some(Once::RecoveryCodes(codes));
-            return Ok(page(shared, caller, &Asked::default(), once, None).await);
+            return Ok(page(state, caller, &AccountQuery::default(), once, None).await);
         }
         "no-factor" => {
-            second_factor::delete(app, caller, &sent.proof(&sent.code)).await.map(|()| "no-factor")?
+            second_factor::delete(app, caller, &form.proof(&form.code)).await.map(|()| "no-factor")?
         }
         "export" => {
             let all = users::export_me(app, caller).await?;
@@ -166,41 +175,47 @@ async fn carry_out(shared: &Shared, caller: &Caller, sent: &Sent) -> Result<Resp
         }
         "delete" => {
             users::delete_me(app, caller, &password()).await?;
-            return Ok(signed_out(shared, done("/sign-in", "out")));
+            return Ok(signed_out(state, redirect_done("/sign-in", "out")));
         }
         _ => return Err(Error::invalid("action", "This page has no such button. Open it again.")),
     };
-    Ok(done("/account", finished))
+    Ok(redirect_done("/account", finished))
 }
 
 const DONE: [(&str, &str); 9] = [
     ("name", "Your name is changed."),
     (
         "password",
-        "Your password is changed, and your other sessions have ended. Your tokens still work; end those that you do not need below.",
+        "Your password is changed, and your other sessions have ended. Your tokens still work; \
+         revoke those that you do not need below.",
     ),
-    ("sent", "A link is on its way to your e-mail address."),
+    ("sent", "A link was sent to your e-mail address."),
     ("verified", "Your e-mail address is confirmed."),
-    ("token", "The token is not good any more."),
+    ("token", "The token is revoked."),
     ("session", "The session has ended."),
     (
         "email",
-        "A link is on its way to the new address, unless somebody has it. The address is yours when you open the link where you are signed in.",
+        "A link was sent to the new address, unless another account has it. \
+         The address changes when you open the link in a browser where you are signed in.",
     ),
-    ("unlinked", "You cannot sign in with it any more."),
-    ("no-factor", "Signing in takes no code any more."),
+    ("unlinked", "The identity is unlinked."),
+    ("no-factor", "The second factor is off."),
 ];
 
-/// Fields with which somebody confirms who they are, as far as they have a password or a second factor.
+/// The fields of a confirmation, as far as the user has a password or a second factor.
 fn confirmation(person: &User, id: &str, code: &str) -> Markup {
     let (password, factor) = (person.password_hash.is_some(), person.second_factor.is_some());
     html! {
         @if password {
             label for={ (id) "-password" } { "Password" }
-            input id={ (id) "-password" } name="password" type="password" autocomplete="current-password" required[!factor];
+            input id={ (id) "-password" } name="password" type="password"
+                autocomplete="current-password" required[!factor];
         }
         @if factor {
-            label for={ (id) "-code" } { @if password { "or a code of your app" } @else { "A code of your app, unless you signed in just now" } }
+            label for={ (id) "-code" } {
+                @if password { "or a code of your app" }
+                @else { "A code of your app, unless you signed in just now" }
+            }
             input id={ (id) "-code" } name=(code) type="text" autocomplete="one-time-code";
         } @else if !password {
             p.soft { "You have no password here, so this works within 10 minutes after you signed in." }
@@ -219,16 +234,16 @@ fn button(action: &str, label: &str, inner: Markup) -> Markup {
 }
 
 async fn page(
-    shared: &Shared,
+    state: &AppState,
     caller: &Caller,
-    asked: &Asked,
+    query: &AccountQuery,
     once: Option<Once>,
     error: Option<&Error>,
 ) -> Response {
-    let app = &shared.app;
-    let listing = Listing { after: asked.after.clone(), limit: None };
+    let app = &state.app;
+    let listing = Listing { after: query.after.clone(), limit: None };
     let loaded = async {
-        // Anew: what the caller is may just have changed.
+        // Read again: the form may have changed it.
         let person = users::find_me(app, caller).await?;
         Ok::<_, Error>((
             person,
@@ -243,10 +258,10 @@ async fn page(
         Err(error) => return error_page(Some(caller), &error),
     };
     let now = app.clock.now_us();
-    let budget = budgets::line(shared, caller, &Owner::Me).await;
+    let budget = budgets::line(state, caller, &Owner::Me).await;
     let body = html! {
         main {
-            @if let Some(text) = said(asked.done.as_deref(), &DONE) { p."note"."good" { (text) } }
+            @if let Some(text) = done_text(query.done.as_deref(), &DONE) { p."note"."good" { (text) } }
             section.card {
                 h2 { "You" }
                 p { (person.email) @if person.verified_at.is_none() { " (not confirmed)" } }
@@ -254,11 +269,15 @@ async fn page(
                 (button("name", "Change", field("name", "Name", "text", &person.name, "name")))
                 details {
                     summary { "Change the e-mail address" }
-                    p.soft { "You get a link at the new address; it is yours when you open the link where you are signed in." }
+                    p.soft {
+                        "You get a link at the new address. The address changes when you open the link in a browser "
+                        "where you are signed in."
+                    }
                     (button("email", "Send a link", html! {
                         (field("email", "New e-mail address", "email", "", "email"))
                         label for="email-password" { "Password" }
-                        input id="email-password" name="password" type="password" autocomplete="current-password" required;
+                        input id="email-password" name="password" type="password"
+                            autocomplete="current-password" required;
                     }))
                 }
                 (budget)
@@ -266,8 +285,9 @@ async fn page(
             section.card {
                 h2 { "Password" }
                 @if person.password_hash.is_none() {
-                    p { "You have none here, because you sign in elsewhere. Some changes below ask for one." }
-                    p { a href="/forgot-password" { "Get a link to choose one" } }
+                    p { "You have no password, because you sign in with an identity provider. Some changes below \
+                        require one." }
+                    p { a href="/forgot-password" { "Get a link to set one" } }
                 } @else { (button("password", "Change", html! {
                     (field("old", "Old password", "password", "", "current-password"))
                     (field("password", "New password", "password", "", "new-password"))
@@ -277,7 +297,7 @@ async fn page(
                 h2 { "Second factor" }
                 @match &once {
                     Some(Once::SecondFactor(offered)) => {
-                        p { "Add this to the app on your telephone, then type the code that it shows." }
+                        p { "Add this secret to your authenticator app, then enter the code that it shows." }
                         p { a href=(offered.url) { "Open in an app on this device" } }
                         pre { code #factor { (offered.secret) } }
                         (button("factor", "Use it", html! {
@@ -289,37 +309,42 @@ async fn page(
                     _ if person.second_factor.is_some() => {
                         p { "Signing in takes a code of your app." }
                         @if let Some(Once::RecoveryCodes(codes)) = &once {
-                            p."note"."good" { "These are your recovery codes. Each is good once instead of a code of your app. They are shown this once: keep them where your telephone is not." }
+                            p."note"."good" {
+                                "These are your recovery codes. Each replaces one code of your app, once. They are \
+                                 shown "
+                                "only now: store them apart from the device with the app."
+                            }
                             pre { code #recovery { (codes.join("\n")) } }
                         } @else {
-                            p { "You have " (codes_left) " recovery codes left, for when your telephone is gone." }
+                            p { "You have " (codes_left) " recovery codes left, for when you lose the device with the \
+                                app." }
                             details {
                                 summary { "Get ten new ones" }
-                                p.soft { "The old ones do not work any more. Type your password, or a code of your app." }
+                                p.soft { "The old codes become invalid. Enter your password, or a code of your app." }
                                 (button("recovery-codes", "Make new codes", confirmation(&person, "recovery", "code")))
                             }
                         }
                         details {
                             summary { "Turn it off" }
-                            p.soft { "Your password alone is then enough to sign in, and the recovery codes are gone." }
+                            p.soft { "Signing in then takes only your password, and the recovery codes are deleted." }
                             (button("no-factor", "Turn it off", confirmation(&person, "no-factor", "code")))
                         }
                         details {
                             summary { "Use another app" }
-                            p.soft { "The app that you use now, and the recovery codes, work until the new one is set up." }
+                            p.soft { "The current app and the recovery codes stay valid until the new app is set up." }
                             (button("offer", "Set up another one", html! {}))
                         }
                     }
                     _ => {
-                        p.soft { "A code from an app, besides the password." }
+                        p.soft { "A code from an authenticator app, in addition to the password." }
                         (button("offer", "Set up", html! {}))
                     }
                 }
             }
             @if !identities.is_empty() || oidc::provider_name(app).is_some() {
                 section.card {
-                    h2 { "Where else you sign in" }
-                    @if identities.is_empty() { p.soft { "Nowhere yet." } }
+                    h2 { "Linked identities" }
+                    @if identities.is_empty() { p.soft { "None." } }
                     @else {
                         table {
                             thead { tr { th { "With" } th { "Since" } th {} } }
@@ -328,7 +353,11 @@ async fn page(
                                     tr {
                                         td { (identity.name.as_deref().unwrap_or(&identity.issuer)) }
                                         td { (when(identity.created_at)) }
-                                        td { (button("unlink", "Unlink", html! { input type="hidden" name="id" value=(identity.id); })) }
+                                        td {
+                                            (button("unlink", "Unlink", html! {
+                                                input type="hidden" name="id" value=(identity.id);
+                                            }))
+                                        }
                                     }
                                 }
                             }
@@ -348,7 +377,9 @@ async fn page(
                                 td { (when(session.seen_at)) }
                                 td {
                                     @if session.current { "this one" } @else {
-                                        (button("end-session", "End", html! { input type="hidden" name="id" value=(session.id); }))
+                                        (button("end-session", "End", html! {
+                                            input type="hidden" name="id" value=(session.id);
+                                        }))
                                     }
                                 }
                             }
@@ -364,7 +395,9 @@ async fn page(
                     pre { code #token { (secret) } }
                 }
                 table {
-                    thead { tr { th { "For" } th { "May" } th { "Made" } th { "Last used" } th { "Good until" } th {} } }
+                    thead {
+                        tr { th { "Name" } th { "Scopes" } th { "Created" } th { "Last used" } th { "Expires" } th {} }
+                    }
                     tbody {
                         @for token in &tokens.items {
                             tr {
@@ -376,7 +409,11 @@ async fn page(
                                 td {
                                     @if token.revoked_at.is_some() { "ended" }
                                     @else if token.expires_at.is_some_and(|at| at <= now) { "too old" }
-                                    @else { (button("end-token", "End", html! { input type="hidden" name="id" value=(token.id); })) }
+                                    @else {
+                                        (button("end-token", "Revoke", html! {
+                                            input type="hidden" name="id" value=(token.id);
+                                        }))
+                                    }
                                 }
                             }
                         }
@@ -390,7 +427,8 @@ async fn page(
                         legend { "What it may do" }
                         @for (scope, word, does) in SCOPES {
                             label.choice title=(does) {
-                                input type="checkbox" name={ "scope_" (word) } value=(word) checked[matches!(scope, Scope::Read | Scope::Generate)];
+                                input type="checkbox" name={ "scope_" (word) } value=(word)
+                                    checked[matches!(scope, Scope::Read | Scope::Generate)];
                                 span { (word) }
                             }
                         }
@@ -407,7 +445,8 @@ async fn page(
                     p { "Everything that says who you are goes. What you made for others stays, without your name." }
                     (button("delete", "Delete for ever", html! {
                         label for="delete-password" { "Password" }
-                        input id="delete-password" name="password" type="password" autocomplete="current-password" required;
+                        input id="delete-password" name="password" type="password"
+                            autocomplete="current-password" required;
                     }))
                 }
             }

@@ -1,21 +1,21 @@
-//! The line that pages have about a budget, for those who may see it.
+//! The budget line on pages.
 
 use maud::{Markup, html};
 
 use super::layout::when;
-use crate::Shared;
+use crate::state::AppState;
 use application::{
     Error,
     access::Caller,
     budgets::{self, BudgetStatus, Owner, dollars},
 };
 
-/// What is used of a budget; nothing if there is none, or none that the caller may see.
-pub(super) async fn line(shared: &Shared, caller: &Caller, owner: &Owner) -> Markup {
-    match budgets::find_budget(&shared.app, caller, owner).await {
+/// The use of a budget; empty if there is none, or if the caller may not see it.
+pub(super) async fn line(state: &AppState, caller: &Caller, owner: &Owner) -> Markup {
+    match budgets::find_budget(&state.app, caller, owner).await {
         Ok(standing) => show(&standing),
         Err(Error::NotFound(_) | Error::Forbidden(_)) => html! {},
-        Err(_) => html! { p.soft #budget { "The budget cannot be shown now." } },
+        Err(_) => html! { p.soft #budget { "The budget cannot be loaded now. Reload the page." } },
     }
 }
 

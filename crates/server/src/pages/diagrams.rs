@@ -1,4 +1,4 @@
-//! `/diagrams/{diagram}`: one diagram, its versions, and the next one.
+//! `/diagrams/{diagram}`: a diagram, its versions, and the form of the next version.
 
 use axum::{
     extract::{Path, Query, State},
@@ -7,8 +7,8 @@ use axum::{
 use maud::{PreEscaped, html};
 use serde::Deserialize;
 
-use super::layout::{Form, Page, done, error_page, explain, field, said, when};
-use crate::Shared;
+use super::layout::{Form, Page, done_text, error_page, explain, field, redirect_done, when};
+use crate::state::AppState;
 use application::{
     Error,
     access::Caller,
@@ -17,18 +17,17 @@ use application::{
     picture::{self, Form as PictureForm},
 };
 
-/// What stands behind the question mark.
 #[derive(Default, Deserialize)]
-pub struct Asked {
+pub struct DiagramQuery {
     version: Option<u32>,
     done: Option<String>,
     after: Option<String>,
 }
 
-/// What the page sends. Fields that a button does not need are empty.
+/// The fields of all forms of the page. Fields that a form does not have are empty.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub struct Sent {
+pub struct DiagramForm {
     action: String,
     code: String,
     note: String,
@@ -45,44 +44,51 @@ const DONE: [(&str, &str); 4] = [
 
 /// `GET /diagrams/{diagram}`
 pub async fn show_diagram(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(diagram): Path<String>,
-    Query(asked): Query<Asked>,
+    Query(query): Query<DiagramQuery>,
 ) -> Response {
-    page(&shared, &caller, &diagram, &asked, None, None).await
+    page(&state, &caller, &diagram, &query, None, None).await
 }
 
 /// `POST /diagrams/{diagram}`
 pub async fn submit_diagram(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(diagram): Path<String>,
-    Form(sent): Form<Sent>,
+    Form(form): Form<DiagramForm>,
 ) -> Response {
-    match carry_out(&shared, &caller, &diagram, &sent).await {
-        Ok(what) => done(&format!("/diagrams/{diagram}"), what),
-        // What was written is shown again, so that nobody writes it twice.
-        Err(error) => page(&shared, &caller, &diagram, &Asked::default(), Some(&sent), Some(&error)).await,
+    match carry_out(&state, &caller, &diagram, &form).await {
+        Ok(what) => redirect_done(&format!("/diagrams/{diagram}"), what),
+        // The text is shown again, so that it is not lost.
+        Err(error) => {
+            page(&state, &caller, &diagram, &DiagramQuery::default(), Some(&form), Some(&error)).await
+        }
     }
 }
 
-async fn carry_out(shared: &Shared, caller: &Caller, id: &str, sent: &Sent) -> Result<&'static str, Error> {
-    let app = &shared.app;
-    let seen = sent.revision.parse().map(Some);
+async fn carry_out(
+    state: &AppState,
+    caller: &Caller,
+    id: &str,
+    form: &DiagramForm,
+) -> Result<&'static str, Error> {
+    let app = &state.app;
+    let seen = form.revision.parse().map(Some);
     let seen =
         seen.map_err(|_| Error::invalid("revision", "The form could not be read. Open the page again."))?;
     let change = |changes: DiagramChanges| async move {
         diagrams::update_diagram(app, caller, id, seen, &changes).await
     };
-    match sent.action.as_str() {
+    match form.action.as_str() {
         "save" => {
             // Browsers send CRLF.
-            let code = sent.code.replace("\r\n", "\n");
-            let written = DiagramInput { code, requirement: None, note: Some(sent.note.clone()) };
+            let code = form.code.replace("\r\n", "\n");
+            let written = DiagramInput { code, requirement: None, note: Some(form.note.clone()) };
             diagrams::create_version(app, caller, id, seen, written).await.map(|_| "saved")
         }
-        "rename" => change(DiagramChanges { title: Some(sent.title.clone()), ..DiagramChanges::default() })
+        "rename" => change(DiagramChanges { title: Some(form.title.clone()), ..DiagramChanges::default() })
             .await
             .map(|_| "renamed"),
         "archive" => change(DiagramChanges { archived: Some(true), ..DiagramChanges::default() })
@@ -96,18 +102,18 @@ async fn carry_out(shared: &Shared, caller: &Caller, id: &str, sent: &Sent) -> R
 }
 
 async fn page(
-    shared: &Shared,
+    state: &AppState,
     caller: &Caller,
     id: &str,
-    asked: &Asked,
-    sent: Option<&Sent>,
+    query: &DiagramQuery,
+    form: Option<&DiagramForm>,
     error: Option<&Error>,
 ) -> Response {
-    let app = &shared.app;
-    let listing = Listing { after: asked.after.clone(), limit: None };
+    let app = &state.app;
+    let listing = Listing { after: query.after.clone(), limit: None };
     let loaded = async {
         let (diagram, newest) = diagrams::find_diagram(app, caller, id).await?;
-        let shown = match asked.version {
+        let shown = match query.version {
             Some(number) if number != newest.number => {
                 diagrams::find_version(app, caller, id, number).await?
             }
@@ -124,12 +130,12 @@ async fn page(
         picture::Request { code: shown.mermaid.clone(), theme: "light".to_owned(), elements: Vec::new() };
     let drawn = picture::draw(app, request, vec![PictureForm::SvgForPage]).await;
     let here = format!("/diagrams/{}", diagram.id);
-    let code = sent.map_or(newest.mermaid.as_str(), |sent| sent.code.as_str());
-    let note = sent.map_or("", |sent| sent.note.as_str());
+    let code = form.map_or(newest.mermaid.as_str(), |form| form.code.as_str());
+    let note = form.map_or("", |form| form.note.as_str());
     let body = html! {
         main.with-result {
             div.stack {
-                @if let Some(text) = said(asked.done.as_deref(), &DONE) { p."note"."good" { (text) } }
+                @if let Some(text) = done_text(query.done.as_deref(), &DONE) { p."note"."good" { (text) } }
                 section.card {
                     p.soft { a href={ "/projects/" (diagram.project_id) } { "To the project" } }
                     h2 { "Next version" }
@@ -146,7 +152,7 @@ async fn page(
                 section.card {
                     h2 { "Versions" }
                     table {
-                        thead { tr { th { "No." } th { "Written" } th { "What is new" } th {} } }
+                        thead { tr { th { "No." } th { "DiagramInput" } th { "What is new" } th {} } }
                         tbody {
                             @for version in &versions.items {
                                 tr {
@@ -170,8 +176,10 @@ async fn page(
                     }
                     form method="post" action=(here) {
                         input type="hidden" name="revision" value=(diagram.revision);
-                        input type="hidden" name="action" value=(if diagram.archived_at.is_some() { "restore" } else { "archive" });
-                        button."quiet" type="submit" { @if diagram.archived_at.is_some() { "Restore" } @else { "Archive" } }
+                        @let (action, label) =
+                            if diagram.archived_at.is_some() { ("restore", "Restore") } else { ("archive", "Archive") };
+                        input type="hidden" name="action" value=(action);
+                        button."quiet" type="submit" { (label) }
                     }
                 }
             }
@@ -182,12 +190,19 @@ async fn page(
                     @else { p."note"."warning" { "Version " (shown.number) ". Mermaid does not accept it." } }
                     @match &drawn {
                         // Cleaned by mermend: no script, no event attribute, no outside reference.
-                        Ok(drawn) => { @for svg in drawn { div.picture { (PreEscaped(String::from_utf8_lossy(&svg.bytes))) } } }
+                        Ok(drawn) => {
+                            @for svg in drawn {
+                                div.picture { (PreEscaped(String::from_utf8_lossy(&svg.bytes))) }
+                            }
+                        }
                         Err(error) => { p."note"."warning" { (error.to_string()) } }
                     }
                 }
                 section.card {
-                    div.bar { h2 { "Mermaid source" } button."quiet" type="button" data-copy="source" hidden { "Copy" } }
+                    div.bar {
+                        h2 { "Mermaid source" }
+                        button."quiet" type="button" data-copy="source" hidden { "Copy" }
+                    }
                     pre { code #source { (shown.mermaid.trim_end()) } }
                 }
                 @if !shown.requirement.is_empty() {

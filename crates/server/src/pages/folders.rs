@@ -1,4 +1,4 @@
-//! Folders on the page of a project: where one is, what lies there, and the forms that change it.
+//! Folders on the page of a project: the path, the contents, and the forms that change them.
 
 use maud::{Markup, html};
 
@@ -12,28 +12,28 @@ use application::{
     list_filters::DiagramQuery,
 };
 
-/// What the forms of folders send.
-pub(super) struct Wish<'a> {
+/// The fields of the folder forms.
+pub(super) struct FolderForm<'a> {
     pub(super) action: &'a str,
-    /// The folder that is open; empty if none is.
+    /// Id of the open folder; empty at the top level.
     pub(super) here: &'a str,
     pub(super) name: &'a str,
-    /// Where to; empty for no folder.
+    /// Id of the destination; empty for the top level.
     pub(super) folder: &'a str,
-    /// A diagram and its revision, with a space between.
+    /// Id and revision of a diagram, separated by a space.
     pub(super) diagram: &'a str,
-    pub(super) seen: Option<i64>,
+    pub(super) revision: Option<i64>,
 }
 
-/// The words of [`super::layout::said`] for what [`carry_out`] does.
+/// The confirmations of [`carry_out`].
 pub(super) const DONE: [(&str, &str); 4] = [
-    ("folder-made", "The folder is made."),
-    ("folder-renamed", "The folder has another name."),
-    ("folder-deleted", "The folder is gone."),
-    ("diagram-moved", "The diagram lies elsewhere now."),
+    ("folder-made", "The folder is created."),
+    ("folder-renamed", "The folder is renamed."),
+    ("folder-deleted", "The folder is deleted."),
+    ("diagram-moved", "The diagram is moved."),
 ];
 
-/// Where a folder of a project is looked at; the project itself for none.
+/// The page of a folder, or of the project at the top level.
 pub(super) fn address(project: &str, folder: Option<&str>) -> String {
     match folder.filter(|folder| !folder.is_empty()) {
         Some(folder) => format!("/projects/{project}?folder={}", encoded(folder)),
@@ -41,51 +41,50 @@ pub(super) fn address(project: &str, folder: Option<&str>) -> String {
     }
 }
 
-/// Does what a form of a folder asks for. Says what was done and which folder to show then; none if the form is of
-/// something else.
+/// Carries out a folder form: the key of the confirmation and the folder to show next, or none for another form.
 pub(super) async fn carry_out(
     app: &App,
     caller: &Caller,
     project: &str,
-    wish: &Wish<'_>,
+    form: &FolderForm<'_>,
 ) -> Result<Option<(&'static str, String)>, Error> {
-    let inside = Some(wish.here).filter(|here| !here.is_empty());
-    Ok(Some(match wish.action {
+    let inside = Some(form.here).filter(|here| !here.is_empty());
+    Ok(Some(match form.action {
         "make-folder" => {
-            folders::create_folder(app, caller, project, wish.name, inside).await?;
-            ("folder-made", wish.here.to_owned())
+            folders::create_folder(app, caller, project, form.name, inside).await?;
+            ("folder-made", form.here.to_owned())
         }
         "rename-folder" => {
-            let changes = FolderChanges { name: Some(wish.name.to_owned()), parent_id: None };
-            folders::update_folder(app, caller, wish.here, wish.seen, &changes).await?;
-            ("folder-renamed", wish.here.to_owned())
+            let changes = FolderChanges { name: Some(form.name.to_owned()), parent_id: None };
+            folders::update_folder(app, caller, form.here, form.revision, &changes).await?;
+            ("folder-renamed", form.here.to_owned())
         }
         "delete-folder" => {
-            let folder = folders::find_folder(app, caller, wish.here).await?;
-            folders::delete_folder(app, caller, wish.here).await?;
+            let folder = folders::find_folder(app, caller, form.here).await?;
+            folders::delete_folder(app, caller, form.here).await?;
             ("folder-deleted", folder.parent_id.map(|id| id.to_string()).unwrap_or_default())
         }
         "move-diagram" => {
             let unread = || Error::invalid("diagram", "The form could not be read. Open the page again.");
-            let (diagram, revision) = wish.diagram.split_once(' ').ok_or_else(unread)?;
+            let (diagram, revision) = form.diagram.split_once(' ').ok_or_else(unread)?;
             let seen = revision.parse().map_err(|_| unread())?;
-            let to = Some(wish.folder.to_owned()).filter(|folder| !folder.is_empty());
+            let to = Some(form.folder.to_owned()).filter(|folder| !folder.is_empty());
             let changes = DiagramChanges { folder_id: Some(to), ..DiagramChanges::default() };
             diagrams::update_diagram(app, caller, diagram, Some(seen), &changes).await?;
-            ("diagram-moved", wish.here.to_owned())
+            ("diagram-moved", form.here.to_owned())
         }
         _ => return Ok(None),
     }))
 }
 
-/// The folders of a project, and which of them is open.
-pub(super) struct Shelf {
+/// The folders of a project, and the open one.
+pub(super) struct FolderTree {
     project: String,
     all: Vec<Folder>,
     open: Option<Folder>,
 }
 
-impl Shelf {
+impl FolderTree {
     pub(super) async fn load(
         app: &App,
         caller: &Caller,
@@ -100,23 +99,23 @@ impl Shelf {
             }
             None => None,
         };
-        Ok(Shelf { project: project.to_owned(), all, open })
+        Ok(FolderTree { project: project.to_owned(), all, open })
     }
 
     fn open_id(&self) -> &str {
         self.open.as_ref().map_or("", |folder| folder.id.as_str())
     }
 
-    /// The diagrams that lie here.
-    pub(super) fn asked(&self) -> DiagramQuery {
+    /// The filter for diagrams of the open folder.
+    pub(super) fn filter(&self) -> DiagramQuery {
         let here = self.open.as_ref().map_or("none", |folder| folder.id.as_str());
         DiagramQuery { folder: Some(here.to_owned()), ..DiagramQuery::default() }
     }
 
-    /// A folder and those that it lies in, the outermost first.
+    /// A folder and its parents, the outermost first.
     fn path<'a>(&'a self, folder: &'a Folder) -> Vec<&'a Folder> {
         let mut path = vec![folder];
-        // No deeper than there are folders.
+        // Bounded by the number of folders.
         for _ in 0..self.all.len() {
             let Some(parent) = path.last().and_then(|last| last.parent_id.as_ref()) else { break };
             let Some(found) = self.all.iter().find(|it| it.id == *parent) else { break };
@@ -126,7 +125,11 @@ impl Shelf {
         path
     }
 
-    /// Where one is, and the folders that lie there.
+    fn path_text(&self, folder: &Folder) -> String {
+        self.path(folder).iter().map(|it| it.name.as_str()).collect::<Vec<_>>().join(" / ")
+    }
+
+    /// The path and the folders in the open folder.
     pub(super) fn show(&self) -> Markup {
         let open = self.open.as_ref().map(|folder| &folder.id);
         let mut within = self.all.iter().filter(|folder| folder.parent_id.as_ref() == open).peekable();
@@ -148,7 +151,7 @@ impl Shelf {
         }
     }
 
-    /// What editors change: the folder that is open, one within it, and where the diagrams of the page lie.
+    /// The forms of editors: change the open folder, create one in it, move diagrams.
     pub(super) fn forms(&self, diagrams: &[Diagram]) -> Markup {
         let to = address(&self.project, None);
         let form = |action: &str, label: &str, inner: Markup| {
@@ -166,14 +169,16 @@ impl Shelf {
                 summary { "Folders" }
                 p {
                     (form("make-folder", "Make", html! {
-                        input name="name" type="text" aria-label="Name of the new folder" placeholder="New folder" maxlength="100" required;
+                        input name="name" type="text" aria-label="Name of the new folder"
+                            placeholder="New folder" maxlength="100" required;
                     }))
                 }
                 @if let Some(open) = &self.open {
                     p {
                         (form("rename-folder", "Rename", html! {
                             input type="hidden" name="revision" value=(open.revision);
-                            input name="name" type="text" aria-label="Name of this folder" value=(open.name) maxlength="100" required;
+                            input name="name" type="text" aria-label="Name of this folder"
+                                value=(open.name) maxlength="100" required;
                         }))
                         (form("delete-folder", "Delete this folder", html! {}))
                     }
@@ -182,13 +187,15 @@ impl Shelf {
                     p {
                         (form("move-diagram", "Move", html! {
                             select name="diagram" aria-label="Diagram to move" {
-                                @for diagram in diagrams { option value={ (diagram.id) " " (diagram.revision) } { (diagram.title) } }
+                                @for diagram in diagrams {
+                                    option value={ (diagram.id) " " (diagram.revision) } { (diagram.title) }
+                                }
                             }
                             select name="folder" aria-label="Folder to move it to" {
                                 option value="" { "In no folder" }
                                 @for folder in &self.all {
                                     option value=(folder.id) selected[self.open.as_ref() == Some(folder)] {
-                                        (self.path(folder).iter().map(|it| it.name.as_str()).collect::<Vec<_>>().join(" / "))
+                                        (self.path_text(folder))
                                     }
                                 }
                             }

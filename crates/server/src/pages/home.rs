@@ -1,4 +1,4 @@
-//! The first page: paste requirements, choose a diagram, see the picture, the source and where each part comes from.
+//! `/`: generate a diagram, and see its picture, its source and the source words of each element.
 
 use axum::{
     extract::{Query, State},
@@ -11,8 +11,8 @@ use maud::{Markup, PreEscaped, html};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::layout::{Form, Page, error_page, explain, go};
-use crate::{Shared, http::identify::Visitor};
+use super::layout::{Form, Page, error_page, explain, redirect};
+use crate::{http::identify::MaybeCaller, state::AppState};
 use application::{
     Error,
     access::Caller,
@@ -23,9 +23,8 @@ use application::{
     session::{Author, TraceEntry},
 };
 
-/// What the form sends.
 #[derive(Debug, Deserialize)]
-pub struct Submitted {
+pub struct HomeForm {
     #[serde(default)]
     message: String,
     #[serde(default)]
@@ -34,24 +33,25 @@ pub struct Submitted {
     project: String,
 }
 
-/// What stands behind the question mark.
 #[derive(Default, Deserialize)]
-pub struct Asked {
+pub struct HomeQuery {
     #[serde(default)]
     project: String,
 }
 
-/// `GET /`, for programs: what answers here.
+/// `GET /` for programs: the name and the version of the service.
 pub async fn show_service() -> Response {
-    axum::Json(json!({"service": "BA Copilot AI Service", "version": env!("CARGO_PKG_VERSION"), "status": "running"})).into_response()
+    let version = env!("CARGO_PKG_VERSION");
+    axum::Json(json!({"service": "BA Copilot AI Service", "version": version, "status": "running"}))
+        .into_response()
 }
 
-/// `GET /`: the page for people, a line of JSON for programs.
+/// `GET /`: the page for browsers, JSON for programs.
 pub async fn show_home(
-    State(shared): State<Shared>,
-    Visitor(visitor): Visitor,
+    State(state): State<AppState>,
+    MaybeCaller(visitor): MaybeCaller,
     headers: HeaderMap,
-    Query(asked): Query<Asked>,
+    Query(query): Query<HomeQuery>,
 ) -> Response {
     let accepts = |kind: &str| {
         headers
@@ -62,40 +62,40 @@ pub async fn show_home(
     if !accepts("text/html") {
         return show_service().await;
     }
-    let Some(caller) = visitor else { return go("/sign-in") };
+    let Some(caller) = visitor else { return redirect("/sign-in") };
     let row = &KINDS[0];
-    let shown = Shown { message: row.sample_text, kind: row.kind, project: &asked.project };
-    page(&shared, &caller, &shown, html! {}, None).await
+    let shown = Shown { message: row.sample_text, kind: row.kind, project: &query.project };
+    page(&state, &caller, &shown, html! {}, None).await
 }
 
-/// `POST /`: writes the diagram and shows it.
+/// `POST /`
 pub async fn submit_home(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
-    Form(submitted): Form<Submitted>,
+    Form(form): Form<HomeForm>,
 ) -> Response {
-    let kind = Kind::parse(&submitted.kind).unwrap_or(KINDS[0].kind);
+    let kind = Kind::parse(&form.kind).unwrap_or(KINDS[0].kind);
     let request = Request {
         kind,
-        message: submitted.message.clone(),
-        project_id: Some(submitted.project.clone()).filter(|id| !id.is_empty()),
+        message: form.message.clone(),
+        project_id: Some(form.project.clone()).filter(|id| !id.is_empty()),
         content_id: None,
         provider: None,
         model: None,
         key: None,
         fallback: true,
     };
-    let shown = Shown { message: &submitted.message, kind, project: &submitted.project };
-    match generate::generate_diagram(&shared.app, &caller, request, None).await {
+    let shown = Shown { message: &form.message, kind, project: &form.project };
+    match generate::generate_diagram(&state.app, &caller, request, None).await {
         Ok(generated) => {
-            let result = show_result(&shared.app, &generated, &submitted.message).await;
-            page(&shared, &caller, &shown, result, None).await
+            let result = show_result(&state.app, &generated, &form.message).await;
+            page(&state, &caller, &shown, result, None).await
         }
-        Err(error) => page(&shared, &caller, &shown, html! {}, Some(&error)).await,
+        Err(error) => page(&state, &caller, &shown, html! {}, Some(&error)).await,
     }
 }
 
-/// What stands in the form.
+/// The values of the form.
 struct Shown<'a> {
     message: &'a str,
     kind: Kind,
@@ -132,17 +132,27 @@ async fn show_result(app: &App, generated: &Generated, message: &str) -> Markup 
             div.bar {
                 h2 { (generated.kind.row().name) }
                 @if let Ok([_, svg, png]) = drawn.as_deref() {
-                    a."button"."quiet" download=(file("svg")) href=(data("image/svg+xml", &svg.bytes)) { "Download SVG" }
-                    a."button"."quiet" download=(file("png")) href=(data("image/png", &png.bytes)) { "Download PNG" }
+                    a."button"."quiet" download=(file("svg")) href=(data("image/svg+xml", &svg.bytes)) {
+                        "Download SVG"
+                    }
+                    a."button"."quiet" download=(file("png")) href=(data("image/png", &png.bytes)) {
+                        "Download PNG"
+                    }
                 }
             }
             @match &drawn {
                 // Cleaned by mermend: no script, no event attribute, no outside reference.
-                Ok(drawn) => { @for svg in drawn.iter().take(1) { div.picture { (PreEscaped(String::from_utf8_lossy(&svg.bytes))) } } }
+                Ok(drawn) => {
+                    @for svg in drawn.iter().take(1) {
+                        div.picture { (PreEscaped(String::from_utf8_lossy(&svg.bytes))) }
+                    }
+                }
                 Err(error) => { p."note"."warning" { (error.to_string()) } }
             }
             p.soft { (generated.summary()) }
-            @if let Some(id) = &generated.diagram_id { p { a href={ "/diagrams/" (id) } { "Open it, with its versions" } } }
+            @if let Some(id) = &generated.diagram_id {
+                p { a href={ "/diagrams/" (id) } { "Open the diagram and its versions" } }
+            }
         }
         section.card aria-label="Source" {
             div.bar {
@@ -153,14 +163,13 @@ async fn show_result(app: &App, generated: &Generated, message: &str) -> Markup 
         }
         section.card aria-label="Where it comes from" {
             h2 { "Where it comes from" }
-            p.soft { "Marked words became parts of the diagram. Point at one to see which." }
+            p.soft { "Marked words became elements of the diagram. Point at one to see which." }
             div.requirements { (marked(message, &outcome.trace)) }
         }
     }
 }
 
-/// The requirements with the words of the trace marked. Where marks overlap, the text is cut where any of them begins
-/// or ends.
+/// The requirements with the source words marked. Overlapping marks are cut where any of them begins or ends.
 fn marked(message: &str, trace: &[TraceEntry]) -> Markup {
     let mut cuts: Vec<usize> =
         trace.iter().flat_map(|entry| [entry.start, entry.end]).chain([0, message.len()]).collect();
@@ -169,24 +178,31 @@ fn marked(message: &str, trace: &[TraceEntry]) -> Markup {
     html! {
         @for pair in cuts.windows(2) {
             @let text = message.get(pair[0]..pair[1]).unwrap_or_default();
-            @let elements: Vec<&str> = trace.iter().filter(|entry| entry.start <= pair[0] && pair[1] <= entry.end).map(|entry| entry.element.as_str()).collect();
-            @if elements.is_empty() { (text) } @else { mark data-elements=(json!(elements)) title=(elements.join(", ")) { (text) } }
+            @let elements = elements_at(trace, pair[0], pair[1]);
+            @if elements.is_empty() { (text) } @else {
+                mark data-elements=(json!(elements)) title=(elements.join(", ")) { (text) }
+            }
         }
     }
 }
 
+fn elements_at(trace: &[TraceEntry], start: usize, end: usize) -> Vec<&str> {
+    let covers = |entry: &&TraceEntry| entry.start <= start && end <= entry.end;
+    trace.iter().filter(covers).map(|entry| entry.element.as_str()).collect()
+}
+
 async fn page(
-    shared: &Shared,
+    state: &AppState,
     caller: &Caller,
     shown: &Shown<'_>,
     result: Markup,
     error: Option<&Error>,
 ) -> Response {
-    let writer = match shared.app.config.default_provider() {
+    let writer = match state.app.config.default_provider() {
         Some(provider) => format!("Diagrams are written by {}.", provider.row().label),
-        None => "No model is configured: the built-in drafter writes, on this machine.".to_owned(),
+        None => "No model is configured: the built-in drafter writes diagrams on this machine.".to_owned(),
     };
-    let projects = match projects::list_writable(&shared.app, caller).await {
+    let projects = match projects::list_writable(&state.app, caller).await {
         Ok(projects) => projects,
         Err(error) => return error_page(Some(caller), &error),
     };
@@ -195,7 +211,8 @@ async fn page(
         main.with-result[has_result] {
             form.card method="post" action="/" {
                 label for="message" { "Requirements" }
-                textarea #message name="message" required maxlength=(generate::MAX_MESSAGE_CHARS) spellcheck="true" { (shown.message) }
+                textarea #message name="message" required
+                    maxlength=(generate::MAX_MESSAGE_CHARS) spellcheck="true" { (shown.message) }
                 fieldset {
                     legend { "Diagram" }
                     @for row in KINDS {

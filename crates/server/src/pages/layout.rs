@@ -1,4 +1,4 @@
-//! What every page has around it, and how pages say that something did not work.
+//! The frame of every page, redirects, forms and error messages.
 
 use axum::{
     extract::{FromRequest, Request, rejection::FormRejection},
@@ -16,17 +16,14 @@ use application::{
     clock::{format_minute, rfc3339},
 };
 
-/// A page that is to be shown.
+/// A page and what stands around it.
 pub(super) struct Page<'a> {
-    /// Who looks at it.
     pub(super) visitor: Option<&'a Caller>,
-    /// What stands in the title of the window and above the page.
+    /// Title of the window and heading.
     pub(super) title: &'a str,
-    /// Its status.
     pub(super) status: StatusCode,
-    /// What went wrong with what was sent, if something did.
+    /// The error message above the page.
     pub(super) problem: Option<&'a str>,
-    /// The page itself.
     pub(super) body: Markup,
 }
 
@@ -35,7 +32,6 @@ impl<'a> Page<'a> {
         Page { visitor, title, status: StatusCode::OK, problem: None, body }
     }
 
-    /// The same page after something went wrong.
     pub(super) fn with_error(mut self, error: Option<&'a (StatusCode, String)>) -> Self {
         if let Some((status, text)) = error {
             self.status = *status;
@@ -66,7 +62,9 @@ impl<'a> Page<'a> {
                                 a href="/projects" { "Projects" }
                                 @if let Some(person) = person {
                                     a href="/account" { (person.name) }
-                                    form method="post" action="/sign-out" { button."quiet" type="submit" { "Sign out" } }
+                                    form method="post" action="/sign-out" {
+                                        button."quiet" type="submit" { "Sign out" }
+                                    }
                                 } @else { a href="/set-up" { "Set up accounts" } }
                             }
                         }
@@ -75,7 +73,10 @@ impl<'a> Page<'a> {
                         main { p."note"."problem" role="alert" { (problem) } }
                     }
                     (self.body)
-                    footer { a href="/docs" { "API" } " · " a href="/health" { "Health" } " · version " (env!("CARGO_PKG_VERSION")) }
+                    footer {
+                        a href="/docs" { "API" } " · " a href="/health" { "Health" }
+                        " · version " (env!("CARGO_PKG_VERSION"))
+                    }
                 }
             }
         };
@@ -84,56 +85,60 @@ impl<'a> Page<'a> {
         // Styles inside pictures are the only inline ones; scripts come from here alone.
         headers.insert(
             header::CONTENT_SECURITY_POLICY,
-            HeaderValue::from_static("default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self' data:; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"),
+            HeaderValue::from_static(
+                "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self' data:; \
+                 img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+            ),
         );
-        // What one person saw must not be shown to the next one by the back button.
+        // The back button must not show the page after its reader has signed out.
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     }
 }
 
-/// How a page says that something did not work.
+/// The status and the message of an error.
 pub(super) fn explain(error: &Error) -> (StatusCode, String) {
     let text = match error {
         Error::Internal(why) => {
-            tracing::error!(error.code = error.code(), "A page failed inside: {why}");
-            "Something went wrong here. Try again; if it stays so, tell whoever runs this server.".to_owned()
+            tracing::error!(error.code = error.code(), "A page failed with an internal error: {why}");
+            "The request failed because of an internal error. Try again; if the error remains, report it to your \
+             administrator.".to_owned()
         }
         other => other.to_string(),
     };
     (status_of(error), text)
 }
 
-/// A page that says nothing but what went wrong.
+/// A page with nothing but an error message.
 pub(super) fn error_page(visitor: Option<&Caller>, error: &Error) -> Response {
     let explained = explain(error);
-    let title = if matches!(error, Error::NotFound(_)) { "Not found" } else { "This did not work" };
+    let title = if matches!(error, Error::NotFound(_)) { "Not found" } else { "The request failed" };
     Page::new(visitor, title, html! { main { p { a href="/projects" { "To your projects" } } } })
         .with_error(Some(&explained))
         .show()
 }
 
-/// Sends the browser to a path of this server; to the front page if it is none.
-pub(super) fn go(to: &str) -> Response {
+/// Redirects to a path of this server; any other text leads to the front page.
+pub(super) fn redirect(to: &str) -> Response {
     Redirect::to(local_path(to)).into_response()
 }
 
-/// Sends the browser to an address of another server, which no caller has chosen: that of the identity provider.
-pub(super) fn leave_for(url: &str) -> Response {
+/// Redirects to another server: the identity provider of the configuration, never an address from a caller.
+pub(super) fn redirect_external(url: &str) -> Response {
     Redirect::to(url).into_response()
 }
 
-/// The page `to` again, which then says what was done: `what` is a word of its list for [`said`].
-pub(super) fn done(to: &str, what: &str) -> Response {
-    go(&format!("{to}?done={what}"))
+/// Redirects to the page `to`, which then confirms what was done: `what` is a key of its list for [`done_text`].
+pub(super) fn redirect_done(to: &str, what: &str) -> Response {
+    redirect(&format!("{to}?done={what}"))
 }
 
-/// What a page says that was done, from a list: a link must not put words into our mouth.
-pub(super) fn said<'a>(done: Option<&str>, known: &'a [(&str, &str)]) -> Option<&'a str> {
+/// The confirmation on a page. It comes from a list, because anyone can write a link with another text.
+pub(super) fn done_text<'a>(done: Option<&str>, known: &'a [(&str, &str)]) -> Option<&'a str> {
     known.iter().find(|(word, _)| Some(*word) == done).map(|(_, text)| *text)
 }
 
-/// A form, with an error page for what is none.
+/// A form. Its rejection is an error page.
 pub struct Form<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
@@ -157,12 +162,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
     }
 }
 
-/// A moment, for people; programs find the whole of it.
+/// A time to the minute, with the exact time in `datetime`.
 pub(super) fn when(at: TimeUs) -> Markup {
     html! { time datetime=(rfc3339(at)) title=(format!("{} UTC", format_minute(at))) { (format_minute(at)) } }
 }
 
-/// A field of a form with its label.
+/// An input with its label.
 pub(super) fn field(name: &str, label: &str, kind: &str, value: &str, autocomplete: &str) -> Markup {
     html! {
         label for=(name) { (label) }

@@ -1,9 +1,10 @@
-//! Where a redirect may lead: to a path of this server, by a list of what such a path may consist of.
+//! Where a redirect may lead: to a path of this server, by a list of allowed characters.
 //!
-//! A browser repairs what it is given before it goes there: it drops tabs and line ends, takes a backslash for a slash, and a path
-//! that begins with two slashes for another host. So nothing is repaired here: what is not on the list is refused.
+//! A browser repairs an address before it follows it: it drops tabs and line ends, reads a backslash as a slash,
+//! and a path that begins with two slashes as another host. So nothing is repaired here: every text outside the
+//! list is refused.
 
-/// Longer ones are refused: none of ours is nearly as long.
+/// The limit of a path; those of this server are much shorter.
 const MAX_BYTES: usize = 2000;
 
 /// `to` if it is a path of this server, with or without a query; or else the front page.
@@ -15,7 +16,7 @@ fn is_local(to: &str) -> bool {
     let (path, query) = to.split_once('?').unwrap_or((to, ""));
     let Some(segments) = path.strip_prefix('/').filter(|_| to.len() <= MAX_BYTES) else { return false };
     let is_query = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'#' | b'<' | b'>' | b'\\');
-    // The last segment may be empty, as in `/docs/`, but `//` begins a host and `/./` and `/../` are something else to a browser.
+    // The last segment may be empty, as in `/docs/`, but `//` begins a host, and browsers resolve `/./` and `/../`.
     let (last, before) = match segments.rsplit_once('/') {
         Some((before, last)) => (last, Some(before)),
         None => (segments, None),
@@ -28,8 +29,8 @@ fn is_local(to: &str) -> bool {
         && query.bytes().all(is_query)
 }
 
-/// A part of a path in characters that mean themselves, and whose percent-encoded bytes are text too: no slash, backslash or dots that
-/// something on the way could decode and take for its own.
+/// A segment of literal characters and of percent-encoded text: no slash, backslash or dot segment that a proxy
+/// could decode.
 fn is_segment(segment: &str) -> bool {
     let mut bytes = segment.bytes();
     let mut decoded = Vec::with_capacity(segment.len());
@@ -157,7 +158,7 @@ mod tests {
         assert_eq!(local_path(&long[1..]), "/");
     }
 
-    /// Whatever is made of these parts, a browser stays here. The parser is the one that browsers agree on.
+    /// The parser is that of the URL standard, which browsers implement.
     #[test]
     fn no_combination_leaves_this_server() {
         const PARTS: [&str; 21] = [
@@ -202,6 +203,6 @@ mod tests {
             let again = here.join(there.path()).unwrap();
             assert_eq!(again.origin(), here.origin(), "{text:?} leads to {again}");
         }
-        assert!(kept > 100, "the list lets some through, or this shows nothing: {kept}");
+        assert!(kept > 100, "the list must accept some paths, or the test shows nothing: {kept}");
     }
 }

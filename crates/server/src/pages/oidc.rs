@@ -1,7 +1,7 @@
-//! `/sign-in/oidc` and `/sign-in/oidc/callback`: to the identity provider, and back from it.
+//! `/sign-in/oidc` and `/sign-in/oidc/callback`: sign-in with the identity provider.
 //!
-//! What has to be known when somebody comes back is in a cookie that only this server can read. It goes when they come back,
-//! whatever became of it, so that an address that worked once does not work again.
+//! The state between the two requests is in an encrypted cookie. The callback always removes it, so that a callback
+//! address works only once.
 
 use axum::{
     extract::{Query, State},
@@ -11,13 +11,13 @@ use axum::{
 use serde::Deserialize;
 
 use super::{
-    auth_pages::{Sent, code_page, sign_in_page},
-    layout::{go, leave_for},
+    auth_pages::{AuthForm, code_page, sign_in_page},
+    layout::{redirect, redirect_external},
     local_path::local_path,
 };
 use crate::{
-    Shared,
-    http::identify::{CookieName, Origin, Visitor, cookie, set_cookie, signed_in},
+    http::identify::{CookieName, MaybeCaller, Origin, cookie, set_cookie, signed_in},
+    state::AppState,
 };
 use application::accounts::{
     oidc::{self, CallbackParams, SIGN_IN_TTL_S},
@@ -26,36 +26,34 @@ use application::accounts::{
 
 const UNDER_WAY: CookieName = CookieName::new("bac_oidc", "__Host-bac_oidc");
 
-/// What stands behind the question mark of the way there.
 #[derive(Default, Deserialize)]
-pub struct Asked {
+pub struct BeginQuery {
     #[serde(default)]
     next: String,
 }
 
 /// `GET /sign-in/oidc`
 pub async fn begin_oidc(
-    State(shared): State<Shared>,
-    Visitor(visitor): Visitor,
-    Query(asked): Query<Asked>,
+    State(state): State<AppState>,
+    MaybeCaller(visitor): MaybeCaller,
+    Query(query): Query<BeginQuery>,
 ) -> Response {
     if visitor.is_some() {
-        return go(&asked.next);
+        return redirect(&query.next);
     }
-    match oidc::begin(&shared.app, local_path(&asked.next)).await {
+    match oidc::begin(&state.app, local_path(&query.next)).await {
         Ok(begun) => {
-            let mut response = leave_for(&begun.url);
-            set_cookie(&mut response, &shared, UNDER_WAY, &begun.sealed, SIGN_IN_TTL_S);
+            let mut response = redirect_external(&begun.url);
+            set_cookie(&mut response, &state, UNDER_WAY, &begun.sealed, SIGN_IN_TTL_S);
             response
         }
-        Err(error) => sign_in_page(&shared, &Sent::to(asked.next), None, Some(&error)),
+        Err(error) => sign_in_page(&state, &AuthForm::with_next(query.next), None, Some(&error)),
     }
 }
 
-/// What stands behind the question mark of the way back.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub struct Brought {
+pub struct CallbackQuery {
     state: String,
     code: Option<String>,
     error: Option<String>,
@@ -64,23 +62,19 @@ pub struct Brought {
 
 /// `GET /sign-in/oidc/callback`
 pub async fn finish_oidc(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     Origin(from): Origin,
     headers: HeaderMap,
-    Query(brought): Query<Brought>,
+    Query(query): Query<CallbackQuery>,
 ) -> Response {
-    let answer = CallbackParams {
-        state: brought.state,
-        code: brought.code,
-        error: brought.error,
-        issuer: brought.iss,
-    };
-    let finished = oidc::finish(&shared.app, cookie(&shared, &headers, UNDER_WAY), &answer, &from).await;
+    let answer =
+        CallbackParams { state: query.state, code: query.code, error: query.error, issuer: query.iss };
+    let finished = oidc::finish(&state.app, cookie(&state, &headers, UNDER_WAY), &answer, &from).await;
     let mut response = match finished.outcome {
-        Ok(SignedIn::Done(session)) => signed_in(&shared, go(&finished.next), &session),
+        Ok(SignedIn::Done(session)) => signed_in(&state, redirect(&finished.next), &session),
         Ok(SignedIn::CodeNeeded(ticket)) => code_page(&ticket, &finished.next, None),
-        Err(error) => sign_in_page(&shared, &Sent::to(finished.next), None, Some(&error)),
+        Err(error) => sign_in_page(&state, &AuthForm::with_next(finished.next), None, Some(&error)),
     };
-    set_cookie(&mut response, &shared, UNDER_WAY, "", 0);
+    set_cookie(&mut response, &state, UNDER_WAY, "", 0);
     response
 }

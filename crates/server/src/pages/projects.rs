@@ -1,4 +1,4 @@
-//! `/projects` and `/projects/{project}`: what people work in together, and with whom.
+//! `/projects` and `/projects/{project}`: projects, their diagrams, folders, members and invitations.
 
 use axum::{
     extract::{Path, Query, State},
@@ -9,10 +9,10 @@ use serde::Deserialize;
 
 use super::{
     budgets,
-    folders::{self, Shelf, Wish},
-    layout::{Form, Page, done, error_page, explain, field, go, said, when},
+    folders::{self, FolderForm, FolderTree},
+    layout::{Form, Page, done_text, error_page, explain, field, redirect, redirect_done, when},
 };
-use crate::Shared;
+use crate::state::AppState;
 use application::{
     Error, Role,
     access::Caller,
@@ -24,19 +24,18 @@ use application::{
     projects::{self, ProjectChanges, ProjectWithRole},
 };
 
-/// What stands behind the question mark.
 #[derive(Default, Deserialize)]
-pub struct Asked {
+pub struct ProjectQuery {
     done: Option<String>,
     after: Option<String>,
     q: Option<String>,
     folder: Option<String>,
 }
 
-/// What these pages send. Fields that a button does not need are empty.
+/// The fields of all forms of the pages. Fields that a form does not have are empty.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub struct Sent {
+pub struct ProjectForm {
     action: String,
     name: String,
     email: String,
@@ -48,8 +47,8 @@ pub struct Sent {
     diagram: String,
 }
 
-impl Sent {
-    fn seen(&self) -> Result<Option<i64>, Error> {
+impl ProjectForm {
+    fn revision(&self) -> Result<Option<i64>, Error> {
         let wrong = |_| Error::invalid("revision", "The form could not be read. Open the page again.");
         if self.revision.is_empty() { Ok(None) } else { self.revision.parse().map(Some).map_err(wrong) }
     }
@@ -57,32 +56,32 @@ impl Sent {
 
 /// `GET /projects`
 pub async fn show_projects(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
-    Query(asked): Query<Asked>,
+    Query(query): Query<ProjectQuery>,
 ) -> Response {
-    list_page(&shared, &caller, asked.after, None).await
+    list_page(&state, &caller, query.after, None).await
 }
 
 /// `POST /projects`
 pub async fn submit_projects(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
-    Form(sent): Form<Sent>,
+    Form(form): Form<ProjectForm>,
 ) -> Response {
-    match projects::create_project(&shared.app, &caller, &sent.name).await {
-        Ok(mine) => go(&format!("/projects/{}", mine.project.id)),
-        Err(error) => list_page(&shared, &caller, None, Some(&error)).await,
+    match projects::create_project(&state.app, &caller, &form.name).await {
+        Ok(mine) => redirect(&format!("/projects/{}", mine.project.id)),
+        Err(error) => list_page(&state, &caller, None, Some(&error)).await,
     }
 }
 
 async fn list_page(
-    shared: &Shared,
+    state: &AppState,
     caller: &Caller,
     after: Option<String>,
     error: Option<&Error>,
 ) -> Response {
-    let page = match projects::list_projects(&shared.app, caller, &Listing { after, limit: None }).await {
+    let page = match projects::list_projects(&state.app, caller, &Listing { after, limit: None }).await {
         Ok(page) => page,
         Err(error) => return error_page(Some(caller), &error),
     };
@@ -95,7 +94,10 @@ async fn list_page(
                     tbody {
                         @for mine in &page.items {
                             tr {
-                                td { a href={ "/projects/" (mine.project.id) } { (mine.project.name) } @if mine.project.archived_at.is_some() { " (archived)" } }
+                                td {
+                                    a href={ "/projects/" (mine.project.id) } { (mine.project.name) }
+                                    @if mine.project.archived_at.is_some() { " (archived)" }
+                                }
                                 td { (mine.role.as_str()) }
                                 td { (when(mine.project.created_at)) }
                             }
@@ -128,63 +130,66 @@ const DONE: [(&str, &str); 6] = [
 
 /// `GET /projects/{project}`
 pub async fn show_project(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
-    Query(asked): Query<Asked>,
+    Query(query): Query<ProjectQuery>,
 ) -> Response {
-    project_page(&shared, &caller, &project, &asked, None, None).await
+    project_page(&state, &caller, &project, &query, None, None).await
 }
 
 /// `POST /projects/{project}`
 pub async fn submit_project(
-    State(shared): State<Shared>,
+    State(state): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
-    Form(sent): Form<Sent>,
+    Form(form): Form<ProjectForm>,
 ) -> Response {
-    let asked = Asked { folder: Some(sent.here.clone()), ..Asked::default() };
-    match carry_out(&shared, &caller, &project, &sent).await {
-        Ok(Carried::Done(what)) => done(&format!("/projects/{project}"), what),
+    let query = ProjectQuery { folder: Some(form.here.clone()), ..ProjectQuery::default() };
+    match carry_out(&state, &caller, &project, &form).await {
+        Ok(Carried::Done(what)) => redirect_done(&format!("/projects/{project}"), what),
         Ok(Carried::Filed(what, folder)) => {
             let to = folders::address(&project, Some(&folder));
-            go(&format!("{to}{}done={what}", if to.contains('?') { "&" } else { "?" }))
+            redirect(&format!("{to}{}done={what}", if to.contains('?') { "&" } else { "?" }))
         }
-        Ok(Carried::Left) => go("/projects"),
-        Ok(Carried::Invited(link)) => {
-            project_page(&shared, &caller, &project, &asked, Some(link), None).await
-        }
-        Err(error) => project_page(&shared, &caller, &project, &asked, None, Some(&error)).await,
+        Ok(Carried::Left) => redirect("/projects"),
+        Ok(Carried::Invited(link)) => project_page(&state, &caller, &project, &query, Some(link), None).await,
+        Err(error) => project_page(&state, &caller, &project, &query, None, Some(&error)).await,
     }
 }
 
 enum Carried {
     Done(&'static str),
-    /// Something about folders; which one is shown then.
+    /// A change of folders, with the page to show next.
     Filed(&'static str, String),
     Left,
     Invited(String),
 }
 
-async fn carry_out(shared: &Shared, caller: &Caller, project: &str, sent: &Sent) -> Result<Carried, Error> {
-    let app = &shared.app;
+async fn carry_out(
+    state: &AppState,
+    caller: &Caller,
+    project: &str,
+    form: &ProjectForm,
+) -> Result<Carried, Error> {
+    let app = &state.app;
     let change = |changes: ProjectChanges| async move {
-        projects::update_project(app, caller, project, sent.seen()?, &changes).await
+        projects::update_project(app, caller, project, form.revision()?, &changes).await
     };
-    let wish = Wish {
-        action: &sent.action,
-        here: &sent.here,
-        name: &sent.name,
-        folder: &sent.folder,
-        diagram: &sent.diagram,
-        seen: sent.seen()?,
+    let folder_form = FolderForm {
+        action: &form.action,
+        here: &form.here,
+        name: &form.name,
+        folder: &form.folder,
+        diagram: &form.diagram,
+        revision: form.revision()?,
     };
-    if let Some((what, folder)) = folders::carry_out(app, caller, project, &wish).await? {
+    if let Some((what, folder)) = folders::carry_out(app, caller, project, &folder_form).await? {
         return Ok(Carried::Filed(what, folder));
     }
-    match sent.action.as_str() {
+    match form.action.as_str() {
         "rename" => {
-            change(ProjectChanges { name: Some(sent.name.clone()), archived: None }).await?;
+            change(ProjectChanges { name: Some(form.name.clone()), archived: None }).await?;
             Ok(Carried::Done("renamed"))
         }
         "archive" => {
@@ -196,20 +201,20 @@ async fn carry_out(shared: &Shared, caller: &Caller, project: &str, sent: &Sent)
             Ok(Carried::Done("restored"))
         }
         "invite" => {
-            let invited = members::create_invitation(app, caller, project, &sent.email, &sent.role).await?;
+            let invited = members::create_invitation(app, caller, project, &form.email, &form.role).await?;
             Ok(Carried::Invited(invited.link))
         }
         "take-back" => {
-            members::delete_invitation(app, caller, project, &sent.id).await?;
+            members::delete_invitation(app, caller, project, &form.id).await?;
             Ok(Carried::Done("taken-back"))
         }
         "role" => {
-            members::update_member(app, caller, project, &sent.id, &sent.role).await?;
+            members::update_member(app, caller, project, &form.id, &form.role).await?;
             Ok(Carried::Done("role"))
         }
         "remove" => {
-            members::delete_member(app, caller, project, &sent.id).await?;
-            let left = caller.user_id().is_some_and(|me| me.as_str() == sent.id);
+            members::delete_member(app, caller, project, &form.id).await?;
+            let left = caller.user_id().is_some_and(|me| me.as_str() == form.id);
             Ok(if left { Carried::Left } else { Carried::Done("removed") })
         }
         _ => Err(Error::invalid("action", "This page has no such button. Open it again.")),
@@ -225,24 +230,24 @@ fn roles(chosen: Role) -> Markup {
 }
 
 async fn project_page(
-    shared: &Shared,
+    state: &AppState,
     caller: &Caller,
     id: &str,
-    asked: &Asked,
+    query: &ProjectQuery,
     link: Option<String>,
     error: Option<&Error>,
 ) -> Response {
-    let app = &shared.app;
+    let app = &state.app;
     let all = Listing { after: None, limit: Some(200) };
-    let listing = Listing { after: asked.after.clone(), limit: None };
+    let listing = Listing { after: query.after.clone(), limit: None };
     let loaded = async {
         let mine = projects::find_project(app, caller, id).await?;
-        let shelf = Shelf::load(app, caller, id, asked.folder.as_deref()).await?;
-        let diagrams = match asked.q.as_deref().filter(|asked| !asked.trim().is_empty()) {
-            Some(asked) => {
-                diagrams::search_diagrams(app, caller, id, asked, &DiagramQuery::default(), &listing).await?
+        let tree = FolderTree::load(app, caller, id, query.folder.as_deref()).await?;
+        let diagrams = match query.q.as_deref().filter(|query| !query.trim().is_empty()) {
+            Some(query) => {
+                diagrams::search_diagrams(app, caller, id, query, &DiagramQuery::default(), &listing).await?
             }
-            None => diagrams::list_diagrams(app, caller, id, &shelf.asked(), &listing).await?,
+            None => diagrams::list_diagrams(app, caller, id, &tree.filter(), &listing).await?,
         };
         let people = members::list_members(app, caller, id, &all).await?;
         let invitations = match mine.role {
@@ -251,18 +256,18 @@ async fn project_page(
             }
             _ => Vec::new(),
         };
-        Ok::<_, Error>((mine, shelf, diagrams, people.items, invitations))
+        Ok::<_, Error>((mine, tree, diagrams, people.items, invitations))
     };
-    let (mine, shelf, diagrams, people, invitations) = match loaded.await {
+    let (mine, tree, diagrams, people, invitations) = match loaded.await {
         Ok(loaded) => loaded,
         Err(error) => return error_page(Some(caller), &error),
     };
     let ProjectWithRole { project, role } = mine;
     let here = format!("/projects/{}", project.id);
     let owner = role == Role::Owner;
-    let budget = budgets::line(shared, caller, &Owner::Project(project.id.to_string())).await;
+    let budget = budgets::line(state, caller, &Owner::Project(project.id.to_string())).await;
     let edits = role >= Role::Editor && project.archived_at.is_none();
-    let folder = asked.folder.as_deref().filter(|folder| !folder.is_empty());
+    let folder = query.folder.as_deref().filter(|folder| !folder.is_empty());
     let button = |action: &str, label: &str, inner: Markup| {
         html! {
             form.inline method="post" action=(here) {
@@ -275,18 +280,28 @@ async fn project_page(
     };
     let body = html! {
         main {
-            @if let Some(text) = said(asked.done.as_deref(), &DONE).or_else(|| said(asked.done.as_deref(), &folders::DONE)) { p."note"."good" { (text) } }
-            @if project.archived_at.is_some() { p."note"."warning" { "This project is archived: nothing in it changes any more." } }
+            @let done = query.done.as_deref();
+            @if let Some(text) = done_text(done, &DONE).or_else(|| done_text(done, &folders::DONE)) {
+                p."note"."good" { (text) }
+            }
+            @if project.archived_at.is_some() {
+                p."note"."warning" { "This project is archived and cannot be changed." }
+            }
             section.card {
                 h2 { "Diagrams" }
                 form.inline method="get" action=(here) role="search" {
-                    input type="search" name="q" aria-label="Words of the title" placeholder="Words of the title" value=(asked.q.as_deref().unwrap_or_default());
+                    input type="search" name="q" aria-label="Words of the title" placeholder="Words of the title"
+                        value=(query.q.as_deref().unwrap_or_default());
                     button."quiet" type="submit" { "Search" }
                 }
-                @if asked.q.is_none() { (shelf.show()) }
-                @if diagrams.items.is_empty() && asked.q.is_some() { p.soft { "No title has these words. " a href=(here) { "All diagrams" } } }
+                @if query.q.is_none() { (tree.show()) }
+                @if diagrams.items.is_empty() && query.q.is_some() {
+                    p.soft { "No title has these words. " a href=(here) { "All diagrams" } }
+                }
                 @else if diagrams.items.is_empty() && folder.is_some() { p.soft { "No diagram lies here." } }
-                @else if diagrams.items.is_empty() { p.soft { "None yet. " a href={ "/?project=" (project.id) } { "Draw the first one." } } }
+                @else if diagrams.items.is_empty() {
+                    p.soft { "None yet. " a href={ "/?project=" (project.id) } { "Draw the first one." } }
+                }
                 @else {
                     table {
                         thead { tr { th { "Title" } th { "Kind" } th { "Version" } th { "Changed" } } }
@@ -308,7 +323,7 @@ async fn project_page(
                     p { a href={ "/?project=" (project.id) } { "Draw another one" } }
                 }
                 (budget)
-                @if edits { (shelf.forms(&diagrams.items)) }
+                @if edits { (tree.forms(&diagrams.items)) }
             }
             @if !people.is_empty() {
                 section.card {
@@ -322,8 +337,15 @@ async fn project_page(
                                 tr {
                                     td { (person.name) @if me { " (you)" } }
                                     td { (person.email) }
-                                    td { @if owner { (button("role", "Change", html! { (who) (roles(person.role)) })) } @else { (person.role.as_str()) } }
-                                    td { @if owner || me { (button("remove", if me { "Leave" } else { "Remove" }, who)) } }
+                                    td {
+                                        @if owner { (button("role", "Change", html! { (who) (roles(person.role)) })) }
+                                        @else { (person.role.as_str()) }
+                                    }
+                                    td {
+                                        @if owner || me {
+                                            (button("remove", if me { "Leave" } else { "Remove" }, who))
+                                        }
+                                    }
                                 }
                             }
                         }
@@ -333,8 +355,13 @@ async fn project_page(
                         pre { code #link { (link) } }
                     }
                     @for invitation in &invitations {
-                        p { (invitation.email) " was asked as " (invitation.role.as_str()) ", until " (when(invitation.expires_at)) " "
-                            (button("take-back", "Take back", html! { input type="hidden" name="id" value=(invitation.id); })) }
+                        p {
+                            (invitation.email) " is invited as " (invitation.role.as_str()) ", until "
+                            (when(invitation.expires_at)) " "
+                            (button("take-back", "Revoke", html! {
+                                input type="hidden" name="id" value=(invitation.id);
+                            }))
+                        }
                     }
                     @if owner && project.archived_at.is_none() {
                         form method="post" action=(here) {

@@ -212,7 +212,11 @@ async fn user_without_a_password_must_have_signed_in_recently() {
         assert!(refused["detail"].as_str().is_some_and(|text| text.contains("sign in again")), "{refused}");
     }
     let page = grace.get(&app, "/account").await;
-    assert!(page.status == 200 && page.text().contains("you sign in elsewhere"), "{}", page.text());
+    assert!(
+        page.status == 200 && page.text().contains("you sign in with an identity provider"),
+        "{}",
+        page.text()
+    );
     let mut fresh = Browser::default();
     assert_signed_in(&provider.sign_in(&app, &mut fresh, who).await);
     assert_eq!(fresh.send(&app, "PUT", FACTOR, body).await.status, 200);

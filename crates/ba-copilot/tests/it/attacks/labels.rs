@@ -8,8 +8,8 @@ use std::{
 
 use serde_json::json;
 use server::{
+    ACCESS_BY_PATH,
     metric_labels::{most_series_of_all, values_of},
-    route_names,
 };
 use telemetry::metrics_table::{Kind, METRICS};
 use tempfile::TempDir;
@@ -91,7 +91,7 @@ fn hostile(server: &Server, round: usize) {
     }
     let message = json!({"message": format!("A customer places {round} orders.")}).to_string();
     add("POST", "/api/v1/generate/class-diagram", &address, "", &message);
-    for route in route_names().iter().filter(|route| route.starts_with('/')) {
+    for route in ACCESS_BY_PATH.keys().filter(|route| route.starts_with('/')) {
         let path = route.replace(['{', '}', '*'], "");
         for method in ["GET", "POST", "TRACE", "BREW"] {
             // Streams have no end.

@@ -1,4 +1,4 @@
-//! Bodies of requests, with a time limit for what is awaited; and the end of the body of an answer.
+//! Request bodies with time limits, and the end of response bodies.
 
 use std::{
     error::Error,
@@ -18,37 +18,36 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::registry::Connection;
 
-/// The body of a request did not come in time.
+/// The request body did not arrive in time.
 #[derive(Debug)]
 struct BodyTimeout;
 
 impl fmt::Display for BodyTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the body of the request did not come in time")
+        f.write_str("the request body did not arrive in time")
     }
 }
 
 impl Error for BodyTimeout {}
 
-/// Whether the body of a request did not come in time: in the extensions of the request.
+/// Whether the request body reached its time limit. An extension of the request.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct BodyWatch(Arc<AtomicBool>);
 
 impl BodyWatch {
-    /// Whether it was given up.
     pub(crate) fn timed_out(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 }
 
-/// The body of a request.
+/// A request body with time limits.
 pub(super) struct Received {
     body: Incoming,
     connection: Arc<Connection>,
     watch: BodyWatch,
-    /// While bytes are awaited.
+    /// The limit for the next bytes.
     waiting: Option<Pin<Box<Sleep>>>,
-    /// When all of it must be there, from when it was first awaited.
+    /// The limit for the whole body, from its first read.
     deadline: Option<Instant>,
 }
 
@@ -77,7 +76,7 @@ impl HttpBody for Received {
         let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + limits.body_total);
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
             self.waiting = None;
-            // Little by little is not in time either.
+            // The whole body has a limit too, so that a slow trickle of bytes does not hold the connection.
             if matches!(frame, Some(Ok(_))) && Instant::now() >= deadline && !self.body.is_end_stream() {
                 return Poll::Ready(Some(Err(self.give_up())));
             }
@@ -102,7 +101,7 @@ impl HttpBody for Received {
     }
 }
 
-/// Says that an answer is over when it is dropped.
+/// Marks the response as complete when it is dropped.
 pub(super) struct EndAnswer(pub(super) Arc<Connection>);
 
 impl Drop for EndAnswer {

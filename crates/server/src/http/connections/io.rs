@@ -1,4 +1,4 @@
-//! The bytes of a connection: what came is noticed, and what is not taken off is given up after a while.
+//! The stream of a connection: reports received bytes, and limits the time of writes.
 
 use std::{
     io::{Error, ErrorKind, IoSlice},
@@ -19,7 +19,7 @@ use super::registry::{Closing, Connection};
 pub(super) struct Timed {
     stream: TcpStream,
     connection: Arc<Connection>,
-    /// While bytes wait to be taken off.
+    /// The limit of the pending write.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
@@ -28,7 +28,7 @@ impl Timed {
         Timed { stream, connection, stalled: None }
     }
 
-    /// What a write came to, within its time.
+    /// The result of a write within its limit.
     fn timed(
         &mut self,
         context: &mut Context<'_>,

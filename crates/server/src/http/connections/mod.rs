@@ -1,10 +1,10 @@
 //! Connections: accepted, served, and closed when they are too slow or too many.
 //!
-//! axum's own `serve` has no time limits, so hyper is driven here. What is limited: the time for headers, for a body that is awaited, for
-//! a connection without a request, for an answer that is not read; and the number of connections, in total and by network. A request that
-//! was read completely is never cut: generations and streams of events last as long as they last.
+//! axum's own `serve` has no time limits, so hyper is driven here. Limited are the time for headers, for a body,
+//! for an idle connection and for a response that is not read, and the number of connections, in total and by
+//! network. A request that was read completely is never cut, because generations and event streams may last long.
 //!
-//! Read next: `registry.rs` (which connections there are, and which one is closed), `body.rs` and `io.rs` (what is timed).
+//! Read next: `registry.rs` (all connections, and which one is closed), `body.rs` and `io.rs` (the time limits).
 
 mod body;
 mod io;
@@ -41,22 +41,27 @@ use registry::{Connection, Registry};
 
 pub(crate) use body::BodyWatch;
 
-/// How often connections are looked at for those whose time is up.
+/// How often connections are checked for time limits.
 const SWEEP: Duration = Duration::from_millis(500);
-/// How long to wait after the system had no resources for another connection.
+/// How long to wait after the system had no resources for a new connection.
 const BACK_OFF: Duration = Duration::from_millis(100);
-/// A lack of resources is logged once in this time.
+/// A lack of resources is logged at most once in this time.
 const WARN_EVERY: Duration = Duration::from_secs(60);
-/// Most bytes of request line and headers.
+/// Maximum bytes of request line and headers.
 const MAX_HEAD_BYTES: usize = 64 << 10;
 
-/// What a connection gets that there is no room for.
-const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nconnection: close\r\nretry-after: 5\r\ncontent-length: 194\r\n\r\n\
-{\"type\":\"/docs#too_many_connections\",\"title\":\"Service Unavailable\",\"status\":503,\"code\":\"too_many_connections\",\"request_id\":\"\",\"detail\":\"All connections of this server are in use. Retry in 5 s.\"}";
+/// The response to a connection over the limit.
+const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
+content-type: application/problem+json\r\n\
+connection: close\r\n\
+retry-after: 5\r\n\
+content-length: 194\r\n\r\n\
+{\"type\":\"/docs#too_many_connections\",\"title\":\"Service Unavailable\",\"status\":503,\
+\"code\":\"too_many_connections\",\"request_id\":\"\",\
+\"detail\":\"All connections of this server are in use. Retry in 5 s.\"}";
 
-/// Where connections come from.
+/// A source of connections.
 pub trait Accept: Send {
-    /// The next connection.
     fn accept(&mut self) -> impl Future<Output = Result<(TcpStream, SocketAddr), Error>> + Send;
 }
 
@@ -79,7 +84,7 @@ pub async fn serve(
         match accepted {
             Ok((stream, peer)) => match registry.admit(peer.ip()) {
                 Some(connection) => {
-                    // Events are small and must not wait for each other.
+                    // Events are small and must not wait for one another.
                     let _ = stream.set_nodelay(true);
                     tasks.spawn(serve_one(stream, peer, routes.clone(), connection, ended.clone()));
                 }
@@ -87,12 +92,14 @@ pub async fn serve(
             },
             Err(error) if is_of_one_connection(&error) => (),
             Err(error) => {
-                // No file or memory is left for another connection: one that waits is closed, and the next try is later.
+                // The system has no file or memory for a new connection: an idle one is closed, and accepting is
+                // retried later.
                 registry.make_room();
                 if warned.is_none_or(|at| at.elapsed() > WARN_EVERY) {
                     warned = Some(Instant::now());
                     tracing::warn!(
-                        "A connection could not be accepted: {error}. Allow more open files (LimitNOFILE= in systemd, ulimits in Compose)."
+                        "A connection could not be accepted: {error}. Allow more open files (LimitNOFILE= in systemd, \
+                         ulimits in Compose)."
                     );
                 }
                 tokio::select! {
@@ -108,8 +115,8 @@ pub async fn serve(
     sweeping.abort();
 }
 
-/// Answers a connection that there is no room for. The answer fits into the empty buffer of a new connection; one that does not take it is
-/// closed without.
+/// Answers a connection over the limit. The response fits into the empty buffer of a new connection; a connection
+/// that does not accept it is closed without.
 fn refuse(stream: TcpStream) {
     metrics::counter!("ba_copilot_connections_closed_total", "reason" => "refused").increment(1);
     if let Ok(mut stream) = stream.into_std() {
@@ -117,7 +124,7 @@ fn refuse(stream: TcpStream) {
     }
 }
 
-/// The caller went away before its connection was accepted, or a firewall refused it; the next one may be well.
+/// The caller closed its connection before it was accepted, or a firewall refused it. The next connection may succeed.
 fn is_of_one_connection(error: &Error) -> bool {
     matches!(
         error.kind(),
@@ -162,7 +169,7 @@ async fn serve_one(
         let connection = Arc::clone(&connection);
         async move {
             if !awaited {
-                // It was closed at this very moment: nothing is carried out whose answer cannot be sent.
+                // It was closed meanwhile: a request whose response cannot be sent is not carried out.
                 std::future::pending::<()>().await;
             }
             let guarded = |body| GuardedBody::new(body, body::EndAnswer(connection));
@@ -175,7 +182,7 @@ async fn serve_one(
     let mut leaving = false;
     loop {
         tokio::select! {
-            // Errors are the caller's: it went away, or sent what is not HTTP, which hyper has answered.
+            // Errors are the caller's: it disconnected, or sent something other than HTTP, which hyper has answered.
             _ = serving.as_mut() => break,
             () = connection.closed() => break,
             () = ended.cancelled(), if !leaving => {

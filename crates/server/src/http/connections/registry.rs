@@ -1,4 +1,4 @@
-//! Which connections there are, what each waits for and since when, and which one is closed when there are too many.
+//! All connections: the phase of each and since when, and which one is closed when there are too many.
 
 use std::{
     collections::HashMap,
@@ -17,12 +17,12 @@ use application::network::Network;
 use config::Config;
 use telemetry::process_limits;
 
-/// Files that the database, the log and calls of others may need while all connections are in use.
+/// Open files reserved for the database, the log and outgoing requests while all connections are in use.
 const RESERVED_FILES: u64 = 256;
-/// At the limit this part of the connections that wait is closed at once, so that the next ones need no search.
+/// At the limit this share of the idle connections is closed at once, so that the next connections need no search.
 const BATCH: usize = 32;
 
-/// How long connections may wait, and how many there may be.
+/// The time limits and the maximum number of connections.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectionLimits {
     pub(super) header_read: Duration,
@@ -31,13 +31,12 @@ pub struct ConnectionLimits {
     pub(super) keep_alive: Duration,
     pub(super) write_idle: Duration,
     most: usize,
-    /// None where connections of one network do not count.
+    /// None if connections are not counted by network.
     most_of_network: Option<usize>,
 }
 
 impl ConnectionLimits {
-    /// As the configuration has them, and as many as the limit of open files allows.
-    pub fn of(config: &Config) -> Self {
+    pub fn from_config(config: &Config) -> Self {
         let server = &config.server;
         let files = process_limits::open_files().map_or(usize::MAX, |(files, _)| {
             usize::try_from(files - RESERVED_FILES.min(files / 2)).unwrap_or(usize::MAX)
@@ -50,12 +49,12 @@ impl ConnectionLimits {
             keep_alive: Duration::from_secs(server.keep_alive_s),
             write_idle: Duration::from_secs(server.write_idle_s),
             most: server.max_connections.min(files).max(1),
-            // Behind proxies every connection is the proxy's.
+            // Behind a proxy every connection comes from the proxy.
             most_of_network: (server.proxies == 0 && of_network > 0).then_some(of_network),
         }
     }
 
-    /// The time that was up; none where it was not about time.
+    /// The time limit behind a reason to close, if it is one.
     pub(super) fn time_of(self, why: Closing) -> Option<Duration> {
         match why {
             Closing::Head => Some(self.header_read),
@@ -66,7 +65,7 @@ impl ConnectionLimits {
     }
 }
 
-/// What a connection does.
+/// The phase of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     /// New, or sending headers.
@@ -84,22 +83,22 @@ pub(super) enum Phase {
 impl Phase {
     const ALL: [Phase; 5] = [Phase::Head, Phase::Idle, Phase::Body, Phase::Answering, Phase::Closed];
 
-    /// The server waits for the caller, who has sent no whole request.
+    /// Whether the server waits for a complete request.
     fn waits(self) -> bool {
         matches!(self, Phase::Head | Phase::Idle | Phase::Body)
     }
 }
 
-/// Why a connection is closed by the server.
+/// Why the server closes a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Closing {
     /// The headers took too long.
     Head,
-    /// It had no request for too long.
+    /// There was no request for too long.
     Idle,
-    /// The answer was not read.
+    /// The response was not read.
     Write,
-    /// Its place was needed for another one.
+    /// A new connection needed its place.
     Full,
 }
 
@@ -117,7 +116,6 @@ impl Closing {
     }
 }
 
-/// One connection.
 pub(super) struct Connection {
     id: u64,
     network: Option<Network>,
@@ -145,62 +143,61 @@ impl Connection {
         (phase.unwrap_or(Phase::Closed), packed >> 3, packed)
     }
 
-    /// Goes from one of these phases to another; whether it was in one of them.
+    /// Changes from one of these phases to another. False if the connection was in none of them.
     fn turn(&self, from: &[Phase], to: Phase) -> bool {
         let new = self.packed(to);
         let fits = |packed: u64| from.iter().any(|phase| packed & 7 == *phase as u64).then_some(new);
         self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits).is_ok()
     }
 
-    /// Some bytes came.
+    /// Bytes were received.
     pub(super) fn received(&self) {
         self.turn(&[Phase::Idle], Phase::Head);
     }
 
-    /// The headers of a request were read; false if the connection is closed at this moment.
+    /// The headers of a request were read. False if the connection has been closed meanwhile.
     pub(super) fn begin_request(&self, body: &Incoming) -> bool {
         let next = if body.is_end_stream() { Phase::Answering } else { Phase::Body };
         self.turn(&[Phase::Head, Phase::Idle], next)
     }
 
-    /// The body of the request was read.
     pub(super) fn end_request(&self) {
         self.turn(&[Phase::Body], Phase::Answering);
     }
 
-    /// The answer was given, or is not wanted any more.
+    /// The response was sent, or the caller has disconnected.
     pub(super) fn end_answer(&self) {
         self.turn(&[Phase::Body, Phase::Answering], Phase::Idle);
     }
 
-    /// Closes it, whatever it does.
+    /// Closes it in any phase.
     pub(super) fn close(&self, why: Closing) {
         if self.turn(&[Phase::Head, Phase::Idle, Phase::Body, Phase::Answering], Phase::Closed) {
-            self.tell(why);
+            self.notify_closing(why);
         }
     }
 
-    /// Closes it if it is still as it was seen.
+    /// Closes it if its state has not changed since.
     fn close_as_seen(&self, seen: u64, why: Closing) -> bool {
         let closed = self.packed(Phase::Closed);
         let done = self.state.compare_exchange(seen, closed, Ordering::AcqRel, Ordering::Acquire).is_ok();
         if done {
-            self.tell(why);
+            self.notify_closing(why);
         }
         done
     }
 
-    fn tell(&self, why: Closing) {
+    fn notify_closing(&self, why: Closing) {
         self.why.store(why as u64, Ordering::Release);
         self.closing.notify_one();
     }
 
-    /// Returns when the server closes it.
+    /// Waits until the server closes it.
     pub(super) async fn closed(&self) {
         self.closing.notified().await;
     }
 
-    /// Why the server closed it; none if it did not.
+    /// Why the server closed it, if it did.
     pub(super) fn why_closed(&self) -> Option<&'static str> {
         let closed = self.state().0 == Phase::Closed;
         let why = usize::try_from(self.why.load(Ordering::Acquire)).ok().filter(|_| closed)?;
@@ -208,7 +205,7 @@ impl Connection {
     }
 }
 
-/// A connection that has ended, on its way out of the registry.
+/// Removes an ended connection from the registry.
 pub(super) struct Ended(pub(super) Arc<Connection>);
 
 impl Drop for Ended {
@@ -219,7 +216,7 @@ impl Drop for Ended {
     }
 }
 
-/// Milliseconds since the listener was opened.
+/// Milliseconds since the start of the listener.
 type Now = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// All connections of one listener.
@@ -250,7 +247,7 @@ impl All {
         }
     }
 
-    /// Closes those that have waited longest, of one network or of all; whether there was one.
+    /// Closes the connections that have been idle longest, of one network or of all. False if none was idle.
     fn close_longest_waiting(&mut self, network: Option<&Network>) -> bool {
         let mut waiting: Vec<(u64, u64, Arc<Connection>)> = self
             .connections
@@ -292,7 +289,7 @@ impl Registry {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a new connection in; none if there is no room, and no connection waits that could make some.
+    /// Adds a new connection. None if the limit is reached and no connection is idle.
     pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Arc<Connection>> {
         let network = network_of(address).filter(|_| self.limits.most_of_network.is_some());
         let mut all = self.lock();
@@ -325,12 +322,12 @@ impl Registry {
         Some(connection)
     }
 
-    /// Closes a connection that waits, because the system has no room for another one.
+    /// Closes an idle connection, because the system has no resources for a new one.
     pub(super) fn make_room(&self) {
         self.lock().close_longest_waiting(None);
     }
 
-    /// Closes those whose time is up.
+    /// Closes connections whose time limit is reached.
     pub(super) fn close_overdue(&self) {
         let now = (self.now_ms)();
         for connection in self.lock().connections.values() {
@@ -338,7 +335,7 @@ impl Registry {
             let why = match phase {
                 Phase::Head => Closing::Head,
                 Phase::Idle => Closing::Idle,
-                // A body has its own time limit, which is answered.
+                // A body has its own time limit, with a response.
                 Phase::Body | Phase::Answering | Phase::Closed => continue,
             };
             let limit = self.limits.time_of(why).unwrap_or(Duration::MAX);
@@ -349,7 +346,7 @@ impl Registry {
     }
 }
 
-/// The network of a connection; none for this machine, where proxies and other processes of the installation are.
+/// The network of a connection. None for this machine, where proxies and other processes of the installation run.
 fn network_of(address: IpAddr) -> Option<Network> {
     (!address.to_canonical().is_loopback()).then(|| Network::from_ip(address))
 }
@@ -455,7 +452,7 @@ mod tests {
         clock.store(10_000, Ordering::Relaxed);
         registry.close_overdue();
         assert_eq!(phases(), [Phase::Closed, Phase::Idle, Phase::Answering]);
-        // Bytes of a next request begin the time of headers anew.
+        // Bytes of the next request restart the time for headers.
         idle.received();
         clock.store(20_000, Ordering::Relaxed);
         registry.close_overdue();

@@ -7,26 +7,27 @@ use rmcp::{
 };
 use serde::Deserialize;
 
-use super::{About, Row, text};
-use crate::mcp::{Ask, quote::as_data};
+use super::tool::{About, Row, text, typed_row};
+use crate::mcp::{context::CallContext, quote::as_data};
 use application::{Error, check};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Input {
-    /// The Mermaid text before.
+    /// The old Mermaid text.
     old: String,
-    /// The Mermaid text after.
+    /// The new Mermaid text.
     new: String,
 }
 
 pub(super) fn row() -> Row {
-    super::row(
+    typed_row(
         About {
             name: "compare_diagrams",
             title: "Compare two diagrams",
-            description: "Says what changed between two Mermaid diagrams by element (classes, attributes, steps, lines), in words \
-                for people who do not read diffs; order and layout do not count. Kinds without elements are compared by line.",
+            description: "Compares two Mermaid diagrams by element (classes, attributes, steps, lines), in words for \
+                people who do not read diffs; order and layout do not count. Kinds without elements are compared by \
+                line.",
             writes: false,
             viewer: false,
         },
@@ -34,10 +35,13 @@ pub(super) fn row() -> Row {
     )
 }
 
-async fn run(Ask { app, .. }: Ask, input: Input) -> Result<(Comparison, Vec<ContentBlock>), Error> {
+async fn run(
+    CallContext { app, .. }: CallContext,
+    input: Input,
+) -> Result<(Comparison, Vec<ContentBlock>), Error> {
     let comparison = check::compare_code(&app, input.old, input.new).await?;
     let words = match (comparison.same, comparison.by_element) {
-        (true, _) => "Both say the same.".to_owned(),
+        (true, _) => "The diagrams are equal.".to_owned(),
         (false, true) => {
             let lines: String =
                 comparison.changes.iter().map(|change| format!("{}\n", change.message)).collect();

@@ -8,8 +8,8 @@ use rmcp::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{About, Row, text};
-use crate::mcp::{Ask, quote::as_data};
+use super::tool::{About, Row, text, typed_row};
+use crate::mcp::{context::CallContext, quote::as_data};
 use application::{
     Error,
     generate::{self, Request},
@@ -21,68 +21,43 @@ use application::{
 struct Input {
     /// The requirements: plain sentences, user stories, notes. 1 to 50,000 characters.
     text: String,
-    /// What to draw.
+    /// Kind of the diagram.
     kind: Kind,
-    /// Who writes: `builtin` (the default; no model, no network) or a provider that this server is configured for.
+    /// `builtin` (the default; no model, no network) or a provider that is configured on this server.
     provider: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
 struct Output {
-    /// Mermaid accepts exactly the text in `code`.
+    /// Whether Mermaid accepts exactly the text in `code`.
     valid: bool,
     /// The diagram.
     code: String,
-    /// What it shows, in a sentence.
+    /// One sentence about the content of the diagram.
     summary: String,
-    /// What it means, as typed data.
+    /// The typed model of the diagram.
     blueprint: Value,
-    /// Which words each element comes from. Offsets are UTF-8 bytes of `text`.
-    trace: Vec<Trace>,
+    /// The source words of each element. Offsets are UTF-8 bytes of `text`.
+    trace: Vec<TraceEntry>,
     /// `builtin` or the provider that wrote it.
     provider: String,
-    /// What a reader must know before relying on it.
+    /// What to know before you rely on the diagram.
     #[serde(skip_serializing_if = "Option::is_none")]
     warning: Option<String>,
-    /// Address of the stored diagram, where this server keeps diagrams.
+    /// URI of the stored diagram, if this server stores diagrams.
     #[serde(skip_serializing_if = "Option::is_none")]
     resource: Option<String>,
 }
 
-#[derive(Serialize, JsonSchema)]
-struct Trace {
-    /// Id of the element.
-    element: String,
-    /// Number of the sentence, from 1.
-    requirement: usize,
-    /// First byte.
-    start: usize,
-    /// One past the last byte.
-    end: usize,
-    /// The words.
-    text: String,
-}
-
-impl From<TraceEntry> for Trace {
-    fn from(entry: TraceEntry) -> Self {
-        Trace {
-            element: entry.element,
-            requirement: entry.requirement,
-            start: entry.start,
-            end: entry.end,
-            text: entry.text,
-        }
-    }
-}
-
 pub(super) fn row() -> Row {
-    super::row(
+    typed_row(
         About {
             name: "draft_diagram",
             title: "Draft a diagram from requirements",
-            description: "Turns requirement text into a class, use-case or activity diagram that Mermaid accepts, by rules and \
-                without a model: the same text gives the same diagram, and every element names the words that it comes from. A \
-                good start to refine with patch_diagram, and a way to see what a text really says.",
+            description: "Turns requirement text into a class, use-case or activity diagram that Mermaid accepts, by \
+                rules and without a model: the same text gives the same diagram, and every element names the words \
+                that it comes from. A good start to refine with patch_diagram, and a way to see what a text really \
+                says.",
             writes: true,
             viewer: true,
         },
@@ -90,7 +65,10 @@ pub(super) fn row() -> Row {
     )
 }
 
-async fn run(Ask { app, caller }: Ask, input: Input) -> Result<(Output, Vec<ContentBlock>), Error> {
+async fn run(
+    CallContext { app, caller }: CallContext,
+    input: Input,
+) -> Result<(Output, Vec<ContentBlock>), Error> {
     let request = Request {
         kind: input.kind,
         message: input.text,
@@ -123,7 +101,7 @@ async fn run(Ask { app, caller }: Ask, input: Input) -> Result<(Output, Vec<Cont
         },
         resource: generated.diagram_id.map(|id| format!("ba-copilot://diagrams/{id}")),
         code: generated.outcome.text,
-        trace: generated.outcome.trace.into_iter().map(Trace::from).collect(),
+        trace: generated.outcome.trace,
         warning: generated.outcome.warning,
     };
     Ok((output, vec![text(words)]))

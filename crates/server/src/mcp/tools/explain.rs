@@ -1,4 +1,4 @@
-//! `explain_finding`: what a code means and what to do about it.
+//! `explain_finding`: the meaning of a finding and its repair.
 
 use rmcp::{
     model::ContentBlock,
@@ -6,8 +6,8 @@ use rmcp::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{About, Row, text};
-use crate::mcp::Ask;
+use super::tool::{About, Row, text, typed_row};
+use crate::mcp::context::CallContext;
 use application::{Error, reference_docs};
 
 #[derive(Deserialize, JsonSchema)]
@@ -19,25 +19,25 @@ struct Input {
 
 #[derive(Serialize, JsonSchema)]
 struct Output {
-    /// Its code.
+    /// Code of the rule.
     code: &'static str,
-    /// Its name.
+    /// Name of the rule.
     name: &'static str,
     /// What it finds, why Mermaid rejects that, an example and the repair, as Markdown.
     explanation: String,
 }
 
 pub(super) fn row() -> Row {
-    super::row(
+    typed_row(
         About {
             name: "explain_finding",
             title: "Explain a finding",
-            description: "Explains the code of a finding (for example FLOW003): what it finds, why Mermaid rejects that, an \
-                example and the repair.",
+            description: "Explains the code of a finding (for example FLOW003): what it finds, why Mermaid rejects \
+                that, an example and the repair.",
             writes: false,
             viewer: false,
         },
-        |_: Ask, input| async move { run(&input) },
+        |_: CallContext, input| async move { run(&input) },
     )
 }
 

@@ -1,4 +1,4 @@
-//! `list_kinds`: what can be checked and drawn, and what can be drafted.
+//! `list_kinds`: the kinds that can be checked and drawn, and those that can be drafted.
 
 use rmcp::{
     model::ContentBlock,
@@ -6,8 +6,8 @@ use rmcp::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{About, Row, text};
-use crate::mcp::Ask;
+use super::tool::{About, Row, text, typed_row};
+use crate::mcp::context::CallContext;
 use application::{Error, reference_docs};
 
 #[derive(Deserialize, JsonSchema)]
@@ -26,35 +26,36 @@ struct Output {
 
 #[derive(Serialize, JsonSchema)]
 struct KindReply {
-    /// Our name for it.
+    /// Id of the kind.
     id: &'static str,
-    /// What people call it.
+    /// Name of the kind.
     name: &'static str,
-    /// What a diagram of this kind begins with.
+    /// The keyword that a diagram of this kind begins with.
     header: &'static str,
-    /// A small diagram that is valid.
+    /// A small valid diagram.
     sample: &'static str,
 }
 
 #[derive(Serialize, JsonSchema)]
 struct DraftedReply {
-    /// Our name for it.
+    /// Id of the kind.
     id: &'static str,
-    /// What people call it.
+    /// Name of the kind.
     name: &'static str,
 }
 
 pub(super) fn row() -> Row {
-    super::row(
+    typed_row(
         About {
             name: "list_kinds",
             title: "List kinds of diagrams",
-            description: "Lists every kind of Mermaid diagram with what it begins with and a small valid sample, and the kinds \
-                that draft_diagram draws from requirements. The resource ba-copilot://kinds/KIND tells more about one.",
+            description: "Lists every kind of Mermaid diagram with what it begins with and a small valid sample, and \
+                the kinds that draft_diagram draws from requirements. The resource ba-copilot://kinds/KIND describes \
+                one.",
             writes: false,
             viewer: false,
         },
-        |_: Ask, _input: Input| async move { run() },
+        |_: CallContext, _input: Input| async move { run() },
     )
 }
 

@@ -11,10 +11,10 @@ use rmcp::{
 use serde::Deserialize;
 
 use super::{
-    About, Row, text,
+    tool::{About, Row, text, typed_row},
     validate::{Output, finding_lines},
 };
-use crate::mcp::{Ask, quote::as_data};
+use crate::mcp::{context::CallContext, quote::as_data};
 use application::{
     Error, check,
     picture::{self, Form},
@@ -29,12 +29,12 @@ struct Input {
 }
 
 pub(super) fn row() -> Row {
-    super::row(
+    typed_row(
         About {
             name: "validateMermaid",
             title: "Check and draw a Mermaid diagram (older name)",
-            description: "Validates a Mermaid diagram and returns the rendered image (PNG or SVG) if valid. Kept for clients of an \
-                older validator; validate_mermaid and render_mermaid tell more.",
+            description: "Validates a Mermaid diagram and returns the rendered image (PNG or SVG) if valid. Kept for \
+                clients of an older validator; use validate_mermaid and render_mermaid instead.",
             writes: false,
             viewer: false,
         },
@@ -42,10 +42,13 @@ pub(super) fn row() -> Row {
     )
 }
 
-async fn run(Ask { app, .. }: Ask, input: Input) -> Result<(Output, Vec<ContentBlock>), Error> {
+async fn run(
+    CallContext { app, .. }: CallContext,
+    input: Input,
+) -> Result<(Output, Vec<ContentBlock>), Error> {
     let form = Form::parse(input.format.as_deref().unwrap_or("png"), 2.0)?;
     let judged = check::check_in_process(&app, input.diagram.clone(), Engine::Mermaid).await?;
-    let output = Output::of(judged, None);
+    let output = Output::from(judged);
     if !output.valid {
         let main = "Mermaid's parser does not accept the diagram.";
         let details = format!("Detailed error output:\n{}", as_data(&finding_lines(&output.findings)));

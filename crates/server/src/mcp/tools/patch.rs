@@ -7,8 +7,8 @@ use rmcp::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{About, Row, text};
-use crate::mcp::{Ask, quote::as_data};
+use super::tool::{About, Row, text, typed_row};
+use crate::mcp::{context::CallContext, quote::as_data};
 use application::{Error, check};
 
 #[derive(Deserialize, JsonSchema)]
@@ -17,7 +17,7 @@ struct Input {
     /// The Mermaid text of a flowchart or class diagram.
     #[serde(alias = "diagram")]
     code: String,
-    /// What to change, in order. Either all of it is done or none.
+    /// The operations, in order. All of them are carried out, or none.
     operations: Vec<Operation>,
 }
 
@@ -25,22 +25,22 @@ struct Input {
 struct Output {
     /// The changed text.
     code: String,
-    /// Mermaid accepts it; always true, because a patch that breaks a diagram is refused.
+    /// Whether Mermaid accepts it. Always true, because a patch that breaks a diagram is refused.
     valid: bool,
-    /// What is different now, by element.
+    /// The changes by element.
     changes: Vec<Change>,
     /// The change as a unified diff.
     diff: String,
 }
 
 pub(super) fn row() -> Row {
-    super::row(
+    typed_row(
         About {
             name: "patch_diagram",
             title: "Change a diagram",
-            description: "Adds, removes and renames parts of a flowchart or class diagram by typed operations instead of by \
-                writing the text anew: everything else (styles, comments, order) stays as it is, exactly what was asked is \
-                done, and the result is checked. An operation that cannot be done refuses the whole patch and says why.",
+            description: "Adds, removes and renames parts of a flowchart or class diagram by typed operations instead \
+                of by rewriting the text: everything else (styles, comments, order) is unchanged, and the result is \
+                checked. If an operation cannot be carried out, the whole patch is refused with the reason.",
             writes: false,
             viewer: false,
         },
@@ -48,7 +48,10 @@ pub(super) fn row() -> Row {
     )
 }
 
-async fn run(Ask { app, .. }: Ask, input: Input) -> Result<(Output, Vec<ContentBlock>), Error> {
+async fn run(
+    CallContext { app, .. }: CallContext,
+    input: Input,
+) -> Result<(Output, Vec<ContentBlock>), Error> {
     let patched = check::patch_code(&app, input.code, input.operations).await?;
     let lines: String = patched.changes.iter().map(|change| format!("{}\n", change.message)).collect();
     let words =

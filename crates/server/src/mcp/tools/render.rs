@@ -8,8 +8,11 @@ use rmcp::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{About, Row, text, validate};
-use crate::mcp::Ask;
+use super::{
+    tool::{About, Row, text, typed_row},
+    validate,
+};
+use crate::mcp::context::CallContext;
 use application::{
     Error, check,
     picture::{self, Form},
@@ -25,37 +28,37 @@ struct Input {
     format: Option<String>,
     /// `light` (the default) or `dark`.
     theme: Option<String>,
-    /// Pixels for each unit of a PNG, 1 to 4; 2 if not said.
+    /// Pixels for each unit of a PNG, 1 to 4; default 2.
     scale: Option<f32>,
 }
 
 #[derive(Serialize, JsonSchema)]
 struct Output {
-    /// Mermaid accepts the text; only then is there a picture.
+    /// Whether Mermaid accepts the text; only then is there a picture.
     valid: bool,
-    /// What kind of diagram it is.
+    /// Kind of the diagram.
     kind: Option<&'static str>,
-    /// What is wrong and where.
+    /// The findings.
     findings: Vec<Finding>,
-    /// Who gave the verdict.
+    /// The engine that gave the verdict.
     validator: validate::ValidatorReply,
     /// The text that was drawn.
     code: String,
     /// Media type of the picture; null when there is none.
     media_type: Option<&'static str>,
-    /// The picture, for `svg`. A PNG comes as an image of the answer.
+    /// The picture, for `svg`. A PNG is an image content of the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     svg: Option<String>,
 }
 
 pub(super) fn row() -> Row {
-    super::row(
+    typed_row(
         About {
             name: "render_mermaid",
             title: "Draw a Mermaid diagram",
-            description: "Draws a Mermaid diagram as SVG (for files and pages; it carries its fonts) or PNG (to look at). Checks \
-                it first: when it is not valid there is no picture but the findings. Nothing is written to a file and nothing \
-                is fetched.",
+            description: "Draws a Mermaid diagram as SVG (for files and pages; it embeds its fonts) or PNG (to look \
+                at). Checks it first: when it is not valid there is no picture but the findings. Nothing is written \
+                to a file and nothing is fetched.",
             writes: false,
             viewer: true,
         },
@@ -63,11 +66,14 @@ pub(super) fn row() -> Row {
     )
 }
 
-async fn run(Ask { app, .. }: Ask, input: Input) -> Result<(Output, Vec<ContentBlock>), Error> {
+async fn run(
+    CallContext { app, .. }: CallContext,
+    input: Input,
+) -> Result<(Output, Vec<ContentBlock>), Error> {
     let form = Form::parse(input.format.as_deref().unwrap_or("svg"), input.scale.unwrap_or(2.0))?;
     let judged = check::check_in_process(&app, input.code.clone(), Engine::Mermaid).await?;
     let mut content = vec![text(validate::verdict_text(&judged))];
-    let verdict = validate::Output::of(judged, None);
+    let verdict = validate::Output::from(judged);
     let mut output = Output {
         valid: verdict.valid,
         kind: verdict.kind,

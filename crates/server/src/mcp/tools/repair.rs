@@ -1,4 +1,4 @@
-//! `repair_mermaid`: mend without a model what can be mended without a guess.
+//! `repair_mermaid`: repair what can be repaired without a model and without a guess.
 
 use mermend::{Finding, Kept, RepairStep};
 use rmcp::{
@@ -7,47 +7,50 @@ use rmcp::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{About, Row, text, validate::finding_lines};
-use crate::mcp::{Ask, quote::as_data};
+use super::{
+    tool::{About, Row, text, typed_row},
+    validate::finding_lines,
+};
+use crate::mcp::{context::CallContext, quote::as_data};
 use application::{Error, check};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Input {
-    /// The Mermaid text; a code fence or prose around it is taken off.
+    /// The Mermaid text; a code fence or prose around it is removed.
     #[serde(alias = "diagram")]
     code: String,
 }
 
 #[derive(Serialize, JsonSchema)]
 struct Output {
-    /// The mended text; as it came if it was valid or could not be mended.
+    /// The repaired text; unchanged if it was valid or could not be repaired.
     code: String,
-    /// Mermaid accepts `code`.
+    /// Whether Mermaid accepts `code`.
     valid: bool,
-    /// `code` is another text than what came.
+    /// Whether `code` differs from the input.
     changed: bool,
-    /// `none`, `safe` (the meaning is kept), `lossy` (something was dropped) or `needs_author` (could not be mended).
+    /// `none`, `safe` (the meaning is kept), `lossy` (something was dropped) or `needs_author` (could not be repaired).
     class: &'static str,
-    /// What was done, in order.
+    /// The repairs, in order.
     steps: Vec<RepairStep>,
     /// The change as a unified diff.
     diff: String,
-    /// What of the diagram is still there.
+    /// What the repair kept.
     kept: Kept,
-    /// What is left to say of `code`.
+    /// The remaining findings in `code`.
     findings: Vec<Finding>,
 }
 
 pub(super) fn row() -> Row {
-    super::row(
+    typed_row(
         About {
             name: "repair_mermaid",
             title: "Repair a Mermaid diagram",
-            description: "Mends the mistakes that language models make in Mermaid (unquoted labels, code fences, reserved \
-                words, missing ends, wrong arrows, …) without a model and without a guess. Answers the mended text, whether \
-                Mermaid accepts it, each step and a diff. A valid text comes back untouched; what only the author can decide \
-                is left and named in the findings.",
+            description: "Repairs the mistakes that language models make in Mermaid (unquoted labels, code fences, \
+                reserved words, missing ends, wrong arrows, …) without a model and without a guess. Returns the \
+                repaired text, whether Mermaid accepts it, each step and a diff. A valid text is returned unchanged; \
+                what only the author can decide is left and named in the findings.",
             writes: false,
             viewer: false,
         },
@@ -55,12 +58,15 @@ pub(super) fn row() -> Row {
     )
 }
 
-async fn run(Ask { app, .. }: Ask, input: Input) -> Result<(Output, Vec<ContentBlock>), Error> {
+async fn run(
+    CallContext { app, .. }: CallContext,
+    input: Input,
+) -> Result<(Output, Vec<ContentBlock>), Error> {
     let repaired = check::repair_code(&app, input.code).await?;
     let mut words = match (repaired.valid, repaired.changed) {
         (true, false) => "Valid already; nothing was changed.".to_owned(),
-        (true, true) => format!("Mended in {} steps; Mermaid accepts it now.", repaired.steps.len()),
-        (false, _) => "Not mended: what is left needs the author.".to_owned(),
+        (true, true) => format!("Repaired in {} steps; Mermaid accepts it now.", repaired.steps.len()),
+        (false, _) => "Not repaired: the remaining problems need the author.".to_owned(),
     };
     let mut quoted = String::new();
     if repaired.changed {

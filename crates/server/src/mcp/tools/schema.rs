@@ -1,6 +1,6 @@
-//! JSON Schemas of inputs and answers, in the words that every client takes.
+//! JSON Schemas of inputs and answers, in the subset that all clients accept.
 //!
-//! Some clients follow no references, know no formats of Rust's numbers and refuse lists of types, so inputs have none.
+//! Some clients do not support references, Rust's number formats or lists of types, so that inputs have none.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use rmcp::{
 };
 use serde_json::Value;
 
-/// What a tool takes.
+/// The schema of an input.
 pub(super) fn of_input<T: JsonSchema>() -> Arc<JsonObject> {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
@@ -18,7 +18,7 @@ pub(super) fn of_input<T: JsonSchema>() -> Arc<JsonObject> {
     object(schema)
 }
 
-/// What a tool answers.
+/// The schema of an answer.
 pub(super) fn of_answer<T: JsonSchema>() -> Arc<JsonObject> {
     let settings = SchemaSettings::draft2020_12().for_serialize();
     let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
@@ -29,7 +29,7 @@ pub(super) fn of_answer<T: JsonSchema>() -> Arc<JsonObject> {
 /// Inputs and answers are structs, so this is always an object; a test reads every one.
 fn object(schema: Value) -> Arc<JsonObject> {
     let Value::Object(mut schema) = schema else { return Arc::default() };
-    // The name of a type of ours says nothing to a model.
+    // The name of a Rust type has no meaning for a model.
     schema.remove("title");
     schema.remove("description");
     Arc::new(schema)
@@ -51,7 +51,7 @@ fn simplify(schema: &mut Value, input: bool) {
     }
 }
 
-/// An optional argument may be left out; that it may also be null is no help to anyone.
+/// An optional argument may be left out; the schema does not offer null too.
 fn without_null(fields: &mut JsonObject) {
     if let Some(Value::Array(types)) = fields.get_mut("type") {
         types.retain(|name| name != "null");
@@ -67,7 +67,7 @@ fn without_null(fields: &mut JsonObject) {
             let only = only.clone();
             fields.remove("anyOf");
             for (key, value) in only {
-                // What is said of the argument comes before what is said of its type.
+                // The description of the argument replaces that of its type.
                 fields.entry(key).or_insert(value);
             }
         }

@@ -1,12 +1,12 @@
-//! `validate_mermaid`: is it Mermaid, and if not, where and why not.
+//! `validate_mermaid`: whether a text is valid Mermaid, and the findings.
 
 use mermend::{Engine, Finding, Severity};
 use rmcp::schemars::{self, JsonSchema};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::{About, Row, text};
-use crate::mcp::{Ask, quote::as_data};
+use super::tool::{About, Row, text, typed_row};
+use crate::mcp::{context::CallContext, quote::as_data};
 use application::{
     Error,
     check::{self, CheckResult},
@@ -19,10 +19,10 @@ pub(super) struct Input {
     code: Option<String>,
     /// Another name of `code`.
     diagram: Option<String>,
-    /// The viewer that must show it. This version checks against one version of Mermaid, and says so.
+    /// Reserved for the viewer that must show the diagram. Not supported yet: a call with it is refused.
     target: Option<String>,
-    /// `mermaid` (the default): Mermaid's own parser. `fast`: a parser in Rust that is ten times faster and right nearly
-    /// always.
+    /// `mermaid` (the default): Mermaid's own parser. `fast`: a parser in Rust that is ten times faster and right
+    /// in nearly all cases.
     engine: Option<EngineName>,
 }
 
@@ -35,18 +35,18 @@ pub(super) enum EngineName {
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Output {
-    /// The parser accepts exactly this text.
+    /// Whether the parser accepts exactly this text.
     pub(super) valid: bool,
-    /// What kind of diagram it is, for example `flowchart`; null if that could not be told.
+    /// Kind of the diagram, for example `flowchart`; null if it is unknown.
     pub(super) kind: Option<&'static str>,
-    /// What is wrong and where; also remarks on valid diagrams.
+    /// The findings; valid diagrams may have some too.
     pub(super) findings: Vec<Finding>,
-    /// Who gave the verdict.
+    /// The engine that gave the verdict.
     pub(super) validator: ValidatorReply,
-    /// What is known about the viewer that was asked for.
+    /// Reserved for the verdicts of viewers; always empty.
     #[schemars(with = "Map<String, Value>")]
     pub(super) targets: Value,
-    /// The text had been checked before.
+    /// Whether the verdict was cached.
     pub(super) cached: bool,
 }
 
@@ -58,8 +58,8 @@ pub(super) struct ValidatorReply {
     version: Option<String>,
 }
 
-impl Output {
-    pub(super) fn of(judged: CheckResult, target: Option<&str>) -> Self {
+impl From<CheckResult> for Output {
+    fn from(judged: CheckResult) -> Self {
         let CheckResult { checked, by } = judged;
         Output {
             valid: checked.valid,
@@ -67,20 +67,20 @@ impl Output {
             cached: checked.mermaid.as_ref().or(checked.fast.as_ref()).is_some_and(|verdict| verdict.cached),
             findings: checked.findings,
             validator: ValidatorReply { engine: by.engine, version: by.version },
-            targets: check::targets(target),
+            targets: json!({}),
         }
     }
 }
 
 pub(super) fn row() -> Row {
-    super::row(
+    typed_row(
         About {
             name: "validate_mermaid",
             title: "Check a Mermaid diagram",
-            description: "Checks a Mermaid diagram with Mermaid's own parser (no browser, some milliseconds). Use it on every \
-                diagram before you show it or write it to a file. Answers valid true or false and, for each problem, a code, \
-                line and column, a plain message and a hint. An invalid diagram is a normal answer; mend it by the findings \
-                or with repair_mermaid, then check again.",
+            description: "Checks a Mermaid diagram with Mermaid's own parser (no browser, some milliseconds). Use it \
+                on every diagram before you show it or write it to a file. Answers valid true or false and, for each \
+                problem, a code, line and column, a plain message and a hint. An invalid diagram is a normal answer; \
+                repair it by the findings or with repair_mermaid, then check again.",
             writes: false,
             viewer: true,
         },
@@ -88,7 +88,11 @@ pub(super) fn row() -> Row {
     )
 }
 
-async fn run(Ask { app, .. }: Ask, input: Input) -> Result<(Output, Vec<rmcp::model::ContentBlock>), Error> {
+async fn run(
+    CallContext { app, .. }: CallContext,
+    input: Input,
+) -> Result<(Output, Vec<rmcp::model::ContentBlock>), Error> {
+    check::refuse_target(input.target.as_deref())?;
     let engine = match input.engine {
         None | Some(EngineName::Mermaid) => Engine::Mermaid,
         Some(EngineName::Fast) => Engine::Fast,
@@ -99,10 +103,10 @@ async fn run(Ask { app, .. }: Ask, input: Input) -> Result<(Output, Vec<rmcp::mo
         .ok_or_else(|| Error::invalid("code", "`code` is missing: send the Mermaid text."))?;
     let judged = check::check_in_process(&app, code, engine).await?;
     let words = text(verdict_text(&judged));
-    Ok((Output::of(judged, input.target.as_deref()), vec![words]))
+    Ok((Output::from(judged), vec![words]))
 }
 
-/// The verdict in words: ours first, then those that quote the diagram.
+/// The verdict in words: first the product's own, then those that quote the diagram.
 pub(in crate::mcp) fn verdict_text(judged: &CheckResult) -> String {
     let CheckResult { checked, by } = judged;
     let who = match &by.version {

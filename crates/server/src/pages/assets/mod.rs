@@ -6,12 +6,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::Problem;
+use crate::http::error::ProblemResponse;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// One asset by its name.
 pub async fn find_asset(Path(file): Path<String>) -> Response {
     const DAY: (header::HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=86400");
     match file.as_str() {
@@ -27,18 +26,19 @@ pub async fn find_asset(Path(file): Path<String>) -> Response {
             .into_response(),
         name => match font(name) {
             Some(bytes) => ([(header::CONTENT_TYPE, "font/woff2"), DAY], bytes).into_response(),
-            None => Problem::no_such_route(),
+            None => ProblemResponse::no_such_route().into_response(),
         },
     }
 }
 
-/// The style sheet, behind the fonts that pictures are measured with.
+/// The style sheet, after the fonts that pictures are measured with.
 fn style() -> String {
     let mut css = String::new();
     #[cfg(feature = "mermaid")]
     for font in mermend::picture::web_fonts() {
         css.push_str(&format!(
-            "@font-face{{font-family:Inter;font-weight:{};font-display:swap;src:url(/assets/{}) format('woff2');unicode-range:{}}}\n",
+            "@font-face{{font-family:Inter;font-weight:{};font-display:swap;\
+             src:url(/assets/{}) format('woff2');unicode-range:{}}}\n",
             font.weight, font.file, font.unicode_range
         ));
     }
