@@ -74,7 +74,11 @@ async fn folders_are_made_moved_and_taken_away() {
     for depth in 3..=8 {
         deepest = make(&app, &format!("Level {depth}"), Some(&deepest)).await;
     }
-    refused(&app.post(FOLDERS, json!({"name": "X", "parent_id": deepest})).await, "parent_id", "at most 8 deep");
+    refused(
+        &app.post(FOLDERS, json!({"name": "X", "parent_id": deepest})).await,
+        "parent_id",
+        "at most 8 deep",
+    );
 
     // A folder that holds something stays, and says what it holds.
     let path = format!("/api/v1/folders/{deepest}");
