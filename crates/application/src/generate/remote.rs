@@ -17,7 +17,7 @@ use crate::{
     Error,
     app::App,
     check::{self, CheckResult, Validator},
-    remote::generator::{self, Asked, RemoteError, RemoteGenerator, Reply},
+    remote::generator::{self, GenerateRequest, RemoteError, RemoteGenerator, Reply},
     session::{Author, Outcome, Session, Settings, Step},
 };
 
@@ -76,7 +76,7 @@ async fn request_generation(
         }
         forward_event(order.watcher, name, data);
     };
-    let asked = Asked {
+    let asked = GenerateRequest {
         slug: order.request.kind.row().slug,
         message: order.message,
         endpoint: order.endpoint,

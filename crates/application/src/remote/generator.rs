@@ -107,7 +107,7 @@ impl RemoteError {
 
 /// A generation request.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
+pub struct GenerateRequest<'a> {
     /// Last segment of the URL path, for example `class-diagram`.
     pub slug: &'a str,
     pub message: &'a str,
@@ -117,7 +117,7 @@ pub struct Asked<'a> {
 }
 
 /// Handler of progress events, with name and data.
-pub type Told<'a> = &'a mut (dyn FnMut(&str, Value) + Send);
+pub type EventHandler<'a> = &'a mut (dyn FnMut(&str, Value) + Send);
 
 /// The result event of the API.
 #[derive(Debug, Deserialize)]
@@ -204,7 +204,11 @@ impl RemoteGenerator {
         self.0.circuit.blocking_error().is_some()
     }
 
-    pub async fn generate(&self, asked: Asked<'_>, on_event: Told<'_>) -> Result<Reply, RemoteError> {
+    pub async fn generate(
+        &self,
+        asked: GenerateRequest<'_>,
+        on_event: EventHandler<'_>,
+    ) -> Result<Reply, RemoteError> {
         if self.is_away() {
             return Err(RemoteError::Away);
         }
@@ -265,7 +269,11 @@ impl RemoteGenerator {
         }
     }
 
-    async fn ask(&self, asked: Asked<'_>, on_event: Told<'_>) -> Result<Reply, RemoteError> {
+    async fn ask(
+        &self,
+        asked: GenerateRequest<'_>,
+        on_event: EventHandler<'_>,
+    ) -> Result<Reply, RemoteError> {
         let url = self.path(&format!("api/v1/generate/{}", asked.slug))?;
         let provider = asked.endpoint.map_or("builtin", |endpoint| endpoint.provider.name());
         let mut body = json!({"message": asked.message, "provider": provider, "fallback": asked.fallback});
