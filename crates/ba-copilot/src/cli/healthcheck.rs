@@ -1,21 +1,21 @@
-//! `healthcheck`: asks the server on this machine whether it works. For containers, whose images have no other program.
+//! `healthcheck`: checks the server on this machine. For containers, whose images contain no HTTP client.
 
 use std::{net::Ipv4Addr, time::Duration};
 
 use super::{Failure, Ran, Verdict, block_on, print, say};
 use config::{Config, Role};
-use operations::target::{Question, Target};
+use operations::server_client::{Request, ServerClient};
 
-/// An orchestrator asks again soon.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// An orchestrator repeats the check soon.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Flags of `healthcheck`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The server; the one that this configuration would start, on this machine, if nothing is said.
+    /// The address of the server. The default is that of the configuration, on this machine.
     #[arg(long)]
     url: Option<String>,
-    /// What the server does: all, web, api, ai or mcp.
+    /// The role of the server: all, web, api, ai or mcp.
     #[arg(id = "asked_role", long = "role", value_parser = ["all", "web", "api", "ai", "mcp"], default_value = "all")]
     role: String,
 }
@@ -28,15 +28,15 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Ran {
         }
         format!("http://{listen}")
     });
-    let target = Target::new(&url, None).map_err(|error| Failure::Other(error.to_string()))?;
-    match block_on(async { target.ask(Question::get("/health").within(PATIENCE)).await })? {
-        Ok(answer) => {
-            let status = answer.json()["status"].as_str().unwrap_or("unknown").to_owned();
+    let client = ServerClient::new(&url, None).map_err(|error| Failure::Other(error.to_string()))?;
+    match block_on(async { client.send(Request::get("/health").timeout(TIMEOUT)).await })? {
+        Ok(response) => {
+            let status = response.json()["status"].as_str().unwrap_or("unknown").to_owned();
             print(&format!("{status}\n"));
-            Ok(Verdict::of(answer.status == 200))
+            Ok(Verdict::of(response.status == 200))
         }
         Err(error) => {
-            say(&format!("{} {error}.", target.address()));
+            say(&format!("{} {error}.", client.address()));
             Ok(Verdict::Findings)
         }
     }

@@ -44,7 +44,7 @@ fn check(output: &Output) {
     assert!(output.status.success(), "{out}\n{err}");
     assert_eq!(out.matches("Deployed: ").count(), 4, "{out}");
     assert!(out.contains("/set-up"), "no link: {out}");
-    assert!(out.contains("everything in it came back"), "{out}");
+    assert!(out.contains("verified by a test restore"), "{out}");
     assert!(err.contains("Restored."), "{err}");
 }
 

@@ -47,7 +47,7 @@ fn a_unit_is_started_again_and_a_machine_too() {
     let Some(mut machine) = Machine::with_systemd() else { return };
     machine.deployed(&["--program", &machine.version("one")]);
     let out = machine.deployed(&["--program", &machine.version("two")]);
-    assert!(out.contains("it answered what it had begun"), "{out}");
+    assert!(out.contains("stopped after its last request"), "{out}");
     let (release, unit) = (machine.release(), "ba-copilot@green");
     let crowd = Crowd::start(&machine.front, "");
     crowd.wait_for_more(BETWEEN);
