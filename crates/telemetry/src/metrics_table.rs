@@ -560,7 +560,7 @@ pub fn page() -> String {
     let mut page = String::from(
         "# Metrics\n\nMade by `cargo xtask codegen`; do not edit. Every process shows its metrics at `/metrics`, in the text format of\n\
          Prometheus. They hold no names of people, no contents and no addresses. Counters begin at zero with the process.\n\n\
-         Rules for alerts are in `ops/prometheus/rules.yml`, dashboards for Grafana in `ops/grafana/dashboards`.\n",
+         Rules for alerts are in `infra/prometheus/rules.yml`, dashboards for Grafana in `infra/grafana/dashboards`.\n",
     );
     for metric in METRICS {
         let unit = if metric.unit.is_empty() { String::new() } else { format!(", {}", metric.unit) };

@@ -77,7 +77,7 @@ impl Machine {
         let folder = TempDir::new().expect("a folder");
         let front = format!("127.0.0.1:{}", port(0));
         let machine = Machine { folder, engine, front };
-        let compose = repository().join("ops/compose").display().to_string();
+        let compose = repository().join("infra/compose").display().to_string();
         let place = machine.path("place").display().to_string();
         // What no file for Compose can hold.
         let key = machine.path("key");
@@ -151,7 +151,7 @@ impl Machine {
     fn start_infrastructure(&self) {
         let files: Vec<String> = ["compose.yaml", "compose.dev.yaml"]
             .iter()
-            .map(|file| repository().join("ops/compose").join(file).display().to_string())
+            .map(|file| repository().join("infra/compose").join(file).display().to_string())
             .collect();
         let common = ["-p", "ba-copilot", "--env-file", ".env.staging", "-f", &files[0], "-f", &files[1]];
         let services = ["up", "-d", "proxy", "postgres", "redis", "prometheus", "alertmanager"];

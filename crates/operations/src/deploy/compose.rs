@@ -1,4 +1,4 @@
-//! Slots as two projects of Docker Compose (`ops/compose/compose.app.yaml`). The proxy in front of both asks each of
+//! Slots as two projects of Docker Compose (`infra/compose/compose.app.yaml`). The proxy in front of both asks each of
 //! them whether it is ready, and sends requests to the one that is.
 
 use std::{

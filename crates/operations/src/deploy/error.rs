@@ -55,13 +55,13 @@ pub enum StepError {
     #[error("`{command}` failed ({status}):\n  {output}")]
     CommandFailed { command: String, status: ExitStatus, output: String },
     #[error(
-        "The unit ba-copilot@.service is not installed. Copy it from ops/systemd to /etc/systemd/system and run \
+        "The unit ba-copilot@.service is not installed. Copy it from infra/systemd to /etc/systemd/system and run \
          `systemctl daemon-reload`. {0}"
     )]
     UnitMissing(Box<StepError>),
     #[error(
         "The network {network} does not exist: the services beside the slots were not started. Run `docker compose -p \
-         ba-copilot --env-file .env.production -f ops/compose/compose.yaml -f ops/compose/compose.prod.yaml up -d`."
+         ba-copilot --env-file .env.production -f infra/compose/compose.yaml -f infra/compose/compose.prod.yaml up -d`."
     )]
     NetworkMissing { network: &'static str },
     #[error("Process {0} does not end.")]

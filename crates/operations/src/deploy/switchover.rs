@@ -28,7 +28,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a process may take to follow its standby file.
 const STANDBY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a proxy may take to notice that a process is ready: ours probes every 250 ms with a timeout of 2 s
-/// (`ops/compose/Caddyfile`).
+/// (`infra/compose/Caddyfile`).
 const PROXY_DELAY: Duration = Duration::from_secs(3);
 /// So many probes in a row must fail before the version counts as failed.
 const MAX_FAILED_PROBES: u32 = 3;

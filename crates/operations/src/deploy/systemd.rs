@@ -1,4 +1,4 @@
-//! Slots as two instances of one unit, `ba-copilot@blue` and `ba-copilot@green` (`ops/systemd`).
+//! Slots as two instances of one unit, `ba-copilot@blue` and `ba-copilot@green` (`infra/systemd`).
 
 use std::{fs, os::unix::fs::symlink, path::Path, time::Duration};
 

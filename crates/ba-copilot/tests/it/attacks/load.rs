@@ -94,7 +94,7 @@ fn honest_work_goes_on_beside_hostile_work() {
     let server = Server::start(
         folder.path(),
         &[
-            // As in ops/systemd and ops/container.
+            // As in infra/systemd and infra/container.
             ("MALLOC_ARENA_MAX", "2"),
             ("BA_COPILOT__LIMITS__REQUESTS_PER_MINUTE", many),
             ("BA_COPILOT__LIMITS__TOKEN_REQUESTS_PER_MINUTE", many),

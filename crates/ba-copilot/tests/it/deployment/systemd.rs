@@ -15,7 +15,7 @@ pub(super) const PROGRAM: &str = "/opt/program";
 
 /// A machine as `docs/install.md` has it after its first block.
 pub(super) fn install(booted: &Booted) {
-    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ops/systemd/ba-copilot@.service");
+    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/systemd/ba-copilot@.service");
     fs::copy(unit, booted.path("/etc/systemd/system/ba-copilot@.service")).expect("a copy");
     fs::copy(BINARY, booted.path(PROGRAM)).expect("a copy");
     for words in [
