@@ -23,7 +23,7 @@ const BESIDE: [&str; 9] = [
     "NOTICE",
     "README.md",
     "docs",
-    "ops",
+    "infra",
 ];
 
 pub(crate) fn run() -> Outcome {
@@ -159,7 +159,7 @@ fn pack(root: &Path, out: &Path, version: &str, moment: &str) -> Outcome {
     output_of(out, "gzip", &["--no-name", "--best", &path(&archive)]).map(|_| ())
 }
 
-/// The image of `ops/container/Dockerfile` for a program that is there, made without an engine.
+/// The image of `infra/container/Dockerfile` for a program that is there, made without an engine.
 fn make_image(root: &Path, out: &Path, version: &str, moment: &str) -> Outcome {
     let stage = out.join("image");
     let layer = stage.join("tree");

@@ -13,7 +13,7 @@ mod deny;
 mod dist;
 mod e2e;
 mod http;
-mod lint_ops;
+mod lint_infra;
 mod load;
 mod mcp_tools;
 mod oidc_provider;
@@ -41,9 +41,9 @@ const COMMANDS: [Row; 15] = [
     ("ci", "the whole gate: format, lints, tests, licences", ci),
     ("lint", "format, lints, shape of the code, the files of operations", lint),
     (
-        "lint-ops",
+        "lint-infra",
         "the files of operations alone: containers, Compose, Helm, systemd, workflows",
-        lint_ops::run,
+        lint_infra::run,
     ),
     ("advisories", "known vulnerabilities of crates and npm packages; needs the internet", advisories::run),
     ("deny", "licences, bans and sources of all dependencies (cargo-deny)", deny::run),
@@ -125,7 +125,7 @@ fn lint() -> Outcome {
     sh("cargo", &["fmt", "--all", "--check"])?;
     tidy::run()?;
     sh("cargo", &["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
-    lint_ops::run()
+    lint_infra::run()
 }
 
 fn bundle() -> Outcome {

@@ -1,5 +1,9 @@
-//! Tells the service manager (systemd, `Type=notify` or `notify-reload`) how far this process is, as `sd_notify` does. Says nothing to anybody else,
-//! and never fails: a server that nobody manages serves all the same.
+//! Notifies the service manager (systemd, `Type=notify` or `notify-reload`) of the state of this process, with the
+//! protocol of `sd_notify`. Without a service manager it does nothing; errors are logged, because a server works
+//! without notifications.
+//!
+//! The crate `sd-notify` does not connect to abstract sockets (`@…`), and reads the environment, which only `config`
+//! does.
 
 use std::{
     os::{
@@ -14,61 +18,57 @@ use tokio_util::sync::CancellationToken;
 
 use config::Environment;
 
-/// The way to the service manager, if there is one.
 #[derive(Debug, Default)]
 pub(crate) struct ServiceManager {
-    way: Option<(UnixDatagram, SocketAddr)>,
+    socket: Option<(UnixDatagram, SocketAddr)>,
     watchdog: Option<Duration>,
 }
 
 impl ServiceManager {
-    /// The one that started this process.
-    pub(crate) fn of(environment: &Environment) -> Self {
+    pub(crate) fn from_environment(environment: &Environment) -> Self {
         let address = environment.notify_socket().and_then(|name| match name.strip_prefix('@') {
             Some(name) => SocketAddr::from_abstract_name(name).ok(),
             None => SocketAddr::from_pathname(name).ok(),
         });
-        let way = address.and_then(|address| Some((UnixDatagram::unbound().ok()?, address)));
-        ServiceManager { way, watchdog: environment.watchdog() }
+        let socket = address.and_then(|address| Some((UnixDatagram::unbound().ok()?, address)));
+        ServiceManager { socket, watchdog: environment.watchdog() }
     }
 
-    fn tell(&self, state: &str) {
-        if let Some((socket, address)) = &self.way
+    fn notify(&self, state: &str) {
+        if let Some((socket, address)) = &self.socket
             && let Err(error) = socket.send_to_addr(state.as_bytes(), address)
         {
-            tracing::debug!("The service manager does not listen: {error}");
+            tracing::debug!("The service manager could not be notified: {error}");
         }
     }
 
-    /// Requests are answered.
+    /// The server accepts requests.
     pub(crate) fn ready(&self, address: std::net::SocketAddr) {
-        self.tell(&format!("READY=1\nSTATUS=Serving http://{address}\n"));
+        self.notify(&format!("READY=1\nSTATUS=Serving http://{address}\n"));
     }
 
-    /// The configuration is read again; [`ServiceManager::reloaded`] follows.
+    /// The configuration is being reloaded; [`ServiceManager::reloaded`] follows.
     pub(crate) fn reloading(&self) {
         let now = clock_gettime(ClockId::Monotonic);
         let micros = now.tv_sec.saturating_mul(1_000_000).saturating_add(now.tv_nsec / 1000);
-        self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={micros}\n"));
+        self.notify(&format!("RELOADING=1\nMONOTONIC_USEC={micros}\n"));
     }
 
-    /// It was read.
     pub(crate) fn reloaded(&self) {
-        self.tell("READY=1\n");
+        self.notify("READY=1\n");
     }
 
-    /// The process is ending.
     pub(crate) fn stopping(&self) {
-        self.tell("STOPPING=1\nSTATUS=Answering what is under way\n");
+        self.notify("STOPPING=1\nSTATUS=Finishing requests\n");
     }
 
-    /// Says that the process still works, twice as often as is asked for, until `ended`. A process whose threads are stuck does not
-    /// come to say it.
+    /// Sends watchdog notifications at twice the required rate until `ended`. They stop when the threads of the process
+    /// hang.
     pub(crate) async fn keep_alive(&self, ended: CancellationToken) {
         let Some(every) = self.watchdog else { return };
         let mut tick = tokio::time::interval(every / 2);
         while ended.run_until_cancelled(tick.tick()).await.is_some() {
-            self.tell("WATCHDOG=1\n");
+            self.notify("WATCHDOG=1\n");
         }
     }
 }

@@ -1,8 +1,9 @@
-//! Hands the socket that people reach from one process to the next, so that no connection is refused while one follows the other.
+//! Passes the public listening socket from one process to the next, so that no connection is refused during a
+//! deployment.
 //!
-//! Each process that serves offers its listening socket in a folder, over a Unix socket of its own there; whoever starts takes the
-//! socket of its address from any of them, and binds it itself only if nobody offers it. Both then hold one and the same queue of
-//! connections: what the old one does not take, the new one does. Processes of other users get nothing, and offer nothing.
+//! Each serving process offers its listening socket through a Unix socket in a shared folder. A new process takes the
+//! socket of its address from there, and binds the address itself only if no process offers it. Both processes then
+//! accept from the same queue of connections. Processes of other users are excluded.
 
 use std::{
     fs, io,
@@ -31,43 +32,42 @@ use tokio_util::sync::CancellationToken;
 
 use application::private_files;
 
-/// How long another process may take to hand it over; it does nothing but that.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Where this process offers its socket; nothing is left there when this is dropped.
+/// The Unix socket through which this process offers its listening socket. Deleted when dropped.
 #[derive(Debug)]
 pub(crate) struct Offer(PathBuf);
 
 impl Drop for Offer {
     fn drop(&mut self) {
-        // Whoever finds it later sees that nobody is there, and removes it.
+        // If this fails, the next process finds that it is not connected, and deletes it.
         let _ = fs::remove_file(&self.0);
     }
 }
 
-/// The socket that listens at `address`, if a process offers it in `folder`; at any port of that address, for port 0.
+/// Takes the socket of `address` from a process that offers it in `folder`; with port 0, of any port.
 ///
 /// # Errors
-/// When the folder cannot be made, or when others may write to it.
+/// When the folder cannot be created, or other users can write to it.
 pub(crate) fn take(folder: &Path, address: SocketAddr) -> io::Result<Option<TcpListener>> {
-    ensure(folder)?;
+    ensure_folder(folder)?;
     let mut offers: Vec<PathBuf> =
         fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
     offers.retain(|path| path.extension().is_some_and(|extension| extension == "sock"));
     for offer in offers {
         match take_from(&offer) {
             Ok(Some(listener)) => {
-                let theirs = listener.local_addr()?;
-                if theirs.ip() == address.ip() && (address.port() == 0 || theirs.port() == address.port()) {
+                let offered = listener.local_addr()?;
+                if offered.ip() == address.ip() && (address.port() == 0 || offered.port() == address.port()) {
                     return Ok(Some(listener));
                 }
             }
             Ok(None) => (),
-            // Its process has died.
+            // Left by a process that was killed.
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 let _ = fs::remove_file(&offer);
             }
-            Err(error) => tracing::warn!("Nothing was handed over by {}: {error}", offer.display()),
+            Err(error) => tracing::warn!("No socket was received from {}: {error}", offer.display()),
         }
     }
     Ok(None)
@@ -75,7 +75,7 @@ pub(crate) fn take(folder: &Path, address: SocketAddr) -> io::Result<Option<TcpL
 
 fn take_from(offer: &Path) -> io::Result<Option<TcpListener>> {
     let stream = UnixStream::connect(offer)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let mut word = [0; 1];
@@ -104,60 +104,62 @@ fn take_from(offer: &Path) -> io::Result<Option<TcpListener>> {
 /// Offers `listener` in `folder` to processes of the same user, until `ending`.
 ///
 /// # Errors
-/// When nothing can be offered there.
+/// When the folder or the Unix socket cannot be created.
 pub(crate) fn offer(folder: &Path, listener: &TcpListener, ending: CancellationToken) -> io::Result<Offer> {
-    ensure(folder)?;
+    ensure_folder(folder)?;
     let path = folder.join(format!("{}.sock", std::process::id()));
-    // Left by a process that had the same number.
+    // Left by a process with the same id.
     let _ = fs::remove_file(&path);
-    let door = tokio::net::UnixListener::bind(&path)?;
+    let server = tokio::net::UnixListener::bind(&path)?;
     private_files::own_file(&path)?;
     let offer = Offer(path);
     let listener = listener.try_clone()?;
     tokio::spawn(async move {
         loop {
             let stream = tokio::select! {
-                accepted = door.accept() => accepted,
+                accepted = server.accept() => accepted,
                 () = ending.cancelled() => return,
             };
             let Ok((stream, _)) = stream else {
-                tokio::time::sleep(PATIENCE).await;
+                tokio::time::sleep(TIMEOUT).await;
                 continue;
             };
-            let ours = stream.peer_cred().is_ok_and(|them| them.uid() == geteuid().as_raw());
-            if !ours {
-                tracing::warn!("A process of another user asked for the socket, and did not get it");
+            let is_same_user = stream.peer_cred().is_ok_and(|peer| peer.uid() == geteuid().as_raw());
+            if !is_same_user {
+                tracing::warn!("A process of another user asked for the listening socket and was refused");
                 continue;
             }
-            match hand(&stream, &listener) {
-                Ok(()) => tracing::info!("The socket was handed to another process; both hold it now"),
-                Err(error) => tracing::warn!("The socket could not be handed over: {error}"),
+            match send(&stream, &listener) {
+                Ok(()) => tracing::info!(
+                    "The listening socket was passed to another process; both accept connections"
+                ),
+                Err(error) => tracing::warn!("The listening socket could not be passed: {error}"),
             }
         }
     });
     Ok(offer)
 }
 
-fn hand(stream: &tokio::net::UnixStream, listener: &TcpListener) -> io::Result<()> {
+fn send(stream: &tokio::net::UnixStream, listener: &TcpListener) -> io::Result<()> {
     let sockets = [listener.as_fd()];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     if !ancillary.push(SendAncillaryMessage::ScmRights(&sockets)) {
         return Err(io::Error::other("there is no room for it"));
     }
-    // A message that carries a socket needs a byte of its own; an empty new connection has room for one.
+    // A message with a descriptor needs at least one byte; a new connection has room for it.
     sendmsg(stream, &[io::IoSlice::new(b"1")], &mut ancillary, SendFlags::NOSIGNAL)?;
     Ok(())
 }
 
-/// The folder is there, and nobody else can offer anything in it.
-fn ensure(folder: &Path) -> io::Result<()> {
+/// Creates the folder, and checks that other users cannot offer a socket in it.
+fn ensure_folder(folder: &Path) -> io::Result<()> {
     private_files::create_folder(folder)?;
-    let seen = fs::metadata(folder)?;
-    if seen.uid() != geteuid().as_raw() || seen.permissions().mode() & 0o022 != 0 {
+    let metadata = fs::metadata(folder)?;
+    if metadata.uid() != geteuid().as_raw() || metadata.permissions().mode() & 0o022 != 0 {
         return Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
-            "it must belong to the user who serves, and nobody else may write to it (chmod 700)",
+            "it must belong to the user of the server, and other users must not be able to write to it (chmod 700)",
         ));
     }
     Ok(())
@@ -168,7 +170,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_socket_goes_from_hand_to_hand_and_loses_nobody() {
+    async fn socket_and_waiting_connections_move_to_the_next_process() {
         let folder = tempfile::TempDir::new().expect("a folder");
         let folder = folder.path().join("handed");
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -179,27 +181,27 @@ mod tests {
         let ending = CancellationToken::new();
         let offered = offer(&folder, &first, ending.clone()).expect("offered");
 
-        let place = folder.clone();
-        let second = tokio::task::spawn_blocking(move || take(&place, address)).await.expect("ran");
+        let shared = folder.clone();
+        let second = tokio::task::spawn_blocking(move || take(&shared, address)).await.expect("ran");
         let second = second.expect("taken").expect("a socket");
         assert_eq!(second.local_addr().expect("an address"), address);
-        // Who came while the first one was there is answered by the second one.
+        // A connection made before the first process ends is accepted by the second one.
         let caller = std::net::TcpStream::connect(address).expect("connected");
         drop(first);
         ending.cancel();
         let (_, peer) = second.accept().expect("the caller");
         assert_eq!(peer, caller.local_addr().expect("an address"));
 
-        let place = folder.clone();
-        let elsewhere = SocketAddr::from(([127, 0, 0, 2], 0));
-        let none = tokio::task::spawn_blocking(move || take(&place, elsewhere)).await.expect("ran");
+        let shared = folder.clone();
+        let other_address = SocketAddr::from(([127, 0, 0, 2], 0));
+        let none = tokio::task::spawn_blocking(move || take(&shared, other_address)).await.expect("ran");
         assert!(none.expect("nothing").is_none());
         drop(offered);
         assert_eq!(fs::read_dir(&folder).expect("a folder").count(), 0);
     }
 
     #[test]
-    fn a_folder_that_others_may_write_to_is_refused() {
+    fn folder_writable_by_others_is_refused() {
         let folder = tempfile::TempDir::new().expect("a folder");
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).expect("set");
         let refused = take(folder.path(), SocketAddr::from(([127, 0, 0, 1], 0)));
@@ -207,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_dead_process_left_is_removed() {
+    fn socket_of_a_killed_process_is_deleted() {
         let folder = tempfile::TempDir::new().expect("a folder");
         let left = folder.path().join("1.sock");
         drop(std::os::unix::net::UnixListener::bind(&left).expect("a socket"));

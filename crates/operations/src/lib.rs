@@ -1,12 +1,13 @@
-//! What those who run servers do with them, beside what the servers do: one file or folder each.
+//! Use cases of operators: deploy, backup, and the diagnostics doctor, verify and monitor.
 //!
-//! Use-cases, as `service` is: may name the store and the file system, never axum, clap or HTML. Unlike services they may ask other
-//! servers over HTTP, at the addresses that they are given and nowhere else (`target.rs`).
+//! This crate may use the store and the file system, and calls servers over HTTP at given addresses
+//! (`server_client.rs`). It does not depend on axum, clap or HTML types.
 
 pub mod backup;
 pub mod deploy;
+pub mod diagnostics;
 pub mod doctor;
 pub mod monitor;
 pub mod prometheus;
-pub mod target;
+pub mod server_client;
 pub mod verify;

@@ -1,28 +1,30 @@
-//! Prometheus' text format, read: what `/metrics` answers, as samples.
+//! Parses the text format of Prometheus: the response of `/metrics`, as samples.
 
 use std::collections::BTreeMap;
 
-/// One value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
-    /// Name of the metric, with the ending that histograms and summaries add.
+    /// The name of the metric, with the suffix of histograms and summaries.
     pub name: String,
-    /// Its labels.
     pub labels: BTreeMap<String, String>,
-    /// The value.
     pub value: f64,
 }
 
-/// All values of one answer.
+/// All samples of one response.
 #[derive(Debug, Clone, Default)]
 pub struct Samples(Vec<Sample>);
 
+/// A line that is not of the text format.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line} is not of Prometheus' text format")]
+pub struct ParseError {
+    pub line: usize,
+}
+
 impl Samples {
-    /// Reads an answer.
-    ///
     /// # Errors
-    /// Names the line that is not of the format.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// Names the first line that is not of the format.
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
         let mut samples = Vec::new();
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();
@@ -31,14 +33,14 @@ impl Samples {
             }
             match sample(line) {
                 Some(sample) => samples.push(sample),
-                None => return Err(format!("line {} is not of Prometheus' text format", number + 1)),
+                None => return Err(ParseError { line: number + 1 }),
             }
         }
         Ok(Samples(samples))
     }
 
-    /// The values of this name, whose labels fit.
-    pub fn of(
+    /// The samples of this name whose labels fit.
+    pub fn filter(
         &self,
         name: &str,
         fits: impl Fn(&BTreeMap<String, String>) -> bool,
@@ -46,20 +48,20 @@ impl Samples {
         self.0.iter().filter(move |sample| sample.name == name && fits(&sample.labels))
     }
 
-    /// The sum of all values of this name; none if there are none.
+    /// The sum over all samples of this name; none without samples.
     pub fn sum(&self, name: &str) -> Option<f64> {
         self.sum_where(name, |_| true)
     }
 
-    /// The sum of the values of this name whose labels fit; none if there are none.
+    /// The sum over the samples of this name whose labels fit; none without samples.
     pub fn sum_where(&self, name: &str, fits: impl Fn(&BTreeMap<String, String>) -> bool) -> Option<f64> {
-        self.of(name, fits).map(|sample| sample.value).reduce(|a, b| a + b)
+        self.filter(name, fits).map(|sample| sample.value).reduce(|a, b| a + b)
     }
 
-    /// A histogram over all labels that fit: how many values up to each bound, the smallest bound first.
+    /// The buckets of a histogram, summed over the labels that fit: upper bounds in ascending order, and counts.
     pub fn buckets(&self, name: &str, fits: impl Fn(&BTreeMap<String, String>) -> bool) -> Vec<(f64, f64)> {
         let mut buckets: Vec<(f64, f64)> = Vec::new();
-        for sample in self.of(&format!("{name}_bucket"), fits) {
+        for sample in self.filter(&format!("{name}_bucket"), fits) {
             let Some(bound) = sample.labels.get("le").and_then(|bound| number(bound)) else { continue };
             match buckets.iter_mut().find(|(known, _)| *known == bound) {
                 Some((_, count)) => *count += sample.value,
@@ -71,7 +73,7 @@ impl Samples {
     }
 }
 
-/// Where the share `q` of the values of a histogram lies below, as Prometheus reckons it; none without values.
+/// The quantile `q` of a histogram, computed as Prometheus does; none without values.
 pub fn quantile(buckets: &[(f64, f64)], q: f64) -> Option<f64> {
     let total = buckets.last()?.1;
     if total <= 0.0 {
@@ -82,7 +84,7 @@ pub fn quantile(buckets: &[(f64, f64)], q: f64) -> Option<f64> {
     let (bound, count) = buckets[at];
     let (lower, below) = at.checked_sub(1).map_or((0.0, 0.0), |before| buckets[before]);
     if bound.is_infinite() {
-        // All that is known: more than the last bound.
+        // Only a lower bound is known.
         return Some(lower);
     }
     let inside = count - below;
@@ -101,12 +103,12 @@ fn sample(line: &str) -> Option<Sample> {
     }
     let mut words = rest.split_ascii_whitespace();
     let value = number(words.next()?)?;
-    // A time may follow, in milliseconds.
+    // A timestamp in milliseconds may follow.
     let fits = words.next().is_none_or(|time| time.parse::<i64>().is_ok()) && words.next().is_none();
     fits.then(|| Sample { name: name.to_owned(), labels, value })
 }
 
-/// Reads `a="b",c="d"}` and returns what stands behind it.
+/// Parses `a="b",c="d"}` and returns the rest of the line.
 fn read_labels<'a>(mut text: &'a str, labels: &mut BTreeMap<String, String>) -> Option<&'a str> {
     loop {
         text = text.trim_start();
@@ -146,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_of_the_format_is_named() {
+    fn error_names_the_malformed_line() {
         for (text, fails) in [
             ("# HELP a b\n# TYPE a counter\na 1\na{b=\"c\",d=\"e\\\"}{\\n\"} 2.5 1700000000\n", None),
             ("up{} 1e3\nx_bucket{le=\"+Inf\",} NaN\n", None),
@@ -158,14 +160,22 @@ mod tests {
             ("a 1 2 3\n", Some(1)),
             ("a\n", Some(1)),
         ] {
-            let expected = fails.map(|line| format!("line {line} is not of Prometheus' text format"));
+            let expected = fails.map(|line| ParseError { line });
             assert_eq!(Samples::parse(text).err(), expected, "{text}");
         }
     }
 
     #[test]
-    fn sums_and_quantiles_are_those_of_prometheus() {
-        let text = "h_bucket{r=\"a\",le=\"1\"} 50\nh_bucket{r=\"a\",le=\"2\"} 90\nh_bucket{r=\"a\",le=\"+Inf\"} 100\nh_bucket{r=\"b\",le=\"1\"} 0\nh_bucket{r=\"b\",le=\"2\"} 0\nh_bucket{r=\"b\",le=\"+Inf\"} 0\nc{s=\"500\"} 2\nc{s=\"200\"} 3\n";
+    fn sums_and_quantiles_match_prometheus() {
+        let text = r#"h_bucket{r="a",le="1"} 50
+h_bucket{r="a",le="2"} 90
+h_bucket{r="a",le="+Inf"} 100
+h_bucket{r="b",le="1"} 0
+h_bucket{r="b",le="2"} 0
+h_bucket{r="b",le="+Inf"} 0
+c{s="500"} 2
+c{s="200"} 3
+"#;
         let samples = Samples::parse(text).expect("samples");
         assert_eq!(samples.sum("c"), Some(5.0));
         assert_eq!(samples.sum_where("c", |labels| labels["s"].starts_with('5')), Some(2.0));

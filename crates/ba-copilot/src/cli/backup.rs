@@ -1,4 +1,4 @@
-//! `backup`: copies of everything that is kept, made while servers run, tried, and put back.
+//! `backup`: create, list, verify and restore backups.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,8 @@ use super::{CommandResult, Verdict, block_on, print, say, with_data};
 use application::clock::{Clock, format_minute, rfc3339};
 use config::Config;
 use operations::backup::{
-    Error, Found, Made, Place, Site, Verified, create_backup, list_backups, restore_backup, verify_backup,
+    BackupContext, BackupEntry, CreatedBackup, Error, Location, VerifiedBackup, create_backup, list_backups,
+    restore_backup, verify_backup,
 };
 
 /// Flags of `backup`.
@@ -16,46 +17,46 @@ use operations::backup::{
 pub(super) struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// Folder for everything that is kept.
+    /// The data folder.
     #[arg(id = "kept", long = "data", value_name = "DIR", global = true)]
     data: Option<PathBuf>,
-    /// Say it as JSON.
+    /// Write JSON.
     #[arg(long, global = true)]
     json: bool,
 }
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Make a backup. Servers go on meanwhile. With BACKUP_PASSPHRASE it is encrypted, and holds secret.key and the file given with
-    /// --config too.
+    /// Create a backup while servers run. With BACKUP_PASSPHRASE it is encrypted, and contains secret.key and the file
+    /// of --config too.
     Create {
-        /// The folder that it goes to, or s3://BUCKET/PREFIX of S3-compatible storage; backup.dir of the settings if not said.
+        /// A folder, or s3://BUCKET/PREFIX in S3-compatible storage. The default is the setting backup.dir.
         #[arg(long, value_name = "DIR")]
-        to: Option<Place>,
-        /// Delete backups there that are older than so many days, for example 7d; 0d keeps all. The newest one, and the newest
-        /// one that was tried and is good, always stay.
+        to: Option<Location>,
+        /// Delete backups there that are older, for example 7d; 0d keeps all. The newest backup and the newest verified
+        /// one are always kept.
         #[arg(long, value_name = "DAYS", value_parser = days)]
         keep: Option<u32>,
-        /// Try it at once, as `verify` does.
+        /// Verify it, as `backup verify` does.
         #[arg(long)]
         verify: bool,
     },
-    /// List the backups in a folder or at s3://BUCKET/PREFIX, newest first. Exit code 1 if there is none.
+    /// List the backups in a folder or at s3://BUCKET/PREFIX, newest first. The exit code is 1 if there is none.
     List {
-        /// The folder or the address; backup.dir of the settings if not said.
-        dir: Option<Place>,
+        /// The default is the setting backup.dir.
+        dir: Option<Location>,
     },
-    /// Restore a backup into a database of its own, compare everything with what was there when it was made, and throw that database
-    /// away. One from PostgreSQL is tried on the server of DATABASE_URL. Exit code 1 if it is no good.
+    /// Verify a backup: restore it into a temporary database and compare that with the original. A backup of PostgreSQL
+    /// is restored on the server of DATABASE_URL. The exit code is 1 if the backup is bad.
     Verify {
-        /// The backup: a file, or an address that `list` shows.
-        file: Place,
+        /// A file, or an address from `backup list`.
+        file: Location,
     },
-    /// Put a backup in the place of what is there, which is put aside and not deleted. Stop the servers first.
+    /// Replace the current data with a backup. The current data is renamed, not deleted. Stop the servers first.
     Restore {
-        /// The backup: a file, or an address that `list` shows.
-        file: Place,
-        /// PostgreSQL: also if the database is not empty. It stays on the server under another name.
+        /// A file, or an address from `backup list`.
+        file: Location,
+        /// PostgreSQL only: also replace a database that is not empty. It is renamed.
         #[arg(long)]
         replace: bool,
     },
@@ -68,38 +69,38 @@ fn days(text: &str) -> Result<u32, String> {
 }
 
 pub(super) fn run(arguments: Arguments, config: Config) -> CommandResult {
-    let site = Site { config: with_data(config, arguments.data), clock: Clock::system() };
+    let context = BackupContext { config: with_data(config, arguments.data), clock: Clock::system() };
     let json = arguments.json;
-    let place = |named: Option<Place>| match named {
-        Some(place) => Ok(place),
-        None => site.place(),
+    let location = |given: Option<Location>| match given {
+        Some(location) => Ok(location),
+        None => context.location(),
     };
     match arguments.command {
         Command::Create { to, keep, verify } => {
-            let to = place(to)?;
-            let keep = keep.unwrap_or(site.config.backup.keep_days);
-            let made = block_on(create_backup(&site, &to, keep))??;
-            tell_made(&made, json);
-            if verify { try_one(&site, &made.place, json) } else { Ok(Verdict::Clean) }
+            let to = location(to)?;
+            let keep = keep.unwrap_or(context.config.backup.keep_days);
+            let created = block_on(create_backup(&context, &to, keep))??;
+            print_created(&created, json);
+            if verify { verify_and_print(&context, &created.location, json) } else { Ok(Verdict::Clean) }
         }
         Command::List { dir } => {
-            let found = block_on(list_backups(&site, &place(dir)?))??;
-            tell_found(&found, json);
+            let found = block_on(list_backups(&context, &location(dir)?))??;
+            print_entries(&found, json);
             Ok(Verdict::from_clean(!found.is_empty()))
         }
-        Command::Verify { file } => try_one(&site, &file, json),
+        Command::Verify { file } => verify_and_print(&context, &file, json),
         Command::Restore { file, replace } => {
-            let restored = block_on(restore_backup(&site, &file, replace))??;
-            tell_verified(&file, &restored.verified, json);
-            for (what, place) in [
-                ("What was there is now", restored.put_aside),
+            let restored = block_on(restore_backup(&context, &file, replace))??;
+            print_verified(&file, &restored.verified, json);
+            for (what, location) in [
+                ("The previous data is now", restored.previous),
                 (
-                    "The configuration file of the backup, not in use, is",
+                    "The configuration file from the backup, which is not used, is",
                     restored.configuration.map(|it| it.display().to_string()),
                 ),
             ] {
-                if let Some(place) = place {
-                    say(&format!("{what}: {place}"));
+                if let Some(location) = location {
+                    say(&format!("{what}: {location}"));
                 }
             }
             say("Restored.");
@@ -108,48 +109,48 @@ pub(super) fn run(arguments: Arguments, config: Config) -> CommandResult {
     }
 }
 
-fn try_one(site: &Site, file: &Place, json: bool) -> CommandResult {
-    match block_on(verify_backup(site, file))? {
+fn verify_and_print(context: &BackupContext, file: &Location, json: bool) -> CommandResult {
+    match block_on(verify_backup(context, file))? {
         Ok(verified) => {
-            tell_verified(file, &verified, json);
+            print_verified(file, &verified, json);
             Ok(Verdict::Clean)
         }
-        Err(error) if error.blames_the_backup() => {
-            tell_refused(file, &error, json);
+        Err(error) if error.is_bad_backup() => {
+            print_bad(file, &error, json);
             Ok(Verdict::Findings)
         }
         Err(error) => Err(error.into()),
     }
 }
 
-fn tell_made(made: &Made, json: bool) {
-    let path = made.place.to_string();
+fn print_created(created: &CreatedBackup, json: bool) {
+    let path = created.location.to_string();
     if json {
-        let deleted: Vec<String> = made.deleted.iter().map(Place::to_string).collect();
+        let deleted: Vec<String> = created.deleted.iter().map(Location::to_string).collect();
         print(&format!(
             "{}\n",
-            json!({"file": path, "size_bytes": made.size_bytes, "manifest": made.manifest, "deleted": deleted})
+            json!({"file": path, "size_bytes": created.size_bytes, "manifest": created.manifest, "deleted": deleted})
         ));
     } else {
         print(&format!("{path}\n"));
     }
-    for gone in &made.deleted {
-        say(&format!("Deleted {gone}"));
+    for location in &created.deleted {
+        say(&format!("Deleted {location}"));
     }
-    if made.without_key {
-        say("secret.key is not in it, because it is not encrypted; keep a copy of that file elsewhere.");
+    if created.without_key {
+        say("The backup is not encrypted, so it does not contain secret.key. Keep a copy of that file.");
     }
 }
 
-fn tell_found(found: &[Found], json: bool) {
-    for backup in found {
-        let state = match &backup.seen {
-            Some(seen) if seen.good => format!("good at {}", seen.verified_at),
-            Some(seen) => format!("no good at {}", seen.verified_at),
-            None => "not tried".to_owned(),
+fn print_entries(backups: &[BackupEntry], json: bool) {
+    for backup in backups {
+        let state = match &backup.verification {
+            Some(result) if result.good => format!("good at {}", result.verified_at),
+            Some(result) => format!("bad at {}", result.verified_at),
+            None => "not verified".to_owned(),
         };
         let encrypted = if backup.encrypted { "encrypted" } else { "plain" };
-        let path = &backup.place;
+        let path = &backup.location;
         print(&match json {
             true => format!(
                 "{}\n",
@@ -158,7 +159,7 @@ fn tell_found(found: &[Found], json: bool) {
                     "created_at": rfc3339(backup.created_at),
                     "size_bytes": backup.size_bytes,
                     "encrypted": backup.encrypted,
-                    "verified": backup.seen,
+                    "verified": backup.verification,
                 })
             ),
             false => format!(
@@ -170,7 +171,7 @@ fn tell_found(found: &[Found], json: bool) {
     }
 }
 
-fn tell_verified(file: &Place, verified: &Verified, json: bool) {
+fn print_verified(file: &Location, verified: &VerifiedBackup, json: bool) {
     let rows: u64 = verified.manifest.counts.values().sum();
     if json {
         print(&format!(
@@ -181,7 +182,7 @@ fn tell_verified(file: &Place, verified: &Verified, json: bool) {
                 "faults": [],
                 "manifest": verified.manifest,
                 "migrated": verified.migrated,
-                "sealed": verified.sealed.map(|(all, opened)| json!({"all": all, "opened": opened})),
+                "sealed": verified.decrypted.map(|(all, opened)| json!({"all": all, "opened": opened})),
             })
         ));
         return;
@@ -189,16 +190,16 @@ fn tell_verified(file: &Place, verified: &Verified, json: bool) {
     let tables = verified.manifest.counts.len();
     print(&format!("Good: {rows} rows in {tables} tables, as at {}.\n", verified.manifest.created_at));
     if !verified.migrated.is_empty() {
-        print(&format!("Made current: {}.\n", verified.migrated.join(", ")));
+        print(&format!("Applied migrations: {}.\n", verified.migrated.join(", ")));
     }
-    match verified.sealed {
+    match verified.decrypted {
         Some((0, _)) => (),
-        Some((all, opened)) => print(&format!("{opened} of {all} keys and second factors open.\n")),
-        None => say("There is no secret key at hand, so nothing that is sealed was tried."),
+        Some((all, opened)) => print(&format!("{opened} of {all} keys and second factors were decrypted.\n")),
+        None => say("There is no secret key, so encrypted values were not verified."),
     }
 }
 
-fn tell_refused(file: &Place, error: &Error, json: bool) {
+fn print_bad(file: &Location, error: &Error, json: bool) {
     let faults = match error {
         Error::Faulty { faults, .. } => faults.clone(),
         other => vec![other.to_string()],

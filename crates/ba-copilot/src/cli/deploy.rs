@@ -1,4 +1,4 @@
-//! `deploy`: a new version beside the old one, and the old one back.
+//! `deploy`: bring a new version into service, or go back to the previous one.
 
 use std::{
     io::IsTerminal as _,
@@ -8,44 +8,49 @@ use std::{
 use super::{CommandResult, Failure, Verdict, block_on, print, say};
 use application::clock::Clock;
 use config::{Config, Environment};
-use operations::deploy::{Error, Instead, Order, Told, deploy, run_command};
+use operations::deploy::{Action, Error, Plan, Progress, deploy, run_command};
 
 /// Flags of `deploy`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Which environment: production or staging. Its settings are read from .env.production or .env.staging in this folder.
+    /// The environment: production or staging. Its settings are read from .env.production or .env.staging in this
+    /// folder.
     #[arg(long, value_name = "NAME", value_parser = ["production", "staging"])]
     env: String,
-    /// The file of settings, if it is another one; what the program is started with, and nothing else.
+    /// Another env file. The program is started with its variables only.
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
-    /// Go back to the version that served before.
+    /// Go back to the previous version.
     #[arg(long, conflicts_with_all = ["skip_tests", "skip_build", "program"])]
     rollback: bool,
-    /// End what serves, after what it has begun: to restore a backup, for example.
+    /// Stop the serving version after it has finished its requests, for example to restore a backup.
     #[arg(long, conflicts_with_all = ["rollback", "skip_tests", "skip_build", "program"])]
     stop: bool,
-    /// Start it again.
+    /// Start the stopped version again.
     #[arg(long, conflicts_with_all = ["rollback", "stop", "skip_tests", "skip_build", "program"])]
     start: bool,
-    /// Deploy this program; without it, what is in this folder is tested and built.
+    /// Deploy this program. Without it, the sources in this folder are tested and built.
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
     /// Do not run the tests.
     #[arg(long)]
     skip_tests: bool,
-    /// Build nothing: deploy what was built last, in target/dist.
+    /// Deploy the last build in target/dist.
     #[arg(long)]
     skip_build: bool,
-    /// Say what would be done, and change nothing.
+    /// Show what would be done, and change nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Write what came of it as JSON.
+    /// Write the result as JSON.
     #[arg(long)]
     json: bool,
-    /// Deploy nothing: run this command of the version that serves (or was taken last), with its settings, where it lies: for example
-    /// `-- user add ada@example.com`.
-    #[arg(last = true, value_name = "COMMAND", conflicts_with_all = ["rollback", "stop", "start", "skip_tests", "skip_build", "program", "dry_run"])]
+    /// Run this command of the serving version, or of the newest one, with its settings: for example `-- user add
+    /// ada@example.com`.
+    #[arg(
+        last = true,
+        value_name = "COMMAND",
+        conflicts_with_all = ["rollback", "stop", "start", "skip_tests", "skip_build", "program", "dry_run"]
+    )]
     command: Vec<String>,
 }
 
@@ -56,67 +61,69 @@ pub(super) fn run(arguments: &Arguments, file: Option<&Path>) -> CommandResult {
     let config = Config::load(file, &environment)?;
     let source = std::env::current_dir().map_err(|error| Failure::file(".", &error))?;
     if !arguments.command.is_empty() {
-        let words: Vec<&str> = arguments.command.iter().map(String::as_str).collect();
+        let command: Vec<&str> = arguments.command.iter().map(String::as_str).collect();
         let on_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-        let ran = block_on(run_command(&words, &source, &environment, &config, on_terminal))?;
+        let ran = block_on(run_command(&command, &source, &environment, &config, on_terminal))?;
         return ran.map(Verdict::from_clean).map_err(|error| Failure::Other(error.to_string()));
     }
     let program = match &arguments.program {
         Some(program) => {
-            let whole = program.canonicalize();
-            Some(whole.map_err(|error| Failure::file(&program.display().to_string(), &error))?)
+            let absolute = program.canonicalize();
+            Some(absolute.map_err(|error| Failure::file(&program.display().to_string(), &error))?)
         }
         None => None,
     };
-    let order = Order {
+    let plan = Plan {
         settings,
         source,
         program,
         skip_tests: arguments.skip_tests,
         skip_build: arguments.skip_build,
-        instead: match (arguments.rollback, arguments.stop, arguments.start) {
-            (true, ..) => Some(Instead::Rollback),
-            (_, true, _) => Some(Instead::Stop),
-            (.., true) => Some(Instead::Start),
-            _ => None,
+        action: match (arguments.rollback, arguments.stop, arguments.start) {
+            (true, ..) => Action::Rollback,
+            (_, true, _) => Action::Stop,
+            (.., true) => Action::Start,
+            _ => Action::Deploy,
         },
         dry_run: arguments.dry_run,
     };
     let json = arguments.json;
-    let live = std::io::stdout().is_terminal();
-    let mut begun = "";
-    let mut tell = |told: Told| {
+    let is_terminal = std::io::stdout().is_terminal();
+    let mut current = "";
+    let mut report = |progress: Progress| {
         if json {
             return;
         }
-        match told {
-            Told::Begun(title) => {
-                begun = title;
-                if live {
+        match progress {
+            Progress::StepStarted(title) => {
+                current = title;
+                if is_terminal {
                     print(&format!("… {title}\r"));
                 }
             }
-            Told::Done(seen, took) => print(&format!("✓ {begun} ({:.1} s): {seen}\n", took.as_secs_f64())),
-            Told::Left(title, why) => print(&format!("– {title}: left out, {why}\n")),
-            Told::Note(text) => print(&format!("! {text}\n")),
+            Progress::StepFinished { found, elapsed } => {
+                print(&format!("✓ {current} ({:.1} s): {found}\n", elapsed.as_secs_f64()));
+            }
+            Progress::StepSkipped { title, reason } => print(&format!("– {title}: skipped, {reason}\n")),
+            Progress::Note(text) => print(&format!("! {text}\n")),
         }
     };
-    let outcome = block_on(deploy(&order, &environment, &config, &Clock::system(), &mut tell))?;
+    let outcome = block_on(deploy(&plan, &environment, &config, &Clock::system(), &mut report))?;
     match outcome {
         Ok(deployed) if json => {
-            print(&format!("{:#}\n", serde_json::json!({"deployed": !order.dry_run, "serves": deployed})));
+            print(&format!("{:#}\n", serde_json::json!({"deployed": !plan.dry_run, "serves": deployed})));
             Ok(Verdict::Clean)
         }
-        Ok(_) if order.dry_run => Ok(Verdict::Clean),
-        Ok(deployed) if order.instead == Some(Instead::Stop) => {
-            print(&format!("Ended: {} served in the slot {}.\n", deployed.release, deployed.slot));
+        Ok(_) if plan.dry_run => Ok(Verdict::Clean),
+        Ok(deployed) if plan.action == Action::Stop => {
+            print(&format!("Stopped: {} served in slot {}.\n", deployed.release, deployed.slot));
             Ok(Verdict::Clean)
         }
         Ok(deployed) => {
-            print(&format!("Deployed: {} serves in the slot {}.\n", deployed.release, deployed.slot));
+            print(&format!("Deployed: {} serves in slot {}.\n", deployed.release, deployed.slot));
             Ok(Verdict::Clean)
         }
-        Err(error @ Error::Stopped { .. }) => {
+        Err(error @ Error::StepFailed { .. }) => {
             match json {
                 true => print(&format!(
                     "{:#}\n",
@@ -126,6 +133,6 @@ pub(super) fn run(arguments: &Arguments, file: Option<&Path>) -> CommandResult {
             }
             Ok(Verdict::Findings)
         }
-        Err(Error::NotBegun(why)) => Err(Failure::Other(why)),
+        Err(error @ Error::NotStarted(_)) => Err(Failure::Other(error.to_string())),
     }
 }

@@ -1,4 +1,4 @@
-//! `doctor`: looks at everything and says what to do.
+//! `doctor`: checks the machine, the settings and the services they name.
 
 use std::{
     io::IsTerminal as _,
@@ -8,18 +8,21 @@ use std::{
 use super::{CommandResult, Verdict, block_on, config::inspect, print};
 use application::clock::Clock;
 use config::Environment;
-use operations::doctor::{Bench, Report, Status, examine};
+use operations::{
+    diagnostics::Status,
+    doctor::{CheckContext, Report, examine},
+};
 
 /// Flags of `doctor`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Folder for everything that is kept.
+    /// The data folder.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// As JSON; docs/doctor.md says what stands in it.
+    /// Write JSON, as described in docs/doctor.md.
     #[arg(long)]
     json: bool,
-    /// Mend what is safe to mend: rights of files, a missing folder. Nothing is deleted, and no table is changed.
+    /// Repair what can be repaired without loss: permissions of files, a missing folder.
     #[arg(long)]
     fix: bool,
 }
@@ -31,48 +34,49 @@ pub(super) fn run(
     quiet: bool,
 ) -> CommandResult {
     let inspection = inspect(file, environment, arguments.data.as_deref());
-    let mut report = block_on(async { examine(Bench::new(inspection, Clock::system()).await).await })?;
+    let mut report = block_on(async { examine(CheckContext::new(inspection, Clock::system()).await).await })?;
     if arguments.fix {
         report.fix();
     }
     let color = std::io::stdout().is_terminal() && !environment.no_color();
     print(&if arguments.json { format!("{:#}\n", report.json()) } else { as_text(&report, quiet, color) });
-    Ok(Verdict::from_clean(report.status() < Status::Problem))
+    Ok(Verdict::from_clean(report.status() < Status::Failed))
 }
 
 fn as_text(report: &Report, quiet: bool, color: bool) -> String {
     let mut text = String::new();
-    for line in &report.lines {
-        let (mark, code) = match line.status {
+    for check in &report.checks {
+        let (mark, code) = match check.status() {
             Status::Ok => ("ok     ", "32"),
             Status::Skipped => ("skipped", "2"),
             Status::Warning => ("warning", "33"),
-            Status::Problem => ("PROBLEM", "1;31"),
+            Status::Failed => ("PROBLEM", "1;31"),
         };
-        if quiet && line.status < Status::Warning && line.fixed.is_none() {
+        if quiet && check.status() < Status::Warning && check.fixed.is_none() {
             continue;
         }
         let mark = if color { format!("\u{1b}[{code}m{mark}\u{1b}[0m") } else { mark.to_owned() };
-        text.push_str(&format!("{mark}  {:20}  {}: {}\n", line.id, line.title, line.saw));
-        for (word, told) in [("do", &line.cure), ("mended", &line.fixed)] {
-            if let Some(told) = told {
-                text.push_str(&format!("{:31}{word}: {told}\n", ""));
+        text.push_str(&format!("{mark}  {:20}  {}: {}\n", check.id, check.title, check.outcome.found()));
+        let cure = check.outcome.problem().map(|problem| &problem.cure);
+        for (word, detail) in [("do", cure), ("fixed", check.fixed.as_ref())] {
+            if let Some(detail) = detail {
+                text.push_str(&format!("{:31}{word}: {detail}\n", ""));
             }
         }
     }
-    let several = |status, word| match report.count(status) {
+    let plural = |status, word| match report.count(status) {
         1 => format!("1 {word}"),
         count => format!("{count} {word}s"),
     };
     text.push_str(&format!(
         "{} ok, {}, {}, {} skipped\n",
         report.count(Status::Ok),
-        several(Status::Warning, "warning"),
-        several(Status::Problem, "problem"),
+        plural(Status::Warning, "warning"),
+        plural(Status::Failed, "problem"),
         report.count(Status::Skipped)
     ));
     if report.is_fixable() {
-        text.push_str("`ba-copilot doctor --fix` mends what is safe to mend.\n");
+        text.push_str("`ba-copilot doctor --fix` repairs what can be repaired without loss.\n");
     }
     text
 }

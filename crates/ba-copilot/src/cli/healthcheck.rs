@@ -4,7 +4,7 @@ use std::{net::Ipv4Addr, time::Duration};
 
 use super::{CommandResult, Failure, Verdict, block_on, print, say};
 use config::{Config, Role};
-use operations::target::{Question, Target};
+use operations::server_client::{Request, ServerClient};
 
 /// Short, because orchestrators repeat the check.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -27,15 +27,15 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> CommandResult {
         }
         format!("http://{listen}")
     });
-    let target = Target::new(&url, None).map_err(|error| Failure::Other(error.to_string()))?;
-    match block_on(async { target.ask(Question::get("/health").within(TIMEOUT)).await })? {
-        Ok(answer) => {
-            let status = answer.json()["status"].as_str().unwrap_or("unknown").to_owned();
+    let client = ServerClient::new(&url, None).map_err(|error| Failure::Other(error.to_string()))?;
+    match block_on(async { client.send(Request::get("/health").timeout(TIMEOUT)).await })? {
+        Ok(response) => {
+            let status = response.json()["status"].as_str().unwrap_or("unknown").to_owned();
             print(&format!("{status}\n"));
-            Ok(Verdict::from_clean(answer.status == 200))
+            Ok(Verdict::from_clean(response.status == 200))
         }
         Err(error) => {
-            say(&format!("{} {error}.", target.address()));
+            say(&format!("{} {error}.", client.address()));
             Ok(Verdict::Findings)
         }
     }

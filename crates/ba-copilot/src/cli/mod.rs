@@ -246,7 +246,7 @@ fn dispatch(cli: Cli, environment: Environment) -> CommandResult {
                 }
                 Ok(log)
             });
-            let manager = ServiceManager::of(environment);
+            let manager = ServiceManager::from_environment(environment);
             telemetry::log_panics();
             serve::run(arguments, config, lifecycle::Lifecycle { read_log, manager }, reports)
         }

@@ -1,4 +1,4 @@
-//! `verify`: the suite that is run against a server after a deployment.
+//! `verify`: checks a server after a deployment.
 
 use std::{io::IsTerminal, path::PathBuf, time::Duration};
 
@@ -8,37 +8,38 @@ use super::{CommandResult, Failure, Verdict, block_on, print, say};
 use application::clock::Clock;
 use config::Config;
 use operations::{
-    target::Target,
-    verify::{Done, Options, Outcome, junit, verify_server},
+    diagnostics::{CheckReport, Status},
+    server_client::ServerClient,
+    verify::{Options, junit, verify_server},
 };
 
 /// Flags of `verify`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The server, for example http://127.0.0.1:8000
+    /// The address of the server, for example http://127.0.0.1:8000
     #[arg(long)]
     url: String,
-    /// A token of that server, with the scopes read, write, generate and mcp. Better given as VERIFY_TOKEN: others on this machine
-    /// can read arguments. Without accounts none is needed.
+    /// A token of that server with the scopes read, write, generate and mcp. Prefer VERIFY_TOKEN: other users of this
+    /// machine can read arguments. A server without accounts needs none.
     #[arg(long)]
     token: Option<SecretString>,
-    /// What must work, separated by commas: web, api, ai, mcp, database, redis, llm; name=URL for one at another address. What the
-    /// server itself says it is, if nothing is said.
+    /// The services that must work, separated by commas: web, api, ai, mcp, database, redis, llm, or name=URL for
+    /// another address. The default are those that the server reports.
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     services: Vec<String>,
-    /// Write the report as JUnit XML too.
+    /// Also write the report as JUnit XML.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
     /// Write the report as JSON.
     #[arg(long)]
     json: bool,
-    /// How old the newest verified backup may be, for example 26h; a server without any fails then.
+    /// The age limit of the newest verified backup, for example 26h. A server without one fails then.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     expect_backup_within: Option<Duration>,
-    /// A command that restarts the server; afterwards what was written is read again.
+    /// A command that restarts the server. Afterwards the check reads what it wrote before.
     #[arg(long, value_name = "COMMAND")]
     restart_command: Option<String>,
-    /// How long the server may take to be ready again.
+    /// How long the server may take to be ready after the restart.
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "60s")]
     restart_within: Duration,
 }
@@ -59,28 +60,28 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 pub(super) fn run(arguments: Arguments, config: &Config) -> CommandResult {
     let token = arguments.token.as_ref().unwrap_or(&config.verify.token);
-    let target =
-        Target::new(&arguments.url, Some(token)).map_err(|error| Failure::Other(error.to_string()))?;
-    let address = target.address();
+    let client =
+        ServerClient::new(&arguments.url, Some(token)).map_err(|error| Failure::Other(error.to_string()))?;
+    let address = client.address();
     let options = Options {
         services: arguments.services.iter().map(|name| name.trim().to_owned()).collect(),
-        stands_by: false,
+        standby: false,
         backup_within: arguments.expect_backup_within,
         restart_command: arguments.restart_command,
         restart_within: arguments.restart_within,
     };
-    let signs = std::io::stdout().is_terminal();
+    let is_terminal = std::io::stdout().is_terminal();
     let json = arguments.json;
-    let tell = |done: &Done| {
+    let print_check = |check: &CheckReport| {
         if !json {
-            print(&line(done, signs));
+            print(&line(check, is_terminal));
         }
     };
-    let report = block_on(verify_server(target, options, Clock::system(), tell))?
+    let report = block_on(verify_server(client, options, Clock::system(), print_check))?
         .map_err(|error| Failure::Other(format!("{address} {error}. Is the server running there?")))?;
     if let Some(file) = &arguments.junit {
-        std::fs::write(file, junit(&report))
-            .map_err(|error| Failure::file(&file.display().to_string(), &error))?;
+        let xml = junit(&report).map_err(|error| Failure::Other(error.to_string()))?;
+        std::fs::write(file, xml).map_err(|error| Failure::file(&file.display().to_string(), &error))?;
     }
     let (passed, failed, skipped) = report.counts();
     match json {
@@ -93,18 +94,20 @@ pub(super) fn run(arguments: Arguments, config: &Config) -> CommandResult {
     Ok(Verdict::from_clean(failed == 0))
 }
 
-/// One line of a check, and a second one with what to do.
-fn line(done: &Done, signs: bool) -> String {
-    let (sign, word, said, cure) = match &done.outcome {
-        Outcome::Passed(seen) => ("✓", "passed ", seen, None),
-        Outcome::Failed { found, cure } => ("✗", "FAILED ", found, Some(cure)),
-        Outcome::Skipped(why) => ("–", "skipped", why, None),
+/// The line of a check, and a second one with the cure if it failed.
+fn line(check: &CheckReport, is_terminal: bool) -> String {
+    let (sign, word) = match check.status() {
+        Status::Ok | Status::Warning => ("✓", "passed "),
+        Status::Failed => ("✗", "FAILED "),
+        Status::Skipped => ("–", "skipped"),
     };
-    let mark = if signs { sign } else { word };
+    let mark = if is_terminal { sign } else { word };
+    let cure = check.outcome.problem().map(|problem| &problem.cure);
     let cure = cure.map(|cure| format!("{:width$} → {cure}\n", "", width = mark.chars().count()));
-    // What a server says is data: it moves no cursor here.
-    let said: String = said.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    format!("{mark} {} ({} ms): {said}\n{}", done.title, done.took.as_millis(), cure.unwrap_or_default())
+    // A server could send control characters to the terminal.
+    let found: String = check.outcome.found().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let ms = check.elapsed.as_millis();
+    format!("{mark} {} ({ms} ms): {found}\n{}", check.title, cure.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -112,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_read() {
+    fn duration_is_parsed() {
         for (text, seconds) in
             [("90s", Some(90)), ("30m", Some(1800)), ("26h", Some(93600)), ("2d", Some(172_800))]
         {

@@ -40,7 +40,7 @@ fn check(program: &str, arguments: &[&str], folder: &Path) -> String {
 }
 
 fn rules() -> String {
-    fs::read_to_string(root().join("ops/prometheus/rules.yml")).expect("rules")
+    fs::read_to_string(root().join("infra/prometheus/rules.yml")).expect("rules")
 }
 
 /// The values of a key in the rules.
@@ -57,7 +57,7 @@ fn prometheus_accepts_rules_and_configuration() {
     if !has("promtool") {
         return;
     }
-    let folder = root().join("ops/prometheus");
+    let folder = root().join("infra/prometheus");
     check("promtool", &["check", "rules", "rules.yml"], &folder);
     check("promtool", &["check", "config", "prometheus.yml"], &folder);
     check("promtool", &["test", "rules", "rules_test.yml"], &folder);
@@ -75,7 +75,7 @@ fn prometheus_accepts_rules_and_configuration() {
 #[test]
 fn each_alert_has_a_test_and_a_runbook_section() {
     let (rules, root) = (rules(), root());
-    let tests = fs::read_to_string(root.join("ops/prometheus/rules_test.yml")).expect("tests");
+    let tests = fs::read_to_string(root.join("infra/prometheus/rules_test.yml")).expect("tests");
     let alerts = values(&rules, "alert:");
     for alert in &alerts {
         assert!(tests.contains(&format!("alertname: {alert}\n")), "{alert} is not in rules_test.yml");
@@ -94,7 +94,7 @@ fn alertmanager_accepts_its_example() {
     if !has("amtool") {
         return;
     }
-    let text = fs::read_to_string(root().join("ops/alertmanager/alertmanager.yml")).expect("the example");
+    let text = fs::read_to_string(root().join("infra/alertmanager/alertmanager.yml")).expect("the example");
     let (notes, _) = text.split_once("\nglobal:").expect("notes");
     let mut filled = text.clone();
     for (name, value) in [

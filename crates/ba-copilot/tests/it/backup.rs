@@ -332,7 +332,7 @@ fn comes_back(place: &Place) {
     assert_eq!(missing, 0, "acknowledged before the backup began, and not in it");
     assert!(!lines.contains("Written after the restore."));
     // What it replaced is where it said.
-    let (_, aside) = again.err.split_once("What was there is now: ").expect("a place");
+    let (_, aside) = again.err.split_once("The previous data is now: ").expect("a place");
     let aside = aside.lines().next().expect("a place");
     let url = match aside.strip_prefix("database ") {
         Some(name) => {
@@ -413,8 +413,8 @@ fn invalid_backup_commands_are_explained() {
         (vec!["backup", "create", "--to", "b"], vec![], "nothing to back up"),
         (vec!["backup", "create"], vec![], "nothing to back up"),
         (vec!["backup", "create", "--to", "b", "--keep", "7"], vec![], "7d"),
-        (vec!["backup", "verify", "nowhere"], vec![], "no such file"),
-        (vec!["backup", "restore", "nowhere"], vec![], "no such file"),
+        (vec!["backup", "verify", "nowhere"], vec![], "does not exist"),
+        (vec!["backup", "restore", "nowhere"], vec![], "does not exist"),
     ] {
         let ran = place.run_with(&arguments, &variables);
         assert!(ran.code == 2 && ran.err.contains(said), "{arguments:?}: {} {}", ran.code, ran.err);
@@ -482,5 +482,5 @@ fn failed_scheduled_backup_is_reported_and_the_server_continues() {
     assert_eq!(server.request("GET", "/health", "").expect("health").0, 200);
     server.signal("-TERM");
     let (_, log) = server.wait();
-    assert!(log.contains("\"level\":\"ERROR\"") && log.contains("was not backed up"), "{log}");
+    assert!(log.contains("\"level\":\"ERROR\"") && log.contains("The backup failed"), "{log}");
 }

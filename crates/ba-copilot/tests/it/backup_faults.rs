@@ -66,12 +66,12 @@ fn missing_or_old_postgres_tools_are_named() {
                 return;
             };
             let said = match old {
-                true => format!("{tool} has version 9 and the server has "),
+                true => format!("{tool} has version 9 and cannot read a server of version "),
                 false => format!("{tool} is not installed"),
             };
             let all = format!("{}{}", ran.out, ran.err);
             assert!(
-                ran.code == 2 && all.contains(&said) && all.contains("install postgresql-client-"),
+                ran.code == 2 && all.contains(&said) && all.contains("Install postgresql-client-"),
                 "{arguments:?}: {} {all}",
                 ran.code
             );
@@ -155,8 +155,11 @@ fn restored_secret_key_precedes_the_existing_one() {
     let doctor = ours.run(&["doctor", "--json"]);
     assert_eq!(doctor.code, 0, "there is no problem: {}", doctor.out);
     // What was put aside opens with what is there now, too.
-    let aside =
-        restored.err.lines().find_map(|line| line.strip_prefix("What was there is now: ")).expect("a place");
+    let aside = restored
+        .err
+        .lines()
+        .find_map(|line| line.strip_prefix("The previous data is now: "))
+        .expect("a place");
     assert_eq!(fs::read_to_string(Path::new(aside).join("secret.key")).expect("a key"), our_key);
 }
 
@@ -178,7 +181,7 @@ fn backup_with_a_wrong_secret_key_is_rejected() {
     let tried = place.run(&["backup", "verify", file]);
     assert!(tried.code == 1 && tried.out.contains("1 of 1 keys"), "{}{}", tried.out, tried.err);
     let restored = place.run(&["backup", "restore", file]);
-    assert!(restored.code == 2 && restored.err.contains("do not open"), "{}", restored.err);
+    assert!(restored.code == 2 && restored.err.contains("cannot be decrypted"), "{}", restored.err);
     assert_eq!((place.dump(), fs::read(place.data().join("secret.key")).expect("a key")), (before, key));
 }
 

@@ -75,7 +75,7 @@ impl Machine {
         let folder = TempDir::new().expect("a folder");
         let front = format!("127.0.0.1:{}", port(0));
         let machine = Machine { folder, engine, front };
-        let compose = repository().join("ops/compose").display().to_string();
+        let compose = repository().join("infra/compose").display().to_string();
         let place = machine.path("place").display().to_string();
         // What no file for Compose can hold.
         let key = machine.path("key");
@@ -149,7 +149,7 @@ impl Machine {
     fn start_infrastructure(&self) {
         let files: Vec<String> = ["compose.yaml", "compose.dev.yaml"]
             .iter()
-            .map(|file| repository().join("ops/compose").join(file).display().to_string())
+            .map(|file| repository().join("infra/compose").join(file).display().to_string())
             .collect();
         let common = ["-p", "ba-copilot", "--env-file", ".env.staging", "-f", &files[0], "-f", &files[1]];
         let services = ["up", "-d", "proxy", "postgres", "redis", "prometheus", "alertmanager"];
@@ -308,7 +308,7 @@ fn container_deployment_loses_nothing() {
         assert_eq!(machine.slots().len(), 1, "{what}");
     };
     let out = machine.deployed(&["--program", &two], "");
-    assert!(out.contains("everything in it came back"), "no backup: {out}");
+    assert!(out.contains("verified by a test restore"), "no backup: {out}");
     let second = machine.release();
     go_on("the first swap");
     machine.deployed(&["--program", &three], "");
@@ -318,12 +318,12 @@ fn container_deployment_loses_nothing() {
     assert_eq!(machine.release(), second);
     go_on("the third swap");
 
-    // One that does not do what it should is not let in.
+    // One that failed verification is not let in.
     machine.settings(&[("BA_COPILOT__SERVER__MAX_BODY_BYTES", "10")]);
     let (code, out, err) = machine.deploy(&["--program", &three], "");
     assert_eq!(code, Some(1), "{out}{err}");
-    assert!(err.contains("does not do what it should"), "{err}");
-    assert!(err.contains(&format!("{second} serves on")), "{err}");
+    assert!(err.contains("failed verification"), "{err}");
+    assert!(err.contains(&format!("{second} still serves")), "{err}");
     assert_eq!(machine.release(), second);
     go_on("a version that fails");
     machine.settings(&[("BA_COPILOT__SERVER__MAX_BODY_BYTES", "1000000")]);

@@ -20,7 +20,10 @@ use application::{
     webhooks::create_webhook,
 };
 use config::{Config, Environment};
-use operations::doctor::{Bench, CHECKS, Report, Status, examine};
+use operations::{
+    diagnostics::Status,
+    doctor::{CHECKS, CheckContext, Report, examine},
+};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
@@ -133,7 +136,7 @@ impl Setup {
         // As `main` does; another test of this program may have been first.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let inspection = Config::inspect(self.file.as_deref(), &self.environment(), &[]);
-        examine(Bench::new(inspection, Clock::from_fn(self.clock)).await).await
+        examine(CheckContext::new(inspection, Clock::from_fn(self.clock)).await).await
     }
 }
 
@@ -148,8 +151,8 @@ fn closed() -> String {
 
 /// What was found: which check, and how bad.
 fn findings(report: &Report) -> Vec<(String, Status)> {
-    let bad = report.lines.iter().filter(|line| line.status >= Status::Warning);
-    bad.map(|line| (line.id.to_owned(), line.status)).collect()
+    let bad = report.checks.iter().filter(|check| check.status() >= Status::Warning);
+    bad.map(|check| (check.id.to_owned(), check.status())).collect()
 }
 
 /// The set-up has exactly these findings, each with a cure, and nothing told is secret.
@@ -159,10 +162,10 @@ async fn check(what: &str, setup: &Setup, expected: &[(&str, Status)]) {
     let expected: Vec<_> = expected.iter().map(|(id, status)| ((*id).to_owned(), *status)).collect();
     assert_eq!(findings(&report), expected, "{what}\n{told}");
     assert!(
-        report.lines.iter().all(|line| line.cure.is_some() == (line.status >= Status::Warning)),
+        report.checks.iter().all(|check| check.outcome.problem().is_none_or(|it| !it.cure.is_empty())),
         "{what}"
     );
-    assert_eq!(report.lines.len(), CHECKS.len());
+    assert_eq!(report.checks.len(), CHECKS.len());
     for secret in ["geheim", STRONG] {
         assert!(!told.contains(secret), "{what} tells a secret\n{told}");
     }
@@ -173,16 +176,16 @@ type Break = fn(&mut Setup);
 /// Settings, files, and whom they lead to. The last column says whether it is the set-up of a team.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_broken_setting_or_file_is_found_and_nothing_else() {
-    use Status::{Problem, Warning};
+    use Status::{Failed, Warning};
     let table: &[(&str, Option<Status>, bool, Break)] = &[
         ("", None, false, |_| ()),
         ("", None, true, |_| ()),
-        ("configuration", Some(Problem), false, |it| it.set("BA_COPILOT__SERVER__LISTENS", "geheim")),
-        ("configuration", Some(Problem), false, |it| it.set("MAIL_FROM", "nobody")),
-        ("configuration", Some(Problem), false, |it| it.set("LOG_LEVEL", "loud")),
-        ("configuration", Some(Problem), false, |it| it.set("DATABASE_URL", "mysql://u:geheim@host/db")),
-        ("configuration", Some(Problem), false, |it| it.file = Some(it.folder.path().join("none.toml"))),
-        ("secret-files", Some(Problem), false, |it| {
+        ("configuration", Some(Failed), false, |it| it.set("BA_COPILOT__SERVER__LISTENS", "geheim")),
+        ("configuration", Some(Failed), false, |it| it.set("MAIL_FROM", "nobody")),
+        ("configuration", Some(Failed), false, |it| it.set("LOG_LEVEL", "loud")),
+        ("configuration", Some(Failed), false, |it| it.set("DATABASE_URL", "mysql://u:geheim@host/db")),
+        ("configuration", Some(Failed), false, |it| it.file = Some(it.folder.path().join("none.toml"))),
+        ("secret-files", Some(Failed), false, |it| {
             let file = it.folder.path().join("ba.toml");
             fs::write(&file, format!("[mcp]\ntoken = \"{STRONG}\"\n")).expect("written");
             rights(&file, 0o640);
@@ -194,21 +197,21 @@ async fn each_broken_setting_or_file_is_found_and_nothing_else() {
             rights(&file, 0o644);
             it.file = Some(file);
         }),
-        ("clock", Some(Problem), false, |it| it.clock = || UNIX_EPOCH + Duration::from_secs(1_500_000_000)),
+        ("clock", Some(Failed), false, |it| it.clock = || UNIX_EPOCH + Duration::from_secs(1_500_000_000)),
         ("data-folder", Some(Warning), false, |it| {
             it.set("BA_COPILOT__DATA__DIR", it.folder.path().join("new").display().to_string());
         }),
-        ("data-folder", Some(Problem), false, |it| {
+        ("data-folder", Some(Failed), false, |it| {
             let file = it.folder.path().join("file");
             fs::write(&file, "").expect("written");
             it.set("BA_COPILOT__DATA__DIR", file.display().to_string());
         }),
         ("data-rights", Some(Warning), false, |it| rights(&it.data, 0o750)),
         ("database-files", Some(Warning), false, |it| rights(&it.database(), 0o644)),
-        ("database", Some(Problem), false, |it| {
+        ("database", Some(Failed), false, |it| {
             fs::write(it.database(), "no database, but long enough to look into, I hope").expect("written");
         }),
-        ("secret-key", Some(Problem), false, |it| {
+        ("secret-key", Some(Failed), false, |it| {
             it.set("SECRET_KEY", "change-me-change-me-change-me-change-me")
         }),
         ("secret-key", Some(Warning), false, |it| it.set("SECRET_KEY", format!("{STRONG},{STRONG}1"))),
@@ -217,11 +220,11 @@ async fn each_broken_setting_or_file_is_found_and_nothing_else() {
             it.set("REDIS_URL", "redis://u:geheim@127.0.0.1:1");
             it.set("BA_COPILOT__REDIS__TIMEOUT_MS", "10");
         }),
-        ("secret-key-file", Some(Problem), false, |it| rights(&it.data.join("secret.key"), 0o644)),
-        ("secret-key-file", Some(Problem), false, |it| {
+        ("secret-key-file", Some(Failed), false, |it| rights(&it.data.join("secret.key"), 0o644)),
+        ("secret-key-file", Some(Failed), false, |it| {
             fs::write(it.data.join("secret.key"), "short").expect("written");
         }),
-        ("accounts", Some(Problem), false, |it| {
+        ("accounts", Some(Failed), false, |it| {
             it.set("BA_COPILOT__SERVER__LISTEN", "0.0.0.0:0");
             it.set("PUBLIC_URL", "https://ba.example.com");
             it.set("BA_COPILOT__SERVER__PROXIES", "1");
@@ -232,7 +235,7 @@ async fn each_broken_setting_or_file_is_found_and_nothing_else() {
             it.set("BA_COPILOT__SERVER__PROXIES", "0");
         }),
         ("proxies", Some(Warning), true, |it| it.set("BA_COPILOT__SERVER__PROXIES", "0")),
-        ("port", Some(Problem), false, |it| {
+        ("port", Some(Failed), false, |it| {
             let other = TcpListener::bind("127.0.0.1:0").expect("a port");
             it.set("BA_COPILOT__SERVER__LISTEN", other.local_addr().expect("an address").to_string());
             it.kept.push(Box::new(other));
@@ -242,20 +245,20 @@ async fn each_broken_setting_or_file_is_found_and_nothing_else() {
             it.set("BA_COPILOT__SERVER__LISTEN", server.address.clone());
             it.kept.push(Box::new(server));
         }),
-        ("engine", Some(Problem), false, |it| it.set("BA_COPILOT__CHECK__MAX_TEXT_BYTES", "20")),
-        ("redis", Some(Problem), false, |it| {
+        ("engine", Some(Failed), false, |it| it.set("BA_COPILOT__CHECK__MAX_TEXT_BYTES", "20")),
+        ("redis", Some(Failed), false, |it| {
             it.set("REDIS_URL", format!("redis://u:geheim@{}", closed()));
             it.set("SECRET_KEY", STRONG);
         }),
-        ("ai-service", Some(Problem), false, |it| {
+        ("ai-service", Some(Failed), false, |it| {
             it.set("AI_SERVICE_URL", format!("http://u:geheim@{}/", closed()));
         }),
-        ("mcp-server", Some(Problem), false, |it| {
+        ("mcp-server", Some(Failed), false, |it| {
             it.set("MCP_SERVER_URL", format!("http://u:geheim@{}/mcp", closed()));
         }),
-        ("mail", Some(Problem), true, |it| it.set("SMTP_URL", format!("smtp://u:geheim@{}", closed()))),
+        ("mail", Some(Failed), true, |it| it.set("SMTP_URL", format!("smtp://u:geheim@{}", closed()))),
         ("mail", Some(Warning), true, |it| drop(it.variables.remove("SMTP_URL"))),
-        ("sign-in-provider", Some(Problem), false, |it| {
+        ("sign-in-provider", Some(Failed), false, |it| {
             it.set("OIDC_ISSUER", format!("http://{}", closed()));
             it.set("OIDC_CLIENT_ID", "ba");
             it.set("OIDC_CLIENT_SECRET", "geheim");
@@ -264,7 +267,7 @@ async fn each_broken_setting_or_file_is_found_and_nothing_else() {
             it.set("OPENAI_BASE_URL", format!("http://{}/v1/", closed()));
             it.set("MODEL", "m");
         }),
-        ("model", Some(Problem), false, |it| it.set("BA_COPILOT__MODEL__PROVIDER", "openai")),
+        ("model", Some(Failed), false, |it| it.set("BA_COPILOT__MODEL__PROVIDER", "openai")),
         ("traces", Some(Warning), false, |it| {
             it.set("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", closed()));
             it.set("OTEL_EXPORTER_OTLP_HEADERS", "x-key=geheim");
@@ -279,8 +282,8 @@ async fn each_broken_setting_or_file_is_found_and_nothing_else() {
             it.set("SENTRY_DSN", format!("http://geheim@{address}/1"));
             it.kept.push(Box::new(server));
         }),
-        ("configuration", Some(Problem), false, |it| it.set("SENTRY_DSN", "https://geheim.example.com/1")),
-        ("configuration", Some(Problem), false, |it| {
+        ("configuration", Some(Failed), false, |it| it.set("SENTRY_DSN", "https://geheim.example.com/1")),
+        ("configuration", Some(Failed), false, |it| {
             it.set("OTEL_EXPORTER_OTLP_ENDPOINT", "http://u:geheim@127.0.0.1:4318");
         }),
         ("", None, false, |it| {
@@ -289,15 +292,15 @@ async fn each_broken_setting_or_file_is_found_and_nothing_else() {
             it.set("MODEL", "m");
             it.kept.push(Box::new(server));
         }),
-        ("breached-passwords", Some(Problem), false, |it| breached(it, None)),
-        ("breached-passwords", Some(Problem), false, |it| breached(it, Some(&[2, 1]))),
-        ("breached-passwords", Some(Problem), false, |it| breached(it, Some(&[]))),
+        ("breached-passwords", Some(Failed), false, |it| breached(it, None)),
+        ("breached-passwords", Some(Failed), false, |it| breached(it, Some(&[2, 1]))),
+        ("breached-passwords", Some(Failed), false, |it| breached(it, Some(&[]))),
         ("", None, false, |it| breached(it, Some(&[1, 2, 3]))),
         ("backup", Some(Warning), true, |it| fs::remove_dir_all(it.data.join("backups")).expect("removed")),
         ("backup", Some(Warning), true, |it| it.back_up(0, None)),
         ("backup", Some(Warning), true, |it| it.back_up(48, Some(true))),
-        ("backup", Some(Problem), true, |it| it.back_up(0, Some(false))),
-        ("backup", Some(Problem), true, |it| {
+        ("backup", Some(Failed), true, |it| it.back_up(0, Some(false))),
+        ("backup", Some(Failed), true, |it| {
             let backups = it.data.join("backups");
             fs::remove_dir_all(&backups).and_then(|()| fs::write(backups, "not a folder")).expect("written");
         }),
@@ -307,7 +310,7 @@ async fn each_broken_setting_or_file_is_found_and_nothing_else() {
         spoil(&mut setup);
         let mut expected: Vec<(&str, Status)> = status.iter().map(|status| (*id, *status)).collect();
         if *id == "secret-key" && setup.variables.contains_key("REDIS_URL") {
-            expected.push(("redis", Problem));
+            expected.push(("redis", Failed));
         }
         check(id, &setup, &expected).await;
     }
@@ -325,7 +328,7 @@ fn breached(setup: &mut Setup, sums: Option<&[u8]>) {
 /// What somebody did to the database with another program.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_broken_database_is_found_and_nothing_else() {
-    use Status::{Problem, Warning};
+    use Status::{Failed, Warning};
     const JOB: &str =
         "insert into jobs (id, kind, payload, status, attempts, run_at, created_at, updated_at)";
     let waiting = format!("{JOB} values ('j', 'generate', '', 'waiting', 0, 1, 1, 1)");
@@ -339,16 +342,16 @@ async fn each_broken_database_is_found_and_nothing_else() {
         ("schema", Some(Warning), &["delete from _sqlx_migrations where version = 10"]),
         (
             "schema",
-            Some(Problem),
+            Some(Failed),
             &[
                 "insert into _sqlx_migrations select 99, description, installed_on, success, checksum, execution_time \
                from _sqlx_migrations where version = 1",
             ],
         ),
-        ("schema", Some(Problem), &["update _sqlx_migrations set checksum = x'00' where version = 3"]),
+        ("schema", Some(Failed), &["update _sqlx_migrations set checksum = x'00' where version = 3"]),
         (
             "foreign-keys",
-            Some(Problem),
+            Some(Failed),
             &[
                 "insert into jobs (id, kind, project_id, payload, status, attempts, run_at, created_at, updated_at) \
                values ('j', 'generate', 'nowhere', '', 'done', 1, 1, 1, 1)",
@@ -356,16 +359,12 @@ async fn each_broken_database_is_found_and_nothing_else() {
         ),
         (
             "clock",
-            Some(Problem),
+            Some(Failed),
             &["insert into audit_events (id, at, action, subject, details) \
                values ('e', 9000000000000000, 'a', 's', '{}')"],
         ),
-        (
-            "sealed",
-            Some(Problem),
-            &["insert into data_keys (id, sealed, created_at) values ('d', 'AAAA', 1)"],
-        ),
-        ("integrity", Some(Problem), &[]),
+        ("sealed", Some(Failed), &["insert into data_keys (id, sealed, created_at) values ('d', 'AAAA', 1)"]),
+        ("integrity", Some(Failed), &[]),
     ];
     for (id, status, statements) in table {
         let setup = Setup::healthy(false, None).await;
@@ -380,7 +379,7 @@ async fn each_broken_database_is_found_and_nothing_else() {
     for (disable, key, expected) in [
         ("select 1", false, vec![]),
         ("update webhooks set disabled_at = 1", false, vec![("webhooks", Warning)]),
-        ("select 1", true, vec![("sealed", Problem)]),
+        ("select 1", true, vec![("sealed", Failed)]),
     ] {
         let mut setup = Setup::healthy(false, None).await;
         let app = setup.app().await;
@@ -429,7 +428,7 @@ async fn reachable_redis_is_no_finding() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_broken_postgres_is_found_and_nothing_else() {
-    use Status::{Problem, Warning};
+    use Status::{Failed, Warning};
     // It waits with a runtime of its own.
     let Some(mut postgres) = block_in_place(Postgres::start) else { return };
     let url = postgres.url();
@@ -457,26 +456,26 @@ async fn each_broken_postgres_is_found_and_nothing_else() {
     let mut setup = Setup::healthy(true, Some(&of("good"))).await;
     check("a good one", &setup, &[]).await;
     setup.clock = || now() + Duration::from_secs(600);
-    check("a clock that is wrong", &setup, &[("postgres-clock", Problem)]).await;
+    check("a clock that is wrong", &setup, &[("postgres-clock", Failed)]).await;
     setup.clock = now;
     setup.set("DATABASE_URL", of("good").replace("tests@", "clerk@"));
-    check("somebody else's tables", &setup, &[("postgres-rights", Problem)]).await;
+    check("somebody else's tables", &setup, &[("postgres-rights", Failed)]).await;
     setup.set("DATABASE_URL", of("nowhere").replace("tests@", "tests:geheim@"));
-    check("no such database", &setup, &[("database", Problem)]).await;
+    check("no such database", &setup, &[("database", Failed)]).await;
     setup.set("DATABASE_URL", of("good"));
     setup.variables.remove("SECRET_KEY");
     check("no key for all processes", &setup, &[("secret-key", Warning)]).await;
 
     let ascii = Setup::healthy(true, Some(&of("ascii"))).await;
-    check("an encoding that lacks letters", &ascii, &[("postgres-encoding", Problem)]).await;
+    check("an encoding that lacks letters", &ascii, &[("postgres-encoding", Failed)]).await;
     let standby = Setup::healthy(true, Some(&of("standby"))).await;
     ask(&url, &["alter database standby set default_transaction_read_only = on"]).await;
-    check("a server that takes no writes", &standby, &[("postgres-rights", Problem)]).await;
+    check("a server that takes no writes", &standby, &[("postgres-rights", Failed)]).await;
 
     setup.set("SECRET_KEY", STRONG);
     ask(&url, &["alter system set max_connections = 12"]).await;
     postgres.stop_fast();
-    check("a server that is away", &setup, &[("database", Problem)]).await;
+    check("a server that is away", &setup, &[("database", Failed)]).await;
     block_in_place(|| postgres.start_again());
     check("too few connections", &setup, &[("postgres-connections", Warning)]).await;
 }
@@ -486,7 +485,7 @@ async fn full_disk_is_found() {
     let Some(disk) = SmallDisk::new("24m") else { return };
     let mut setup = Setup::healthy(false, None).await;
     setup.set("BA_COPILOT__DATA__DIR", disk.0.path().display().to_string());
-    check("a small disk", &setup, &[("disk-space", Status::Problem)]).await;
+    check("a small disk", &setup, &[("disk-space", Status::Failed)]).await;
 }
 
 struct Ran {

@@ -44,7 +44,7 @@ fn check(output: &Output) {
     assert!(output.status.success(), "{out}\n{err}");
     assert_eq!(out.matches("Deployed: ").count(), 4, "{out}");
     assert!(out.contains("/set-up"), "no link: {out}");
-    assert!(out.contains("everything in it came back"), "{out}");
+    assert!(out.contains("verified by a test restore"), "{out}");
     assert!(err.contains("Restored."), "{err}");
 }
 
@@ -66,9 +66,9 @@ impl Drop for Slots<'_> {
 fn pack(folder: &Path, version: &str) {
     let name = format!("ba-copilot-{version}-x86_64-linux");
     let stage = folder.join(&name);
-    fs::create_dir_all(stage.join("ops/systemd")).expect("a folder");
+    fs::create_dir_all(stage.join("infra/systemd")).expect("a folder");
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    for file in ["ops/systemd/ba-copilot@.service", ".env.production.example"] {
+    for file in ["infra/systemd/ba-copilot@.service", ".env.production.example"] {
         fs::copy(repository.join(file), stage.join(file)).expect("a copy");
     }
     let mut program = fs::read(BINARY).expect("the program");

@@ -213,7 +213,7 @@ fn check<'a>(place: &str, expression: &'a str) -> Vec<&'a str> {
 pub(crate) fn dashboards() -> Vec<(String, String)> {
     let mut found = Vec::new();
     let (mut files_found, mut uids) = (Vec::new(), BTreeSet::new());
-    files(&root().join("ops/grafana/dashboards"), "json", &mut files_found);
+    files(&root().join("infra/grafana/dashboards"), "json", &mut files_found);
     for file in files_found {
         let name = file.file_name().expect("a name").to_string_lossy().into_owned();
         let dashboard: Value = serde_json::from_str(&fs::read_to_string(&file).expect("text")).expect("JSON");
@@ -247,7 +247,7 @@ fn dashboards_show_every_metric_and_nothing_else() {
 
 #[test]
 fn rules_name_only_existing_metrics() {
-    let rules = fs::read_to_string(root().join("ops/prometheus/rules.yml")).expect("rules");
+    let rules = fs::read_to_string(root().join("infra/prometheus/rules.yml")).expect("rules");
     assert!(check("rules.yml", &rules).len() > 20);
 }
 

@@ -128,7 +128,7 @@ impl Cluster {
     /// Does what the page says below a heading; whether all of it went well, and what was said.
     fn run_section(&self, heading: &str, moment: &str) -> (bool, String) {
         let script = self.folder.path().join("commands");
-        fs::write(&script, format!("{}{}", commands("Names"), commands(heading))).expect("written");
+        fs::write(&script, format!("{}{}", commands("Variables"), commands(heading))).expect("written");
         let said = self.folder.path().join("said");
         // A file and no pipe: the server that is started keeps it open.
         let output = fs::File::create(&said).expect("a file");
@@ -225,13 +225,13 @@ fn point_in_time_guide_restores_any_moment() {
     let token = place.token();
     let mut project = None;
 
-    cluster.run_ok("Keep every change", "");
+    cluster.run_ok("Enable archiving", "");
     let first = write(&place, &token, &mut project, "before the base backup");
-    cluster.run_ok("Make a base backup", "");
+    cluster.run_ok("Create a base backup", "");
     let second = write(&place, &token, &mut project, "after the base backup");
     let moment = cluster.now();
     let third = write(&place, &token, &mut project, "after the moment");
-    let kept = cluster.run_ok("See that it is kept", "");
+    let kept = cluster.run_ok("Check the archive", "");
     assert!(kept.contains("failed_count       | 0"), "{kept}");
 
     // The machine burns down: nothing is left but the archive and the base backup.
@@ -246,18 +246,18 @@ fn point_in_time_guide_restores_any_moment() {
     let mut changed = whole.clone();
     changed[100] ^= 1;
     fs::write(&file, &changed).expect("written");
-    let (good, said) = cluster.run_section("Go back", &moment);
+    let (good, said) = cluster.run_section("Recover", &moment);
     assert!(!good && said.contains("pg_control"), "{said}");
     assert!(!cluster.data().exists(), "nothing was begun with it");
     fs::write(&file, &whole).expect("as it was");
     // A moment before there was anything, and one that the archive does not reach.
-    let (good, _) = cluster.run_section("Go back", "2020-01-01 00:00:00+00");
+    let (good, _) = cluster.run_section("Recover", "2020-01-01 00:00:00+00");
     assert!(!good && !cluster.data().exists());
-    let (good, _) = cluster.run_section("Go back", "2099-01-01 00:00:00+00");
+    let (good, _) = cluster.run_section("Recover", "2099-01-01 00:00:00+00");
     let log = fs::read_to_string(cluster.log()).expect("a log");
     assert!(!good && log.contains("recovery ended before configured recovery target was reached"), "{log}");
 
-    let said = cluster.run_ok("Go back", &moment);
+    let said = cluster.run_ok("Recover", &moment);
     assert!(said.contains("The last change is of"), "{said}");
     assert_eq!(
         (count(&place, &first), count(&place, &second)),
@@ -269,12 +269,12 @@ fn point_in_time_guide_restores_any_moment() {
     let fourth = write(&place, &token, &mut project, "on the new line of time");
 
     // Once more, from a base backup on the new line, when the cluster can be stopped in order: nothing is lost.
-    cluster.run_ok("Make a base backup", "");
+    cluster.run_ok("Create a base backup", "");
     let fifth = write(&place, &token, &mut project, "last");
     let moment = cluster.now();
     // The target must be passed, and a cluster where nothing happens any more passes none.
     let sixth = write(&place, &token, &mut project, "too late");
-    cluster.run_ok("Go back", &moment);
+    cluster.run_ok("Recover", &moment);
     for (texts, there) in [(&first, 30), (&second, 30), (&third, 0), (&fourth, 30), (&fifth, 30), (&sixth, 0)]
     {
         assert_eq!(count(&place, texts), there, "{}", texts[0]);
@@ -286,17 +286,17 @@ fn point_in_time_guide_restores_any_moment() {
     let moment = cluster.now();
     write(&place, &token, &mut project, "as it went");
     cluster.kill();
-    cluster.run_ok("Go back", &moment);
+    cluster.run_ok("Recover", &moment);
     assert_eq!((count(&place, &fifth), count(&place, &seventh)), (30, 30));
 
     // Two base backups stay, and what is needed to go on from the older.
-    cluster.run_ok("Make a base backup", "");
+    cluster.run_ok("Create a base backup", "");
     let archived = || fs::read_dir(cluster.folder.path().join("the archive")).expect("the archive").count();
     let before = archived();
-    cluster.run_ok("Delete what is old", "");
+    cluster.run_ok("Delete old base backups", "");
     assert!(archived() < before, "nothing was deleted from the archive");
     assert_eq!(fs::read_dir(cluster.folder.path().join("base")).expect("base backups").count(), 2);
-    cluster.run_ok("Go back", &cluster.now_passed(&place, &token, &mut project));
+    cluster.run_ok("Recover", &cluster.now_passed(&place, &token, &mut project));
     assert_eq!((count(&place, &first), count(&place, &seventh)), (30, 30));
 }
 
@@ -312,7 +312,7 @@ impl Cluster {
 /// The last section, as the user of BA Copilot; then a server answers with what is there.
 fn see_that_all_is_well(place: &Place) {
     let folder = Path::new(BINARY).parent().expect("a folder").display().to_string();
-    let output = place.shell(&commands("See that all is well"), &folder);
+    let output = place.shell(&commands("Verify the recovery"), &folder);
     assert!(output.out.contains("Good: "), "{} {} {}", output.code, output.out, output.err);
     assert!(!output.out.contains("PROBLEM"), "{}", output.out);
     let server = place.serve(&[]);

@@ -390,7 +390,11 @@ fn each_fault_fails_exactly_its_check() {
         }
     };
     let fresh = verify(&stub.url, &["--expect-backup-within", "1h"], &[]);
-    assert!(fresh.code == 0 && fresh.out.contains("passed  There is a fresh backup"), "{}", fresh.out);
+    assert!(
+        fresh.code == 0 && fresh.out.contains("passed  There is a recent, verified backup"),
+        "{}",
+        fresh.out
+    );
     // What a server says moves no cursor.
     *stub.lie.lock().expect("the lie") = |path, accept, _, reply| {
         if path == "GET /" && accept == "application/json" {

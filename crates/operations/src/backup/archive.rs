@@ -1,9 +1,9 @@
-//! The file of a backup: tar in zstd, then a frame that every zstd skips and that holds the SHA-256 of all before it; the whole in age
-//! where there is a passphrase. Writes and reads as it goes: memory does not grow with the backup.
+//! The file format of a backup: tar in zstd, then a skippable frame of zstd with the SHA-256 of everything before it;
+//! all of it encrypted if there is a passphrase. Reads and writes streams: memory does not grow with the backup.
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
+    fs::File,
     io::{self, BufReader, BufWriter, Read, Write},
     path::Path,
 };
@@ -11,33 +11,34 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    Error, age,
+    encryption,
+    error::Error,
     manifest::{self, Listed, Manifest},
 };
+use age::DecryptError;
 use application::private_files;
+use llm::SecretString;
 
-/// How a frame that zstd skips begins, and that 36 bytes follow.
+/// The header of a skippable frame of 36 bytes.
 const FRAME: [u8; 8] = [0x5a, 0x2a, 0x4d, 0x18, 36, 0, 0, 0];
 const MARK: &[u8; 4] = b"BACO";
 const TRAILER: usize = FRAME.len() + MARK.len() + 32;
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
-/// The name of a backup that is being made, or was fetched, in the folder in which it is worked on.
+/// The name of a backup in its staging folder, while it is created or verified.
 pub(super) const DRAFT: &str = "archive";
-/// No manifest is larger.
-const MAX_MANIFEST: u64 = 1 << 20;
+const MAX_MANIFEST_BYTES: u64 = 1 << 20;
 const BUFFER: usize = 64 * 1024;
 
 fn trailer(hash: Sha256) -> Vec<u8> {
     [&FRAME[..], MARK, &hash.finalize()].concat()
 }
 
-/// Bytes in hexadecimal.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What a file is, by name, size and checksum.
-pub(super) fn list(folder: &Path, name: &str) -> Result<Listed, Error> {
+/// Reads the size and the checksum of a file.
+pub(super) fn describe(folder: &Path, name: &str) -> Result<Listed, Error> {
     let path = folder.join(name);
     let problem = |error: io::Error| Error::file(&path, &error);
     let mut file = File::open(&path).map_err(problem)?;
@@ -56,7 +57,6 @@ pub(super) fn list(folder: &Path, name: &str) -> Result<Listed, Error> {
     Ok(Listed { name: name.to_owned(), size_bytes, sha256: hex(&hash.finalize()) })
 }
 
-/// Hashes what goes through it.
 struct Hashing<W> {
     out: W,
     hash: Sha256,
@@ -74,10 +74,10 @@ impl<W: Write> Write for Hashing<W> {
     }
 }
 
-/// Writes the archive of what lies in `folder`, and returns its size when it is on disk. `path` must be new.
+/// Writes the archive of the files in `folder`, syncs it to disk and returns its size. `path` must not exist.
 pub(super) fn write(
     path: &Path,
-    passphrase: Option<&str>,
+    passphrase: Option<&SecretString>,
     manifest: &Manifest,
     folder: &Path,
 ) -> io::Result<u64> {
@@ -85,8 +85,7 @@ pub(super) fn write(
     let out = BufWriter::new(file);
     let out = match passphrase {
         Some(passphrase) => {
-            let sealed = write_contents(age::Writer::new(out, passphrase)?, manifest, folder)?;
-            sealed.finish()?
+            write_contents(encryption::encrypt(out, passphrase)?, manifest, folder)?.finish()?
         }
         None => write_contents(out, manifest, folder)?,
     };
@@ -96,9 +95,9 @@ pub(super) fn write(
 }
 
 fn write_contents<W: Write>(out: W, manifest: &Manifest, folder: &Path) -> io::Result<W> {
-    let mut packer = zstd::Encoder::new(Hashing { out, hash: Sha256::new() }, 0)?;
-    packer.include_checksum(true)?;
-    let mut tar = tar::Builder::new(packer);
+    let mut compressor = zstd::Encoder::new(Hashing { out, hash: Sha256::new() }, 0)?;
+    compressor.include_checksum(true)?;
+    let mut tar = tar::Builder::new(compressor);
     let header = |size: u64| {
         let mut header = tar::Header::new_gnu();
         header.set_size(size);
@@ -116,8 +115,8 @@ fn write_contents<W: Write>(out: W, manifest: &Manifest, folder: &Path) -> io::R
     Ok(out)
 }
 
-/// Holds back what may be the trailer, and hashes the rest.
-struct Checking<R> {
+/// Withholds the trailer, and hashes everything before it.
+struct TrailerReader<R> {
     from: R,
     held: Vec<u8>,
     at: usize,
@@ -125,18 +124,18 @@ struct Checking<R> {
     hash: Sha256,
 }
 
-impl<R: Read> Checking<R> {
+impl<R: Read> TrailerReader<R> {
     fn new(from: R) -> Self {
-        Checking { from, held: Vec::new(), at: 0, ended: false, hash: Sha256::new() }
+        TrailerReader { from, held: Vec::new(), at: 0, ended: false, hash: Sha256::new() }
     }
 
-    /// After the last byte was read: whether all is as it was written.
-    fn ends_whole(self) -> bool {
+    /// Whether the trailer matches; call it after the last byte was read.
+    fn is_intact(self) -> bool {
         self.ended && self.held[self.at..] == trailer(self.hash)
     }
 }
 
-impl<R: Read> Read for Checking<R> {
+impl<R: Read> Read for TrailerReader<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         while !self.ended && self.held.len() - self.at <= TRAILER {
             self.held.drain(..self.at);
@@ -156,24 +155,26 @@ impl<R: Read> Read for Checking<R> {
     }
 }
 
-/// Reads a whole backup into the folder `into`, and believes nothing before every checksum was right. Errors call it `name`.
+/// Unpacks a backup into the folder `into`, and fails unless every checksum matches. Errors name it `name`.
 pub(super) fn unpack(
     path: &Path,
     name: String,
-    passphrase: Option<&str>,
+    passphrase: Option<&SecretString>,
     into: &Path,
 ) -> Result<Manifest, Error> {
     let problem = |error: io::Error| Error::file(path, &error);
     let mut file = File::open(path).map_err(problem)?;
     let mut beginning = Vec::new();
-    Read::by_ref(&mut file).take(age::BEGINNING.len() as u64).read_to_end(&mut beginning).map_err(problem)?;
+    Read::by_ref(&mut file)
+        .take(encryption::MAGIC.len() as u64)
+        .read_to_end(&mut beginning)
+        .map_err(problem)?;
     let file = BufReader::new(io::Cursor::new(beginning.clone()).chain(file));
-    if beginning == age::BEGINNING {
+    if beginning == encryption::MAGIC {
         let passphrase = passphrase.ok_or_else(|| Error::PassphraseNeeded(name.clone()))?;
-        match age::Reader::new(file, passphrase) {
-            Ok(opened) => unpack_contents(&name, opened, into),
-            Err(age::Refused::WrongPassphrase) => Err(Error::WrongPassphrase(name)),
-            Err(age::Refused::Broken(error)) => Err(damaged(&name, &error)),
+        match encryption::decrypt(file, passphrase) {
+            Ok(decrypted) => unpack_contents(&name, decrypted, into),
+            Err(error) => Err(decryption_error(name, &error)),
         }
     } else if beginning.starts_with(&ZSTD) {
         unpack_contents(&name, file, into)
@@ -182,19 +183,34 @@ pub(super) fn unpack(
     }
 }
 
+/// The words of the library are those of its command-line tool, so they are written here.
+fn decryption_error(file: String, error: &DecryptError) -> Error {
+    let reason = match error {
+        DecryptError::DecryptionFailed | DecryptError::KeyDecryptionFailed => {
+            return Error::WrongPassphrase(file);
+        }
+        DecryptError::Io(error) => return damaged(&file, error),
+        DecryptError::NoMatchingKeys => "it is not encrypted with a passphrase",
+        DecryptError::ExcessiveWork { .. } => "its passphrase needs more work than this program accepts",
+        DecryptError::InvalidMac => "its header was changed",
+        _ => "its header cannot be read",
+    };
+    Error::Damaged { file, reason: reason.to_owned() }
+}
+
 fn damaged(file: &str, error: &io::Error) -> Error {
-    let why = match error.kind() {
-        io::ErrorKind::UnexpectedEof => "it breaks off".to_owned(),
+    let reason = match error.kind() {
+        io::ErrorKind::UnexpectedEof => "it is truncated".to_owned(),
         _ => error.to_string(),
     };
-    Error::Damaged { file: file.to_owned(), why }
+    Error::Damaged { file: file.to_owned(), reason }
 }
 
 fn unpack_contents(name: &str, from: impl Read, into: &Path) -> Result<Manifest, Error> {
     let broken = |error: io::Error| damaged(name, &error);
-    let says = |why: String| Error::Damaged { file: name.to_owned(), why };
-    let unpacker = zstd::Decoder::new(Checking::new(from)).map_err(broken)?;
-    let mut tar = tar::Archive::new(unpacker);
+    let damage = |reason: String| Error::Damaged { file: name.to_owned(), reason };
+    let decompressor = zstd::Decoder::new(TrailerReader::new(from)).map_err(broken)?;
+    let mut tar = tar::Archive::new(decompressor);
     let mut manifest: Option<Manifest> = None;
     let mut seen: BTreeMap<String, Listed> = BTreeMap::new();
     for entry in tar.entries().map_err(broken)? {
@@ -202,7 +218,7 @@ fn unpack_contents(name: &str, from: impl Read, into: &Path) -> Result<Manifest,
         let file = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let Some(known) = &manifest else {
             let mut bytes = Vec::new();
-            entry.by_ref().take(MAX_MANIFEST).read_to_end(&mut bytes).map_err(broken)?;
+            entry.by_ref().take(MAX_MANIFEST_BYTES).read_to_end(&mut bytes).map_err(broken)?;
             if file != manifest::NAME {
                 return Err(Error::NotABackup(name.to_owned()));
             }
@@ -210,22 +226,22 @@ fn unpack_contents(name: &str, from: impl Read, into: &Path) -> Result<Manifest,
             continue;
         };
         let listed = known.files.iter().find(|listed| listed.name == file);
-        // A name with a folder in it, or one that is there twice, was never written by this program.
+        // This program never writes a name with a folder, or the same name twice.
         let Some(listed) = listed.filter(|_| !file.contains(['/', '\\']) && !seen.contains_key(&file)) else {
-            return Err(says("it holds what its manifest does not name".to_owned()));
+            return Err(damage("it contains a file that its manifest does not list".to_owned()));
         };
         let size = entry.size();
         if size != listed.size_bytes {
-            return Err(says(format!("{file} has another size than its manifest says")));
+            return Err(damage(format!("the size of {file} differs from its manifest")));
         }
         save(&mut entry, &into.join(&file), broken)?;
-        seen.insert(file.clone(), list(into, &file)?);
+        seen.insert(file.clone(), describe(into, &file)?);
     }
-    // The archive ends before the compressed text does; only the whole text has the checksum.
-    let mut unpacker = tar.into_inner();
-    io::copy(&mut unpacker, &mut io::sink()).map_err(broken)?;
-    if !unpacker.finish().into_inner().ends_whole() {
-        return Err(says("it is not as it was written".to_owned()));
+    // The tar archive ends before the compressed stream; the checksum is that of the whole stream.
+    let mut decompressor = tar.into_inner();
+    io::copy(&mut decompressor, &mut io::sink()).map_err(broken)?;
+    if !decompressor.finish().into_inner().is_intact() {
+        return Err(damage("its checksum does not match".to_owned()));
     }
     let manifest = manifest.ok_or_else(|| Error::NotABackup(name.to_owned()))?;
     let database = manifest.backend().map(manifest::database_name).unwrap_or_default();
@@ -236,12 +252,12 @@ fn unpack_contents(name: &str, from: impl Read, into: &Path) -> Result<Manifest,
     }
     let changed = manifest.files.iter().find(|listed| seen.get(&listed.name) != Some(listed));
     if let Some(listed) = changed {
-        return Err(says(format!("{} is not what its manifest says", listed.name)));
+        return Err(damage(format!("the checksum of {} differs from its manifest", listed.name)));
     }
     Ok(manifest)
 }
 
-/// Tells trouble with the backup from trouble with the disk.
+/// Copies to a file, and tells errors of the backup from errors of the disk.
 fn save(from: &mut impl Read, path: &Path, broken: impl Fn(io::Error) -> Error) -> Result<(), Error> {
     let problem = |error: io::Error| Error::file(path, &error);
     let mut out = private_files::create_file(path).map_err(problem)?;
@@ -254,22 +270,4 @@ fn save(from: &mut impl Read, path: &Path, broken: impl Fn(io::Error) -> Error) 
         }
     }
     out.sync_all().map_err(problem)
-}
-
-/// Writes a file of which nobody sees half: under another name first.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let problem = |error: io::Error| Error::file(path, &error);
-    let mut draft = path.as_os_str().to_owned();
-    draft.push(".part");
-    let draft = Path::new(&draft);
-    let mut file = private_files::replace_file(draft).map_err(problem)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(problem)?;
-    fs::rename(draft, path).map_err(problem)?;
-    sync_folder(path)
-}
-
-/// So that a name outlives a power cut.
-pub(super) fn sync_folder(path: &Path) -> Result<(), Error> {
-    let folder = super::folder::of(path);
-    File::open(&folder).and_then(|folder| folder.sync_all()).map_err(|error| Error::file(&folder, &error))
 }

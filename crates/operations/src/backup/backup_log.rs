@@ -1,92 +1,100 @@
-//! What is done with backups, written down as audit events of the system: nobody's, for whoever runs the program does it. Names of files,
-//! never where they lie, and nothing of what is in them.
+//! Audit events about backups. They have no user, because operators create backups. They contain names of files, and
+//! neither their locations nor their contents.
 
 use serde_json::{Value, json};
 use store::{AuditEventId, ConnectOptions, JsonText, NewAuditEvent, Store, StoreError};
 
-use super::{Error, Made, Site, folder, manifest::Manifest, place::Place};
+use super::{
+    context::BackupContext, error::Error, files::parent_folder, location::Location, manifest::Manifest,
+};
 use application::data_lock::DataLock;
 
-/// Notes that a backup was made.
-pub(super) async fn record_made(site: &Site, store: &Store, made: &Made) {
+/// Records that a backup was created.
+pub(super) async fn record_created(
+    context: &BackupContext,
+    store: &Store,
+    location: &Location,
+    size_bytes: u64,
+    deleted: usize,
+) {
     let details = json!({
-        "size_bytes": made.size_bytes,
-        "encrypted": site.passphrase().is_some(),
-        "storage": word(&made.place),
-        "deleted": made.deleted.len(),
+        "size_bytes": size_bytes,
+        "encrypted": context.passphrase().is_some(),
+        "storage": storage_name(location),
+        "deleted": deleted,
     });
-    let written = record(site, store, "backup.create", &made.place.name(), &details).await;
-    tell(written);
+    let written = record(context, store, "backup.create", &location.name(), &details).await;
+    log_failure(written);
 }
 
-/// Notes that a backup was tried, in the database of this installation, if that is there.
-pub(super) async fn record_tried(site: &Site, place: &Place, good: bool) {
-    let details = json!({"good": good, "storage": word(place)});
+/// Records in the database of this installation, if there is one, that a backup was verified.
+pub(super) async fn record_verified(context: &BackupContext, location: &Location, good: bool) {
+    let details = json!({"good": good, "storage": storage_name(location)});
     let written = async {
         let mut hold = None;
-        if let Some(file) = site.config.sqlite_file() {
-            // Never makes one, and never writes into one that is being replaced.
+        if let Some(file) = context.config.sqlite_file() {
+            // Creates no database, and does not write to one that is being replaced.
             if !file.exists() {
                 return Ok(());
             }
-            hold = Some(DataLock::share(&folder::of(&file))?);
+            hold = Some(DataLock::share(&parent_folder(&file))?);
         }
         let options = ConnectOptions { max_connections: 1, ..ConnectOptions::default() };
-        let store = Store::connect(&site.config.database_url(), &options).await?;
-        let written = record(site, &store, "backup.verify", &place.name(), &details).await;
+        let store = Store::connect(&context.config.database_url(), &options).await?;
+        let written = record(context, &store, "backup.verify", &location.name(), &details).await;
         store.close().await;
         drop(hold);
         Ok::<_, Error>(written?)
     };
-    tell(written.await);
+    log_failure(written.await);
 }
 
-/// Notes in a database that is to be put back that it was, and from what.
+/// Records in a restored database which backup it comes from.
 ///
 /// # Errors
 /// Only those of the database.
 pub(super) async fn record_restored(
-    site: &Site,
+    context: &BackupContext,
     url: &str,
-    place: &Place,
+    location: &Location,
     manifest: &Manifest,
 ) -> Result<(), Error> {
     let details = json!({
         "made_at": manifest.created_at,
         "version": manifest.version,
-        "storage": word(place),
+        "storage": storage_name(location),
     });
     let options = ConnectOptions { max_connections: 1, ..ConnectOptions::default() };
     let store = Store::connect(url, &options).await?;
-    let written = record(site, &store, "backup.restore", &place.name(), &details).await;
+    let written = record(context, &store, "backup.restore", &location.name(), &details).await;
     store.close().await;
     Ok(written?)
 }
 
-fn word(place: &Place) -> &'static str {
-    match place {
-        Place::Folder(_) => "folder",
-        Place::S3(_) => "s3",
+fn storage_name(location: &Location) -> &'static str {
+    match location {
+        Location::Folder(_) => "folder",
+        Location::S3(_) => "s3",
     }
 }
 
-/// What was done is done, also where it could not be written down.
-fn tell(written: Result<(), impl std::fmt::Display>) {
+/// A failure to record is logged: the action itself is complete.
+fn log_failure(written: Result<(), impl std::fmt::Display>) {
     if let Err(error) = written {
-        tracing::warn!("What was done with a backup is not in the audit log: {error}");
+        tracing::warn!("An action on a backup could not be recorded in the audit log: {error}");
     }
 }
 
 async fn record(
-    site: &Site,
+    context: &BackupContext,
     store: &Store,
     action: &'static str,
     subject: &str,
     details: &Value,
 ) -> Result<(), StoreError> {
     let event = NewAuditEvent {
-        id: AuditEventId::parse(site.clock.new_id("aud"))?,
-        at: site.clock.now_us(),
+        id: AuditEventId::parse(context.clock.new_id("aud"))?,
+        at: context.clock.now_us(),
         user_id: None,
         token_id: None,
         action,

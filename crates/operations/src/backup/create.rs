@@ -1,4 +1,4 @@
-//! Making a backup, while everything runs: a copy of one moment, and everything that was counted in that very moment.
+//! Creates a backup while servers run: a consistent copy, and the row counts and checksum of the same snapshot.
 
 use std::collections::BTreeMap;
 
@@ -7,48 +7,48 @@ use sha2::{Digest, Sha256};
 use store::{Backend, ConnectOptions, Snapshot, SnapshotFacts, Store, StoreError, TimeUs};
 
 use super::{
-    Error, Site, archive, backup_log, blocking, folder,
+    archive, backup_log,
+    context::{BackupContext, blocking},
+    entry,
+    error::Error,
+    files::parent_folder,
+    location::Location,
     manifest::{self, Manifest},
-    place::Place,
     postgres,
     staging::Staging,
     storage::Storage,
 };
-use application::data_lock::DataLock;
-use application::{clock::rfc3339, private_files};
+use application::{clock::rfc3339, data_lock::DataLock, private_files};
 
-/// A backup that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Made {
-    /// Where it is.
-    pub place: Place,
-    /// Its size.
+pub struct CreatedBackup {
+    pub location: Location,
     pub size_bytes: u64,
-    /// What is in it.
     pub manifest: Manifest,
-    /// The secret key is not in it, and whoever loses that loses what it sealed.
+    /// There is a secret.key, and the backup does not contain it because it is not encrypted.
     pub without_key: bool,
-    /// Older backups that went.
-    pub deleted: Vec<Place>,
+    /// Older backups that were deleted.
+    pub deleted: Vec<Location>,
 }
 
-/// What one moment held, and what all of it says.
-pub(super) struct Counted {
+const MIN_PASSPHRASE_CHARS: usize = 20;
+
+/// The row counts and the checksum of a snapshot.
+pub(super) struct Contents {
     pub(super) facts: SnapshotFacts,
     pub(super) rows_sha256: String,
 }
 
-impl Counted {
-    /// Reads everything of a moment.
-    pub(super) async fn of(mut moment: Snapshot) -> Result<Self, Error> {
+impl Contents {
+    pub(super) async fn read(mut snapshot: Snapshot) -> Result<Self, Error> {
         let mut hash = Sha256::new();
-        let facts = moment
+        let facts = snapshot
             .list_rows(|line| {
                 hash.update(line);
                 hash.update("\n");
             })
             .await?;
-        Ok(Counted { facts, rows_sha256: archive::hex(&hash.finalize()) })
+        Ok(Contents { facts, rows_sha256: archive::hex(&hash.finalize()) })
     }
 
     pub(super) fn counts(&self) -> BTreeMap<String, u64> {
@@ -56,125 +56,131 @@ impl Counted {
     }
 }
 
-/// Makes a backup of the database of `site` at the place `to`, and deletes those there that are older than so many days (0: none).
+/// Creates a backup in `to`, and deletes backups there that are older than `keep_days` (0 keeps all).
 ///
 /// # Errors
-/// When there is nothing to back up, the database, the disk or the storage refuses, or PostgreSQL's `pg_dump` is missing. Then nothing
-/// is left there, and nothing was deleted.
-pub async fn create_backup(site: &Site, to: &Place, keep_days: u32) -> Result<Made, Error> {
+/// When there is no database, the database, disk or storage fails, or `pg_dump` is missing. Then nothing was stored or
+/// deleted.
+pub async fn create_backup(
+    context: &BackupContext,
+    to: &Location,
+    keep_days: u32,
+) -> Result<CreatedBackup, Error> {
     let mut hold = None;
-    if let Some(file) = site.config.sqlite_file() {
+    if let Some(file) = context.config.sqlite_file() {
         if !file.exists() {
-            return Err(Error::Nothing(file.display().to_string()));
+            return Err(Error::NoDatabase(file.display().to_string()));
         }
-        hold = Some(DataLock::share(&folder::of(&file))?);
+        hold = Some(DataLock::share(&parent_folder(&file))?);
     }
-    let store = Store::connect(&site.config.database_url(), &ConnectOptions::default()).await?;
+    let store = Store::connect(&context.config.database_url(), &ConnectOptions::default()).await?;
     if let Err(error @ StoreError::ForeignDatabase) = store.check_schema().await {
         store.close().await;
         return Err(error.into());
     }
-    let made = create_from(site, &store, to, keep_days, None).await;
+    let created = create_from(context, &store, to, keep_days, None).await;
     store.close().await;
     drop(hold);
-    made?.ok_or_else(|| Error::Nothing(to.to_string()))
+    created?.ok_or_else(|| Error::NoDatabase(to.to_string()))
 }
 
-/// The same, of a database that is open; nothing if somebody has made one since `unless_since`.
+/// The same for an open database; none if there is a backup newer than `unless_since`.
 pub(super) async fn create_from(
-    site: &Site,
+    context: &BackupContext,
     store: &Store,
-    to: &Place,
+    to: &Location,
     keep_days: u32,
     unless_since: Option<TimeUs>,
-) -> Result<Option<Made>, Error> {
-    let passphrase = site.passphrase().map(ExposeSecret::expose_secret);
-    if passphrase.is_some_and(|passphrase| passphrase.chars().count() < 20) {
+) -> Result<Option<CreatedBackup>, Error> {
+    let passphrase = context.passphrase();
+    if passphrase.is_some_and(|passphrase| passphrase.expose_secret().chars().count() < MIN_PASSPHRASE_CHARS)
+    {
         return Err(Error::ShortPassphrase);
     }
-    let storage = Storage::open(site, to)?;
-    let _turn = storage.lock_backups(site, store).await?;
+    let storage = Storage::open(context, to)?;
+    let _lock = storage.acquire_lock(context, store).await?;
     let newest = storage.list().await?.into_iter().next();
     if unless_since.is_some_and(|since| newest.is_some_and(|newest| newest.created_at > since)) {
         return Ok(None);
     }
-    let (mine, workshop) = (site.clone(), to.workshop(&site.config.data.dir));
-    let staging = blocking(move || Staging::new(&mine, &workshop)).await?;
-    let created_at = site.clock.now_us();
+    let (owned, parent) = (context.clone(), to.staging_parent(&context.config.data.dir));
+    let staging = blocking(move || Staging::new(&owned, &parent)).await?;
+    let created_at = context.clock.now_us();
     let backend = store.backend();
     let database = manifest::database_name(backend);
     let copy = staging.path().join(database);
-    let counted = match backend {
+    let contents = match backend {
         Backend::Sqlite => {
             store.snapshot_into(&copy).await?;
             let copied =
                 Store::connect(&format!("sqlite:{}", copy.display()), &ConnectOptions::default()).await?;
-            let counted = Counted::of(copied.begin_snapshot().await?).await;
+            let contents = Contents::read(copied.begin_snapshot().await?).await;
             copied.close().await;
-            counted?
+            contents?
         }
         Backend::Postgres => {
-            let moment = store.begin_snapshot().await?;
+            let snapshot = store.begin_snapshot().await?;
             let server = store.server_major().await?.unwrap_or_default();
-            let (snapshot, file) = (moment.name().unwrap_or_default(), copy.display());
+            let (snapshot_name, file) = (snapshot.name().unwrap_or_default(), copy.display());
             let arguments = [
                 "--format=custom".to_owned(),
-                // All of the archive is compressed.
+                // The archive is compressed as a whole.
                 "--compress=0".to_owned(),
                 "--no-owner".to_owned(),
                 "--no-privileges".to_owned(),
-                format!("--snapshot={snapshot}"),
+                format!("--snapshot={snapshot_name}"),
                 format!("--file={file}"),
             ];
-            let url = site.config.database_url();
-            // `pg_dump` writes into the file that is there, and would make another one that others may read.
+            let url = context.config.database_url();
+            // `pg_dump` keeps the permissions of an existing file, and creates new ones that other users can read.
             drop(private_files::create_file(&copy).map_err(|error| Error::file(&copy, &error))?);
             postgres::run("pg_dump", server, (&url, None), arguments, staging.path()).await?;
-            Counted::of(moment).await?
+            Contents::read(snapshot).await?
         }
     };
-    let mine = site.clone();
+    let owned = context.clone();
     let (staging, size_bytes, name, manifest, without_key) = blocking(move || {
-        let site = mine;
+        let context = owned;
         let mut manifest = Manifest {
             format: manifest::FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            schema: counted.facts.schema,
-            needs_schema: Some(counted.facts.needs_schema),
-            database: manifest::word(backend).to_owned(),
+            schema: contents.facts.schema,
+            needs_schema: Some(contents.facts.needs_schema),
+            database: manifest::database_kind(backend).to_owned(),
             created_at: rfc3339(created_at),
-            files: vec![archive::list(staging.path(), database)?],
-            counts: counted.counts(),
-            rows_sha256: counted.rows_sha256,
+            files: vec![archive::describe(staging.path(), database)?],
+            counts: contents.counts(),
+            rows_sha256: contents.rows_sha256,
         };
-        let without_key = add_secrets(&site, &staging, &mut manifest)?;
-        let passphrase = site.passphrase().map(ExposeSecret::expose_secret);
-        let name = folder::name(created_at, &site.unique(), passphrase.is_some());
+        let without_key = add_secrets(&context, &staging, &mut manifest)?;
+        let passphrase = context.passphrase();
+        let name = entry::file_name(created_at, &context.unique_suffix(), passphrase.is_some());
         let draft = staging.path().join(archive::DRAFT);
         let size_bytes = archive::write(&draft, passphrase, &manifest, staging.path())
             .map_err(|error| Error::file(&draft, &error))?;
         Ok((staging, size_bytes, name, manifest, without_key))
     })
     .await?;
-    storage.keep(&staging.path().join(archive::DRAFT), &name, size_bytes).await?;
+    storage.store(&staging.path().join(archive::DRAFT), &name, size_bytes).await?;
     let deleted = storage.delete_old(keep_days, created_at).await?;
-    let made = Made { place: to.join(&name), size_bytes, manifest, without_key, deleted };
-    backup_log::record_made(site, store, &made).await;
-    Ok(Some(made))
+    let location = to.join(&name);
+    backup_log::record_created(context, store, &location, size_bytes, deleted.len()).await;
+    Ok(Some(CreatedBackup { location, size_bytes, manifest, without_key, deleted }))
 }
 
-/// What may only be in an encrypted backup: the key that seals secrets in the database, and the configuration file, which may hold
-/// others. Says whether there is such a key and it is left out.
-fn add_secrets(site: &Site, staging: &Staging, manifest: &mut Manifest) -> Result<bool, Error> {
-    let key = Some(site.config.data.dir.join("secret.key")).filter(|key| key.exists());
-    if site.passphrase().is_none() {
-        return Ok(key.is_some() && site.config.secrets.secret_key.expose_secret().is_empty());
+/// Adds what only an encrypted backup may contain: secret.key, and the configuration file, which may contain secrets.
+/// Returns whether there is a secret.key that is left out.
+fn add_secrets(context: &BackupContext, staging: &Staging, manifest: &mut Manifest) -> Result<bool, Error> {
+    let key = Some(context.config.data.dir.join("secret.key")).filter(|key| key.exists());
+    if context.passphrase().is_none() {
+        return Ok(key.is_some() && context.config.secrets.secret_key.expose_secret().is_empty());
     }
-    for (from, name) in [(key, manifest::SECRET_KEY), (site.config.file.clone(), manifest::CONFIGURATION)] {
+    for (from, name) in [(key, manifest::SECRET_KEY), (context.config.file.clone(), manifest::CONFIGURATION)]
+    {
         let Some(from) = from else { continue };
         let copied = staging.path().join(name);
         private_files::copy_file(&from, &copied).map_err(|error| Error::file(&from, &error))?;
-        manifest.files.push(archive::list(staging.path(), name)?);
+        manifest.files.push(archive::describe(staging.path(), name)?);
     }
     Ok(false)
 }

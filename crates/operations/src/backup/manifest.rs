@@ -1,57 +1,49 @@
-//! What a backup says of itself; the first thing in it.
+//! The description of a backup; the first file in it.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use store::Backend;
 
-use super::Error;
+use super::error::Error;
 
-/// The format that this program writes, and the newest that it reads.
+/// The format that is written, and the newest one that is read.
 pub(super) const FORMAT: u64 = 1;
-/// Its name in the archive.
 pub(super) const NAME: &str = "manifest.json";
-/// The secret key of the installation, in the archive.
 pub(super) const SECRET_KEY: &str = "secret.key";
-/// The configuration file, in the archive.
 pub(super) const CONFIGURATION: &str = "config.toml";
 
-/// What is in a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// Of the file; grows when an older program could not read it.
+    /// Increases when older programs cannot read the file.
     pub format: u64,
-    /// Of the program that made it.
+    /// The version of the program.
     pub version: String,
     /// The newest migration of the database.
     pub schema: i64,
-    /// The least schema that a program must know to work with that database; where it is not said, that schema itself.
+    /// The oldest schema that a program must support to use the database; `schema` if missing.
     #[serde(default)]
     pub needs_schema: Option<i64>,
     /// `sqlite` or `postgres`.
     pub database: String,
     /// RFC 3339, in UTC.
     pub created_at: String,
-    /// Everything else in the archive, in its order.
+    /// The other files of the archive, in order.
     pub files: Vec<Listed>,
-    /// Rows, by table.
+    /// Rows by table.
     pub counts: BTreeMap<String, u64>,
-    /// Of everything that is kept, a line of JSON for each row, at the very moment of the copy.
+    /// Of all rows of the snapshot, one line of JSON each.
     pub rows_sha256: String,
 }
 
-/// A file in a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listed {
-    /// Its name, without any folder.
     pub name: String,
-    /// Its size.
     pub size_bytes: u64,
-    /// In hexadecimal.
     pub sha256: String,
 }
 
-/// The name of the copy of a database.
+/// The name of the database in the archive.
 pub(super) fn database_name(backend: Backend) -> &'static str {
     match backend {
         Backend::Sqlite => "database.sqlite",
@@ -59,8 +51,7 @@ pub(super) fn database_name(backend: Backend) -> &'static str {
     }
 }
 
-/// The name of a kind of database.
-pub(super) fn word(backend: Backend) -> &'static str {
+pub(super) fn database_kind(backend: Backend) -> &'static str {
     match backend {
         Backend::Sqlite => "sqlite",
         Backend::Postgres => "postgres",
@@ -68,12 +59,11 @@ pub(super) fn word(backend: Backend) -> &'static str {
 }
 
 impl Manifest {
-    /// Reads one, of whichever format.
     pub(super) fn parse(file: &str, bytes: &[u8]) -> Result<Self, Error> {
         let damaged =
-            || Error::Damaged { file: file.to_owned(), why: "its manifest cannot be read".to_owned() };
+            || Error::Damaged { file: file.to_owned(), reason: "its manifest cannot be read".to_owned() };
         let value: serde_json::Value = serde_json::from_slice(bytes).map_err(|_| damaged())?;
-        // Asked first: the rest may look otherwise in a newer one.
+        // First: other fields may differ in a newer format.
         let format = value["format"].as_u64().ok_or_else(damaged)?;
         if format > FORMAT {
             return Err(Error::NewerFormat { file: file.to_owned(), found: format, known: FORMAT });
@@ -83,9 +73,10 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The kind of database in it.
     pub(super) fn backend(&self) -> Option<Backend> {
-        [Backend::Sqlite, Backend::Postgres].into_iter().find(|backend| word(*backend) == self.database)
+        [Backend::Sqlite, Backend::Postgres]
+            .into_iter()
+            .find(|backend| database_kind(*backend) == self.database)
     }
 
     pub(super) fn has(&self, name: &str) -> bool {

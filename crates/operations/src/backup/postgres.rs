@@ -1,4 +1,4 @@
-//! PostgreSQL's own programs, `pg_dump` and `pg_restore`: found, and run without the password on their command line.
+//! Finds and runs `pg_dump` and `pg_restore`, without the password on their command lines.
 
 use std::{
     ffi::OsStr,
@@ -8,32 +8,35 @@ use std::{
     time::Duration,
 };
 
-use super::Error;
+use super::error::Error;
 use application::private_files;
 
-/// Where Debian keeps them, by version of the server.
-const DEBIAN: &str = "/usr/lib/postgresql";
-/// How often a program that runs is looked at.
-const LOOK: Duration = Duration::from_millis(10);
-/// Parameters of a URL that libpq knows; it refuses those of our driver.
-const LIBPQ: [&str; 6] = ["host", "port", "sslmode", "sslrootcert", "sslcert", "sslkey"];
+/// Where Debian installs them, by version of the server.
+const DEBIAN_FOLDER: &str = "/usr/lib/postgresql";
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
+/// URL parameters that libpq accepts; it refuses those of our driver.
+const LIBPQ_PARAMETERS: [&str; 6] = ["host", "port", "sslmode", "sslrootcert", "sslcert", "sslkey"];
 
-/// Ended when nobody waits for it any more.
+/// Kills its process when dropped.
 struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Most often it has ended by itself.
+        // It fails if the process has ended, which is the usual case.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// The program for a server of this version: of its own version, or the next one that there is.
+/// The program for a server of this version: the oldest one that is not older than the server.
 fn find(name: &str, server: u32) -> Result<PathBuf, Error> {
     let mut candidates = vec![PathBuf::from(name)];
     candidates.extend(
-        fs::read_dir(DEBIAN).into_iter().flatten().flatten().map(|it| it.path().join("bin").join(name)),
+        fs::read_dir(DEBIAN_FOLDER)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|it| it.path().join("bin").join(name)),
     );
     let versions: Vec<(u32, PathBuf)> =
         candidates.into_iter().filter_map(|program| Some((major(&program)?, program))).collect();
@@ -42,10 +45,11 @@ fn find(name: &str, server: u32) -> Result<PathBuf, Error> {
         Some((_, program)) => Ok(program),
         None => Err(Error::Tool(match newest {
             Some(newest) => format!(
-                "{name} has version {newest} and the server has {server}, which an older one cannot read; install postgresql-client-{server}."
+                "{name} has version {newest} and cannot read a server of version {server}. Install \
+                 postgresql-client-{server}."
             ),
             None => format!(
-                "{name} is not installed, and PostgreSQL is backed up with it; install postgresql-client-{server}."
+                "{name} is not installed; backups of PostgreSQL need it. Install postgresql-client-{server}."
             ),
         })),
     }
@@ -60,17 +64,17 @@ fn major(program: &Path) -> Option<u32> {
     digits.parse().ok()
 }
 
-/// The URL as libpq reads it, and the password apart from it.
+/// The URL for libpq without the password, and the password.
 fn split(url: &str, database: Option<&str>) -> Result<(String, Option<String>), Error> {
     let unreadable = || Error::Tool("The PostgreSQL URL cannot be read.".to_owned());
     let mut url = reqwest::Url::parse(url).map_err(|_| unreadable())?;
-    // As it is written there, percent signs and all; libpq takes what they mean.
+    // Percent-encoded in the URL; libpq expects it decoded.
     let password =
         url.password().map(|written| percent_decoded(written).ok_or_else(unreadable)).transpose()?;
     url.set_password(None).map_err(|()| unreadable())?;
     let known: Vec<(String, String)> = url
         .query_pairs()
-        .filter(|(name, _)| LIBPQ.contains(&name.as_ref()))
+        .filter(|(name, _)| LIBPQ_PARAMETERS.contains(&name.as_ref()))
         .map(|(a, b)| (a.into(), b.into()))
         .collect();
     url.set_query(None);
@@ -89,7 +93,7 @@ fn percent_decoded(text: &str) -> Option<String> {
     form_urlencoded::parse(form.as_bytes()).next().map(|(_, value)| value.into_owned())
 }
 
-/// Runs one of the programs against the server of `url`, on another database of it if one is named. `folder` takes what it says.
+/// Runs a program on the database of `url`, or on another one of its server. Its log is written to `folder`.
 pub(super) async fn run<I: AsRef<OsStr>>(
     name: &str,
     server: u32,
@@ -99,29 +103,29 @@ pub(super) async fn run<I: AsRef<OsStr>>(
 ) -> Result<(), Error> {
     let program = find(name, server)?;
     let (url, password) = split(url, database)?;
-    let said = folder.join(format!("{name}.log"));
-    let log = private_files::replace_file(&said).map_err(|error| Error::file(&said, &error))?;
+    let log_file = folder.join(format!("{name}.log"));
+    let log = private_files::replace_file(&log_file).map_err(|error| Error::file(&log_file, &error))?;
     let mut command = Command::new(&program);
     command.arg("--no-password").args(["--dbname", &url]).args(arguments);
     command.env("LC_ALL", "C").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     if let Some(password) = password {
         command.env("PGPASSWORD", password);
     }
-    let failed = |why: String| Error::Tool(format!("{name} failed: {why}"));
+    let failed = |reason: String| Error::Tool(format!("{name} failed: {reason}"));
     let mut running = Running(command.spawn().map_err(|error| failed(error.to_string()))?);
     let status = loop {
         match running.0.try_wait().map_err(|error| failed(error.to_string()))? {
             Some(status) => break status,
-            None => tokio::time::sleep(LOOK).await,
+            None => tokio::time::sleep(POLL_INTERVAL).await,
         }
     };
     if status.success() {
         return Ok(());
     }
-    // Further lines may quote what is kept.
-    let said = fs::read(&said).unwrap_or_default();
-    let said = String::from_utf8_lossy(&said);
-    Err(failed(said.lines().next().unwrap_or("it gave no reason").to_owned()))
+    // Further lines may quote stored data.
+    let log = fs::read(&log_file).unwrap_or_default();
+    let log = String::from_utf8_lossy(&log);
+    Err(failed(log.lines().next().unwrap_or("no reason was given").to_owned()))
 }
 
 #[cfg(test)]
@@ -129,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_password_is_kept_apart() {
+    fn password_is_removed_from_the_url() {
         for (url, database, out, password) in [
             ("postgres://ada:s%40%2Bc+t@db:5433/ba", None, "postgres://ada@db:5433/ba", Some("s@+c+t")),
             ("postgres://ada@db/ba", Some("scratch"), "postgres://ada@db/scratch", None),

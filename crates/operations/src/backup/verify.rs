@@ -1,5 +1,4 @@
-//! Trying a backup: everything in it is brought back into a database of its own and compared with what was there when it was made. A
-//! backup that nobody has tried is a hope.
+//! Verifies a backup: restores it into a temporary database, and compares that with the manifest.
 
 use std::{
     fs,
@@ -10,11 +9,13 @@ use secrecy::ExposeSecret;
 use store::{Backend, ConnectOptions, PageRequest, Store, StoreError, TempDatabase};
 
 use super::{
-    Error, Site, archive, backup_log, blocking,
-    create::Counted,
-    folder::Seen,
+    archive, backup_log,
+    context::{BackupContext, blocking},
+    create::Contents,
+    entry::Verification,
+    error::Error,
+    location::Location,
     manifest::{self, Manifest},
-    place::Place,
     postgres,
     s3::Bucket,
     staging::Staging,
@@ -22,83 +23,87 @@ use super::{
 };
 use application::{accounts::totp, clock::rfc3339, data_keys, secrets::Sealer};
 
-/// What came back of a backup that is good.
+/// A backup that passed verification.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verified {
-    /// What it says of itself, and is.
+pub struct VerifiedBackup {
     pub manifest: Manifest,
-    /// Names of the migrations that a restore of it goes on to apply.
+    /// The migrations that a restore applies.
     pub migrated: Vec<&'static str>,
-    /// How many keys and second factors it holds, sealed, and how many of them opened; none if there was no key at hand to try.
-    pub sealed: Option<(usize, usize)>,
+    /// How many encrypted keys and second factors it contains, and how many of them were decrypted; none without a
+    /// secret key.
+    pub decrypted: Option<(usize, usize)>,
 }
 
-/// Tries a backup, and notes beside it what came of that.
+/// Verifies a backup, and stores the result beside it.
 ///
 /// # Errors
-/// What is wrong with it, or why it could not be tried; [`Error::blames_the_backup`] tells which.
-pub async fn verify_backup(site: &Site, file: &Place) -> Result<Verified, Error> {
-    let tried = try_backup(site, file).await;
-    let faults = match &tried {
+/// What is wrong with it, or why it could not be verified; [`Error::is_bad_backup`] tells which.
+pub async fn verify_backup(context: &BackupContext, file: &Location) -> Result<VerifiedBackup, Error> {
+    let checked = check_backup(context, file).await;
+    let faults = match &checked {
         Ok(_) => Vec::new(),
         Err(Error::Faulty { faults, .. }) => faults.clone(),
-        Err(error) if error.blames_the_backup() => vec![error.to_string()],
-        Err(_) => return tried,
+        Err(error) if error.is_bad_backup() => vec![error.to_string()],
+        Err(_) => return checked,
     };
     let good = faults.is_empty();
-    let seen = Seen { verified_at: rfc3339(site.clock.now_us()), good, faults };
-    Storage::open(site, &file.parent())?.keep_note(&file.name(), &seen).await?;
-    backup_log::record_tried(site, file, good).await;
-    tried
+    let verification = Verification { verified_at: rfc3339(context.clock.now_us()), good, faults };
+    Storage::open(context, &file.parent())?.store_verification(&file.name(), &verification).await?;
+    backup_log::record_verified(context, file, good).await;
+    checked
 }
 
-async fn try_backup(site: &Site, file: &Place) -> Result<Verified, Error> {
-    let (staging, manifest) = unpack(site, file, &file.parent().workshop(&site.config.data.dir)).await?;
+async fn check_backup(context: &BackupContext, file: &Location) -> Result<VerifiedBackup, Error> {
+    let (staging, manifest) =
+        unpack(context, file, &file.parent().staging_parent(&context.config.data.dir)).await?;
     match manifest.backend() {
         Some(Backend::Postgres) => {
-            let url = site.config.database_url();
-            if site.config.sqlite_file().is_some() {
+            let url = context.config.database_url();
+            if context.config.sqlite_file().is_some() {
                 return Err(Error::Tool(format!(
-                    "{file} was made from PostgreSQL; set DATABASE_URL to a server on which it can be tried."
+                    "{file} was created from PostgreSQL. Set DATABASE_URL to a server on which it can be verified."
                 )));
             }
-            let (scratch, tried) = restore_to_scratch(site, file, &manifest, &staging, &url).await?;
+            let (scratch, checked) = restore_to_scratch(context, file, &manifest, &staging, &url).await?;
             scratch.drop().await?;
-            tried
+            checked
         }
         _ => {
             let copy = staging.path().join(manifest::database_name(Backend::Sqlite));
             let url = format!("sqlite:{}", copy.display());
-            examine(site, file, &manifest, &staging, &url).await
+            examine(context, file, &manifest, &staging, &url).await
         }
     }
 }
 
-/// Where a backup can be read, and the folder to unpack it into.
-async fn fetch(site: &Site, file: &Place, folder: &Path) -> Result<(Staging, PathBuf), Error> {
-    let (mine, folder) = (site.clone(), folder.to_owned());
-    let stage = move || Staging::new(&mine, &folder);
+/// Makes a backup available as a file; returns its path and a folder to unpack it into.
+async fn fetch(context: &BackupContext, file: &Location, folder: &Path) -> Result<(Staging, PathBuf), Error> {
+    let (owned, folder) = (context.clone(), folder.to_owned());
+    let stage = move || Staging::new(&owned, &folder);
     match file {
-        Place::Folder(path) if !path.is_file() => {
-            Err(Error::File { path: file.to_string(), problem: "there is no such file".to_owned() })
+        Location::Folder(path) if !path.is_file() => {
+            Err(Error::File { path: file.to_string(), problem: "it does not exist".to_owned() })
         }
-        Place::Folder(path) => Ok((blocking(stage).await?, path.clone())),
-        Place::S3(address) => {
+        Location::Folder(path) => Ok((blocking(stage).await?, path.clone())),
+        Location::S3(address) => {
             let staging = blocking(stage).await?;
             let path = staging.path().join(archive::DRAFT);
-            Bucket::open(site, &address.parent())?.download(&file.name(), &path).await?;
+            Bucket::open(context, &address.parent())?.download(&file.name(), &path).await?;
             Ok((staging, path))
         }
     }
 }
 
-/// Unpacks a backup into a folder of its own in `folder`.
-pub(super) async fn unpack(site: &Site, file: &Place, folder: &Path) -> Result<(Staging, Manifest), Error> {
-    let (staging, path) = fetch(site, file, folder).await?;
-    let (site, file) = (site.clone(), file.to_string());
+/// Unpacks a backup into a staging folder in `folder`.
+pub(super) async fn unpack(
+    context: &BackupContext,
+    file: &Location,
+    folder: &Path,
+) -> Result<(Staging, Manifest), Error> {
+    let (staging, path) = fetch(context, file, folder).await?;
+    let (context, file) = (context.clone(), file.to_string());
     blocking(move || {
-        let passphrase = site.passphrase().map(ExposeSecret::expose_secret);
-        let manifest = archive::unpack(&path, file.clone(), passphrase, staging.path())?;
+        let manifest = archive::unpack(&path, file.clone(), context.passphrase(), staging.path())?;
         if path.starts_with(staging.path()) {
             fs::remove_file(&path).map_err(|error| Error::file(&path, &error))?;
         }
@@ -116,112 +121,114 @@ pub(super) async fn unpack(site: &Site, file: &Place, folder: &Path) -> Result<(
     .await
 }
 
-/// Brings what was unpacked into a new database on the server of `url`, and looks at it there. The database is there afterwards only if
-/// this returns one.
+/// Restores an unpacked backup into a temporary database on the server of `url`, and examines it. The database exists
+/// afterwards only if it is returned.
 pub(super) async fn restore_to_scratch(
-    site: &Site,
-    file: &Place,
+    context: &BackupContext,
+    file: &Location,
     manifest: &Manifest,
     staging: &Staging,
     url: &str,
-) -> Result<(TempDatabase, Result<Verified, Error>), Error> {
+) -> Result<(TempDatabase, Result<VerifiedBackup, Error>), Error> {
     let options = ConnectOptions { max_connections: 1, ..ConnectOptions::default() };
-    let here = Store::connect(url, &options).await?;
-    let server = here.server_major().await;
-    here.close().await;
+    let current = Store::connect(url, &options).await?;
+    let server = current.server_major().await;
+    current.close().await;
     let server = server?.unwrap_or_default();
     let scratch =
-        TempDatabase::create(url, site.clock.now_us().as_micros() / 1_000_000, &site.unique()).await?;
+        TempDatabase::create(url, context.clock.now_us().as_micros() / 1_000_000, &context.unique_suffix())
+            .await?;
     let restored = async {
         let dump = staging.path().join(manifest::database_name(Backend::Postgres)).display().to_string();
         let arguments = ["--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error", &dump];
         postgres::run("pg_restore", server, (url, Some(scratch.name())), arguments, staging.path()).await?;
-        examine(site, file, manifest, staging, &beside(url, scratch.name())?).await
+        examine(context, file, manifest, staging, &database_url(url, scratch.name())?).await
     }
     .await;
     Ok((scratch, restored))
 }
 
-/// The address of another database on the server of `url`.
-pub(super) fn beside(url: &str, name: &str) -> Result<String, Error> {
-    let mut beside = reqwest::Url::parse(url).map_err(|_| StoreError::Misconfigured {
+/// The URL of another database on the server of `url`.
+pub(super) fn database_url(url: &str, name: &str) -> Result<String, Error> {
+    let mut database = reqwest::Url::parse(url).map_err(|_| StoreError::Misconfigured {
         problem: "The PostgreSQL URL cannot be read.".to_owned(),
     })?;
-    beside.set_path(name);
-    Ok(beside.into())
+    database.set_path(name);
+    Ok(database.into())
 }
 
-/// Compares a restored database with what its manifest says, makes it current, and asks whether everything in it holds together.
+/// Compares a restored database with its manifest, migrates it, and checks its consistency.
 pub(super) async fn examine(
-    site: &Site,
-    file: &Place,
+    context: &BackupContext,
+    file: &Location,
     manifest: &Manifest,
     staging: &Staging,
     url: &str,
-) -> Result<Verified, Error> {
+) -> Result<VerifiedBackup, Error> {
     let faulty = |faults: Vec<String>| Error::Faulty { file: file.to_string(), faults };
     let store = Store::connect(url, &ConnectOptions::default())
         .await
         .map_err(|error| faulty(vec![format!("its database does not open ({error})")]))?;
-    let looked = look(site, manifest, staging, &store).await;
+    let examined = compare(context, manifest, staging, &store).await;
     store.close().await;
-    match looked {
+    match examined {
         Ok((faults, _)) if !faults.is_empty() => Err(faulty(faults)),
         Ok((_, verified)) => Ok(verified),
-        // SQLite says so, or a migration was edited.
+        // SQLite reports damage, or a migration was edited.
         Err(Error::Store(StoreError::Misconfigured { problem })) => Err(faulty(vec![problem])),
         Err(other) => Err(other),
     }
 }
 
-async fn look(
-    site: &Site,
+async fn compare(
+    context: &BackupContext,
     manifest: &Manifest,
     staging: &Staging,
     store: &Store,
-) -> Result<(Vec<String>, Verified), Error> {
+) -> Result<(Vec<String>, VerifiedBackup), Error> {
     let mut faults = Vec::new();
-    let counted = Counted::of(store.begin_snapshot().await?).await?;
-    if counted.facts.schema != manifest.schema {
-        faults.push(format!("its schema is {} and was {}", counted.facts.schema, manifest.schema));
+    let contents = Contents::read(store.begin_snapshot().await?).await?;
+    if contents.facts.schema != manifest.schema {
+        faults.push(format!("its schema is {} instead of {}", contents.facts.schema, manifest.schema));
     }
-    let counts = counted.counts();
+    let counts = contents.counts();
     for table in counts.keys().chain(manifest.counts.keys().filter(|table| !counts.contains_key(*table))) {
-        let (there, was) = (counts.get(table), manifest.counts.get(table));
-        if there != was {
-            let said = |count: Option<&u64>| count.map_or("none".to_owned(), u64::to_string);
-            faults.push(format!("{table} has {} rows and had {}", said(there), said(was)));
+        let (found, expected) = (counts.get(table), manifest.counts.get(table));
+        if found != expected {
+            let text = |count: Option<&u64>| count.map_or("none".to_owned(), u64::to_string);
+            faults.push(format!("{table} has {} rows instead of {}", text(found), text(expected)));
         }
     }
-    if faults.is_empty() && counted.rows_sha256 != manifest.rows_sha256 {
-        faults.push("its rows are as many as they were, and say something else".to_owned());
+    if faults.is_empty() && contents.rows_sha256 != manifest.rows_sha256 {
+        faults.push("its rows differ from the original ones".to_owned());
     }
-    // What an upgrade would do to it is a part of restoring it.
-    let migrated = store.migrate(site.clock.now_us()).await?.applied;
-    let unsound = store.find_integrity_faults().await?;
-    faults.extend(unsound.iter().map(|fault| format!("{} {}", fault.count, fault.what)));
-    let sealed = open_sealed(site, manifest, staging, store).await?;
-    if let Some((all, opened)) = sealed.filter(|(all, opened)| opened < all) {
+    // A restore migrates too.
+    let migrated = store.migrate(context.clock.now_us()).await?.applied;
+    let inconsistent = store.find_integrity_faults().await?;
+    faults.extend(inconsistent.iter().map(|fault| format!("{} {}", fault.count, fault.what)));
+    let decrypted = decrypt_values(context, manifest, staging, store).await?;
+    if let Some((all, opened)) = decrypted.filter(|(all, opened)| opened < all) {
         faults.push(format!(
-            "{} of {all} keys and second factors do not open with the secret key at hand",
+            "{} of {all} keys and second factors cannot be decrypted with the secret key",
             all - opened
         ));
     }
-    Ok((faults, Verified { manifest: manifest.clone(), migrated, sealed }))
+    Ok((faults, VerifiedBackup { manifest: manifest.clone(), migrated, decrypted }))
 }
 
-/// Tries the keys in the database with the secret key in the backup, or else with that of this installation. Never makes one.
-async fn open_sealed(
-    site: &Site,
+/// Decrypts the keys and second factors with the secret key of the backup, or that of this installation. Creates no
+/// key.
+async fn decrypt_values(
+    context: &BackupContext,
     manifest: &Manifest,
     staging: &Staging,
     store: &Store,
 ) -> Result<Option<(usize, usize)>, Error> {
     let kept = match manifest.has(manifest::SECRET_KEY) {
         true => staging.path().join(manifest::SECRET_KEY),
-        false => site.config.data.dir.join("secret.key"),
+        false => context.config.data.dir.join("secret.key"),
     };
-    let mut secrets = site.config.secrets.secret_key.expose_secret().to_owned();
+    let mut secrets = context.config.secrets.secret_key.expose_secret().to_owned();
     if let Ok(key) = fs::read_to_string(kept) {
         secrets = format!("{secrets},{}", key.trim());
     }
@@ -229,16 +236,16 @@ async fn open_sealed(
         return Ok(None);
     }
     let sealer = Sealer::new(&secrets)?;
-    let mut tried: Vec<bool> =
+    let mut opened: Vec<bool> =
         store.list_data_keys().await?.iter().map(|key| data_keys::opens(&sealer, key)).collect();
     let mut page = PageRequest::first(200);
     loop {
-        let people = store.list_users(&page).await?;
-        tried.extend(people.items.iter().filter_map(|person| totp::opens(&sealer, person)));
-        match people.next {
+        let users = store.list_users(&page).await?;
+        opened.extend(users.items.iter().filter_map(|user| totp::opens(&sealer, user)));
+        match users.next {
             Some(next) => page = PageRequest { after: Some(next), ..page },
             None => break,
         }
     }
-    Ok(Some((tried.len(), tried.iter().filter(|opened| **opened).count())))
+    Ok(Some((opened.len(), opened.iter().filter(|opened| **opened).count())))
 }

@@ -1,5 +1,5 @@
-//! Slots as two projects of Docker Compose (`ops/compose/compose.app.yaml`) beside the one that stays: the proxy in front of both asks
-//! each whether it is ready, and sends people to the one that is.
+//! Slots as two projects of Docker Compose (`infra/compose/compose.app.yaml`). The proxy in front of both asks each of
+//! them whether it is ready, and sends requests to the one that is.
 
 use std::{
     fs,
@@ -11,131 +11,136 @@ use std::{
 
 use tokio::sync::OnceCell;
 
-use super::{
-    Came, Release,
-    fleet::{cannot, write_secret},
-    process,
-};
+use super::{command, error::StepError, files::write_secret, release::Release};
 use application::private_files;
 use config::{Environment, SplitSecrets};
 
-/// Who the program is in its container.
+/// The user of the program in its container.
 const USER: u32 = 65532;
-/// What `compose.yaml` makes, and both slots are on.
+/// Created by `compose.yaml`; both slots join it.
 const NETWORK: &str = "ba-copilot-inside";
 /// Where the program finds its secrets.
 const SECRETS: &str = "/run/secrets";
-/// What it is not told: in a container other programs lie elsewhere, and these passwords are for what stays beside it.
-const NOT_TOLD: [&str; 5] = ["PATH", "HOME", "POSTGRES_PASSWORD", "REDIS_PASSWORD", "GRAFANA_PASSWORD"];
-/// What is kept besides the database.
+/// Variables that a container does not get: paths of the host, and passwords of the other services.
+const EXCLUDED: [&str; 5] = ["PATH", "HOME", "POSTGRES_PASSWORD", "REDIS_PASSWORD", "GRAFANA_PASSWORD"];
+/// The volume for everything that is stored outside the database.
 const VOLUME: &str = "ba-copilot-data";
 
-/// What Compose is told about everything that is not in its files.
 pub(super) struct Compose {
-    /// The folder of the files.
-    pub(super) files: PathBuf,
-    /// The folder for backups, on this machine.
-    pub(super) backups: PathBuf,
-    /// Where the program sends them, as it sees that place.
-    pub(super) sent_to: String,
-    /// The image whose tools make backups, if it is another one than that of the Dockerfile.
-    pub(super) postgres_image: Option<String>,
-    /// Whether Compose is a plugin of `docker`, once that was looked at.
-    pub(super) plugin: OnceCell<bool>,
+    /// The folder of the Compose files.
+    files: PathBuf,
+    /// The folder for backups on the host.
+    backups: PathBuf,
+    /// Where the program writes backups, in its container.
+    backups_inside: String,
+    /// The image whose tools make backups, if it differs from that of the Dockerfile.
+    postgres_image: Option<String>,
+    /// Whether Compose is a plugin of `docker`, once known.
+    is_plugin: OnceCell<bool>,
 }
 
-/// One slot, or the place for commands.
+/// One slot, or the project for commands.
 pub(super) struct Project<'a> {
     pub(super) name: &'a str,
     pub(super) folder: PathBuf,
-    /// Where it answers on this machine.
+    /// The address on the host.
     pub(super) address: &'a str,
 }
 
 impl Project<'_> {
-    /// What the program is told in it.
-    fn settings(&self) -> PathBuf {
+    fn env_file(&self) -> PathBuf {
         self.folder.join("env")
     }
 }
 
 fn docker(arguments: &[&str]) -> Command {
-    process::command(Path::new("docker"), arguments, Path::new("/"))
+    command::new(Path::new("docker"), arguments, Path::new("/"))
 }
 
-/// The image of a release.
-fn image(release: &str) -> String {
-    // What may stand in the name of a release and not in that of an image.
+fn image_name(release: &str) -> String {
+    // A `+` is valid in a version, and not in the tag of an image.
     format!("ba-copilot:{}", release.replace('+', "_"))
 }
 
-fn make_folder(folder: &Path, mode: u32) -> Came<()> {
+fn create_folder(folder: &Path, mode: u32) -> Result<(), StepError> {
     let made = fs::DirBuilder::new().recursive(true).mode(mode).create(folder);
-    made.map_err(|error| cannot(folder, &error))
+    made.map_err(|error| StepError::file(folder, error))
 }
 
-/// Keeps these secrets in a folder, a file each for the program alone, and no others.
-fn keep_secrets(folder: &Path, secrets: &[(String, String)]) -> Came<()> {
-    make_folder(folder, 0o700)?;
-    chown(folder, Some(USER), Some(USER)).map_err(|error| cannot(folder, &error))?;
+/// Writes each secret to a file that only the program can read, and removes the files of other secrets.
+fn store_secrets(folder: &Path, secrets: &[(String, String)]) -> Result<(), StepError> {
+    create_folder(folder, 0o700)?;
+    chown(folder, Some(USER), Some(USER)).map_err(|error| StepError::file(folder, error))?;
     for (name, value) in secrets {
-        // A command that runs meanwhile finds the old one or the new one.
+        // A command that runs at the same time reads the old value or the new one.
         let (draft, file) = (folder.join(format!(".{name}.new")), folder.join(name));
         write_secret(&draft, value)?;
         chown(&draft, Some(USER), Some(USER))
             .and_then(|()| fs::rename(&draft, &file))
-            .map_err(|error| cannot(&file, &error))?;
+            .map_err(|error| StepError::file(&file, error))?;
     }
-    let there = fs::read_dir(folder).map_err(|error| cannot(folder, &error))?;
-    for file in there.flatten() {
+    let existing = fs::read_dir(folder).map_err(|error| StepError::file(folder, error))?;
+    for file in existing.flatten() {
         let name = file.file_name().to_string_lossy().into_owned();
-        // Drafts are those of whoever works here now.
+        // A name with a dot is the draft of another command.
         if !name.starts_with('.') && secrets.iter().all(|(known, _)| *known != name) {
-            fs::remove_file(file.path()).map_err(|error| cannot(&file.path(), &error))?;
+            fs::remove_file(file.path()).map_err(|error| StepError::file(&file.path(), error))?;
         }
     }
     Ok(())
 }
 
 impl Compose {
-    /// `docker compose`, or `docker-compose` where that is not there.
+    pub(super) fn new(
+        files: PathBuf,
+        backups: PathBuf,
+        backups_inside: String,
+        postgres_image: Option<String>,
+    ) -> Self {
+        Compose { files, backups, backups_inside, postgres_image, is_plugin: OnceCell::new() }
+    }
+
+    pub(super) fn backups_inside(&self) -> &str {
+        &self.backups_inside
+    }
+
+    /// `docker compose`, or `docker-compose` where the plugin is not installed.
     async fn command(&self, project: &Project<'_>, release: &str, arguments: &[&str]) -> Command {
         let name = format!("ba-copilot-{}", project.name);
         let file = self.files.join("compose.app.yaml").display().to_string();
         let common = ["-p", name.as_str(), "-f", &file];
-        let look = || async { process::run(docker(&["compose", "version"])).await.is_ok() };
-        let plugin = *self.plugin.get_or_init(look).await;
-        let mut command = match plugin {
+        let ask = || async { command::run(docker(&["compose", "version"])).await.is_ok() };
+        let mut command = match *self.is_plugin.get_or_init(ask).await {
             true => docker(&[&["compose"], common.as_slice(), arguments].concat()),
             false => {
                 let words = [common.as_slice(), arguments].concat();
-                process::command(Path::new("docker-compose"), &words, Path::new("/"))
+                command::new(Path::new("docker-compose"), &words, Path::new("/"))
             }
         };
         command
             .env("SLOT", project.name)
             .env("SLOT_DIR", &project.folder)
             .env("BACKUP_DIR", &self.backups)
-            .env("BACKUP_TO", &self.sent_to)
-            .env("BA_COPILOT_IMAGE", image(release))
+            .env("BACKUP_TO", &self.backups_inside)
+            .env("BA_COPILOT_IMAGE", image_name(release))
             .env("PRIVATE_ADDRESS", project.address);
         command
     }
 
-    /// Whether the engine runs, and what stays beside the slots.
-    pub(super) async fn look(&self) -> Came<String> {
-        let version = process::run(docker(&["version", "--format", "{{.Server.Version}}"])).await?;
-        process::run(docker(&["network", "inspect", NETWORK])).await.map_err(|_| {
-            format!("The network {NETWORK} is not there: what stays beside the slots was not started. Run `docker compose -p ba-copilot --env-file .env.production -f ops/compose/compose.yaml -f ops/compose/compose.prod.yaml up -d`.")
-        })?;
+    /// Checks that the engine runs and that the services beside the slots were started.
+    pub(super) async fn inspect(&self) -> Result<String, StepError> {
+        let version = command::run(docker(&["version", "--format", "{{.Server.Version}}"])).await?;
+        command::run(docker(&["network", "inspect", NETWORK]))
+            .await
+            .map_err(|_| StepError::NetworkMissing { network: NETWORK })?;
         Ok(format!("containers of Docker {}", version.trim()))
     }
 
-    /// Makes the images of a release: the program alone, and the one with PostgreSQL's tools beside it.
-    pub(super) async fn build(&self, release: &Release) -> Came<()> {
+    /// Builds the images of a release: the program alone, and the one with PostgreSQL's tools.
+    pub(super) async fn build(&self, release: &Release) -> Result<(), StepError> {
         let folder = release.program.parent().unwrap_or(Path::new("/")).to_owned();
         let file = self.files.join("../container/Dockerfile").display().to_string();
-        let (tag, context) = (image(&release.name), folder.display().to_string());
+        let (tag, context) = (image_name(&release.name), folder.display().to_string());
         let label = format!("org.opencontainers.image.version={}", release.name);
         for (tag, more) in [(tag.clone(), &[][..]), (format!("{tag}-tools"), &["--target", "tools"][..])] {
             let arguments =
@@ -145,50 +150,47 @@ impl Compose {
                 command.arg("--build-arg").arg(format!("POSTGRES={postgres}"));
             }
             command.env("DOCKER_BUILDKIT", "1");
-            process::run(command).await?;
+            command::run(command).await?;
         }
         Ok(())
     }
 
-    /// The place of a project is there, and what the program is to be told in it: in variables, and in a file for each secret, so that
-    /// whoever looks at a container sees none.
+    /// Creates the folder of a project and writes its settings: variables to the env file, and each secret to a file of
+    /// its own, so that `docker inspect` shows none.
     pub(super) async fn prepare(
         &self,
         project: &Project<'_>,
         environment: &Environment,
         release: Option<&str>,
-    ) -> Came<()> {
-        // The program is another user in there, and has to see whether it is to stand by.
+    ) -> Result<(), StepError> {
+        // The user of the container has to see the standby file.
         let state = project.folder.join("state");
-        make_folder(&state, 0o755)?;
+        create_folder(&state, 0o755)?;
         private_files::create_folder(&self.backups)
             .and_then(|()| chown(&self.backups, Some(USER), Some(USER)))
-            .map_err(|error| cannot(&self.backups, &error))?;
-        let SplitSecrets { plain, secret } =
-            environment.split_secrets().map_err(|error| error.to_string())?;
+            .map_err(|error| StepError::file(&self.backups, error))?;
+        let SplitSecrets { plain, secret } = environment.split_secrets()?;
         let secrets = project.folder.join("secrets");
-        keep_secrets(&secrets, &secret)?;
-        let told = plain.into_iter().filter(|(name, _)| !NOT_TOLD.contains(&name.as_str()));
+        store_secrets(&secrets, &secret)?;
+        let variables = plain.into_iter().filter(|(name, _)| !EXCLUDED.contains(&name.as_str()));
         let released = release.map(|release| ("BA_COPILOT_RELEASE".to_owned(), release.to_owned()));
         let named = secret.iter().map(|(name, _)| (format!("{name}_FILE"), format!("{SECRETS}/{name}")));
         let mut text = String::new();
-        for (name, value) in told.chain(released).chain(named) {
+        for (name, value) in variables.chain(released).chain(named) {
             if value.contains(['\'', '\n']) {
-                return Err(format!(
-                    "The value of {name} has an apostrophe or a line break, which files for Compose cannot hold. Put it into a file, and name that in {name}_FILE."
-                ));
+                return Err(StepError::UnquotableValue(name));
             }
             text.push_str(&format!("{name}='{value}'\n"));
         }
-        write_secret(&project.settings(), &text)?;
-        process::run(docker(&["volume", "create", VOLUME])).await.map(|_| ())
+        write_secret(&project.env_file(), &text)?;
+        command::run(docker(&["volume", "create", VOLUME])).await.map(|_| ())
     }
 
-    pub(super) async fn start(&self, project: &Project<'_>, release: &str) -> Came<()> {
-        process::run(self.command(project, release, &["up", "-d", "--no-build"]).await).await.map(|_| ())
+    pub(super) async fn start(&self, project: &Project<'_>, release: &str) -> Result<(), StepError> {
+        command::run(self.command(project, release, &["up", "-d", "--no-build"]).await).await.map(|_| ())
     }
 
-    /// A command of the program, with everything that it has when it serves.
+    /// A command of the program, with the settings and volumes of a slot.
     pub(super) async fn tool(
         &self,
         project: &Project<'_>,
@@ -204,24 +206,24 @@ impl Compose {
     pub(super) async fn is_running(&self, project: &Project<'_>) -> bool {
         let filter = format!("label=com.docker.compose.project=ba-copilot-{}", project.name);
         let arguments = ["ps", "--all", "--filter", &filter, "--format", "{{.State}}"];
-        // One that is started again and again does not run.
-        let all_run = |said: String| !said.trim().is_empty() && said.lines().all(|state| state == "running");
-        process::run(docker(&arguments)).await.is_ok_and(all_run)
+        // A container in a restart loop does not run.
+        let all_run =
+            |states: String| !states.trim().is_empty() && states.lines().all(|state| state == "running");
+        command::run(docker(&arguments)).await.is_ok_and(all_run)
     }
 
-    pub(super) async fn stop(&self, project: &Project<'_>, time: Duration) -> Came<()> {
-        // Compose does not go on without the settings; where there are none, nothing was ever started.
-        if !project.settings().exists() {
+    pub(super) async fn stop(&self, project: &Project<'_>, timeout: Duration) -> Result<(), StepError> {
+        // Compose fails without the env file; where there is none, nothing was started.
+        if !project.env_file().exists() {
             return Ok(());
         }
-        let seconds = time.as_secs().to_string();
-        process::run(self.command(project, "none", &["stop", "-t", &seconds]).await).await?;
-        process::run(self.command(project, "none", &["down"]).await).await.map(|_| ())
+        let seconds = timeout.as_secs().to_string();
+        command::run(self.command(project, "none", &["stop", "-t", &seconds]).await).await?;
+        command::run(self.command(project, "none", &["down"]).await).await.map(|_| ())
     }
 
-    pub(super) async fn last_words(&self, project: &Project<'_>) -> String {
-        process::run(self.command(project, "none", &["logs", "--no-color", "--tail", "6"]).await)
-            .await
-            .unwrap_or_default()
+    pub(super) async fn recent_logs(&self, project: &Project<'_>) -> String {
+        let arguments = ["logs", "--no-color", "--tail", "6"];
+        command::run(self.command(project, "none", &arguments).await).await.unwrap_or_default()
     }
 }

@@ -1,19 +1,17 @@
-//! What was deployed, in a file beside it, and the lock by which only one deployment goes on at a time.
+//! What is deployed, recorded in a file, and the lock that allows one deployment at a time.
 
 use std::{
     fs::{self, File},
-    io::Write as _,
-    path::{Path, PathBuf},
+    io::{self, Write as _},
+    path::Path,
 };
 
 use serde::{Deserialize, Serialize};
 
-use super::{Slot, releases::Release};
+use super::{error::StepError, release::Release, slot::Slot};
 
-/// The name of the file.
 const FILE: &str = "deployed.json";
 
-/// A version in its slot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Active {
     pub(super) release: String,
@@ -21,12 +19,11 @@ pub(super) struct Active {
 }
 
 impl Active {
-    pub(super) fn of(release: &Release, slot: Slot) -> Self {
+    pub(super) fn new(release: &Release, slot: Slot) -> Self {
         Active { release: release.name.clone(), slot }
     }
 }
 
-/// What serves, and what served before.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct State {
     pub(super) active: Option<Active>,
@@ -37,57 +34,44 @@ pub(super) struct State {
 }
 
 impl State {
-    /// What the file says; nothing where there is none.
-    pub(super) fn read(folder: &Path) -> Result<Self, String> {
+    /// The default where there is no file.
+    pub(super) fn read(folder: &Path) -> Result<Self, StepError> {
         let path = folder.join(FILE);
         match fs::read(&path) {
-            Ok(text) => serde_json::from_slice(&text).map_err(|error| {
-                format!(
-                    "{} cannot be read ({error}). It says which slot serves; put it back from a copy, or write it anew.",
-                    path.display()
-                )
-            }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(State::default()),
-            Err(error) => Err(format!("{} cannot be read: {error}.", path.display())),
+            Ok(text) => serde_json::from_slice(&text).map_err(|source| StepError::State { path, source }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(State::default()),
+            Err(error) => Err(StepError::file(&path, error)),
         }
     }
 
-    /// Writes the file, whole or not at all.
-    pub(super) fn keep(&self, folder: &Path) -> Result<(), String> {
+    /// Replaces the file atomically.
+    pub(super) fn store(&self, folder: &Path) -> Result<(), StepError> {
         let path = folder.join(FILE);
         let draft = folder.join("deployed.json.new");
-        let kept = File::create(&draft).and_then(|mut file| {
+        let stored = File::create(&draft).and_then(|mut file| {
             file.write_all(format!("{}\n", serde_json::to_string_pretty(self)?).as_bytes())?;
             file.sync_all()?;
             fs::rename(&draft, &path)?;
             File::open(folder)?.sync_all()
         });
-        kept.map_err(|error| format!("{} cannot be written: {error}.", path.display()))
+        stored.map_err(|error| StepError::file(&path, error))
     }
 }
 
-/// Held by the deployment that goes on; given back when the process ends, however it ends.
+/// Released when the process ends.
 pub(super) struct Lock {
     _file: File,
 }
 
 impl Lock {
-    pub(super) fn take(folder: &Path) -> Result<Self, String> {
-        let cannot = |error: &dyn std::fmt::Display| {
-            format!(
-                "The folder {} cannot be used: {error}. Make it, or name another one in the setting deploy.dir.",
-                folder.display()
-            )
-        };
-        fs::create_dir_all(folder).map_err(|error| cannot(&error))?;
-        let path: PathBuf = folder.join("deploy.lock");
-        let file = File::create(&path).map_err(|error| cannot(&error))?;
+    pub(super) fn acquire(folder: &Path) -> Result<Self, StepError> {
+        let failed = |source: io::Error| StepError::DeployFolder { folder: folder.to_owned(), source };
+        fs::create_dir_all(folder).map_err(failed)?;
+        let file = File::create(folder.join("deploy.lock")).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => Ok(Lock { _file: file }),
-            Err(fs::TryLockError::WouldBlock) => {
-                Err("Another deployment goes on here. Wait until it is over.".to_owned())
-            }
-            Err(fs::TryLockError::Error(error)) => Err(cannot(&error)),
+            Err(fs::TryLockError::WouldBlock) => Err(StepError::Locked),
+            Err(fs::TryLockError::Error(error)) => Err(failed(error)),
         }
     }
 }

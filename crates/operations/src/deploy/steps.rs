@@ -1,200 +1,195 @@
-//! The steps before a version is started: is everything there, is it good, is what is kept safe.
+//! The steps before a version is started: check the target, test, build, back up, migrate.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
-use super::{Came, Release, Site, fleet::cannot, process};
+use super::{command, context::Context, error::StepError, release::Release};
 
-/// Where the program is after it was built, in the folder of the sources.
+/// Where a build puts the program, in the folder of the sources.
 const BUILT: &str = "target/dist/ba-copilot";
 
-/// A release that is ready to be started, with everything that is kept backed up and migrated; none for a dry run.
-pub(super) async fn prepare(site: &mut Site<'_>) -> Came<Option<Release>> {
-    look(site).await?;
-    let source = site.order.source.clone();
-    test(site, &source).await?;
-    build(site, &source).await?;
-    if site.order.dry_run {
+/// A release that is ready to be started, with the data backed up and migrated; none for a dry run.
+pub(super) async fn prepare(context: &mut Context<'_>) -> Result<Option<Release>, StepError> {
+    inspect(context).await?;
+    let source = context.plan.source.clone();
+    test(context, &source).await?;
+    build(context, &source).await?;
+    if context.plan.dry_run {
         for (title, would) in [
-            ("Take the release", "copies the program into the folder of releases"),
-            ("Check its settings", "runs its `config check` and `doctor`"),
+            ("Store the release", "copies the program to the folder of releases"),
+            ("Check the configuration", "runs `config check` and `doctor` of the new version"),
             ("Back up", "runs `backup create --verify`"),
             ("Migrate", "runs `migrate`"),
-            ("Start", "starts it in the free slot, where it stands by"),
-            ("Verify", "runs the suite of `verify` against it"),
-            ("Switch", "sends people to it, and lets the old one stand by"),
+            ("Start", "starts the new version in the free slot, on standby"),
+            ("Verify", "runs the checks of `verify` against it"),
+            ("Switch", "sends traffic to it, and puts the old version on standby"),
             ("Watch", "watches it serve, and goes back if it does not serve well"),
-            ("End the old one", "ends the old one when it has answered what it has begun"),
+            ("Stop the old version", "stops the old version when it has finished its requests"),
         ] {
-            site.leave(title, format!("a dry run; it {would}"));
+            context.skip(title, format!("a dry run; it {would}"));
         }
         return Ok(None);
     }
-    let release = take(site, &source).await?;
-    check(site, &release).await?;
-    back_up(site, &release).await?;
-    migrate(site, &release).await?;
+    let release = store(context, &source).await?;
+    check(context, &release).await?;
+    back_up(context, &release).await?;
+    migrate(context, &release).await?;
     Ok(Some(release))
 }
 
-/// The version that served before, if it can serve again.
-pub(super) async fn find_previous(site: &mut Site<'_>) -> Came<Option<Release>> {
-    look(site).await?;
-    let release = site
-        .step("Find the version before", async |site| {
-            let name = site.state.previous.clone();
-            let name = name.ok_or("Nothing was deployed here before the version that serves.")?;
-            let release = site.releases.find(&name).ok_or_else(|| {
-                format!("The release {name} is not kept any more. Deploy it from its sources: `git checkout`, then `ba-copilot deploy`.")
-            })?;
+/// The version that served before, if it can serve again; none for a dry run.
+pub(super) async fn find_previous(context: &mut Context<'_>) -> Result<Option<Release>, StepError> {
+    inspect(context).await?;
+    let release = context
+        .step("Find the previous version", async |context| {
+            let name = context.state.previous.clone().ok_or(StepError::NoPreviousRelease)?;
+            let release = context.releases.find(&name);
+            let release = release.ok_or_else(|| StepError::ReleaseDeleted(name.clone()))?;
             Ok((release, name))
         })
         .await?;
-    site.step("See whether it knows the tables", async |site| {
-        let command = site.fleet.command(&release, &["migrate", "--dry-run"], site.environment, false).await?;
-        process::run(command).await.map_err(|why| {
-            format!("{why}\nThe database was changed in a way that this version does not know. Restore a backup that was made before that: `ba-copilot backup list`.")
-        })?;
-        Ok(((), "it does".to_owned()))
-    })
-    .await?;
-    if site.order.dry_run {
-        site.leave(
-            "Start",
-            "a dry run; it would be started beside the version that serves, tried, and switched to",
-        );
+    context
+        .step("Check the schema", async |context| {
+            let checked = context.target.run(&release, &["migrate", "--dry-run"], context.environment).await;
+            checked.map_err(|cause| StepError::SchemaTooNew { cause: Box::new(cause) })?;
+            Ok(((), "supported by that version".to_owned()))
+        })
+        .await?;
+    if context.plan.dry_run {
+        let would =
+            "a dry run; it starts that version beside the serving one, verifies it and switches to it";
+        context.skip("Start", would);
         return Ok(None);
     }
     Ok(Some(release))
 }
 
-async fn look(site: &mut Site<'_>) -> Came<()> {
-    site.step("Look at the place", async |site| {
-        let settings = &site.order.settings;
-        let mode = fs::metadata(settings).map_err(|error| cannot(settings, &error))?.permissions().mode();
-        if mode & 0o077 != 0 {
-            return Err(format!(
-                "{} holds secrets, and others may read it. Run `chmod 600 {0}`.",
-                settings.display()
-            ));
-        }
-        let target = site.fleet.look().await?;
-        let serves = match &site.state.active {
-            Some(active) if site.fleet.is_running(active.slot).await => {
-                format!("{} serves in the slot {}", active.release, active.slot)
+async fn inspect(context: &mut Context<'_>) -> Result<(), StepError> {
+    context
+        .step("Inspect the target", async |context| {
+            let settings = &context.plan.settings;
+            let metadata = fs::metadata(settings).map_err(|error| StepError::file(settings, error))?;
+            if metadata.permissions().mode() & 0o077 != 0 {
+                return Err(StepError::SettingsReadable(settings.clone()));
             }
-            Some(active) => {
-                format!("{} should serve in the slot {}, and does not run", active.release, active.slot)
-            }
-            None => "nothing was deployed here yet".to_owned(),
-        };
-        Ok(((), format!("{target}; {serves}")))
-    })
-    .await
+            let target = context.target.inspect().await?;
+            let serving = match &context.state.active {
+                Some(active) if context.target.is_running(active.slot).await => {
+                    format!("{} serves in slot {}", active.release, active.slot)
+                }
+                Some(active) => {
+                    format!("{} should serve in slot {}, and is not running", active.release, active.slot)
+                }
+                None => "nothing has been deployed here yet".to_owned(),
+            };
+            Ok(((), format!("{target}; {serving}")))
+        })
+        .await
 }
 
-async fn test(site: &mut Site<'_>, source: &Path) -> Came<()> {
-    let skip = site.order.skip_tests.then_some("--skip-tests");
-    in_the_sources(site, source, "Test", skip, "test").await
+async fn test(context: &mut Context<'_>, source: &Path) -> Result<(), StepError> {
+    let skip = context.plan.skip_tests.then_some("--skip-tests");
+    run_in_sources(context, source, "Test", skip, "test").await
 }
 
-async fn build(site: &mut Site<'_>, source: &Path) -> Came<()> {
-    let skip = site.order.skip_build.then_some("--skip-build");
-    in_the_sources(site, source, "Build", skip, "dist").await
+async fn build(context: &mut Context<'_>, source: &Path) -> Result<(), StepError> {
+    let skip = context.plan.skip_build.then_some("--skip-build");
+    run_in_sources(context, source, "Build", skip, "dist").await
 }
 
-/// Runs a command of the sources, unless there is a reason not to.
-async fn in_the_sources(
-    site: &mut Site<'_>,
+/// Runs a command of the sources, unless there is a reason to skip it.
+async fn run_in_sources(
+    context: &mut Context<'_>,
     source: &Path,
     title: &'static str,
     skip: Option<&str>,
     command: &str,
-) -> Came<()> {
+) -> Result<(), StepError> {
     let would = format!("a dry run; it runs `cargo xtask {command}`");
-    let why_not = match site.order {
-        order if order.program.is_some() => Some("a program was given"),
-        order if order.dry_run => skip.or(Some(&would)),
+    let reason = match context.plan {
+        plan if plan.program.is_some() => Some("a program was given"),
+        plan if plan.dry_run => skip.or(Some(&would)),
         _ => skip,
     };
-    if let Some(why_not) = why_not {
-        site.leave(title, why_not);
+    if let Some(reason) = reason {
+        context.skip(title, reason);
         return Ok(());
     }
-    site.step(title, async |_| {
-        process::run(process::command(Path::new("cargo"), &["xtask", command], source)).await?;
-        Ok(((), format!("`cargo xtask {command}` ended well")))
-    })
-    .await
+    context
+        .step(title, async |_| {
+            command::run(command::new(Path::new("cargo"), &["xtask", command], source)).await?;
+            Ok(((), format!("`cargo xtask {command}` succeeded")))
+        })
+        .await
 }
 
-async fn take(site: &mut Site<'_>, source: &Path) -> Came<Release> {
-    let program = site.order.program.clone().unwrap_or_else(|| source.join(BUILT));
-    site.step("Take the release", async |site| {
-        let said = process::run(process::command(&program, &["--version"], Path::new("/"))).await?;
-        let version = said.trim().strip_prefix("ba-copilot ").filter(|version| {
-            let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'+');
-            !version.is_empty() && version.bytes().all(fits)
-        });
-        let version = version.ok_or_else(|| {
-            format!(
-                "{} is not this program: asked for its version, it said `{}`.",
-                program.display(),
-                said.trim()
-            )
-        })?;
-        let release = site.releases.take(&program, version).map_err(|error| cannot(&program, &error))?;
-        site.fleet.build(&release).await?;
-        let name = release.name.clone();
-        Ok((release, name))
-    })
-    .await
+async fn store(context: &mut Context<'_>, source: &Path) -> Result<Release, StepError> {
+    let program = context.plan.program.clone().unwrap_or_else(|| source.join(BUILT));
+    context
+        .step("Store the release", async |context| {
+            let answer = command::run(command::new(&program, &["--version"], Path::new("/"))).await?;
+            let version = answer.trim().strip_prefix("ba-copilot ").filter(|version| {
+                let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'+');
+                !version.is_empty() && version.bytes().all(fits)
+            });
+            let version = version.ok_or_else(|| StepError::WrongProgram {
+                program: program.clone(),
+                answer: answer.trim().to_owned(),
+            })?;
+            let release = context.releases.store(&program, version);
+            let release = release.map_err(|error| StepError::file(&program, error))?;
+            context.target.build(&release).await?;
+            let name = release.name.clone();
+            Ok((release, name))
+        })
+        .await
 }
 
-async fn check(site: &mut Site<'_>, release: &Release) -> Came<()> {
-    site.step("Check its settings", async |site| {
-        process::run(site.fleet.command(release, &["config", "check"], site.environment, false).await?)
-            .await?;
-        let command = site.fleet.command(release, &["doctor", "--quiet"], site.environment, false).await?;
-        let said = process::run(command).await?;
-        for warning in said.lines().filter(|line| line.starts_with("warning")) {
-            site.note(warning.split_whitespace().collect::<Vec<_>>().join(" "));
-        }
-        Ok(((), said.lines().find(|line| line.contains(" problem")).unwrap_or_default().to_owned()))
-    })
-    .await
+async fn check(context: &mut Context<'_>, release: &Release) -> Result<(), StepError> {
+    context
+        .step("Check the configuration", async |context| {
+            context.target.run(release, &["config", "check"], context.environment).await?;
+            let report = context.target.run(release, &["doctor", "--quiet"], context.environment).await?;
+            for warning in report.lines().filter(|line| line.starts_with("warning")) {
+                context.note(warning.split_whitespace().collect::<Vec<_>>().join(" "));
+            }
+            let counts = report.lines().find(|line| line.contains(" problem")).unwrap_or_default();
+            Ok(((), counts.to_owned()))
+        })
+        .await
 }
 
-async fn back_up(site: &mut Site<'_>, release: &Release) -> Came<()> {
+async fn back_up(context: &mut Context<'_>, release: &Release) -> Result<(), StepError> {
     const TITLE: &str = "Back up";
-    // The version that serves knows the tables as they are.
-    let active = site.state.active.as_ref().and_then(|active| site.releases.find(&active.release));
-    if active.is_none() && keeps_nothing_yet(site, release).await? {
-        site.leave(TITLE, "nothing is kept yet");
+    // The serving version knows the current schema; the new one may not support it before the migration.
+    let active = context.state.active.as_ref().and_then(|active| context.releases.find(&active.release));
+    if active.is_none() && is_database_new(context, release).await? {
+        context.skip(TITLE, "there is no data yet");
         return Ok(());
     }
     let maker = active.unwrap_or_else(|| release.clone());
-    let (to, here) = site.fleet.backups();
-    site.step(TITLE, async |site| {
-        let arguments = ["backup", "create", "--to", &to, "--verify"];
-        let command = site.fleet.command(&maker, &arguments, site.environment, false).await?;
-        let said = process::run(command).await?;
-        let name = said.lines().next().unwrap_or_default().trim_start_matches(&to);
-        Ok(((), format!("{here}{name}, and everything in it came back")))
-    })
-    .await
+    let place = context.target.backups();
+    context
+        .step(TITLE, async |context| {
+            let arguments = ["backup", "create", "--to", &place.inside, "--verify"];
+            let output = context.target.run(&maker, &arguments, context.environment).await?;
+            let name = output.lines().next().unwrap_or_default().trim_start_matches(&place.inside);
+            Ok(((), format!("{}{name}, verified by a test restore", place.outside)))
+        })
+        .await
 }
 
-async fn keeps_nothing_yet(site: &mut Site<'_>, release: &Release) -> Came<bool> {
-    let command = site.fleet.command(release, &["migrate", "--dry-run"], site.environment, false).await?;
-    // The first step there ever was is still to be made.
-    Ok(process::hear(command).await?.output.contains("would apply 0001_"))
+async fn is_database_new(context: &mut Context<'_>, release: &Release) -> Result<bool, StepError> {
+    let arguments = ["migrate", "--dry-run"];
+    let command = context.target.command(release, &arguments, context.environment, false).await?;
+    // The very first migration has not been applied.
+    Ok(command::output(command).await?.stdout.contains("would apply 0001_"))
 }
 
-async fn migrate(site: &mut Site<'_>, release: &Release) -> Came<()> {
-    site.step("Migrate", async |site| {
-        let command = site.fleet.command(release, &["migrate"], site.environment, false).await?;
-        let said = process::run(command).await?;
-        Ok(((), said.trim().replace('\n', ", ")))
-    })
-    .await
+async fn migrate(context: &mut Context<'_>, release: &Release) -> Result<(), StepError> {
+    context
+        .step("Migrate", async |context| {
+            let output = context.target.run(release, &["migrate"], context.environment).await?;
+            Ok(((), output.trim().replace('\n', ", ")))
+        })
+        .await
 }

@@ -1,6 +1,6 @@
-//! What the checks have in common, looked at once before them: the configuration, the folder, the database, the key.
+//! What the checks share, loaded once: the configuration, the data folder, the database, the key.
 //!
-//! Nothing is made here that a server would make at its start: no folder, no database, no key.
+//! Nothing is created here that a server creates at its start: no folder, no database, no key.
 
 use std::{
     fs,
@@ -12,84 +12,78 @@ use llm::SecretString;
 use secrecy::ExposeSecret;
 use store::{ConnectOptions, PostgresFacts, SchemaState, Store, StoreError};
 
-use super::Outcome;
+use crate::diagnostics::CheckFailure;
 use application::{
     app::App, clock::Clock, mail::Mailer, oidc_client::OidcProvider, safe_http::SafeHttpClient,
     secrets::Sealer, shared_memory::SharedMemory,
 };
 use config::{Config, Inspection};
-use telemetry;
 
-/// Longest time for a first connection.
-const CONNECT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The database, as far as it could be opened.
 pub(super) enum Database {
-    /// Nobody tried, for this reason.
-    NotTried(&'static str),
-    /// There is no file yet; the first start makes it.
-    NotYet,
-    /// It cannot be opened.
+    /// The reason why it was not opened.
+    NotOpened(&'static str),
+    /// There is no file yet; the first start creates it.
+    Missing,
     Failed(StoreError),
-    /// It is open, with these tables.
+    /// Opened; the state of its schema.
     Open(Result<SchemaState, StoreError>),
 }
 
-/// What is looked at.
-pub struct Bench {
+pub struct CheckContext {
     pub(super) inspection: Inspection,
-    /// What the parts of the product do not take of the configuration.
-    pub(super) parts: Vec<String>,
+    /// Settings that a component refuses.
+    pub(super) component_problems: Vec<String>,
     pub(super) clock: Clock,
-    /// The product, with the database if that is open; none where the configuration cannot be used.
+    /// The application, with its store if the database is open; none if the configuration is invalid.
     pub(super) app: Option<App>,
     pub(super) database: Database,
     pub(super) postgres: Option<Result<PostgresFacts, StoreError>>,
-    /// The program may write into the data folder.
+    /// Whether the data folder is writable.
     pub(super) writable: Result<(), String>,
-    /// The write-ahead log of the SQLite file, as its first bytes say; none where there is no such file.
+    /// Whether the SQLite file uses a write-ahead log; none where there is no such file.
     pub(super) has_wal: Option<bool>,
 }
 
-impl Bench {
-    /// Looks at what all checks need.
+impl CheckContext {
     pub async fn new(inspection: Inspection, clock: Clock) -> Self {
         let usable = inspection.config.clone().filter(|_| inspection.problems.is_empty());
-        let parts = problems_of_parts(&inspection, &clock);
-        let usable = usable.filter(|_| parts.is_empty());
-        let mut bench = Bench {
+        let component_problems = problems_of_parts(&inspection, &clock);
+        let usable = usable.filter(|_| component_problems.is_empty());
+        let mut context = CheckContext {
             writable: usable.as_ref().map_or(Ok(()), |config| try_to_write(&config.data.dir)),
             has_wal: usable.as_ref().and_then(Config::sqlite_file).and_then(|file| has_wal(&file)),
             app: usable.and_then(|mut config| {
-                // One thread of the engine is enough to look at.
+                // One engine is enough for a check.
                 config.check.threads = 1;
                 App::stateless(config, clock.clone()).ok()
             }),
             inspection,
-            parts,
+            component_problems,
             clock,
-            database: Database::NotTried("the settings cannot be used"),
+            database: Database::NotOpened("the settings cannot be used"),
             postgres: None,
         };
-        bench.open().await;
-        bench
+        context.open().await;
+        context
     }
 
     async fn open(&mut self) {
         let Some(app) = &mut self.app else { return };
         if let Some(file) = app.config.sqlite_file() {
             if self.writable.is_err() && file.starts_with(&app.config.data.dir) {
-                self.database = Database::NotTried("the data folder cannot be used");
+                self.database = Database::NotOpened("the data folder cannot be used");
                 return;
             }
             if !file.exists() {
-                self.database = Database::NotYet;
+                self.database = Database::Missing;
                 return;
             }
         }
         let options = ConnectOptions {
             max_connections: 4,
-            acquire_timeout: CONNECT,
+            acquire_timeout: CONNECT_TIMEOUT,
             read_only: true,
             ..ConnectOptions::default()
         };
@@ -116,44 +110,43 @@ impl Bench {
         }
     }
 
-    /// PostgreSQL does not let this user read all tables.
-    pub(super) fn is_kept_from_tables(&self) -> bool {
+    /// Whether the PostgreSQL user cannot read all tables.
+    pub(super) fn lacks_table_access(&self) -> bool {
         matches!(&self.postgres, Some(Ok(facts)) if facts.tables_out_of_reach > 0)
     }
 
-    /// The product, or why there is nothing to look at.
-    pub(super) fn app(&self) -> Result<&App, Outcome> {
-        self.app.as_ref().ok_or_else(|| Outcome::skipped("the settings cannot be used"))
+    pub(super) fn app(&self) -> Result<&App, CheckFailure> {
+        self.app.as_ref().ok_or_else(|| CheckFailure::skipped("the settings cannot be used"))
     }
 
-    /// The product and its database, if that can be opened.
-    pub(super) fn opened(&self) -> Result<(&App, &Store), Outcome> {
+    /// The application and its store, if the database is open.
+    pub(super) fn opened(&self) -> Result<(&App, &Store), CheckFailure> {
         let app = self.app()?;
         match (&self.database, &app.store) {
             (Database::Open(_), Some(store)) => Ok((app, store)),
-            (Database::NotYet, _) => Err(Outcome::skipped("there is no database yet")),
-            (Database::NotTried(why), _) => Err(Outcome::skipped(*why)),
-            _ => Err(Outcome::skipped("the database cannot be opened")),
+            (Database::Missing, _) => Err(CheckFailure::skipped("there is no database yet")),
+            (Database::NotOpened(why), _) => Err(CheckFailure::skipped(*why)),
+            _ => Err(CheckFailure::skipped("the database cannot be opened")),
         }
     }
 
-    /// The product and its database, if that has the tables of this program.
-    pub(super) fn current(&self) -> Result<(&App, &Store), Outcome> {
+    /// The same, if the schema is current.
+    pub(super) fn current(&self) -> Result<(&App, &Store), CheckFailure> {
         let opened = self.opened()?;
         match &self.database {
             Database::Open(Ok(state)) if state.is_current() => Ok(opened),
-            _ => Err(Outcome::skipped("the tables are not those of this program")),
+            _ => Err(CheckFailure::skipped("the schema is not current")),
         }
     }
 }
 
-/// What the parts of the product do not take of settings that are each of the right kind. What is known to be wrong already is not
-/// told twice.
+/// Settings that are valid by themselves and refused by a component. A section that is already reported as wrong is
+/// left out.
 pub fn problems_of_parts(inspection: &Inspection, clock: &Clock) -> Vec<String> {
     let Some(config) = &inspection.config else { return Vec::new() };
     let url = config.database_url();
     let is_url = ["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme));
-    let parts = [
+    let components = [
         ("mail.", Mailer::new(config).err().map(|error| error.to_string())),
         ("redis.", SharedMemory::new(&config.redis).err().map(|error| error.to_string())),
         ("oidc.", OidcProvider::from_config(config, clock).err().map(|error| error.to_string())),
@@ -168,41 +161,41 @@ pub fn problems_of_parts(inspection: &Inspection, clock: &Clock) -> Vec<String> 
         (
             "log.",
             (!telemetry::is_level(&config.log.level)).then(|| {
-                "The setting log.level (LOG_LEVEL) is no level; use error, warn, info, debug or trace."
+                "The setting log.level (LOG_LEVEL) is not a level; use error, warn, info, debug or trace."
                     .to_owned()
             }),
         ),
     ];
-    parts
+    components
         .into_iter()
         .filter(|(section, _)| !inspection.has_problem_in(section))
         .filter_map(|(_, problem)| problem)
         .collect()
 }
 
-/// Where the key is that is made at the first start; none where SECRET_KEY is set.
+/// The file of the generated key; none where SECRET_KEY is set.
 pub(super) fn key_file(config: &Config) -> Option<PathBuf> {
     config.secrets.secret_key.expose_secret().is_empty().then(|| config.data.dir.join("secret.key"))
 }
 
-/// Writes, renames and removes a file, as the program will.
+/// Writes, renames and deletes a file, as the server does.
 fn try_to_write(folder: &Path) -> Result<(), String> {
     match fs::metadata(folder) {
         Ok(found) if found.is_dir() => {}
-        Ok(_) => return Err("it is no folder".to_owned()),
+        Ok(_) => return Err("it is not a folder".to_owned()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error.to_string()),
     }
     let (draft, name) =
         [".tmp", ""].map(|end| folder.join(format!(".doctor-{}{end}", std::process::id()))).into();
     let tried = fs::write(&draft, b"doctor").and_then(|()| fs::rename(&draft, &name));
-    // Whichever of them is there.
+    // One of them does not exist.
     let _ = fs::remove_file(&draft);
     let _ = fs::remove_file(&name);
     tried.map_err(|error| error.to_string())
 }
 
-/// Bytes 18 and 19 of a SQLite file are 2 where it keeps a write-ahead log.
+/// Bytes 18 and 19 of a SQLite file are 2 if it uses a write-ahead log.
 fn has_wal(file: &Path) -> Option<bool> {
     use std::io::Read as _;
     let mut head = [0; 20];
@@ -210,7 +203,7 @@ fn has_wal(file: &Path) -> Option<bool> {
     head.starts_with(b"SQLite format 3\0").then_some(head[18] == 2 && head[19] == 2)
 }
 
-/// The words of a secret, for checks that only measure it.
+/// The parts of a secret, for checks that measure it.
 pub(super) fn words(secret: &SecretString) -> Vec<&str> {
     config::comma_separated(secret.expose_secret()).collect()
 }

@@ -1,7 +1,7 @@
-//! `doctor`: THE table of what is looked at on the machine, in the configuration and in what they lead to.
+//! `doctor`: the list of checks of a machine, its settings and the services they name.
 //!
-//! Each check says what it saw and, where that is not good, what to do. It changes nothing by itself; what is safe to mend is
-//! offered as a [`Fix`]. No answer holds a secret, an address of a person, or contents.
+//! A check changes nothing. What can be repaired without loss is offered as a [`crate::diagnostics::Fix`]. No outcome
+//! contains a secret, an address of a person, or stored contents.
 
 mod background_jobs;
 mod configuration;
@@ -15,110 +15,92 @@ mod network;
 mod postgres;
 mod report;
 
-use std::{pin::Pin, sync::Arc, time::Duration};
-
-pub use context::{Bench, problems_of_parts};
-pub use report::{Fix, Line, Outcome, Report, Status};
-
-/// One thing that is looked at.
-pub struct Check {
-    /// Its stable name.
-    pub id: &'static str,
-    /// What should be.
-    pub title: &'static str,
-    run: fn(Arc<Bench>) -> Looking,
-}
-
-/// A check that is under way.
-type Looking = Pin<Box<dyn Future<Output = Outcome> + Send>>;
-
-impl std::fmt::Debug for Check {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.id)
-    }
-}
-
-macro_rules! checks {
-    ($($id:literal, $title:literal, $run:path;)*) => {
-        &[$(Check { id: $id, title: $title, run: |bench| Box::pin(async move { $run(&bench).await }) }),*]
-    };
-}
-
-/// Every check, in the order in which the answers are told.
-pub const CHECKS: &[Check] = checks! {
-    "configuration", "The settings can be used", configuration::settings;
-    "secret-files", "Files with secrets are for their owner alone", configuration::secret_files;
-    "temp-folder", "Temporary files can be written", machine::temp_folder;
-    "open-files", "Enough files and connections may be open", machine::open_files;
-    "clock", "The clock is right", machine::clock;
-    "data-folder", "The data folder is there", data::folder;
-    "data-writable", "The data folder can be written", data::writable;
-    "data-rights", "The data folder is for its owner alone", data::rights;
-    "data-disk", "The data folder is on a local disk", data::disk;
-    "disk-space", "There is room", data::space;
-    "database-files", "The database file is for its owner alone", data::database_files;
-    "journal-mode", "SQLite keeps a write-ahead log", data::journal_mode;
-    "database", "The database can be opened", database::opens;
-    "schema", "The tables are those of this program", database::schema;
-    "integrity", "The database file is not damaged", database::integrity;
-    "foreign-keys", "No row points to what is not there", database::foreign_keys;
-    "postgres-version", "PostgreSQL is new enough", postgres::version;
-    "postgres-encoding", "PostgreSQL keeps every character", postgres::encoding;
-    "postgres-clock", "PostgreSQL's clock agrees with ours", postgres::clock;
-    "postgres-connections", "PostgreSQL has connections left", postgres::connections;
-    "postgres-rights", "PostgreSQL lets us work", postgres::rights;
-    "secret-key", "SECRET_KEY is hard to guess", encryption::secret_key;
-    "secret-key-file", "secret.key is whole, and for its owner alone", encryption::secret_key_file;
-    "sealed", "Everything sealed can be opened", encryption::opens;
-    "accounts", "Strangers are kept out", network::accounts;
-    "public-url", "People reach it under a safe address", network::public_url;
-    "proxies", "Proxies are counted", network::proxies;
-    "port", "The address to listen on is free or ours", network::port;
-    "engine", "Mermaid's parser gives verdicts", dependencies::engine;
-    "redis", "Redis answers", dependencies::redis;
-    "ai-service", "The AI service answers", dependencies::ai_service;
-    "mcp-server", "The MCP server answers", dependencies::mcp_server;
-    "mail", "Messages reach people", dependencies::mail;
-    "sign-in-provider", "The sign-in provider answers", dependencies::sign_in_provider;
-    "model", "The model can be reached", dependencies::model;
-    "traces", "The collector of traces takes connections", dependencies::traces;
-    "error-reports", "Sentry takes connections", dependencies::error_reports;
-    "breached-passwords", "The list of breached passwords can be searched", dependencies::breached_passwords;
-    "jobs", "Jobs are worked on", background_jobs::jobs;
-    "webhooks", "Webhooks are told", background_jobs::webhooks;
-    "backup", "There is a fresh backup that was tried", background_jobs::backup;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
-/// A check that takes longer is given up.
-const LONGEST: Duration = Duration::from_secs(15);
-/// Reading a large database takes its time.
-const LONGEST_READ: Duration = Duration::from_secs(120);
+pub use context::{CheckContext, problems_of_parts};
+pub use report::{Report, status_name};
 
-/// Runs every check, those that wait beside each other. A check that breaks is a problem of its own.
-pub async fn examine(bench: Bench) -> Report {
-    let bench = Arc::new(bench);
+use crate::diagnostics::{Check, CheckReport, Outcome, checks};
+
+/// For a check that panics; every other failure has a cure of its own.
+const BUG: &str = "This is a bug: report it with the id of the check.";
+
+/// In the order of the report.
+pub const CHECKS: &[Check<Arc<CheckContext>>] = checks! {
+    "configuration", "The settings can be used", BUG, configuration::settings;
+    "secret-files", "Only the owner can access files with secrets", BUG, configuration::secret_files;
+    "temp-folder", "The folder for temporary files is writable", BUG, machine::temp_folder;
+    "open-files", "The limit of open files is high enough", BUG, machine::open_files;
+    "clock", "The clock is right", BUG, machine::clock;
+    "data-folder", "The data folder exists", BUG, data::folder;
+    "data-writable", "The data folder is writable", BUG, data::writable;
+    "data-rights", "Only the owner can access the data folder", BUG, data::rights;
+    "data-disk", "The data folder is on a local disk", BUG, data::disk;
+    "disk-space", "There is enough disk space", BUG, data::space;
+    "database-files", "Only the owner can access the database file", BUG, data::database_files;
+    "journal-mode", "SQLite uses a write-ahead log", BUG, data::journal_mode;
+    "database", "The database can be opened", BUG, database::opens;
+    "schema", "The schema is current", BUG, database::schema;
+    "integrity", "The database file is intact", BUG, database::integrity;
+    "foreign-keys", "Every foreign key has its row", BUG, database::foreign_keys;
+    "postgres-version", "PostgreSQL is new enough", BUG, postgres::version;
+    "postgres-encoding", "PostgreSQL stores Unicode", BUG, postgres::encoding;
+    "postgres-clock", "The clock of PostgreSQL matches that of this machine", BUG, postgres::clock;
+    "postgres-connections", "PostgreSQL has free connections", BUG, postgres::connections;
+    "postgres-rights", "The PostgreSQL user has the necessary rights", BUG, postgres::rights;
+    "secret-key", "SECRET_KEY is random", BUG, encryption::secret_key;
+    "secret-key-file", "secret.key is valid, and only its owner can access it", BUG, encryption::secret_key_file;
+    "sealed", "Every encrypted value can be decrypted", BUG, encryption::opens;
+    "accounts", "Only known users have access", BUG, network::accounts;
+    "public-url", "The public address uses TLS", BUG, network::public_url;
+    "proxies", "The number of proxies is configured", BUG, network::proxies;
+    "port", "The address to listen on is free, or this program listens there", BUG, network::port;
+    "engine", "Mermaid's parser works", BUG, dependencies::engine;
+    "redis", "Redis answers", BUG, dependencies::redis;
+    "ai-service", "The AI service answers", BUG, dependencies::ai_service;
+    "mcp-server", "The MCP server answers", BUG, dependencies::mcp_server;
+    "mail", "Mail can be sent", BUG, dependencies::mail;
+    "sign-in-provider", "The sign-in provider answers", BUG, dependencies::sign_in_provider;
+    "model", "The model can be reached", BUG, dependencies::model;
+    "traces", "The trace collector accepts connections", BUG, dependencies::traces;
+    "error-reports", "Sentry accepts connections", BUG, dependencies::error_reports;
+    "breached-passwords", "The list of breached passwords can be searched", BUG, dependencies::breached_passwords;
+    "jobs", "Jobs are processed", BUG, background_jobs::jobs;
+    "webhooks", "Webhooks are delivered", BUG, background_jobs::webhooks;
+    "backup", "There is a recent, verified backup", BUG, background_jobs::backup;
+};
+
+const TIMEOUT: Duration = Duration::from_secs(15);
+/// For checks that read the whole database.
+const FULL_READ_TIMEOUT: Duration = Duration::from_secs(120);
+const FULL_READS: [&str; 2] = ["integrity", "foreign-keys"];
+
+/// Runs all checks concurrently.
+pub async fn examine(context: CheckContext) -> Report {
+    let context = Arc::new(context);
     let running: Vec<_> =
-        CHECKS.iter().map(|check| (check, tokio::spawn(run(check, Arc::clone(&bench))))).collect();
-    let mut lines = Vec::with_capacity(CHECKS.len());
+        CHECKS.iter().map(|check| (check, tokio::spawn(run(check, Arc::clone(&context))))).collect();
+    let mut checks = Vec::with_capacity(CHECKS.len());
     for (check, running) in running {
-        let (outcome, took) = running.await.unwrap_or_else(|_| {
-            let cure = "This is a fault of the program; report it with the name of the check.";
-            (Outcome::problem("the check itself broke", cure), Duration::ZERO)
-        });
-        lines.push(Line::new(check, outcome, took));
+        checks.push(running.await.unwrap_or_else(|_| {
+            check.report(Outcome::failed("the check panicked", check.cure), Duration::ZERO)
+        }));
     }
-    bench.close().await;
-    Report::new(lines)
+    context.close().await;
+    Report { checks }
 }
 
-async fn run(check: &Check, bench: Arc<Bench>) -> (Outcome, Duration) {
-    let begun = std::time::Instant::now();
-    let longest = if ["integrity", "foreign-keys"].contains(&check.id) { LONGEST_READ } else { LONGEST };
-    let outcome = tokio::time::timeout(longest, (check.run)(bench)).await.unwrap_or_else(|_| {
-        Outcome::warning(
-            format!("no answer within {} s", longest.as_secs()),
-            "See what keeps it: a slow disk, a name that is not resolved, or a server that hangs.",
-        )
-    });
-    (outcome, begun.elapsed())
+async fn run(check: &'static Check<Arc<CheckContext>>, mut context: Arc<CheckContext>) -> CheckReport {
+    let started = Instant::now();
+    let timeout = if FULL_READS.contains(&check.id) { FULL_READ_TIMEOUT } else { TIMEOUT };
+    tokio::time::timeout(timeout, check.run(&mut context)).await.unwrap_or_else(|_| {
+        let outcome = Outcome::warning(
+            format!("no result within {} s", timeout.as_secs()),
+            "Look for a slow disk, a name that does not resolve, or a server that hangs.",
+        );
+        check.report(outcome, started.elapsed())
+    })
 }

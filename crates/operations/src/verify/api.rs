@@ -1,90 +1,92 @@
-//! The main job: a diagram is drawn and checked.
+//! Generation and validation of diagrams.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Came, Not, Question, Visit, holds, persistence};
+use super::{persistence, run::VerifyRun};
+use crate::{
+    diagnostics::{CheckFailure, CheckResult, ensure, passed},
+    server_client::Request,
+};
 
-/// What is to be drawn; part of the contract.
+/// Part of the public contract.
 const MESSAGE: &str = "Create a simple User class";
-/// Drawing may take so long.
-const DRAW_TIME: Duration = Duration::from_secs(30);
+const GENERATION_TIMEOUT: Duration = Duration::from_secs(30);
 
-pub(super) async fn generate(visit: &mut Visit) -> Came {
+pub(super) async fn generate(run: &mut VerifyRun) -> CheckResult {
     let mut body = json!({"message": MESSAGE});
-    // Beside other things that checks wrote, if it can be; wherever diagrams go, if not.
-    if let Ok(project) = persistence::project(visit).await {
+    // In the project of these checks, if it can be created.
+    if let Ok(project) = persistence::project(run).await {
         body["project_id"] = json!(project);
     }
-    let question = Question::post("/api/v1/generate/class-diagram", &body).within(DRAW_TIME);
-    let answer = visit.api(question).await?;
-    let json = answer.json();
-    holds(json["type"] == "diagram", || format!("The `type` is {}, not \"diagram\".", json["type"]))?;
-    visit.drawn = json["response"].clone();
-    holds(fenced(&visit.drawn).is_some(), || "The `detail` has no Mermaid fence.".to_owned())?;
-    let kind = &visit.drawn["type"];
-    holds(kind == "class_diagram", || format!("What was drawn is {kind}, not \"class_diagram\"."))?;
-    Ok(format!("drawn in {} ms", answer.took.as_millis()))
+    let request = Request::post("/api/v1/generate/class-diagram", &body).timeout(GENERATION_TIMEOUT);
+    let response = run.api(request).await?;
+    let json = response.json();
+    ensure(json["type"] == "diagram", || format!("The `type` is {}, not \"diagram\".", json["type"]))?;
+    run.generated = json["response"].clone();
+    ensure(mermaid_code(&run.generated).is_some(), || "The `detail` has no Mermaid fence.".to_owned())?;
+    let kind = &run.generated["type"];
+    ensure(kind == "class_diagram", || format!("The generated diagram is {kind}, not \"class_diagram\"."))?;
+    passed(format!("generated in {} ms", response.elapsed.as_millis()))
 }
 
-/// The Mermaid text of what was drawn.
-fn fenced(drawn: &Value) -> Option<&str> {
-    let code = drawn["detail"].as_str()?.split("```mermaid\n").nth(1)?.split("\n```").next()?;
+/// The Mermaid text of a generated diagram.
+fn mermaid_code(generated: &Value) -> Option<&str> {
+    let code = generated["detail"].as_str()?.split("```mermaid\n").nth(1)?.split("\n```").next()?;
     (!code.trim().is_empty()).then_some(code)
 }
 
-pub(super) async fn metadata(visit: &mut Visit) -> Came {
-    if visit.drawn.is_null() {
-        return Err(Not::Possible("Nothing was drawn.".to_owned()));
+pub(super) async fn metadata(run: &mut VerifyRun) -> CheckResult {
+    if run.generated.is_null() {
+        return Err(CheckFailure::skipped("No diagram was generated."));
     }
-    let metadata = &visit.drawn["metadata"];
+    let metadata = &run.generated["metadata"];
     let Some(validated) = metadata["validated"].as_bool() else {
-        return Err(Not::Well("The `metadata` has no `validated`.".to_owned()));
+        return Err(CheckFailure::failed("The `metadata` has no `validated`."));
     };
     let Some(retries) = metadata["retry_count"].as_u64() else {
-        return Err(Not::Well("The `metadata` has no `retry_count`.".to_owned()));
+        return Err(CheckFailure::failed("The `metadata` has no `retry_count`."));
     };
     let warning = metadata["warning"].as_str().map(|warning| format!(" ({warning})")).unwrap_or_default();
-    Ok(format!("validated: {validated}, retries: {retries}{warning}"))
+    passed(format!("validated: {validated}, retries: {retries}{warning}"))
 }
 
-async fn check(visit: &Visit, code: &str) -> Result<Value, Not> {
-    let answer = visit.api(Question::post("/api/v1/validate", &json!({"code": code}))).await?;
-    Ok(answer.json())
+async fn check(run: &VerifyRun, code: &str) -> Result<Value, CheckFailure> {
+    let response = run.api(Request::post("/api/v1/validate", &json!({"code": code}))).await?;
+    Ok(response.json())
 }
 
-/// Whether a diagram was accepted, or the first thing that was found.
-fn accepted(verdict: &Value) -> Came {
+fn accepted(verdict: &Value) -> CheckResult {
     match verdict["valid"].as_bool() {
-        Some(true) => Ok(format!("accepted, as {}", verdict["kind"].as_str().unwrap_or("a diagram"))),
+        Some(true) => passed(format!("accepted, as {}", verdict["kind"].as_str().unwrap_or("a diagram"))),
         Some(false) => {
             let first = verdict["findings"][0]["message"].as_str().unwrap_or("no reason is given");
-            Err(Not::Well(format!("It was rejected: {first}")))
+            Err(CheckFailure::failed(format!("It was rejected: {first}")))
         }
-        None => Err(Not::Well("The answer has no `valid`.".to_owned())),
+        None => Err(CheckFailure::failed("The response has no `valid`.")),
     }
 }
 
-pub(super) async fn drawn(visit: &mut Visit) -> Came {
-    let Some(code) = fenced(&visit.drawn) else {
-        return Err(Not::Possible("Nothing was drawn.".to_owned()));
+pub(super) async fn drawn(run: &mut VerifyRun) -> CheckResult {
+    let Some(code) = mermaid_code(&run.generated) else {
+        return Err(CheckFailure::skipped("No diagram was generated."));
     };
-    accepted(&check(visit, code).await?)
+    accepted(&check(run, code).await?)
 }
 
-pub(super) async fn accepts(visit: &mut Visit) -> Came {
-    accepted(&check(visit, "sequenceDiagram\n  Customer->>Shop: order").await?)
+pub(super) async fn accepts(run: &mut VerifyRun) -> CheckResult {
+    accepted(&check(run, "sequenceDiagram\n  Customer->>Shop: order").await?)
 }
 
-pub(super) async fn rejects(visit: &mut Visit) -> Came {
-    let verdict = check(visit, "flowchart LR\n  a --> --> ]]").await?;
+pub(super) async fn rejects(run: &mut VerifyRun) -> CheckResult {
+    let verdict = check(run, "flowchart LR\n  a --> --> ]]").await?;
     match verdict["valid"].as_bool() {
         Some(false) if verdict["findings"][0]["code"].is_string() => {
-            Ok(format!("rejected, with {}", verdict["findings"][0]["code"].as_str().unwrap_or_default()))
+            passed(format!("rejected, with {}", verdict["findings"][0]["code"].as_str().unwrap_or_default()))
         }
-        Some(false) => Err(Not::Well("It was rejected without a finding that says why.".to_owned())),
-        Some(true) => Err(Not::Well("It was accepted.".to_owned())),
-        None => Err(Not::Well("The answer has no `valid`.".to_owned())),
+        Some(false) => Err(CheckFailure::failed("It was rejected without a finding that says why.")),
+        Some(true) => Err(CheckFailure::failed("It was accepted.")),
+        None => Err(CheckFailure::failed("The response has no `valid`.")),
     }
 }

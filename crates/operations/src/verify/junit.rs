@@ -1,95 +1,102 @@
-//! The report as JUnit writes it, which every pipeline shows.
+//! The report as JUnit XML.
 
-use super::{Outcome, Report};
-use application::clock::rfc3339;
+use std::time::Duration;
 
-/// The report as XML.
-pub fn junit(report: &Report) -> String {
-    let (passed, failed, skipped) = report.counts();
-    let total: f64 = report.checks.iter().map(|done| done.took.as_secs_f64()).sum();
-    let mut out = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n<testsuite name=\"ba-copilot verify\" hostname=\"{}\" timestamp=\"{}\" tests=\"{}\" failures=\"{failed}\" errors=\"0\" skipped=\"{skipped}\" time=\"{total:.3}\">\n",
-        escaped(&report.address),
-        rfc3339(report.at),
-        passed + failed + skipped,
-    );
-    for done in &report.checks {
-        let head = format!(
-            "<testcase classname=\"ba-copilot.verify\" name=\"{}: {}\" time=\"{:.3}\">",
-            done.id,
-            escaped(done.title),
-            done.took.as_secs_f64()
-        );
-        let body = match &done.outcome {
-            Outcome::Passed(seen) => format!("<system-out>{}</system-out>", escaped(seen)),
-            Outcome::Failed { found, cure } => {
-                format!("<failure message=\"{}\">{}</failure>", escaped(found), escaped(cure))
+use chrono::DateTime;
+use quick_junit::{NonSuccessKind, Report as JunitReport, TestCase, TestCaseStatus, TestSuite};
+
+use super::report::Report;
+use crate::diagnostics::Outcome;
+
+/// # Errors
+/// When the report cannot be serialized.
+pub fn junit(report: &Report) -> Result<String, quick_junit::SerializeError> {
+    let total: Duration = report.checks.iter().map(|check| check.elapsed).sum();
+    let mut suite = TestSuite::new("ba-copilot verify");
+    suite.extra.insert("hostname".into(), report.address.as_str().into());
+    suite.set_time(total);
+    if let Some(at) = DateTime::from_timestamp_micros(report.at.as_micros()) {
+        suite.set_timestamp(at);
+    }
+    for check in &report.checks {
+        let status = match &check.outcome {
+            Outcome::Ok(_) | Outcome::Warning(_) => TestCaseStatus::success(),
+            Outcome::Failed(problem) => {
+                let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+                status.set_message(problem.found.as_str()).set_description(problem.cure.as_str());
+                status
             }
-            Outcome::Skipped(why) => format!("<skipped message=\"{}\"/>", escaped(why)),
+            Outcome::Skipped(reason) => {
+                let mut status = TestCaseStatus::skipped();
+                status.set_message(reason.as_str());
+                status
+            }
         };
-        out.push_str(&format!("{head}{body}</testcase>\n"));
-    }
-    out.push_str("</testsuite>\n</testsuites>\n");
-    out
-}
-
-/// What a server says may be anything; XML may not.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '"' => out.push_str("&quot;"),
-            '\n' | '\t' => out.push(' '),
-            c if c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}') => out.push('\u{FFFD}'),
-            c => out.push(c),
+        let is_success = matches!(status, TestCaseStatus::Success { .. });
+        let mut case = TestCase::new(format!("{}: {}", check.id, check.title), status);
+        case.set_classname("ba-copilot.verify").set_time(check.elapsed);
+        if is_success {
+            case.set_system_out(check.outcome.found());
         }
+        suite.add_test_case(case);
     }
-    out
+    let mut junit = JunitReport::unnamed();
+    junit.set_time(total).add_test_suite(suite);
+    junit.to_string()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::verify::Done;
+    use crate::diagnostics::CheckReport;
 
     #[test]
-    fn whatever_a_server_says_it_is_xml() {
-        let said = "a < b & \"c\"\n\u{1b}[31m ]]> \u{FFFF}";
-        let outcomes = [
-            Outcome::Passed(said.to_owned()),
-            Outcome::Failed { found: said.to_owned(), cure: said.to_owned() },
-            Outcome::Skipped(said.to_owned()),
-        ];
-        let checks = outcomes.map(|outcome| Done {
+    fn report_is_valid_xml_whatever_a_server_answers() {
+        let answer = "a < b & \"c\"\n\u{1b}[31m ]]> \u{FFFF}";
+        let outcomes = [Outcome::ok(answer), Outcome::failed(answer, answer), Outcome::skipped(answer)];
+        let checks = outcomes.map(|outcome| CheckReport {
             id: "x",
             title: "A <title>",
             outcome,
-            took: Duration::from_millis(1500),
+            fixed: None,
+            elapsed: Duration::from_millis(1500),
         });
         let report = Report {
             address: "http://x/?a&b".to_owned(),
             at: store::TimeUs::from_micros(0),
             checks: checks.to_vec(),
         };
-        let text = junit(&report);
+        let text = junit(&report).expect("XML");
         let mut reader = quick_xml::Reader::from_str(&text);
         let mut cases = 0;
+        let mut suite = String::new();
         loop {
             match reader.read_event().expect("XML") {
                 quick_xml::events::Event::Eof => break,
                 quick_xml::events::Event::Start(tag) if tag.name().as_ref() == "testcase" => cases += 1,
+                quick_xml::events::Event::Start(tag) if tag.name().as_ref() == "testsuite" => {
+                    suite = format!("{:?}", tag.as_ref());
+                }
                 _ => (),
             }
         }
         assert_eq!(cases, 3);
-        assert!(
-            text.contains("tests=\"3\" failures=\"1\" errors=\"0\" skipped=\"1\" time=\"4.500\""),
-            "{text}"
-        );
+        for attribute in [
+            "name=\"ba-copilot verify\"",
+            "hostname=\"http://x/?a&amp;b\"",
+            "timestamp=\"1970-01-01T00:00:00.000+00:00\"",
+            "tests=\"3\"",
+            "failures=\"1\"",
+            "errors=\"0\"",
+            "skipped=\"1\"",
+            "time=\"4.500\"",
+        ] {
+            assert!(text.contains(attribute), "{attribute}: {text} {suite}");
+        }
+        for part in
+            ["<skipped message=", "<failure message=", "<system-out>", "classname=\"ba-copilot.verify\""]
+        {
+            assert!(text.contains(part), "{part}: {text}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The screen of `monitor --watch`: each server with its load as it went, until `q`.
+//! The screen of `monitor --watch`: the state and load of each server.
 
 use std::{collections::VecDeque, io, sync::mpsc, time::Duration};
 
@@ -12,18 +12,16 @@ use ratatui::{
 };
 
 use super::{Failure, text};
-use operations::monitor::{Reading, State, Watch};
+use operations::monitor::{Monitor, Reading, State};
 
-/// How many looks are shown as a curve.
-const KEPT: usize = 240;
-/// How soon a key is heeded.
-const KEY: Duration = Duration::from_millis(100);
+/// The number of readings in a curve.
+const MAX_POINTS: usize = 240;
+const KEY_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What is shown.
 #[derive(Default)]
 struct Board {
     readings: Vec<Reading>,
-    /// Requests and errors of each server, in hundredths a second, the newest last.
+    /// Hundredths of requests and errors per second of each server, the newest last.
     curves: Vec<[VecDeque<u64>; 2]>,
 }
 
@@ -34,7 +32,7 @@ impl Board {
             let requests = reading.requests_per_s.unwrap_or_default();
             let errors = requests * reading.errors_percent.unwrap_or_default() / 100.0;
             for (curve, rate) in curves.iter_mut().zip([requests, errors]) {
-                if curve.len() == KEPT {
+                if curve.len() == MAX_POINTS {
                     curve.pop_front();
                 }
                 curve.push_back((rate * 100.0) as u64);
@@ -46,9 +44,9 @@ impl Board {
     fn draw(&self, frame: &mut Frame<'_>) {
         let [servers, help] =
             Layout::vertical([Constraint::Min(0), Constraint::Length(1)]).areas(frame.area());
-        frame.render_widget(Line::from("q ends it").dim(), help);
+        frame.render_widget(Line::from("q quits").dim(), help);
         if self.readings.is_empty() {
-            frame.render_widget(Line::from("Looking …"), servers);
+            frame.render_widget(Line::from("Reading …"), servers);
             return;
         }
         let areas = Layout::vertical(self.readings.iter().map(|_| Constraint::Fill(1))).split(servers);
@@ -73,7 +71,7 @@ impl Board {
             frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), words);
             let titles = [("requests/s", Color::Cyan, load), ("errors/s", Color::Red, faults)];
             for ((title, color, area), curve) in titles.into_iter().zip(curves) {
-                // The newest are at the right, and shown whole.
+                // The newest points are at the right.
                 let width = usize::from(area.width.saturating_sub(2));
                 let shown: Vec<u64> = curve.iter().copied().skip(curve.len().saturating_sub(width)).collect();
                 let now = curve.back().copied().unwrap_or_default() as f64 / 100.0;
@@ -87,13 +85,13 @@ impl Board {
     }
 }
 
-/// Shows the servers until somebody ends it; returns the last look.
-pub(super) async fn show(mut watch: Watch, interval: Duration) -> Result<Vec<Reading>, Failure> {
-    let (tell, told) = mpsc::channel();
-    let mut screen = tokio::task::spawn_blocking(move || run(&told));
+/// Shows the servers until the user quits; returns the last readings.
+pub(super) async fn show(mut monitor: Monitor, interval: Duration) -> Result<Vec<Reading>, Failure> {
+    let (sender, receiver) = mpsc::channel();
+    let mut screen = tokio::task::spawn_blocking(move || run(&receiver));
     let (last, ended) = loop {
-        let last = watch.look().await;
-        if tell.send(last.clone()).is_err() {
+        let last = monitor.read().await;
+        if sender.send(last.clone()).is_err() {
             break (last, screen.await);
         }
         tokio::select! {
@@ -101,24 +99,27 @@ pub(super) async fn show(mut watch: Watch, interval: Duration) -> Result<Vec<Rea
             () = tokio::time::sleep(interval) => (),
         }
     };
-    let wrong = |why: String| Failure::Other(format!("The terminal cannot be used: {why}."));
-    ended.map_err(|error| wrong(error.to_string()))?.map_err(|error| wrong(error.to_string()))?;
+    let failed = |reason: String| Failure::Other(format!("The terminal cannot be used: {reason}."));
+    ended.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))?;
     Ok(last)
 }
 
-fn run(told: &mpsc::Receiver<Vec<Reading>>) -> io::Result<()> {
+fn run(readings: &mpsc::Receiver<Vec<Reading>>) -> io::Result<()> {
     let mut terminal = ratatui::try_init()?;
-    let ran = heed(&mut terminal, told);
-    // The terminal is given back whatever happened.
+    let ran = run_loop(&mut terminal, readings);
+    // Restore the terminal also after an error.
     ratatui::try_restore()?;
     ran
 }
 
-fn heed(terminal: &mut ratatui::DefaultTerminal, told: &mpsc::Receiver<Vec<Reading>>) -> io::Result<()> {
+fn run_loop(
+    terminal: &mut ratatui::DefaultTerminal,
+    receiver: &mpsc::Receiver<Vec<Reading>>,
+) -> io::Result<()> {
     let mut board = Board::default();
     loop {
         terminal.draw(|frame| board.draw(frame))?;
-        if event::poll(KEY)?
+        if event::poll(KEY_POLL_INTERVAL)?
             && let Event::Key(key) = event::read()?
         {
             let interrupt = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
@@ -126,7 +127,7 @@ fn heed(terminal: &mut ratatui::DefaultTerminal, told: &mpsc::Receiver<Vec<Readi
                 return Ok(());
             }
         }
-        while let Ok(readings) = told.try_recv() {
+        while let Ok(readings) = receiver.try_recv() {
             board.add(readings);
         }
     }
@@ -137,35 +138,35 @@ mod tests {
     use ratatui::{Terminal, backend::TestBackend};
 
     use super::*;
-    use operations::target::Target;
+    use operations::server_client::ServerClient;
 
     #[tokio::test]
-    async fn servers_that_are_away_are_shown_too() {
-        // A port that was free a moment ago.
+    async fn unreachable_server_is_shown() {
+        // A port that was free just now.
         let port =
             std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
         let url = format!("http://{port}");
-        let mut watch = Watch::new(vec![Target::new(&url, None).expect("a target")]);
+        let mut monitor = Monitor::new(vec![ServerClient::new(&url, None).expect("a client")]);
         let mut board = Board::default();
-        board.add(watch.look().await);
+        board.add(monitor.read().await);
         let mut terminal = Terminal::new(TestBackend::new(100, 12)).expect("a terminal");
         terminal.draw(|frame| board.draw(frame)).expect("drawn");
         let shown = terminal.backend().to_string();
         for expected in
-            [&*format!("{url}  unreachable"), "error    cannot be reached", "requests/s 0.0", "q ends it"]
+            [&*format!("{url}  unreachable"), "error    cannot be reached", "requests/s 0.0", "q quits"]
         {
             assert!(shown.contains(expected), "{expected} in\n{shown}");
         }
     }
 
     #[test]
-    fn curves_forget_what_is_long_past() {
+    fn curve_has_a_maximum_length() {
         let mut board = Board::default();
-        for _ in 0..KEPT + 10 {
+        for _ in 0..MAX_POINTS + 10 {
             board.add(Vec::new());
         }
         assert!(board.curves.is_empty());
-        // Whatever the size of the terminal, it is drawn.
+        // At any size of the terminal.
         for (width, height) in [(1, 1), (10, 3), (300, 100)] {
             let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a terminal");
             terminal.draw(|frame| board.draw(frame)).expect("drawn");

@@ -1,4 +1,4 @@
-//! How a server is, in lines of text.
+//! The state of a server as lines of text.
 
 use operations::monitor::Reading;
 
@@ -15,10 +15,10 @@ pub(super) fn block(reading: &Reading) -> String {
 pub(super) fn heading(reading: &Reading) -> String {
     let version = reading.version.as_deref().map(|version| format!("  {version}")).unwrap_or_default();
     let age = reading.uptime_s.map(|seconds| format!(", up {}", age(seconds))).unwrap_or_default();
-    clean(&format!("{}  {}{version}{age}", reading.url, reading.state.word()))
+    clean(&format!("{}  {}{version}{age}", reading.url, reading.state.name()))
 }
 
-/// What there is to know, each with a name.
+/// Named lines.
 pub(super) fn lines(reading: &Reading) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     if let Some(error) = &reading.error {
@@ -78,7 +78,7 @@ fn age(seconds: i64) -> String {
     }
 }
 
-/// What a server says is data: it moves no cursor here.
+/// A server could send control characters to the terminal.
 fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -96,7 +96,7 @@ fn honest_requests_succeed_beside_hostile_ones() {
     let server = Server::start(
         folder.path(),
         &[
-            // As in ops/systemd and ops/container.
+            // As in infra/systemd and infra/container.
             ("MALLOC_ARENA_MAX", "2"),
             ("BA_COPILOT__LIMITS__REQUESTS_PER_MINUTE", many),
             ("BA_COPILOT__LIMITS__TOKEN_REQUESTS_PER_MINUTE", many),

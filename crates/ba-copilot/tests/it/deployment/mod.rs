@@ -188,7 +188,7 @@ const BETWEEN: usize = 150;
 fn three_swaps_and_two_bad_versions(machine: &Machine) {
     let (one, two, three) = (machine.version("one"), machine.version("two"), machine.version("three"));
     let out = machine.deployed(&["--program", &one]);
-    assert!(out.contains("Back up: left out, nothing is kept yet"), "{out}");
+    assert!(out.contains("Back up: skipped, there is no data yet"), "{out}");
     let first = machine.release();
     let crowd = Crowd::start(&machine.front, "");
     crowd.wait_for_more(BETWEEN);
@@ -200,7 +200,7 @@ fn three_swaps_and_two_bad_versions(machine: &Machine) {
 
     // Three swaps: forward, forward, and back.
     let out = machine.deployed(&["--program", &two]);
-    assert!(out.contains("everything in it came back"), "no backup: {out}");
+    assert!(out.contains("verified by a test restore"), "no backup: {out}");
     let second = machine.release();
     go_on("the first swap");
     machine.deployed(&["--program", &three]);
@@ -223,13 +223,13 @@ fn three_swaps_and_two_bad_versions(machine: &Machine) {
     machine.settings("BA_COPILOT__DEPLOY__READY_S=3\n");
     for (program, why) in [
         (never_ready, ["was not ready after 3 s", "Start"]),
-        (ends, ["ended by itself. Its last words:", "\n  it cannot go on"]),
-        (fails, ["does not do what it should", "Verify"]),
+        (ends, ["The new version exited. Recent log:", "\n  it cannot go on"]),
+        (fails, ["failed verification", "Verify"]),
     ] {
         let ran = machine.deploy(&["--program", &program]);
         assert_eq!(ran.code, 1, "{program}: {}{}", ran.out, ran.err);
         assert!(why.iter().all(|why| ran.err.contains(why)), "{program}: {}", ran.err);
-        assert!(ran.err.contains(&format!("{second} serves on in the slot")), "{program}: {}", ran.err);
+        assert!(ran.err.contains(&format!("{second} still serves in slot")), "{program}: {}", ran.err);
         assert_eq!(machine.release(), second, "{program}");
         go_on(&program);
     }
@@ -301,7 +301,7 @@ fn interrupted_deployment_leaves_a_serving_version() {
     let ended = child.wait_with_output().expect("an end");
     let said = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert_eq!(ended.status.code(), Some(1), "{said}");
-    assert!(said.contains("it was interrupted") && said.contains(&format!("{first} serves on")), "{said}");
+    assert!(said.contains("was interrupted") && said.contains(&format!("{first} still serves")), "{said}");
     assert_eq!((machine.release(), machine.serving()), (first.clone(), 1));
     crowd.wait_for_more(BETWEEN);
 
@@ -345,11 +345,11 @@ fn sources_are_tested_and_built_by_default() {
     assert_eq!(check(&[], "xtask test, ", "two tests failed"), 1);
     assert!(!machine.path("deployed/releases").exists() && machine.serving() == 0);
     assert_eq!(check(&["--dry-run"], "", "it runs `cargo xtask test`"), 0);
-    assert_eq!(check(&["--skip-tests"], "xtask dist, ", "Test: left out, --skip-tests"), 0);
+    assert_eq!(check(&["--skip-tests"], "xtask dist, ", "Test: skipped, --skip-tests"), 0);
     let first = machine.release();
     fs::remove_file(&broken).expect("removed");
-    assert_eq!(check(&[], "xtask test, xtask dist, ", "`cargo xtask test` ended well"), 0);
-    assert_eq!(check(&["--skip-tests", "--skip-build"], "", "Build: left out, --skip-build"), 0);
+    assert_eq!(check(&[], "xtask test, xtask dist, ", "`cargo xtask test` succeeded"), 0);
+    assert_eq!(check(&["--skip-tests", "--skip-build"], "", "Build: skipped, --skip-build"), 0);
     assert_eq!((machine.release(), machine.serving()), (first, 1));
 }
 
@@ -357,12 +357,12 @@ fn sources_are_tested_and_built_by_default() {
 fn deployment_that_cannot_start_changes_nothing() {
     let machine = Machine::new(&[]);
     let out = machine.deployed(&["--program", BINARY, "--dry-run"]);
-    assert!(out.contains("Switch: left out, a dry run"), "{out}");
+    assert!(out.contains("Switch: skipped, a dry run"), "{out}");
     assert!(!machine.path("deployed").exists(), "a dry run left something behind");
 
     let ran = machine.deploy(&["--rollback"]);
     assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
-    assert!(ran.err.contains("Nothing was deployed here before"), "{}", ran.err);
+    assert!(ran.err.contains("There is no earlier version"), "{}", ran.err);
 
     let ran = machine.deploy(&["--program", "/bin/true"]);
     assert!(ran.code == 1 && ran.err.contains("is not this program"), "{}{}", ran.out, ran.err);
@@ -377,7 +377,7 @@ fn deployment_that_cannot_start_changes_nothing() {
     let lock = fs::File::create(machine.path("deployed/deploy.lock")).expect("a file");
     lock.lock().expect("locked");
     let ran = machine.deploy(&["--program", BINARY]);
-    assert!(ran.code == 2 && ran.err.contains("Another deployment goes on"), "{}{}", ran.out, ran.err);
+    assert!(ran.code == 2 && ran.err.contains("Another deployment is running"), "{}{}", ran.out, ran.err);
     drop(lock);
 
     machine.settings("BA_COPILOT__DEPLOY__TARGTE=compose\n");

@@ -15,7 +15,7 @@ pub(super) const PROGRAM: &str = "/opt/program";
 
 /// A machine as `docs/install.md` has it after its first block.
 pub(super) fn install(booted: &Booted) {
-    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ops/systemd/ba-copilot@.service");
+    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/systemd/ba-copilot@.service");
     fs::copy(unit, booted.path("/etc/systemd/system/ba-copilot@.service")).expect("a copy");
     fs::copy(BINARY, booted.path(PROGRAM)).expect("a copy");
     for words in [
@@ -47,7 +47,7 @@ fn systemd_unit_and_machine_restart() {
     let Some(mut machine) = Machine::with_systemd() else { return };
     machine.deployed(&["--program", &machine.version("one")]);
     let out = machine.deployed(&["--program", &machine.version("two")]);
-    assert!(out.contains("it answered what it had begun"), "{out}");
+    assert!(out.contains("stopped after its last request"), "{out}");
     let (release, unit) = (machine.release(), "ba-copilot@green");
     let crowd = Crowd::start(&machine.front, "");
     crowd.wait_for_more(BETWEEN);

@@ -1,4 +1,4 @@
-//! The versions that are kept on this machine: a folder each, named after the version and what is in the program.
+//! The versions stored on this machine, each in a folder named after its version and the checksum of the program.
 
 use std::{
     fs::{self, File},
@@ -10,9 +10,8 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::Came;
+use super::error::StepError;
 
-/// The name of the program in its folder.
 const PROGRAM: &str = "ba-copilot";
 
 /// A version that can be started.
@@ -20,20 +19,18 @@ const PROGRAM: &str = "ba-copilot";
 pub struct Release {
     /// Version and the first digits of the checksum, for example `0.1.0-3f9a11c2`.
     pub name: String,
-    /// What is run: a program, or an image of a container.
     pub program: PathBuf,
 }
 
-/// Where they are.
 pub(super) struct Releases(PathBuf);
 
 impl Releases {
-    pub(super) fn of(folder: &Path) -> Self {
+    pub(super) fn in_folder(folder: &Path) -> Self {
         Releases(folder.join("releases"))
     }
 
-    /// Takes a copy of a program; the same program twice is one release. `version` is what it says of itself.
-    pub(super) fn take(&self, program: &Path, version: &str) -> io::Result<Release> {
+    /// Stores a copy of a program. Storing the same program again gives the same release.
+    pub(super) fn store(&self, program: &Path, version: &str) -> io::Result<Release> {
         let mut hash = Sha256::new();
         io::copy(&mut File::open(program)?, &mut HashWriter(&mut hash))?;
         let digest: String = hash.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
@@ -42,7 +39,7 @@ impl Releases {
         let release = Release { name, program: folder.join(PROGRAM) };
         if !release.program.exists() {
             fs::create_dir_all(&folder)?;
-            // Whoever runs it may be somebody else than who deploys.
+            // The user that serves can differ from the user that deploys.
             for folder in [&self.0, &folder] {
                 fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
             }
@@ -52,17 +49,14 @@ impl Releases {
             File::open(&draft)?.sync_all()?;
             fs::rename(&draft, &release.program)?;
         }
-        // The newest one is the one that was wanted last.
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "it is compared with what the file system has given others"
-        )]
+        // The newest release is the one that was deployed last.
+        #[expect(clippy::disallowed_methods, reason = "it is compared with times of the file system")]
         let now = SystemTime::now();
         File::open(&release.program)?.set_modified(now)?;
         Ok(release)
     }
 
-    /// The one that was taken last, if there is any.
+    /// The release that was stored last.
     pub(super) fn newest(&self) -> Option<Release> {
         let entries = fs::read_dir(&self.0).ok()?.flatten();
         let dated = entries.filter_map(|entry| {
@@ -72,18 +66,18 @@ impl Releases {
         self.find(&dated.max()?.1)
     }
 
-    /// The one of this name, if it is still there.
     pub(super) fn find(&self, name: &str) -> Option<Release> {
         let program = self.0.join(name).join(PROGRAM);
         program.is_file().then(|| Release { name: name.to_owned(), program })
     }
 
-    /// Deletes the oldest ones, so that `keep` of them stay besides those in `needed`.
-    pub(super) fn delete_old(&self, keep: usize, needed: &[&str]) -> Came<Vec<String>> {
-        let cannot = |error: io::Error| format!("{} cannot be tidied: {error}.", self.0.display());
+    /// Deletes the oldest releases so that `keep` of them stay besides those in `needed`. Returns the names of the
+    /// deleted ones.
+    pub(super) fn delete_old(&self, keep: usize, needed: &[&str]) -> Result<Vec<String>, StepError> {
+        let failed = |error: io::Error| StepError::file(&self.0, error);
         let mut others: Vec<(SystemTime, String, PathBuf)> = Vec::new();
-        for entry in fs::read_dir(&self.0).map_err(cannot)? {
-            let entry = entry.map_err(cannot)?;
+        for entry in fs::read_dir(&self.0).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
             let name = entry.file_name().to_string_lossy().into_owned();
             let modified = fs::metadata(entry.path().join(PROGRAM)).and_then(|seen| seen.modified());
             if let (false, Ok(modified)) = (needed.contains(&name.as_str()), modified) {
@@ -94,14 +88,13 @@ impl Releases {
         let too_many = others.len().saturating_sub(keep);
         let mut deleted = Vec::new();
         for (_, name, path) in others.into_iter().take(too_many) {
-            fs::remove_dir_all(path).map_err(cannot)?;
+            fs::remove_dir_all(path).map_err(failed)?;
             deleted.push(name);
         }
         Ok(deleted)
     }
 }
 
-/// Feeds a hash.
 struct HashWriter<'a>(&'a mut Sha256);
 
 impl io::Write for HashWriter<'_> {

@@ -1,4 +1,4 @@
-//! `lint-ops`: linters for what operators use: the Dockerfile, the files of Compose, the Helm chart, the units of
+//! `lint-infra`: linters for what operators use: the Dockerfile, the files of Compose, the Helm chart, the units of
 //! systemd, the workflows. The tools are pinned in `xtask/lint` and installed into `target/lint`.
 
 use std::{
@@ -28,29 +28,36 @@ pub(crate) fn run() -> Outcome {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     let compose: Vec<String> = ["compose.yaml", "compose.app.yaml", "compose.prod.yaml"]
         .iter()
-        .map(|file| place(&format!("ops/compose/{file}")))
+        .map(|file| place(&format!("infra/compose/{file}")))
         .collect();
     let rules = "{extends: default, rules: {line-length: disable, document-start: disable, braces: disable, \
                  brackets: disable, comments: {min-spaces-from-content: 1}, truthy: {check-keys: false}, \
                  indentation: {indent-sequences: consistent}}}";
     // The program is not on this machine, and need not be.
     let unit = folder.join("ba-copilot@.service");
-    let text = fs::read_to_string(root().join("ops/systemd/ba-copilot@.service"))
+    let text = fs::read_to_string(root().join("infra/systemd/ba-copilot@.service"))
         .map_err(|error| error.to_string())?;
     let text = text.replace("ExecStart=/opt/ba-copilot/slots/%i/program", "ExecStart=/bin/true");
     fs::write(&unit, text).map_err(|error| error.to_string())?;
     let checks: [Check<'_>; 7] = [
-        ("the Dockerfile", tool("hadolint"), words(&[&place("ops/container/Dockerfile")])),
+        ("the Dockerfile", tool("hadolint"), words(&[&place("infra/container/Dockerfile")])),
         ("the files of Compose", tool("compose-lint"), [words(&["--fail-on", "high"]), compose].concat()),
         (
             "the Helm chart",
             tool("python"),
-            words(&[&place("xtask/lint/chart.py"), &place("ops/helm/ba-copilot")]),
+            words(&[&place("xtask/lint/chart.py"), &place("infra/helm/ba-copilot")]),
         ),
         (
             "all YAML",
             tool("yamllint"),
-            words(&["-s", "-d", rules, &place("ops/compose"), &place("ops/prometheus"), &place(".github")]),
+            words(&[
+                "-s",
+                "-d",
+                rules,
+                &place("infra/compose"),
+                &place("infra/prometheus"),
+                &place(".github"),
+            ]),
         ),
         (
             "the workflows",
