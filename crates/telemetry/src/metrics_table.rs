@@ -137,7 +137,8 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         labels: &[("check", Values::OneOf(&["database", "mcp_server", "llm", "disk", "redis"]))],
         help: "Health of each component of /health: 1 healthy or configured, 0.5 degraded, 0 unhealthy",
-        interpretation: "0: the process cannot work. 0.5: it works with reduced function, because a dependency fails.",
+        interpretation: "0: the process cannot work. 0.5: it works with reduced function, because a \
+                         dependency fails.",
         ..DEFAULT
     },
     Metric {
@@ -191,7 +192,8 @@ pub const METRICS: &[Metric] = &[
         name: "ba_copilot_generations_total",
         labels: &[KIND, PROVIDER, ("outcome", Values::OneOf(&["succeeded", "fell_back", "failed"]))],
         help: "Generations by kind, provider and outcome (succeeded, fell_back, failed)",
-        interpretation: "More fell_back or failed: the provider is unavailable or rejects the key, or a budget is exhausted.",
+        interpretation: "More fell_back or failed: the provider is unavailable or rejects the key, or a \
+                         budget is exhausted.",
         ..DEFAULT
     },
     Metric {
@@ -229,7 +231,8 @@ pub const METRICS: &[Metric] = &[
     Metric {
         name: "ba_copilot_backup_failures_total",
         help: "Backups that failed or did not pass verification",
-        interpretation: "The log has the cause. Create a backup with `ba-copilot backup create` and check the free space.",
+        interpretation: "The log has the cause. Create a backup with `ba-copilot backup create` and check \
+                         the free space.",
         ..DEFAULT
     },
     Metric {
@@ -376,7 +379,8 @@ pub const METRICS: &[Metric] = &[
         name: "ba_copilot_work_waiting",
         kind: Kind::Gauge,
         help: "Checks, repairs, comparisons and pictures in the queue",
-        interpretation: "More than a few: requests wait for a core. Large diagrams of one caller delay only that caller.",
+        interpretation: "More than a few: requests wait for a core. Large diagrams of one caller delay only \
+                         that caller.",
         ..DEFAULT
     },
     Metric {
@@ -493,7 +497,8 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         unit: "seconds since 1970",
         help: "Start time of the process, in seconds since 1970",
-        interpretation: "The process was restarted. If that was not planned, the log before the restart has the cause.",
+        interpretation: "The process was restarted. If that was not planned, the log before the restart has \
+                         the cause.",
         ..DEFAULT
     },
     Metric {

@@ -14,8 +14,9 @@ pub(super) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Copy all data to an empty database in one transaction, from SQLite to PostgreSQL or back. Stop all servers
-    /// first. The source database is not changed.
+    /// Copy all data to an empty database, from SQLite to PostgreSQL or back.
+    ///
+    /// Stop all servers first. The copy is one transaction. The source database is not changed.
     Move {
         /// URL of the source database, for example sqlite:./data/ba-copilot.db.
         from: String,

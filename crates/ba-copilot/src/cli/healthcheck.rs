@@ -15,7 +15,13 @@ pub(super) struct Arguments {
     #[arg(long)]
     url: Option<String>,
     /// Role of the server, which decides the default port.
-    #[arg(id = "asked_role", long = "role", value_parser = ["all", "web", "api", "ai", "mcp"], default_value = "all")]
+    #[arg(
+        id = "asked_role",
+        long = "role",
+        value_name = "ROLE",
+        value_parser = ["all", "web", "api", "ai", "mcp"],
+        default_value = "all"
+    )]
     role: String,
 }
 

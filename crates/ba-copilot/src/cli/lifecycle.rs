@@ -14,7 +14,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::service_manager::ServiceManager;
 use config::{ConfigError, Log, Server};
-use telemetry;
 
 /// What the server needs for signals, in addition to its configuration.
 pub(super) struct Lifecycle {

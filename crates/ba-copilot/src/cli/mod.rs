@@ -39,7 +39,7 @@ use clap::{Parser, Subcommand};
 use crate::service_manager::ServiceManager;
 pub use ::config::{Config, ConfigError, Environment};
 use application::{app::App, clock::Clock};
-use telemetry::{self, error_reports::ErrorReports};
+use telemetry::error_reports::ErrorReports;
 
 /// Generates validated Mermaid diagrams from requirements.
 ///

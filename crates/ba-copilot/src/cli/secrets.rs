@@ -32,15 +32,19 @@ pub(super) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Print new secrets in the format of an environment file, for .env.production.example: SECRET_KEY, MCP_TOKEN,
-    /// AI_SERVICE_TOKEN, BACKUP_PASSPHRASE, and passwords of PostgreSQL, Redis and Grafana.
+    /// Print new secrets in the format of an environment file.
+    ///
+    /// Generates the secrets of .env.production.example: SECRET_KEY, MCP_TOKEN, AI_SERVICE_TOKEN, BACKUP_PASSPHRASE,
+    /// and the passwords of PostgreSQL, Redis and Grafana.
     Generate {
         /// Write them to a new file that only its owner can read. An existing file is not changed.
         #[arg(long, value_name = "FILE")]
         write: Option<PathBuf>,
     },
-    /// Encrypt all stored secrets again with the first key of SECRET_KEY. To replace the key: set SECRET_KEY to
-    /// NEW,OLD in every process, run this command, then set SECRET_KEY to NEW. Servers can keep running.
+    /// Encrypt all stored secrets again with the first key of SECRET_KEY.
+    ///
+    /// To replace the key: set SECRET_KEY to NEW,OLD in every process, run this command, then set SECRET_KEY to NEW.
+    /// Servers can keep running.
     Rotate,
 }
 

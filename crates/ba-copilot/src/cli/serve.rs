@@ -15,7 +15,7 @@ use application::{
 use config::{Config, Role};
 use operations::backup;
 use server::{AppState, Limiter, http::connections, router};
-use telemetry::{self, error_reports::ErrorReports, process_limits};
+use telemetry::{error_reports::ErrorReports, process_limits};
 
 /// Maximum time to export the last spans and error reports after all requests.
 const TELEMETRY_FLUSH: Duration = Duration::from_secs(2);

@@ -83,8 +83,8 @@ async fn execute(app: &App, command: Command) -> Result<(), Error> {
             loop {
                 let page = tokens::list_tokens(app, &caller, &listing).await?;
                 for token in page.items {
-                    let revoked = if token.revoked_at.is_some() { "\trevoked" } else { "" };
-                    print(&format!("{}\t{}\t{}{revoked}\n", token.id, token.name, token.scopes));
+                    let ended = if token.revoked_at.is_some() { "\tended" } else { "" };
+                    print(&format!("{}\t{}\t{}{ended}\n", token.id, token.name, token.scopes));
                 }
                 let Some(next) = page.next else { break };
                 listing.after = Some(next);

@@ -25,7 +25,9 @@ pub(super) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Create an account. The first account is an administrator and becomes the owner of all existing data.
+    /// Create an account.
+    ///
+    /// The first account is an administrator and becomes the owner of all existing data.
     Add {
         /// E-mail address.
         email: String,

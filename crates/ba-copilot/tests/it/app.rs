@@ -25,7 +25,6 @@ use serde_json::Value;
 use server::{AppState, Limiter, router};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use store::PageRequest;
-use telemetry;
 use tempfile::TempDir;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tower::ServiceExt;

@@ -44,7 +44,7 @@ fn command_line_reference_is_current() {
     let commands =
         top.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     let commands = commands.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help");
-    let below = ["user add", "token create", "db move"];
+    let below = ["user add", "token create", "db move", "secrets generate", "secrets rotate"];
     for command in [""].into_iter().chain(commands).chain(below) {
         let arguments: Vec<&str> = command.split_whitespace().collect();
         let text: String = help(&arguments).lines().map(|line| format!("{}\n", line.trim_end())).collect();
