@@ -218,7 +218,7 @@ fn other_formats_are_refused() {
     check_refused(b"", "not a Word document");
     check_refused(b"PK\x03\x04 and no more", "damaged");
     check_refused(&zipped(&[("xl/workbook.xml", b"<workbook/>")]), "`word/document.xml`");
-    check_refused(&zipped(&[("word/document.xml", b"<workbook/>")]), "another kind");
+    check_refused(&zipped(&[("word/document.xml", b"<workbook/>")]), "another format");
     check_refused(&zipped(&[("word/document.xml", b"")]), "damaged");
     check_refused(&zipped(&[("word/document.xml", b"\xff\xfe<\0w\0")]), "damaged");
     let whole = with_styles(&p("One."), "");
@@ -306,7 +306,7 @@ fn tables_text_and_styles_are_limited() {
         (cells(MAX_CELLS), cells(MAX_CELLS + 1), "50000 cells"),
         (cells(MAX_CELLS), cells(1).repeat(MAX_CELLS + 1), "10000 rows"),
         (table(&"<w:tr/>".repeat(MAX_ROWS)), table(&"<w:tr/>".repeat(MAX_ROWS + 1)), "10000 rows"),
-        (nested(MAX_TABLE_DEPTH), nested(MAX_TABLE_DEPTH + 1), "8 tables"),
+        (nested(MAX_TABLE_DEPTH), nested(MAX_TABLE_DEPTH + 1), "nested more than 8 deep"),
         (p("x").repeat(MAX_PARAGRAPHS), p("x").repeat(MAX_PARAGRAPHS + 1), "50000 paragraphs"),
         (text(MAX_TEXT_BYTES), text(MAX_TEXT_BYTES + 1), "4194304 bytes of text"),
     ] {
