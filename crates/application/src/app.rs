@@ -9,7 +9,6 @@ use store::Store;
 use crate::{
     Error,
     account_presence::AccountPresence,
-    accounts::hashing::HashingPool,
     after_response::AfterResponse,
     clock::Clock,
     cpu_pool::CpuPool,
@@ -17,6 +16,7 @@ use crate::{
     event_bus::EventBus,
     mail::Mailer,
     oidc_client::OidcProvider,
+    password_hashing::HashingPool,
     pixel_budget::PixelBudget,
     remote::{checker::RemoteChecker, generator::RemoteGenerator},
     safe_http::SafeHttpClient,

@@ -4,7 +4,7 @@ use store::{AttemptLimit, UserId};
 
 use super::{
     Error,
-    accounts::attempts::{self, Reserved},
+    attempts::{self, Reserved},
     secrets,
 };
 use crate::{app::App, network::Network};

@@ -19,7 +19,10 @@ use rustix::{
     process::geteuid,
 };
 
-use super::merge::{ConfigError, Origin, key_of};
+use super::{
+    error::ConfigError,
+    sources::{Origin, key_of},
+};
 
 const DOTENV: &str = ".env";
 /// Larger files are refused.

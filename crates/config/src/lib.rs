@@ -5,11 +5,13 @@
 
 mod check;
 mod environment;
+mod error;
 mod merge;
 mod prices;
 mod providers;
 mod s3;
 mod show;
+mod sources;
 mod split_secrets;
 mod traces;
 mod values;
@@ -28,10 +30,11 @@ use sha2::{Digest, Sha256};
 
 pub use check::{Check, Picture};
 pub use environment::Environment;
-pub use merge::{ConfigError, Origin, variables};
+pub use error::ConfigError;
 pub use providers::{Providers, provider_names, provider_values};
 pub use s3::{Addressing, S3, S3_SCHEME, s3_address};
 pub use show::{Inspection, Problem, SECRETS, Setting, address};
+pub use sources::{Origin, variables};
 pub use split_secrets::SplitSecrets;
 pub use traces::{Errors, Sampling, Traces};
 

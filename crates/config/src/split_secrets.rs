@@ -1,10 +1,6 @@
 //! Splits environment variables into plain ones and secrets, for a process that is started by another program.
 
-use super::{
-    Environment,
-    merge::{ConfigError, key_of},
-    show::is_secret,
-};
+use super::{Environment, error::ConfigError, show::is_secret, sources::key_of};
 
 #[derive(Default)]
 pub struct SplitSecrets {

@@ -6,7 +6,6 @@ use serde_json::json;
 use store::{CodePurpose, StoreError, User};
 
 use super::{
-    attempts::Reserved,
     email, passwords,
     users::{LINK_H, link, store_code},
 };
@@ -14,6 +13,7 @@ use crate::{
     Error,
     access::{Caller, store},
     app::App,
+    attempts::Reserved,
     mail::MailMessage,
     mail_limits::{MailKind, Sender, count_recipient, count_sender},
     secrets,

@@ -1,9 +1,7 @@
 //! Accounts: authentication and self-service of users.
 
-pub(crate) mod attempts;
 pub mod confirm;
 pub mod email_address;
-pub mod hashing;
 pub mod oidc;
 mod passwords;
 pub mod recovery;

@@ -14,8 +14,11 @@ use secrecy::{ExposeSecret, SecretString};
 use sha1::{Digest, Sha1};
 use store::{AttemptLimit, User};
 
-use super::attempts::{self, MAX_FAILURES, WINDOW_S, too_many_proofs};
-use crate::{Error, app::App};
+use crate::{
+    Error,
+    app::App,
+    attempts::{self, MAX_FAILURES, WINDOW_S, too_many_proofs},
+};
 
 /// Verified against when there is no account or no password, so that the response takes as long. It has the
 /// parameters of every other hash and matches no password.

@@ -4,15 +4,12 @@ use secrecy::SecretString;
 use serde_json::json;
 use store::{AttemptLimit, CodePurpose, OneTimeCode, Session, SessionId, StoreError, TimeUs, User};
 
-use super::{
-    HOUR_S,
-    attempts::{self, MAX_FAILURES, Reserved, WINDOW_S},
-    email, passwords, totp,
-};
+use super::{HOUR_S, email, passwords, totp};
 use crate::{
     Error,
     access::{self, Caller, store},
     app::App,
+    attempts::{self, MAX_FAILURES, Reserved, WINDOW_S},
     mail_limits,
     network::Network,
     page::fetch_all,

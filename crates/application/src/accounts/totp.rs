@@ -3,11 +3,14 @@
 use store::{AttemptLimit, User};
 use totp_rs::{Builder, Secret, Totp};
 
-use super::{
+use super::recovery_code;
+use crate::{
+    Error,
+    access::store,
+    app::App,
     attempts::{self, MAX_FAILURES, WINDOW_S, too_many_proofs},
-    recovery_code,
+    secrets::Sealer,
 };
-use crate::{Error, access::store, app::App, secrets::Sealer};
 
 pub(super) fn totp(person: &User, secret: Secret) -> Result<Totp, Error> {
     // A colon would end the account name in the URL.

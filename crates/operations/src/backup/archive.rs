@@ -130,7 +130,7 @@ impl<R: Read> TrailerReader<R> {
     }
 
     /// Whether the trailer matches; call it after the last byte was read.
-    fn is_intact(self) -> bool {
+    fn ends_intact(self) -> bool {
         self.ended && self.held[self.at..] == trailer(self.hash)
     }
 }
@@ -240,7 +240,7 @@ fn unpack_contents(name: &str, from: impl Read, into: &Path) -> Result<Manifest,
     // The tar archive ends before the compressed stream; the checksum is that of the whole stream.
     let mut decompressor = tar.into_inner();
     io::copy(&mut decompressor, &mut io::sink()).map_err(broken)?;
-    if !decompressor.finish().into_inner().is_intact() {
+    if !decompressor.finish().into_inner().ends_intact() {
         return Err(damage("its checksum does not match".to_owned()));
     }
     let manifest = manifest.ok_or_else(|| Error::NotABackup(name.to_owned()))?;

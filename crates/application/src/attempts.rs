@@ -3,12 +3,13 @@
 
 use store::{AttemptDecision, AttemptLimit, TimeUs};
 
-use super::SECOND_US;
 use crate::{Error, access::store, app::App};
 
-pub(super) const WINDOW_S: i64 = 15 * 60;
+const SECOND_US: u64 = 1_000_000;
+
+pub(crate) const WINDOW_S: i64 = 15 * 60;
 /// The failures allowed in the window for one e-mail address from unknown devices, or for one known device.
-pub(super) const MAX_FAILURES: u32 = 10;
+pub(crate) const MAX_FAILURES: u32 = 10;
 
 /// A counted attempt. If dropped, it stays counted as a failure.
 #[must_use]
@@ -32,7 +33,7 @@ pub(crate) async fn reserve(
         }
         AttemptDecision::Full { since } => {
             let left_us = since.plus_seconds(window_s).as_micros().saturating_sub(at.as_micros());
-            Ok(Err(u64::try_from(left_us).unwrap_or_default().div_ceil(SECOND_US.unsigned_abs()).max(1)))
+            Ok(Err(u64::try_from(left_us).unwrap_or_default().div_ceil(SECOND_US).max(1)))
         }
     }
 }
@@ -56,7 +57,7 @@ impl Reserved {
     }
 }
 
-pub(super) fn too_many_proofs(wait_s: u64) -> Error {
+pub(crate) fn too_many_proofs(wait_s: u64) -> Error {
     Error::RateLimited {
         message: format!(
             "There were too many wrong passwords or codes. Try again in {} minutes.",
