@@ -3,7 +3,7 @@
 use std::{num::NonZeroUsize, sync::Arc};
 
 use llm::{Llm, Script};
-use mermend::Checker;
+use mermend::{Checker, Limits};
 use store::Store;
 
 use crate::{
@@ -77,7 +77,7 @@ impl App {
     }
 
     fn with_llm(config: Config, clock: Clock, llm: Llm, scripted: bool) -> Result<App, Error> {
-        let checker = Arc::new(Checker::new(config.check_limits()));
+        let checker = Arc::new(Checker::new(check_limits(&config)));
         let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let cpu = CpuPool::new(cores, checker.limits().threads);
         let remote = config.mcp_server_url().map(|url| RemoteChecker::new(url, &config.mcp));
@@ -137,5 +137,16 @@ impl App {
             // Different texts, so that none is answered from the cache.
             tokio::task::spawn_blocking(move || checker.check(&format!("flowchart LR\n  a{thread} --> b")));
         }
+    }
+}
+
+fn check_limits(config: &Config) -> Limits {
+    let defaults = Limits::default();
+    Limits {
+        threads: NonZeroUsize::new(config.check.threads).unwrap_or(defaults.threads),
+        time: config.check_time(),
+        size_bytes: config.check.max_text_bytes,
+        cache_entries: NonZeroUsize::new(config.check.cache_entries).unwrap_or(defaults.cache_entries),
+        ..defaults
     }
 }

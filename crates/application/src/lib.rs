@@ -27,6 +27,7 @@ pub mod folders;
 pub mod generate;
 pub mod health;
 pub mod idempotency;
+mod job_outcome;
 pub mod jobs;
 pub mod list_filters;
 pub mod log_level;

@@ -44,3 +44,11 @@ pub async fn measure(app: &App, probes: &Probes) {
         gauge!("ba_copilot_jobs_open", "state" => state).set(jobs);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn metrics_list_every_error_reason_of_the_store() {
+        assert_eq!(telemetry::metrics_table::STORE_ERROR_REASONS, store::ERROR_REASONS);
+    }
+}

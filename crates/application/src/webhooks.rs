@@ -19,7 +19,7 @@ use super::{
         retry_on_conflict, store,
     },
     data_keys,
-    jobs::outcome::{Outcome, follow_job},
+    job_outcome::{Outcome, follow_job},
     page::{Listing, Page},
     secrets::{self, Sealer},
 };

@@ -1,6 +1,6 @@
 //! Settings of checks and pictures.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -24,17 +24,6 @@ pub struct Picture {
 }
 
 impl Config {
-    pub fn check_limits(&self) -> mermend::Limits {
-        let defaults = mermend::Limits::default();
-        mermend::Limits {
-            threads: NonZeroUsize::new(self.check.threads).unwrap_or(defaults.threads),
-            time: Duration::from_secs(self.check.time_s),
-            size_bytes: self.check.max_text_bytes,
-            cache_entries: NonZeroUsize::new(self.check.cache_entries).unwrap_or(defaults.cache_entries),
-            ..defaults
-        }
-    }
-
     /// Timeout of one check, repair, comparison or patch, including the time in the queue.
     pub fn check_time(&self) -> Duration {
         Duration::from_secs(self.check.time_s)

@@ -8,8 +8,8 @@ use std::{cell::OnceCell, ops::Range};
 
 use crate::{
     deadline::Deadline,
+    flowchart_statement::Statement,
     kinds::{self, Kind},
-    rules::flowchart::statement::Statement,
 };
 
 /// A text on its way through the rules.

@@ -19,6 +19,7 @@ mod explain_rejection;
 mod families;
 mod finding;
 mod finding_list;
+mod flowchart_statement;
 pub mod kinds;
 mod markdown;
 mod outline;

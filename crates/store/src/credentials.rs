@@ -10,13 +10,6 @@ use crate::pool::in_transaction;
 use crate::users::LOCK_USER;
 use crate::{CodePurpose, NewAuditEvent, Resource, SessionId, Store, StoreError, User, UserId};
 
-#[derive(Debug, Clone, Copy)]
-pub struct SecondFactor<'a> {
-    pub sealed: &'a str,
-    /// The time step of the code that confirmed it, which is not accepted again.
-    pub step: i64,
-}
-
 /// The audit events of a change that may revoke other credentials. Events of what did not happen are not written.
 #[derive(Debug, Clone, Copy)]
 pub struct CredentialEvents<'a> {

@@ -68,7 +68,7 @@ pub use budgets::{
     Budget, BudgetLimits, BudgetOf, BudgetPeriod, BudgetState, Calendar, MAX_SPENDING, Reservation, Reserved,
     Spending,
 };
-pub use credentials::{CredentialEvents, SecondFactor};
+pub use credentials::CredentialEvents;
 pub use diagnosis::{OpenWork, PostgresFacts};
 pub use diagrams::{Diagram, DiagramFilter, InFolder, NewDiagram};
 pub use error::{ERROR_REASONS, FolderContents, StoreError};
@@ -104,6 +104,6 @@ pub use temp_database::TempDatabase;
 pub use time::TimeUs;
 pub use tokens::Token;
 pub use transfer::Moved;
-pub use users::{NewUser, User, UserUpdate};
+pub use users::{NewUser, SecondFactor, User, UserUpdate};
 pub use versions::{NewVersion, Touched, Version, VersionOf, VersionSummary};
 pub use webhooks::{Delivery, MAX_WEBHOOKS, Webhook};

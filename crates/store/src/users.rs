@@ -9,9 +9,16 @@ use crate::pool::{in_transaction, on_pool};
 use crate::row::row;
 use crate::text::check_text;
 use crate::{
-    Field, NewAuditEvent, Page, PageRequest, ProjectId, Resource, SecondFactor, SessionId, Store, StoreError,
-    TimeUs, UserId,
+    Field, NewAuditEvent, Page, PageRequest, ProjectId, Resource, SessionId, Store, StoreError, TimeUs,
+    UserId,
 };
+
+#[derive(Debug, Clone, Copy)]
+pub struct SecondFactor<'a> {
+    pub sealed: &'a str,
+    /// The time step of the code that confirmed it, which is not accepted again.
+    pub step: i64,
+}
 
 #[derive(Clone, PartialEq, Eq)]
 pub struct User {

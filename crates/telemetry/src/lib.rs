@@ -4,6 +4,7 @@
 //! logged: a test sends a canary through every interface and searches the log for it.
 
 pub mod error_reports;
+pub mod metrics_docs;
 pub mod metrics_table;
 pub mod process_limits;
 pub mod process_metrics;

@@ -32,68 +32,6 @@ const PURE: [(&str, &[&str]); 4] = [
     ),
 ];
 
-/// Modules of circles that are still there. A line goes when its circle does.
-const CIRCLES: [&str; 17] = [
-    "account recovery_codes",
-    "accounts mail_limits",
-    "after_response app cpu_pool ops service",
-    "archive folder place",
-    "audit diagrams error folders generations ids jobs json ownership page pool requests requirements search versions",
-    "check repair",
-    "compile rules",
-    "compose fleet processes systemd",
-    "confirm passwords recovery second_factor sign_in",
-    "create journal",
-    "credentials identities members recovery_codes users",
-    "document rules",
-    "elsewhere generate jobs provider_keys webhooks",
-    "environment merge",
-    "error middleware",
-    "error providers question",
-    "http web",
-];
-
-/// Dependencies that still have no reason in a manifest. The list only gets shorter.
-const WITHOUT_REASON: [&str; 37] = [
-    "argon2",
-    "axum",
-    "chrono",
-    "clap",
-    "csv",
-    "dotenvy",
-    "fantoccini",
-    "form_urlencoded",
-    "http-body",
-    "http-body-util",
-    "hyper-util",
-    "lettre",
-    "maud",
-    "metrics-exporter-prometheus",
-    "openidconnect",
-    "opentelemetry-http",
-    "opentelemetry-otlp",
-    "opentelemetry_sdk",
-    "prost",
-    "redis",
-    "ring",
-    "rmcp",
-    "rustix",
-    "sha1",
-    "sqlx",
-    "strsim",
-    "tar",
-    "tokio-util",
-    "toml",
-    "totp-rs",
-    "tower",
-    "tower-http",
-    "tracing-subscriber",
-    "utoipa",
-    "utoipa-swagger-ui",
-    "uuid",
-    "zip",
-];
-
 /// Documents whose paths must exist.
 const DOCUMENTS: [&str; 4] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"];
 
@@ -183,29 +121,16 @@ fn check_imports(files: &BTreeMap<String, String>, problems: &mut Vec<String>) {
             sources.push(imports::Source { module, text: text.clone() });
         }
     }
-    let mut known = CIRCLES.to_vec();
     for (folder, sources) in &crates {
         for circle in imports::circles(sources) {
-            let parent = circle.parent.join("::");
-            let is_known = |known: &str| {
-                let known: Vec<&str> = known.split(' ').collect();
-                circle.modules.iter().all(|name| known.contains(&name.as_str()))
-            };
-            if CIRCLES.iter().any(|one| is_known(one)) {
-                known.retain(|one| !is_known(one));
-                continue;
-            }
             let modules: Vec<&str> = circle.modules.iter().map(String::as_str).collect();
             problems.push(format!(
-                "{folder}: a circle of imports in `{parent}`: {}\n    {}",
+                "{folder}: a circle of imports in `{}`: {}\n    {}",
+                circle.parent.join("::"),
                 modules.join(" "),
                 circle.imports.join("\n    ")
             ));
         }
-    }
-    for modules in known {
-        problems
-            .push(format!("xtask/src/tidy/mod.rs: {modules} is no circle any more; remove it from CIRCLES"));
     }
 }
 
@@ -233,14 +158,7 @@ fn check_manifests(root: &Path, problems: &mut Vec<String>) -> Outcome {
     }
     without.retain(|dependency, _| !with.contains(dependency));
     for (dependency, manifest) in &without {
-        if !WITHOUT_REASON.contains(&dependency.as_str()) {
-            problems.push(format!("{manifest}: `{dependency}` has no comment that says why it is needed"));
-        }
-    }
-    for dependency in WITHOUT_REASON {
-        if !without.contains_key(dependency) {
-            problems.push(format!("`{dependency}` has its reason or is gone; remove it from WITHOUT_REASON"));
-        }
+        problems.push(format!("{manifest}: `{dependency}` has no comment that says why it is needed"));
     }
     Ok(())
 }

@@ -4,7 +4,6 @@
 //! even if workers crash or lose their lease: its transaction ends the job, on condition that the lease is still
 //! held.
 
-pub mod outcome;
 pub mod worker;
 
 use std::collections::HashMap;
@@ -16,8 +15,11 @@ use crate::{
     page::{Listing, Page},
     webhooks,
 };
-use crate::{app::App, cpu_pool};
-use outcome::{Outcome, follow_job};
+use crate::{
+    app::App,
+    cpu_pool,
+    job_outcome::{Outcome, follow_job},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::{

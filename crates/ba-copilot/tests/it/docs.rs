@@ -67,7 +67,7 @@ fn docs_of_rules_are_current() {
 
 #[test]
 fn docs_of_metrics_are_current() {
-    check("docs/metrics.md", &telemetry::metrics_table::docs_page());
+    check("docs/metrics.md", &telemetry::metrics_docs::docs_page());
 }
 
 #[test]

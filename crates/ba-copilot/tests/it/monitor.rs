@@ -73,10 +73,11 @@ fn unreachable_server_is_an_error_and_others_are_shown() {
 }
 
 #[test]
-fn watch_shows_a_screen_until_q() {
+fn watch_shows_a_screen_until_interrupted() {
     let folder = TempDir::new().expect("a folder");
     let server = Server::start(folder.path(), &[]);
-    let command = format!("stty rows 24 cols 120; {BINARY} monitor --watch --url http://{}", server.address);
+    let command =
+        format!("stty rows 24 cols 120; exec {BINARY} monitor --watch --url http://{}", server.address);
     let mut child = match Command::new("script")
         .args(["-qec", &command, "/dev/null"])
         .current_dir(folder.path())
@@ -99,7 +100,7 @@ fn watch_shows_a_screen_until_q() {
         assert!(read > 0, "it ended early: {shown}");
         shown.push_str(&String::from_utf8_lossy(&part[..read]));
     }
-    child.stdin.take().expect("an input").write_all(b"q").expect("a key");
+    child.stdin.take().expect("an input").write_all(b"\x03").expect("a key");
     output.read_to_string(&mut shown).expect("the rest");
     assert!(child.wait().expect("an end").success(), "{shown}");
     // The terminal is given back.

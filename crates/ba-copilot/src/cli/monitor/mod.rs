@@ -1,6 +1,5 @@
-//! `monitor`: shows the state of running servers, on a screen, as text or as JSON.
+//! `monitor`: shows the state of running servers as text or as JSON.
 
-mod screen;
 mod text;
 
 use std::{io::IsTerminal, time::Duration};
@@ -11,14 +10,18 @@ use operations::{
     server_client::ServerClient,
 };
 
+/// The alternate screen of a terminal, which leaves what was shown before as it is.
+const ENTER_SCREEN: &str = "\x1b[?1049h";
+const LEAVE_SCREEN: &str = "\x1b[?1049l";
+const CLEAR: &str = "\x1b[2J\x1b[H";
+
 /// Flags of `monitor`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The address of a server; can be repeated.
     #[arg(long, default_value = "http://127.0.0.1:8000")]
     url: Vec<String>,
-    /// Continue until interrupted: on a terminal as a screen, otherwise as text or, with --json, as one line of JSON
-    /// per interval.
+    /// Continue until Ctrl-C: a terminal shows the newest reading; otherwise each is written, with --json as one line.
     #[arg(long)]
     watch: bool,
     /// Seconds between two readings.
@@ -36,25 +39,40 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let interval = Duration::from_secs(arguments.interval);
     let mut monitor = Monitor::new(clients);
     let (json, watch) = (arguments.json, arguments.watch);
+    let on_screen = watch && !json && std::io::stdout().is_terminal();
+    if on_screen {
+        print(ENTER_SCREEN);
+    }
     let last = block_on(async move {
-        if watch && !json && std::io::stdout().is_terminal() {
-            return screen::show(monitor, interval).await;
-        }
         // Rates need two readings.
         let mut last = monitor.read().await;
         loop {
-            tokio::time::sleep(interval).await;
+            if on_screen {
+                print(&format!("{CLEAR}{}Ctrl-C ends.\n", format_readings(&last, json, watch)?));
+            }
+            tokio::select! {
+                () = tokio::time::sleep(interval) => (),
+                interrupted = tokio::signal::ctrl_c(), if watch => {
+                    interrupted.map_err(|error| Failure::Other(format!("Ctrl-C cannot be handled: {error}.")))?;
+                    return Ok::<_, Failure>(last);
+                }
+            }
             last = match last.iter().all(|reading| reading.state == State::Unreachable) && !watch {
                 true => last,
                 false => monitor.read().await,
             };
-            print(&format_readings(&last, json, watch)?);
+            if !on_screen {
+                print(&format_readings(&last, json, watch)?);
+            }
             if !watch {
                 return Ok(last);
             }
         }
-    })??;
-    verdict(&last)
+    });
+    if on_screen {
+        print(LEAVE_SCREEN);
+    }
+    verdict(&last??)
 }
 
 fn format_readings(readings: &[Reading], json: bool, lines: bool) -> Result<String, Failure> {
@@ -70,7 +88,7 @@ fn format_readings(readings: &[Reading], json: bool, lines: bool) -> Result<Stri
 fn verdict(readings: &[Reading]) -> CommandResult {
     let unreachable = readings.iter().find(|reading| reading.state == State::Unreachable);
     if let Some(reading) = unreachable {
-        let reason = reading.error.as_deref().unwrap_or("does not response");
+        let reason = reading.error.as_deref().unwrap_or("does not respond");
         return Err(Failure::Other(format!("{} {reason}.", reading.url)));
     }
     Ok(Verdict::from_clean(readings.iter().all(|reading| reading.state < State::Unhealthy)))

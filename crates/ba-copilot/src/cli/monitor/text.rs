@@ -12,14 +12,14 @@ pub(super) fn block(reading: &Reading) -> String {
 }
 
 /// Address, state, version and age.
-pub(super) fn heading(reading: &Reading) -> String {
+fn heading(reading: &Reading) -> String {
     let version = reading.version.as_deref().map(|version| format!("  {version}")).unwrap_or_default();
     let age = reading.uptime_s.map(|seconds| format!(", up {}", age(seconds))).unwrap_or_default();
     clean(&format!("{}  {}{version}{age}", reading.url, reading.state.name()))
 }
 
 /// Named lines.
-pub(super) fn lines(reading: &Reading) -> Vec<(&'static str, String)> {
+fn lines(reading: &Reading) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     if let Some(error) = &reading.error {
         lines.push(("error", clean(error)));

@@ -1,10 +1,7 @@
 //! FLOW007: the end of an outline is missing or swapped.
 
-use super::{
-    scan,
-    statement::{Body, Piece},
-    unquoted_label,
-};
+use super::{scan, unquoted_label};
+use crate::flowchart_statement::{Body, Piece};
 use crate::{document::Document, finding::FixClass, rules::rule::Hit};
 
 rule! {

@@ -1,10 +1,7 @@
 //! FLOW009: a label behind a colon, as in other kinds of diagram.
 
-use super::{
-    scan,
-    statement::{Body, Form, Piece},
-    unquoted_label,
-};
+use super::{scan, unquoted_label};
+use crate::flowchart_statement::{Body, Form, Piece};
 use crate::{
     document::Document,
     finding::{Edit, FixClass},

@@ -1,9 +1,7 @@
 //! FLOW006: arrows of other languages.
 
-use super::{
-    scan,
-    statement::{Body, Piece},
-};
+use super::scan;
+use crate::flowchart_statement::{Body, Piece};
 use crate::{document::Document, finding::FixClass, rules::rule::Hit};
 
 rule! {

@@ -1,9 +1,7 @@
 //! FLOW008: the pipes around the label of a link.
 
-use super::{
-    scan,
-    statement::{Body, Form, Piece},
-};
+use super::scan;
+use crate::flowchart_statement::{Body, Form, Piece};
 use crate::{
     document::Document,
     finding::{Edit, FixClass},

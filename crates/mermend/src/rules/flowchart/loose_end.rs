@@ -1,9 +1,7 @@
 //! FLOW014: an `end` or an arrow that belongs to nothing.
 
-use super::{
-    scan,
-    statement::{Body, Form, Piece},
-};
+use super::scan;
+use crate::flowchart_statement::{Body, Form, Piece};
 use crate::{document::Document, finding::FixClass, rules::rule::Hit};
 
 rule! {

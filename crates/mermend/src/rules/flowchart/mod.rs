@@ -13,7 +13,6 @@ mod open_subgraph;
 mod reserved_id;
 mod scan;
 mod spaced_id;
-pub(crate) mod statement;
 mod unquoted_label;
 
 use crate::rules::rule::RepairRule;

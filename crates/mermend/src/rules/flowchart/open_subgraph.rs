@@ -1,6 +1,7 @@
 //! FLOW013: a subgraph that is not closed.
 
-use super::{scan, statement::Body};
+use super::scan;
+use crate::flowchart_statement::Body;
 use crate::{
     document::Document,
     finding::{Edit, FixClass},

@@ -6,9 +6,9 @@
 use super::{
     arrows::{Arrow, arrow, dashes, dots},
     labels::{Lookahead, balance},
-    statement::{Body, Form, Link, Node, Piece, Shape, Statement},
 };
 use crate::document::Document;
+use crate::flowchart_statement::{Body, Form, Link, Node, Piece, Shape, Statement};
 
 /// Words that begin a statement of their own.
 const KEYWORDS: [&str; 10] = [

@@ -2,10 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::{
-    scan,
-    statement::{Body, Piece},
-};
+use super::scan;
+use crate::flowchart_statement::{Body, Piece};
 use crate::{document::Document, finding::FixClass, rules::rule::Hit};
 
 rule! {

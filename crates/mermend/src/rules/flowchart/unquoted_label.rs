@@ -1,9 +1,7 @@
 //! FLOW003: signs in a label that is not in quotes.
 
-use super::{
-    scan,
-    statement::{Body, Form, Piece},
-};
+use super::scan;
+use crate::flowchart_statement::{Body, Form, Piece};
 use crate::{document::Document, finding::FixClass, rules::rule::Hit};
 
 rule! {

@@ -1,12 +1,12 @@
-//! The statements of a flowchart, as `scan.rs` reads them. All ranges are bytes of the whole text.
+//! The statements of a flowchart, as `rules/flowchart/scan.rs` reads them. All ranges are bytes of the whole text.
 
 use std::ops::Range;
 
 /// The text between line breaks or semicolons.
 #[derive(Debug)]
 pub(crate) struct Statement {
-    pub(super) range: Range<usize>,
-    pub(super) body: Body,
+    pub(crate) range: Range<usize>,
+    pub(crate) body: Body,
 }
 
 #[derive(Debug)]
@@ -31,31 +31,31 @@ pub(crate) enum Piece {
 #[derive(Debug)]
 pub(crate) struct Node {
     /// Empty for a shape or a quoted text without an id.
-    pub(super) id: Range<usize>,
-    pub(super) shape: Option<Shape>,
+    pub(crate) id: Range<usize>,
+    pub(crate) shape: Option<Shape>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Shape {
-    pub(super) open: Range<usize>,
-    pub(super) label: Range<usize>,
+    pub(crate) open: Range<usize>,
+    pub(crate) label: Range<usize>,
     /// Empty if there is no closing mark.
-    pub(super) close: Range<usize>,
+    pub(crate) close: Range<usize>,
     /// What should stand there in place of `close`, if something else should.
-    pub(super) should_close: Option<&'static str>,
+    pub(crate) should_close: Option<&'static str>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Link {
-    pub(super) range: Range<usize>,
+    pub(crate) range: Range<usize>,
     /// The arrow; of `-- text -->` the last part.
-    pub(super) arrow: Range<usize>,
+    pub(crate) arrow: Range<usize>,
     /// What the arrow should be, if it is none.
-    pub(super) should_be: Option<&'static str>,
-    pub(super) label: Option<Range<usize>>,
-    pub(super) form: Form,
+    pub(crate) should_be: Option<&'static str>,
+    pub(crate) label: Option<Range<usize>>,
+    pub(crate) form: Form,
     /// A `>` behind the closing pipe.
-    pub(super) extra: Option<Range<usize>>,
+    pub(crate) extra: Option<Range<usize>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
