@@ -11,7 +11,8 @@ use crate::{Outcome, bench_mcp, root, server::Server, sh};
 
 const REQUESTS: usize = 1_000;
 const TEXT: &str = "A customer places orders. Each order has a number, a date and a status. \
-                    An order consists of order lines. Each order line has a quantity and refers to a product. A product has a name and a price.";
+                    An order consists of order lines. Each order line has a quantity and refers to a product. \
+                    A product has a name and a price.";
 
 pub(crate) fn run() -> Outcome {
     sh("cargo", &["build", "--release"])?;

@@ -19,7 +19,9 @@ fn call(connection: &mut Connection, body: &str) -> Result<String, String> {
 
 fn tool(code: &str, engine: &str) -> String {
     format!(
-        "{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{{\"name\":\"validate_mermaid\",\"arguments\":{{\"code\":\"{code}\",\"engine\":\"{engine}\"}}}}}}"
+        "{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\
+         \"params\":{{\"name\":\"validate_mermaid\",\"arguments\":{{\"code\":\"{code}\",\
+         \"engine\":\"{engine}\"}}}}}}"
     )
 }
 
@@ -28,7 +30,8 @@ const NO_OP: &str = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}";
 /// A small diagram that no request has named before.
 fn distinct(number: u64) -> String {
     format!(
-        "flowchart LR\\n  a{number}[\\\"Order received\\\"] --> b{{\\\"In stock?\\\"}}\\n  b -->|yes| c[Ship]\\n  b -->|no| d"
+        "flowchart LR\\n  a{number}[\\\"Order received\\\"] --> b{{\\\"In stock?\\\"}}\\n  \
+         b -->|yes| c[Ship]\\n  b -->|no| d"
     )
 }
 
@@ -144,12 +147,18 @@ fn other(program: &str, tool: &str, argument: &str) -> Result<f64, String> {
     };
     let asked = (|| {
         ask(
-            "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{},\"clientInfo\":{\"name\":\"bench\",\"version\":\"1\"}}}",
+            "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\
+             \"params\":{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{},\
+             \"clientInfo\":{\"name\":\"bench\",\"version\":\"1\"}}}",
             true,
         )?;
         ask("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}", false)?;
         for number in 1..=5 {
-            times.push(ask(&format!("{{\"jsonrpc\":\"2.0\",\"id\":{number},\"method\":\"tools/call\",\"params\":{{\"name\":\"{tool}\",\"arguments\":{{\"{argument}\":\"flowchart LR\\n  a --> b{number}\"}}}}}}"), true)?);
+            let call = format!(
+                "{{\"jsonrpc\":\"2.0\",\"id\":{number},\"method\":\"tools/call\",\"params\":{{\"name\":\"{tool}\",\
+                 \"arguments\":{{\"{argument}\":\"flowchart LR\\n  a --> b{number}\"}}}}}}"
+            );
+            times.push(ask(&call, true)?);
         }
         Ok::<(), String>(())
     })();

@@ -44,7 +44,8 @@ pub(crate) fn run() -> Outcome {
     Ok(())
 }
 
-/// Adds up a report in the format of LCOV: `SF:` begins a file, `LF:` and `LH:` count its lines and those that were reached.
+/// Adds up a report in the format of LCOV: `SF:` begins a file, `LF:` and `LH:` count its lines and those that were
+/// reached.
 fn lines_of_crates(report: &str) -> Result<BTreeMap<String, Lines>, String> {
     let mut crates: BTreeMap<String, Lines> = BTreeMap::new();
     let mut current = None;

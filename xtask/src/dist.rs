@@ -174,7 +174,23 @@ fn make_image(root: &Path, out: &Path, version: &str, moment: &str) -> Outcome {
     let revision = output_of(root, "git", &["rev-parse", "HEAD"]).unwrap_or_default();
     let created = output_of(root, "date", &["--utc", &format!("--date=@{moment}"), "+%Y-%m-%dT%H:%M:%SZ"])?;
     let config = format!(
-        r#"{{"architecture":"amd64","os":"linux","created":"{created}","config":{{"User":"65532:65532","ExposedPorts":{{"8000/tcp":{{}}}},"Env":["BA_COPILOT__DATA__DIR=/data","BA_COPILOT__SERVER__LISTEN=0.0.0.0:8000","BA_COPILOT__LOG__FORMAT=json"],"Entrypoint":["/ba-copilot"],"Cmd":["serve"],"WorkingDir":"/data","Volumes":{{"/data":{{}}}},"StopSignal":"SIGTERM","Healthcheck":{{"Test":["CMD","/ba-copilot","healthcheck"],"Interval":10000000000,"Timeout":5000000000,"StartPeriod":30000000000,"Retries":3}},"Labels":{{"org.opencontainers.image.title":"BA Copilot","org.opencontainers.image.version":"{version}","org.opencontainers.image.revision":"{revision}","org.opencontainers.image.licenses":"MIT OR Apache-2.0","org.opencontainers.image.created":"{created}"}}}},"rootfs":{{"type":"layers","diff_ids":["sha256:{layer}"]}},"history":[{{"created":"{created}","created_by":"cargo xtask dist"}}]}}"#,
+        concat!(
+            r#"{{"architecture":"amd64","os":"linux","created":"{created}","config":{{"User":"65532:65532","#,
+            r#""ExposedPorts":{{"8000/tcp":{{}}}},"Env":["BA_COPILOT__DATA__DIR=/data","#,
+            r#""BA_COPILOT__SERVER__LISTEN=0.0.0.0:8000","BA_COPILOT__LOG__FORMAT=json"],"#,
+            r#""Entrypoint":["/ba-copilot"],"Cmd":["serve"],"WorkingDir":"/data","Volumes":{{"/data":{{}}}},"#,
+            r#""StopSignal":"SIGTERM","Healthcheck":{{"Test":["CMD","/ba-copilot","healthcheck"],"#,
+            r#""Interval":10000000000,"Timeout":5000000000,"StartPeriod":30000000000,"Retries":3}},"Labels":{{"#,
+            r#""org.opencontainers.image.title":"BA Copilot","org.opencontainers.image.version":"{version}","#,
+            r#""org.opencontainers.image.revision":"{revision}","#,
+            r#""org.opencontainers.image.licenses":"MIT OR Apache-2.0","#,
+            r#""org.opencontainers.image.created":"{created}"}}}},"#,
+            r#""rootfs":{{"type":"layers","diff_ids":["sha256:{layer}"]}},"#,
+            r#""history":[{{"created":"{created}","created_by":"cargo xtask dist"}}]}}"#,
+        ),
+        created = created,
+        version = version,
+        revision = revision,
         layer = digest("layer.tar")?,
     );
     fs::write(stage.join("config.json"), config).map_err(|error| error.to_string())?;

@@ -33,7 +33,8 @@ impl Connection {
         body: &str,
     ) -> Result<Answer, String> {
         let text = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\n\r\n{body}",
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
+             {headers}content-length: {}\r\n\r\n{body}",
             self.host,
             body.len()
         );

@@ -17,8 +17,8 @@ const OLDEST_NODE: (u32, u32) = (22, 19);
 pub(crate) fn provide() {
     if let Err(problem) = install() {
         println!(
-            "NOT INSTALLED: the official MCP tools and schemathesis: {problem}. The tests that need them will be skipped. \
-             They need npm, Python 3.11 or newer with venv, and both registries."
+            "NOT INSTALLED: the official MCP tools and schemathesis: {problem}. The tests that need them \
+             will be skipped. They need npm, Python 3.11 or newer with venv, and both registries."
         );
     }
 }

@@ -1,3 +1,5 @@
+//! Whether any account exists, as far as this process knows.
+
 use std::sync::{
     OnceLock,
     atomic::{AtomicI64, Ordering},

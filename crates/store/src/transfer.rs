@@ -78,8 +78,8 @@ macro_rules! copy_rows {
 }
 
 impl Store {
-    /// Copies everything into `target`, all of it or nothing. Both must have this program's schema, and `target` must be
-    /// empty. Nothing may write to this store meanwhile.
+    /// Copies everything into `target`, all of it or nothing. Both must have this program's schema, and `target` must
+    /// be empty. Nothing may write to this store meanwhile.
     ///
     /// # Errors
     /// [`StoreError::Misconfigured`] if the target is not empty.

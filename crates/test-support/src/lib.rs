@@ -57,7 +57,8 @@ impl fmt::Display for Skip {
 /// Records that the running test is skipped, or a part of it; the caller then returns.
 ///
 /// # Panics
-/// Elsewhere than on the thread of the test, whose name is that of the test. Where no file for skips is named: `cargo test` alone has no word for a skip, and it must not look like a pass.
+/// On any thread other than that of the test, which has the name of the test. Also if no file for skips is named:
+/// `cargo test` alone cannot report a skip, and a skip must not look like a pass.
 pub fn skip(reason: impl Into<String>) {
     let thread = thread::current();
     let test = match thread.name() {
@@ -69,8 +70,8 @@ pub fn skip(reason: impl Into<String>) {
     let skip = Skip { package, test, reason: reason.into() };
     let Some(file) = environment(SKIPS) else {
         panic!(
-            "skipped: {}. A skip fails unless it is counted: run `cargo xtask test`, or set {SKIPS} to a file that skips \
-             are appended to",
+            "skipped: {}. A skip fails unless it is counted: run `cargo xtask test`, or set {SKIPS} to a file \
+             that skips are appended to",
             skip.reason
         );
     };

@@ -28,7 +28,11 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
         return Ok(Verdict::Clean);
     }
     if arguments.json {
-        let row = |kind: &mermend::kinds::Kind| json!({"id": kind.id, "name": kind.name, "header": kind.header, "sample": kind.sample});
+        let row = |kind: &mermend::kinds::Kind| {
+            json!({
+                "id": kind.id, "name": kind.name, "header": kind.header, "sample": kind.sample
+            })
+        };
         let rows: Vec<_> = all.iter().map(row).collect();
         let drafted: Vec<_> = blueprint::KINDS
             .iter()

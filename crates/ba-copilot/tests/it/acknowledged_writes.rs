@@ -56,7 +56,8 @@ impl<'a> Call<'a> {
         let body = self.body.map(Value::to_string).unwrap_or_default();
         let more: String = self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let head = format!(
-            "{} {} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\n{more}content-length: {}\r\nconnection: close\r\n\r\n",
+            "{} {} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\
+             content-type: application/json\r\n{more}content-length: {}\r\nconnection: close\r\n\r\n",
             self.method,
             self.path,
             body.len()

@@ -126,7 +126,8 @@ fn http(address: &str, method: &str, path: &str, headers: &str, body: &str) -> (
         // The old version, which has no chunks.
         let length = body.len();
         let head = format!(
-            "{method} {path} HTTP/1.0\r\nhost: {address}\r\ncontent-type: application/json\r\n{headers}content-length: {length}\r\n\r\n"
+            "{method} {path} HTTP/1.0\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+             {headers}content-length: {length}\r\n\r\n"
         );
         stream.write_all(format!("{head}{body}").as_bytes())?;
         let mut answer = String::new();
@@ -167,7 +168,14 @@ impl Prometheus {
             })
             .collect();
         fs::write(folder.path().join("rules.yml"), hasty).expect("written");
-        let mut config = "global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}\nrule_files: [rules.yml]\nscrape_configs:\n  - job_name: ba-copilot\n    static_configs:\n".to_owned();
+        let mut config = concat!(
+            "global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}\n",
+            "rule_files: [rules.yml]\n",
+            "scrape_configs:\n",
+            "  - job_name: ba-copilot\n",
+            "    static_configs:\n",
+        )
+        .to_owned();
         for (name, address) in targets {
             config.push_str(&format!("      - {{targets: [\"{address}\"], labels: {{instance: {name}}}}}\n"));
         }

@@ -14,10 +14,22 @@ const TEXT: &str = "A customer places orders. Each order has a number and a date
 fn model_json() -> String {
     json!({
         "classes": [
-            {"name": "Customer", "kind": "class", "attributes": [], "methods": [], "literals": [], "evidence": "A customer"},
-            {"name": "Order", "kind": "class", "attributes": [{"name": "number", "type": "Integer", "visibility": "public", "evidence": "number"}], "methods": [], "literals": []}
+            {
+                "name": "Customer", "kind": "class", "attributes": [], "methods": [], "literals": [],
+                "evidence": "A customer"
+            },
+            {
+                "name": "Order", "kind": "class",
+                "attributes": [
+                    {"name": "number", "type": "Integer", "visibility": "public", "evidence": "number"}
+                ],
+                "methods": [], "literals": []
+            }
         ],
-        "relationships": [{"from": "Customer", "to": "Order", "kind": "association", "label": "places", "multiplicity_from": "1", "multiplicity_to": "*"}]
+        "relationships": [{
+            "from": "Customer", "to": "Order", "kind": "association", "label": "places",
+            "multiplicity_from": "1", "multiplicity_to": "*"
+        }]
     })
     .to_string()
 }
@@ -95,7 +107,11 @@ async fn model_blueprint_is_traced_to_its_source_words() {
 
 #[tokio::test]
 async fn model_is_asked_again_with_the_findings() {
-    let dangling = json!({"classes": [{"name": "Order"}], "relationships": [{"from": "Order", "to": "Ghost", "kind": "association"}]}).to_string();
+    let dangling = json!({
+        "classes": [{"name": "Order"}],
+        "relationships": [{"from": "Order", "to": "Ghost", "kind": "association"}]
+    })
+    .to_string();
     let app = TestApp::scripted([Scripted::text(dangling), Scripted::text(model_json())]).await;
     let reply = app.post("/api/v1/generate/class-diagram", json!({"message": TEXT})).await.json();
     assert_eq!(reply["response"]["metadata"]["retry_count"], 1);
@@ -185,7 +201,10 @@ async fn repair_changes_only_invalid_diagrams() {
 #[tokio::test]
 async fn pictures_have_no_script_and_no_external_reference() {
     let app = TestApp::builtin().await;
-    let code = "flowchart LR\n  a[\"<script>alert(1)</script><b>bold</b>\"] --> b\n  click a href \"https://elsewhere.invalid\" \"tip\"";
+    let code = concat!(
+        "flowchart LR\n  a[\"<script>alert(1)</script><b>bold</b>\"] --> b\n",
+        "  click a href \"https://elsewhere.invalid\" \"tip\"",
+    );
     let svg = app.post("/api/v1/render", json!({"code": code})).await;
     assert_eq!(
         (svg.status.as_u16(), &svg.headers["content-type"]),

@@ -87,7 +87,8 @@ fn missing_or_old_postgres_tools_are_named() {
 fn scratch_databases(postgres: &Postgres) -> i64 {
     block_on(async {
         let mut admin = PgConnection::connect(&postgres.url()).await.expect("the server");
-        let count = "select count(*) from pg_database where datname like 'ba\\_copilot\\_scratch%' or datname like '%before\\_restore%'";
+        let count = "select count(*) from pg_database where datname like 'ba\\_copilot\\_scratch%' or \
+                     datname like '%before\\_restore%'";
         sqlx::query_scalar(count).fetch_one(&mut admin).await.expect("a count")
     })
 }

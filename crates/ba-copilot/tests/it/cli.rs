@@ -48,7 +48,8 @@ fn draft_writes_a_diagram_that_check_accepts() {
     for kind in ["class", "usecase", "activity"] {
         let drafted = run(
             &["draft", "--kind", kind],
-            "As a member, I want to borrow a book so that I can read it. The clerk checks the card. If the card is valid, the clerk lends the book, otherwise the clerk refuses.",
+            "As a member, I want to borrow a book so that I can read it. The clerk checks the card. \
+             If the card is valid, the clerk lends the book, otherwise the clerk refuses.",
         );
         assert_eq!(drafted.code, 0, "{}", drafted.err);
         let checked = run(&["check", "-"], &drafted.out);

@@ -161,7 +161,8 @@ fn generated_secrets_never_overwrite_existing_ones() {
     for lines in [&printed.out, &text] {
         let names: Vec<&str> =
             lines.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
-        let wanted = "SECRET_KEY MCP_TOKEN AI_SERVICE_TOKEN POSTGRES_PASSWORD REDIS_PASSWORD GRAFANA_PASSWORD BACKUP_PASSPHRASE";
+        let wanted = "SECRET_KEY MCP_TOKEN AI_SERVICE_TOKEN POSTGRES_PASSWORD REDIS_PASSWORD \
+                      GRAFANA_PASSWORD BACKUP_PASSPHRASE";
         assert_eq!(names.join(" "), wanted);
         for (_, secret) in lines.lines().filter_map(|line| line.split_once('=')) {
             assert!(

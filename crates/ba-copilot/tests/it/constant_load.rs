@@ -64,7 +64,8 @@ impl Connection {
 
     fn send(&mut self, address: &str, method: &str, path: &str, more: &str, body: &str) -> io::Result<()> {
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n{more}content-length: {}\r\n\r\n",
+            "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+             {more}content-length: {}\r\n\r\n",
             body.len()
         );
         self.stream.get_mut().write_all(format!("{head}{body}").as_bytes())

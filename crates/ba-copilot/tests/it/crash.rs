@@ -273,7 +273,8 @@ fn kill_again_and_again(variables: &[(&str, &str)]) {
     // "the one" and its first version are not of the clients.
     assert_eq!(there - 2, acknowledged.len(), "something is there that nobody asked for (seed {seed})");
     eprintln!(
-        "{KILLS} kills: {} wishes, each carried out once; {} were sent again, {} of them had lost their answer; {} jobs",
+        "{KILLS} kills: {} wishes, each carried out once; {} were sent again, \
+         {} of them had lost their answer; {} jobs",
         acknowledged.len(),
         unknown.len(),
         site.answered_later.load(Ordering::Relaxed),

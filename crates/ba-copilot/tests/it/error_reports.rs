@@ -137,7 +137,12 @@ fn panic_is_reported_with_its_location_without_its_message() {
     telemetry::log_panics();
     let subscriber = tracing_subscriber::registry().with(telemetry::error_report_layer(reports.clone()));
     tracing::subscriber::with_default(subscriber, || {
-        let span = tracing::info_span!(target: "ba_copilot", "request", request.id = "request-77", canary.field = "canary");
+        let span = tracing::info_span!(
+            target: "ba_copilot",
+            "request",
+            request.id = "request-77",
+            canary.field = "canary"
+        );
         let panicked =
             span.in_scope(|| std::panic::catch_unwind(|| panic!("canary: {}", "what somebody wrote")));
         assert!(panicked.is_err());

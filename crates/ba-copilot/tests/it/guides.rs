@@ -100,7 +100,8 @@ fn install_guide_commands_work_in_an_empty_folder() {
     fs::create_dir(folder.path().join("units")).expect("a folder");
 
     let deploy = format!(
-        "BA_COPILOT__DEPLOY__TARGET=processes\nBA_COPILOT__DEPLOY__BLUE={blue}\nBA_COPILOT__DEPLOY__GREEN={green}\nBA_COPILOT__DEPLOY__OBSERVE_S=1"
+        "BA_COPILOT__DEPLOY__TARGET=processes\nBA_COPILOT__DEPLOY__BLUE={blue}\n\
+         BA_COPILOT__DEPLOY__GREEN={green}\nBA_COPILOT__DEPLOY__OBSERVE_S=1"
     );
     let mut script = commands(PAGE);
     for (theirs, ours) in [

@@ -66,7 +66,8 @@ fn shutdown_timeout_cuts_requests_and_exits_with_an_error() {
 fn hold(server: &Server) -> TcpStream {
     let mut stream = TcpStream::connect(&server.address).expect("a connection");
     let head = format!(
-        "POST /api/v1/validate HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\nexpect: 100-continue\r\ncontent-length: 100\r\n\r\n",
+        "POST /api/v1/validate HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
+         expect: 100-continue\r\ncontent-length: 100\r\n\r\n",
         server.address
     );
     stream.write_all(head.as_bytes()).expect("sent");
@@ -176,7 +177,8 @@ fn trace_context_is_propagated_to_the_checker() {
     let id = "0af7651916cd43dd8448eb211c80319c";
     let body = r#"{"code":"flowchart LR\n  traced --> b"}"#;
     let head = format!(
-        "POST /api/v1/validate HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ntraceparent: 00-{id}-b7ad6b7169203331-01\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        "POST /api/v1/validate HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
+         traceparent: 00-{id}-b7ad6b7169203331-01\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
         server.address,
         body.len()
     );

@@ -112,7 +112,10 @@ async fn tools_answer_as_described() {
         (
             "list_kinds",
             json!({}),
-            json!({"kinds": [{"id": "flowchart"}], "drafted": [{"id": "class"}, {"id": "use_case"}, {"id": "activity"}]}),
+            json!({
+                "kinds": [{"id": "flowchart"}],
+                "drafted": [{"id": "class"}, {"id": "use_case"}, {"id": "activity"}]
+            }),
         ),
         (
             "draft_diagram",

@@ -34,7 +34,12 @@ const WAV: &str = "UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YQAAAAA="
 fn fixed() -> [(&'static str, Value); 8] {
     let text = |text: &str| json!({"type": "text", "text": text});
     let image = json!({"type": "image", "data": PNG, "mimeType": "image/png"});
-    let resource = |uri: &str, mime: &str, text: &str| json!({"type": "resource", "resource": {"uri": uri, "mimeType": mime, "text": text}});
+    let resource = |uri: &str, mime: &str, text: &str| {
+        json!({
+            "type": "resource",
+            "resource": {"uri": uri, "mimeType": mime, "text": text}
+        })
+    };
     [
         ("test_simple_text", json!([text("This is a simple text response for testing.")])),
         ("test_image_content", json!([image])),
@@ -67,13 +72,24 @@ fn fixed() -> [(&'static str, Value); 8] {
 
 /// Tools that ask the client something by a request of their own, and what they ask.
 fn asking() -> [(&'static str, Value); 3] {
-    let object = |properties: Value| json!({"message": "Please fill this in", "requestedSchema": {"type": "object", "properties": properties}});
+    let object = |properties: Value| {
+        json!({
+            "message": "Please fill this in",
+            "requestedSchema": {"type": "object", "properties": properties}
+        })
+    };
     let titled = |value: &str, title: &str| json!({"const": value, "title": title});
     [
         (
             "test_elicitation",
-            json!({"message": "?", "requestedSchema": {"type": "object", "required": ["username", "email"], "properties": {
-                "username": {"type": "string", "description": "User's response"}, "email": {"type": "string", "description": "User's email address"}}}}),
+            json!({"message": "?", "requestedSchema": {
+                "type": "object",
+                "required": ["username", "email"],
+                "properties": {
+                    "username": {"type": "string", "description": "User's response"},
+                    "email": {"type": "string", "description": "User's email address"}
+                }
+            }}),
         ),
         (
             "test_elicitation_sep1034_defaults",
@@ -89,10 +105,25 @@ fn asking() -> [(&'static str, Value); 3] {
             "test_elicitation_sep1330_enums",
             object(json!({
                 "untitledSingle": {"type": "string", "enum": ["option1", "option2", "option3"]},
-                "titledSingle": {"type": "string", "oneOf": [titled("value1", "First Option"), titled("value2", "Second Option"), titled("value3", "Third Option")]},
-                "legacyEnum": {"type": "string", "enum": ["opt1", "opt2", "opt3"], "enumNames": ["Option One", "Option Two", "Option Three"]},
-                "untitledMulti": {"type": "array", "items": {"type": "string", "enum": ["option1", "option2", "option3"]}},
-                "titledMulti": {"type": "array", "items": {"anyOf": [titled("value1", "First Choice"), titled("value2", "Second Choice"), titled("value3", "Third Choice")]}},
+                "titledSingle": {"type": "string", "oneOf": [
+                    titled("value1", "First Option"),
+                    titled("value2", "Second Option"),
+                    titled("value3", "Third Option")
+                ]},
+                "legacyEnum": {
+                    "type": "string",
+                    "enum": ["opt1", "opt2", "opt3"],
+                    "enumNames": ["Option One", "Option Two", "Option Three"]
+                },
+                "untitledMulti": {
+                    "type": "array",
+                    "items": {"type": "string", "enum": ["option1", "option2", "option3"]}
+                },
+                "titledMulti": {"type": "array", "items": {"anyOf": [
+                    titled("value1", "First Choice"),
+                    titled("value2", "Second Choice"),
+                    titled("value3", "Third Choice")
+                ]}},
             })),
         ),
     ]
@@ -316,9 +347,10 @@ impl ServerHandler for Fixtures {
             }
             "test_sampling" => {
                 let prompt = argument("prompt").unwrap_or_default();
-                let question: CreateMessageRequestParams = typed(
-                    json!({"maxTokens": 100, "messages": [{"role": "user", "content": {"type": "text", "text": prompt}}]}),
-                )?;
+                let question: CreateMessageRequestParams = typed(json!({
+                    "maxTokens": 100,
+                    "messages": [{"role": "user", "content": {"type": "text", "text": prompt}}]
+                }))?;
                 let answer = json!(context.peer.create_message(question).await.map_err(failed)?);
                 Ok(text_result(format!("LLM response: {}", answer["content"])))
             }
@@ -404,7 +436,11 @@ impl ServerHandler for Fixtures {
         _: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
         let argument = |name: &str| json!({"name": name, "description": "A fixture", "required": true});
-        let prompt = |name: &str, arguments: Value| json!({"name": name, "description": "A fixture", "arguments": arguments});
+        let prompt = |name: &str, arguments: Value| {
+            json!({
+                "name": name, "description": "A fixture", "arguments": arguments
+            })
+        };
         complete(json!({"prompts": [
             prompt("test_simple_prompt", json!([])),
             prompt("test_prompt_with_arguments", json!([argument("arg1"), argument("arg2")])),
@@ -433,7 +469,8 @@ impl ServerHandler for Fixtures {
             }
             "test_prompt_with_embedded_resource" => vec![
                 json!({"role": "user", "content": {"type": "resource", "resource": {
-                    "uri": word("resourceUri"), "mimeType": "text/plain", "text": "Embedded resource content for testing."}}}),
+                    "uri": word("resourceUri"), "mimeType": "text/plain",
+                    "text": "Embedded resource content for testing."}}}),
                 text("Please process the embedded resource above."),
             ],
             "test_prompt_with_image" => vec![

@@ -271,9 +271,9 @@ async fn keys(State(provider): State<FakeProvider>) -> Json<Value> {
     // An uncompressed point: 4, x, y.
     let (x, y) = inner.key.public_key().as_ref()[1..].split_at(32);
     let [x, y] = [x, y].map(|part| URL_SAFE_NO_PAD.encode(part));
-    Json(
-        json!({"keys": [{"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": inner.key_id, "x": x, "y": y}]}),
-    )
+    Json(json!({"keys": [{
+        "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": inner.key_id, "x": x, "y": y
+    }]}))
 }
 
 async fn userinfo(State(provider): State<FakeProvider>, headers: HeaderMap) -> Response {

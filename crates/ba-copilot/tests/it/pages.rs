@@ -99,7 +99,11 @@ async fn home_page_generates_a_diagram() {
         let message = client.find(Locator::Id("message")).await.expect("the field");
         message.clear().await.expect("an empty field");
         message
-            .send_keys("A customer places orders. Each order has a number. As a customer, I want to place an order. The clerk checks the order. If the order is complete, the clerk ships it, otherwise the clerk asks the customer.")
+            .send_keys(
+                "A customer places orders. Each order has a number. As a customer, I want \
+                        to place an order. The clerk checks the order. If the order is complete, the \
+                        clerk ships it, otherwise the clerk asks the customer.",
+            )
             .await
             .expect("typed");
         client
@@ -120,8 +124,10 @@ async fn home_page_generates_a_diagram() {
         // Every part of the picture that has an element has words, and pointing at it lights them.
         let lit = client
             .execute(
-                "const part = document.querySelector('.picture [data-element]'); part.dispatchEvent(new PointerEvent('pointerenter')); \
-                 return [document.querySelectorAll('.picture [data-element]').length, document.querySelectorAll('mark').length, document.querySelectorAll('.lit').length];",
+                "const part = document.querySelector('.picture [data-element]'); \
+                 part.dispatchEvent(new PointerEvent('pointerenter')); \
+                 return [document.querySelectorAll('.picture [data-element]').length, \
+                 document.querySelectorAll('mark').length, document.querySelectorAll('.lit').length];",
                 vec![],
             )
             .await
@@ -143,7 +149,14 @@ async fn home_page_generates_a_diagram() {
     }
     // The page keeps working without a script, and says what is wrong in words.
     client.goto(&home).await.expect("the page");
-    client.execute("document.getElementById('message').removeAttribute('required'); document.getElementById('message').value = ' ';", vec![]).await.expect("a script");
+    client
+        .execute(
+            "document.getElementById('message').removeAttribute('required'); \
+             document.getElementById('message').value = ' ';",
+            vec![],
+        )
+        .await
+        .expect("a script");
     client.find(Locator::Css("form button")).await.expect("the button").click().await.expect("sent");
     client.wait().for_element(Locator::Css(".note.problem")).await.expect("a problem");
     client.close().await.expect("closed");
@@ -191,7 +204,15 @@ fn varied() -> Vec<(String, String)> {
         ));
         out.push((format!("class {n}"), classes));
         let flow = format!(
-            "flowchart {}\n    a([\"{}\"]) -->|\"{}\"| b{{\"{}?\"}}\n    b -->|\"yes\"| c[\"{}\"]\n    b -->|\"no, {}\"| d(\"{}\")\n    subgraph s[\"{}\"]\n        c --> e[\"{}\"]\n    end\n",
+            concat!(
+                "flowchart {}\n",
+                "    a([\"{}\"]) -->|\"{}\"| b{{\"{}?\"}}\n",
+                "    b -->|\"yes\"| c[\"{}\"]\n",
+                "    b -->|\"no, {}\"| d(\"{}\")\n",
+                "    subgraph s[\"{}\"]\n",
+                "        c --> e[\"{}\"]\n",
+                "    end\n",
+            ),
             ["LR", "TD"][n % 2],
             word(n),
             word(n + 3),
@@ -204,7 +225,14 @@ fn varied() -> Vec<(String, String)> {
         );
         out.push((format!("flowchart {n}"), flow));
         let sequence = format!(
-            "sequenceDiagram\n    participant A as {}\n    participant B as {}\n    A->>B: {}\n    B-->>A: {}\n    Note over A,B: {}\n",
+            concat!(
+                "sequenceDiagram\n",
+                "    participant A as {}\n",
+                "    participant B as {}\n",
+                "    A->>B: {}\n",
+                "    B-->>A: {}\n",
+                "    Note over A,B: {}\n",
+            ),
             word(n),
             word(n + 1),
             word(n + 2),
@@ -222,10 +250,14 @@ const done = arguments[arguments.length - 1];
 document.fonts.ready.then(async () => {
   await Promise.all([...document.fonts].map((font) => font.load()));
   const faults = [];
-  const overlap = (a, b) => Math.min(Math.min(a.right, b.right) - Math.max(a.left, b.left), Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top));
+  const overlap = (a, b) => Math.min(
+    Math.min(a.right, b.right) - Math.max(a.left, b.left),
+    Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top),
+  );
   const ink = (canvas, box, scale) => {
     const [x, y, w, h] = [box.x * scale, box.y * scale, box.width * scale, box.height * scale].map(Math.round);
-    const pixels = canvas.getContext('2d').getImageData(Math.max(0, x), Math.max(0, y), Math.max(1, w), Math.max(1, h)).data;
+    const context = canvas.getContext('2d');
+    const pixels = context.getImageData(Math.max(0, x), Math.max(0, y), Math.max(1, w), Math.max(1, h)).data;
     let sum = 0;
     for (let i = 0; i < pixels.length; i += 4) sum += 255 - (pixels[i] + pixels[i + 1] + pixels[i + 2]) / 3;
     return sum;
@@ -241,8 +273,10 @@ document.fonts.ready.then(async () => {
   for (const section of document.querySelectorAll('section')) {
     const name = section.dataset.name, svg = section.querySelector(':scope > div > svg');
     const frame = svg.getBoundingClientRect();
-    const texts = [...svg.querySelectorAll('text')].filter((text) => text.textContent.trim() && text.getBoundingClientRect().width > 0 && !text.closest('defs'));
-    const uses = [...svg.querySelectorAll('use')].map((use) => ({ node: use, label: document.getElementById(use.getAttribute('href')?.slice(1) ?? '') }))
+    const texts = [...svg.querySelectorAll('text')].filter((text) =>
+      text.textContent.trim() && text.getBoundingClientRect().width > 0 && !text.closest('defs'));
+    const uses = [...svg.querySelectorAll('use')]
+      .map((use) => ({ node: use, label: document.getElementById(use.getAttribute('href')?.slice(1) ?? '') }))
       .filter(({ label }) => label?.querySelector('text')?.textContent.trim());
     const labels = [
       ...texts.map((node) => ({ node, box: node.getBoundingClientRect(), words: node.textContent.trim() })),
@@ -250,21 +284,30 @@ document.fonts.ready.then(async () => {
     ];
     for (const { node, words } of labels) {
       // Whatever fonts this machine has, a label has the one it was measured with.
-      if (node.tagName === 'text' && !/^"?Inter/.test(getComputedStyle(node).fontFamily)) faults.push(`${name}: "${words}" has the font ${getComputedStyle(node).fontFamily}`);
+      if (node.tagName === 'text' && !/^"?Inter/.test(getComputedStyle(node).fontFamily)) {
+        faults.push(`${name}: "${words}" has the font ${getComputedStyle(node).fontFamily}`);
+      }
     }
     if (labels.length === 0 && !section.dataset.empty) faults.push(`${name}: no label at all`);
     for (const { node, box, words } of labels) {
-      if (box.left < frame.left - 1 || box.right > frame.right + 1 || box.top < frame.top - 1 || box.bottom > frame.bottom + 1) faults.push(`${name}: "${words}" leaves the picture`);
+      const leaves = box.left < frame.left - 1 || box.right > frame.right + 1
+        || box.top < frame.top - 1 || box.bottom > frame.bottom + 1;
+      if (leaves) faults.push(`${name}: "${words}" leaves the picture`);
       const shape = node.closest('g.node')?.querySelector('rect, polygon, circle, ellipse, path');
       if (shape) {
         const around = node.closest('g.node').getBoundingClientRect(), own = shape.getBoundingClientRect();
         const outer = own.width > 4 && own.height > 4 ? own : around;
-        if (box.left < outer.left - 2 || box.right > outer.right + 2) faults.push(`${name}: "${words}" leaves its shape by ${Math.max(outer.left - box.left, box.right - outer.right).toFixed(1)}`);
+        const by = Math.max(outer.left - box.left, box.right - outer.right).toFixed(1);
+        const leaves = box.left < outer.left - 2 || box.right > outer.right + 2;
+        if (leaves) faults.push(`${name}: "${words}" leaves its shape by ${by}`);
       }
     }
     for (let i = 0; i < labels.length; i++) for (let j = i + 1; j < labels.length; j++) {
       if (labels[i].node.contains(labels[j].node)) continue;
-      if (overlap(labels[i].box, labels[j].box) > 3) faults.push(`${name}: "${labels[i].words}" and "${labels[j].words}" overlap by ${overlap(labels[i].box, labels[j].box).toFixed(1)}`);
+      const by = overlap(labels[i].box, labels[j].box);
+      if (by > 3) {
+        faults.push(`${name}: "${labels[i].words}" and "${labels[j].words}" overlap by ${by.toFixed(1)}`);
+      }
     }
     // The PNG shows the ink of each label that the SVG shows.
     const image = section.querySelector('img');
@@ -286,7 +329,9 @@ document.fonts.ready.then(async () => {
     for (const { box, words } of labels) {
       const local = { x: box.x - frame.x, y: box.y - frame.y, width: box.width, height: box.height };
       const [a, b] = [ink(drawn, local, scale), ink(painted, local, scale)];
-      if (a > 2000 && (b < a * 0.75 || b > a * 1.4)) faults.push(`${name}: "${words}" has ${(b / a).toFixed(2)} of its ink in the PNG`);
+      if (a > 2000 && (b < a * 0.75 || b > a * 1.4)) {
+        faults.push(`${name}: "${words}" has ${(b / a).toFixed(2)} of its ink in the PNG`);
+      }
     }
   }
   done(faults);
@@ -306,9 +351,17 @@ async fn no_label_is_cut_overlaps_or_leaves_its_shape() {
     client.update_timeouts(timeouts).await.expect("a longer time");
     let mut page = String::from("<!doctype html><meta charset=utf-8><style>");
     for font in web_fonts() {
-        page.push_str(&format!("@font-face{{font-family:Inter;font-weight:{};src:url(data:font/woff2;base64,{});unicode-range:{}}}", font.weight, STANDARD.encode(font.woff2), font.unicode_range));
+        page.push_str(&format!(
+            "@font-face{{font-family:Inter;font-weight:{};src:url(data:font/woff2;base64,{});unicode-range:{}}}",
+            font.weight,
+            STANDARD.encode(font.woff2),
+            font.unicode_range
+        ));
     }
-    page.push_str("section>div{display:inline-block} section>div>svg{max-width:none!important} img{display:none}</style>");
+    page.push_str(
+        "section>div{display:inline-block} section>div>svg{max-width:none!important} \
+         img{display:none}</style>",
+    );
     let all = varied();
     assert!(all.len() >= 200 + mermend::kinds::KINDS.len());
     for (number, (name, code)) in all.iter().enumerate() {
@@ -328,7 +381,8 @@ async fn no_label_is_cut_overlaps_or_leaves_its_shape() {
             .collect();
         let (alone, pixels) = (STANDARD.encode(alone), STANDARD.encode(pixels));
         page.push_str(&format!(
-            "<section data-name=\"{name}\" data-svg=\"data:image/svg+xml;base64,{alone}\"><div style=\"width:{}px\">{inline}</div><img src=\"data:image/png;base64,{pixels}\"></section>",
+            "<section data-name=\"{name}\" data-svg=\"data:image/svg+xml;base64,{alone}\">\
+             <div style=\"width:{}px\">{inline}</div><img src=\"data:image/png;base64,{pixels}\"></section>",
             size[2]
         ));
     }

@@ -40,8 +40,8 @@ const RUNS: Expected = [401, 403, 403, 403, 403, 403, 403];
 /// Pages send strangers to sign in.
 const READS_PAGE: Expected = [303, 404, 200, 200, 200, 200, 403];
 
-/// An operation of the API with path parameters that differ from [`default_of`], or the method and path of a page. `{…}` stands for
-/// an id that the test creates.
+/// An operation of the API with path parameters that differ from [`default_of`], or the method and path of a page.
+/// `{…}` stands for an id that the test creates.
 fn table() -> Vec<(&'static str, Value, Expected)> {
     let class = json!({"message": "A customer places orders."});
     let code = json!({"code": "classDiagram\n  class Order"});

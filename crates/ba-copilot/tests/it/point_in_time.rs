@@ -162,7 +162,8 @@ impl Cluster {
             (now, second) = block_on(async {
                 let mut database = PgConnection::connect(&self.url()).await.expect("the server");
                 let now = "with it as (select clock_timestamp() at time zone 'UTC' as now) \
-                           select to_char(now, 'YYYY-MM-DD HH24:MI:SS.US') || '+00', to_char(now, 'YYYYMMDD\"T\"HH24MISS\"Z\"') from it";
+                           select to_char(now, 'YYYY-MM-DD HH24:MI:SS.US') || '+00', \
+                           to_char(now, 'YYYYMMDD\"T\"HH24MISS\"Z\"') from it";
                 sqlx::query_as(now).fetch_one(&mut database).await.expect("a time")
             });
             newest.as_ref().is_none_or(|newest| *newest < second)

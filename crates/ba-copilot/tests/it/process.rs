@@ -82,7 +82,8 @@ impl Server {
     pub(crate) fn request(&self, method: &str, path: &str, body: &str) -> std::io::Result<(u16, String)> {
         let mut stream = TcpStream::connect(&self.address)?;
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\nx-ai-api-key: canary-key-77\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
+             x-ai-api-key: canary-key-77\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
             self.address,
             body.len()
         );
@@ -245,7 +246,8 @@ fn server_with_accounts_listens_publicly_and_authenticates() {
         call(&["token", "create", "--user", "ada@example.com", "--name", "ci", "--scope", "generate"]);
     let mut stream = TcpStream::connect(&server.address).expect("a connection");
     let head = format!(
-        "POST /api/v1/generate/class-diagram HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{generate}",
+        "POST /api/v1/generate/class-diagram HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{generate}",
         server.address,
         token.trim(),
         generate.len()

@@ -67,7 +67,8 @@ async fn trace_links_become_suspect_when_either_side_changes() {
     let app = TestApp::builtin().await;
     let mut me = Browser::default();
     let requirements = "/api/v1/projects/default/requirements";
-    let import = json!({"format": "markdown", "content": "# Shop\n- A customer places orders.\n- An order has a number."});
+    let content = "# Shop\n- A customer places orders.\n- An order has a number.";
+    let import = json!({"format": "markdown", "content": content});
     let made = app.post(&format!("{requirements}/import"), import).await;
     assert_eq!(made.status, 201, "{}", made.text());
     let made = made.json();

@@ -62,7 +62,11 @@ pub(crate) fn read_request(stream: &mut TcpStream) -> String {
 }
 
 pub(crate) fn respond(stream: &mut TcpStream, status: &str, kind: &str, body: &str) {
-    let _ = stream.write_all(format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len()).as_bytes());
+    let message = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let _ = stream.write_all(message.as_bytes());
 }
 
 /// What the vendor does, and the code that the caller gets when no draft is wanted.
@@ -192,7 +196,11 @@ async fn a_vendor_that_is_cut_off_by_its_token_limit() {
             &mut stream,
             "200 OK",
             "application/json",
-            r#"{"id":"1","object":"chat.completion","model":"m","choices":[{"index":0,"finish_reason":"length","message":{"role":"assistant","content":"{\"classes\":[]}"}}],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}}"#,
+            concat!(
+                r#"{"id":"1","object":"chat.completion","model":"m","choices":[{"index":0,"#,
+                r#""finish_reason":"length","message":{"role":"assistant","content":"{\"classes\":[]}"}}],"#,
+                r#""usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}}"#,
+            ),
         );
     })
     .await;
@@ -205,7 +213,13 @@ async fn a_local_server_writes_the_diagram_with_the_key_of_the_request() {
         let _ = seen.send(read_request(&mut stream));
         let content =
             json!({"classes": [{"name": "Customer"}, {"name": "Order"}], "relationships": []}).to_string();
-        let body = json!({"id": "1", "object": "chat.completion", "model": "m", "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}}], "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}});
+        let body = json!({
+            "id": "1", "object": "chat.completion", "model": "m",
+            "choices": [{
+                "index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}
+            }],
+            "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
+        });
         respond(&mut stream, "200 OK", "application/json", &body.to_string());
     });
     let app = TestApp::start(None, &[("OPENAI_BASE_URL", &url), ("MODEL", "local-model")]).await;

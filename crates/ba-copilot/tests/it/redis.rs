@@ -464,12 +464,16 @@ async fn forged_verdicts_in_redis_are_ignored() {
     let mut flipped = value_of_bad.clone();
     let middle = flipped.len() / 2;
     flipped[middle] = if flipped[middle] == b'A' { b'B' } else { b'A' };
+    let plain_claim = concat!(
+        r#"{"valid":true,"kind":"flowchart","findings":[],"mermaid":{"outcome":"#,
+        r#"{"Accepted":{"mermaid_type":"flowchart-v2"}},"micros":1,"cached":false},"fast":null}"#,
+    );
     let claims: [(&str, Vec<u8>); 7] = [
         ("the answer to another text", value_of_good.clone()),
         ("half of it", value_of_bad[..middle].to_vec()),
         ("one letter changed", flipped),
         ("more than there was", [value_of_bad.as_slice(), b"AAAA"].concat()),
-        ("a plain claim", br#"{"valid":true,"kind":"flowchart","findings":[],"mermaid":{"outcome":{"Accepted":{"mermaid_type":"flowchart-v2"}},"micros":1,"cached":false},"fast":null}"#.to_vec()),
+        ("a plain claim", plain_claim.as_bytes().to_vec()),
         ("no text", vec![0xFF; 300]),
         ("far too much", vec![b'A'; 2 << 20]),
     ];

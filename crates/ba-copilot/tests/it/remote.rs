@@ -157,10 +157,16 @@ async fn verdict_of_another_parser_is_ignored() {
     let answer = |Json(request): Json<Value>| async move {
         let result = match request["method"].as_str() {
             Some("server/discover") => {
-                json!({"resultType": "complete", "supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}, "ttlMs": 0, "cacheScope": "private"})
+                json!({
+                    "resultType": "complete", "supportedVersions": ["2026-07-28"],
+                    "capabilities": {"tools": {}}, "ttlMs": 0, "cacheScope": "private"
+                })
             }
             _ => {
-                json!({"resultType": "complete", "content": [], "structuredContent": {"valid": true, "kind": "class", "findings": [], "validator": {"engine": "fast", "version": null}}})
+                json!({"resultType": "complete", "content": [], "structuredContent": {
+                    "valid": true, "kind": "class", "findings": [],
+                    "validator": {"engine": "fast", "version": null}
+                }})
             }
         };
         Json(json!({"jsonrpc": "2.0", "id": request["id"], "result": result}))

@@ -249,8 +249,14 @@ fn remote_generator_output_is_checked_and_keys_are_not_forwarded() {
 
 /// A result of a service that says this of a diagram.
 fn result_event(text: &str, trace: &Value, blueprint: &Value, validated: bool) -> String {
-    let metadata = json!({"validated": validated, "written": "model", "retry_count": 0, "repairs": [], "model": "m", "usage": {"input_tokens": 1, "output_tokens": 1}});
-    let response = json!({"detail": format!("```mermaid\n{text}\n```"), "blueprint": blueprint, "trace": trace, "metadata": metadata});
+    let metadata = json!({
+        "validated": validated, "written": "model", "retry_count": 0, "repairs": [], "model": "m",
+        "usage": {"input_tokens": 1, "output_tokens": 1}
+    });
+    let response = json!({
+        "detail": format!("```mermaid\n{text}\n```"),
+        "blueprint": blueprint, "trace": trace, "metadata": metadata
+    });
     format!("event: result\ndata: {}\n\n", json!({"type": "diagram", "response": response}))
 }
 
@@ -353,7 +359,8 @@ pub(crate) fn raw(server: &Server, line: &str, more: &str, body: &str) -> String
 fn raw_as(server: &Server, line: &str, host: &str, more: &str, body: &str) -> String {
     let mut stream = std::net::TcpStream::connect(&server.address).expect("a connection");
     let head = format!(
-        "{line} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n{more}content-length: {}\r\nconnection: close\r\n\r\n",
+        "{line} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n{more}content-length: {}\r\n\
+         connection: close\r\n\r\n",
         body.len()
     );
     stream.write_all(format!("{head}{body}").as_bytes()).expect("sent");

@@ -50,7 +50,9 @@ fn event(input: u64, output: u64, unknown: u32) -> (&'static str, Value) {
 
 fn result(written: &str, input: u64, output: u64) -> (&'static str, Value) {
     let usage = json!({"input_tokens": input, "output_tokens": output});
-    let metadata = json!({"validated": true, "written": written, "retry_count": 0, "repairs": [], "model": "m", "usage": usage});
+    let metadata = json!({
+        "validated": true, "written": written, "retry_count": 0, "repairs": [], "model": "m", "usage": usage
+    });
     let detail = "```mermaid\nclassDiagram\n    class Made\n```";
     let response = json!({"detail": detail, "blueprint": null, "trace": [], "metadata": metadata});
     ("result", json!({"type": "diagram", "response": response}))

@@ -55,10 +55,13 @@ impl Person {
         let faults = self
             .client
             .execute(
-                "const boxes = [...document.querySelectorAll('input:not([type=hidden]):not([type=radio]):not([type=checkbox]), button, select, textarea')].filter(b => b.offsetParent && b.checkVisibility()).map(b => [b, b.getBoundingClientRect()]); \
+                "const boxes = [...document.querySelectorAll('input:not([type=hidden]):not([type=radio])\
+                 :not([type=checkbox]), button, select, textarea')]\
+                 .filter(b => b.offsetParent && b.checkVisibility()).map(b => [b, b.getBoundingClientRect()]); \
                  const faults = []; \
                  for (const [i, [a, r]] of boxes.entries()) for (const [b, s] of boxes.slice(i + 1)) \
-                     if (r.left < s.right - 1 && s.left < r.right - 1 && r.top < s.bottom - 1 && s.top < r.bottom - 1) faults.push(a.outerHTML + ' over ' + b.outerHTML); \
+                     if (r.left < s.right - 1 && s.left < r.right - 1 && r.top < s.bottom - 1 && s.top < r.bottom - 1) \
+                         faults.push(a.outerHTML + ' over ' + b.outerHTML); \
                  if (document.documentElement.scrollWidth > innerWidth) faults.push('wider than the window'); \
                  for (const field of document.querySelectorAll('input:not([type=hidden]), select, textarea')) \
                      if (!field.labels.length && !field.ariaLabel) faults.push('without a label: ' + field.outerHTML); \
@@ -199,7 +202,11 @@ async fn team_works_through_the_pages() {
 
     // Who is removed sees nothing any more.
     ada.open(&project).await;
-    ada.press("tr:has(td:first-child):not(:has(select[name=role] option[value=owner][selected])) form:has(input[value=remove]) button").await;
+    ada.press(
+        "tr:has(td:first-child):not(:has(select[name=role] option[value=owner][selected])) \
+         form:has(input[value=remove]) button",
+    )
+    .await;
     grace.open(&diagram).await;
     assert!(grace.text("main").await.contains("no such diagram"));
 

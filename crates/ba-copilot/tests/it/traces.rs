@@ -133,7 +133,8 @@ fn telling<'a>(url: &'a str, service: &'a str, more: &[(&'a str, &'a str)]) -> V
 fn ask(server: &Server, request: &str, headers: &str, body: &str) -> (String, String) {
     let mut stream = TcpStream::connect(&server.address).expect("a connection");
     let head = format!(
-        "{request} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}",
+        "{request} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
+         {headers}content-length: {}\r\nconnection: close\r\n\r\n{body}",
         server.address,
         body.len()
     );
@@ -166,12 +167,23 @@ fn model() -> (String, mpsc::Receiver<String>, mpsc::Sender<()>) {
         let _ = seen.send(read_request(&mut stream));
         let content = match count.fetch_add(1, Ordering::Relaxed) {
             0 => {
-                json!({"classes": [{"name": "Order"}], "relationships": [{"from": "Order", "to": "Ghost", "kind": "association"}]})
+                json!({
+                    "classes": [{"name": "Order"}],
+                    "relationships": [{"from": "Order", "to": "Ghost", "kind": "association"}]
+                })
             }
             _ => json!({"classes": [{"name": "Canaryelement"}, {"name": "Order"}], "relationships": []}),
         };
-        let chunk = |delta: Value, reason: Value| json!({"id": "1", "object": "chat.completion.chunk", "model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]});
-        let usage = json!({"id": "1", "object": "chat.completion.chunk", "model": "m", "choices": [], "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}});
+        let chunk = |delta: Value, reason: Value| {
+            json!({
+                "id": "1", "object": "chat.completion.chunk", "model": "m",
+                "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]
+            })
+        };
+        let usage = json!({
+            "id": "1", "object": "chat.completion.chunk", "model": "m", "choices": [],
+            "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
+        });
         let events = [
             chunk(json!({"role": "assistant", "content": content.to_string()}), Value::Null),
             chunk(json!({}), json!("stop")),

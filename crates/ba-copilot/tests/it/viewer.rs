@@ -34,7 +34,9 @@ async fn viewer_shows_a_picture_and_findings() {
     let client = browser(&driver, &profile).await;
     let picture =
         "document.getElementById('image').naturalWidth > 100 && !document.getElementById('picture').hidden";
-    let findings = "[...document.querySelectorAll('#findings li')].length >= 2 && document.querySelectorAll('#code mark').length >= 1 && document.getElementById('source').open";
+    let findings = "[...document.querySelectorAll('#findings li')].length >= 2 \
+                    && document.querySelectorAll('#code mark').length >= 1 \
+                    && document.getElementById('source').open";
     for (theme, input, result, verdict, holds) in [
         (
             "light",
@@ -82,12 +84,24 @@ async fn viewer_shows_a_picture_and_findings() {
         let frame = client.find(Locator::Id("viewer")).await.expect("the frame");
         frame.enter_frame().await.expect("the viewer");
         let script = format!(
-            "const done = arguments[0]; const look = () => {{ const text = document.getElementById('verdict')?.textContent; if (text === {verdict:?} && document.documentElement.dataset.theme === '{theme}' && ({holds})) done('ok'); else if (performance.now() > 20000) done(`${{text}} | ${{document.body.innerHTML.slice(0, 600)}}`); else requestAnimationFrame(look); }}; look();"
+            "const done = arguments[0]; const look = () => {{ \
+             const text = document.getElementById('verdict')?.textContent; \
+             if (text === {verdict:?} && document.documentElement.dataset.theme === '{theme}' \
+             && ({holds})) done('ok'); \
+             else if (performance.now() > 20000) \
+             done(`${{text}} | ${{document.body.innerHTML.slice(0, 600)}}`); \
+             else requestAnimationFrame(look); }}; look();"
         );
         let seen = client.execute_async(&script, vec![]).await.expect("a script");
         assert_eq!(seen, json!("ok"), "{theme} {verdict}");
         // Nothing sticks out at the side of a narrow window, and no word of a diagram became part of the page.
-        let whole = client.execute("return [document.documentElement.scrollWidth <= innerWidth, document.querySelectorAll('main b, main script').length]", vec![]).await;
+        let whole = client
+            .execute(
+                "return [document.documentElement.scrollWidth <= innerWidth, \
+                 document.querySelectorAll('main b, main script').length]",
+                vec![],
+            )
+            .await;
         assert_eq!(whole.expect("a script"), json!([true, 0]), "{verdict}");
         client.enter_parent_frame().await.expect("the host");
         let methods = client.execute("return window.seen", vec![]).await.expect("a script").to_string();

@@ -7,7 +7,11 @@ use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 use super::*;
 
-const SPACES: &str = "xmlns:w=\"http://schemas.openxmlformats.org/wordprocessingml/2006/main\" xmlns:mc=\"http://schemas.openxmlformats.org/markup-compatibility/2006\" xmlns:m=\"http://schemas.openxmlformats.org/officeDocument/2006/math\" xmlns:a=\"http://schemas.openxmlformats.org/drawingml/2006/main\" xmlns:r=\"http://schemas.openxmlformats.org/officeDocument/2006/relationships\"";
+const SPACES: &str = "xmlns:w=\"http://schemas.openxmlformats.org/wordprocessingml/2006/main\" \
+                      xmlns:mc=\"http://schemas.openxmlformats.org/markup-compatibility/2006\" \
+                      xmlns:m=\"http://schemas.openxmlformats.org/officeDocument/2006/math\" \
+                      xmlns:a=\"http://schemas.openxmlformats.org/drawingml/2006/main\" \
+                      xmlns:r=\"http://schemas.openxmlformats.org/officeDocument/2006/relationships\"";
 
 fn zipped(parts: &[(&str, &[u8])]) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
@@ -21,7 +25,8 @@ fn zipped(parts: &[(&str, &[u8])]) -> Vec<u8> {
 
 fn with_styles(body: &str, styles: &str) -> Vec<u8> {
     let document = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n<w:document {SPACES}><w:body>{body}<w:sectPr/></w:body></w:document>"
+        "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n<w:document {SPACES}>\
+         <w:body>{body}<w:sectPr/></w:body></w:document>"
     );
     let styles = format!("<w:styles {SPACES}>{styles}</w:styles>");
     zipped(&[
@@ -64,7 +69,8 @@ fn row(cells: &[&str]) -> String {
 
 #[test]
 fn each_paragraph_and_list_item_is_a_requirement() {
-    let item = "<w:p><w:pPr><w:numPr><w:ilvl w:val=\"0\"/><w:numId w:val=\"1\"/></w:numPr><w:tabs><w:tab w:val=\"left\"/></w:tabs></w:pPr><w:r><w:t>An item.</w:t></w:r></w:p>";
+    let item = "<w:p><w:pPr><w:numPr><w:ilvl w:val=\"0\"/><w:numId w:val=\"1\"/></w:numPr><w:tabs>\
+                <w:tab w:val=\"left\"/></w:tabs></w:pPr><w:r><w:t>An item.</w:t></w:r></w:p>";
     check(
         &[
             &p("A member borrows books."),
@@ -77,18 +83,26 @@ fn each_paragraph_and_list_item_is_a_requirement() {
         &["A member borrows books.", "An item.", "R&D <pays> € 5."],
     );
     check(
-        "<w:p><w:r><w:t>One </w:t></w:r><w:r><w:rPr><w:b/></w:rPr><w:t xml:space=\"preserve\">sen</w:t></w:r><w:r><w:t>tence,</w:t><w:tab/><w:t>with</w:t><w:br/><w:t>breaks</w:t><w:noBreakHyphen/><w:t>and</w:t><w:cr/><w:t><![CDATA[<data>]]></w:t></w:r></w:p>",
+        "<w:p><w:r><w:t>One </w:t></w:r><w:r><w:rPr><w:b/></w:rPr><w:t xml:space=\"preserve\">sen</w:t>\
+         </w:r><w:r><w:t>tence,</w:t><w:tab/><w:t>with</w:t><w:br/><w:t>breaks</w:t><w:noBreakHyphen/>\
+         <w:t>and</w:t><w:cr/><w:t><![CDATA[<data>]]></w:t></w:r></w:p>",
         &["One sentence, with breaks-and <data>"],
     );
     // Strict namespace and no prefix.
-    let strict = "<document xmlns=\"http://purl.oclc.org/ooxml/wordprocessingml/main\"><body><p><r><t>Strict.</t></r></p></body></document>";
+    let strict = "<document xmlns=\"http://purl.oclc.org/ooxml/wordprocessingml/main\"><body><p><r>\
+                  <t>Strict.</t></r></p></body></document>";
     assert_eq!(requirements(&zipped(&[("word/document.xml", strict.as_bytes())])).unwrap(), ["Strict."]);
 }
 
 #[test]
 fn deleted_and_generated_text_is_skipped() {
     check(
-        "<w:p><w:r><w:t>A member </w:t></w:r><w:del><w:r><w:delText>must</w:delText><w:t>x</w:t></w:r></w:del><w:ins><w:r><w:t>may </w:t></w:r></w:ins><w:moveFrom><w:r><w:t>gone</w:t></w:r></w:moveFrom><w:hyperlink r:id=\"r1\"><w:r><w:t>borrow</w:t></w:r></w:hyperlink><w:r><w:footnoteReference w:id=\"1\"/><w:commentReference w:id=\"2\"/></w:r><w:r><w:fldChar/><w:instrText> PAGE </w:instrText></w:r><w:smartTag><w:r><w:t> books.</w:t></w:r></w:smartTag></w:p>",
+        "<w:p><w:r><w:t>A member </w:t></w:r><w:del><w:r><w:delText>must</w:delText>\
+         <w:t>x</w:t></w:r></w:del><w:ins><w:r><w:t>may </w:t></w:r></w:ins><w:moveFrom><w:r>\
+         <w:t>gone</w:t></w:r></w:moveFrom><w:hyperlink r:id=\"r1\"><w:r>\
+         <w:t>borrow</w:t></w:r></w:hyperlink><w:r><w:footnoteReference w:id=\"1\"/>\
+         <w:commentReference w:id=\"2\"/></w:r><w:r><w:fldChar/><w:instrText> PAGE </w:instrText></w:r>\
+         <w:smartTag><w:r><w:t> books.</w:t></w:r></w:smartTag></w:p>",
         &["A member may borrow books."],
     );
     // A deleted paragraph mark.
@@ -116,7 +130,9 @@ fn deleted_and_generated_text_is_skipped() {
     // A text box is stored twice, for newer and older programs; text in pictures is skipped.
     check(
         &format!(
-            "<w:p><w:r><mc:AlternateContent><mc:Choice><w:txbxContent>{}</w:txbxContent></mc:Choice><mc:Fallback><w:txbxContent>{}</w:txbxContent></mc:Fallback></mc:AlternateContent><w:t>Around.</w:t><a:t>drawn</a:t></w:r><m:oMath><m:r><m:t> x=1</m:t></m:r></m:oMath></w:p>",
+            "<w:p><w:r><mc:AlternateContent><mc:Choice><w:txbxContent>{}</w:txbxContent></mc:Choice>\
+             <mc:Fallback><w:txbxContent>{}</w:txbxContent></mc:Fallback></mc:AlternateContent>\
+             <w:t>Around.</w:t><a:t>drawn</a:t></w:r><m:oMath><m:r><m:t> x=1</m:t></m:r></m:oMath></w:p>",
             p("In a box."),
             p("In a box.")
         ),
@@ -130,7 +146,8 @@ fn headings_and_furniture_are_skipped_in_any_language() {
         <w:style w:styleId=\"Kapitel\"><w:name w:val=\"Kapitel\"/><w:basedOn w:val=\"berschrift1\"/></w:style>\
         <w:style w:styleId=\"Stufe\"><w:name w:val=\"Stufe\"/><w:pPr><w:outlineLvl w:val=\"2\"/></w:pPr></w:style>\
         <w:style w:styleId=\"Round\"><w:name w:val=\"Round\"/><w:basedOn w:val=\"Round\"/></w:style>\
-        <w:style w:styleId=\"Body\"><w:name w:val=\"Body Text\"/><w:pPr><w:pPrChange><w:pPr><w:outlineLvl w:val=\"0\"/></w:pPr></w:pPrChange></w:pPr></w:style>\
+        <w:style w:styleId=\"Body\"><w:name w:val=\"Body Text\"/><w:pPr><w:pPrChange><w:pPr>\
+        <w:outlineLvl w:val=\"0\"/></w:pPr></w:pPrChange></w:pPr></w:style>\
         <w:style w:styleId=\"Verzeichnis1\"><w:name w:val=\"toc 1\"/></w:style>";
     let all: String = [
         "berschrift1",
@@ -164,7 +181,8 @@ fn headings_and_furniture_are_skipped_in_any_language() {
         styles,
         &["Level of the text.", "Body.", "Round.", "A vitamin.", "Words."],
     );
-    let was = "<w:p><w:pPr><w:pPrChange><w:pPr><w:pStyle w:val=\"Heading1\"/></w:pPr></w:pPrChange></w:pPr><w:r><w:t>Was a heading.</w:t></w:r></w:p>";
+    let was = "<w:p><w:pPr><w:pPrChange><w:pPr><w:pStyle w:val=\"Heading1\"/></w:pPr></w:pPrChange></w:pPr>\
+               <w:r><w:t>Was a heading.</w:t></w:r></w:p>";
     check(was, &["Was a heading."]);
 }
 
@@ -280,7 +298,8 @@ fn decompression_and_nesting_are_limited() {
     check_refused(&zipped(&[("word/document.xml", deep(MAX_DEPTH).as_bytes())]), "nested more than");
     requirements(&zipped(&[("word/document.xml", deep(MAX_DEPTH - 1).as_bytes())])).unwrap();
     let laughs = format!(
-        "<!DOCTYPE x [<!ENTITY a \"ha\"><!ENTITY b \"&a;&a;\">]><w:document {SPACES}><w:body><w:p><w:r><w:t>&b;</w:t></w:r></w:p></w:body></w:document>"
+        "<!DOCTYPE x [<!ENTITY a \"ha\"><!ENTITY b \"&a;&a;\">]><w:document {SPACES}><w:body><w:p><w:r>\
+         <w:t>&b;</w:t></w:r></w:p></w:body></w:document>"
     );
     check_refused(&zipped(&[("word/document.xml", laughs.as_bytes())]), "document type");
     check_refused(&with_styles("<w:p><w:r><w:t>&secret;</w:t></w:r></w:p>", ""), "damaged");
@@ -350,7 +369,11 @@ proptest! {
 
     /// Corrupted bytes never panic.
     #[test]
-    fn corrupted_file_never_panics(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12), cut in any::<prop::sample::Index>(), cuts in any::<bool>()) {
+    fn corrupted_file_never_panics(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12),
+        cut in any::<prop::sample::Index>(),
+        cuts in any::<bool>(),
+    ) {
         let mut bytes = everything();
         for (at, byte) in changes {
             let at = at.index(bytes.len());
@@ -366,9 +389,11 @@ proptest! {
     #[test]
     fn arbitrary_elements_never_panic(pieces in prop::collection::vec(0..24_usize, 0..60)) {
         const PIECES: [&str; 24] = [
-            "<w:p>", "</w:p>", "<w:p/>", "<w:tbl>", "</w:tbl>", "<w:tr>", "</w:tr>", "<w:tc>", "</w:tc>", "<w:r>", "</w:r>", "<w:t>",
-            "</w:t>", "words", "<w:sdt>", "</w:sdt>", "<w:del>", "</w:del>", "<w:pPr><w:rPr><w:del/></w:rPr></w:pPr>",
-            "<w:tcPr><w:gridSpan w:val=\"18446744073709551615\"/></w:tcPr>", "<mc:Fallback>", "</mc:Fallback>", "&amp;", "&#0;",
+            "<w:p>", "</w:p>", "<w:p/>", "<w:tbl>", "</w:tbl>", "<w:tr>", "</w:tr>", "<w:tc>", "</w:tc>",
+            "<w:r>", "</w:r>", "<w:t>", "</w:t>", "words", "<w:sdt>", "</w:sdt>", "<w:del>", "</w:del>",
+            "<w:pPr><w:rPr><w:del/></w:rPr></w:pPr>",
+            "<w:tcPr><w:gridSpan w:val=\"18446744073709551615\"/></w:tcPr>",
+            "<mc:Fallback>", "</mc:Fallback>", "&amp;", "&#0;",
         ];
         let body: String = pieces.iter().map(|piece| PIECES[*piece]).collect();
         let _ = requirements(&with_styles(&body, ""));

@@ -201,7 +201,8 @@ fn slow_bodies_are_answered_with_408() {
     let server = server_with("-n 4096", &data, &SHORT);
     let head = |path: &str, kind: &str| {
         format!(
-            "POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: {kind}\r\naccept: application/json, text/event-stream\r\ncontent-length: 1000\r\n\r\n{{",
+            "POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: {kind}\r\n\
+             accept: application/json, text/event-stream\r\ncontent-length: 1000\r\n\r\n{{",
             server.address
         )
     };
@@ -296,7 +297,8 @@ fn streams_and_long_work_are_not_cut() {
     let mut long = sent(
         &server,
         &format!(
-            "POST /api/v1/generate/class-diagram HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{message}",
+            "POST /api/v1/generate/class-diagram HTTP/1.1\r\nhost: {host}\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{message}",
             message.len()
         ),
     );

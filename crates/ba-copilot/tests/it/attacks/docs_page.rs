@@ -88,7 +88,11 @@ async fn browser_shows_the_docs_without_policy_violation() {
     assert_eq!(said, json!([]), "{said:#}");
     // A page that may not do something says so there; so it would have been noticed.
     client
-        .execute("const it = document.createElement('script'); it.textContent = 'window.evil = 1'; document.body.append(it);", vec![])
+        .execute(
+            "const it = document.createElement('script'); it.textContent = 'window.evil = 1'; \
+             document.body.append(it);",
+            vec![],
+        )
         .await
         .expect("a script");
     let said: Value = client.issue_cmd(Console).await.expect("the console");

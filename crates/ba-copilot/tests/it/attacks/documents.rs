@@ -14,7 +14,8 @@ const IMPORT: &str = "/api/v1/projects/default/requirements/import";
 
 fn word(body: &str) -> String {
     let body = format!(
-        "<w:document xmlns:w=\"http://schemas.openxmlformats.org/wordprocessingml/2006/main\"><w:body>{body}</w:body></w:document>"
+        "<w:document xmlns:w=\"http://schemas.openxmlformats.org/wordprocessingml/2006/main\">\
+         <w:body>{body}</w:body></w:document>"
     );
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     writer.start_file("word/document.xml", SimpleFileOptions::default()).expect("a part");

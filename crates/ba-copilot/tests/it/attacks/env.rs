@@ -34,9 +34,13 @@ fn dotenv(folder: &Path, text: &str) {
 fn agent() -> String {
     let client = json!({"name": "agent", "version": "1"});
     [
-        json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client}}),
+        json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+            "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client
+        }}),
         json!({"jsonrpc": "2.0", "method": "notifications/initialized"}),
-        json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "validate_mermaid", "arguments": {"code": "flowchart LR\n a --> b"}}}),
+        json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {
+            "name": "validate_mermaid", "arguments": {"code": "flowchart LR\n a --> b"}
+        }}),
     ]
     .iter()
     .map(|message| format!("{message}\n"))
@@ -215,7 +219,9 @@ async fn foreign_database_is_not_changed() {
         &["create table users (name text)", "insert into users values ('x')"],
         // One of another program that has a history of the same kind.
         &[
-            "create table _sqlx_migrations (version bigint primary key, description text not null, installed_on timestamp, success boolean not null, checksum blob not null, execution_time bigint not null)",
+            "create table _sqlx_migrations (version bigint primary key, description text not null, \
+             installed_on timestamp, success boolean not null, checksum blob not null, \
+             execution_time bigint not null)",
             "insert into _sqlx_migrations values (20240101120000, 'create users', null, true, x'00', 0)",
             "create table users (name text)",
         ],
@@ -276,7 +282,8 @@ async fn read_commands_change_no_database() {
     let file = here.join("data/ba-copilot.db");
     let version = "(select max(version) from _sqlx_migrations)";
     let newer = format!(
-        "insert into _sqlx_migrations select 900, 'newer', installed_on, success, checksum, execution_time from _sqlx_migrations where version = {version}"
+        "insert into _sqlx_migrations select 900, 'newer', installed_on, success, checksum, \
+         execution_time from _sqlx_migrations where version = {version}"
     );
     let older = format!("delete from _sqlx_migrations where version = {version}");
     for (change, words) in [

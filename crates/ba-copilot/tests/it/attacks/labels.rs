@@ -34,7 +34,9 @@ fn hostile(server: &Server, round: usize) {
     let mut requests: Vec<String> = Vec::new();
     let mut add = |method: &str, path: &str, host: &str, headers: &str, body: &str| {
         requests.push(format!(
-            "{method} {path} HTTP/1.1\r\nhost: {host}\r\nuser-agent: invented-{round}\r\ncontent-type: application/json\r\naccept: application/json, text/event-stream\r\n{headers}content-length: {}\r\n\r\n{body}",
+            "{method} {path} HTTP/1.1\r\nhost: {host}\r\nuser-agent: invented-{round}\r\n\
+             content-type: application/json\r\naccept: application/json, text/event-stream\r\n\
+             {headers}content-length: {}\r\n\r\n{body}",
             body.len()
         ));
     };

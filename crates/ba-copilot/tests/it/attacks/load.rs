@@ -81,7 +81,8 @@ fn send(address: &str, bytes: &str) -> std::io::Result<TcpStream> {
 fn post(token: &str, path: &str, body: &Value) -> String {
     let body = body.to_string();
     format!(
-        "POST {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     )
 }
@@ -136,7 +137,8 @@ fn honest_requests_succeed_beside_hostile_ones() {
         scope.spawn(move || {
             let wide = r#"%%{init:{"xyChart":{"width":100000,"height":100000}}}%%"#;
             answered("/api/v1/render", &|number| {
-                json!({"code": format!("{wide}\nxychart-beta\n  x-axis [a, b]\n  bar [1, {number}]\n"), "format": "png"})
+                let code = format!("{wide}\nxychart-beta\n  x-axis [a, b]\n  bar [1, {number}]\n");
+                json!({"code": code, "format": "png"})
             });
         });
         for _ in 0..2 {

@@ -325,7 +325,9 @@ fn sources_are_tested_and_built_by_default() {
     // A toolchain that writes down what it is asked for, and whose builds are the program of these tests.
     let (asked, broken) = (machine.path("asked"), machine.path("broken"));
     let script = format!(
-        "#!/bin/sh\necho \"$@\" >> {}\ncase \"$2\" in\n  test) if [ -e {} ]; then echo 'two tests failed' >&2; exit 101; fi ;;\n  dist) mkdir -p target/dist && cp {BINARY} target/dist/ba-copilot ;;\nesac\n",
+        "#!/bin/sh\necho \"$@\" >> {}\ncase \"$2\" in\n  \
+         test) if [ -e {} ]; then echo 'two tests failed' >&2; exit 101; fi ;;\n  \
+         dist) mkdir -p target/dist && cp {BINARY} target/dist/ba-copilot ;;\nesac\n",
         asked.display(),
         broken.display()
     );
