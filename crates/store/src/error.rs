@@ -36,9 +36,9 @@ pub enum StoreError {
     Full { what: Resource, most: i64 },
     #[error("{}", not_empty(.0))]
     NotEmpty(FolderContents),
-    #[error("A folder cannot lie in itself or in one of its subfolders.")]
+    #[error("A folder cannot be moved into itself or one of its subfolders. Choose another parent.")]
     FolderCycle,
-    #[error("At most {most} folders can be nested. Choose an outer folder.")]
+    #[error("Folders can be nested at most {most} deep. Choose another parent.")]
     FolderTooDeep { most: i64 },
     #[error("The generation is of another diagram than its version.")]
     OtherDiagram,

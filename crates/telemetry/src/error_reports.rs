@@ -26,18 +26,18 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// The constant beginnings of all error messages. A test finds an error event whose message is not in the list: its
 /// report would have no message.
 pub const MESSAGES: [&str; 12] = [
-    "A job failed inside",
-    "A link for a new password was not sent",
-    "A message about a new e-mail address was not sent",
+    "A background task ended early",
+    "A job failed with an internal error",
     "A page failed with an internal error",
-    "A refused sign-in is missing in the audit log",
     "A request failed with an internal error",
     "An MCP call failed with an internal error",
     "An export of audit events was aborted",
-    "The database was not backed up, or not well",
-    "The identity provider cannot be used",
+    "Sending a message about an e-mail change failed",
+    "Sending a password reset link failed",
+    "Single sign-on is misconfigured",
+    "The backup failed",
     "The program panicked",
-    "Work in the background ended early",
+    "Writing a failed sign-in to the audit log failed",
 ];
 
 /// Fields of events and spans whose values are constants or numbers, with their tag names in Sentry.

@@ -164,7 +164,7 @@ async fn serve(
     if let Some(private) = private
         && let Err(error) = private.await
     {
-        tracing::error!("Work in the background ended early: {error}");
+        tracing::error!("A background task ended early: {error}");
     }
     // Tasks complete and jobs return to the queue before the database is closed.
     let unfinished = after_response.drain(AFTER_RESPONSES.min(shutdown_timeout)).await;
@@ -175,7 +175,7 @@ async fn serve(
     }
     for task in background {
         if let Err(error) = task.await {
-            tracing::error!("Work in the background ended early: {error}");
+            tracing::error!("A background task ended early: {error}");
         }
     }
     // Running checks have no caller any more.

@@ -52,7 +52,7 @@ fn config_check_reports_all_problems_at_once() {
         "`webhooks.timeout_s` is not valid: BA_COPILOT__WEBHOOKS__TIMEOUT_S in ",
         "/.env must set a whole number",
         "The setting `server.public_url` is not valid: ",
-        "The setting mail.from is no sender",
+        "The setting mail.from is invalid",
         "The setting `redis.url` is not valid: ",
         "The setting `secrets.secret_key` is not valid: a key has 6 characters; at least 32 are required. \
          Source: variable SECRET_KEY.",
