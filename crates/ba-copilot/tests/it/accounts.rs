@@ -1,4 +1,4 @@
-//! Accounts and teams, as people and programs use them.
+//! Accounts and teams, used by browsers and by API clients.
 //!
 //! Runs on both databases.
 
@@ -34,17 +34,17 @@ async fn first_account_owns_existing_data_and_makes_sign_in_required() {
     assert_eq!(
         (&me["email"], &me["admin"], &me["verified"]),
         (&json!("ada@example.com"), &json!(true), &json!(false)),
-        "nothing has shown yet that the address is hers"
+        "the e-mail address is not verified yet"
     );
     assert_eq!(ada.get(&app, &format!("/api/v1/diagrams/{diagram}")).await.status, 200);
     let refused = app.post("/api/v1/generate/class-diagram", message).await;
     assert_eq!(refused.headers["www-authenticate"], "Bearer realm=\"BA Copilot\"");
     refused.problem(401, "sign_in");
     app.get(&format!("/api/v1/diagrams/{diagram}")).await.problem(401, "sign_in");
-    // Programs still learn who answers, and how it is.
+    // API clients can still read the health status.
     assert_eq!(app.get("/").await.json()["service"], "BA Copilot AI Service");
     assert_eq!(app.get("/health").await.status, 200);
-    // Nobody sets it up a second time.
+    // The set-up cannot be repeated.
     let mut eve = Browser::default();
     let again = eve
         .form(&app, "/set-up", &[("name", "Eve"), ("email", "eve@example.com"), ("password", PASSWORD)])
@@ -83,13 +83,13 @@ async fn password_guessing_is_limited_without_locking_out_the_owner() {
     let unknown = eve.sign_in(&app, "nobody@example.com", PASSWORD).await.problem(401, "sign_in");
     for _ in 0..10 {
         let wrong = eve.sign_in(&app, "ada@example.com", "not the password").await.problem(401, "sign_in");
-        assert_eq!(wrong["detail"], unknown["detail"], "whether there is such a person is not said");
+        assert_eq!(wrong["detail"], unknown["detail"], "the error does not show whether the account exists");
     }
-    // Not even the right password helps a stranger now.
+    // From an unknown browser even the correct password is now rejected.
     let stopped = eve.sign_in(&app, "ada@example.com", PASSWORD).await;
     assert_eq!(stopped.headers["retry-after"], "900");
     stopped.problem(429, "too_many");
-    // A browser in which Ada has signed in before is no stranger.
+    // A browser in which Ada has signed in before is a known device.
     assert_eq!(ada.sign_in(&app, "ada@example.com", PASSWORD).await.status, 200);
     app.wait_s(901);
     assert_eq!(eve.sign_in(&app, "ada@example.com", PASSWORD).await.status, 200);
@@ -102,12 +102,12 @@ async fn sessions_rotate_expire_and_can_be_revoked() {
     let first = ada.cookies["bac_session"].clone();
     app.wait_s(30 * 60);
     ada.get(&app, "/api/v1/me").await;
-    assert_eq!(ada.cookies["bac_session"], first, "not before its time");
+    assert_eq!(ada.cookies["bac_session"], first, "the secret is not rotated before its interval");
     app.wait_s(HOUR_S);
     let mut late = ada.clone();
     ada.get(&app, "/api/v1/me").await;
     assert_ne!(ada.cookies["bac_session"], first);
-    // A request that was on its way with the old secret is still answered, and is not given a third one.
+    // A concurrent request with the previous secret is answered and does not get a third secret.
     assert_eq!(late.get(&app, "/api/v1/me").await.status, 200);
     assert_eq!(late.cookies["bac_session"], first);
     app.wait_s(61);
@@ -125,7 +125,7 @@ async fn sessions_rotate_expire_and_can_be_revoked() {
     let other = sessions[0]["id"].as_str().expect("an id");
     assert_eq!(ada.send(&app, "DELETE", &format!("/api/v1/sessions/{other}"), Value::Null).await.status, 204);
     phone.get(&app, "/api/v1/me").await.problem(401, "sign_in");
-    // Unused for a week, it ends; used all the time, it ends after thirty days.
+    // A session expires after one week without use, and at the latest after thirty days.
     let mut idle = Browser::default();
     idle.sign_in(&app, "ada@example.com", PASSWORD).await;
     for _ in 0..8 {
@@ -155,16 +155,16 @@ async fn password_change_revokes_other_sessions() {
     phone.sign_in(&app, "ada@example.com", PASSWORD).await.problem(401, "sign_in");
     assert_eq!(phone.sign_in(&app, "ada@example.com", OTHER_PASSWORD).await.status, 200);
 
-    // Forgotten: the link works once and ends every session.
+    // Password reset: the link works once and ends every session.
     for _ in 0..2 {
         let asked =
             phone.send(&app, "POST", "/api/v1/password-resets", json!({"email": "ADA@example.com"})).await;
         assert_eq!(asked.status, 202);
     }
-    let nobody =
+    let unknown_account =
         phone.send(&app, "POST", "/api/v1/password-resets", json!({"email": "eve@example.com"})).await;
-    assert_eq!(nobody.status, 202, "whether there is such a person is not said");
-    // Written to their last words, not only begun.
+    assert_eq!(unknown_account.status, 202, "the response does not show whether the account exists");
+    // Wait until both messages are complete.
     while letters(&app).iter().filter(|letter| letter.contains("password does not change")).count() < 2 {
         tokio::task::yield_now().await;
     }
@@ -181,7 +181,7 @@ async fn password_change_revokes_other_sessions() {
         answers.push(good(code).await);
     }
     answers.sort_unstable();
-    assert_eq!(answers, [204, 422, 422, 422], "of two links, the newer one is good, once");
+    assert_eq!(answers, [204, 422, 422, 422], "only the newer link works, and only once");
     ada.get(&app, "/api/v1/me").await.problem(401, "sign_in");
     assert_eq!(ada.sign_in(&app, "ada@example.com", PASSWORD).await.status, 200);
 }
@@ -199,7 +199,7 @@ async fn tokens_are_limited_by_scope_and_expiry() {
     bearer(&app, "/api/v1/me", secret).await.problem(403, "forbidden");
     bearer(&app, "/api/v1/projects", &secret.to_uppercase()).await.problem(401, "sign_in");
     let listed = ada.get(&app, "/api/v1/tokens").await;
-    assert!(!listed.text().contains(secret), "a secret is shown once");
+    assert!(!listed.text().contains(secret), "the list shows no secret");
     let listed = listed.json();
     assert!(listed["items"][0]["used_at"].is_string(), "{listed}");
     app.wait_s(2 * 24 * HOUR_S - 1);
@@ -241,7 +241,11 @@ async fn second_factor_code_is_required_and_single_use() {
 
     let mut phone = Browser::default();
     let half = phone.sign_in(&app, "ada@example.com", PASSWORD).await;
-    assert_eq!((half.status.as_u16(), phone.cookies.len()), (202, 0), "half-way is nowhere");
+    assert_eq!(
+        (half.status.as_u16(), phone.cookies.len()),
+        (202, 0),
+        "the password alone creates no session"
+    );
     let ticket = half.json()["ticket"].as_str().expect("a ticket").to_owned();
     let finish = |code: &str| json!({"ticket": ticket, "code": code});
     let path = "/api/v1/sign-in/code";
@@ -251,12 +255,12 @@ async fn second_factor_code_is_required_and_single_use() {
     assert_eq!(phone.send(&app, "POST", path, finish(&fresh)).await.status, 200);
     assert_eq!(phone.get(&app, "/api/v1/me").await.json()["second_factor"], true);
     Browser::default().send(&app, "POST", path, finish(&fresh)).await.problem(401, "sign_in");
-    // The secret is nowhere in the clear.
+    // The secret is not stored in plain text.
     let store = app.app.store.as_ref().expect("a store");
-    let kept =
+    let stored =
         store.find_user_by_email("ada@example.com").await.expect("Ada").second_factor.expect("a factor");
-    assert!(!kept.contains(&secret) && kept.len() > 40);
-    // A ticket is good for five minutes.
+    assert!(!stored.contains(&secret) && stored.len() > 40);
+    // A ticket expires after five minutes.
     let half = phone.sign_in(&app, "ada@example.com", PASSWORD).await.json();
     app.wait_s(301);
     let late = json!({"ticket": half["ticket"], "code": code_now(&app, &secret)});
@@ -285,14 +289,14 @@ async fn users_are_invited_join_and_leave() {
     );
     let stale = code_of(first["link"].as_str().expect("a link"));
     let code = code_of(second["link"].as_str().expect("a link"));
-    // The message has a link of its own, which only the mailbox gets to see.
+    // The message has a separate link, which is sent only to the mailbox.
     assert_ne!(code_of(&letter), code);
 
     let mut grace = Browser::default();
     assert_eq!(
         grace.get(&app, &format!("/invitation?code={stale}")).await.status,
         422,
-        "the newer one replaces it"
+        "the newer link replaces the older one"
     );
     let page = grace.get(&app, &format!("/invitation?code={code}")).await;
     assert!(page.text().contains("Default") && page.text().contains("as viewer"), "{}", page.text());
@@ -302,9 +306,9 @@ async fn users_are_invited_join_and_leave() {
     let roles: Vec<_> =
         mine["items"].as_array().expect("projects").iter().map(|it| it["role"].as_str()).collect();
     assert!(roles.contains(&Some("viewer")) && roles.contains(&Some("owner")), "{mine}");
-    assert_eq!(Browser::default().form(&app, "/invitation", &join).await.status, 422, "good once");
+    assert_eq!(Browser::default().form(&app, "/invitation", &join).await.status, 422, "the link works once");
 
-    // The last owner cannot leave, and cannot be made less.
+    // The last owner cannot leave or be given a lower role.
     let (ada_id, grace_id) = (id_of(&app, &mut ada).await, id_of(&app, &mut grace).await);
     let member = |id: &str| format!("/api/v1/projects/{project}/members/{id}");
     ada.send(&app, "DELETE", &member(&ada_id), Value::Null).await.problem(409, "conflict");
@@ -331,11 +335,11 @@ async fn account_can_be_exported_and_deleted() {
         assert!(text.contains(word), "{word} is missing in {text}");
     }
     for word in [secret.as_str(), "argon2", grace.cookies["bac_session"].as_str(), "ada@example.com"] {
-        assert!(!text.contains(word), "{word} has no business in {text}");
+        assert!(!text.contains(word), "{word} must not be in {text}");
     }
     let delete = |password: &str| json!({"password": password});
     grace.send(&app, "DELETE", "/api/v1/me", delete("wrong")).await.problem(422, "invalid_input");
-    // Others would be left in a project without an owner.
+    // Deleting the account would leave a project with other members without an owner.
     grace.send(&app, "DELETE", "/api/v1/me", delete(PASSWORD)).await.problem(409, "conflict");
     let ada_id = id_of(&app, &mut ada).await;
     let path = format!("/api/v1/projects/{shared}/members/{ada_id}");
@@ -346,7 +350,7 @@ async fn account_can_be_exported_and_deleted() {
     grace.sign_in(&app, "grace@example.com", PASSWORD).await.problem(401, "sign_in");
     let users = ada.get(&app, "/api/v1/users").await;
     assert!(!users.text().contains("grace"), "{}", users.text());
-    // The address is free again.
+    // The address can be used again.
     add(&app, &mut ada, "grace@example.com").await;
 }
 
@@ -375,11 +379,11 @@ async fn audit_log_has_every_change_and_no_user_content() {
         "{events}"
     );
     assert_eq!(events["items"][2]["details"]["provider"], "builtin");
-    // What is archived does not change.
+    // Audit events are immutable.
     let body = json!({"title": "Late", "code": "classDiagram"});
     ada.send(&app, "POST", &format!("{path}/diagrams"), body).await.problem(409, "conflict");
     Browser::default().sign_in(&app, "ada@example.com", "wrong wrong wrong").await;
-    // After the answer, so that its time does not tell whether there is such an account.
+    // Written after the response, so that the response time does not show whether the account exists.
     eventually("the event", async || (app.app.after_response.queued() == 0).then_some(())).await;
     let all = ada.get(&app, "/api/v1/audit-events?limit=1").await.json();
     assert_eq!(
@@ -427,7 +431,7 @@ async fn cross_site_requests_are_rejected() {
     }
     let own = [("origin", "http://localhost:8000"), ("host", "localhost:8000")];
     assert_eq!(ada.send_with(&app, "POST", "/api/v1/projects", json!({"name": "x"}), &own).await.status, 201);
-    // Whoever signs in is sent to a page of ours, whatever a link says.
+    // Sign-in redirects only to pages of this server, whatever a link contains.
     let mut grace = Browser::default();
     for (next, to) in [
         ("/projects", "/projects"),
@@ -459,7 +463,7 @@ async fn rate_limited_request_gets_retry_after() {
         stopped.headers["retry-after"].to_str().is_ok_and(|wait| wait.parse::<u64>().is_ok_and(|s| s <= 4))
     );
     stopped.problem(429, "too_many");
-    // Whoever looks after it still sees how it is.
+    // Health checks are not rate-limited.
     assert_eq!(app.get("/health").await.status, 200);
 }
 
@@ -479,7 +483,7 @@ async fn account_from_another_process_is_seen_when_the_clock_goes_back() {
         NewAccount { email: "ada@example.com".into(), name: "Ada".into(), password: None, admin: true };
     users::create_user(&other, &Caller::local(), newcomer).await.expect("Ada");
     app.get("/api/v1/projects").await.problem(401, "sign_in");
-    // Agents are told where a token is asked for, and that address answers.
+    // The metadata for MCP clients names the address of the authorization server, and that address responds.
     let refused = app.post("/mcp", json!({})).await;
     let challenge = refused.headers["www-authenticate"].to_str().expect("text");
     assert!(challenge.contains("/.well-known/oauth-protected-resource/mcp"), "{challenge}");

@@ -1,5 +1,5 @@
-//! Clients of several processes, and a record of every acknowledged write: it must be readable unchanged at every
-//! process, whatever fails meanwhile.
+//! Clients of several processes, and a record of every acknowledged write: it must be readable unchanged from every
+//! process, whatever fails in between.
 
 use std::{
     collections::BTreeMap,
@@ -15,10 +15,10 @@ use std::{
 use serde_json::Value;
 pub(crate) use test_support::wait_for;
 
-/// Longer than any wait of the program.
+/// Longer than every time limit of the program.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What came back, whole.
+/// A complete response.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) etag: Option<String>,
@@ -30,7 +30,7 @@ pub(crate) struct Call<'a> {
     pub(crate) method: &'a str,
     pub(crate) path: &'a str,
     pub(crate) body: Option<&'a Value>,
-    /// Names and values.
+    /// Header names and values.
     pub(crate) headers: Vec<(&'a str, &'a str)>,
 }
 
@@ -48,7 +48,7 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// Sends it. An answer that does not come whole is none.
+    /// Sends the request. An incomplete response is an error.
     pub(crate) fn send(&self, address: &str, token: &str) -> io::Result<Answer> {
         let cut = || io::Error::from(io::ErrorKind::UnexpectedEof);
         let mut stream = TcpStream::connect(address)?;
@@ -83,19 +83,19 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Several processes, whom clients ask in turn, and what those were told.
+/// Several processes, to which clients send requests in turn, and the acknowledged writes.
 pub(crate) struct Site {
     addresses: RwLock<Vec<String>>,
     token: String,
     turn: AtomicUsize,
-    /// Nothing is broken any more, so nothing may fail.
+    /// All faults are over, so every failed request is a fault.
     calm: AtomicBool,
     over: AtomicBool,
-    /// By the path at which it is read: what the answer must hold.
+    /// Expected fields of the response, by the path at which they are read.
     facts: Mutex<BTreeMap<String, Value>>,
-    /// What may or may not have been written: the answer did not come.
+    /// Writes without a response: they may or may not have been stored.
     unknown: Mutex<Vec<String>>,
-    /// By the id of the job: what it is about.
+    /// What each job is about, by the id of the job.
     jobs: Mutex<BTreeMap<String, String>>,
     faults: Mutex<Vec<String>>,
     failures: AtomicUsize,
@@ -121,7 +121,7 @@ impl Site {
         self.addresses.read().expect("addresses").clone()
     }
 
-    /// Whom clients are sent to from now on.
+    /// Sets the addresses to which clients send requests from now on.
     pub(crate) fn serve_at(&self, addresses: Vec<String>) {
         *self.addresses.write().expect("addresses") = addresses;
     }
@@ -139,8 +139,8 @@ impl Site {
         self.over.load(Ordering::SeqCst)
     }
 
-    /// Asks the next process. `None` if it did not answer or said cleanly that it cannot now; then it is not known
-    /// what was done.
+    /// Sends the request to the next process. `None` if it did not respond or returned a clean 503; then the outcome is
+    /// unknown.
     pub(crate) fn ask(&self, call: &Call<'_>) -> Option<Answer> {
         let calm = self.calm.load(Ordering::SeqCst);
         let addresses = self.addresses();
@@ -149,22 +149,22 @@ impl Site {
             Ok(answer) if answer.status < 500 => return Some(answer),
             Ok(answer) => {
                 let clean = answer.json["code"] == "unavailable" && answer.json["detail"].is_string();
-                let said = format!("{} {}", answer.status, answer.json);
+                let received = format!("{} {}", answer.status, answer.json);
                 if !clean {
-                    self.fault(format!("{} {}: no clean failure: {said}", call.method, call.path));
+                    self.fault(format!("{} {}: no clean failure: {received}", call.method, call.path));
                 }
-                said
+                received
             }
             Err(error) => error.to_string(),
         };
         self.failures.fetch_add(1, Ordering::Relaxed);
         if calm {
-            self.fault(format!("{} {} after all had recovered: {why}", call.method, call.path));
+            self.fault(format!("{} {} after recovery: {why}", call.method, call.path));
         }
         None
     }
 
-    /// What is read at `path` holds these fields with these values, from now on and for ever.
+    /// Records that the response at `path` has these fields with these values from now on.
     pub(crate) fn acknowledged(&self, path: String, holds: Value) {
         let before = self.facts.lock().expect("facts").insert(path.clone(), holds);
         if let Some(before) = before {
@@ -172,7 +172,7 @@ impl Site {
         }
     }
 
-    /// It may have been written or not.
+    /// Records a write whose outcome is unknown.
     pub(crate) fn not_known(&self, what: String) {
         self.unknown.lock().expect("unknown").push(what);
     }
@@ -181,7 +181,7 @@ impl Site {
         self.unknown.lock().expect("unknown").iter().any(|known| known == what)
     }
 
-    /// A job was taken.
+    /// Records an accepted job.
     pub(crate) fn later(&self, id: String, what: String) {
         if self.jobs.lock().expect("jobs").insert(id.clone(), what).is_some() {
             self.fault(format!("{id} was given to two jobs"));
@@ -200,7 +200,7 @@ impl Site {
         self.faults.lock().expect("faults").clone()
     }
 
-    /// How many requests were not answered.
+    /// The number of requests without a response.
     pub(crate) fn failures(&self) -> usize {
         self.failures.load(Ordering::Relaxed)
     }
@@ -209,7 +209,7 @@ impl Site {
         self.facts.lock().expect("facts").clone()
     }
 
-    /// Waits until so many more facts are known: clients go on.
+    /// Waits until this many more writes are acknowledged.
     pub(crate) fn wait_for_more(&self, more: usize) {
         let count = || self.facts.lock().expect("facts").len();
         let goal = count() + more;
@@ -217,7 +217,7 @@ impl Site {
         assert_eq!(self.faults(), Vec::<String>::new());
     }
 
-    /// Reads one of the facts again, by whichever process.
+    /// Reads one of the acknowledged writes again, from the next process.
     pub(crate) fn read_again(&self, number: usize) {
         let known = {
             let facts = self.facts.lock().expect("facts");
@@ -229,7 +229,7 @@ impl Site {
         }
     }
 
-    /// Reads every fact at every process.
+    /// Reads every acknowledged write from every process.
     pub(crate) fn read_all_everywhere(&self) {
         for (path, holds) in self.facts() {
             for address in self.addresses() {

@@ -1,5 +1,5 @@
-//! Alerts, run by Prometheus itself: its own tests of the rules, and real servers that are really broken, each of
-//! which must set off exactly its alert.
+//! Alerts, evaluated by Prometheus: its own unit tests of the rules, and real servers with real faults, each of which
+//! must fire exactly its alert.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,7 +21,7 @@ use crate::{
     providers::{read_request, respond, vendor},
 };
 
-/// Whether a program is installed; counted as a skip if not.
+/// Whether a program is installed; counted as skipped if not.
 fn has(program: &str) -> bool {
     let there = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
     if !there {
@@ -30,7 +30,7 @@ fn has(program: &str) -> bool {
     there
 }
 
-/// Runs a checker in a folder of `ops`; what it says if it is content.
+/// Runs a checker in a folder of `ops` and returns its output if it succeeds.
 fn check(program: &str, arguments: &[&str], folder: &Path) -> String {
     let output = Command::new(program).args(arguments).current_dir(folder).output().expect("it runs");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -61,7 +61,7 @@ fn prometheus_accepts_rules_and_configuration() {
     check("promtool", &["check", "rules", "rules.yml"], &folder);
     check("promtool", &["check", "config", "prometheus.yml"], &folder);
     check("promtool", &["test", "rules", "rules_test.yml"], &folder);
-    // Each expression of a dashboard is one too.
+    // Each expression of a dashboard must be valid, too.
     let mut file = "groups:\n  - name: dashboards\n    rules:\n".to_owned();
     for (number, (_, expression)) in dashboards().iter().enumerate() {
         let expression = json!(expression.replace("$instance", ".*"));
@@ -104,7 +104,7 @@ fn alertmanager_accepts_its_example() {
         ("ALERT_TO", "operators@example.com"),
         ("ALERT_PAGE_URL", "https://pager.example.com/hook"),
     ] {
-        assert!(notes.contains(name), "{name} is not explained");
+        assert!(notes.contains(name), "{name} is not documented");
         filled = filled.replace(&format!("${{{name}}}"), value);
     }
     assert!(!filled.contains("${"), "{filled}");
@@ -119,11 +119,11 @@ fn alertmanager_accepts_its_example() {
     assert_eq!(route(&["severity=warning", "alertname=BaCopilotSlow"]), "mail");
 }
 
-/// One request to a server that need not be ours; no status where there is no answer.
+/// One request to any HTTP server; the status is 0 without a response.
 fn http(address: &str, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
     let asked = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect(address)?;
-        // The old version, which has no chunks.
+        // HTTP/1.0, which has no chunked encoding.
         let length = body.len();
         let head = format!(
             "{method} {path} HTTP/1.0\r\nhost: {address}\r\ncontent-type: application/json\r\n\
@@ -139,7 +139,7 @@ fn http(address: &str, method: &str, path: &str, headers: &str, body: &str) -> (
     (status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
 }
 
-/// A Prometheus of our own; ended by its own process id whatever happens.
+/// A Prometheus process, stopped by its process id when dropped.
 struct Prometheus {
     server: Child,
     address: String,
@@ -154,7 +154,7 @@ impl Drop for Prometheus {
 }
 
 impl Prometheus {
-    /// Watches these every second, by the real rules, but for how long something must be broken.
+    /// Scrapes these targets every second with the real rules, without their `for` durations.
     fn start(targets: &[(&'static str, String)]) -> Prometheus {
         let folder = TempDir::new().expect("a folder");
         let hasty: String = rules()
@@ -180,7 +180,7 @@ impl Prometheus {
             config.push_str(&format!("      - {{targets: [\"{address}\"], labels: {{instance: {name}}}}}\n"));
         }
         fs::write(folder.path().join("prometheus.yml"), config).expect("written");
-        // Free a moment ago; whoever takes it meanwhile makes the start fail, and then there is another.
+        // Another process can take the free port in between; then the start fails and is repeated with another port.
         loop {
             let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
             let address = listener.local_addr().expect("an address").to_string();
@@ -208,7 +208,7 @@ impl Prometheus {
         serde_json::from_str::<Value>(&body).expect("JSON")["data"].clone()
     }
 
-    /// What fires now, by instance; under no name what concerns all.
+    /// The firing alerts by instance; alerts without an instance have an empty name.
     fn firing(&self) -> BTreeMap<String, BTreeSet<String>> {
         let mut firing: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for alert in self.ask("/api/v1/alerts")["alerts"].as_array().expect("alerts") {
@@ -220,14 +220,14 @@ impl Prometheus {
         firing
     }
 
-    /// How many of the targets answered when last asked.
+    /// The number of targets that answered the last scrape.
     fn up(&self) -> usize {
         let found = self.ask("/api/v1/query?query=count(up==1)");
         found["result"][0]["value"][1].as_str().and_then(|count| count.parse().ok()).unwrap_or_default()
     }
 }
 
-/// A server in a folder of its own.
+/// A server with a separate data folder.
 struct Target {
     name: &'static str,
     server: Option<Server>,
@@ -263,11 +263,11 @@ impl Target {
     }
 }
 
-/// A control group with a limit, which goes when this goes; the server has to end before.
+/// A control group with a memory limit, removed on drop; the server must be stopped before.
 struct Group(PathBuf);
 
 impl Group {
-    /// Limits a server to little more memory than it has; `None`, counted as a skip, where that is not permitted.
+    /// Limits a server to little more memory than it uses; `None`, counted as skipped, without the permission for it.
     fn around(server: &Server) -> Option<Group> {
         let (_, metrics) = http(&server.address, "GET", "/metrics", "", "");
         let has = metrics.lines().find_map(|line| line.strip_prefix("process_resident_memory_bytes "))?;
@@ -296,7 +296,7 @@ impl Drop for Group {
     }
 }
 
-/// What a model says that takes this many tokens.
+/// A model response with this many tokens.
 fn completion(content: &str, tokens: u64) -> String {
     json!({"id": "1", "object": "chat.completion", "model": "m", "choices": [{"index": 0, "finish_reason": "stop",
         "message": {"role": "assistant", "content": content}}],
@@ -311,7 +311,7 @@ fn each_fault_fires_exactly_its_alert() {
     if !has("prometheus") {
         return;
     }
-    // Models: one that refuses, one whose first answer is always wrong, one that is dear, and one that never answers.
+    // Models: one rejects every request, one gives an invalid first answer, one is expensive, and one never responds.
     let (refuses, _refuses) = vendor(|mut stream, _| {
         read_request(&mut stream);
         respond(&mut stream, "401 Unauthorized", "application/json", "{}");
@@ -330,7 +330,7 @@ fn each_fault_fires_exactly_its_alert() {
         drop(stream);
     });
     let model = |url: &str| [("OPENAI_BASE_URL", url.to_owned()), ("MODEL", "m".to_owned())];
-    // Dropped last: what servers stand on. The machine's own disk may be as full as it is.
+    // Dropped last: what the servers depend on. The disk of the machine may be full.
     let (folder, roomy, disk) =
         (TempDir::new().expect("a folder"), SmallDisk::new("1g"), SmallDisk::new("24m"));
     let on = roomy.as_ref().map_or(folder.path(), |disk| disk.0.path());
@@ -344,7 +344,7 @@ fn each_fault_fires_exactly_its_alert() {
     let checker = Target::start(on, "its-checker", &["--role", "mcp"], &[]);
     let url = format!("http://{}", checker.address());
 
-    // All well at first, each with what it will be missing.
+    // All servers are healthy at first, each with the dependency that fails later.
     let well = start("well", &[]);
     let mut gone = start("gone", &[]);
     let moved = start("moved", &[]);
@@ -364,13 +364,15 @@ fn each_fault_fires_exactly_its_alert() {
             .map(|target| (target.name, target.address()))
             .collect();
     let prometheus = Prometheus::start(&targets);
-    // Until the first of them is, Prometheus rightly says that nobody is.
+    // Until the first target is scraped, the alert for missing targets fires.
     let unwatched = |firing: &BTreeMap<String, BTreeSet<String>>| {
         firing.get("").is_some_and(|alerts| alerts.contains("BaCopilotNotWatched"))
     };
-    wait_for("all are watched", || prometheus.up() == targets.len() && !unwatched(&prometheus.firing()));
+    wait_for("all targets to be scraped", || {
+        prometheus.up() == targets.len() && !unwatched(&prometheus.firing())
+    });
 
-    // Break everything.
+    // Start all faults.
     let mut expected = BTreeMap::new();
     let mut expect = |name: &str, alerts: &[&str]| {
         expected.insert(
@@ -398,7 +400,8 @@ fn each_fault_fires_exactly_its_alert() {
     let budget = json!({"period": "total", "max_tokens": 1_000_000}).to_string();
     let (status, said) = http(&spent.address(), "PUT", "/api/v1/projects/default/budget", "", &budget);
     assert!((200..300).contains(&status), "{said}");
-    // The first passes the mark, the second takes the rest, the third is not asked; each gets its diagram.
+    // The first request passes the threshold, the second uses the rest, the third does not reach the model; each gets
+    // its diagram.
     for _ in 0..3 {
         assert_eq!(spent.generate(true), 200);
     }
@@ -409,7 +412,7 @@ fn each_fault_fires_exactly_its_alert() {
     }
     let webhook = json!({"url": "http://127.0.0.1:1/hook", "events": ["*"]});
     assert_eq!(telling.post("/api/v1/projects/default/webhooks", "", &webhook), 201);
-    // Backups are nobody's in particular, and here there is none.
+    // Backups are not specific to an instance, and here there is none.
     expect("", &["BackupMissing", "BudgetNearlySpent", "BudgetSpent", "JobsPilingUp", "WebhooksFailing"]);
 
     let missing =
@@ -430,7 +433,7 @@ fn each_fault_fires_exactly_its_alert() {
         if firing == expected {
             return true;
         }
-        // Faults that people meet are only there while people are.
+        // Faults of requests are visible only while there are requests.
         if missing(&firing, "refused") {
             assert_eq!(refused.generate(false), 502);
         }

@@ -1,4 +1,4 @@
-//! The API, one use-case after the other.
+//! The API, one use case per test.
 //!
 //! Runs on both databases.
 
@@ -34,11 +34,11 @@ fn model_json() -> String {
     .to_string()
 }
 
-/// The Mermaid text in `detail`, which must be what was checked.
+/// The Mermaid text in `detail`, which must be the validated text.
 fn mermaid_of(reply: &Value) -> String {
     let detail = reply["response"]["detail"].as_str().expect("detail");
     let text = detail.strip_prefix("```mermaid\n").and_then(|rest| rest.strip_suffix("\n```"));
-    text.unwrap_or_else(|| panic!("not a fence: {detail}")).to_owned()
+    text.unwrap_or_else(|| panic!("not a code block: {detail}")).to_owned()
 }
 
 #[tokio::test]
@@ -93,12 +93,12 @@ async fn model_blueprint_is_traced_to_its_source_words() {
             .cloned()
     };
     assert_eq!(of("Customer").expect("Customer")["text"], "A customer");
-    // What is acknowledged is kept: the request, the version, the tokens and the cost.
-    let kept = &app.generations().await[0];
-    assert_eq!((kept.request.as_str(), kept.content_id.as_deref()), (TEXT, Some("doc-7")));
-    assert_eq!((kept.input_tokens, kept.output_tokens, kept.cost_micro_usd), (100, 50, Some(1200)));
+    // The acknowledged generation is stored: the request, the version, the tokens and the cost.
+    let stored = &app.generations().await[0];
+    assert_eq!((stored.request.as_str(), stored.content_id.as_deref()), (TEXT, Some("doc-7")));
+    assert_eq!((stored.input_tokens, stored.output_tokens, stored.cost_micro_usd), (100, 50, Some(1200)));
     let store = app.app.store.as_ref().expect("a store");
-    let diagram = kept.diagram_id.clone().expect("a diagram");
+    let diagram = stored.diagram_id.clone().expect("a diagram");
     let version = store.find_version_number(&diagram, 1).await.expect("a version");
     assert_eq!(version.mermaid.trim_end(), mermaid_of(&reply));
     assert!(version.validated && version.blueprint.is_some());
@@ -282,7 +282,7 @@ async fn lost_database_is_reported_as_unhealthy() {
     assert_eq!((health.status.as_u16(), health.json()["status"].clone()), (503, json!("unhealthy")));
     app.get("/readyz").await.problem(503, "unhealthy");
     assert_eq!(app.get("/livez").await.status, 200);
-    // And nothing is acknowledged that cannot be kept.
+    // Writes that cannot be stored are not acknowledged.
     let reply = app.post("/api/v1/generate/class-diagram", json!({"message": TEXT})).await;
     reply.problem(503, "unavailable");
 }
@@ -299,7 +299,7 @@ async fn root_answers_json_or_html_and_links_the_documentation() {
     assert!(docs.text().contains("swagger"), "{}", docs.status);
     let openapi = app.get("/openapi.json").await.json();
     assert_eq!(openapi["openapi"].as_str().map(|version| version.starts_with("3.1")), Some(true));
-    // Each example of a request in the document works as it stands, where no account is needed.
+    // Each request example in the document works unchanged, where no account is required.
     let new = json!({"title": "Orders", "code": "classDiagram\n  class Order"});
     let made = app.post("/api/v1/projects/default/diagrams", new).await.json();
     let diagram = format!("/diagrams/{}/", made["id"].as_str().expect("an id"));
@@ -307,7 +307,7 @@ async fn root_answers_json_or_html_and_links_the_documentation() {
     let mut tried = 0;
     for (path, item) in openapi["paths"].as_object().expect("paths") {
         let Some(post) = item.get("post").filter(|post| post.get("requestBody").is_some()) else { continue };
-        // What links to something else, or follows something, has no example that could be there.
+        // Operations that refer to other resources have no example that could exist.
         if needs_accounts.iter().any(|tag| post["tags"][0] == *tag)
             || path.ends_with("/trace-links")
             || path.ends_with("/versions")
@@ -339,7 +339,7 @@ async fn root_answers_json_or_html_and_links_the_documentation() {
     assert!(tried >= 10, "{tried}");
 }
 
-/// A long text has a large diagram, which is told as what it is: no fault of the server, and something to do about it.
+/// A long text has a large diagram. The error is not an internal error, and it names a remedy.
 #[tokio::test]
 async fn requirement_with_too_large_a_diagram_gets_an_error() {
     let app = TestApp::builtin().await;

@@ -1,4 +1,4 @@
-//! `TestApp`: the router over a database of its own, a scripted model and a clock of its own.
+//! `TestApp`: the router with a separate database, a scripted model and a controllable clock.
 //!
 //! The database is a temporary SQLite file, or, with `BA_COPILOT_TEST_ON_POSTGRES` set, one on the server of
 //! `BA_COPILOT_TEST_POSTGRES_URL`.
@@ -29,24 +29,24 @@ use tempfile::TempDir;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tower::ServiceExt;
 
-/// For those who ask more often than people do.
+/// Settings without rate limits, for tests that send many requests.
 pub(crate) const NO_LIMITS: [(&str, &str); 3] = [
     ("BA_COPILOT__LIMITS__REQUESTS_PER_MINUTE", "1000000"),
     ("BA_COPILOT__LIMITS__TOKEN_REQUESTS_PER_MINUTE", "1000000"),
     ("BA_COPILOT__LIMITS__ADDRESS_REQUESTS_PER_MINUTE", "1000000"),
 ];
 
-/// A product that lasts as long as a test.
+/// An application for the duration of a test.
 pub(crate) struct TestApp {
     pub(crate) app: App,
     pub(crate) script: Script,
     router: Router,
-    /// Seconds since 1970, as the product sees them.
+    /// Seconds since 1970, as the application sees them.
     pub(crate) clock_s: Arc<AtomicU64>,
     pub(crate) folder: TempDir,
 }
 
-/// What came back.
+/// A complete response.
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -62,7 +62,7 @@ impl Reply {
         serde_json::from_slice(&self.bytes).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
-    /// An error of the contract: the media type, the fields, and that they agree with the answer.
+    /// Checks an error of the API contract: the media type, the fields, and that they agree with the response.
     pub(crate) fn problem(&self, status: u16, code: &str) -> Value {
         let problem = self.json();
         assert_eq!(self.status.as_u16(), status, "{problem}");
@@ -78,17 +78,17 @@ impl Reply {
 }
 
 impl TestApp {
-    /// A product whose model says these things, in this order.
+    /// An application whose model returns these results, in this order.
     pub(crate) async fn scripted(outcomes: impl IntoIterator<Item = Scripted>) -> Self {
         Self::start(Some(Script::new(outcomes)), &[]).await
     }
 
-    /// A product without a model.
+    /// An application without a model.
     pub(crate) async fn builtin() -> Self {
         Self::start(None, &[]).await
     }
 
-    /// A product with these variables set.
+    /// An application with these variables set.
     pub(crate) async fn start(script: Option<Script>, variables: &[(&str, &str)]) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let data = folder.path().join("data").display().to_string();
@@ -102,7 +102,7 @@ impl TestApp {
         Self::assemble(config, script, Arc::new(AtomicU64::new(1_800_000_000)), folder).await
     }
 
-    /// Another process on the same database, with a memory of its own, whose configuration differs by this.
+    /// Another process on the same database, with separate memory and a modified configuration.
     pub(crate) async fn another(&self, differ: impl FnOnce(&mut Config)) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let mut config = Config::clone(&self.app.config);
@@ -125,7 +125,7 @@ impl TestApp {
         .expect("an app");
         let app = app.with_store().await.expect("a store");
         if let Some(memory) = &app.shared_memory {
-            // As at the start of a server; without it, the server goes on.
+            // As at the start of a server; a failure does not stop the server.
             let _ = memory.connect().await;
         }
         let metrics = telemetry::install_metrics();
@@ -142,17 +142,17 @@ impl TestApp {
         TestApp { app, script: script.unwrap_or_default(), router, clock_s, folder }
     }
 
-    /// Time goes on.
+    /// Advances the clock.
     pub(crate) fn wait_s(&self, seconds: u64) {
         self.clock_s.fetch_add(seconds, Ordering::Relaxed);
     }
 
-    /// The answer as it begins; its body is still to come, and may never end.
+    /// The response as soon as its headers are sent; its body follows and may never end.
     pub(crate) async fn open(&self, request: Request<Body>) -> Response {
         self.router.clone().oneshot(request).await.expect("an answer")
     }
 
-    /// Does what a process does beside answering, until the guard goes.
+    /// Runs the background tasks of a process until the guard is dropped.
     pub(crate) fn work(&self) -> DropGuard {
         let ending = CancellationToken::new();
         tokio::spawn(event_stream::follow(self.app.clone(), ending.clone()));
@@ -179,17 +179,17 @@ impl TestApp {
         self.send(request.expect("a request")).await
     }
 
-    /// What was remembered, newest first.
+    /// The stored generations, newest first.
     pub(crate) async fn generations(&self) -> Vec<store::Generation> {
         let store = self.app.store.as_ref().expect("a store");
         store.list_generations(&PageRequest::first(200)).await.expect("generations").items
     }
 }
 
-/// A new database on the server that runs for the tests, if they are to run on it. It goes with the server.
+/// A new database on the test server, if the tests are to run on it. It is deleted with the server.
 #[expect(
     clippy::disallowed_methods,
-    reason = "a test's server is given from outside, and a test has no config"
+    reason = "the environment names the test server, and a test has no config"
 )]
 async fn postgres_database() -> Option<String> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -203,7 +203,7 @@ async fn postgres_database() -> Option<String> {
     Some(format!("{before}/{name}"))
 }
 
-/// Asks again and again until the answer is there; a minute is longer than any wait of the program.
+/// Polls until there is a result, for at most a minute, which is longer than every time limit of the program.
 pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let look = async {
         loop {
@@ -215,6 +215,6 @@ pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Opti
     };
     match tokio::time::timeout(Duration::from_secs(60), look).await {
         Ok(answer) => answer,
-        Err(_) => panic!("still not: {what}"),
+        Err(_) => panic!("timed out: {what}"),
     }
 }

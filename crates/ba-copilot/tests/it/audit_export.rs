@@ -1,4 +1,4 @@
-//! Audit events as a file: all of them, in either form, and visibly broken off where it does not come to its end.
+//! Audit events as a file: all of them, in both formats, and visibly incomplete if the export is interrupted.
 //!
 //! Runs on both databases.
 
@@ -20,7 +20,7 @@ use crate::{
 
 const EXPORT: &str = "/api/v1/audit-events/export";
 
-/// More events than fit on a page of the store.
+/// More events than fit on one page of the store.
 async fn fill(app: &TestApp) {
     for n in 0..450 {
         let body = json!({"name": format!("=cmd|{n}")});
@@ -45,7 +45,7 @@ async fn audit_log_is_exported_as_csv_and_jsonl() {
     );
     let events = lines(reply.text());
     assert_eq!(events.len(), 451);
-    // The export is the newest of them, and the rest are as the list says.
+    // The export itself is the newest event, and the rest are as in the list.
     assert_eq!((&events[0]["action"], &events[0]["subject"]), (&json!("audit.export"), &json!("server")));
     assert_eq!(events[0]["details"], json!({"format": "jsonl"}));
     let listed = app.get("/api/v1/audit-events?limit=200").await.json();
@@ -64,7 +64,7 @@ async fn audit_log_is_exported_as_csv_and_jsonl() {
     }
     let narrow = app.get(&format!("{EXPORT}?from=2027-01-15T08:00:10Z&to=2027-01-15T08:00:12Z")).await;
     assert_eq!(lines(narrow.text()).len(), 2);
-    // Seldom ones are found wherever they lie, and a table without rows still names its columns.
+    // Rare events are found on every page, and an export without rows still has column names.
     assert_eq!(lines(app.get(&format!("{EXPORT}?action=audit.export")).await.text()).len(), 4);
     let none = app.get(&format!("{EXPORT}?format=csv&action=no.such")).await;
     assert_eq!(none.text().lines().count(), 1);
@@ -94,7 +94,7 @@ async fn export_contains_only_permitted_events() {
     assert_eq!(users, [json!(id_of(&app, &mut ada).await), json!(user)]);
 }
 
-/// An event that no program writes, older than all others: its details are no text.
+/// An event that the program never writes, older than all others: its details are not text.
 async fn spoil(file: &str) {
     let mut raw = SqliteConnection::connect(&format!("sqlite:{file}")).await.expect("the database");
     sqlx::query(
@@ -124,7 +124,7 @@ async fn interrupted_export_is_not_complete() {
         );
         stream.write_all(head.as_bytes()).expect("sent");
         let mut answer = Vec::new();
-        // A broken connection may be an error or an end, as the system likes.
+        // A broken connection can appear as an error or as an end, depending on the system.
         let _ = stream.read_to_end(&mut answer);
         answer
     };
@@ -140,7 +140,11 @@ async fn interrupted_export_is_not_complete() {
     spoil(&database.display().to_string()).await;
     for encoding in ["", "accept-encoding: gzip\r\n"] {
         let broken = ask(encoding);
-        assert!(broken.starts_with(gone.as_bytes()), "it had begun: {}", String::from_utf8_lossy(&broken));
+        assert!(
+            broken.starts_with(gone.as_bytes()),
+            "the export had started: {}",
+            String::from_utf8_lossy(&broken)
+        );
         assert!(!broken.ends_with(b"0\r\n\r\n"), "{encoding}");
     }
     server.signal("-TERM");
@@ -154,7 +158,8 @@ async fn lost_database_interrupts_the_export() {
     fill(&app).await;
     let request = Request::get(EXPORT).body(Body::empty()).expect("a request");
     let mut body = app.open(request).await.into_body();
-    let first = http_body_util::BodyExt::frame(&mut body).await.expect("a piece").expect("of the file");
+    let first =
+        http_body_util::BodyExt::frame(&mut body).await.expect("a chunk").expect("a chunk of the file");
     assert_eq!(lines(std::str::from_utf8(first.data_ref().expect("bytes")).expect("text")).len(), 200);
     app.app.store.as_ref().expect("a store").close().await;
     assert!(http_body_util::BodyExt::collect(body).await.is_err());

@@ -1,5 +1,5 @@
-//! Backups with the real program: made under load, destroyed, restored and compared, and those that a server makes by
-//! itself.
+//! Backups with the real program: created under load, destroyed, restored and compared, and scheduled backups of a
+//! server.
 
 use std::{
     fs,
@@ -38,7 +38,7 @@ impl Ran {
     }
 }
 
-/// A place with a data folder, a folder of backups, and variables.
+/// A data folder, a folder of backups, and variables.
 pub(crate) struct Place {
     pub(crate) folder: TempDir,
     variables: Vec<(String, String)>,
@@ -78,7 +78,7 @@ impl Place {
         self.run_by(BINARY, &[], arguments, more)
     }
 
-    /// By another program, which starts it.
+    /// Runs the program through another program.
     pub(crate) fn run_by(
         &self,
         program: &str,
@@ -93,7 +93,7 @@ impl Place {
             .arg(self.data())
             .current_dir(self.folder.path())
             .env_clear()
-            // For PostgreSQL's own programs.
+            // For the tools of PostgreSQL.
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .envs(more.iter().copied())
@@ -103,7 +103,7 @@ impl Place {
         Ran::of(output)
     }
 
-    /// Commands of a page, with this folder first on the path.
+    /// Runs shell commands with this folder first in `PATH`.
     pub(crate) fn shell(&self, commands: &str, programs: &str) -> Ran {
         let output = Command::new("bash")
             .args(["-eu", "-c", commands])
@@ -124,7 +124,7 @@ impl Place {
         ran.out
     }
 
-    /// Makes a backup and says which file it is.
+    /// Creates a backup and returns its file.
     pub(crate) fn create(&self) -> PathBuf {
         let to = self.backups();
         PathBuf::from(self.run_ok(&["backup", "create", "--to", to.to_str().expect("a path")]).trim())
@@ -151,12 +151,12 @@ impl Place {
         self.run_ok(&[&make[..], &["--scope", "read,write,generate,account"]].concat()).trim().to_owned()
     }
 
-    /// Everything that is kept, but for what was written down of backups themselves.
+    /// All stored data, except the audit events about backups.
     pub(crate) fn dump(&self) -> Vec<String> {
         self.dump_all().into_iter().filter(|line| !is_about_backups(line)).collect()
     }
 
-    /// What was written down of backups.
+    /// The audit events about backups.
     pub(crate) fn dump_events(&self) -> Vec<String> {
         self.dump_all().into_iter().filter(|line| is_about_backups(line)).collect()
     }
@@ -171,7 +171,7 @@ impl Place {
         })
     }
 
-    /// Nothing is left of the database and of the secret key.
+    /// Deletes the database and the secret key.
     pub(crate) fn destroy(&self) {
         if let Some((_, url)) = self.variables.iter().find(|(name, _)| name == "DATABASE_URL") {
             block_on(async {
@@ -191,7 +191,7 @@ pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Runtime::new().expect("a runtime").block_on(work)
 }
 
-/// A file of every kind of thing, of a random size; what a person may have typed.
+/// Creates one item of every kind, with random sizes and unusual text.
 fn fill(address: &str, token: &str, seed: u64) -> String {
     let mut dice = seed;
     let mut below = |most: u64| {
@@ -231,9 +231,9 @@ fn seed() -> u64 {
     now.as_nanos() as u64
 }
 
-/// Create under load, create at rest, destroy, restore: what was acknowledged is in the first, and the second says
-/// exactly what was.
-fn comes_back(place: &Place) {
+/// Create a backup under load and one at rest, destroy the data, restore both: the first has all acknowledged writes,
+/// and the second has exactly the data at that time.
+fn check_backup_and_restore(place: &Place) {
     let seed = seed();
     eprintln!("seed {seed}");
     let token = place.token();
@@ -271,11 +271,11 @@ fn comes_back(place: &Place) {
         wait_for("writes after the backup", || count() > after);
         over.store(true, Ordering::SeqCst);
         assert_eq!(made.code, 0, "{}{}", made.out, made.err);
-        assert!(after > before.len(), "nothing was written meanwhile");
-        eprintln!("{} writes while the backup was made and tried", after - before.len());
+        assert!(after > before.len(), "nothing was written during the backup");
+        eprintln!("{} writes while the backup was created and verified", after - before.len());
         (before, PathBuf::from(made.out.lines().next().expect("a path")))
     });
-    assert_eq!(*refused.lock().expect("a list"), Vec::<String>::new(), "a backup disturbs nobody");
+    assert_eq!(*refused.lock().expect("a list"), Vec::<String>::new(), "a backup makes no request fail");
 
     let restore = |file: &Path, more: &[&str]| {
         let file = file.to_str().expect("a path");
@@ -298,9 +298,9 @@ fn comes_back(place: &Place) {
     assert!(place.dump() == then, "other rows than before (seed {seed})");
     let encrypted = quiet.extension().is_some_and(|it| it == "age");
     let restored_key = fs::read(place.data().join("secret.key")).ok();
-    assert_eq!(restored_key, key.filter(|_| encrypted), "the key comes along where nobody else can read it");
+    assert_eq!(restored_key, key.filter(|_| encrypted), "only an encrypted backup contains the key");
 
-    // It works, and its writes are not lost when another backup takes its place.
+    // The restored server works, and its writes are preserved when another backup is restored.
     let server = place.serve(&[]);
     let page = Call::get(&path).send(&server.address, &token).expect("an answer");
     assert_eq!(page.status, 200, "{}", page.json);
@@ -309,7 +309,7 @@ fn comes_back(place: &Place) {
     assert_eq!(made.expect("an answer").status, 201);
     server.signal("-KILL");
     server.wait();
-    // The server notices a little later that a killed client is gone.
+    // The server notices the end of a killed client after a delay.
     let restore_when_alone = |more: &[&str]| {
         let mut ran = restore(&loaded, more);
         wait_for("the end of connections", || {
@@ -329,10 +329,10 @@ fn comes_back(place: &Place) {
     assert_eq!(again.code, 0, "{}{}", again.out, again.err);
     let lines = place.dump().concat();
     let missing = before.iter().filter(|text| !lines.contains(&format!("\"{text}\""))).count();
-    assert_eq!(missing, 0, "acknowledged before the backup began, and not in it");
+    assert_eq!(missing, 0, "writes acknowledged before the backup began are missing in it");
     assert!(!lines.contains("Written after the restore."));
-    // What it replaced is where it said.
-    let (_, aside) = again.err.split_once("The previous data is now: ").expect("a place");
+    // The replaced data is at the reported location.
+    let (_, aside) = again.err.split_once("The previous data is now: ").expect("a location");
     let aside = aside.lines().next().expect("a place");
     let url = match aside.strip_prefix("database ") {
         Some(name) => {
@@ -341,18 +341,21 @@ fn comes_back(place: &Place) {
         None => format!("sqlite:{aside}/ba-copilot.db"),
     };
     let old = block_on(async {
-        let store = Store::connect(&url, &ConnectOptions::default()).await.expect("what was put aside");
+        let store = Store::connect(&url, &ConnectOptions::default()).await.expect("the previous data");
         let mut lines = String::new();
         store.dump(|line| lines.push_str(line)).await.expect("a dump");
         lines
     });
-    assert!(old.contains("Written after the restore."), "put aside whole, with what was written last");
+    assert!(
+        old.contains("Written after the restore."),
+        "the previous data is complete, including the last write"
+    );
 }
 
 #[test]
 fn backup_restores_everything_on_sqlite() {
-    comes_back(&Place::new(&[("BACKUP_PASSPHRASE", PASSPHRASE)]));
-    comes_back(&Place::new(&[]));
+    check_backup_and_restore(&Place::new(&[("BACKUP_PASSPHRASE", PASSPHRASE)]));
+    check_backup_and_restore(&Place::new(&[]));
 }
 
 #[test]
@@ -364,13 +367,13 @@ fn backup_restores_everything_on_postgres() {
         admin.execute(create).await.expect("a database");
     });
     let url = postgres.url().replace("/postgres", "/ours");
-    comes_back(&Place::new(&[("DATABASE_URL", &url), ("BACKUP_PASSPHRASE", PASSPHRASE)]));
+    check_backup_and_restore(&Place::new(&[("DATABASE_URL", &url), ("BACKUP_PASSPHRASE", PASSPHRASE)]));
     let scratch = block_on(async {
         let mut admin = PgConnection::connect(&postgres.url()).await.expect("the server");
         let count = "select count(*) from pg_database where datname like 'ba\\_copilot\\_scratch%'";
         sqlx::query_scalar::<_, i64>(count).fetch_one(&mut admin).await.expect("a count")
     });
-    assert_eq!(scratch, 0, "databases to try something in are dropped");
+    assert_eq!(scratch, 0, "temporary databases are dropped");
 }
 
 #[test]
@@ -385,7 +388,7 @@ fn backup_verify_finds_inconsistent_data() {
         ("update diagrams set head_version = head_version + 1", "diagrams whose versions are not all there"),
         ("update memberships set role = 'viewer'", "projects that have members and no owner"),
     ] {
-        let kept = fs::read(place.database()).expect("the database");
+        let saved = fs::read(place.database()).expect("the database");
         block_on(async {
             let mut database = SqliteConnection::connect(&place.url()).await.expect("open");
             database.execute(change).await.expect("changed");
@@ -393,9 +396,9 @@ fn backup_verify_finds_inconsistent_data() {
         });
         let tried = place.run(&["backup", "verify", place.create().to_str().expect("a path")]);
         assert!(tried.code == 1 && tried.out.contains(said), "{change}: {}{}", tried.out, tried.err);
-        fs::write(place.database(), kept).expect("as it was");
+        fs::write(place.database(), saved).expect("restored");
     }
-    // Another secret key than the one that sealed.
+    // A different secret key than the one used for encryption.
     block_on(async {
         let mut database = SqliteConnection::connect(&place.url()).await.expect("open");
         let key = "insert into data_keys (id, sealed, created_at) values ('dek_1', 'AAAA', 1)";
@@ -427,7 +430,7 @@ fn invalid_backup_commands_are_explained() {
         "{}",
         short.err
     );
-    // Into the data folder itself, too; and into one of its own in there, if nobody says where.
+    // Also into the data folder itself; the default is a folder inside it.
     let data = place.data();
     place.run_ok(&["backup", "create", "--to", data.to_str().expect("a path")]);
     let made = place.run_ok(&["backup", "create"]);
@@ -448,17 +451,17 @@ fn scheduled_backups_run_in_one_process_at_a_time() {
             .find_map(|line| line.strip_prefix(&format!("{name} "))?.parse::<f64>().ok())
             .unwrap_or_default()
     };
-    wait_for("a backup that was tried", || {
+    wait_for("a verified backup", || {
         servers.iter().any(|server| gauge(server, "ba_copilot_backup_last_verified_timestamp_seconds") > 0.0)
     });
     let server = servers
         .iter()
         .find(|server| gauge(server, "ba_copilot_backup_last_verified_timestamp_seconds") > 0.0)
-        .expect("the one that made it");
+        .expect("the process that created it");
     assert!(gauge(server, "ba_copilot_backup_size_bytes") > 1000.0);
     assert!(gauge(server, "ba_copilot_backup_last_created_timestamp_seconds") > 1.7e9);
     let listed = place.run_ok(&["backup", "list", folder, "--json"]);
-    assert_eq!(listed.lines().count(), 1, "the other one did not make one too: {listed}");
+    assert_eq!(listed.lines().count(), 1, "only one process creates a backup: {listed}");
     let found: Value = serde_json::from_str(listed.trim()).expect("JSON");
     assert_eq!(found["verified"]["good"], true, "{found}");
     for server in servers {
@@ -475,7 +478,7 @@ fn failed_scheduled_backup_is_reported_and_the_server_continues() {
     fs::write(&file, "x").expect("written");
     let folder = file.to_str().expect("a path");
     let server = place.serve(&[("BA_COPILOT__BACKUP__DIR", folder), ("BA_COPILOT__BACKUP__EVERY_H", "1")]);
-    wait_for("a failure that is counted", || {
+    wait_for("a counted failure", || {
         let (_, page) = server.request("GET", "/metrics", "").expect("metrics");
         page.lines().any(|line| line == "ba_copilot_backup_failures_total 1")
     });

@@ -1,5 +1,5 @@
-//! Backups with a fault around them: PostgreSQL's tools are missing, the secret key cannot be read. Nothing is
-//! written then.
+//! Backups with a fault in the environment: PostgreSQL tools are missing, or the secret key cannot be read. Then
+//! nothing is written.
 
 use std::{fs, path::Path, process::Command};
 
@@ -16,7 +16,7 @@ use crate::{
     process::BINARY,
 };
 
-/// The program where PostgreSQL's tools are only those of a folder; none where the system gives no such place.
+/// Runs the program with only the PostgreSQL tools of a folder; `None` where the system does not permit this.
 fn with_tools(place: &Place, tools: &Path, arguments: &[&str]) -> Option<Ran> {
     let there = Path::new("/usr/lib/postgresql").exists();
     if !there {
@@ -62,7 +62,7 @@ fn missing_or_old_postgres_tools_are_named() {
             (vec!["backup", "restore", made, "--replace"], "pg_restore"),
         ] {
             let Some(ran) = with_tools(&place, &tools, &arguments) else {
-                skip("PostgreSQL's tools cannot be hidden: unshare needs root");
+                skip("PostgreSQL tools cannot be hidden: unshare needs root");
                 return;
             };
             let said = match old {
@@ -93,19 +93,18 @@ fn scratch_databases(postgres: &Postgres) -> i64 {
     })
 }
 
-/// A key that cannot be read may be all that opens what is sealed: nothing is put in its place, and nothing else
-/// happens.
-fn keeps_a_key_that_cannot_be_read(place: &Place) {
+/// An unreadable key may be the only one that decrypts the data: it is not overwritten, and nothing else is changed.
+fn check_unreadable_key_is_preserved(place: &Place) {
     let token = place.token();
     seal(place, &token, "sk-or-mine-0123456789");
     let made = place.create();
     let before = place.dump();
     let key = place.data().join("secret.key");
     fs::rename(&key, place.data().join("kept")).expect("moved");
-    fs::create_dir(&key).expect("a folder is no key, for whoever may read all files too");
+    fs::create_dir(&key).expect("a folder is an unreadable key, also for root");
     let ran = place.run(&["backup", "restore", made.to_str().expect("a path"), "--replace"]);
     assert!(ran.code == 2 && ran.err.contains("secret.key"), "{}{}", ran.out, ran.err);
-    assert!(key.is_dir(), "it is as it was");
+    assert!(key.is_dir(), "the key is unchanged");
     assert_eq!(place.dump(), before);
     assert_eq!(place.dump_events().iter().filter(|event| event.contains("backup.restore")).count(), 0);
     let left = fs::read_dir(place.data()).expect("the folder").flatten();
@@ -116,17 +115,17 @@ fn keeps_a_key_that_cannot_be_read(place: &Place) {
 
 #[test]
 fn unreadable_secret_key_is_not_overwritten() {
-    keeps_a_key_that_cannot_be_read(&Place::new(&[("BACKUP_PASSPHRASE", PASSPHRASE)]));
+    check_unreadable_key_is_preserved(&Place::new(&[("BACKUP_PASSPHRASE", PASSPHRASE)]));
     let Some(postgres) = Postgres::start() else { return };
     let url = postgres.url();
-    keeps_a_key_that_cannot_be_read(&Place::new(&[
+    check_unreadable_key_is_preserved(&Place::new(&[
         ("DATABASE_URL", &url),
         ("BACKUP_PASSPHRASE", PASSPHRASE),
     ]));
-    assert_eq!(scratch_databases(&postgres), 0, "no database is left behind");
+    assert_eq!(scratch_databases(&postgres), 0, "no temporary database remains");
 }
 
-/// Keeps a key of a vendor, which is sealed.
+/// Stores an API key of a vendor, which is encrypted.
 fn seal(place: &Place, token: &str, key: &str) {
     let server = place.serve(&[]);
     let body = json!({"key": key});
@@ -152,10 +151,14 @@ fn restored_secret_key_precedes_the_existing_one() {
     assert_ne!(their_key.trim(), our_key.trim());
     let restored = ours.run(&["backup", "restore", made]);
     assert!(restored.code == 0 && restored.out.contains("1 of 1 keys"), "{}{}", restored.out, restored.err);
-    assert_eq!(key(&ours), format!("{},{}", their_key.trim(), our_key.trim()), "the first seals, each opens");
+    assert_eq!(
+        key(&ours),
+        format!("{},{}", their_key.trim(), our_key.trim()),
+        "the first encrypts, all decrypt"
+    );
     let doctor = ours.run(&["doctor", "--json"]);
     assert_eq!(doctor.code, 0, "there is no problem: {}", doctor.out);
-    // What was put aside opens with what is there now, too.
+    // The previous data can be decrypted with the current keys, too.
     let aside = restored
         .err
         .lines()
@@ -186,7 +189,7 @@ fn backup_with_a_wrong_secret_key_is_rejected() {
     assert_eq!((place.dump(), fs::read(place.data().join("secret.key")).expect("a key")), (before, key));
 }
 
-/// What is done with backups is written down where it was done, and where it was brought back.
+/// Backup commands are in the audit log of the database they ran on, and of the restored one.
 #[test]
 fn backup_commands_are_in_the_audit_log() {
     let place = Place::new(&[("BACKUP_PASSPHRASE", PASSPHRASE)]);
@@ -200,7 +203,7 @@ fn backup_commands_are_in_the_audit_log() {
         assert!(events.contains(said), "{said}: {events}");
     }
     place.destroy();
-    // There is nothing to write into, and nothing is made for it.
+    // There is no database to write to, and none is created.
     place.run_ok(&["backup", "verify", made]);
     assert!(!place.database().exists());
     place.run_ok(&["backup", "restore", made]);

@@ -1,5 +1,4 @@
-//! The file of a backup: each way in which it can be broken, by name; one from before an upgrade; and age, which
-//! opens one too.
+//! The backup file: each kind of damage is reported by name; a backup from before an upgrade; and decryption with age.
 
 use std::{
     fs,
@@ -14,7 +13,7 @@ use test_support::skip;
 
 use crate::backup::{PASSPHRASE, Place, block_on};
 
-/// A backup taken apart: its manifest, and its other files in their order.
+/// A backup split into its manifest and its other files, in order.
 pub(crate) type Parts = (Value, Vec<(String, Vec<u8>)>);
 
 pub(crate) fn take_apart(file: &[u8]) -> Parts {
@@ -28,11 +27,11 @@ pub(crate) fn take_apart(file: &[u8]) -> Parts {
         parts.push((name, bytes));
     }
     let (name, manifest) = parts.remove(0);
-    assert_eq!(name, "manifest.json", "it comes first");
+    assert_eq!(name, "manifest.json", "the manifest comes first");
     (serde_json::from_slice(&manifest).expect("JSON"), parts)
 }
 
-/// As the program writes them, checksum and all.
+/// Packs the parts as the program does, including the checksum.
 pub(crate) fn put_together((manifest, files): &Parts) -> Vec<u8> {
     let mut tar = tar::Builder::new(zstd::Encoder::new(Vec::new(), 0).expect("zstd"));
     let manifest = ("manifest.json".to_owned(), manifest.to_string().into_bytes());
@@ -113,7 +112,7 @@ fn each_kind_of_broken_backup_is_named_and_overwrites_nothing() {
             1,
         ),
         (
-            "a file too many".into(),
+            "an additional file".into(),
             with(&|parts| parts.1.push(("folder/x".into(), b"x".to_vec()))),
             None,
             "damaged",
@@ -165,7 +164,7 @@ fn each_kind_of_broken_backup_is_named_and_overwrites_nothing() {
             2,
         ),
     ];
-    // One byte, anywhere.
+    // One changed byte at any position.
     for (what, file, passphrase) in [("plain", &plain, None), ("sealed", &sealed, Some(PASSPHRASE))] {
         let step = (file.len() / 40).max(1);
         for at in (0..file.len()).step_by(step).chain([file.len() - 1]) {
@@ -190,7 +189,7 @@ fn each_kind_of_broken_backup_is_named_and_overwrites_nothing() {
                 || *code == 2,
             "{what}: {all}"
         );
-        // Restoring goes the same way until it would change something.
+        // Restoring gives the same result before it changes anything.
         if at < 20 || at % 10 == 0 {
             let restored = place.run_with(&["backup", "restore", &name], &variables);
             assert!(
@@ -203,12 +202,12 @@ fn each_kind_of_broken_backup_is_named_and_overwrites_nothing() {
     }
     assert!(
         (place.dump(), fs::read(place.data().join("secret.key")).ok()) == before,
-        "nothing was overwritten"
+        "existing data is unchanged"
     );
     let left: Vec<_> =
         fs::read_dir(place.data()).expect("the folder").flatten().map(|it| it.file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().starts_with(".ba-copilot")), "{left:?}");
-    // What was tried last is noted.
+    // The result of the last verification is recorded.
     let found = place.run(&["backup", "list", place.folder.path().to_str().expect("a path")]);
     assert!(found.code == 0 && found.out.contains("bad at"), "{}{}", found.out, found.err);
 }
@@ -218,7 +217,7 @@ fn backup_of_an_older_version_is_migrated() {
     let place = Place::new(&[]);
     place.run_ok(&["user", "add", "ada@example.com"]);
     let then = place.dump();
-    // As the program before the newest step left it.
+    // The state before the newest migration.
     block_on(async {
         let mut database = SqliteConnection::connect(&place.url()).await.expect("open");
         for undo in [
@@ -251,7 +250,7 @@ fn age_decrypts_an_encrypted_backup() {
     place.run_ok(&["user", "add", "ada@example.com"]);
     let file = place.create();
     let opened = place.folder.path().join("opened.tar.zst");
-    // It asks on a terminal only.
+    // age reads a passphrase only from a terminal.
     let mut asked = Command::new("script")
         .args(["-qec", &format!("age -d -o {} {}", opened.display(), file.display()), "/dev/null"])
         .stdin(Stdio::piped())
@@ -265,6 +264,6 @@ fn age_decrypts_an_encrypted_backup() {
     let (manifest, files) = take_apart(&fs::read(&opened).expect("opened"));
     assert_eq!(manifest["format"], 1);
     assert!(files.iter().any(|(name, _)| name == "secret.key"));
-    // What it opened is a backup as well.
+    // The decrypted file is a valid backup, too.
     place.run_ok(&["backup", "verify", opened.to_str().expect("a path")]);
 }

@@ -1,5 +1,5 @@
-//! Budgets as those see them who spend them: how much may be asked at once, what counts, who pays, and what is said
-//! when nothing is left.
+//! Budgets of model usage: the limit for concurrent requests, what is counted, which budget is charged, and the error
+//! when a budget is exhausted.
 //!
 //! Runs on both databases.
 
@@ -24,7 +24,7 @@ use crate::{
 };
 
 const GENERATE: &str = "/api/v1/generate/class-diagram";
-/// The one project of a server without accounts.
+/// The only project of a server without accounts.
 const BUDGET: &str = "/api/v1/projects/default/budget";
 
 fn blueprint() -> String {
@@ -35,8 +35,8 @@ fn usage(input_tokens: u64, output_tokens: u64) -> Usage {
     Usage { input_tokens, output_tokens, cost_micro_usd: None }
 }
 
-/// The model says a diagram, and that it took so much.
-fn says(usage: Usage) -> Scripted {
+/// The model returns a diagram and reports this usage.
+fn diagram_reply(usage: Usage) -> Scripted {
     Scripted::Text(blueprint(), usage)
 }
 
@@ -60,8 +60,8 @@ async fn used(app: &TestApp) -> (i64, i64) {
     (number("used_tokens"), number("used_micro_usd"))
 }
 
-/// Asks, and goes away as soon as the model was asked, as a process does that is killed.
-async fn ask_and_die(app: &TestApp) {
+/// Sends a request and drops it as soon as the model is called, as a killed process does.
+async fn abandon_request(app: &TestApp) {
     let asked = app.script.questions().len();
     app.script.push(Scripted::Hang);
     let mut asking = pin!(app.post(GENERATE, question(true)));
@@ -76,17 +76,17 @@ async fn ask_and_die(app: &TestApp) {
     }
 }
 
-/// What is reserved for a question: what stays of one whose asker died.
+/// The amount that is reserved for a request: the charge of an abandoned one.
 async fn most(app: &TestApp) -> i64 {
     tokens(app, "total", 1_000_000).await;
     let (before, _) = used(app).await;
-    ask_and_die(app).await;
+    abandon_request(app).await;
     let most = used(app).await.0 - before;
     assert!(most > i64::from(app.app.config.model.max_output_tokens), "{most}");
     most
 }
 
-/// A server with an empty budget for so many questions of the kind above, and what one of them takes at most.
+/// A server with an empty budget for this many requests, and the maximum charge of one of them.
 async fn with_room_for(questions: i64, answer: fn() -> Scripted) -> (TestApp, i64) {
     let app = TestApp::start(Some(Script::answering(move |_| answer())), &[]).await;
     let most = most(&app).await;
@@ -99,7 +99,7 @@ async fn with_room_for(questions: i64, answer: fn() -> Scripted) -> (TestApp, i6
 
 #[tokio::test]
 async fn parallel_requests_stay_within_the_budget() {
-    // The model does not say what it took, so what was reserved stays spent.
+    // The model reports no usage, so the reserved amount stays charged.
     let (app, most) = with_room_for(4, || Scripted::text(blueprint())).await;
     let before = app.script.questions().len();
     let replies = join_all((0..12).map(|_| app.post(GENERATE, question(true)))).await;
@@ -129,8 +129,10 @@ async fn parallel_requests_stay_within_the_budget() {
 
 #[tokio::test]
 async fn usage_never_exceeds_the_budget() {
-    let (app, most) =
-        with_room_for(3, || Scripted::After(Duration::from_millis(2), Box::new(says(usage(300, 200))))).await;
+    let (app, most) = with_room_for(3, || {
+        Scripted::After(Duration::from_millis(2), Box::new(diagram_reply(usage(300, 200))))
+    })
+    .await;
     let before = app.script.questions().len();
     let left = AtomicUsize::new(16);
     let asking = join_all((0..16).map(|_| async {
@@ -150,39 +152,39 @@ async fn usage_never_exceeds_the_budget() {
     assert!(seen.iter().all(|used| *used < most * 4), "{seen:?}");
     let asked = app.script.questions().len() - before;
     assert!(asked >= 3, "{asked}");
-    assert_eq!(used(&app).await.0, 500 * asked as i64, "what was reserved and not used came back");
+    assert_eq!(used(&app).await.0, 500 * asked as i64, "unused reserved tokens are released");
 }
 
 #[tokio::test]
 async fn exhausted_budget_reports_its_reset_time() {
-    let (app, most) = with_room_for(0, || says(usage(300, 200))).await;
+    let (app, most) = with_room_for(0, || diagram_reply(usage(300, 200))).await;
     let asked = app.script.questions().len();
-    // One question does not fit into all of it: to wait would not help.
+    // One request does not fit into the whole budget: waiting would not help.
     let refused = app.post(GENERATE, question(false)).await;
     let problem = refused.problem(403, "budget_spent");
     assert!(problem["detail"].as_str().is_some_and(|text| text.contains("Ask an owner")), "{problem}");
     assert!(!refused.headers.contains_key("retry-after"));
 
     tokens(&app, "month", most).await;
-    ask_and_die(&app).await;
-    assert_eq!(used(&app).await.0, most, "whoever dies leaves it as spent");
+    abandon_request(&app).await;
+    assert_eq!(used(&app).await.0, most, "the reservation of an abandoned request stays charged");
     let refused = app.post(GENERATE, question(false)).await;
     let problem = refused.problem(429, "budget_spent");
     assert!(problem["detail"].as_str().is_some_and(|text| text.contains("2027-02-01")), "{problem}");
-    // From 15 January, 8 o'clock, to 1 February.
+    // From 15 January, 08:00, to 1 February.
     assert_eq!(refused.headers["retry-after"], "1440000");
     tokens(&app, "total", most).await;
     let refused = app.post(GENERATE, question(false)).await;
     refused.problem(403, "budget_spent");
 
-    // What was used today is known when the budget becomes one for a day, and the next day it is full again.
+    // The usage of today is known when the budget becomes a daily one, and the next day it is reset.
     tokens(&app, "day", most).await;
     let refused = app.post(GENERATE, question(false)).await;
     refused.problem(429, "budget_spent");
     assert_eq!(refused.headers["retry-after"], "57600");
     assert_eq!(app.script.questions().len(), asked + 1);
-    let kept = app.generations().await;
-    let spent = kept.iter().filter(|kept| kept.error_code.as_deref() == Some("budget_spent"));
+    let stored = app.generations().await;
+    let spent = stored.iter().filter(|generation| generation.error_code.as_deref() == Some("budget_spent"));
     assert_eq!(spent.count(), 4);
     app.wait_s(57_600);
     let budget = app.get(BUDGET).await.json();
@@ -197,8 +199,8 @@ async fn exhausted_budget_reports_its_reset_time() {
 
 #[tokio::test]
 async fn second_attempt_is_charged_to_the_budget() {
-    let (app, most) = with_room_for(1, || says(usage(300, 200))).await;
-    // The first answer draws nothing, and what it took leaves no room to ask again.
+    let (app, most) = with_room_for(1, || diagram_reply(usage(300, 200))).await;
+    // The first answer is not a valid diagram, and its usage leaves no room for a second attempt.
     app.script
         .push(Scripted::Text(r#"{"classes": 1}"#.to_owned(), usage(1, u64::try_from(most).expect("fits"))));
     let asked = app.script.questions().len();
@@ -206,30 +208,30 @@ async fn second_attempt_is_charged_to_the_budget() {
     let metadata = &reply["response"]["metadata"];
     assert!(metadata["warning"].as_str().is_some_and(|text| text.contains("budget")), "{reply}");
     assert_eq!((app.script.questions().len() - asked, &metadata["retry_count"]), (1, &json!(0)));
-    assert_eq!(metadata["usage"]["output_tokens"], json!(most), "what was asked was paid");
+    assert_eq!(metadata["usage"]["output_tokens"], json!(most), "the usage of the first attempt is charged");
     assert_eq!(used(&app).await.0, most + 1);
 }
 
-/// What the model does, and what is used then: so many tokens, or all that was reserved.
+/// What the model does, and the resulting charge: a number of tokens, or all that was reserved.
 #[tokio::test]
 async fn unknown_usage_is_charged_at_its_maximum() {
     let refused = |why| Scripted::Fail(LlmError::Refused { why, usage: Usage::default() });
     let unavailable = |why| LlmError::Unavailable { why };
     let bad = |what, usage| Scripted::Fail(LlmError::BadReply { what, usage });
     let rows = [
-        ("answers", says(usage(300, 200)), Some(500)),
-        ("says nothing of tokens", Scripted::text(blueprint()), None),
-        ("claims more than was allowed", says(usage(300, 500_000)), Some(500_300)),
+        ("answers", diagram_reply(usage(300, 200)), Some(500)),
+        ("reports no usage", Scripted::text(blueprint()), None),
+        ("claims more than was allowed", diagram_reply(usage(300, 500_000)), Some(500_300)),
         ("is cut off", bad(BadReply::CutOff, usage(7, 8)), Some(15)),
         ("writes nonsense", bad(BadReply::Garbled, Usage::default()), None),
         ("refuses the key", refused(Refusal::Key), Some(0)),
         ("refuses the text", refused(Refusal::Content), None),
         ("is busy", Scripted::Fail(LlmError::Retry { after: None, status: 429 }), Some(0)),
-        ("is not there", Scripted::Fail(unavailable(Outage::NoConnection)), Some(0)),
+        ("refuses connections", Scripted::Fail(unavailable(Outage::NoConnection)), Some(0)),
         ("fails", Scripted::Fail(unavailable(Outage::Server { status: 504 })), None),
         ("breaks off", Scripted::Break("{".to_owned(), unavailable(Outage::ConnectionLost)), None),
         ("is silent", Scripted::Fail(LlmError::TimedOut { limit: Limit::Total }), None),
-        ("is not reached", Scripted::Fail(LlmError::TimedOut { limit: Limit::Connect }), Some(0)),
+        ("times out on connection", Scripted::Fail(LlmError::TimedOut { limit: Limit::Connect }), Some(0)),
     ];
     let app = TestApp::scripted([]).await;
     let most = most(&app).await;
@@ -241,15 +243,15 @@ async fn unknown_usage_is_charged_at_its_maximum() {
         assert_eq!(reply.status, 200, "{name}: {}", reply.text());
         assert_eq!(used(&app).await.0 - before, expected.unwrap_or(most), "a model that {name}");
     }
-    // Half a count is believed, and the other half is not guessed at.
+    // A reported count is used, and the missing one is not estimated.
     let before = used(&app).await.0;
-    app.script.push(says(usage(0, 200)));
+    app.script.push(diagram_reply(usage(0, 200)));
     app.post(GENERATE, question(true)).await;
     let output = i64::from(app.app.config.model.max_output_tokens);
     assert_eq!(used(&app).await.0 - before, most - output + 200);
 }
 
-/// Real connections that break: `llm` asks again by itself, and each time is paid for before.
+/// Real connections that break: `llm` retries by itself, and each attempt is charged before it is sent.
 #[tokio::test(flavor = "multi_thread")]
 async fn broken_connections_are_charged_to_the_budget() {
     let asked = Arc::new(AtomicUsize::new(0));
@@ -274,7 +276,7 @@ async fn broken_connections_are_charged_to_the_budget() {
 #[tokio::test]
 async fn money_budget_requires_a_price() {
     let in_money = |max: i64| json!({"period": "month", "max_micro_usd": max});
-    let app = TestApp::start(Some(Script::answering(|_| says(usage(300, 200)))), &[]).await;
+    let app = TestApp::start(Some(Script::answering(|_| diagram_reply(usage(300, 200)))), &[]).await;
     set(&app, in_money(1_000_000)).await;
     let problem = app.post(GENERATE, question(false)).await.problem(422, "price_unknown");
     assert!(problem["detail"].as_str().is_some_and(|text| text.contains("model.prices")), "{problem}");
@@ -284,14 +286,14 @@ async fn money_budget_requires_a_price() {
     assert_eq!(app.script.questions().len(), 0);
 
     let prices = [("BA_COPILOT__MODEL__PRICES", "compatible/default=0:0, scripted/script=2:10")];
-    let app = TestApp::start(Some(Script::answering(|_| says(usage(300, 200)))), &prices).await;
+    let app = TestApp::start(Some(Script::answering(|_| diagram_reply(usage(300, 200)))), &prices).await;
     set(&app, in_money(1_000_000)).await;
     let reply = app.post(GENERATE, question(false)).await;
     assert_eq!(reply.status, 200, "{}", reply.text());
     assert_eq!(used(&app).await, (500, 2_600));
-    assert_eq!(app.generations().await[0].cost_micro_usd, Some(2_600), "the price is known to all");
-    // The vendor's own figure counts before the price.
-    app.script.push(says(Usage { cost_micro_usd: Some(1_400), ..usage(300, 200) }));
+    assert_eq!(app.generations().await[0].cost_micro_usd, Some(2_600), "the configured price applies");
+    // The cost reported by the vendor has priority over the price.
+    app.script.push(diagram_reply(Usage { cost_micro_usd: Some(1_400), ..usage(300, 200) }));
     app.post(GENERATE, question(false)).await;
     assert_eq!(used(&app).await, (1_000, 4_000));
     set(&app, in_money(4_001)).await;
@@ -300,7 +302,7 @@ async fn money_budget_requires_a_price() {
         problem["detail"].as_str().is_some_and(|text| text.contains("of $0.004001, $0.004 are used")),
         "{problem}"
     );
-    // So does a budget of which nothing may be spent.
+    // The same for a budget of zero.
     set(&app, in_money(0)).await;
     app.post(GENERATE, question(false)).await.problem(403, "budget_spent");
     assert_eq!(app.script.questions().len(), 2);
@@ -308,7 +310,7 @@ async fn money_budget_requires_a_price() {
 
 #[tokio::test]
 async fn key_owner_is_charged() {
-    let app = TestApp::start(Some(Script::answering(|_| says(usage(300, 200)))), &[]).await;
+    let app = TestApp::start(Some(Script::answering(|_| diagram_reply(usage(300, 200)))), &[]).await;
     let mut ada = set_up(&app).await;
     let mut bob = add(&app, &mut ada, "bob@example.com").await;
     let made = ada.send(&app, "POST", "/api/v1/projects", json!({"name": "Shop"})).await.json();
@@ -332,16 +334,16 @@ async fn key_owner_is_charged() {
         assert_eq!((project, mine), expected);
         reply
     };
-    // The server's key, and a key of the project: both pay.
+    // The key of the server and a key of the project are charged to both budgets.
     check(&mut bob, &[], (500, 500), 200).await;
     let key = json!({"key": "sk-or-0123456789"});
     let keys = format!("/api/v1/projects/{project}/provider-keys/openrouter");
     assert_eq!(ada.send(&app, "PUT", &keys, key.clone()).await.status, 204);
     check(&mut bob, &[], (1_000, 1_000), 200).await;
-    // A key of the request: nobody's budget.
+    // A key in the request is charged to no budget.
     let brought = [("x-ai-api-key", "sk-of-this-request")];
     check(&mut bob, &brought, (1_000, 1_000), 200).await;
-    // A key that Bob keeps here: his own budget.
+    // A key that Bob stored is charged to his own budget.
     assert_eq!(bob.send(&app, "PUT", "/api/v1/me/provider-keys/openrouter", key).await.status, 204);
     check(&mut bob, &[], (1_000, 1_500), 200).await;
     let any = [("if-match", "*")];

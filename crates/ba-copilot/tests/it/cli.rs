@@ -30,7 +30,7 @@ pub(crate) fn run_in(folder: &Path, arguments: &[&str], input: &[u8], variables:
         .expect("the program starts");
     let mut stdin = child.stdin.take().expect("an input");
     let input = input.to_owned();
-    // A program that does not read its input is no failure of the test.
+    // A program that exits without reading its input is not a failure.
     let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
     let output = child.wait_with_output().expect("an end");
     writer.join().expect("the writer");
@@ -113,7 +113,7 @@ fn check_reads_folders_and_markdown_and_writes_four_formats() {
     let sarif: Value = serde_json::from_str(&at("sarif").out).expect("JSON");
     assert_eq!(sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["region"]["startLine"], 5);
     assert!(at("github").out.starts_with("::error file=./notes.md,line=5,"), "{}", at("github").out);
-    // --diff shows and changes nothing, --fix mends in place.
+    // `--diff` changes nothing, `--fix` changes the files.
     let before = std::fs::read_to_string(folder.path().join("notes.md")).expect("text");
     let shown = run_in(folder.path(), &["check", ".", "--fix", "--diff"], b"", &[]);
     assert!(shown.out.contains("+  a[\"run()\"] --> b"), "{}", shown.out);
@@ -199,7 +199,7 @@ fn migrate_reports_its_plan_and_applies_it() {
     let before = migrate(&["--dry-run"]);
     assert_eq!(before.code, 1);
     assert!(before.out.starts_with("would apply 0001_"), "{}", before.out);
-    assert!(!folder.path().join("data").exists(), "a dry run leaves nothing behind");
+    assert!(!folder.path().join("data").exists(), "a dry run creates nothing");
     let done = migrate(&[]);
     assert_eq!((done.code, done.out.replace("applied", "would apply")), (0, before.out));
     for arguments in [&["--dry-run"][..], &[]] {

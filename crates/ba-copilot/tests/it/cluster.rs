@@ -19,14 +19,14 @@ use crate::{
     users::PASSWORD,
 };
 
-/// Clients that write, each diagrams of its own and one that all of them write to.
+/// Clients that write: each to its own diagrams and to one shared diagram.
 const WRITERS: usize = 4;
-/// Clients that read again what was acknowledged to others.
+/// Clients that read the acknowledged writes of others.
 const READERS: usize = 2;
-/// How many acknowledged writes there are between two misfortunes.
+/// The number of acknowledged writes between two faults.
 const WRITES: usize = 25;
 
-/// What all processes have in common.
+/// The common settings of all processes.
 struct Settings(Vec<(&'static str, String)>);
 
 impl Settings {
@@ -34,7 +34,7 @@ impl Settings {
         self.0.iter().map(|(name, value)| (*name, value.as_str())).collect()
     }
 
-    /// The command line, as an administrator uses it.
+    /// Runs a command of the program, as an administrator does.
     fn run(&self, data: &TempDir, arguments: &[&str], input: &str) -> String {
         let mut child = Command::new(BINARY)
             .args(arguments)
@@ -59,7 +59,7 @@ impl Settings {
     }
 }
 
-/// The words of /health of one process.
+/// The status in `/health` of one process.
 fn health(server: &Server) -> Option<String> {
     let (_, body) = server.request("GET", "/health", "").ok()?;
     serde_json::from_str::<Value>(&body).ok()?["status"].as_str().map(str::to_owned)
@@ -71,7 +71,7 @@ fn wait_until_all_are(status: &str, servers: &[Server]) {
     }
 }
 
-/// Every second diagram is none, so that `validated` has something to say.
+/// Every second diagram is invalid, so that `validated` has both values.
 fn code(writer: usize, number: usize) -> (String, bool) {
     match number % 2 {
         0 => (format!("flowchart LR\n  w{writer}n{number} --> b"), true),
@@ -79,7 +79,7 @@ fn code(writer: usize, number: usize) -> (String, bool) {
     }
 }
 
-/// Writes the next version of a diagram that the writer has seen. Others may have been faster, if they may write to it.
+/// Writes the next version of a diagram. If the diagram is shared, another client may have written a version before.
 fn write_version(site: &Site, diagram: &str, etag: &str, (code, valid): (String, bool), alone: bool) {
     let path = format!("/api/v1/diagrams/{diagram}/versions");
     let body = json!({"code": code});
@@ -94,7 +94,7 @@ fn write_version(site: &Site, diagram: &str, etag: &str, (code, valid): (String,
     }
 }
 
-/// Asks for a diagram that nobody waits for; whichever process is there writes it.
+/// Creates a background job for a diagram; any process may run it.
 fn ask_for_later(site: &Site, project: &str, message: &str) {
     let path = "/api/v1/generate/class-diagram";
     let body = json!({"message": message, "project_id": project});
@@ -102,7 +102,7 @@ fn ask_for_later(site: &Site, project: &str, message: &str) {
         None => site.not_known(message.to_owned()),
         Some(answer) if answer.status == 202 => {
             let id = answer.json["id"].as_str().expect("an id").to_owned();
-            // Its title is the message.
+            // The title of the diagram is the message.
             site.later(id, message.to_owned());
         }
         Some(answer) => site.fault(format!("POST {path}: {} {}", answer.status, answer.json)),
@@ -139,7 +139,7 @@ fn write(site: &Site, project: &str, contested: &str, writer: usize) {
     }
 }
 
-/// All pages of a list.
+/// The items of all pages of a list.
 fn list(site: &Site, path: &str) -> Vec<Value> {
     let (mut items, mut after) = (Vec::new(), String::new());
     loop {
@@ -163,7 +163,7 @@ fn acknowledged_writes_survive_process_database_and_redis_failures() {
         ("BA_COPILOT__LIMITS__REQUESTS_PER_MINUTE", "1000000".to_owned()),
         ("BA_COPILOT__LIMITS__TOKEN_REQUESTS_PER_MINUTE", "1000000".to_owned()),
         ("BA_COPILOT__LIMITS__ADDRESS_REQUESTS_PER_MINUTE", "1000000".to_owned()),
-        // Health is to say what broke, not that two processors had too much to do.
+        // `/health` must report the fault, not that the machine is overloaded.
         ("BA_COPILOT__REDIS__TIMEOUT_MS", "1000".to_owned()),
     ]);
     let data: Vec<TempDir> = (0..4).map(|_| TempDir::new().expect("a folder")).collect();
@@ -200,7 +200,7 @@ fn acknowledged_writes_survive_process_database_and_redis_failures() {
     });
     let readers = (0..READERS).map(|reader| {
         let site = Arc::clone(&site);
-        // Steps that reach all of them in another order each.
+        // Scheduled faults, which reach the processes in a different order.
         thread::spawn(move || {
             (reader..).step_by(7).take_while(|_| !site.is_over()).for_each(|number| site.read_again(number))
         })
@@ -208,7 +208,7 @@ fn acknowledged_writes_survive_process_database_and_redis_failures() {
     let clients: Vec<_> = writers.chain(readers).collect();
     site.wait_for_more(WRITES);
 
-    // A process is killed in the middle of what it does. Whoever sends clients there notices.
+    // A process is killed during its work. The load balancer notices it.
     let killed = servers.pop().expect("a server");
     killed.signal("-KILL");
     site.serve_at(addresses(&servers));
@@ -222,7 +222,7 @@ fn acknowledged_writes_survive_process_database_and_redis_failures() {
     wait_until_all_are("healthy", &servers);
     site.wait_for_more(WRITES);
 
-    // Redis goes away, and a new process starts without it.
+    // Redis stops, and a new process starts without it.
     redis.kill();
     wait_until_all_are("degraded", &servers);
     servers.push(settings.serve(&data[3]));
@@ -237,7 +237,7 @@ fn acknowledged_writes_survive_process_database_and_redis_failures() {
     site.end();
     clients.into_iter().for_each(|client| client.join().expect("a client"));
 
-    // Every job is done, also those of the process that was killed.
+    // Every job is done, including those of the killed process.
     let asked = site.asked_for_later();
     for job in asked.keys() {
         let path = format!("/api/v1/jobs/{job}");
@@ -245,30 +245,34 @@ fn acknowledged_writes_survive_process_database_and_redis_failures() {
             site.ask(&Call::get(&path)).is_some_and(|answer| answer.json["status"] == "done")
         });
     }
-    // Everything that was acknowledged is there, at every process, once.
+    // Every acknowledged write exists, at every process, exactly once.
     site.read_all_everywhere();
     let mut known: Vec<String> = Vec::new();
     for diagram in list(&site, &path) {
         let (id, title) =
             (diagram["id"].as_str().expect("an id"), diagram["title"].as_str().expect("a title"));
         let acknowledged = site.facts().contains_key(&format!("/api/v1/diagrams/{id}"));
-        let later = asked.values().any(|asked| asked == title);
+        let by_job = asked.values().any(|asked| asked == title);
         assert!(
-            acknowledged || later || id == contested || site.may_be_there(title),
-            "nobody wrote {diagram}"
+            acknowledged || by_job || id == contested || site.may_be_there(title),
+            "no client wrote {diagram}"
         );
         known.push(title.to_owned());
     }
     for title in asked.values() {
-        assert!(known.contains(title), "the diagram of a job is not there: {title}");
+        assert!(known.contains(title), "the diagram of a job is missing: {title}");
     }
     let count = known.len();
     known.sort();
     known.dedup();
-    assert_eq!(known.len(), count, "a diagram is there twice");
+    assert_eq!(known.len(), count, "a diagram is duplicated");
     let versions = list(&site, &format!("/api/v1/diagrams/{contested}/versions"));
     let numbers: Vec<u64> = versions.iter().rev().filter_map(|version| version["number"].as_u64()).collect();
-    assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>(), "no number twice, none left out");
+    assert_eq!(
+        numbers,
+        (1..=numbers.len() as u64).collect::<Vec<_>>(),
+        "numbers without duplicates and gaps"
+    );
     assert_eq!(site.faults(), Vec::<String>::new());
     let (facts, failures) = (site.facts().len(), site.failures());
     eprintln!("{facts} facts, {} jobs, {failures} requests without an answer", asked.len());

@@ -14,7 +14,7 @@ pub(crate) struct ReceivedRequest {
     pub(crate) body: Vec<u8>,
 }
 
-/// It takes requests for as long as the test goes on.
+/// Accepts requests for the duration of the test.
 pub(crate) struct Collector {
     /// `host:port`.
     pub(crate) address: String,
@@ -22,16 +22,16 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
-    /// Answers every request with this status line and these headers, for example `200 OK`.
+    /// Sends this status line and these headers as the response to every request, for example `200 OK`.
     pub(crate) fn start(answer: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
         let received = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&received);
+        let store = Arc::clone(&received);
         thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
                 if let Some(request) = read(&mut stream) {
-                    kept.lock().expect("requests").push(request);
+                    store.lock().expect("requests").push(request);
                 }
                 let answer = format!("HTTP/1.1 {answer}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
                 let _ = stream.write_all(answer.as_bytes());

@@ -1,5 +1,4 @@
-//! The settings from the outside: `config check`, `config show`, `secrets generate`, and the example of a production
-//! environment.
+//! Settings: `config check`, `config show`, `secrets generate`, and the example of a production environment.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -63,7 +62,7 @@ fn config_check_reports_all_problems_at_once() {
     }
     assert_eq!(bad.out.lines().count(), 11, "{}", bad.out);
     assert!(!bad.out.contains("geheim") && !bad.err.contains("geheim"), "{}{}", bad.out, bad.err);
-    // A server says the first of it.
+    // The server reports only the first problem.
     let served = run(folder.path(), &["--config", "ba.toml", "kinds"], &[]);
     assert_eq!(served.code, 2);
     assert!(served.err.contains("ba.toml:"), "{}", served.err);
@@ -89,7 +88,7 @@ fn config_show_reports_sources_and_no_secret() {
     ];
     let shown = run(folder.path(), &arguments, &variables);
     assert_eq!(shown.code, 0);
-    // The process's own MCP_TIMEOUT counts more.
+    // `MCP_TIMEOUT` of the process has priority.
     assert!(shown.err.ends_with("/.env: MODEL.\n") && shown.err.lines().count() == 1, "{}", shown.err);
     assert!(!shown.out.contains("geheim"), "{}", shown.out);
     let shown: Value = serde_json::from_str(&shown.out).expect("JSON");
@@ -134,10 +133,10 @@ fn config_show_reports_sources_and_no_secret() {
     ];
     let settings = shown["settings"].as_array().expect("settings");
     let mut rows = settings.iter();
-    // In the order of default.toml.
+    // The settings are in the order of default.toml.
     for (key, value, secret, origin) in table {
         let row =
-            rows.find(|row| row["key"] == key).unwrap_or_else(|| panic!("{key} comes at another place"));
+            rows.find(|row| row["key"] == key).unwrap_or_else(|| panic!("{key} is not in this position"));
         assert_eq!((&row["value"], &row["secret"]), (&value, &json!(secret)), "{key}");
         assert_eq!(row["origin"], origin, "{key}");
     }
@@ -171,14 +170,14 @@ fn generated_secrets_never_overwrite_existing_ones() {
             all.insert(secret.to_owned());
         }
     }
-    assert_eq!(all.len(), 14, "each secret is another one");
+    assert_eq!(all.len(), 14, "the secrets are distinct");
     let again = run(folder.path(), &["secrets", "generate", "--write", "secrets.env"], &[]);
     assert_eq!((again.code, again.out.as_str()), (2, ""));
     assert!(again.err.contains("already exists and was not changed"), "{}", again.err);
     assert_eq!(fs::read_to_string(&file).expect("text"), text);
 }
 
-/// What Compose reads of the file, and the program does not.
+/// Variables that only Compose reads.
 const OF_COMPOSE: [&str; 3] = ["POSTGRES_PASSWORD", "REDIS_PASSWORD", "GRAFANA_PASSWORD"];
 
 #[test]
@@ -188,13 +187,13 @@ fn production_environment_example_is_complete_and_works() {
     let mut set = BTreeMap::new();
     let mut explained = false;
     for line in text.lines() {
-        // What is not wanted by everybody stands behind `#` without a blank.
+        // Optional variables are commented out with `#` without a space.
         let offered =
             line.strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()));
         match offered.unwrap_or(line).split_once('=') {
             Some((name, value)) if !line.starts_with("# ") => {
-                assert!(explained, "{name} is not explained");
-                assert!(set.insert(name.to_owned(), value.to_owned()).is_none(), "{name} stands there twice");
+                assert!(explained, "{name} is not documented");
+                assert!(set.insert(name.to_owned(), value.to_owned()).is_none(), "{name} is listed twice");
             }
             _ => explained = line.starts_with("# ") || explained && !line.is_empty(),
         }
@@ -212,21 +211,21 @@ fn production_environment_example_is_complete_and_works() {
         .collect();
     let mut named = BTreeSet::new();
     for name in set.keys().filter(|name| !OF_COMPOSE.contains(&name.as_str())) {
-        let key = setting_of(name).unwrap_or_else(|| panic!("{name} is no variable"));
-        assert!(settings.contains(&key), "{name} is no setting");
+        let key = setting_of(name).unwrap_or_else(|| panic!("{name} is not a variable"));
+        assert!(settings.contains(&key), "{name} is not a setting");
         named.insert(key);
     }
-    // Every provider has a key; the example shows the usual ones.
+    // Every provider has a key; the example lists the most common ones.
     let is_of_provider = |key: &str| key.starts_with("providers.");
     for key in SECRETS.iter().filter(|key| !is_of_provider(key)) {
         assert!(named.contains(*key), "the secret setting {key} is not in the example");
     }
     for (name, key) in variables() {
         assert!(is_of_provider(key) || named.contains(*key), "{name} is not in the example");
-        // A variable of its own stands in the documentation of its setting.
+        // A variable with a short name is in the documentation of its setting.
         assert!(DEFAULT_TOML.contains(*name), "{name} is not in default.toml");
     }
-    // With secrets filled in, all of it can be used.
+    // With secrets filled in, the example is a valid configuration.
     let fill = |value: &str| value.replace("${POSTGRES_PASSWORD}", "p").replace("${REDIS_PASSWORD}", "r");
     for (name, value) in &mut set {
         *value = match name.as_str() {

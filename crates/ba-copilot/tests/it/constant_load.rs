@@ -1,6 +1,5 @@
-//! A crowd that never pauses: requests at a constant rate over connections old and new, writes that are remembered,
-//! and listeners of events. Forgives nothing: a request that is not answered, a stream that breaks off and a write
-//! that is not there are failures.
+//! Constant load: requests at a fixed rate over new and persistent connections, recorded writes, and listeners of
+//! events. A failed request, an interrupted stream and a missing write are failures.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,40 +15,40 @@ use std::{
 
 use serde_json::{Value, json};
 
-/// Requests a second, all clients together.
+/// Requests per second of all clients together.
 pub(crate) const RATE: u32 = 300;
-/// Clients; every second one opens a connection for each request.
+/// The number of clients; every second one opens a new connection for each request.
 const CLIENTS: u32 = 12;
-/// Those who listen to what happens.
+/// The number of clients that follow the event stream.
 pub(crate) const LISTENERS: usize = 4;
-/// Longer than any wait of the program.
+/// Longer than every time limit of the program.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What all clients know together.
+/// Shared state of all clients.
 pub(crate) struct Crowd {
     address: String,
-    /// The header by which everybody is known; empty where nobody has to be.
+    /// The authorization header; empty where no account is required.
     known: String,
     project: String,
     over: AtomicBool,
     answered: AtomicUsize,
     reopened: AtomicUsize,
     failures: Mutex<Vec<String>>,
-    /// Titles of what was acknowledged, with their ids.
+    /// Titles of acknowledged writes, with their ids.
     written: Mutex<BTreeMap<String, String>>,
-    /// Ids that each listener was told of.
-    heard: Vec<Mutex<BTreeSet<String>>>,
+    /// Ids that each listener received.
+    received: Vec<Mutex<BTreeSet<String>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// One answer: its head and, if it is not a stream, its body.
+/// A response: its head and, if it is not a stream, its body.
 struct Reply {
     status: u16,
     closes: bool,
     body: String,
 }
 
-/// A connection that is used until the server says that it closes it.
+/// A persistent connection, which is used until the server closes it.
 struct Connection {
     stream: BufReader<TcpStream>,
 }
@@ -79,7 +78,7 @@ impl Connection {
         }
     }
 
-    /// Status, and the headers in small letters.
+    /// The status, and the headers with lowercase names.
     fn head(&mut self) -> io::Result<(u16, BTreeMap<String, String>)> {
         let line = self.line()?;
         let status = line.split(' ').nth(1).and_then(|status| status.parse().ok());
@@ -94,7 +93,7 @@ impl Connection {
         Ok((status.ok_or(io::ErrorKind::InvalidData)?, headers))
     }
 
-    /// The next piece of a body that comes in pieces; none at its end.
+    /// The next chunk of a chunked body; `None` at its end.
     fn chunk(&mut self) -> io::Result<Option<String>> {
         let size = self.line()?;
         let size = usize::from_str_radix(&size, 16).map_err(|_| io::ErrorKind::InvalidData)?;
@@ -121,7 +120,7 @@ impl Connection {
 }
 
 impl Crowd {
-    /// Sets everybody going at `address`, in a project of their own.
+    /// Starts all clients at `address`, in a new project.
     pub(crate) fn start(address: &str, token: &str) -> Arc<Crowd> {
         let known =
             if token.is_empty() { String::new() } else { format!("authorization: Bearer {token}\r\n") };
@@ -137,7 +136,7 @@ impl Crowd {
             reopened: AtomicUsize::default(),
             failures: Mutex::default(),
             written: Mutex::default(),
-            heard: (0..LISTENERS).map(|_| Mutex::default()).collect(),
+            received: (0..LISTENERS).map(|_| Mutex::default()).collect(),
             threads: Mutex::default(),
         });
         let begun = Instant::now();
@@ -158,7 +157,7 @@ impl Crowd {
 
     fn fail(&self, what: String) {
         let mut failures = self.failures.lock().expect("failures");
-        // The first ones say what there is to say.
+        // The first failures are enough for the report.
         if failures.len() < 500 {
             failures.push(what);
         }
@@ -172,12 +171,12 @@ impl Crowd {
         self.answered.load(Ordering::Relaxed)
     }
 
-    /// How often a stream ended as streams end, and was opened again.
+    /// How often a stream ended regularly and was opened again.
     pub(crate) fn reopened(&self) -> usize {
         self.reopened.load(Ordering::Relaxed)
     }
 
-    /// Waits for so many more answers: the crowd goes on.
+    /// Waits until this many more requests are answered.
     pub(crate) fn wait_for_more(&self, more: usize) {
         let goal = self.answered() + more;
         crate::acknowledged_writes::wait_for("answers", || {
@@ -185,13 +184,13 @@ impl Crowd {
         });
     }
 
-    /// One client: its share of the rate, in step.
+    /// One client, which sends its share of the requests at regular intervals.
     fn ask(&self, client: u32, begun: Instant) {
         let step = Duration::from_secs(1) * CLIENTS / RATE;
         let mut connection = None;
         for number in 0.. {
             let due = begun + step * number + step * client / CLIENTS;
-            // The rate is the test; there is no condition to wait for.
+            // The fixed rate is what is tested, so there is no condition to wait for.
             thread::sleep(due.saturating_duration_since(Instant::now()));
             if self.is_over() {
                 return;
@@ -248,12 +247,12 @@ impl Crowd {
         Ok(())
     }
 
-    /// One listener: goes on where it was, whenever the stream ends.
+    /// One listener: reconnects after the last event whenever the stream ends.
     fn listen(&self, number: u32, _: Instant) {
         let mut last = String::new();
         while !self.is_over() {
             if let Err(error) = self.listen_once(number as usize, &mut last) {
-                self.fail(format!("listener {number}: the stream broke off: {error}"));
+                self.fail(format!("listener {number}: the stream was interrupted: {error}"));
             } else {
                 self.reopened.fetch_add(1, Ordering::Relaxed);
             }
@@ -279,28 +278,28 @@ impl Crowd {
                     let data: Value = serde_json::from_str(data).map_err(|_| io::ErrorKind::InvalidData)?;
                     if data["action"] == "diagram.create" {
                         let subject = data["subject"].as_str().unwrap_or_default().to_owned();
-                        self.heard[number].lock().expect("heard").insert(subject);
+                        self.received[number].lock().expect("received").insert(subject);
                     }
                 }
                 text = rest.to_owned();
             }
-            if self.is_over() && self.has_heard_all(number) {
+            if self.is_over() && self.has_received_all(number) {
                 return Ok(());
             }
         }
         Ok(())
     }
 
-    fn has_heard_all(&self, number: usize) -> bool {
-        let heard = self.heard[number].lock().expect("heard");
-        self.written.lock().expect("written").values().all(|id| heard.contains(id))
+    fn has_received_all(&self, number: usize) -> bool {
+        let received = self.received[number].lock().expect("received");
+        self.written.lock().expect("written").values().all(|id| received.contains(id))
     }
 
-    /// Nobody asks any more. Everything that was acknowledged is there once, and every listener was told of it.
+    /// Stops all clients, and waits until every listener has received every acknowledged write.
     pub(crate) fn end(&self) {
-        crate::acknowledged_writes::wait_for("every listener to hear of every write", || {
-            // Those who ask go on meanwhile, so that what is heard catches up with what is written now and then.
-            (0..LISTENERS).all(|number| self.has_heard_all(number)) || !self.failures().is_empty()
+        crate::acknowledged_writes::wait_for("every listener to receive every write", || {
+            // Writers continue meanwhile, so all listeners are up to date only at some moments.
+            (0..LISTENERS).all(|number| self.has_received_all(number)) || !self.failures().is_empty()
         });
         self.over.store(true, Ordering::SeqCst);
         // A last event wakes the listeners.
@@ -314,7 +313,7 @@ impl Crowd {
         }
     }
 
-    /// What was written is there exactly once, and nothing else.
+    /// Every acknowledged write exists exactly once, and nothing else exists.
     pub(crate) fn compare(&self) {
         let (mut titles, mut after) = (Vec::new(), String::new());
         loop {
@@ -333,7 +332,7 @@ impl Crowd {
         titles.retain(|title| title != "the last one");
         titles.sort();
         let written: Vec<String> = self.written.lock().expect("written").keys().cloned().collect();
-        assert!(written.len() > 10, "too little was written to say anything: {}", written.len());
-        assert_eq!(titles, written, "what was acknowledged, and what is there");
+        assert!(written.len() > 10, "too few writes for a result: {}", written.len());
+        assert_eq!(titles, written, "acknowledged titles and stored titles");
     }
 }

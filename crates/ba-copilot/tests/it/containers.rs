@@ -1,7 +1,7 @@
-//! Real containers: the image, everything that Compose starts, and versions that change under load behind the proxy.
+//! Real containers: the image, all services of the Compose file, and deployments under load behind the proxy.
 //!
-//! Needs an engine of its own, which `cargo xtask containers` starts where that can be, and a program that is linked
-//! statically.
+//! Needs a separate container engine, which `cargo xtask containers` starts where possible, and a statically linked
+//! program.
 
 use std::{
     fs,
@@ -18,12 +18,11 @@ use test_support::skip;
 
 use crate::{acknowledged_writes::wait_for, constant_load::Crowd, process::BINARY, users::PASSWORD};
 
-/// Where the engine of the tests listens, `unix://…`.
+/// The address of the test engine, `unix://…`.
 const ENGINE: &str = "BA_COPILOT_TEST_DOCKER_HOST";
-/// So many answers between two things that happen.
+/// The number of responses between two events.
 const BETWEEN: usize = 150;
 
-/// Secrets.
 const KEY: &str = "a 'secret' of at least thirty-two characters";
 const MCP_TOKEN: &str = "a token for those who check, long enough";
 const AI_TOKEN: &str = "a token for those who generate, long enough";
@@ -34,7 +33,7 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the repository")
 }
 
-/// A machine with an engine, and a folder to deploy to; nothing runs on it afterwards.
+/// A machine with a container engine and a deployment folder; everything on it is stopped on drop.
 struct Machine {
     folder: TempDir,
     engine: String,
@@ -77,7 +76,7 @@ impl Machine {
         let machine = Machine { folder, engine, front };
         let compose = repository().join("infra/compose").display().to_string();
         let place = machine.path("place").display().to_string();
-        // What no file for Compose can hold.
+        // Characters that a Compose file cannot hold unescaped.
         let key = machine.path("key");
         fs::write(&key, format!("{KEY}\n")).expect("written");
         machine.settings(&[
@@ -122,14 +121,14 @@ impl Machine {
         }
     }
 
-    /// A program with the engine of the tests.
+    /// A program that uses the test engine.
     fn command(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         command
             .args(arguments)
             .current_dir(self.folder.path())
             .env("DOCKER_HOST", &self.engine)
-            // Where Debian puts the client that fits its engine.
+            // Where Debian installs the client that matches its engine.
             .env("PATH", "/usr/bin:/usr/sbin:/bin:/sbin:/usr/local/bin")
             .stdin(Stdio::null());
         command
@@ -145,7 +144,7 @@ impl Machine {
         String::from_utf8(output.stdout).expect("text").trim().to_owned()
     }
 
-    /// Starts what stays.
+    /// Starts the services that are not redeployed.
     fn start_infrastructure(&self) {
         let files: Vec<String> = ["compose.yaml", "compose.dev.yaml"]
             .iter()
@@ -166,7 +165,7 @@ impl Machine {
         }
     }
 
-    /// The program without its symbols, and something behind its end, which nobody reads.
+    /// The stripped program with extra bytes at its end, which have no effect.
     fn version(&self, name: &str) -> String {
         let path = self.path(name);
         let stripped = Command::new("strip").arg("-o").arg(&path).arg(BINARY).status().expect("strip");
@@ -209,7 +208,7 @@ impl Machine {
     }
 }
 
-/// A page as it comes, with its head.
+/// A page with its head.
 fn page(address: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("a connection");
     let head = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
@@ -219,12 +218,12 @@ fn page(address: &str, path: &str) -> String {
     answer
 }
 
-/// The status of a page.
+/// The HTTP status of a page.
 fn status(address: &str, path: &str) -> String {
     page(address, path).split(' ').nth(1).unwrap_or_default().to_owned()
 }
 
-/// Whoever looks at the containers of the program sees no secret, and the program has them all.
+/// The containers show no secret when inspected, and the program has all secrets.
 fn check_secrets(machine: &Machine, token: &str) {
     let names = machine.output_of(&["ps", "--format", "{{.Names}}", "--filter", "name=ba-copilot-"]);
     let names: Vec<&str> = names.lines().collect();
@@ -243,7 +242,7 @@ fn check_image(machine: &Machine, image: &str) {
     let seen: Value = serde_json::from_str(&seen).expect("JSON");
     assert_eq!(seen[0]["Config"]["User"], "65532:65532");
     assert!(seen[0]["Config"]["Healthcheck"].is_object(), "{seen}");
-    // One program, and the folder for what is kept; what the engine adds is empty.
+    // The image has one program and the data folder; the files that the engine adds are empty.
     let id = machine.output_of(&["create", image]);
     let archive = machine.path("image.tar");
     machine.output_of(&["export", "--output", &archive.display().to_string(), &id]);
@@ -253,7 +252,7 @@ fn check_image(machine: &Machine, image: &str) {
         !["dev", "etc", "proc", "sys"].iter().any(|folder| name.starts_with(folder)) && *name != ".dockerenv"
     };
     assert_eq!(listed.lines().filter(of_engine).collect::<Vec<_>>(), ["ba-copilot", "data/"]);
-    // With nothing that it may do, it works.
+    // The program works without any capability.
     let careful = [
         "run",
         "--detach",
@@ -284,7 +283,7 @@ fn container_deployment_loses_nothing() {
     let (one, two, three) = (machine.version("one"), machine.version("two"), machine.version("three"));
     machine.start_infrastructure();
 
-    // Nobody can get in without an account, so the first one is made with the very version.
+    // Without an account no sign-in is possible, so the first one is created with the same version.
     let (code, _, err) = machine.deploy(&["--program", &one], "");
     assert!(code == Some(1) && err.contains("ended by itself"), "{err}");
     assert!(err.contains("there are no accounts"), "{err}");
@@ -318,7 +317,7 @@ fn container_deployment_loses_nothing() {
     assert_eq!(machine.release(), second);
     go_on("the third swap");
 
-    // One that failed verification is not let in.
+    // A version that failed verification gets no traffic.
     machine.settings(&[("BA_COPILOT__SERVER__MAX_BODY_BYTES", "10")]);
     let (code, out, err) = machine.deploy(&["--program", &three], "");
     assert_eq!(code, Some(1), "{out}{err}");
@@ -328,7 +327,7 @@ fn container_deployment_loses_nothing() {
     go_on("a version that fails");
     machine.settings(&[("BA_COPILOT__SERVER__MAX_BODY_BYTES", "1000000")]);
 
-    // What watches sees the slot that serves. Only the proxy can be reached from outside.
+    // Prometheus scrapes the active slot. Only the proxy can be reached from outside.
     let targets = "http://localhost:9090/api/v1/targets?state=active";
     wait_for("Prometheus to see the version", || {
         let seen = machine.docker(&["exec", "ba-copilot_prometheus_1", "wget", "-q", "-O", "-", targets]);
@@ -342,7 +341,7 @@ fn container_deployment_loses_nothing() {
     assert_eq!(crowd.failures(), Vec::<String>::new());
     crowd.compare();
 
-    // The same by killing is noticed.
+    // A killed version is detected, too.
     let crowd = Crowd::start(&machine.front, &token);
     crowd.wait_for_more(BETWEEN);
     for name in machine.output_of(&["ps", "--format", "{{.Names}}"]).lines() {

@@ -1,6 +1,5 @@
-//! Fifty times SIGKILL at a random moment while clients write: everything that was acknowledged is there once,
-//! everything else is there once or not at all, and whoever asks again with the same idempotency key learns what
-//! became of it.
+//! Fifty times SIGKILL at a random moment while clients write: every acknowledged operation is stored once, every other
+//! one at most once, and a retry with the same idempotency key returns the outcome.
 
 use std::{
     collections::BTreeMap,
@@ -26,9 +25,9 @@ use crate::{
 const KILLS: usize = 50;
 const CLIENTS: usize = 4;
 
-/// What a client wants done, once.
+/// An operation that a client requests once.
 #[derive(Debug, Clone)]
-struct Wish {
+struct Operation {
     key: String,
     path: String,
     body: Value,
@@ -43,23 +42,23 @@ enum Kind {
     Job,
 }
 
-/// Clients and what they know.
+/// Shared state of the clients.
 struct Site {
     address: String,
     token: String,
     project: String,
     diagram: String,
     over: AtomicBool,
-    /// By the words that only one wish has.
-    acknowledged: Mutex<Vec<Wish>>,
-    /// Whoever asked does not know what became of it.
-    unknown: Mutex<Vec<Wish>>,
+    /// Each operation has a unique key in its text.
+    acknowledged: Mutex<Vec<Operation>>,
+    /// Operations with an unknown outcome.
+    unknown: Mutex<Vec<Operation>>,
     jobs: Mutex<Vec<String>>,
     answered_later: AtomicUsize,
 }
 
 impl Site {
-    fn wish(&self, client: usize, number: usize) -> Wish {
+    fn operation(&self, client: usize, number: usize) -> Operation {
         let key = format!("wish-{client}-{number}");
         let in_project = |what: &str| format!("/api/v1/projects/{}/{what}", self.project);
         let (kind, path, body) = match number % 8 {
@@ -80,35 +79,36 @@ impl Site {
                 json!({"message": format!("{key} places orders."), "project_id": self.project}),
             ),
         };
-        Wish { key, path, body, kind }
+        Operation { key, path, body, kind }
     }
 
-    fn send(&self, wish: &Wish) -> std::io::Result<Answer> {
-        let call =
-            Call::post(&wish.path, &wish.body).with("if-match", "*").with("idempotency-key", &wish.key);
-        let call = if wish.kind == Kind::Job { call.with("prefer", "respond-async") } else { call };
+    fn send(&self, operation: &Operation) -> std::io::Result<Answer> {
+        let call = Call::post(&operation.path, &operation.body)
+            .with("if-match", "*")
+            .with("idempotency-key", &operation.key);
+        let call = if operation.kind == Kind::Job { call.with("prefer", "respond-async") } else { call };
         call.send(&self.address, &self.token)
     }
 
-    /// Whether it is known now what became of it.
-    fn settle(&self, wish: &Wish, answer: &Answer) -> bool {
+    /// Whether the outcome is known now.
+    fn settle(&self, operation: &Operation, answer: &Answer) -> bool {
         match answer.status {
             201 | 202 => {
-                if wish.kind == Kind::Job {
+                if operation.kind == Kind::Job {
                     self.jobs
                         .lock()
                         .expect("jobs")
                         .push(answer.json["id"].as_str().expect("an id").to_owned());
                 }
             }
-            // It was done, and the answer to it was lost with the process.
+            // The operation was done, and its response was lost with the process.
             409 if answer.json["code"] == "conflict" => {
                 self.answered_later.fetch_add(1, Ordering::Relaxed);
             }
             409 | 503 => return false,
-            other => panic!("{wish:?}: {other} {}", answer.json),
+            other => panic!("{operation:?}: {other} {}", answer.json),
         }
-        self.acknowledged.lock().expect("acknowledged").push(wish.clone());
+        self.acknowledged.lock().expect("acknowledged").push(operation.clone());
         true
     }
 
@@ -117,11 +117,11 @@ impl Site {
             if self.over.load(Ordering::SeqCst) {
                 return;
             }
-            let wish = self.wish(client, number);
+            let operation = self.operation(client, number);
             loop {
-                match self.send(&wish) {
-                    Ok(answer) if self.settle(&wish, &answer) => break,
-                    // Nobody was there to be asked.
+                match self.send(&operation) {
+                    Ok(answer) if self.settle(&operation, &answer) => break,
+                    // The server is not running.
                     Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
                         if self.over.load(Ordering::SeqCst) {
                             return;
@@ -129,7 +129,7 @@ impl Site {
                         std::thread::yield_now();
                     }
                     _ => {
-                        self.unknown.lock().expect("unknown").push(wish);
+                        self.unknown.lock().expect("unknown").push(operation);
                         break;
                     }
                 }
@@ -147,7 +147,7 @@ impl Site {
         answer.json
     }
 
-    /// How often each value of a field is in a list of many pages.
+    /// How often each value of a field occurs in a list of many pages.
     fn count_all(&self, path: &str, field: &str) -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();
         let mut next = String::new();
@@ -178,13 +178,13 @@ fn run(arguments: &[&str], folder: &TempDir, variables: &[(&str, &str)]) -> Stri
     String::from_utf8(output.stdout).expect("text").trim().to_owned()
 }
 
-/// Different in each run; said when something fails.
+/// Different in each run; printed in failures.
 fn seed() -> u64 {
     let now = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("a time");
     now.as_nanos() as u64
 }
 
-fn kill_again_and_again(variables: &[(&str, &str)]) {
+fn check_writes_survive_kills(variables: &[(&str, &str)]) {
     let folder = TempDir::new().expect("a folder");
     run(&["user", "add", "ada@example.com"], &folder, variables);
     let scopes = ["--scope", "read", "--scope", "write", "--scope", "generate"];
@@ -223,7 +223,7 @@ fn kill_again_and_again(variables: &[(&str, &str)]) {
             wait_for("acknowledged writes", || {
                 site.count() >= goal || clients.iter().any(|it| it.is_finished())
             });
-            // Somewhere within the next write.
+            // At a random moment during the next write.
             let moment = Instant::now() + Duration::from_micros(below(4000) as u64);
             while Instant::now() < moment {
                 std::hint::spin_loop();
@@ -235,18 +235,18 @@ fn kill_again_and_again(variables: &[(&str, &str)]) {
         site.over.store(true, Ordering::SeqCst);
         server
     });
-    // Whoever does not know asks again, until somebody can say.
+    // Operations with an unknown outcome are retried until the outcome is known.
     let unknown = std::mem::take(&mut *site.unknown.lock().expect("unknown"));
-    for wish in &unknown {
+    for operation in &unknown {
         wait_for("an answer to a request that was sent again", || {
-            site.send(wish).is_ok_and(|answer| site.settle(wish, &answer))
+            site.send(operation).is_ok_and(|answer| site.settle(operation, &answer))
         });
     }
     let jobs = site.jobs.lock().expect("jobs").clone();
     for job in &jobs {
         wait_for("a job", || site.get(&format!("/api/v1/jobs/{job}"))["status"] == "done");
     }
-    // A job whose answer was lost is done too.
+    // A job whose response was lost is done, too.
     wait_for("all jobs", || {
         let list = site.count_all(&format!("/api/v1/projects/{}/jobs", site.project), "status");
         list.keys().all(|status| status == "done")
@@ -257,23 +257,23 @@ fn kill_again_and_again(variables: &[(&str, &str)]) {
     let texts = site.count_all(&in_project("requirements"), "text");
     let notes = site.count_all(&format!("/api/v1/diagrams/{}/versions", site.diagram), "note");
     let acknowledged = site.acknowledged.lock().expect("acknowledged");
-    for wish in acknowledged.iter() {
-        let there = match wish.kind {
-            Kind::Diagram => titles.get(&wish.key),
-            Kind::Requirement => texts.get(&wish.key),
-            Kind::Version => notes.get(&wish.key),
-            Kind::Job => titles.get(&format!("{} places orders.", wish.key)),
+    for operation in acknowledged.iter() {
+        let there = match operation.kind {
+            Kind::Diagram => titles.get(&operation.key),
+            Kind::Requirement => texts.get(&operation.key),
+            Kind::Version => notes.get(&operation.key),
+            Kind::Job => titles.get(&format!("{} places orders.", operation.key)),
         };
-        assert_eq!(there, Some(&1), "{wish:?} (seed {seed})");
+        assert_eq!(there, Some(&1), "{operation:?} (seed {seed})");
     }
     for (what, count) in titles.iter().chain(&texts).chain(&notes) {
         assert_eq!(*count, 1, "{what} is there {count} times (seed {seed})");
     }
     let there = titles.len() + texts.len() + notes.len();
-    // "the one" and its first version are not of the clients.
-    assert_eq!(there - 2, acknowledged.len(), "something is there that nobody asked for (seed {seed})");
+    // "the one" and its first version were not written by the clients.
+    assert_eq!(there - 2, acknowledged.len(), "there are items that no client created (seed {seed})");
     eprintln!(
-        "{KILLS} kills: {} wishes, each carried out once; {} were sent again, \
+        "{KILLS} kills: {} operations, each carried out once; {} were sent again, \
          {} of them had lost their answer; {} jobs",
         acknowledged.len(),
         unknown.len(),
@@ -288,11 +288,11 @@ fn kill_again_and_again(variables: &[(&str, &str)]) {
 
 #[test]
 fn fifty_kills_lose_and_duplicate_nothing_on_sqlite() {
-    kill_again_and_again(&[]);
+    check_writes_survive_kills(&[]);
 }
 
 #[test]
 fn fifty_kills_lose_and_duplicate_nothing_on_postgres() {
     let Some(postgres) = Postgres::start() else { return };
-    kill_again_and_again(&[("DATABASE_URL", &postgres.url())]);
+    check_writes_survive_kills(&[("DATABASE_URL", &postgres.url())]);
 }

@@ -1,6 +1,6 @@
-//! Prose that must stay true: generated pages, and every path and command that a document names.
+//! Documentation must be correct: generated pages, and every path and command in a document.
 //!
-//! `cargo xtask codegen` writes the generated pages anew.
+//! `cargo xtask codegen` regenerates the pages.
 
 use std::{
     fs,
@@ -18,12 +18,12 @@ fn read(file: &str) -> String {
     fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-#[expect(clippy::disallowed_methods, reason = "asks whether the pages are to be written instead of compared")]
+#[expect(clippy::disallowed_methods, reason = "decides whether the pages are written or compared")]
 fn updating() -> bool {
     std::env::var_os("UPDATE_DOCS").is_some()
 }
 
-/// The file holds exactly this, or is made to.
+/// Checks that the file has exactly this content, or writes it.
 fn check(file: &str, expected: &str) {
     if updating() {
         fs::write(root().join(file), expected).expect("written");
@@ -88,13 +88,13 @@ fn docs_of_the_api_are_current() {
 #[test]
 fn readme_commands_work() {
     let readme = read("README.md");
-    // The two commands. The second is what runs this test; the first builds the program that is run here.
+    // Both commands. The second runs this test; the first builds the program that is used here.
     for command in ["cargo run --release", "cargo xtask test"] {
         assert!(readme.contains(&format!("\n{command}\n")), "README.md does not show `{command}`");
     }
     assert!(read(".ci/run").contains("cargo xtask test"));
     assert!(read("Cargo.toml").contains("default-members = [\"crates/ba-copilot\"]"));
-    // The request it shows, and its answer.
+    // The example request and its response.
     let block = |language: &str| {
         let start = format!("```{language}\n");
         readme
@@ -117,12 +117,12 @@ fn readme_commands_work() {
     let reply: serde_json::Value = serde_json::from_str(&body).expect("JSON");
     let shown: serde_json::Value =
         serde_json::from_str(&block("json")).expect("the answer in README.md is JSON");
-    assert_eq!(shown["response"]["detail"], reply["response"]["detail"], "README.md shows another diagram");
+    assert_eq!(shown["response"]["detail"], reply["response"]["detail"], "README.md has a different diagram");
     assert_eq!(shown["response"]["summary"], reply["response"]["summary"]);
     assert_eq!(shown["response"]["metadata"]["validated"], reply["response"]["metadata"]["validated"]);
 }
 
-/// Every configuration of the page starts or reaches a server that answers, and the table names every tool.
+/// Every MCP configuration on the page starts or reaches a working server, and the table lists every tool.
 #[test]
 fn docs_of_mcp_configurations_work() {
     use std::{

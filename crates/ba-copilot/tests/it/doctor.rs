@@ -1,4 +1,4 @@
-//! `doctor` on set-ups that are good, and on the same with one thing broken: it finds exactly that thing.
+//! `doctor` on healthy set-ups, and on the same set-ups with one fault: it finds exactly that fault.
 
 use std::{
     any::Any,
@@ -39,30 +39,30 @@ use crate::{
 
 const STRONG: &str = "qW3rTyUiOp0-aSdFgHjKl_zXcVbNm123456789AbCdE";
 
-/// The real clock: what is on disk has real times.
-#[expect(clippy::disallowed_methods, reason = "files and servers have the time of the machine")]
+/// The system clock: files have real times.
+#[expect(clippy::disallowed_methods, reason = "files and servers use the system time")]
 fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// A set-up of somebody.
+/// A set-up to examine.
 struct Setup {
     folder: TempDir,
     data: PathBuf,
     variables: BTreeMap<String, String>,
     file: Option<PathBuf>,
     clock: fn() -> SystemTime,
-    /// Lasts as long as the set-up.
-    kept: Vec<Box<dyn Any>>,
+    /// Resources that live as long as the set-up.
+    resources: Vec<Box<dyn Any>>,
 }
 
 impl Setup {
-    /// As after a first start on somebody's own machine; with a team, as an administrator would have it.
+    /// The state after a first start on a local machine; with `team`, as an administrator would configure it.
     async fn healthy(team: bool, database: Option<&str>) -> Setup {
         let folder = TempDir::new().expect("a folder");
         let data = folder.path().join("data");
         let mut setup =
-            Setup { data, folder, variables: BTreeMap::new(), file: None, clock: now, kept: vec![] };
+            Setup { data, folder, variables: BTreeMap::new(), file: None, clock: now, resources: vec![] };
         setup.set("BA_COPILOT__DATA__DIR", setup.data.display().to_string());
         setup.set("BA_COPILOT__SERVER__LISTEN", "127.0.0.1:0");
         if let Some(url) = database {
@@ -78,7 +78,7 @@ impl Setup {
             setup.set("PUBLIC_URL", "https://ba.example.com");
             let mail = TcpListener::bind("127.0.0.1:0").expect("a port");
             setup.set("SMTP_URL", format!("smtp://u:geheim@{}", mail.local_addr().expect("an address")));
-            setup.kept.push(Box::new(mail));
+            setup.resources.push(Box::new(mail));
             setup.back_up(1, Some(true));
             create_set_up_link(&app).await.expect("a link");
         }
@@ -94,13 +94,13 @@ impl Setup {
         Environment::from_pairs(self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str())))
     }
 
-    /// The product on this set-up.
+    /// The application on this set-up.
     async fn app(&self) -> App {
         let config = Config::load(self.file.as_deref(), &self.environment()).expect("a configuration");
         App::stateless(config, Clock::system()).expect("an app").with_store().await.expect("a store")
     }
 
-    /// The only backup, of so many hours ago; what came of trying it, if it was tried.
+    /// Creates the only backup, of this many hours ago, with the result of its verification, if any.
     fn back_up(&self, hours: i64, good: Option<bool>) {
         let backups = self.data.join("backups");
         let _ = fs::remove_dir_all(&backups);
@@ -119,7 +119,7 @@ impl Setup {
         self.data.join("ba-copilot.db")
     }
 
-    /// Statements to the SQLite file, behind the product's back.
+    /// Runs statements on the SQLite file directly.
     async fn sql(&self, statements: &[&str]) {
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.database()).foreign_keys(false);
         let mut connection = SqliteConnection::connect_with(&options).await.expect("a connection");
@@ -133,7 +133,7 @@ impl Setup {
     }
 
     async fn examine(&self) -> Report {
-        // As `main` does; another test of this program may have been first.
+        // As `main` does; another test may have installed the provider before.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let inspection = Config::inspect(self.file.as_deref(), &self.environment(), &[]);
         examine(CheckContext::new(inspection, Clock::from_fn(self.clock)).await).await
@@ -144,36 +144,36 @@ fn rights(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("rights");
 }
 
-/// An address at which nobody listens.
+/// An address without a listener.
 fn closed() -> String {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").to_string()
 }
 
-/// What was found: which check, and how bad.
+/// The findings: id and status of each failed check.
 fn findings(report: &Report) -> Vec<(String, Status)> {
     let bad = report.checks.iter().filter(|check| check.status() >= Status::Warning);
     bad.map(|check| (check.id.to_owned(), check.status())).collect()
 }
 
-/// The set-up has exactly these findings, each with a cure, and nothing told is secret.
+/// The set-up has exactly these findings, each with a cure, and the report contains no secret.
 async fn check(what: &str, setup: &Setup, expected: &[(&str, Status)]) {
     let report = setup.examine().await;
-    let told = format!("{:#}", report.json());
+    let text = format!("{:#}", report.json());
     let expected: Vec<_> = expected.iter().map(|(id, status)| ((*id).to_owned(), *status)).collect();
-    assert_eq!(findings(&report), expected, "{what}\n{told}");
+    assert_eq!(findings(&report), expected, "{what}\n{text}");
     assert!(
         report.checks.iter().all(|check| check.outcome.problem().is_none_or(|it| !it.cure.is_empty())),
         "{what}"
     );
     assert_eq!(report.checks.len(), CHECKS.len());
     for secret in ["geheim", STRONG] {
-        assert!(!told.contains(secret), "{what} tells a secret\n{told}");
+        assert!(!text.contains(secret), "{what}: the report has a secret\n{text}");
     }
 }
 
 type Break = fn(&mut Setup);
 
-/// Settings, files, and whom they lead to. The last column says whether it is the set-up of a team.
+/// Faults in settings, files, and services. The third column is whether it is the set-up of a team.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_broken_setting_or_file_is_found_and_nothing_else() {
     use Status::{Failed, Warning};
@@ -216,7 +216,7 @@ async fn each_broken_setting_or_file_is_found_and_nothing_else() {
         }),
         ("secret-key", Some(Warning), false, |it| it.set("SECRET_KEY", format!("{STRONG},{STRONG}1"))),
         ("secret-key", Some(Warning), false, |it| {
-            // Nobody answers there, but that is another check's.
+            // The connection is refused, but that is the finding of another check.
             it.set("REDIS_URL", "redis://u:geheim@127.0.0.1:1");
             it.set("BA_COPILOT__REDIS__TIMEOUT_MS", "10");
         }),
@@ -238,12 +238,12 @@ async fn each_broken_setting_or_file_is_found_and_nothing_else() {
         ("port", Some(Failed), false, |it| {
             let other = TcpListener::bind("127.0.0.1:0").expect("a port");
             it.set("BA_COPILOT__SERVER__LISTEN", other.local_addr().expect("an address").to_string());
-            it.kept.push(Box::new(other));
+            it.resources.push(Box::new(other));
         }),
         ("", None, false, |it| {
             let server = Server::start(&it.data, &[]);
             it.set("BA_COPILOT__SERVER__LISTEN", server.address.clone());
-            it.kept.push(Box::new(server));
+            it.resources.push(Box::new(server));
         }),
         ("engine", Some(Failed), false, |it| it.set("BA_COPILOT__CHECK__MAX_TEXT_BYTES", "20")),
         ("redis", Some(Failed), false, |it| {
@@ -280,7 +280,7 @@ async fn each_broken_setting_or_file_is_found_and_nothing_else() {
             let address = server.local_addr().expect("an address");
             it.set("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{address}"));
             it.set("SENTRY_DSN", format!("http://geheim@{address}/1"));
-            it.kept.push(Box::new(server));
+            it.resources.push(Box::new(server));
         }),
         ("configuration", Some(Failed), false, |it| it.set("SENTRY_DSN", "https://geheim.example.com/1")),
         ("configuration", Some(Failed), false, |it| {
@@ -290,7 +290,7 @@ async fn each_broken_setting_or_file_is_found_and_nothing_else() {
             let server = TcpListener::bind("127.0.0.1:0").expect("a port");
             it.set("OPENAI_BASE_URL", format!("http://{}/v1/", server.local_addr().expect("an address")));
             it.set("MODEL", "m");
-            it.kept.push(Box::new(server));
+            it.resources.push(Box::new(server));
         }),
         ("breached-passwords", Some(Failed), false, |it| breached(it, None)),
         ("breached-passwords", Some(Failed), false, |it| breached(it, Some(&[2, 1]))),
@@ -325,7 +325,7 @@ fn breached(setup: &mut Setup, sums: Option<&[u8]>) {
     setup.set("BA_COPILOT__ACCOUNTS__BREACHED_PASSWORDS", file.display().to_string());
 }
 
-/// What somebody did to the database with another program.
+/// Changes to the database made with another program.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_broken_database_is_found_and_nothing_else() {
     use Status::{Failed, Warning};
@@ -375,7 +375,7 @@ async fn each_broken_database_is_found_and_nothing_else() {
         let expected: Vec<_> = status.map(|status| (id, status)).into_iter().collect();
         check(&format!("{id} {statements:?}"), &setup, &expected).await;
     }
-    // With another key than the one that sealed, and with the right one again.
+    // With a different key than the one used for encryption, and with the correct key again.
     for (disable, key, expected) in [
         ("select 1", false, vec![]),
         ("update webhooks set disabled_at = 1", false, vec![("webhooks", Warning)]),
@@ -429,7 +429,7 @@ async fn reachable_redis_is_no_finding() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_broken_postgres_is_found_and_nothing_else() {
     use Status::{Failed, Warning};
-    // It waits with a runtime of its own.
+    // It blocks on a separate runtime.
     let Some(mut postgres) = block_in_place(Postgres::start) else { return };
     let url = postgres.url();
     let of = |name: &str| url.replace("/postgres", &format!("/{name}"));
@@ -454,28 +454,28 @@ async fn each_broken_postgres_is_found_and_nothing_else() {
     )
     .await;
     let mut setup = Setup::healthy(true, Some(&of("good"))).await;
-    check("a good one", &setup, &[]).await;
+    check("a healthy set-up", &setup, &[]).await;
     setup.clock = || now() + Duration::from_secs(600);
-    check("a clock that is wrong", &setup, &[("postgres-clock", Failed)]).await;
+    check("a wrong clock", &setup, &[("postgres-clock", Failed)]).await;
     setup.clock = now;
     setup.set("DATABASE_URL", of("good").replace("tests@", "clerk@"));
-    check("somebody else's tables", &setup, &[("postgres-rights", Failed)]).await;
+    check("tables of another user", &setup, &[("postgres-rights", Failed)]).await;
     setup.set("DATABASE_URL", of("nowhere").replace("tests@", "tests:geheim@"));
     check("no such database", &setup, &[("database", Failed)]).await;
     setup.set("DATABASE_URL", of("good"));
     setup.variables.remove("SECRET_KEY");
-    check("no key for all processes", &setup, &[("secret-key", Warning)]).await;
+    check("no shared secret key", &setup, &[("secret-key", Warning)]).await;
 
     let ascii = Setup::healthy(true, Some(&of("ascii"))).await;
-    check("an encoding that lacks letters", &ascii, &[("postgres-encoding", Failed)]).await;
+    check("an encoding with few characters", &ascii, &[("postgres-encoding", Failed)]).await;
     let standby = Setup::healthy(true, Some(&of("standby"))).await;
     ask(&url, &["alter database standby set default_transaction_read_only = on"]).await;
-    check("a server that takes no writes", &standby, &[("postgres-rights", Failed)]).await;
+    check("a read-only server", &standby, &[("postgres-rights", Failed)]).await;
 
     setup.set("SECRET_KEY", STRONG);
     ask(&url, &["alter system set max_connections = 12"]).await;
     postgres.stop_fast();
-    check("a server that is away", &setup, &[("database", Failed)]).await;
+    check("an unreachable server", &setup, &[("database", Failed)]).await;
     block_in_place(|| postgres.start_again());
     check("too few connections", &setup, &[("postgres-connections", Warning)]).await;
 }
@@ -488,14 +488,14 @@ async fn full_disk_is_found() {
     check("a small disk", &setup, &[("disk-space", Status::Failed)]).await;
 }
 
-struct Ran {
+struct CommandResult {
     code: Option<i32>,
     json: Value,
     text: String,
 }
 
-/// The real program, through a shell for what only a process can have.
-fn doctor(setup: &Setup, shell: &str, arguments: &[&str]) -> Ran {
+/// Runs the real program through a shell, which sets properties of the process.
+fn doctor(setup: &Setup, shell: &str, arguments: &[&str]) -> CommandResult {
     let output = Command::new("sh")
         .args(["-c", &format!("{shell} \"$@\""), "sh", BINARY, "doctor"])
         .args(arguments)
@@ -509,10 +509,10 @@ fn doctor(setup: &Setup, shell: &str, arguments: &[&str]) -> Ran {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let noise = String::from_utf8_lossy(&output.stderr);
     assert_eq!(noise, "", "{text}");
-    Ran { code: output.status.code(), json: serde_json::from_str(&text).unwrap_or_default(), text }
+    CommandResult { code: output.status.code(), json: serde_json::from_str(&text).unwrap_or_default(), text }
 }
 
-fn reported(ran: &Ran) -> Vec<(String, String)> {
+fn reported(ran: &CommandResult) -> Vec<(String, String)> {
     let checks = ran.json["checks"].as_array().unwrap_or_else(|| panic!("{}", ran.text));
     let word = |line: &Value, key: &str| line[key].as_str().unwrap_or_default().to_owned();
     let bad = checks.iter().filter(|line| ["warning", "problem"].contains(&word(line, "status").as_str()));
@@ -528,7 +528,7 @@ async fn doctor_sets_the_exit_code_and_fixes_safe_problems() {
     let text = doctor(&setup, "exec", &[]);
     assert!(text.text.contains(" 0 warnings, 0 problems, "), "{}", text.text);
 
-    // What only a process has.
+    // Properties of the process.
     for (shell, id, status, code) in [
         ("ulimit -n 200; exec", "open-files", "warning", 0),
         ("TMPDIR=/proc/self exec env TMPDIR=/proc/self", "temp-folder", "problem", 1),
@@ -538,7 +538,7 @@ async fn doctor_sets_the_exit_code_and_fixes_safe_problems() {
         assert_eq!((ran.code, ran.json["status"].as_str()), (Some(code), Some(status)));
     }
 
-    // Rights are mended, and only they.
+    // Permissions are corrected, and nothing else is changed.
     for (path, mode) in
         [(&setup.data, 0o755), (&setup.database(), 0o664), (&setup.data.join("secret.key"), 0o604)]
     {
@@ -556,15 +556,15 @@ async fn doctor_sets_the_exit_code_and_fixes_safe_problems() {
     let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
     assert_eq!((mode(&setup.data), mode(&setup.data.join("secret.key"))), (0o700, 0o600));
 
-    // A folder that is not there is made, and nothing in it.
+    // A missing folder is created, and nothing in it.
     let new = setup.folder.path().join("new").display().to_string();
     assert_eq!(doctor(&setup, "exec", &["--json", "--data", &new]).code, Some(0));
-    assert!(!Path::new(&new).exists(), "it looks and makes nothing");
+    assert!(!Path::new(&new).exists(), "without `--fix` nothing is created");
     doctor(&setup, "exec", &["--fix", "--data", &new]);
     assert_eq!((mode(Path::new(&new)), fs::read_dir(&new).expect("there").count()), (0o700, 0));
 }
 
-/// Somebody else than the user that the server runs as.
+/// Runs `doctor` as a different user than the server.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn inaccessible_data_folder_is_one_finding() {
     let setup = Setup::healthy(false, None).await;

@@ -1,4 +1,4 @@
-//! Changing an e-mail address: nothing happens before the link that went there is opened.
+//! Changing an e-mail address: it takes effect only when the link that was sent to the new address is opened.
 //!
 //! Runs on both databases.
 
@@ -11,7 +11,7 @@ use crate::{
 
 const PATH: &str = "/api/v1/me/email";
 
-/// The messages, once there are so many with their last words.
+/// The complete messages, once there are this many.
 async fn wait_for_letters(app: &TestApp, count: usize) -> Vec<String> {
     loop {
         let letters = letters(app);
@@ -50,9 +50,9 @@ async fn email_address_changes_when_the_link_is_opened() {
     let notice = to(&sent, "grace@example.com");
     assert!(notice[0].contains("/forgot-password") && !notice[0].contains("code="), "{notice:?}");
     let code = code_of(to(&sent, "new@example.com")[0]);
-    // Nothing yet.
+    // The address has not changed yet.
     assert_eq!(address(&app, &mut grace).await, "grace@example.com");
-    // A link for a new password waits in the old mailbox, which may be somebody else's soon.
+    // A password reset link was sent to the old mailbox, which may soon belong to another person.
     let forgot = json!({"email": "grace@example.com"});
     grace.send(&app, "POST", "/api/v1/password-resets", forgot).await;
     let sent = loop {
@@ -64,7 +64,7 @@ async fn email_address_changes_when_the_link_is_opened() {
     };
     let reset = sent.iter().find(|letter| letter.contains("password does not change")).expect("a link");
 
-    // Where she is not signed in, she signs in first.
+    // In a browser without a session, she signs in first.
     let mut anywhere = Browser::default();
     let path = format!("/verify-email?code={code}");
     assert!(anywhere.get(&app, &path).await.text().contains("Sign in to confirm"));
@@ -81,7 +81,11 @@ async fn email_address_changes_when_the_link_is_opened() {
     );
     assert_eq!(address(&app, &mut grace).await, "new@example.com", "and she is still signed in");
     assert_eq!(grace.get(&app, "/api/v1/me").await.json()["verified"], true);
-    assert_eq!(grace.form(&app, "/verify-email", &[("code", &code)]).await.status, 422, "good once");
+    assert_eq!(
+        grace.form(&app, "/verify-email", &[("code", &code)]).await.status,
+        422,
+        "the link works once"
+    );
     let old = json!({"code": code_of(reset), "password": "a quite different sentence"});
     anywhere.send(&app, "POST", "/api/v1/password-resets/finish", old).await.problem(422, "invalid_input");
     anywhere.sign_in(&app, "grace@example.com", PASSWORD).await.problem(401, "sign_in");
@@ -89,7 +93,7 @@ async fn email_address_changes_when_the_link_is_opened() {
     let events = ada.get(&app, "/api/v1/audit-events").await;
     assert!(events.text().contains("email.change") && !events.text().contains("new@example.com"));
 
-    // The old address is free, and an invitation of the new one is hers.
+    // The old address can be used again, and an invitation of the new one is hers.
     add(&app, &mut ada, "grace@example.com").await;
     let project = ada.get(&app, "/api/v1/projects").await.json()["items"][0]["id"].clone();
     let path = format!("/api/v1/projects/{}/invitations", project.as_str().expect("an id"));
@@ -112,11 +116,11 @@ async fn only_its_owner_learns_that_an_email_address_is_taken() {
     let free = grace.send(&app, "PUT", PATH, change("free@example.com")).await;
     assert_eq!((taken.status, &taken.bytes), (free.status, &free.bytes));
     let sent = wait_for_letters(&app, 4).await;
-    let told = to(&sent, "ada@example.com");
-    assert!(told.len() == 1 && !told[0].contains("code="), "{told:?}");
-    assert_eq!(to(&sent, "grace@example.com").len(), 2, "the old address hears of both");
+    let notices = to(&sent, "ada@example.com");
+    assert!(notices.len() == 1 && !notices[0].contains("code="), "{notices:?}");
+    assert_eq!(to(&sent, "grace@example.com").len(), 2, "the old address is notified of both");
 
-    // Taken between the link and its use: nothing changes, and the account that has it is untouched.
+    // The address is taken between the message and its use: nothing changes, including the account that has it.
     let code = code_of(to(&sent, "free@example.com")[0]);
     add(&app, &mut ada, "free@example.com").await;
     let late = grace.form(&app, "/verify-email", &[("code", &code)]).await;
@@ -124,7 +128,7 @@ async fn only_its_owner_learns_that_an_email_address_is_taken() {
     assert_eq!(address(&app, &mut grace).await, "grace@example.com");
     assert_eq!(Browser::default().sign_in(&app, "free@example.com", PASSWORD).await.status, 200);
 
-    // Of two links the newer one is good; and a new password ends it, as the notice says.
+    // Only the newer link works; and a new password revokes it, as the notice says.
     grace.send(&app, "PUT", PATH, change("one@example.com")).await;
     wait_for_letters(&app, 6).await;
     grace.send(&app, "PUT", PATH, change("two@example.com")).await;
@@ -136,7 +140,7 @@ async fn only_its_owner_learns_that_an_email_address_is_taken() {
     assert_eq!(grace.form(&app, "/verify-email", &[("code", &two)]).await.status, 422);
     assert_eq!(address(&app, &mut grace).await, "grace@example.com");
 
-    // The page does the same.
+    // The page works in the same way.
     let fields =
         [("action", "email"), ("email", "three@example.com"), ("password", "a quite different sentence")];
     let reply = grace.form(&app, "/account", &fields).await;

@@ -1,5 +1,5 @@
-//! Errors of the program reach Sentry with what is needed to look further, and with nothing that people wrote; and
-//! nobody waits for it.
+//! Error reports reach Sentry with the context for an investigation and without user content; no request waits for
+//! them.
 
 use std::{
     collections::BTreeSet,
@@ -20,7 +20,7 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use crate::{acknowledged_writes::wait_for, collector::Collector, metrics::root, process::Server};
 
-/// The events in what came: envelopes of lines of JSON, a header, then a header and a body for each item.
+/// The events in the received envelopes: lines of JSON, one header, then a header and a body for each item.
 fn events(collector: &Collector) -> Vec<Value> {
     let mut events = Vec::new();
     for came in collector.received() {
@@ -42,7 +42,7 @@ fn dsn(address: &str) -> String {
     format!("http://publickey@{address}/42")
 }
 
-/// Makes the row of the project one that the program cannot read, behind its back.
+/// Makes the row of the project unreadable for the program, directly in the database.
 fn damage(data: &Path) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
@@ -66,7 +66,7 @@ fn internal_error_is_reported_without_user_content() {
     let path = "/api/v1/projects/default?canary-query=1";
     let (status, body) = server.request("GET", path, "").expect("an answer");
     assert_eq!(status, 200, "{body}");
-    // Mistakes of callers are no errors of the program.
+    // Client errors are not reported.
     server.request("GET", "/api/v1/projects/canary", "").expect("an answer");
     assert!(events(&sentry).is_empty());
     damage(folder.path());
@@ -115,15 +115,15 @@ fn internal_error_is_reported_without_user_content() {
         "tags",
         "timestamp",
     ]);
-    let told: BTreeSet<&str> = event.as_object().expect("an object").keys().map(String::as_str).collect();
-    assert!(told.is_subset(&known), "{:?} is told besides", told.difference(&known));
+    let fields: BTreeSet<&str> = event.as_object().expect("an object").keys().map(String::as_str).collect();
+    assert!(fields.is_subset(&known), "{:?} is reported, too", fields.difference(&known));
     let text = sentry
         .received()
         .iter()
         .map(|it| format!("{}{}", it.head, String::from_utf8_lossy(&it.body)))
         .collect::<String>();
     for canary in ["canary", "example.com", "created_at"] {
-        assert!(!text.to_lowercase().contains(canary), "{canary} was told:\n{text}");
+        assert!(!text.to_lowercase().contains(canary), "{canary} was reported:\n{text}");
     }
 }
 
@@ -132,7 +132,7 @@ fn panic_is_reported_with_its_location_without_its_message() {
     let sentry = Collector::start("200 OK");
     let environment = Environment::from_pairs([("SENTRY_DSN", dsn(&sentry.address).as_str())]);
     let config = Config::load(None, &environment).expect("a configuration");
-    let reports = ErrorReports::from_config(&config).expect("a client").expect("a way to Sentry");
+    let reports = ErrorReports::from_config(&config).expect("a client").expect("a Sentry transport");
     let before = std::panic::take_hook();
     telemetry::log_panics();
     let subscriber = tracing_subscriber::registry().with(telemetry::error_report_layer(reports.clone()));
@@ -143,10 +143,9 @@ fn panic_is_reported_with_its_location_without_its_message() {
             request.id = "request-77",
             canary.field = "canary"
         );
-        let panicked =
-            span.in_scope(|| std::panic::catch_unwind(|| panic!("canary: {}", "what somebody wrote")));
+        let panicked = span.in_scope(|| std::panic::catch_unwind(|| panic!("canary: {}", "user content")));
         assert!(panicked.is_err());
-        // A library that fails is named, and not quoted.
+        // A library that fails is named, and its message is not included.
         tracing::error!(target: "some_library", "canary");
     });
     std::panic::set_hook(before);
@@ -186,7 +185,7 @@ fn unavailable_sentry_delays_no_request_and_is_not_retried() {
         assert_eq!(status.code(), Some(0), "{log}");
         assert_eq!(log.matches("A request failed with an internal error").count(), 100);
     }
-    assert_eq!(enough.received().len(), 1, "it was asked again although it said when");
+    assert_eq!(enough.received().len(), 1, "a report was sent before the end of `Retry-After`");
 }
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -200,7 +199,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The message of each call of the macro: the first text in it that is no value of a field.
+/// The message of each call of the macro: the first string that is not the value of a field.
 fn messages(text: &str) -> Vec<String> {
     text.split("tracing::error!(")
         .skip(1)
@@ -228,7 +227,7 @@ fn every_logged_error_message_is_listed_as_reportable() {
             );
         }
     }
-    assert_eq!(used, BTreeSet::from(MESSAGES), "error_reports.rs has words that nobody says");
+    assert_eq!(used, BTreeSet::from(MESSAGES), "error_reports.rs lists messages that are not used");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What happens in a project, told as it happens, to those who may know.
+//! Events of a project: sent as they happen, to users with the permission to receive them.
 //!
 //! Runs on both databases.
 
@@ -16,15 +16,15 @@ use crate::{
     users::{Browser, add, id_of, invite, set_up},
 };
 
-/// Somebody who listens.
+/// A client of the event stream.
 struct Listener {
     body: BodyDataStream,
     read: String,
 }
 
-/// One event, as it came.
+/// A received event.
 #[derive(Debug, Clone, PartialEq)]
-struct Told {
+struct Event {
     id: String,
     action: String,
     data: Value,
@@ -47,7 +47,7 @@ impl Listener {
         listener
     }
 
-    /// What stands before the next empty line; none at the end.
+    /// The text before the next empty line; `None` at the end.
     async fn block(&mut self) -> Option<String> {
         loop {
             if let Some((block, rest)) = self.read.split_once("\n\n") {
@@ -60,14 +60,14 @@ impl Listener {
         }
     }
 
-    async fn next(&mut self) -> Option<Told> {
+    async fn next(&mut self) -> Option<Event> {
         loop {
             let block = self.block().await?;
             let field = |name: &str| {
                 block.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned())
             };
             if let (Some(id), Some(action), Some(data)) = (field("id:"), field("event:"), field("data:")) {
-                return Some(Told { id, action, data: serde_json::from_str(&data).expect("JSON") });
+                return Some(Event { id, action, data: serde_json::from_str(&data).expect("JSON") });
             }
         }
     }
@@ -90,28 +90,28 @@ async fn members_receive_permitted_events_until_they_leave() {
     invite(&app, &mut owner, &project, &mut viewer, "viewer@example.com", "viewer").await;
     let of_owner = owner.token(&app, &["read"]).await;
     let of_viewer = viewer.token(&app, &["read"]).await;
-    let mut owner_hears = Listener::start(&app, &project, Some(&of_owner), None).await;
-    let mut viewer_hears = Listener::start(&app, &project, Some(&of_viewer), None).await;
+    let mut owner_events = Listener::start(&app, &project, Some(&of_owner), None).await;
+    let mut viewer_events = Listener::start(&app, &project, Some(&of_viewer), None).await;
 
     let body = json!({"email": "other@example.com", "role": "viewer"});
     owner.send(&app, "POST", &format!("/api/v1/projects/{project}/invitations"), body).await;
-    // Of another project nobody is told.
-    let elsewhere = owner.send(&app, "POST", "/api/v1/projects", json!({"name": "Other"})).await.json();
-    diagram(&app, &mut owner, elsewhere["id"].as_str().expect("an id"), "Elsewhere").await;
+    // Events of another project are not sent.
+    let other_project = owner.send(&app, "POST", "/api/v1/projects", json!({"name": "Other"})).await.json();
+    diagram(&app, &mut owner, other_project["id"].as_str().expect("an id"), "Elsewhere").await;
     let made = diagram(&app, &mut owner, &project, "Orders").await;
-    assert_eq!(owner_hears.next().await.expect("an event").action, "invitation.create");
-    let told = owner_hears.next().await.expect("an event");
-    assert_eq!((told.action.as_str(), &told.data["subject"]), ("diagram.create", &json!(made)));
-    assert_eq!(viewer_hears.next().await.expect("an event"), told, "invitations are for owners");
-    assert!(told.data["details"].is_null(), "{told:?}");
+    assert_eq!(owner_events.next().await.expect("an event").action, "invitation.create");
+    let event = owner_events.next().await.expect("an event");
+    assert_eq!((event.action.as_str(), &event.data["subject"]), ("diagram.create", &json!(made)));
+    assert_eq!(viewer_events.next().await.expect("an event"), event, "only owners receive invitation events");
+    assert!(event.data["details"].is_null(), "{event:?}");
 
     let user = id_of(&app, &mut viewer).await;
     let path = format!("/api/v1/projects/{project}/members/{user}");
     assert_eq!(owner.send(&app, "DELETE", &path, Value::Null).await.status, 204);
     diagram(&app, &mut owner, &project, "Secret orders").await;
-    assert_eq!(viewer_hears.next().await, None, "whoever was put out hears nothing more");
-    assert_eq!(owner_hears.next().await.expect("an event").action, "member.delete");
-    assert_eq!(owner_hears.next().await.expect("an event").action, "diagram.create");
+    assert_eq!(viewer_events.next().await, None, "a removed member receives no more events");
+    assert_eq!(owner_events.next().await.expect("an event").action, "member.delete");
+    assert_eq!(owner_events.next().await.expect("an event").action, "diagram.create");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -123,7 +123,7 @@ async fn reconnected_listener_misses_no_event() {
     assert_eq!(app.post(path, json!({"text": "First."})).await.status, 201);
     let first = listener.next().await.expect("an event");
     drop(listener);
-    // While nobody listens, and while somebody begins to.
+    // While no listener is connected, and while one connects.
     assert_eq!(app.post(path, json!({"text": "While away."})).await.status, 201);
     let written = async {
         let writes = (0..60).map(|n| app.post(path, json!({"text": format!("Number {n}.")})));
@@ -131,18 +131,18 @@ async fn reconnected_listener_misses_no_event() {
             assert_eq!(reply.status, 201, "{}", reply.text());
         }
     };
-    let heard = async {
+    let received = async {
         let mut listener = Listener::start(&app, "default", None, Some(&first.id)).await;
         let mut seen = BTreeSet::new();
         while seen.len() < 62 {
-            let told = listener.next().await.expect("an event");
-            assert_eq!(told.action, "requirement.create");
-            // At least once: what came last before may come again.
-            seen.insert(told.data["id"].as_str().expect("an id").to_owned());
+            let event = listener.next().await.expect("an event");
+            assert_eq!(event.action, "requirement.create");
+            // At least once: the last event may be sent again.
+            seen.insert(event.data["id"].as_str().expect("an id").to_owned());
         }
         seen
     };
-    let ((), seen) = tokio::join!(written, heard);
+    let ((), seen) = tokio::join!(written, received);
     assert!(seen.contains(first.data["id"].as_str().expect("an id")));
     let request = Request::get("/api/v1/projects/default/events").header("last-event-id", "yesterday");
     let refused = app.send(request.body(Body::empty()).expect("a request")).await;

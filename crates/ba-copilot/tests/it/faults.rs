@@ -1,4 +1,4 @@
-//! A disk that is full, and a clock that jumps.
+//! A full disk, and a clock that jumps.
 //!
 //! Runs on SQLite only: a full disk is a fault of a file.
 
@@ -16,11 +16,11 @@ use crate::{
 
 const DAY_S: u64 = 24 * 3600;
 
-/// A small disk, which goes when this goes.
+/// A small disk, unmounted on drop.
 pub(crate) struct SmallDisk(pub(crate) TempDir);
 
 impl SmallDisk {
-    /// `None`, counted as a skip, where no file system can be mounted.
+    /// `None`, counted as skipped, where no file system can be mounted.
     pub(crate) fn new(size: &str) -> Option<SmallDisk> {
         let folder = TempDir::new().expect("a folder");
         let mounted = Command::new("mount")
@@ -79,7 +79,7 @@ fn full_disk_is_reported_and_loses_nothing() {
     for number in 0..400 {
         let (status, made) = post(&server, &format!("while full {number}"));
         if status == 201 {
-            // There was still room in what the database had taken before.
+            // The file had free space from before.
             acknowledged.push(made["id"].as_str().expect("an id").to_owned());
             continue;
         }
@@ -91,7 +91,7 @@ fn full_disk_is_reported_and_loses_nothing() {
         }
     }
     assert_eq!(refused, 5, "the disk was never full");
-    // What is there can be read, and it is said how things are.
+    // Existing data can be read, and `/health` reports the fault.
     let path = format!("/api/v1/diagrams/{}", acknowledged[0]);
     assert_eq!(server.request("GET", &path, "").expect("an answer").0, 200);
     assert_eq!(server.request("GET", "/livez", "").expect("an answer").0, 200);
@@ -101,7 +101,7 @@ fn full_disk_is_reported_and_loses_nothing() {
         }
     }
     let (status, made) = post(&server, "after");
-    assert_eq!(status, 201, "with room again, all goes on: {made}");
+    assert_eq!(status, 201, "with free space, writes succeed again: {made}");
     acknowledged.push(made["id"].as_str().expect("an id").to_owned());
     server.signal("-KILL");
     server.wait();
@@ -143,7 +143,7 @@ async fn clock_jump_locks_no_user_out_and_stops_nothing() {
     for (what, seconds) in
         [("a day ahead", DAY_S as i64), ("back again", -(DAY_S as i64)), ("a day behind", -(DAY_S as i64))]
     {
-        // Wraps around, which is how a negative number is added.
+        // Wrapping addition of a negative number.
         app.clock_s.fetch_add(seconds as u64, Ordering::SeqCst);
         asks(what).await;
         assert_eq!(ada.sign_in(&app, "ada@example.com", PASSWORD).await.status, 200, "{what}");

@@ -1,4 +1,4 @@
-//! What lists are narrowed by, behind the question mark.
+//! Filters of lists in the query string.
 //!
 //! Runs on both databases.
 
@@ -58,7 +58,7 @@ async fn lists_are_filtered() {
     ] {
         let path = format!("{project}/diagrams?{asked}");
         assert_eq!(every(&app, &path, "title").await, titles, "{asked}");
-        // The same of those that are searched, on one page.
+        // The same for the lists that are searched, on one page.
         let found = app.get(&format!("{path}&q=ord")).await.json();
         let found: Vec<_> =
             found["items"].as_array().expect("hits").iter().map(|it| it["title"].as_str()).collect();
@@ -114,7 +114,7 @@ async fn lists_are_filtered() {
     assert_eq!(every(&app, &format!("{events}action=diagram."), "action").await.len(), 6);
     assert_eq!(every(&app, &format!("{events}action=diagram"), "action").await.len(), 0);
     assert_eq!(every(&app, &format!("{events}user=usr_nobody"), "action").await.len(), 0);
-    // The clock began at 2027-01-15T08:00:00Z and went on a second before each diagram.
+    // The clock started at 2027-01-15T08:00:00Z and advanced by one second before each diagram.
     let created =
         async |asked: &str| every(&app, &format!("{events}action=diagram.create&{asked}"), "at").await;
     assert_eq!(
@@ -125,7 +125,7 @@ async fn lists_are_filtered() {
     assert_eq!(
         created("to=2027-01-15T09:00:02+01:00").await,
         ["2027-01-15T08:00:01.000Z"],
-        "a plus that became a space"
+        "a plus sign decoded as a space"
     );
     assert_eq!(every(&app, "/api/v1/audit-events?action=comment.resolve", "action").await.len(), 1);
 }

@@ -1,4 +1,4 @@
-//! Folders through the API and the page of a project.
+//! Folders in the API and on the page of a project.
 //!
 //! Runs on both databases.
 
@@ -28,7 +28,7 @@ async fn patch(app: &TestApp, path: &str, body: Value, seen: &str) -> crate::app
     Browser::default().send_with(app, "PATCH", path, body, &[("if-match", seen)]).await
 }
 
-/// A problem with one part of the input, in these words.
+/// The response is a problem with one field of the input, with this text.
 fn refused(reply: &crate::app::Reply, path: &str, words: &str) {
     let problem = reply.problem(422, "invalid_input");
     assert_eq!(problem["errors"][0]["path"], path, "{problem}");
@@ -54,7 +54,7 @@ async fn folders_are_created_moved_and_deleted() {
         refused(&app.post(FOLDERS, json!({"name": "X", "parent_id": parent})).await, "parent_id", "no such");
     }
 
-    // What is not said stays, and `null` takes it out.
+    // An omitted field does not change, and `null` removes the diagram from its folder.
     let path = format!("/api/v1/folders/{inner}");
     let mut me = Browser::default();
     me.send(&app, "PATCH", &path, json!({"name": "Bills"})).await.problem(428, "if_match_needed");
@@ -82,15 +82,15 @@ async fn folders_are_created_moved_and_deleted() {
         "at most 8 deep",
     );
 
-    // A folder that holds something stays, and says what it holds.
+    // A folder with contents is not deleted, and the error names its contents.
     let path = format!("/api/v1/folders/{deepest}");
     let diagram = draw(&app, "Bill", Some(&deepest)).await;
     assert_eq!(diagram["folder_id"], deepest.as_str());
     let held = me.send(&app, "DELETE", &path, Value::Null).await.problem(409, "conflict");
     assert!(held["detail"].as_str().expect("words").contains("one diagram"), "{held}");
     let of_diagram = format!("/api/v1/diagrams/{}", diagram["id"].as_str().expect("an id"));
-    let kept = patch(&app, &of_diagram, json!({"title": "Bill 2"}), "\"1\"").await.json();
-    assert_eq!(kept["folder_id"], deepest.as_str(), "what is not said stays");
+    let updated = patch(&app, &of_diagram, json!({"title": "Bill 2"}), "\"1\"").await.json();
+    assert_eq!(updated["folder_id"], deepest.as_str(), "an omitted field does not change");
     let out = patch(&app, &of_diagram, json!({"folder_id": null}), "\"2\"").await.json();
     assert_eq!(out.get("folder_id"), None);
     assert_eq!(app.get(&of_diagram).await.json().get("folder_id"), None);
@@ -102,7 +102,7 @@ async fn folders_are_created_moved_and_deleted() {
         "no such folder",
     );
 
-    // Nor is a folder of another project one.
+    // A folder of another project is not found.
     let other = app.post("/api/v1/projects", json!({"name": "Other"})).await.json();
     let other = format!("/api/v1/projects/{}", other["id"].as_str().expect("an id"));
     let foreign = app.post(&format!("{other}/folders"), json!({"name": "X"})).await.json();
@@ -119,7 +119,7 @@ async fn folders_are_created_moved_and_deleted() {
     );
     refused(&app.get(&format!("{DIAGRAMS}?folder={foreign}")).await, "folder", "no such folder");
 
-    // Every change is written down.
+    // Every change has an audit event.
     let events = app.get("/api/v1/projects/default/audit-events?action=folder.&limit=200").await.json();
     let actions: Vec<_> =
         events["items"].as_array().expect("events").iter().map(|it| it["action"].as_str()).collect();
@@ -155,7 +155,7 @@ async fn project_page_shows_its_folders() {
     let here = format!("{page}?folder={folder}");
     assert!(me.get(&app, &here).await.text().contains("No diagram lies here."));
 
-    // One folder within it, and a diagram into that.
+    // A folder inside it, and a diagram moved into that.
     send(&mut me, &[("action", "make-folder"), ("name", "Inner"), ("here", &folder)]).await;
     let inner = app.get(FOLDERS).await.json()["items"][0].clone();
     assert_eq!(inner["parent_id"], folder.as_str());
@@ -168,11 +168,11 @@ async fn project_page_shows_its_folders() {
     assert!(html.contains("Loose one</a>") && html.contains("The diagram is moved."), "{html}");
     assert!(
         html.contains(&format!("<a href=\"/projects/default?folder={folder}\">Shop &lt;1&gt;</a>")),
-        "where it lies"
+        "the page has a link to the parent folder"
     );
-    // Words are looked for everywhere.
+    // Search covers all folders.
     assert!(me.get(&app, &format!("{page}?q=loose")).await.text().contains("Loose one</a>"));
-    // Somebody else has changed it since.
+    // The diagram has been changed by another request since.
     let stale = me.form(&app, page, &moved).await;
     assert!(stale.status == 412 && stale.text().contains("has been changed"), "{}", stale.text());
 

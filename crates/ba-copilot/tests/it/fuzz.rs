@@ -1,5 +1,5 @@
-//! Schemathesis against the real program: thousands of requests from the OpenAPI document, and no response that it
-//! does not document. `cargo xtask test` installs schemathesis.
+//! Schemathesis against the real program: thousands of requests generated from the OpenAPI document, and only
+//! documented responses. `cargo xtask test` installs schemathesis.
 
 use std::{
     path::Path,
@@ -33,7 +33,7 @@ fn every_response_conforms_to_the_openapi_document() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.contains("Test cases:"), "{said}");
-    // It is still well, and what it was asked is not in its log.
+    // The server is still healthy, and its log has no content of requests.
     assert_eq!(server.request("GET", "/health", "").expect("health").0, 200);
     server.signal("-TERM");
     let (status, log) = server.wait();

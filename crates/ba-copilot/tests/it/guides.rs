@@ -1,8 +1,8 @@
-//! The guide to installing, upgrading, going back and restoring, run from its first command to its last: as it stands
-//! on a machine with systemd where one can be started, and everywhere in an empty folder.
+//! The guide to installation, upgrade, rollback and restore, run from the first command to the last: unchanged on a
+//! machine with systemd where one can be started, and always in an empty folder.
 //!
-//! In the latter two things are other than on a real machine: folders of the system are folders of the test, and the
-//! processes are started by `deploy` itself. What the guide asks of the system is written down and looked at.
+//! The run in an empty folder differs from a real machine in two ways: system folders are folders of the test, and
+//! `deploy` itself starts the processes. The system commands of the guide are recorded and checked.
 
 use std::{
     fs,
@@ -28,7 +28,7 @@ fn commands(page: &str) -> String {
     blocks.map(|block| block.split("```").next().unwrap_or_default()).collect()
 }
 
-/// Archives of the versions that the guide names, as whoever downloads them has them.
+/// Creates the archives of the versions in the guide, as downloads.
 fn download(folder: &Path) {
     for version in ["0.1.0", "0.2.0"] {
         pack(folder, version);
@@ -37,7 +37,7 @@ fn download(folder: &Path) {
     assert!(Command::new("sh").args(["-c", sums]).current_dir(folder).status().expect("sums").success());
 }
 
-/// What the commands of the guide have printed.
+/// Checks the output of the commands of the guide.
 fn check(output: &Output) {
     let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (out, err) = (said(&output.stdout), said(&output.stderr));
@@ -48,7 +48,7 @@ fn check(output: &Output) {
     assert!(err.contains("Restored."), "{err}");
 }
 
-/// Ends what runs in the slots.
+/// Stops the processes in the slots on drop.
 struct Slots<'a>(&'a Path);
 
 impl Drop for Slots<'_> {
@@ -62,7 +62,7 @@ impl Drop for Slots<'_> {
     }
 }
 
-/// An archive as `cargo xtask dist` makes it, with a program of its own.
+/// An archive as `cargo xtask dist` creates it, with a modified program.
 fn pack(folder: &Path, version: &str) {
     let name = format!("ba-copilot-{version}-x86_64-linux");
     let stage = folder.join(&name);
@@ -89,7 +89,7 @@ fn install_guide_commands_work_in_an_empty_folder() {
     let (front, blue, green) = (port(0), port(1), port(2));
     drop(ports);
     download(folder.path());
-    // What is asked of the system is only written down.
+    // System commands are only recorded.
     let asked = place("asked");
     fs::create_dir(folder.path().join("bin")).expect("a folder");
     for name in ["useradd", "systemctl"] {
@@ -114,10 +114,10 @@ fn install_guide_commands_work_in_an_empty_folder() {
         ("/etc/systemd/system/", &place("units/")),
         ("127.0.0.1:8000", &front),
     ] {
-        assert!(script.contains(theirs), "the guide does not say {theirs} any more");
+        assert!(script.contains(theirs), "the guide no longer contains {theirs}");
         script = script.replace(theirs, ours);
     }
-    assert_eq!(script.matches("deploy --env").count(), 11, "commands of the guide were lost, or are new");
+    assert_eq!(script.matches("deploy --env").count(), 11, "the number of commands in the guide has changed");
     let opt = folder.path().join("opt");
     let _slots = Slots(&opt);
     let output = Command::new("sh")
@@ -129,7 +129,7 @@ fn install_guide_commands_work_in_an_empty_folder() {
         .output()
         .expect("it runs");
     check(&output);
-    let asked = fs::read_to_string(asked).expect("what was asked");
+    let asked = fs::read_to_string(asked).expect("the recorded commands");
     assert!(asked.contains("useradd --system") && asked.contains("systemctl daemon-reload"), "{asked}");
     assert!(folder.path().join("units/ba-copilot@.service").is_file());
     let health = Call::get("/health").send(&front, "").expect("health").json;
@@ -139,7 +139,7 @@ fn install_guide_commands_work_in_an_empty_folder() {
 #[test]
 fn install_guide_works_on_a_machine_with_systemd() {
     let folder = TempDir::new().expect("a folder");
-    // On a network of its own it has the ports that the guide names.
+    // In a separate network namespace it has the ports of the guide.
     let Some(booted) = Booted::start(Network::Alone, &[folder.path()]) else { return };
     download(folder.path());
     let script = commands(PAGE);
@@ -147,7 +147,7 @@ fn install_guide_works_on_a_machine_with_systemd() {
     check(&booted.command(&here, ["sh", "-eux", "-c", &script]).output().expect("it runs"));
     assert_eq!(booted.output_of(&["systemctl", "is-active", "ba-copilot@blue"]), "active");
     assert_eq!(booted.output_of(&["systemctl", "is-enabled", "ba-copilot@blue"]), "enabled");
-    // What runs there may do little: systemd counts from 0, nothing at all, to 10.
+    // The service is sandboxed: systemd rates the exposure from 0, the lowest, to 10.
     let judged =
         booted.output_of(&["systemd-analyze", "security", "--no-pager", "--threshold=15", "ba-copilot@blue"]);
     assert!(judged.contains("Overall exposure level for ba-copilot@blue.service: 1."), "{judged}");

@@ -42,13 +42,13 @@ async fn repeated_request_runs_once_and_gets_the_same_response() {
     assert!(!first.headers.contains_key("idempotent-replayed"));
     assert_eq!(count(&app).await, 1);
 
-    // Another key is another request, and the same key for something else is a mistake.
+    // A different key is a different request, and the same key with a different request is an error.
     assert_eq!(post(&app, PATH, "two", &diagram("Orders")).await.status, 201);
     let other = post(&app, PATH, "one", &diagram("Other orders")).await.problem(422, "invalid_input");
     assert_eq!(other["errors"][0]["path"], "Idempotency-Key");
     assert_eq!(count(&app).await, 2);
 
-    // A day later the key is free again.
+    // A day later the key can be used again.
     app.wait_s(24 * 3600 + 1);
     assert_eq!(post(&app, PATH, "one", &diagram("Other orders")).await.status, 201);
     assert_eq!(count(&app).await, 3);
@@ -114,11 +114,11 @@ async fn keys_belong_to_users_and_secrets_in_responses_are_encrypted() {
     let again = ada.send_with(&app, "POST", "/api/v1/tokens", body, &headers).await;
     assert_eq!(again.json(), of_ada.json());
     let secret = of_ada.json()["secret"].as_str().expect("a secret").to_owned();
-    let mut kept = String::new();
+    let mut stored = String::new();
     let store = app.app.store.as_ref().expect("a store");
-    store.dump(|line| kept.push_str(line)).await.expect("a dump");
-    assert!(kept.contains("idempotent_requests") && !kept.contains(&secret));
-    // A stranger's key is nobody's.
+    store.dump(|line| stored.push_str(line)).await.expect("a dump");
+    assert!(stored.contains("idempotent_requests") && !stored.contains(&secret));
+    // A key of another user has no effect.
     let refused = post(&app, "/api/v1/tokens", "k", &json!({})).await;
     refused.problem(401, "sign_in");
 }
@@ -128,7 +128,7 @@ async fn lost_response_is_not_created_twice() {
     let app = TestApp::builtin().await;
     let first = post(&app, PATH, "lost", &diagram("Orders")).await;
     let id = first.json()["id"].as_str().expect("an id").to_owned();
-    // As a process leaves it that was killed after the change and before the answer was kept.
+    // The state after a process was killed between the change and storing the response.
     let store = app.app.store.as_ref().expect("a store");
     let mut attempts = Vec::new();
     store
@@ -142,10 +142,10 @@ async fn lost_response_is_not_created_twice() {
         .await
         .expect("a dump");
     let [(key_hash, attempt)] = &attempts[..] else { panic!("{attempts:?}") };
-    store.end_request(key_hash, attempt, None).await.expect("kept");
+    store.end_request(key_hash, attempt, None).await.expect("stored");
     post(&app, PATH, "lost", &diagram("Orders")).await.problem(409, "in_progress");
     app.wait_s(60);
-    let told = post(&app, PATH, "lost", &diagram("Orders")).await.problem(409, "conflict");
-    assert!(told["detail"].as_str().is_some_and(|detail| detail.contains(&id)), "{told}");
+    let problem = post(&app, PATH, "lost", &diagram("Orders")).await.problem(409, "conflict");
+    assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(&id)), "{problem}");
     assert_eq!(count(&app).await, 1);
 }

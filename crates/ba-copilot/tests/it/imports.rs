@@ -12,7 +12,7 @@ use crate::app::TestApp;
 
 const IMPORT: &str = "/api/v1/projects/default/requirements/import";
 
-/// A document with these paragraphs, and so many bytes of a picture that does not get smaller.
+/// A document with these paragraphs, and a picture of this many incompressible bytes.
 fn document(paragraphs: &[&str], picture_bytes: usize) -> String {
     let paragraphs: String =
         paragraphs.iter().map(|text| format!("<w:p><w:r><w:t>{text}</w:t></w:r></w:p>")).collect();
@@ -44,15 +44,15 @@ async fn word_documents_become_requirements() {
         .collect();
     assert_eq!(texts, ["A member borrows books.", "Each loan has a date."]);
 
-    // Larger than any other request may be, up to a bound that is said.
+    // The limit is larger than for other requests, and the error names it.
     let large = document(&["Behind a picture."], 5_000_000);
     assert!(large.len() > 6_000_000);
     assert_eq!(app.post(IMPORT, json!({"format": "docx", "content": large})).await.status, 201);
     let larger = json!({"format": "docx", "content": document(&["x"], 6_100_000)});
     let problem = app.post(IMPORT, larger).await.problem(413, "too_large");
     assert!(problem["detail"].as_str().expect("words").contains("8 MB"), "{problem}");
-    let elsewhere = json!({"text": "x".repeat(1_100_000)});
-    app.post("/api/v1/projects/default/requirements", elsewhere).await.problem(413, "too_large");
+    let requirement = json!({"text": "x".repeat(1_100_000)});
+    app.post("/api/v1/projects/default/requirements", requirement).await.problem(413, "too_large");
 
     for (content, words) in [
         ("%%%".to_owned(), "base64"),

@@ -1,6 +1,7 @@
-//! Good replies: what is sent to each vendor, what comes of it, and what is left out when a server declines a part.
+//! Successful responses: the request to each vendor, the parsed result, and the parameters that are left out when a
+//! server rejects them.
 //!
-//! The replies themselves are in `recorded.rs`.
+//! The responses are in `recorded.rs`.
 
 use llm::ProviderId::{Anthropic, Compatible, Gemini, OpenAi, OpenRouter};
 use llm::{Endpoint, Llm, Question};
@@ -49,7 +50,7 @@ fn request_has_the_vendors_format() {
             ]
         })
     );
-    // The transport would read an effort from the end of the name.
+    // The transport would parse an effort at the end of the name.
     assert_eq!(sent(OpenRouter, OPENROUTER).body["model"], "qwen/qwen3-max");
 
     let request = sent(Anthropic, ANTHROPIC);
@@ -78,7 +79,7 @@ fn traceparent_is_sent_to_every_vendor() {
         let head = check(provider, &plain(), &[events(recorded)], expected).remove(0).head;
         assert!(!head.contains("traceparent"), "{head}");
     }
-    // A server without a key is asked in another way.
+    // A server without a key gets a different request.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     let head = runtime.block_on(async {
         let server = Server::start(vec![events(OPENAI)]).await;

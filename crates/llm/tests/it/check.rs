@@ -1,6 +1,4 @@
-//! The one way in which a reply is checked: asked for as a whole and as a stream, told as one line.
-//!
-//! Asserts; decides nothing.
+//! The common check of a response: requested as a whole and as a stream, and formatted as one line.
 
 use std::time::Duration;
 
@@ -16,7 +14,7 @@ pub(crate) fn limits() -> Limits {
         backoff_base: Duration::from_millis(1),
         backoff_max: Duration::from_millis(50),
         max_reply_bytes: 64 * 1024,
-        // Far longer than any row takes: what should have ended and did not fails here instead of hanging.
+        // Far longer than any row takes: a missing limit fails here instead of hanging.
         total: Duration::from_secs(20),
         ..Limits::default()
     }
@@ -44,8 +42,8 @@ pub(crate) fn structured() -> Question {
     )
 }
 
-/// One line for an outcome: `text | read/written cost | requests`, or the error in the same place.
-fn told(result: &Result<llm::Answer, LlmError>, requests: usize) -> String {
+/// Formats a result as one line: `text | read/written cost | requests`, or the error in place of the text.
+fn outcome_line(result: &Result<llm::Answer, LlmError>, requests: usize) -> String {
     let spent = |usage: Usage| match (usage.input_tokens, usage.output_tokens, usage.cost_micro_usd) {
         (0, 0, None) => String::new(),
         (read, written, None) => format!(" | {read}/{written}"),
@@ -71,13 +69,13 @@ fn told(result: &Result<llm::Answer, LlmError>, requests: usize) -> String {
     }
 }
 
-/// Asks as a whole and as a stream; both must end alike.
+/// Sends the question with and without streaming; both results must be equal.
 #[track_caller]
 pub(crate) fn check(provider: ProviderId, question: &Question, acts: &[Act], expected: &str) -> Vec<Request> {
     check_both(provider, question, acts, expected, expected)
 }
 
-/// The stream ends in another way once words were told.
+/// Like `check`, with a different result of the stream after the first delta.
 #[track_caller]
 pub(crate) fn check_both(
     provider: ProviderId,
@@ -91,13 +89,13 @@ pub(crate) fn check_both(
 
         let server = Server::start(acts.to_vec()).await;
         let result = llm.ask(&endpoint(provider, &server), question).await;
-        let whole = told(&result, server.requests().len());
+        let whole = outcome_line(&result, server.requests().len());
 
         let server = Server::start(acts.to_vec()).await;
         let mut words = String::new();
         let result =
             llm.ask_streaming(&endpoint(provider, &server), question, |piece| words.push_str(piece)).await;
-        let stream = told(&result, server.requests().len());
+        let stream = outcome_line(&result, server.requests().len());
         if let Ok(answer) = &result {
             assert!(words.contains(&answer.text), "{words:?} has not {:?}", answer.text);
         }
@@ -105,8 +103,8 @@ pub(crate) fn check_both(
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     let (whole, stream, requests) = runtime.block_on(run);
-    assert_eq!(whole, expected, "asked as a whole");
-    assert_eq!(stream, expected_stream, "asked as a stream");
+    assert_eq!(whole, expected, "without streaming");
+    assert_eq!(stream, expected_stream, "with streaming");
     requests
 }
 

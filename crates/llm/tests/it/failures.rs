@@ -1,6 +1,6 @@
-//! Bad replies of every kind: which error they become, after how many requests, and what they cost.
+//! Failed responses of every kind: the resulting error, the number of requests, and the cost.
 //!
-//! Waits and their ends are in `time.rs`.
+//! Time limits are in `time.rs`.
 
 use llm::ProviderId::{Anthropic, Compatible, Gemini, OpenAi, OpenRouter};
 use llm::{Llm, RetryPolicy};
@@ -124,7 +124,7 @@ fn busy_or_failing_vendor_is_retried_within_limits() {
     check(OpenAi, &plain(), &[busy("0"), events(OPENAI)], "Hello, world | 12/5 5µ$ | 2");
     check(OpenAi, &plain(), &[busy("0.02"), busy("0"), events(OPENAI)], "Hello, world | 12/5 5µ$ | 3");
     check(Anthropic, &plain(), &[busy("0")], "Retry 429 Some(0ns) | 3");
-    // A pause longer than allowed is the caller's decision.
+    // A pause longer than the limit is decided by the caller.
     check(Gemini, &plain(), &[busy("30"), events(GEMINI)], "Retry 429 Some(30s) | 1");
     check(
         OpenAi,
@@ -166,7 +166,7 @@ fn lost_connection_is_retried_before_the_first_delta() {
         "Unavailable ConnectionLost | 3",
     );
 
-    // The length promises more, and the stream without a length ends without its mark.
+    // The response is shorter than its length, and the stream without a length has no end mark.
     let short = |recorded: &str, at: &str| {
         let start = &recorded[..recorded.find(at).expect("mark")];
         format!(
@@ -204,17 +204,17 @@ fn lost_connection_is_retried_before_the_first_delta() {
         lost,
     );
 
-    // Small servers forget the end mark; the reason to stop is enough.
+    // Some small servers omit the end mark; the finish reason is enough.
     check(Compatible, &plain(), &[first(OPENAI, "data: [DONE]")], "Hello, world | 12/5 | 1");
 }
 
-/// Allows so many attempts more, and counts how often it was asked.
-struct Careful {
+/// Permits this many retries, and counts its calls.
+struct LimitedRetries {
     left: u32,
     asked: u32,
 }
 
-impl RetryPolicy for Careful {
+impl RetryPolicy for LimitedRetries {
     async fn allow_retry(&mut self) -> bool {
         self.asked += 1;
         self.left = self.left.saturating_sub(1);
@@ -222,15 +222,15 @@ impl RetryPolicy for Careful {
     }
 }
 
-/// With a policy that allows a limited number of charged retries: how often it was asked, the number of requests, and
-/// whether there was an answer.
+/// Runs with a policy that permits a limited number of charged retries: the number of its calls, the number of
+/// requests, and whether there was an answer.
 #[track_caller]
-fn check_payer(acts: &[Act], expected: (u32, usize, bool)) {
+fn check_retry_policy(acts: &[Act], expected: (u32, usize, bool)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     let found = runtime.block_on(async {
         let llm = Llm::new(limits()).expect("client");
         let server = Server::start(acts.to_vec()).await;
-        let mut payer = Careful { left: 2, asked: 0 };
+        let mut payer = LimitedRetries { left: 2, asked: 0 };
         let result = llm.ask_with_policy(&endpoint(OpenAi, &server), &plain(), None, &mut payer).await;
         (payer.asked, server.requests().len(), result.is_ok())
     });
@@ -240,18 +240,18 @@ fn check_payer(acts: &[Act], expected: (u32, usize, bool)) {
 #[test]
 fn retry_policy_is_asked_before_a_charged_retry() {
     let lost = Act::Close(vec![]);
-    check_payer(&[events(OPENAI)], (0, 1, true));
-    check_payer(&[lost.clone(), events(OPENAI)], (1, 2, true));
-    check_payer(&[lost.clone(), lost.clone(), events(OPENAI)], (2, 2, false));
-    check_payer(&[json(500, "{}"), json(504, "{}"), events(OPENAI)], (2, 2, false));
-    // A server that does not stream may have written the whole answer.
-    check_payer(&[json(200, OPENAI_WHOLE)], (1, 2, true));
-    // Who is busy, or does not take a part of the request, has not begun.
-    check_payer(&[json(429, "{}"), json(529, "{}"), events(OPENAI)], (0, 3, true));
+    check_retry_policy(&[events(OPENAI)], (0, 1, true));
+    check_retry_policy(&[lost.clone(), events(OPENAI)], (1, 2, true));
+    check_retry_policy(&[lost.clone(), lost.clone(), events(OPENAI)], (2, 2, false));
+    check_retry_policy(&[json(500, "{}"), json(504, "{}"), events(OPENAI)], (2, 2, false));
+    // A server that does not stream may have generated the whole answer.
+    check_retry_policy(&[json(200, OPENAI_WHOLE)], (1, 2, true));
+    // An overloaded server, or one that rejects a parameter, has not generated anything.
+    check_retry_policy(&[json(429, "{}"), json(529, "{}"), events(OPENAI)], (0, 3, true));
     let temperature = r#"{"error":{"param":"temperature"}}"#;
-    check_payer(&[json(400, temperature), lost, events(OPENAI)], (1, 3, true));
-    // Who is too busy half-way has.
+    check_retry_policy(&[json(400, temperature), lost, events(OPENAI)], (1, 3, true));
+    // A server that is overloaded after the first delta has generated a part.
     let began = OPENAI.split_inclusive("\n\n").next().unwrap_or_default();
     let half = format!("{began}data: {{\"error\":{{\"code\":529,\"message\":\"Overloaded\"}}}}\n\n");
-    check_payer(&[events(&half), events(OPENAI)], (1, 2, true));
+    check_retry_policy(&[events(&half), events(OPENAI)], (1, 2, true));
 }

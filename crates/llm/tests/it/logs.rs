@@ -1,4 +1,4 @@
-//! A canary: prompt, reply, key and address reach no log at any level and no error, whatever goes wrong.
+//! Canaries: prompt, response, key and address are in no log at any level and in no error, for every kind of failure.
 
 use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex};
@@ -11,9 +11,9 @@ use tracing::{Event, Metadata, Subscriber};
 use crate::recorded::OPENAI;
 use crate::server::{Act, Server, events, json, reply};
 
-/// Reads everything, at every level and from every thread, and keeps what is ours or has a canary in it.
+/// A subscriber for all levels and threads, which stores lines of this crate and lines with a canary.
 #[derive(Clone, Default)]
-struct Everything(Arc<Mutex<String>>);
+struct LogCapture(Arc<Mutex<String>>);
 
 /// One event or span, as text.
 struct Line(String);
@@ -24,8 +24,8 @@ impl Visit for Line {
     }
 }
 
-impl Everything {
-    fn keep(&self, metadata: Option<&Metadata<'_>>, record: impl FnOnce(&mut Line)) {
+impl LogCapture {
+    fn store_line(&self, metadata: Option<&Metadata<'_>>, record: impl FnOnce(&mut Line)) {
         let target = metadata.map_or("span", |metadata| metadata.target());
         let mut line = Line(format!("\n{target}"));
         record(&mut line);
@@ -35,20 +35,20 @@ impl Everything {
     }
 }
 
-impl Subscriber for Everything {
+impl Subscriber for LogCapture {
     fn enabled(&self, _: &Metadata<'_>) -> bool {
         true
     }
     fn new_span(&self, span: &Attributes<'_>) -> Id {
-        self.keep(Some(span.metadata()), |line| span.record(line));
+        self.store_line(Some(span.metadata()), |line| span.record(line));
         Id::from_u64(1)
     }
     fn record(&self, _: &Id, values: &Record<'_>) {
-        self.keep(None, |line| values.record(line));
+        self.store_line(None, |line| values.record(line));
     }
     fn record_follows_from(&self, _: &Id, _: &Id) {}
     fn event(&self, event: &Event<'_>) {
-        self.keep(Some(event.metadata()), |line| event.record(line));
+        self.store_line(Some(event.metadata()), |line| event.record(line));
     }
     fn enter(&self, _: &Id) {}
     fn exit(&self, _: &Id) {}
@@ -78,7 +78,7 @@ async fn prompts_replies_keys_and_addresses_are_never_logged() {
         Act::Close(vec![]),
     ];
 
-    let log = Everything::default();
+    let log = LogCapture::default();
     tracing::subscriber::set_global_default(log.clone()).expect("the only subscriber");
     let mut errors = String::new();
     for act in acts {

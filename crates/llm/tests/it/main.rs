@@ -1,11 +1,11 @@
-//! The crate at its boundary: a real server on 127.0.0.1, recorded replies, and every way in which a reply goes wrong.
+//! Integration tests of the crate: a real server on 127.0.0.1, recorded responses, and every kind of faulty response.
 //!
-//! No test sleeps, needs a key, or leaves this machine. The rows are data behind `check`.
+//! No test sleeps, needs a key, or uses the network. The test rows are data for `check`.
 
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    reason = "the lint knows tests by their attribute, and these are their helpers"
+    reason = "the lint detects tests by their attribute, and these are helpers"
 )]
 
 mod answers;

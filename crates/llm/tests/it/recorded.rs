@@ -1,8 +1,8 @@
-//! Replies as the vendors send them, shortened: the same answer in each vendor's form.
+//! Recorded responses of the vendors, shortened: the same answer in the format of each vendor.
 //!
 //! Only data. The text is `Hello, world` (or the JSON `{"ok":true}`), 12 tokens read, 5 written.
 
-/// OpenAI's and every compatible server's stream.
+/// The stream of OpenAI and of every compatible server.
 pub(crate) const OPENAI: &str = concat!(
     "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"model\":\"gpt-4o-mini-2024-07-18\",\
          \"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null},\
@@ -18,12 +18,12 @@ pub(crate) const OPENAI: &str = concat!(
     "data: [DONE]\n\n",
 );
 
-/// The whole reply of the same protocol, for those who do not stream.
+/// The complete response of the same protocol, without streaming.
 pub(crate) const OPENAI_WHOLE: &str = r#"{"id":"c1","object":"chat.completion","model":"gpt-4o-mini-2024-07-18",
 "choices":[{"index":0,"message":{"role":"assistant","content":"Hello, world","refusal":null},"finish_reason":"stop"}],
 "usage":{"prompt_tokens":12,"completion_tokens":5,"total_tokens":17}}"#;
 
-/// OpenRouter: comments while it waits, the cost in the last event.
+/// OpenRouter: comments as keep-alive, the cost in the last event.
 pub(crate) const OPENROUTER: &str = concat!(
     ": OPENROUTER PROCESSING\n\n",
     ": OPENROUTER PROCESSING\n\n",
@@ -40,14 +40,14 @@ pub(crate) const OPENROUTER: &str = concat!(
     "data: [DONE]\n\n",
 );
 
-/// OpenRouter: the vendor behind it fails after the reply began.
+/// OpenRouter: the upstream vendor fails after the first delta.
 pub(crate) const OPENROUTER_FAILS: &str = concat!(
     "data: {\"id\":\"gen-1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hel\"},\"finish_reason\":null}]}\n\n",
     "data: {\"id\":\"gen-1\",\"error\":{\"code\":502,\"message\":\"Provider disconnected\"},\
          \"choices\":[{\"index\":0,\"delta\":{\"content\":\"\"},\"finish_reason\":\"error\"}]}\n\n",
 );
 
-/// Anthropic's messages.
+/// The Messages API of Anthropic.
 pub(crate) const ANTHROPIC: &str = concat!(
     "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"type\":\"message\",\
          \"role\":\"assistant\",\"model\":\"claude-haiku-4-5-20251001\",\"content\":[],\"stop_reason\":null,\
@@ -66,7 +66,7 @@ pub(crate) const ANTHROPIC: &str = concat!(
     "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
 );
 
-/// Anthropic: overloaded after the reply began.
+/// Anthropic: overloaded after the first delta.
 pub(crate) const ANTHROPIC_OVERLOADED: &str = concat!(
     "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":12,\
          \"output_tokens\":1}}}\n\n",
@@ -74,7 +74,7 @@ pub(crate) const ANTHROPIC_OVERLOADED: &str = concat!(
          \"message\":\"Overloaded\"}}\n\n",
 );
 
-/// Gemini's content, with thoughts counted apart.
+/// Gemini content, with separately counted thoughts.
 pub(crate) const GEMINI: &str = concat!(
     "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"Hello\"}],\"role\":\"model\"},\"index\":0}],\
          \"usageMetadata\":{\"promptTokenCount\":12,\"totalTokenCount\":12},\

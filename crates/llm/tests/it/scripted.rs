@@ -1,4 +1,4 @@
-//! The scripted provider, as the tests above this crate use it. Time is tokio's paused clock.
+//! The scripted provider, as the tests of dependent crates use it. Time is the paused clock of tokio.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! A tiny HTTP/1.1 server on 127.0.0.1 that plays recorded exchanges and every kind of bad manners.
+//! A small HTTP/1.1 server on 127.0.0.1 that replays recorded exchanges and every kind of faulty response.
 //!
-//! Plays one [`Act`] per request, in order, and repeats the last. A hanging act waits until the server is dropped.
+//! Runs one [`Act`] per request, in order, and repeats the last. A hanging act waits until the server is dropped.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,18 +9,18 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 
-/// What the server does with one request.
+/// The response to one request.
 #[derive(Clone)]
 pub(crate) enum Act {
-    /// A whole reply with its length; the connection stays open.
+    /// A complete response with its length; the connection stays open.
     Reply { status: u16, headers: Vec<(&'static str, String)>, body: Vec<u8> },
-    /// These bytes and then nothing, with the connection open.
+    /// These bytes, then nothing more on the open connection.
     Hang(Vec<u8>),
-    /// These bytes, and then the connection is closed.
+    /// These bytes, then the connection is closed.
     Close(Vec<u8>),
-    /// The first bytes, then the second again and again, without end.
+    /// The first bytes, then the second ones repeatedly, without end.
     Trickle(Vec<u8>, Vec<u8>),
-    /// The same, as fast as the network takes it.
+    /// The same, at the full speed of the network.
     Flood(Vec<u8>, Vec<u8>),
 }
 
@@ -32,18 +32,18 @@ pub(crate) fn json(status: u16, body: &str) -> Act {
     reply(status, "application/json", body)
 }
 
-/// A finished event stream.
+/// A complete event stream.
 pub(crate) fn events(body: &str) -> Act {
     reply(200, "text/event-stream", body)
 }
 
-/// The header of an event stream without length, and its beginning.
+/// The header of an event stream without a length, and its first events.
 pub(crate) fn open_stream(body: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n{body}")
         .into_bytes()
 }
 
-/// As the server saw it.
+/// A received request.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub(crate) path: String,
@@ -83,7 +83,7 @@ impl Server {
         Self { url, seen, left, _open: open }
     }
 
-    /// A client hung up on a hanging act.
+    /// Waits until a client disconnects from a hanging act.
     pub(crate) async fn left(&self) {
         self.left.notified().await;
     }

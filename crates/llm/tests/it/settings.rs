@@ -1,4 +1,4 @@
-//! What an endpoint needs before anything is sent, and that it keeps its key to itself.
+//! What an endpoint requires before a request is sent, and that its key is not printed.
 
 use llm::{Endpoint, LlmError, Misconfigured, PROVIDERS, ProviderId, SecretString};
 

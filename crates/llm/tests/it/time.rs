@@ -1,4 +1,4 @@
-//! Every wait ends by its own limit. The error names the limit that ended it; a missing one would show as a later one.
+//! Every wait has its own limit. The error names the limit that expired; a missing limit would show as a later one.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::server::{Act, Server, json, open_stream};
 
 const SHORT: Duration = Duration::from_millis(100);
 
-/// Ends a test that waits for a condition in vain.
+/// The timeout of a test that waits for a condition.
 const HUNG: Duration = Duration::from_secs(15);
 
 async fn check(limits: Limits, act: Act, expected: Limit) {
@@ -65,7 +65,7 @@ async fn stalled_stream_times_out() {
 
 #[tokio::test]
 async fn trickling_server_times_out() {
-    // Bytes that complete no event, at the start and in the middle; then events that never end.
+    // Bytes without a complete event, at the start and in the middle; then events without end.
     check(between_bytes(), Act::Trickle(open_stream(""), b"x".to_vec()), Limit::BetweenBytes).await;
     let beginning = open_stream(&OPENAI[..OPENAI.find(", world").expect("mark")]);
     check(between_bytes(), Act::Trickle(beginning, b"y".to_vec()), Limit::BetweenBytes).await;
@@ -73,7 +73,7 @@ async fn trickling_server_times_out() {
     check(Limits { total: SHORT * 4, ..between_bytes() }, comments, Limit::Total).await;
 }
 
-/// On several threads, where reading never has to wait.
+/// On several threads, where reading never blocks.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn flooding_server_times_out() {
     let flood = || Act::Flood(open_stream(""), vec![b'z'; 64 * 1024]);
@@ -98,7 +98,7 @@ async fn dropped_question_closes_the_connection() {
     let llm = Llm::new(limits()).expect("client");
     let (endpoint, question) = (endpoint(ProviderId::OpenAi, &server), Question::new("", "Greet."));
     assert!(tokio::time::timeout(SHORT, llm.ask(&endpoint, &question)).await.is_err());
-    tokio::time::timeout(HUNG, server.left()).await.expect("the connection is given up");
+    tokio::time::timeout(HUNG, server.left()).await.expect("the connection is closed");
 }
 
 #[tokio::test]
@@ -124,7 +124,7 @@ async fn unaccepted_connection_times_out() {
     socket.bind("127.0.0.1:0".parse().expect("address")).expect("bind");
     let listener = socket.listen(0).expect("listen");
     let address = listener.local_addr().expect("address");
-    // Nobody accepts: the queue fills, and further hand-shakes are dropped.
+    // No connection is accepted: the queue fills, and further handshakes are dropped.
     let mut waiting = Vec::new();
     while let Ok(Ok(stream)) = tokio::time::timeout(SHORT, TcpStream::connect(address)).await {
         waiting.push(stream);

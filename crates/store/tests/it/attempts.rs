@@ -23,7 +23,7 @@ async fn attempts_on_postgres() {
     database.drop().await;
 }
 
-/// Two open databases are two processes.
+/// Two open stores act as two processes.
 async fn check(one: &Store, other: &Store) {
     limit_holds_for_concurrent_attempts(one, other).await;
     full_bucket_rolls_back_the_others(one).await;
@@ -56,7 +56,7 @@ async fn limit_holds_for_concurrent_attempts(one: &Store, other: &Store) {
         let store = if number % 2 == 0 { one.clone() } else { other.clone() };
         let barrier = Arc::clone(&barrier);
         callers.spawn(async move {
-            // Written in both orders: transactions that take two buckets must not wait for each other in a circle.
+            // In both orders: transactions with two buckets must not deadlock.
             let mut limits = vec![limit("parallel", 10), limit("crowd", 1000)];
             if number % 4 < 2 {
                 limits.reverse();
@@ -68,7 +68,7 @@ async fn limit_holds_for_concurrent_attempts(one: &Store, other: &Store) {
     let decisions = callers.join_all().await;
     let granted = decisions.iter().filter(|decision| **decision == AttemptDecision::Reserved).count();
     assert_eq!((granted, decisions.len()), (10, CALLERS));
-    // What was refused counted nowhere: the other bucket holds ten.
+    // A refused attempt is not counted: the other bucket holds ten.
     assert_eq!(reserved(one, &[limit("crowd", 12)], 0, 5).await, 2);
 }
 
@@ -78,7 +78,7 @@ async fn full_bucket_rolls_back_the_others(store: &Store) {
     assert_eq!(reserved(store, &[limit("roomy", 3)], 0, 5).await, 2);
     let refused = store.reserve_attempts(&both, at(50), at(-50)).await.unwrap();
     assert_eq!(refused, AttemptDecision::Full { since: NOON });
-    // The window is over.
+    // The window has expired.
     assert_eq!(reserved(store, &both, 101, 5).await, 1);
 }
 
@@ -87,14 +87,14 @@ async fn returned_attempt_can_be_reserved_again(store: &Store) {
     assert_eq!(reserved(store, &two, 0, 3).await, 2);
     store.give_back_attempts(&["back", "never seen"], NOON).await.unwrap();
     assert_eq!(reserved(store, &two, 0, 3).await, 1);
-    // What was reserved in a window that is over does not count against the new one.
+    // An attempt of an expired window does not count in the new one.
     assert_eq!(reserved(store, &two, 101, 3).await, 2);
     store.give_back_attempts(&["back"], NOON).await.unwrap();
     assert_eq!(reserved(store, &two, 101, 3).await, 0);
     for _ in 0..9 {
         store.give_back_attempts(&["back"], at(101)).await.unwrap();
     }
-    assert_eq!(reserved(store, &two, 101, 3).await, 2, "never less than none");
+    assert_eq!(reserved(store, &two, 101, 3).await, 2, "the count is never negative");
     store.clear_attempts("back").await.unwrap();
     assert_eq!(reserved(store, &two, 101, 3).await, 2);
 }

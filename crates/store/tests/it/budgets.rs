@@ -1,5 +1,5 @@
-//! Budgets, on both databases: never overspent by concurrent requests, and the use is exactly what was settled and what
-//! is still reserved.
+//! Budgets, on both databases: never overspent by concurrent requests, and the use is exactly the sum of settled and
+//! reserved amounts.
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -13,7 +13,7 @@ use crate::databases::{NOON, PostgresDatabase, SqliteFile, an_event, migrated, p
 
 const DAY_US: i64 = 86_400_000_000;
 
-/// Runs a test on every database that there is, each empty but for its tables.
+/// Runs a test on every available database, which has only empty tables.
 pub(crate) async fn on_both(test: impl AsyncFn(Store, &str)) {
     let file = SqliteFile::new();
     test(file.migrated().await, &file.url()).await;
@@ -23,7 +23,7 @@ pub(crate) async fn on_both(test: impl AsyncFn(Store, &str)) {
     }
 }
 
-/// A day, counted from 0, of a month that began with day 0.
+/// A day, counted from 0, of a month that starts with day 0.
 fn on_day(day: i64) -> Calendar {
     let at = |day: i64| TimeUs::from_micros(NOON.as_micros() + day * DAY_US);
     Calendar { day: at(day), month: at(0) }
@@ -92,8 +92,8 @@ async fn budget_is_created_updated_and_deleted() {
 
         let again = make(&store, "b-2", Some(project.clone()), None, made.limits).await;
         assert_eq!(again, Err(StoreError::Conflict { constraint: Constraint::ProjectBudget }));
-        let nobody = UserId::parse("usr-lost").unwrap();
-        let lost = make(&store, "b-2", None, Some(nobody), made.limits).await;
+        let unknown_user = UserId::parse("usr-lost").unwrap();
+        let lost = make(&store, "b-2", None, Some(unknown_user), made.limits).await;
         assert_eq!(lost, Err(StoreError::NotFound { what: Resource::User }));
         let wrong = StoreError::Invalid { what: Field::BudgetLimit };
         for nonsense in [(None, None), (Some(-1), None), (None, Some(i64::MAX))] {
@@ -101,7 +101,7 @@ async fn budget_is_created_updated_and_deleted() {
             assert_eq!(make(&store, "b-2", Some(project.clone()), None, limits).await, Err(wrong.clone()));
         }
 
-        // What was used stays used, also in a longer period; what was used before it does not count in a shorter one.
+        // The use is preserved, also in a longer period; use from before a shorter period does not count.
         store.reserve_budgets(&[of], (40, None), on_day(0)).await.unwrap();
         store.reserve_budgets(&[of], (30, None), on_day(1)).await.unwrap();
         assert_eq!(used(&store, of, on_day(1)).await, spending(30, 0));
@@ -138,7 +138,11 @@ async fn reservation_is_atomic_over_budgets() {
         let refused = store.reserve_budgets(&of, (51, Some(1)), on_day(0)).await.unwrap();
         let Reserved::Refused(state) = refused else { panic!("{refused:?}") };
         assert_eq!((state.budget.user_id.as_ref(), state.used), (Some(&user), spending(0, 0)));
-        assert_eq!(used(&store, of[1], on_day(0)).await, spending(0, 0), "the project gave nothing either");
+        assert_eq!(
+            used(&store, of[1], on_day(0)).await,
+            spending(0, 0),
+            "the project has no reservation either"
+        );
         let refused = store.reserve_budgets(&of, (50, Some(1001)), on_day(0)).await.unwrap();
         let Reserved::Refused(state) = refused else { panic!("{refused:?}") };
         assert_eq!(state.budget.project_id.as_ref(), Some(&project));
@@ -149,19 +153,19 @@ async fn reservation_is_atomic_over_budgets() {
             Reserved::All(held) if held.len() == 1
         ));
 
-        // It is settled where it was reserved, though the day has passed meanwhile; more than was reserved counts too.
+        // A reservation is settled in its own period, even later; an amount above the reservation counts, too.
         let Reserved::All(held) = store.reserve_budgets(&of, (50, Some(10)), on_day(1)).await.unwrap() else {
             panic!("there was room")
         };
         let states = store.settle_budgets(&held, spending(70, 15)).await.unwrap();
-        let told: Vec<_> =
+        let settled: Vec<_> =
             states.iter().map(|state| (state.budget.project_id.is_some(), state.used)).collect();
-        assert_eq!(told, [(true, spending(70, 15)), (false, spending(70, 15))]);
+        assert_eq!(settled, [(true, spending(70, 15)), (false, spending(70, 15))]);
         assert_eq!(used(&store, of[0], on_day(1)).await, spending(70, 15));
         assert_eq!(used(&store, of[0], on_day(2)).await, spending(0, 0));
         assert_eq!(used(&store, of[1], on_day(2)).await, spending(70, 15));
 
-        // What a vendor claims cannot break the counting.
+        // Amounts claimed by a vendor cannot overflow the counter.
         let Reserved::All(held) = store.reserve_budgets(&of[..1], (1, None), on_day(3)).await.unwrap() else {
             panic!("there was room")
         };
@@ -170,7 +174,7 @@ async fn reservation_is_atomic_over_budgets() {
         store.settle_budgets(&held, claimed).await.unwrap();
         assert_eq!(used(&store, of[0], on_day(3)).await, spending(store::MAX_SPENDING, 0));
         store.settle_budgets(&held, spending(0, 0)).await.unwrap();
-        // A budget that went meanwhile takes nothing.
+        // A deleted budget is not charged.
         let budget = store.find_budget(of[0], on_day(3)).await.unwrap().budget;
         store.delete_budget(&budget.id, &an_event("budget.delete", budget.id.as_str(), 0)).await.unwrap();
         assert_eq!(store.settle_budgets(&held, spending(1, 1)).await.unwrap(), []);
@@ -185,7 +189,7 @@ async fn reservation_is_atomic_over_budgets() {
     .await;
 }
 
-/// 200 concurrent reservations from two programs fill the budget to the last token, and never beyond.
+/// 200 concurrent reservations from two stores fill the budget to the last token, and never beyond.
 #[tokio::test(flavor = "multi_thread")]
 async fn budget_is_never_overspent() {
     on_both(async |store, url| {
@@ -193,7 +197,7 @@ async fn budget_is_never_overspent() {
         let project = ProjectId::default_project();
         let user = a_user(&store, "usr-ada").await;
         let other = Store::connect(url, &ConnectOptions::default()).await.unwrap();
-        // Room for 60 questions in the project and for 45 of the person, who asks every second one.
+        // Room for 60 requests in the project and for 45 of the user, who sends every second one.
         of_project(&store, limits(BudgetPeriod::Month, Some(60 * 7 + 6), None)).await;
         let few = limits(BudgetPeriod::Day, None, Some(45 * 3 + 2));
         make(&store, "b-user", None, Some(user.clone()), few).await.unwrap();
@@ -202,7 +206,7 @@ async fn budget_is_never_overspent() {
             let store = if number % 3 == 0 { other.clone() } else { store.clone() };
             let (project, user) = (project.clone(), user.clone());
             asking.spawn(async move {
-                // In either order: the store takes them in its own.
+                // In both orders: the store uses a fixed order.
                 let of = match number % 4 {
                     0 => vec![BudgetOf::User(&user), BudgetOf::Project(&project)],
                     1 => vec![BudgetOf::Project(&project), BudgetOf::User(&user)],
@@ -215,7 +219,7 @@ async fn budget_is_never_overspent() {
                         (true, personal)
                     }
                     Reserved::Refused(state) => {
-                        // Every refusal was right: the refusing budget has no room for this one.
+                        // Every refusal is correct: the refusing budget has no room for this request.
                         let full = if state.budget.user_id.is_some() {
                             state.used.micro_usd + 3 > 45 * 3 + 2
                         } else {
@@ -231,7 +235,7 @@ async fn budget_is_never_overspent() {
         let outcomes = asking.join_all().await;
         let asked = outcomes.iter().filter(|(asked, _)| *asked).count() as i64;
         let personal = outcomes.iter().filter(|outcome| **outcome == (true, true)).count() as i64;
-        assert_eq!(asked, 60, "as many as there is room for");
+        assert_eq!(asked, 60, "every request for which there is room");
         assert!(personal <= 45, "{personal}");
         assert_eq!(
             used(&store, BudgetOf::Project(&project), on_day(0)).await,
@@ -246,7 +250,7 @@ async fn budget_is_never_overspent() {
     .await;
 }
 
-/// Reserving, settling and changing, with budgets that go and come meanwhile, stands never still for ever.
+/// Concurrent reserving, settling and updating, with budgets that are created and deleted, does not deadlock.
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_reserve_settle_and_delete_do_not_deadlock() {
     on_both(async |store, url| {
@@ -285,14 +289,14 @@ async fn concurrent_reserve_settle_and_delete_do_not_deadlock() {
     .await;
 }
 
-/// One thing that happens to a budget.
+/// One operation on a budget.
 #[derive(Debug, Clone)]
 enum Act {
     Reserve {
         tokens: i64,
         micro_usd: i64,
     },
-    /// Settles one of those that wait, if any does.
+    /// Settles one of the open reservations, if any.
     Settle {
         which: usize,
         tokens: i64,
@@ -318,11 +322,11 @@ fn an_act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// Whatever happens in whatever order, a budget is what a list of all questions says.
+/// After any sequence of operations, a budget equals the sum over a list of all requests.
 #[test]
 fn budget_use_is_the_sum_of_its_reservations() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    // Drawn here and played below: a runner of its own would know nothing of waiting.
+    // Generated here and run below: the runner of the crate is not asynchronous.
     let mut runner = TestRunner::default();
     let acts = prop::collection::vec(an_act(), 1..60);
     let drawn: Vec<Vec<Act>> = (0..12).map(|_| acts.new_tree(&mut runner).unwrap().current()).collect();
@@ -341,7 +345,7 @@ async fn play(store: &Store, project: &ProjectId, acts: &[Act]) {
     let id = format!("b-{project}");
     let mut budget = make(store, &id, Some(project.clone()), None, limits).await.unwrap();
     let mut day = 0;
-    // All questions that were asked: on which day, what is booked for them, and the reservation while they wait.
+    // All requests: the day, the booked amount, and the open reservation.
     let mut questions: Vec<(i64, Spending, Option<Vec<store::Reservation>>)> = Vec::new();
     let sum = |questions: &[(i64, Spending, Option<Vec<store::Reservation>>)], period, day: i64| {
         let since = match period {

@@ -83,13 +83,13 @@ async fn identity_belongs_to_one_user(store: &Store) {
     person(store, "ada", true, None).await.unwrap();
     person(store, "grace", false, Some("s-grace")).await.unwrap();
     assert_eq!(store.find_identity(ISSUER, "s-grace").await.unwrap().user_id, id("grace"));
-    // A person whose identity is taken is not made by half.
+    // A user is not created if the identity is already linked.
     let taken = person(store, "eve", false, Some("s-grace")).await.unwrap_err();
     assert_eq!(taken, StoreError::Conflict { constraint: Constraint::Identity });
     assert_eq!(store.find_user(&id("eve")).await.unwrap_err(), StoreError::NotFound { what: Resource::User });
 
-    // Ada has a password and a factor from before her address was verified: both are revoked, unless the identity is
-    // taken: then nothing is written.
+    // Ada has a password and a second factor from before her address was verified: both are revoked, unless the
+    // identity is already linked; then nothing is written.
     let set = an_event("second_factor.set", "ada", 1);
     let factor = SecondFactor { sealed: "sealed", step: 7 };
     store.set_second_factor(&id("ada"), Some(factor), &["r".to_owned()], None, &set).await.unwrap();
@@ -103,10 +103,10 @@ async fn identity_belongs_to_one_user(store: &Store) {
     let nul = link(store, "s\0", "ada", "ada@example.com").await;
     assert_eq!(nul.unwrap_err(), StoreError::Invalid { what: Field::Subject });
     let linked = link(store, "S-ADA", "ada", "ada@example.com").await.unwrap();
-    assert!(linked.verified_at.is_some(), "the address is proven");
+    assert!(linked.verified_at.is_some(), "the address is verified");
     assert_eq!((linked.password_hash, linked.second_factor), (None, None));
     assert_eq!(store.count_recovery_codes(&id("ada")).await.unwrap(), 0);
-    // A password of after that stays.
+    // A password set after that is preserved.
     store
         .change_password(&id("ada"), "$argon2id$y", None, &an_event("password.change", "ada", 2))
         .await
@@ -114,7 +114,7 @@ async fn identity_belongs_to_one_user(store: &Store) {
     let linked = link(store, "S-ADA-2", "ada", "ada@example.com").await.unwrap();
     assert_eq!(linked.password_hash.as_deref(), Some("$argon2id$y"));
     store.delete_identity(&id("ada"), ISSUER, "S-ADA-2", &an_event("identity.delete", "x", 2)).await.unwrap();
-    // Letter by letter, and only together with the issuer.
+    // The comparison is exact, and only together with the issuer.
     for (issuer, subject) in [(ISSUER, "s-ada"), ("https://accounts.example.org", "S-ADA")] {
         let found = store.find_identity(issuer, subject).await;
         assert_eq!(found, Err(StoreError::NotFound { what: Resource::Identity }), "{issuer} {subject}");
@@ -128,7 +128,7 @@ async fn last_credential_is_not_deleted(store: &Store) {
     assert_eq!(gone("ada", "s-grace").await, Err(StoreError::NotFound { what: Resource::Identity }));
     assert_eq!(gone("grace", "s-grace").await, Err(StoreError::LastCredential));
     assert_eq!(subjects(store, "grace").await, ["s-grace"]);
-    // Proven by mail, so that nothing goes.
+    // Verified by mail, so that nothing is revoked.
     let event = an_event("email.verify", "grace", 3);
     let code = OneTimeCode {
         user_id: Some(id("grace")),
@@ -139,11 +139,11 @@ async fn last_credential_is_not_deleted(store: &Store) {
     store.create_code("of grace", CodePurpose::VerifyEmail, &code).await.unwrap();
     store.verify_email("of grace", &id("grace"), &event, &event).await.unwrap();
     link(store, "s-grace-2", "grace", "grace@example.com").await.unwrap();
-    // Concurrently: one of them stays.
+    // Concurrently: one of them remains.
     let (one, two) = tokio::join!(gone("grace", "s-grace"), gone("grace", "s-grace-2"));
     assert_eq!([&one, &two].iter().filter(|it| it.is_ok()).count(), 1, "{one:?} {two:?}");
     assert_eq!(subjects(store, "grace").await.len(), 1);
-    // With a password, none is needed.
+    // With a password, no identity is needed.
     gone("ada", "S-ADA").await.unwrap();
     assert_eq!(subjects(store, "ada").await, [""; 0]);
 }
@@ -169,7 +169,7 @@ async fn recovery_code_is_accepted_once(store: &Store) {
     store.replace_recovery_codes(&ada, &hashes("b"), None, &made(7)).await.unwrap();
     assert!(!uses("ada", "a-2").await && uses("ada", "b-2").await);
     assert_eq!(store.count_recovery_codes(&ada).await.unwrap(), 9);
-    // They go with the second factor.
+    // Recovery codes are deleted with the second factor.
     store
         .set_second_factor(&ada, None, &[], None, &an_event("second_factor.delete", "ada", 8))
         .await
@@ -191,10 +191,10 @@ async fn email_changes_to_an_unused_address(store: &Store) {
     let open =
         async |secret: &str, user: &str| store.verify_email(secret, &id(user), &verified, &changed).await;
     let missing = Err(StoreError::NotFound { what: Resource::Link });
-    // A token belongs to one account, whichever is signed in.
+    // A token belongs to one account, whichever user is signed in.
     assert_eq!(open("verify", "grace").await, missing);
     store.create_code("taken", CodePurpose::VerifyEmail, &code("grace@example.com")).await.unwrap();
-    assert_eq!(open("verify", "ada").await, missing, "the newer one replaced it");
+    assert_eq!(open("verify", "ada").await, missing, "the newer token replaced it");
     assert_eq!(
         open("taken", "ada").await,
         Err(StoreError::Conflict { constraint: Constraint::EmailAddress })
@@ -204,14 +204,14 @@ async fn email_changes_to_an_unused_address(store: &Store) {
     open("verify", "ada").await.unwrap();
     assert_eq!(open("verify", "ada").await, missing, "accepted once");
     assert_eq!(store.find_user_by_email("ada@example.org").await.unwrap().id, ada);
-    // What went to the old address does not work any more.
+    // Links sent to the old address are invalid.
     assert!(store.find_code("reset", CodePurpose::ResetPassword, NOON).await.is_err());
     store.create_code("late", CodePurpose::VerifyEmail, &code("ada@example.net")).await.unwrap();
     let update = |disabled| UserUpdate { disabled: Some(disabled), ..UserUpdate::default() };
     let event = an_event("user.update", "ada", 10);
     store.update_user(&ada, &update(true), &event).await.unwrap();
     assert_eq!(open("late", "ada").await, missing);
-    // A change of something else undoes none of it.
+    // Another update of the user does not undo it.
     let named = UserUpdate { name: Some("Ada"), ..UserUpdate::default() };
     let changed = store.update_user(&ada, &named, &an_event("user.update", "ada", 11)).await.unwrap();
     assert_eq!((changed.name.as_str(), changed.disabled_at, changed.admin), ("Ada", Some(event.at), false));

@@ -1,4 +1,4 @@
-//! Databases to test on, and things to put in them. Never shared between two tests.
+//! Test databases and test data. Never shared between two tests.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -13,7 +13,7 @@ use test_support::{environment, skip};
 
 pub(crate) const NOON: TimeUs = TimeUs::from_micros(1_750_000_000_000_000);
 
-/// A SQLite file in a folder of its own, which goes when this goes.
+/// A SQLite file in a separate folder, deleted on drop.
 pub(crate) struct SqliteFile {
     pub(crate) folder: TempDir,
 }
@@ -31,18 +31,18 @@ impl SqliteFile {
         format!("sqlite:{}", self.path())
     }
 
-    /// Open, with all its tables.
+    /// Opens the file and applies all migrations.
     pub(crate) async fn migrated(&self) -> Store {
         migrated(&self.url()).await
     }
 
-    /// Past the store, for looking at what is really there and for breaking it.
+    /// A direct connection, for inspecting and damaging the data.
     pub(crate) async fn raw(&self) -> SqliteConnection {
         SqliteConnection::connect(&self.url()).await.unwrap()
     }
 }
 
-/// A database of its own on the PostgreSQL server (15 or newer, with ICU, as distributions build it); call
+/// A separate database on the PostgreSQL server (15 or newer, with ICU, as distributions build it); call
 /// [`PostgresDatabase::drop`] at the end.
 pub(crate) struct PostgresDatabase {
     server: String,
@@ -50,14 +50,14 @@ pub(crate) struct PostgresDatabase {
 }
 
 impl PostgresDatabase {
-    /// `None`, counted as a skip, if there is no server.
+    /// `None`, counted as skipped, without a server.
     pub(crate) async fn new() -> Option<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let server = server_url()?;
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("ba_copilot_test_{}_{count}", std::process::id());
         let mut admin = PgConnection::connect(&server).await.unwrap();
-        // A natural-language collation, so that a forgotten `collate "C"` shows.
+        // A natural-language collation detects a missing `collate "C"`.
         let sql = format!(
             "create database {name} template template0 encoding 'UTF8' locale 'C' locale_provider icu icu_locale 'und'"
         );
@@ -81,7 +81,7 @@ impl PostgresDatabase {
     }
 }
 
-/// The server to test on; `None`, counted as a skip, if there is none.
+/// The test server; `None`, counted as skipped, if there is none.
 pub(crate) fn server_url() -> Option<String> {
     let url = environment("BA_COPILOT_TEST_POSTGRES_URL");
     if url.is_none() {
@@ -112,7 +112,7 @@ pub(crate) fn generation(id: &str) -> GenerationId {
     GenerationId::parse(id).unwrap()
 }
 
-/// A plain generation, some seconds after noon.
+/// A generation with default values, some seconds after noon.
 pub(crate) fn a_generation(id: &str, seconds: i64) -> NewGeneration {
     NewGeneration {
         id: generation(id),

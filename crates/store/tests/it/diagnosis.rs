@@ -1,4 +1,4 @@
-//! Looking at a database without changing it, on both databases.
+//! Inspecting a database without changing it, on both databases.
 
 use sqlx::Connection;
 use store::{Backend, ConnectOptions, OpenWork, Store, StoreError, TimeUs};

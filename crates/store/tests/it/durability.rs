@@ -1,8 +1,8 @@
-//! What was acknowledged survives a kill.
+//! Acknowledged writes survive a kill.
 //!
-//! The test starts this very binary again as a child that writes without pause and prints the number of each write
-//! once it is acknowledged. The parent reads some lines, kills the child with a signal that cannot be caught, reads
-//! what the child still managed to print, and looks for every printed number. Nothing sleeps: the lines are the clock.
+//! The test starts this binary again as a child process that writes continuously and prints the number of each
+//! acknowledged write. The parent reads some lines, kills the child with SIGKILL, reads the remaining output of the
+//! child, and searches for every printed number. There is no sleep: the lines are the clock.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
@@ -16,8 +16,8 @@ use crate::databases::{
 
 const TASKS: u32 = 4;
 
-/// Not a test: the child. It is handed the database's URL and the round on standard input; run by hand, with nothing
-/// there, it does nothing.
+/// Not a test: the child process. It reads the URL of the database and the round from standard input; with empty input
+/// it does nothing.
 #[test]
 #[ignore = "the child process of `acknowledged_writes_survive_sigkill`"]
 fn writes_until_killed() {
@@ -41,7 +41,7 @@ fn writes_until_killed() {
                         0 => VersionOf::New(a_diagram(&prefix)),
                         _ => VersionOf::Existing(diagram(&prefix)),
                     };
-                    // Longer than a page of the file, so that a write is torn if it can be.
+                    // Longer than a page of the file, so that a write can be torn.
                     let mut version = a_version(&id, of);
                     version.mermaid = format!("flowchart LR\n{}", format!("  a --> {id}\n").repeat(500));
                     record(&store, a_generation(&id, 0), Some(version)).await.unwrap();
@@ -55,8 +55,8 @@ fn writes_until_killed() {
 
 /// Runs the child until it printed `lines` lines, kills it, and returns all ids that it acknowledged.
 ///
-/// In every other round the signal is held back until the log has grown once more, so that it falls while a transaction
-/// is being written and not only between two.
+/// In every other round the signal is sent only after the log has grown again, so that it arrives during a transaction
+/// and not only between two.
 fn kill_after(lines: usize, round: usize, file: &SqliteFile) -> Vec<String> {
     let url = file.url();
     let mut child = Command::new(std::env::current_exe().unwrap())
@@ -68,18 +68,19 @@ fn kill_after(lines: usize, round: usize, file: &SqliteFile) -> Vec<String> {
     writeln!(child.stdin.take().unwrap(), "{round} {url}").unwrap();
     let mut said = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     assert!(said.by_ref().any(|line| line == "started"), "the child did not start");
-    let mut kept: Vec<_> = said.by_ref().take(lines).collect();
+    let mut printed: Vec<_> = said.by_ref().take(lines).collect();
     if round % 2 == 1 {
         let log_bytes = || std::fs::metadata(format!("{}-wal", file.path())).map_or(0, |log| log.len());
         let before = log_bytes();
-        // Bounded, because a log that began again from its start does not grow for a while.
+        // Bounded, because a restarted log does not grow for a while.
         (0..100_000).find(|_| log_bytes() != before);
     }
     child.kill().unwrap(); // SIGKILL on Unix.
-    kept.extend(said);
+    printed.extend(said);
     let status = child.wait().unwrap();
     assert!(!status.success(), "the child ended by itself: {status}");
-    kept.iter()
+    printed
+        .iter()
         .map(|line| line.strip_prefix("kept ").unwrap_or_else(|| panic!("{line}")).to_owned())
         .collect()
 }
@@ -88,7 +89,7 @@ fn kill_after(lines: usize, round: usize, file: &SqliteFile) -> Vec<String> {
 async fn acknowledged_writes_survive_sigkill() {
     let file = SqliteFile::new();
     let mut acknowledged = BTreeSet::new();
-    // The zeroes hit the opening and the migration.
+    // The first rounds stop the opening and the migration.
     for (round, lines) in [0, 1, 0, 7, 61, 23, 150, 2, 97].into_iter().enumerate() {
         acknowledged.extend(kill_after(lines, round, &file));
         look_for(&file, &acknowledged).await;
@@ -101,14 +102,14 @@ async fn look_for(file: &SqliteFile, acknowledged: &BTreeSet<String>) {
     let store = file.migrated().await;
     for id in acknowledged {
         let (task, count) = id.rsplit_once('-').unwrap();
-        let kept = store.find_generation(&generation(id)).await.unwrap();
-        assert_eq!(kept.diagram_id, Some(diagram(task)));
-        let kept = store.find_version(&version(id)).await.unwrap();
-        assert_eq!(u64::from(kept.number), count.parse::<u64>().unwrap() + 1);
-        assert!(kept.mermaid.ends_with(&format!("{id}\n")));
+        let stored = store.find_generation(&generation(id)).await.unwrap();
+        assert_eq!(stored.diagram_id, Some(diagram(task)));
+        let stored = store.find_version(&version(id)).await.unwrap();
+        assert_eq!(u64::from(stored.number), count.parse::<u64>().unwrap() + 1);
+        assert!(stored.mermaid.ends_with(&format!("{id}\n")));
     }
 
-    // Nothing is half there, acknowledged or not: the head of each diagram is its newest version.
+    // No partial write, acknowledged or not: the head of each diagram is its newest version.
     let mut raw = file.raw().await;
     let verdict: String = sqlx::query_scalar("pragma integrity_check").fetch_one(&mut raw).await.unwrap();
     assert_eq!(verdict, "ok");

@@ -1,4 +1,4 @@
-//! Errors say what to do, and never what is in a row or in a URL.
+//! Errors name a remedy, and never contain data of a row or a URL.
 
 use std::error::Error;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::databases::{PostgresDatabase, SqliteFile, a_generation, generation, r
 
 const SECRET: &str = "hunter2-canary";
 
-/// Everything that could reach a log: the message, the debug form, and the same of each cause.
+/// All text that could be logged: the message, the debug format, and those of each cause.
 fn all_texts(error: &StoreError) -> String {
     let mut said = format!("{error} {error:?} {error:#?}");
     let mut cause = error.source();
@@ -31,7 +31,7 @@ async fn refusal(url: &str) -> StoreError {
 
 #[tokio::test]
 async fn password_in_url_is_never_repeated() {
-    // Port 1 belongs to an extinct service, so the connection is refused.
+    // Port 1 belongs to an obsolete service, so the connection is refused.
     let error = refusal(&format!("postgres://user:{SECRET}@127.0.0.1:1/db")).await;
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
     assert!(error.to_string().contains("connection refused"), "{error}");
@@ -83,7 +83,7 @@ async fn debug_of_store_has_no_url() {
     database.drop().await;
 }
 
-/// A constraint that only the test knows fails on a row full of canaries: the driver's error would quote the row.
+/// A constraint that fails on a row of canaries: the error of the driver would quote the row.
 const STRICTER: &str = "create unique index canaries on generations (request)";
 
 fn canary(id: &str) -> NewGeneration {
@@ -119,7 +119,7 @@ async fn postgres_errors_quote_no_row() {
     let mut raw = database.raw().await;
     raw.execute(STRICTER).await.unwrap();
     fails_without_quoting_the_row(&store).await;
-    // A check that fails: PostgreSQL adds "Failing row contains (…)".
+    // A failing check constraint: PostgreSQL adds "Failing row contains (…)".
     raw.execute("drop index canaries").await.unwrap();
     raw.execute("alter table generations add constraint no_g3 check (id <> 'g-3')").await.unwrap();
     let internal = record(&store, canary("g-3"), None).await.unwrap_err();

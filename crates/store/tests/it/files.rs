@@ -1,4 +1,4 @@
-//! SQLite's file: who may read it, what is refused, and what happens when it goes.
+//! The SQLite file: its permissions, rejected URLs, and the behaviour when it is deleted.
 
 use std::time::Duration;
 
@@ -66,7 +66,7 @@ async fn ping_fails_after_the_file_is_deleted() {
     let gone = store.ping(SECOND).await.unwrap_err();
     assert!(gone.to_string().contains("deleted or replaced"), "{gone}");
     std::fs::copy(format!("{}.away", file.path()), file.path()).unwrap();
-    assert!(store.ping(SECOND).await.is_err(), "a copy is another file");
+    assert!(store.ping(SECOND).await.is_err(), "a copy is a different file");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What lists are narrowed by, on both databases: every page of every filter holds what a look at all rows finds.
+//! Filters of lists, on both databases: every page of every filter equals the result of filtering all rows.
 
 use store::{
     AuditEvent, AuditFilter, AuditOf, Comment, CommentFilter, CommentId, Diagram, DiagramFilter, Folder,
@@ -36,7 +36,7 @@ fn at(seconds: i64) -> TimeUs {
     NOON.plus_seconds(seconds)
 }
 
-/// Every page of a list, a few rows each.
+/// Every page of a list, with a few rows each.
 async fn pages<T>(fetch: impl AsyncFn(PageRequest) -> Page<T>) -> Vec<T> {
     let mut all = Vec::new();
     let mut request = PageRequest::first(3);
@@ -73,7 +73,7 @@ async fn diagrams(store: &Store) {
             ..a_diagram(&id)
         };
         let version = a_version(&format!("v-{n}"), VersionOf::New(new));
-        // Several at the same moment.
+        // Several at the same time.
         let event = an_event("diagram.create", &id, n / 5);
         let none = Touched::Elements(vec![]);
         let (mut made, _) = store.record_version(&version, None, &none, &event).await.unwrap();
@@ -144,10 +144,10 @@ async fn requirements(store: &Store) {
     assert_eq!(numbers(false, None).await, expected);
     assert_eq!(numbers(true, None).await, [14, 13, 12, 11]);
     assert_eq!(numbers(true, Some("CLAIM settl")).await, [14, 12]);
-    assert_eq!(numbers(false, Some("öffn claim")).await, [4], "beyond what one call looks at");
+    assert_eq!(numbers(false, Some("öffn claim")).await, [4], "beyond the rows that one call reads");
     assert_eq!(numbers(false, Some("no such word")).await, Vec::<i64>::new());
-    assert_eq!(numbers(true, Some(" ,; ")).await.len(), 4, "no words: all of them");
-    // A call looks at a bounded number of rows, says where to look on, and a full page is full.
+    assert_eq!(numbers(true, Some(" ,; ")).await.len(), 4, "no words match every row");
+    // A call reads a bounded number of rows and returns where to continue, and a full page is full.
     let filter = RequirementFilter { archived: false, words: Some("öffnung".to_owned()) };
     let first = store.list_requirements(&default, &filter, &PageRequest::first(50)).await.unwrap();
     assert!(first.items.is_empty() && first.next.is_some());

@@ -68,8 +68,8 @@ async fn folder_name_is_unique_among_siblings(store: &Store) {
     assert_eq!(put(store, "b", None).await.unwrap_err(), taken);
     let missing = StoreError::NotFound { what: Resource::Folder };
     assert_eq!(make(store, "c", "C", Some("nowhere")).await, Err(missing.clone()));
-    let elsewhere = Folder { project_id: project("other"), ..a_folder("c", "C", Some("a")) };
-    let refused = store.create_folder(&elsewhere, &an_event("folder.create", "c", 0)).await;
+    let other_project = Folder { project_id: project("other"), ..a_folder("c", "C", Some("a")) };
+    let refused = store.create_folder(&other_project, &an_event("folder.create", "c", 0)).await;
     assert_eq!(refused, Err(missing), "a folder of another project");
 
     let old = store.find_folder(&id("b")).await.unwrap();
@@ -100,7 +100,7 @@ async fn folder_cycle_and_depth_are_refused(store: &Store) {
     }
 }
 
-/// Each of two wants to lie in the other, again and again: one of them is refused each time.
+/// Two folders are repeatedly moved into each other concurrently: one move is refused each time.
 async fn concurrent_moves_create_no_cycle(store: &Store) {
     make(store, "left", "left", None).await.unwrap();
     make(store, "right", "right", None).await.unwrap();
@@ -142,11 +142,12 @@ async fn folder_with_contents_is_not_deleted(store: &Store) {
     assert!(refused.to_string().contains("one folder and one diagram."), "{refused}");
     put(store, "inner", None).await.unwrap();
     let event = an_event("diagram.update", "d-in", 3);
-    let kept = store.update_diagram(&made, 1, "Kept", Some(NOON), Some(&id("full")), &event).await.unwrap();
+    let updated =
+        store.update_diagram(&made, 1, "Kept", Some(NOON), Some(&id("full")), &event).await.unwrap();
     let refused = delete().await.unwrap_err();
     assert!(refused.to_string().contains("not empty: one diagram (1 archived)."), "{refused}");
     let event = an_event("diagram.update", "d-in", 4);
-    let out = store.update_diagram(&kept, 2, "Kept", None, None, &event).await.unwrap();
+    let out = store.update_diagram(&updated, 2, "Kept", None, None, &event).await.unwrap();
     assert_eq!(out.folder_id, None);
     delete().await.unwrap();
     assert_eq!(store.find_folder(&id("full")).await.unwrap_err(), missing);

@@ -1,4 +1,4 @@
-//! Jobs of several users: none of them takes every worker.
+//! Jobs of several users: no user occupies every worker.
 
 use store::{JobEnd, JobId, JobKind, NewAuditEvent, UserId};
 
@@ -26,12 +26,16 @@ async fn jobs_of_one_user_are_limited() {
         };
         assert_eq!(take("w1", now).await.as_deref(), Some("b1"));
         assert_eq!(take("w2", now).await.as_deref(), Some("b2"));
-        assert_eq!(take("w3", now).await.as_deref(), Some("o1"), "it passes two that wait longer");
-        assert_eq!(take("w4", now).await, None, "two of one person run");
+        assert_eq!(
+            take("w3", now).await.as_deref(),
+            Some("o1"),
+            "the job passes two jobs that were created earlier"
+        );
+        assert_eq!(take("w4", now).await, None, "two jobs of one user are running");
         let done = JobEnd::Done("done".to_owned());
         assert!(store.end_job(&JobId::parse("b1").unwrap(), "w1", now, &done).await.unwrap());
         assert_eq!(take("w5", now).await.as_deref(), Some("b3"));
-        assert!(take("w6", NOON.plus_seconds(121)).await.is_some(), "holds that are over do not count");
+        assert!(take("w6", NOON.plus_seconds(121)).await.is_some(), "expired leases do not count");
     })
     .await;
 }

@@ -1,9 +1,9 @@
-//! The store as its callers see it, on SQLite always and on PostgreSQL when a server is given.
+//! The public interface of the store, on SQLite always and on PostgreSQL when a server is configured.
 //!
-//! PostgreSQL: set `BA_COPILOT_TEST_POSTGRES_URL` to a server on which the user may create databases. Each test makes
-//! a database of its own there and drops it.
+//! PostgreSQL: set `BA_COPILOT_TEST_POSTGRES_URL` to a server on which the user may create databases. Each test creates
+//! a database there and drops it.
 
-// `cfg(test)` is always true here; it is written out so that the lints that spare tests spare these modules too.
+// `cfg(test)` is always true here; it is explicit so that lints that ignore tests ignore these modules, too.
 #[cfg(test)]
 mod attempts;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The schema: the same on both databases, migrated concurrently, and never a newer one.
+//! The schema: identical on both databases, migrated concurrently, and never downgraded.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -36,7 +36,7 @@ fn migration_starts_with_its_reason() {
     }
 }
 
-/// Each column as `table.column type [not null]`, in the order of the file that both databases are compared with.
+/// Each column as `table.column type [not null]`, in the order of the expected file for both databases.
 fn schema() -> Vec<&'static str> {
     let (_, columns) = include_str!("../../migrations/schema.txt").split_once("\n\n").unwrap();
     columns.lines().filter(|line| !line.starts_with('#')).collect()
@@ -119,7 +119,11 @@ async fn migrate_at_once(url: &str) {
         });
     }
     let applied = programs.join_all().await;
-    assert_eq!(applied.iter().filter(|count| **count > 0).count(), 1, "one did it, the others found it done");
+    assert_eq!(
+        applied.iter().filter(|count| **count > 0).count(),
+        1,
+        "exactly one process applies the migrations"
+    );
 }
 
 #[tokio::test]
@@ -154,7 +158,7 @@ async fn refuses_newer(store: &Store, known: i64) {
     assert!(refusal.to_string().contains("run the newer program"), "{refusal}");
 }
 
-/// Databases of other programs, and ones that only look like it; the statements are the same for both databases.
+/// Databases of other programs, and databases that only look like one; the statements work on both databases.
 const OTHERS: [(&str, bool); 5] = [
     ("create table theirs (id integer)", false),
     ("create view theirs as select 1 as id", false),
@@ -165,7 +169,7 @@ const OTHERS: [(&str, bool); 5] = [
          insert into _sqlx_migrations values (20240101120000, 'create users', 'x'); create table users (name text)",
         false,
     ),
-    // Nothing is in it any more.
+    // The database is empty again.
     ("create table theirs (id integer); drop table theirs", true),
 ];
 
@@ -192,7 +196,7 @@ async fn foreign_sqlite_file_is_not_changed() {
 #[tokio::test]
 async fn foreign_postgres_database_is_not_changed() {
     let schema = "create schema app; create table app.theirs (id integer)";
-    // An extension brings tables of its own, which are of no program.
+    // An extension adds tables that belong to no program.
     let extension = "create extension pg_stat_statements";
     for (statements, ours) in OTHERS.into_iter().chain([(schema, false), (extension, true)]) {
         let Some(database) = PostgresDatabase::new().await else {
@@ -206,7 +210,7 @@ async fn foreign_postgres_database_is_not_changed() {
         assert_eq!(migrated.as_ref().err(), (!ours).then_some(&StoreError::ForeignDatabase), "{statements}");
         store.close().await;
         if statements == schema {
-            // A schema of our own in that database was chosen with its owner's knowledge.
+            // A separate schema in that database is an explicit choice of its owner.
             sqlx::raw_sql("create schema ours").execute(&mut database.raw().await).await.unwrap();
             let url = format!("{}?options=-c%20search_path%3Dours", database.url());
             crate::databases::migrated(&url).await.close().await;
@@ -280,7 +284,7 @@ async fn search_migration_indexes_existing_diagrams() {
         let version = a_version(&format!("v-{number}"), VersionOf::New(a_diagram(&format!("d-{number}"))));
         record(&store, a_generation(&format!("g-{number}"), number), Some(version)).await.unwrap();
     }
-    // As it was before the step.
+    // The state before the migration.
     let mut raw = file.raw().await;
     for statement in ["drop table diagram_words", "delete from _sqlx_migrations where version = 4"] {
         sqlx::query(statement).execute(&mut raw).await.unwrap();

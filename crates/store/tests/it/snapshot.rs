@@ -1,4 +1,4 @@
-//! One moment of everything, and what must hold together, on both databases.
+//! Consistent snapshots and integrity checks, on both databases.
 
 use store::{IntegrityFault, Snapshot, Store, VersionOf};
 
@@ -9,7 +9,7 @@ async fn add(store: &Store, number: i64) {
     record(store, a_generation(&format!("g-{number}"), number), Some(version)).await.unwrap();
 }
 
-/// How many diagrams there are at a moment, and everything as lines.
+/// The number of diagrams in a snapshot, and all rows as lines.
 async fn read(mut moment: Snapshot) -> (u64, Vec<String>) {
     let mut lines = Vec::new();
     let facts = moment.list_rows(|line| lines.push(line.to_owned())).await.unwrap();
@@ -19,7 +19,7 @@ async fn read(mut moment: Snapshot) -> (u64, Vec<String>) {
     (diagrams.unwrap().1, lines)
 }
 
-/// What is written later is not in it, and what was written before is, also beyond what is read at a time.
+/// Later writes are not in the snapshot, and earlier writes are, also beyond the first chunk.
 async fn snapshot_is_consistent(store: &Store) {
     add(store, 1).await;
     let moment = store.begin_snapshot().await.unwrap();
@@ -40,7 +40,7 @@ async fn snapshot_of_sqlite() {
     let file = SqliteFile::new();
     let store = file.migrated().await;
     snapshot_is_consistent(&store).await;
-    // The same moment as a file.
+    // The same snapshot as a file.
     let copy = file.folder.path().join("copy.db");
     store.snapshot_into(&copy).await.unwrap();
     let copied = migrated(&format!("sqlite:{}", copy.display())).await;
@@ -67,7 +67,7 @@ async fn snapshot_of_postgres() {
     let Some(database) = PostgresDatabase::new().await else { return };
     let store = migrated(&database.url()).await;
     snapshot_is_consistent(&store).await;
-    // Equal contents give equal lines, whichever database they are in.
+    // Equal contents give equal lines, on both databases.
     let file = SqliteFile::new();
     let other = file.migrated().await;
     store.copy_into(&other).await.unwrap();

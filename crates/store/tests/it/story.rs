@@ -13,7 +13,7 @@ use crate::databases::{
     project, record, version,
 };
 
-/// Every character that has ever broken a database layer, but U+0000.
+/// Characters that often break database layers, except U+0000.
 const HARD_TEXT: &str =
     "'; drop table projects; --\r\n\t\"$1\" \\ % _ ?1 äöü 統一 🧭 \u{202e}rtl\u{feff}\u{1} end";
 
@@ -47,7 +47,7 @@ async fn check_all(url: &str, backend: Backend) {
     lists_are_paginated(&store).await;
     jobs_are_counted(&store).await;
 
-    // Everything is still there for the next process.
+    // All data is still present for the next process.
     store.close().await;
     assert!(matches!(store.ping(Duration::from_secs(5)).await, Err(StoreError::Unavailable { .. })));
     let again = Store::connect(url, &ConnectOptions::default()).await.unwrap();
@@ -61,7 +61,7 @@ async fn migrates(store: &Store) {
     let before = store.check_schema().await.unwrap();
     assert_eq!((before.version, before.is_current()), (0, false));
     assert_eq!(before.pending.first(), Some(&"0001_projects_diagrams_generations"));
-    // Before they come, the answer is what to do and not an internal error.
+    // Before the migrations the error names the remedy and is not an internal error.
     let early = store.find_diagram(&diagram("d")).await.unwrap_err();
     assert!(early.to_string().contains("run its migrations"), "{early}");
 
@@ -112,19 +112,22 @@ async fn generation_creates_a_diagram(store: &Store) {
     assert_eq!((made.title.as_str(), made.created_at, made.updated_at), ("Library", NOON, NOON));
     assert_eq!(made.project_id, ProjectId::default_project());
 
-    let kept = recorded.generation;
+    let stored = recorded.generation;
     assert_eq!(
-        kept.project_id,
+        stored.project_id,
         Some(ProjectId::default_project()),
-        "the diagram's project, as none was given"
+        "the project of the diagram is the default"
     );
-    assert_eq!(kept.diagram_id, Some(diagram("d-library")));
-    assert_eq!((kept.status, kept.retry_count), (GenerationStatus::Succeeded, 2));
-    assert_eq!((&kept.request, &kept.content_id), (&new.request, &new.content_id));
-    assert_eq!((&kept.validator, &kept.repairs), (&new.validator, &new.repairs));
-    assert_eq!((&kept.warning, &kept.error_code), (&new.warning, &None));
-    assert_eq!((kept.input_tokens, kept.output_tokens), (u32::MAX, 7));
-    assert_eq!((kept.cost_micro_usd, kept.duration_us, kept.created_at), (Some(i64::MAX), i64::MAX, NOON));
+    assert_eq!(stored.diagram_id, Some(diagram("d-library")));
+    assert_eq!((stored.status, stored.retry_count), (GenerationStatus::Succeeded, 2));
+    assert_eq!((&stored.request, &stored.content_id), (&new.request, &new.content_id));
+    assert_eq!((&stored.validator, &stored.repairs), (&new.validator, &new.repairs));
+    assert_eq!((&stored.warning, &stored.error_code), (&new.warning, &None));
+    assert_eq!((stored.input_tokens, stored.output_tokens), (u32::MAX, 7));
+    assert_eq!(
+        (stored.cost_micro_usd, stored.duration_us, stored.created_at),
+        (Some(i64::MAX), i64::MAX, NOON)
+    );
 
     let first = recorded.version.unwrap();
     assert_eq!((first.number, first.validated, first.created_at), (1, true, NOON));
@@ -132,8 +135,8 @@ async fn generation_creates_a_diagram(store: &Store) {
     assert_eq!((first.requirement.as_str(), first.mermaid.as_str()), (HARD_TEXT, HARD_TEXT));
     assert_eq!((&first.blueprint, &first.findings, &first.trace), (&Some(list.clone()), &list, &list));
 
-    // What was returned is what is stored.
-    assert_eq!(store.find_generation(&generation("g-1")).await.unwrap(), kept);
+    // The returned values are the stored ones.
+    assert_eq!(store.find_generation(&generation("g-1")).await.unwrap(), stored);
     assert_eq!(store.find_diagram(&diagram("d-library")).await.unwrap(), made);
     assert_eq!(store.find_version(&version("v-1")).await.unwrap(), first);
     assert_eq!(store.find_version_number(&diagram("d-library"), 1).await.unwrap(), first);
@@ -169,7 +172,7 @@ async fn failed_generation_is_recorded(store: &Store) {
     assert_eq!(recorded.generation.error_code.as_deref(), Some("provider_unavailable"));
     assert_eq!(recorded.generation.project_id, Some(project("p-1")));
 
-    // A failure about a diagram that is there names it, and does not move it.
+    // A failure for an existing diagram names it, and does not change it.
     let about = NewGeneration {
         status: GenerationStatus::Failed,
         diagram_id: Some(diagram("d-library")),
@@ -255,7 +258,7 @@ async fn invalid_input_is_refused(store: &Store) {
     assert_eq!(store.find_diagram(&diagram("d-library")).await.unwrap().head_version, 2);
 }
 
-/// Versions of one diagram, written concurrently by two programs, get the numbers 1, 2, 3, … without a gap.
+/// Versions of one diagram, written concurrently by two stores, get the numbers 1, 2, 3, … without a gap.
 async fn concurrent_writers_are_serialized(store: &Store, url: &str) {
     const WRITERS: u32 = 24;
     let first = a_version("v-busy-0", VersionOf::New(a_diagram("d-busy")));
@@ -279,7 +282,7 @@ async fn concurrent_writers_are_serialized(store: &Store, url: &str) {
 }
 
 async fn lists_are_paginated(store: &Store) {
-    // All in one moment, so that the ids alone decide, byte by byte: capitals before small letters.
+    // All at the same time, so that only the ids decide, byte by byte: capitals before small letters.
     for id in ["a", "B", "c", "D", "~", "0"] {
         let id = format!("page-{id}");
         let version = a_version(&id, VersionOf::New(a_diagram(&id)));
@@ -293,7 +296,7 @@ async fn lists_are_paginated(store: &Store) {
         seen.extend(got.items.iter().map(|it| it.id.as_str().to_owned()));
         let Some(next) = got.next else { break };
         assert_eq!(got.items.len(), 4);
-        // Through its text, as a client would; and a row that comes meanwhile shifts nothing.
+        // Through the text of the cursor, as a client would; and a row inserted in between shifts nothing.
         page = PageRequest::after(Cursor::parse(&next.to_string()).unwrap(), 4);
         let id = format!("late-{}", seen.len());
         record(store, a_generation(&id, 1_000), None).await.unwrap();
@@ -339,7 +342,7 @@ async fn jobs_are_counted(store: &Store) {
         store.create_job(&id, JobKind::Deliver, None, "x", &an_event("job.create", "job", 0)).await.unwrap();
     }
     let counts = |waiting, later, running| JobCounts { waiting, later, running };
-    // A job without an attempt is ready, whatever the clock says.
+    // A job without an attempt is ready at any time.
     assert_eq!(store.count_jobs(NOON.plus_seconds(-60)).await.unwrap(), counts(3, 0, 0));
     let taken = store.take_job("w1", NOON, NOON.plus_seconds(30), 1).await.unwrap().unwrap();
     assert_eq!(store.count_jobs(NOON).await.unwrap(), counts(2, 0, 1));

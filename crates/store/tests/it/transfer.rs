@@ -1,4 +1,4 @@
-//! Everything from one database into another, and nothing lost on the way.
+//! Copying all data into another database without loss.
 
 use std::time::Duration;
 
@@ -76,7 +76,7 @@ async fn fill(store: &Store) {
     store.reserve_attempts(&[bucket], NOON, NOON).await.unwrap();
     let code = OneTimeCode { user_id: Some(one.clone()), email: None, created_at: NOON, expires_at: at(9) };
     store.create_code("code hash", CodePurpose::ResetPassword, &code).await.unwrap();
-    // More than are carried at a time.
+    // More than one batch.
     for number in 0..620 {
         let version = a_version(&format!("v-{number}"), VersionOf::New(a_diagram(&format!("d-{number}"))));
         record(store, a_generation(&format!("g-{number}"), number), Some(version)).await.unwrap();
@@ -111,7 +111,7 @@ async fn lines(store: &Store) -> Vec<String> {
     lines
 }
 
-/// Into another database and back again.
+/// Copies into another database and back.
 async fn there_and_back(from: &Store, to: &Store, back: &Store) {
     let before = lines(from).await;
     assert!(before.len() > 2_500, "{}", before.len());
@@ -121,14 +121,14 @@ async fn there_and_back(from: &Store, to: &Store, back: &Store) {
     assert_eq!(lines(to).await, before);
     to.copy_into(back).await.unwrap();
     assert_eq!(lines(back).await, before);
-    // What was carried works: the next version takes the next number.
+    // The copy is usable: the next version gets the next number.
     let next = a_version("v-after", VersionOf::Existing(diagram("d-1")));
     let (advanced, _) = back
         .record_version(&next, Some(2), &Touched::Elements(vec![]), &an_event("version.create", "d-1", 10))
         .await
         .unwrap();
     assert_eq!(advanced.head_version, 3);
-    // Nothing is overwritten.
+    // Existing data is not overwritten.
     let refused = from.copy_into(back).await.unwrap_err();
     assert!(refused.to_string().contains("not empty"), "{refused}");
 }

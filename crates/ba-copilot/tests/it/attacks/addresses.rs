@@ -1,5 +1,5 @@
-//! Addresses: one customer with many of them is one, whatever counts by address; and none that people type in leads
-//! inside.
+//! Network addresses: all addresses of one customer are counted as one network, and webhook URLs of internal addresses
+//! are rejected.
 //!
 //! Runs on both databases.
 
@@ -13,8 +13,7 @@ use crate::{
 
 const BEHIND_A_PROXY: (&str, &str) = ("BA_COPILOT__SERVER__PROXIES", "1");
 
-/// Spellings of one address of IPv4, and addresses of one customer's network of IPv6. Nothing is an address like any
-/// other.
+/// Spellings of one IPv4 address, IPv6 addresses of the network of one customer, and values that are not addresses.
 const NETWORKS: [&[&str]; 5] = [
     &[
         "192.0.2.7",
@@ -44,7 +43,7 @@ async fn from(app: &TestApp, address: &str, email: &str) -> Reply {
     let body = json!({"email": email, "password": "wrong wrong wrong"}).to_string();
     let request = Request::post("/api/v1/sign-in")
         .header("content-type", "application/json")
-        // What stands before the address that our own proxy saw was written by the caller.
+        // Entries before the address that the trusted proxy added were written by the caller.
         .header("x-forwarded-for", format!("203.0.113.9, {address}"))
         .body(Body::from(body));
     app.send(request.expect("a request")).await
@@ -70,7 +69,7 @@ async fn sign_in_failures_are_counted_by_network() {
 async fn requests_are_counted_by_network() {
     let limit = ("BA_COPILOT__LIMITS__ADDRESS_REQUESTS_PER_MINUTE", "1");
     let app = TestApp::start(None, &[BEHIND_A_PROXY, limit]).await;
-    // Without accounts no request is counted.
+    // Without accounts requests are not counted.
     let fields = "name=Ada&email=ada%40example.com&password=correct%20horse%20battery%20staple";
     let request = Request::post("/set-up")
         .header("content-type", "application/x-www-form-urlencoded")

@@ -1,4 +1,4 @@
-//! Slow and many connections: they are closed, and meanwhile everybody else is answered.
+//! Slow and numerous connections: they are closed, and other clients are answered in the meantime.
 
 use std::{
     fs,
@@ -16,9 +16,9 @@ use tempfile::TempDir;
 
 use crate::process::{BINARY, Server};
 
-/// Longer than any wait of the program.
+/// Longer than every time limit of the program.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Limits as short as they may be.
+/// The lowest permitted limits.
 const SHORT: [(&str, &str); 5] = [
     ("BA_COPILOT__SERVER__HEADER_READ_S", "2"),
     ("BA_COPILOT__SERVER__BODY_IDLE_S", "1"),
@@ -27,14 +27,14 @@ const SHORT: [(&str, &str); 5] = [
     ("BA_COPILOT__SERVER__WRITE_IDLE_S", "1"),
 ];
 
-/// This process may have as many connections as a test needs.
+/// Raises the limit of open files of the test process.
 fn allow_connections() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     setrlimit(Resource::Nofile, Rlimit { ..limit }).expect("allowed");
 }
 
-/// A server whose limits of open files are set by the shell: `-Sn 1024` for the soft one, `-n 512` for both.
+/// A server with limits of open files set by the shell: `-Sn 1024` for the soft one, `-n 512` for both.
 fn server_with(ulimit: &str, data: &TempDir, variables: &[(&str, &str)]) -> Server {
     let mut program = Command::new("/bin/sh");
     program.args(["-c", &format!("ulimit {ulimit}; exec \"$@\""), "sh", BINARY, "serve"]);
@@ -48,14 +48,14 @@ fn connect(server: &Server) -> TcpStream {
     stream
 }
 
-/// A connection that has sent this, as far as the server has not closed it meanwhile.
+/// A connection on which this text was sent, as far as the server has not closed it.
 fn sent(server: &Server, text: &str) -> TcpStream {
     let mut stream = connect(server);
     let _ = stream.write_all(text.as_bytes());
     stream
 }
 
-/// What came until the server closed the connection.
+/// The data received until the server closed the connection.
 fn rest(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     match stream.read_to_end(&mut bytes) {
@@ -66,7 +66,7 @@ fn rest(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Everything that honest callers ask is answered.
+/// Checks that regular requests are answered.
 fn honest(server: &Server) {
     for (method, path, body) in [
         ("GET", "/health", ""),
@@ -78,7 +78,7 @@ fn honest(server: &Server) {
     }
 }
 
-/// How many connections the server closed for this reason.
+/// The number of connections that the server closed for this reason.
 fn closed(server: &Server, reason: &str) -> u64 {
     let (_, text) = server.request("GET", "/metrics", "").expect("metrics");
     let line = format!("ba_copilot_connections_closed_total{{reason=\"{reason}\"}} ");
@@ -90,12 +90,12 @@ fn closed(server: &Server, reason: &str) -> u64 {
 fn incomplete_headers_block_no_client_and_are_closed() {
     allow_connections();
     let data = TempDir::new().expect("a folder");
-    // A soft limit of 1,024 files, as most systems give it, is raised.
+    // A soft limit of 1,024 files, the default of most systems, is raised.
     let server = server_with("-Sn 1024", &data, &[("BA_COPILOT__SERVER__HEADER_READ_S", "5")]);
     let half = format!("GET /health HTTP/1.1\r\nhost: {}\r\nx-slow: ", server.address);
     let mut slow: Vec<TcpStream> = (0..1_100).map(|_| sent(&server, &half)).collect();
     honest(&server);
-    // One that goes on and on is as slow as one that stops.
+    // A client that sends slowly without end is closed like one that stops.
     let mut trickling = sent(&server, &half);
     let (stop, stopped) = mpsc::channel::<()>();
     let mut writing = trickling.try_clone().expect("the same");
@@ -107,7 +107,7 @@ fn incomplete_headers_block_no_client_and_are_closed() {
         }
     });
     for stream in slow.iter_mut().chain([&mut trickling]) {
-        assert_eq!(rest(stream), "", "a half request was answered");
+        assert_eq!(rest(stream), "", "an incomplete request was answered");
     }
     drop(stop);
     trickle.join().expect("an end");
@@ -120,7 +120,7 @@ fn incomplete_headers_block_no_client_and_are_closed() {
 fn idle_connections_are_closed_when_file_descriptors_are_scarce() {
     allow_connections();
     let data = TempDir::new().expect("a folder");
-    // Nobody is closed for being slow here.
+    // In this test no connection is closed for being slow.
     let limits = [("BA_COPILOT__SERVER__HEADER_READ_S", "600"), ("BA_COPILOT__SERVER__BODY_IDLE_S", "600")];
     let server = server_with("-n 512", &data, &limits);
     let half = format!("GET /health HTTP/1.1\r\nhost: {}\r\nx-slow: ", server.address);
@@ -146,7 +146,7 @@ fn idle_connections_are_closed_when_no_file_descriptor_is_left() {
     let data = TempDir::new().expect("a folder");
     let server = server_with("-n 4096", &data, &[("BA_COPILOT__SERVER__HEADER_READ_S", "600")]);
     honest(&server);
-    // Fewer files than the limit of connections supposed, as when something else in the process uses them up.
+    // Fewer files than the connection limit assumes, as when another part of the process uses them.
     let files = fs::read_dir(format!("/proc/{}/fd", server.process_id())).expect("files").count() as u64 + 20;
     let process = i32::try_from(server.process_id()).ok().and_then(Pid::from_raw);
     let limit = Rlimit { current: Some(files), maximum: Some(4096) };
@@ -159,7 +159,7 @@ fn idle_connections_are_closed_when_no_file_descriptor_is_left() {
     }
     assert!(closed(&server, "too_many") > 0);
     drop(held);
-    // It was told, and not once for every connection.
+    // The fault is logged, and not once for every connection.
     assert_eq!(
         server.logged().matches("A connection could not be accepted").count(),
         1,
@@ -185,7 +185,7 @@ fn connection_over_the_limit_is_refused_when_all_are_busy() {
     assert!(head.starts_with("HTTP/1.1 503 ") && head.contains("retry-after: 5"), "{head}");
     let problem: Value = serde_json::from_str(body).expect("JSON");
     assert_eq!(problem["code"], "too_many_connections");
-    // A place that is given up is there for the next one.
+    // A released connection slot is available for the next connection.
     streams.pop();
     let answered = (0..).map(|_| server.request("GET", "/livez", "")).find_map(|answer| match answer {
         Ok((200, _)) => Some(()),
@@ -216,17 +216,17 @@ fn slow_bodies_are_answered_with_408() {
     .iter()
     .flat_map(|(path, kind)| (0..20).map(|_| sent(&server, &head(path, kind))).collect::<Vec<_>>())
     .collect();
-    // With a key the body is read before anything else.
+    // With an idempotency key the body is read before anything else.
     let keyed =
         head("/api/v1/validate", "application/json").replacen("\r\n", "\r\nidempotency-key: one\r\n", 1);
     stopped.push(sent(&server, &keyed));
     honest(&server);
-    // Little by little is not in time either.
+    // A body sent in small parts also times out.
     let mut trickling = sent(&server, &head("/api/v1/validate", "application/json"));
     let mut writing = trickling.try_clone().expect("the same");
-    let (stop, told) = mpsc::channel::<()>();
+    let (stop, stop_signal) = mpsc::channel::<()>();
     let trickle = thread::spawn(move || {
-        while told.recv_timeout(Duration::from_millis(100)) == Err(mpsc::RecvTimeoutError::Timeout) {
+        while stop_signal.recv_timeout(Duration::from_millis(100)) == Err(mpsc::RecvTimeoutError::Timeout) {
             if writing.write_all(b" ").is_err() {
                 break;
             }
@@ -250,14 +250,14 @@ fn slow_bodies_are_answered_with_408() {
 fn idle_connections_and_unread_responses_are_closed() {
     let data = TempDir::new().expect("a folder");
     let server = server_with("-n 4096", &data, &SHORT);
-    // A new one that says nothing, and one after its answer.
+    // A new connection without a request, and one after its response.
     let mut silent = connect(&server);
     let mut idle = sent(&server, &format!("GET /livez HTTP/1.1\r\nhost: {}\r\n\r\n", server.address));
     assert!(rest(&mut idle).starts_with("HTTP/1.1 200 "));
     assert_eq!(rest(&mut silent), "");
     assert_eq!((closed(&server, "header_timeout"), closed(&server, "idle_timeout")), (1, 1));
 
-    // More than all buffers on the way hold, asked for by somebody who reads nothing of it.
+    // A response larger than all buffers, requested by a client that does not read it.
     let page = format!("GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: {}\r\n\r\n", server.address);
     let unread = sent(&server, &page.repeat(100));
     while closed(&server, "write_timeout") == 0 {
@@ -269,7 +269,7 @@ fn idle_connections_and_unread_responses_are_closed() {
 #[test]
 fn streams_and_long_work_are_not_cut() {
     let data = TempDir::new().expect("a folder");
-    // A model that answers when it is let.
+    // A model that answers when the test permits it.
     let model = TcpListener::bind("127.0.0.1:0").expect("a listener");
     let url = format!("http://{}/v1/", model.local_addr().expect("an address"));
     let (answer, may_answer) = mpsc::channel::<()>();
@@ -302,7 +302,7 @@ fn streams_and_long_work_are_not_cut() {
             message.len()
         ),
     );
-    // Every limit passes meanwhile, for one connection after the other.
+    // Every limit expires on each connection in turn.
     for _ in 0..3 {
         assert_eq!(rest(&mut connect(&server)), "");
     }
@@ -316,11 +316,11 @@ fn streams_and_long_work_are_not_cut() {
     let made =
         server.request("POST", "/api/v1/projects/default/requirements", &requirement).expect("an answer");
     assert_eq!(made.0, 201, "{}", made.1);
-    let mut told = String::new();
-    while !told.contains("requirement") {
+    let mut received = String::new();
+    while !received.contains("requirement") {
         let mut bytes = [0; 4096];
         let read = events.read(&mut bytes).expect("an event");
-        assert!(read > 0, "the stream was cut: {told}");
-        told.push_str(&String::from_utf8_lossy(&bytes[..read]));
+        assert!(read > 0, "the stream was cut: {received}");
+        received.push_str(&String::from_utf8_lossy(&bytes[..read]));
     }
 }

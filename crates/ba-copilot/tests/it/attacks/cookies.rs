@@ -1,5 +1,5 @@
-//! Cookies that another site of the same domain sets: over HTTPS ours have names that browsers take from this host
-//! alone.
+//! Cookies set by another site of the same domain: over HTTPS the cookies have the `__Host-` prefix, so browsers accept
+//! them only from this host.
 //!
 //! Runs on both databases.
 
@@ -13,8 +13,8 @@ use crate::{
 
 const HTTPS: (&str, &str) = ("PUBLIC_URL", "https://ba.example.com");
 
-/// The cookies that a browser has kept, by name, which have a value.
-fn kept(browser: &Browser) -> Vec<&str> {
+/// The names of the cookies in a browser that have a value.
+fn stored_cookies(browser: &Browser) -> Vec<&str> {
     browser.cookies.iter().filter(|(_, value)| !value.is_empty()).map(|(name, _)| name.as_str()).collect()
 }
 
@@ -22,30 +22,30 @@ fn kept(browser: &Browser) -> Vec<&str> {
 async fn cookies_over_https_have_the_host_prefix() {
     let app = TestApp::start(None, &[HTTPS]).await;
     let mut ada = set_up(&app).await;
-    assert_eq!(kept(&ada), ["__Host-bac_device", "__Host-bac_session"]);
+    assert_eq!(stored_cookies(&ada), ["__Host-bac_device", "__Host-bac_session"]);
     let reply = Browser::default().sign_in(&app, "ada@example.com", PASSWORD).await;
     let set: Vec<&str> =
         reply.headers.get_all("set-cookie").iter().map(|cookie| cookie.to_str().expect("text")).collect();
     assert_eq!(set.len(), 4, "{set:?}");
     for cookie in set {
-        // What browsers demand of such a name, and what goes away with the old one.
+        // The attributes that browsers require for the prefix, and the removal of the old cookie.
         let attributes: Vec<&str> = cookie.split("; ").skip(1).collect();
         assert!(attributes.contains(&"Secure") && attributes.contains(&"Path=/"), "{cookie}");
         assert!(!cookie.to_lowercase().contains("domain="), "{cookie}");
         assert_eq!(cookie.starts_with("__Host-"), !attributes.contains(&"Max-Age=0"), "{cookie}");
     }
-    // The secret is replaced under the same name.
+    // The secret is rotated under the same name.
     let before = ada.cookies["__Host-bac_session"].clone();
     app.wait_s(3601);
     assert_eq!(ada.get(&app, "/api/v1/me").await.status, 200);
     assert_ne!(ada.cookies["__Host-bac_session"], before);
-    // Signing out takes it away.
+    // Signing out removes it.
     assert_eq!(ada.form(&app, "/sign-out", &[]).await.status, 303);
-    assert_eq!(kept(&ada), ["__Host-bac_device"]);
+    assert_eq!(stored_cookies(&ada), ["__Host-bac_device"]);
     ada.get(&app, "/api/v1/me").await.problem(401, "sign_in");
-    // Over HTTP such names would not be kept.
+    // Over HTTP, browsers would reject the prefix.
     let app = TestApp::builtin().await;
-    assert_eq!(kept(&set_up(&app).await), ["bac_device", "bac_session"]);
+    assert_eq!(stored_cookies(&set_up(&app).await), ["bac_device", "bac_session"]);
 }
 
 #[tokio::test]
@@ -54,18 +54,22 @@ async fn cookie_of_a_sibling_domain_is_ignored() {
     let mut ada = set_up(&app).await;
     let eve = add(&app, &mut ada, "eve@example.com").await;
     let name = |reply: Value| reply["email"].as_str().map(str::to_owned);
-    // A neighbour has set Eve's session under the name that any site of the domain may set.
+    // A sibling site has set Eve's session under the name without the prefix.
     ada.cookies.insert("bac_session".to_owned(), eve.cookies["__Host-bac_session"].clone());
     let me = name(ada.get(&app, "/api/v1/me").await.json());
     assert_eq!(me.as_deref(), Some("ada@example.com"));
-    // Sessions of the version before go on, until the next release.
+    // Sessions of the previous version stay valid until the next release.
     let mut old = Browser::default();
     old.cookies.insert("bac_session".to_owned(), eve.cookies["__Host-bac_session"].clone());
     let me = name(old.get(&app, "/api/v1/me").await.json());
     assert_eq!(me.as_deref(), Some("eve@example.com"));
     app.wait_s(3601);
     old.get(&app, "/api/v1/me").await;
-    assert_eq!(kept(&old), ["__Host-bac_session"], "and get the new name with the next secret");
+    assert_eq!(
+        stored_cookies(&old),
+        ["__Host-bac_session"],
+        "the rotated secret is in a cookie with the new name"
+    );
 }
 
 #[tokio::test]
@@ -76,5 +80,5 @@ async fn single_sign_on_cookie_has_the_host_prefix() {
     let app = app.another(|config| config.server.public_url = HTTPS.1.to_owned()).await;
     let mut grace = Browser::default();
     let reply = grace.get(&app, "/sign-in/oidc").await;
-    assert_eq!((reply.status.as_u16(), kept(&grace)), (303, vec!["__Host-bac_oidc"]));
+    assert_eq!((reply.status.as_u16(), stored_cookies(&grace)), (303, vec!["__Host-bac_oidc"]));
 }

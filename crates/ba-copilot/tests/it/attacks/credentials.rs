@@ -1,4 +1,4 @@
-//! What a stolen token or a browser that was left open can be made into: a stronger token, another second factor, an
+//! Escalation with a stolen token or an unattended browser: a stronger token, another second factor, or an
 //! administrator.
 //!
 //! Runs on both databases.
@@ -23,7 +23,7 @@ async fn by_token(app: &TestApp, token: &str, method: &str, path: &str, body: Va
     Browser::default().send_with(app, method, path, body, &[("authorization", &bearer)]).await
 }
 
-/// A new secret for an app, and the code that it shows.
+/// A new secret for an authenticator app, and its current code.
 async fn offered(app: &TestApp, browser: &mut Browser) -> (Value, Value) {
     let offered = browser.send(app, "POST", FACTOR, Value::Null).await.json();
     let code = code_now(app, offered["secret"].as_str().expect("a secret"));
@@ -63,7 +63,7 @@ async fn token_cannot_create_tokens_or_change_credentials() {
             let detail = problem["detail"].as_str().expect("a detail");
             assert!(detail.starts_with("A token cannot"), "{method} {path}: {detail}");
         }
-        // The pages call the same use-cases.
+        // The pages call the same use cases.
         let bearer = format!("Bearer {stolen}");
         let request = axum::http::Request::post("/account")
             .header("content-type", "application/x-www-form-urlencoded")
@@ -73,8 +73,8 @@ async fn token_cannot_create_tokens_or_change_credentials() {
         let page = app.send(request).await;
         assert!(page.status == 403 && !page.text().contains("id=\"token\""), "{}", page.text());
     }
-    // Nothing of it has happened, and what gives nobody more goes on: people are added and disabled, tokens and
-    // sessions end.
+    // None of it has happened, and operations that grant no access still work: people are added and disabled, tokens
+    // and sessions end.
     let tokens = ada.get(&app, "/api/v1/tokens").await.json();
     assert_eq!(tokens["items"].as_array().map(Vec::len), Some(2), "{tokens}");
     assert_eq!(ada.get(&app, "/api/v1/me").await.json()["second_factor"], false);
@@ -92,7 +92,7 @@ async fn token_cannot_create_tokens_or_change_credentials() {
         let done = by_token(&app, &token, method, &path, body).await;
         assert_eq!(done.status, status, "{method} {path}: {}", done.text());
     }
-    // The owner does all of it in person.
+    // The owner can do all of it in a session.
     for (method, path, body) in calls.iter().filter(|(_, path, _)| *path == "/api/v1/tokens" || *path == user)
     {
         let done = ada.send(&app, method, path, body.clone()).await;
@@ -118,7 +118,7 @@ async fn secret_response_is_replayed_only_to_the_same_credential() {
         let problem = again.problem(409, "conflict");
         assert!(!problem.to_string().contains("bac_"), "{problem}");
     }
-    // From another browser of hers it is the same request.
+    // From another browser of the same user it is the same request.
     let mut phone = Browser::default();
     phone.sign_in(&app, "ada@example.com", PASSWORD).await;
     let again = phone.send_with(&app, "POST", "/api/v1/tokens", body, &key).await;
@@ -132,7 +132,7 @@ async fn second_factor_change_requires_reauthentication() {
     let is_set =
         async |browser: &mut Browser| browser.get(&app, "/api/v1/me").await.json()["second_factor"].clone();
     let bad = [json!({}), json!({"password": "wrong"}), json!({"code": "000000"}), json!({"code": ""})];
-    // Setting one up. Without a second factor there is no code that could be right.
+    // Setting up a second factor. Without one, no code is correct.
     let (secret, code) = offered(&app, &mut ada).await;
     for proof in &bad {
         let mut body = json!({"secret": secret, "code": code});
@@ -147,7 +147,7 @@ async fn second_factor_change_requires_reauthentication() {
     assert_eq!(is_set(&mut ada).await, false);
     let (first, recovery) = second_factor(&app, &mut ada).await;
 
-    // Replacing it, new codes for it, removing it.
+    // Replacing it, creating new recovery codes, removing it.
     app.wait_s(30);
     let (secret, code) = offered(&app, &mut ada).await;
     let replace = |proof: Value| {
@@ -164,10 +164,10 @@ async fn second_factor_change_requires_reauthentication() {
     }
     let mine = ada.get(&app, RECOVERY).await.json();
     assert_eq!((is_set(&mut ada).await, &mine["left"]), (json!(true), &json!(10)));
-    // A code of the new app is none of the one that it replaces.
+    // A code of the new app is not a code of the one that it replaces.
     let new_code = json!({"code": code});
     ada.send(&app, "PUT", FACTOR, replace(new_code)).await.problem(422, "invalid_input");
-    // The owner has the old app, or a recovery code; a mistyped new code does not use one up.
+    // The owner has the old app, or a recovery code; a mistyped new code does not consume a recovery code.
     let mut mistyped = replace(json!({"code": recovery[0]}));
     mistyped["code"] = json!("000000");
     ada.send(&app, "PUT", FACTOR, mistyped).await.problem(422, "invalid_input");
@@ -179,7 +179,7 @@ async fn second_factor_change_requires_reauthentication() {
     let now = json!({"code": code_now(&app, secret.as_str().expect("a secret"))});
     assert_eq!(ada.send(&app, "DELETE", FACTOR, now).await.status, 204);
     assert_eq!(is_set(&mut ada).await, false);
-    // The page asks for the same.
+    // The page requires the same.
     let page = ada.form(&app, "/account", &[("action", "offer")]).await;
     let secret = page.text().split("id=\"factor\">").nth(1).and_then(|rest| rest.split('<').next());
     let secret = secret.expect("a secret").to_owned();
@@ -220,7 +220,7 @@ async fn user_without_a_password_must_have_signed_in_recently() {
     let mut fresh = Browser::default();
     assert_signed_in(&provider.sign_in(&app, &mut fresh, who).await);
     assert_eq!(fresh.send(&app, "PUT", FACTOR, body).await.status, 200);
-    // With a second factor, a code of it will do at any time; a session that is older will not.
+    // With a second factor, a code is accepted at any time; an old session without a code is not.
     app.wait_s(10 * 60);
     fresh.send(&app, "POST", RECOVERY, json!({})).await.problem(403, "forbidden");
     let now = json!({"code": code_now(&app, secret.as_str().expect("a secret"))});
@@ -249,7 +249,7 @@ async fn password_reset_revokes_tokens_and_password_change_does_not() {
     let code = code_of(&letter);
     let page = anywhere.get(&app, &format!("/reset-password?code={code}")).await;
     assert!(page.text().contains("all of its tokens end"), "{}", page.text());
-    assert_eq!(works().await, 200, "nothing before the new password");
+    assert_eq!(works().await, 200, "tokens work until the new password is set");
     let done = anywhere.form(&app, "/reset-password", &[("code", &code), ("password", PASSWORD)]).await;
     let to = done.headers["location"].to_str().expect("text").to_owned();
     assert!(anywhere.get(&app, &to).await.text().contains("every token of the account has ended"));
@@ -258,7 +258,7 @@ async fn password_reset_revokes_tokens_and_password_change_does_not() {
     assert_eq!(ada.sign_in(&app, "ada@example.com", PASSWORD).await.status, 200);
     let listed = ada.get(&app, "/api/v1/tokens").await.json();
     assert!(listed["items"][0]["revoked_at"].is_string(), "{listed}");
-    // What is documented is what happens.
+    // The documentation matches the behaviour.
     let document = serde_json::to_value(server::openapi_document()).expect("a document");
     let said = |path: &str, method: &str| document["paths"][path][method]["description"].to_string();
     assert!(said("/api/v1/me/password", "put").contains("Tokens do not end"));

@@ -1,4 +1,4 @@
-//! The page of the API runs no script and no style that is not a file of this server.
+//! The page of the API documentation runs only scripts and styles that are files of this server.
 //!
 //! Runs on SQLite only: the page reads nothing from the database.
 
@@ -13,7 +13,7 @@ use crate::{
     process::Server,
 };
 
-/// The directives of a policy, and the sources of each.
+/// The directives of a policy, with the sources of each.
 fn directives(policy: &str) -> Vec<(&str, Vec<&str>)> {
     let each = policy.split(';').map(str::trim).filter(|part| !part.is_empty());
     each.map(|part| {
@@ -49,7 +49,7 @@ async fn every_response_has_a_content_security_policy_without_inline_code() {
     }
 }
 
-/// What the page said on the console, and what the browser said of it.
+/// The console messages of the page and of the browser.
 #[derive(Debug)]
 struct Console;
 
@@ -77,7 +77,7 @@ async fn browser_shows_the_docs_without_policy_violation() {
     let driver = Driver::start();
     let client = browser(&driver, &profile).await;
     client.goto(&format!("http://{}/docs/", server.address)).await.expect("the page");
-    // An operation is opened and tried out, which loads everything that the page has.
+    // An operation is opened and tried out, which loads all resources of the page.
     let operation = Locator::Css("#operations-operations-find_livez .opblock-summary-control");
     client.wait().for_element(operation).await.expect("an operation").click().await.expect("opened");
     let execute = Locator::Css("#operations-operations-find_livez .execute");
@@ -86,7 +86,7 @@ async fn browser_shows_the_docs_without_policy_violation() {
     client.wait().for_element(status).await.expect("an answer");
     let said: Value = client.issue_cmd(Console).await.expect("the console");
     assert_eq!(said, json!([]), "{said:#}");
-    // A page that may not do something says so there; so it would have been noticed.
+    // A violation of the policy is a console message, so the test would detect it.
     client
         .execute(
             "const it = document.createElement('script'); it.textContent = 'window.evil = 1'; \

@@ -1,4 +1,4 @@
-//! Small documents that would take much memory.
+//! Small documents that would need much memory.
 //!
 //! Runs on both databases.
 

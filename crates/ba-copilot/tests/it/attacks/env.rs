@@ -1,4 +1,4 @@
-//! `.env` files that somebody else left, and databases of other programs.
+//! `.env` files created by another user, and databases of other programs.
 
 use std::{
     fs,
@@ -30,7 +30,7 @@ fn dotenv(folder: &Path, text: &str) {
     fs::set_permissions(folder.join(".env"), fs::Permissions::from_mode(0o644)).expect("set");
 }
 
-/// What an agent says that starts `mcp` and has a diagram checked.
+/// The messages of an agent that starts `mcp` and validates a diagram.
 fn agent() -> String {
     let client = json!({"name": "agent", "version": "1"});
     [
@@ -51,13 +51,13 @@ fn agent() -> String {
 fn text_commands_read_no_dotenv() {
     let folder = TempDir::new().expect("a folder");
     let here = folder.path();
-    let stranger = TcpListener::bind("127.0.0.1:0").expect("a listener");
-    let address = stranger.local_addr().expect("an address");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let address = listener.local_addr().expect("an address");
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
-    // Counted before it is closed, so before the caller knows that there is no answer.
+    // Counted before the connection is closed, so before the caller detects the missing response.
     thread::spawn(move || {
-        for stream in stranger.incoming().map_while(Result::ok) {
+        for stream in listener.incoming().map_while(Result::ok) {
             counted.fetch_add(1, Ordering::SeqCst);
             drop(stream);
         }
@@ -98,10 +98,10 @@ fn text_commands_read_no_dotenv() {
             assert!(ran.out.contains(expected), "{arguments:?}: {}", ran.out);
             assert!(!ran.err.contains(".env") && !ran.err.contains("geheim"), "{arguments:?}: {}", ran.err);
         }
-        assert_eq!(calls.load(Ordering::SeqCst), 0, "{arguments:?} called the address of a stranger");
+        assert_eq!(calls.load(Ordering::SeqCst), 0, "{arguments:?} called the address in `.env`");
     }
     assert!(!here.join("stolen").exists() && !here.join("stolen.db").exists());
-    // The same variables of the process itself do what they say; so the listener would have noticed.
+    // The same variables of the process take effect, so the listener would detect a call.
     let own: Vec<(&str, &str)> = hostile.iter().map(|(name, value)| (*name, value.as_str())).collect();
     run(here, &["draft", "--kind", "class", "-"], &own, "A customer places orders.");
     assert!(calls.load(Ordering::SeqCst) > 0);
@@ -135,7 +135,7 @@ fn operator_commands_read_the_dotenv_of_this_folder_and_report_it() {
         assert!(!quiet.err.contains(".env"), "{arguments:?}: {}", quiet.err);
     }
     assert!(here.join("kept/ba-copilot.db").is_file());
-    // In a folder below nothing of it counts, and in this one a variable of the process counts more.
+    // In a subfolder the file has no effect, and here a variable of the process has priority.
     let below = here.join("below");
     fs::create_dir(&below).expect("a folder");
     let shown = run(&below, &["config", "show"], &[], "");
@@ -188,10 +188,10 @@ fn dotenv_writable_by_others_is_rejected() {
             assert!(ran.err.contains(words) && ran.err.contains("/.env"), "{arguments:?}: {}", ran.err);
             assert!(!ran.err.contains("geheim"), "{}", ran.err);
         }
-        assert!(!here.join("data").exists(), "something was made");
+        assert!(!here.join("data").exists(), "something was created");
         let checked = run(here, &["config", "check"], &[], "");
         assert!(checked.code == 1 && checked.out.contains(words), "{}{}", checked.out, checked.err);
-        // What reads no such file goes on.
+        // Commands that read no such file still work.
         assert_eq!(run(here, &["kinds"], &[], "").code, 0);
     }
 }
@@ -217,7 +217,7 @@ fn names(folder: &Path) -> Vec<String> {
 async fn foreign_database_is_not_changed() {
     let others: [&[&str]; 3] = [
         &["create table users (name text)", "insert into users values ('x')"],
-        // One of another program that has a history of the same kind.
+        // A database of another program with a similar migration history.
         &[
             "create table _sqlx_migrations (version bigint primary key, description text not null, \
              installed_on timestamp, success boolean not null, checksum blob not null, \
@@ -225,7 +225,7 @@ async fn foreign_database_is_not_changed() {
             "insert into _sqlx_migrations values (20240101120000, 'create users', null, true, x'00', 0)",
             "create table users (name text)",
         ],
-        // And one of another kind.
+        // A database of another program with a different kind of history.
         &["create table _sqlx_migrations (id integer)"],
     ];
     for other in others {
@@ -276,7 +276,7 @@ async fn read_commands_change_no_database() {
     }
     let dry = run(here, &["migrate", "--dry-run"], &[], "");
     assert!(dry.code == 1 && dry.out.contains("would apply 0001_"), "{}{}", dry.out, dry.err);
-    assert!(!here.join("data").exists(), "something was made");
+    assert!(!here.join("data").exists(), "something was created");
 
     assert_eq!(run(here, &["user", "add", "ada@example.com"], &[], "").code, 0);
     let file = here.join("data/ba-copilot.db");
@@ -288,7 +288,7 @@ async fn read_commands_change_no_database() {
     let older = format!("delete from _sqlx_migrations where version = {version}");
     for (change, words) in [
         (newer.as_str(), "run the newer program"),
-        // The newer one goes, and then one of ours.
+        // First without the newer migration, then without one of the known migrations.
         (older.as_str(), ""),
         (older.as_str(), "is older than this program's"),
     ] {

@@ -1,5 +1,4 @@
-//! Files that others on the machine could read: everything that the real program makes is its owner's alone, whatever
-//! the umask is.
+//! File permissions: every file that the real program creates is accessible to its owner only, whatever the umask is.
 
 use std::{
     fs,
@@ -13,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::process::{BINARY, Server};
 
-/// Runs what follows with a umask that takes nothing away.
+/// Runs the command with a umask of 0.
 const UMASK_ZERO: [&str; 4] = ["sh", "-c", "umask 0; exec \"$0\" \"$@\"", BINARY];
 
 fn run(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> String {
@@ -31,7 +30,7 @@ fn run(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> String 
     text(&output.stdout)
 }
 
-/// Every file and folder below, with the rights of those who are not the owner.
+/// Every file and folder below, with the permissions of group and others.
 fn everything(folder: &Path) -> Vec<(PathBuf, u32)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("a folder").flatten() {
@@ -45,12 +44,12 @@ fn everything(folder: &Path) -> Vec<(PathBuf, u32)> {
     found
 }
 
-/// Nothing in the folder is open to others, and everything is there that ought to be looked at.
+/// Checks that no file in the folder is accessible to others, and that the expected files exist.
 fn check(folder: &Path, expected: &[&str]) {
     let found = everything(folder);
     let open = found.iter().filter(|(_, mode)| mode & 0o077 != 0);
     let open: Vec<String> = open.map(|(path, mode)| format!("{mode:o} {}", path.display())).collect();
-    assert!(open.is_empty(), "others may read {open:?}");
+    assert!(open.is_empty(), "others can read {open:?}");
     for name in expected {
         let is_there = found.iter().any(|(path, _)| path.to_string_lossy().contains(name));
         assert!(is_there, "{name} is not among {found:?}");
@@ -82,7 +81,7 @@ fn data_files_are_readable_by_their_owner_only() {
         run(home.path(), &words, &[passphrase])
     };
     run(&["user", "add", "ada@example.com", "--data", "DATA"]);
-    // A mail folder as earlier versions left it.
+    // A mail folder created by an earlier version.
     fs::create_dir(data.join("mail")).expect("made");
     fs::set_permissions(data.join("mail"), fs::Permissions::from_mode(0o755)).expect("set");
     let variables = [
@@ -92,7 +91,7 @@ fn data_files_are_readable_by_their_owner_only() {
     ];
     let server = Server::start_by(&UMASK_ZERO, &["--listen", "127.0.0.1:0"], &data, &variables);
     invite(&server);
-    // Until the letter and the backup are there.
+    // Wait until the message and the backup exist.
     let there = |name: &str| everything(&data).iter().any(|(path, _)| path.to_string_lossy().ends_with(name));
     while !(there(".eml") && there(".age")) {
         assert!(server.request("GET", "/health", "").is_ok(), "{}", server.logged());
@@ -106,7 +105,7 @@ fn data_files_are_readable_by_their_owner_only() {
     let (status, log) = server.wait();
     assert!(status.success(), "{log}");
 
-    // What commands make: a backup elsewhere, what is restored of it, and what was put aside.
+    // Output of commands: a backup in another folder, the restored data, and the previous data.
     let made = run(&["--config", "ba.toml", "backup", "create", "--data", "DATA", "--to", "copies"]);
     assert!(!made.is_empty());
     check(&home.path().join("copies"), &[".age"]);

@@ -1,5 +1,5 @@
-//! Guessing passwords and codes: in parallel, through several processes, with a session, and by looking at what work
-//! is done.
+//! Guessing passwords and codes: in parallel, through several processes, with a session, and through observable
+//! differences in work.
 //!
 //! Runs on both databases.
 
@@ -39,8 +39,7 @@ async fn pair(variables: &[(&str, &str)]) -> [Arc<TestApp>; 2] {
     [Arc::new(one), Arc::new(other)]
 }
 
-/// Sends requests at once, to each process in turn; how often each status came back. What is refused says when to try
-/// again.
+/// Sends requests concurrently, to each process in turn, and counts the statuses. Rejected requests have `Retry-After`.
 async fn at_once(apps: &[Arc<TestApp>], requests: Vec<Request<Body>>) -> BTreeMap<u16, usize> {
     let mut sending = tokio::task::JoinSet::new();
     for (number, request) in requests.into_iter().enumerate() {
@@ -62,7 +61,7 @@ fn wait_s(reply: &Reply) -> u64 {
     reply.headers["retry-after"].to_str().ok().and_then(|wait| wait.parse().ok()).expect("seconds")
 }
 
-/// How many passwords these processes have hashed.
+/// The number of passwords that these processes have hashed.
 fn hashed(apps: &[Arc<TestApp>]) -> u64 {
     apps.iter().map(|app| app.app.hashing.begun()).sum()
 }
@@ -76,8 +75,8 @@ async fn parallel_password_guesses_are_limited_to_ten() {
         |number: usize| json!({"email": "ada@example.com", "password": format!("guess number {number}")});
     let guesses = (0..400).map(|number| request("POST", SIGN_IN, &guess(number), &[])).collect();
     assert_eq!(at_once(&apps, guesses).await, BTreeMap::from([(401, 10), (429, 390)]));
-    assert_eq!(hashed(&apps) - before, 10, "what is refused costs no hash");
-    // Not even the right one is looked at now, in any process; the owner's own browser is let in.
+    assert_eq!(hashed(&apps) - before, 10, "a rejected request computes no hash");
+    // Now the correct password is also rejected, in every process; the known browser of the owner can sign in.
     let right = json!({"email": "ada@example.com", "password": PASSWORD});
     for app in &apps {
         app.post(SIGN_IN, right.clone()).await.problem(429, "too_many");
@@ -98,7 +97,7 @@ async fn parallel_code_guesses_are_limited_to_ten() {
     let ticket = apps[0].post(SIGN_IN, half_way.clone()).await.json()["ticket"].clone();
     apps[0].wait_s(60);
     let right = code_now(&apps[0], &secret);
-    // Half of them with a ticket, half with the password; no right one among them.
+    // Half of them with a ticket, half with the password; none is correct.
     let guesses = (0..1500).map(|number| format!("{number:06}")).filter(|code| *code != right).map(|code| {
         match code.ends_with(['0', '2', '4', '6', '8']) {
             true => request("POST", "/api/v1/sign-in/code", &json!({"ticket": ticket, "code": code}), &[]),
@@ -126,23 +125,23 @@ async fn successful_sign_in_uses_no_attempts() {
     let mut ada = set_up(&apps[0]).await;
     add(&apps[0], &mut ada, "grace@example.com").await;
     let right = json!({"email": "grace@example.com", "password": PASSWORD});
-    // More than are allowed of a network, were they counted.
+    // More sign-ins than the limit of a network.
     for _ in 0..3 {
         let all = (0..45).map(|_| request("POST", SIGN_IN, &right, &[])).collect();
         let statuses = at_once(&apps, all).await;
-        // At most ten are under way at a time: a right password is counted while it is compared.
+        // At most ten at a time: an attempt is counted while its password is compared.
         assert!(
             statuses[&200] >= 10 && statuses.keys().all(|status| [200, 429].contains(status)),
             "{statuses:?}"
         );
     }
     for _ in 0..120 {
-        // One after the other, all of them.
+        // All of them, in sequence.
         assert_eq!(apps[0].post(SIGN_IN, right.clone()).await.status, 200);
     }
 }
 
-/// Whatever asks for the password of a user who is signed in: method, path, body, and the status when it is right.
+/// Operations that require the password of a signed-in user: method, path, body.
 fn proofs(password: &str) -> Vec<(&'static str, &'static str, Value)> {
     vec![
         ("PUT", "/api/v1/me/password", json!({"old": password, "new": "a quite different sentence"})),
@@ -161,7 +160,7 @@ async fn password_confirmation_in_a_session_is_limited() {
     second_factor(&apps[0], &mut grace).await;
     let cookie = format!("bac_session={}", grace.cookies["bac_session"]);
     let headers = [("cookie", cookie.as_str())];
-    // One count for all of them, for all processes.
+    // One counter for all of them, in all processes.
     let guesses = (0..100).flat_map(|number| proofs(&format!("guess number {number}")));
     let guesses: Vec<_> =
         guesses.map(|(method, path, body)| request(method, path, &body, &headers)).collect();
@@ -173,7 +172,7 @@ async fn password_confirmation_in_a_session_is_limited() {
     }
     let form = [("action", "delete"), ("password", PASSWORD)];
     assert_eq!(grace.form(&apps[0], "/account", &form).await.status, 429);
-    // Other users are not affected, and the window ends.
+    // Other users are not affected, and the window expires.
     let (method, path, body) = &proofs(PASSWORD)[0];
     assert_eq!(ada.send(&apps[0], method, path, body.clone()).await.status, 204);
     apps[0].wait_s(900);
@@ -181,13 +180,13 @@ async fn password_confirmation_in_a_session_is_limited() {
         for (method, path, body) in proofs("wrong").into_iter().chain(proofs("wrong")).take(9) {
             grace.send(&apps[0], method, path, body).await.problem(422, "invalid_input");
         }
-        // The right one ends the count.
+        // The correct password resets the counter.
         let (method, path, body) = &proofs(PASSWORD)[4];
         assert_eq!(grace.send(&apps[1], method, path, body.clone()).await.status, 201);
     }
 }
 
-/// Takes every place in which passwords are hashed.
+/// Occupies every slot for password hashing.
 async fn fill(app: &TestApp) -> Vec<OwnedSemaphorePermit> {
     let mut places = Vec::new();
     while app.app.hashing.free() > 0 {
@@ -212,7 +211,7 @@ async fn password_hashing_queue_is_bounded_and_cancelled() {
         });
     }
     eventually("a full queue", async || (hashing.waiting() == hashing.max_waiting()).then_some(())).await;
-    // What is not looked at is no guess, so it is not counted as one.
+    // A rejected request is not counted as an attempt.
     let right = json!({"email": "ada@example.com", "password": PASSWORD});
     for _ in 0..15 {
         let busy = app.post(SIGN_IN, right.clone()).await;
@@ -223,7 +222,7 @@ async fn password_hashing_queue_is_bounded_and_cancelled() {
             "{problem}"
         );
     }
-    // Who leaves leaves the queue; nothing is hashed for them.
+    // A caller that disconnects leaves the queue, and no hash is computed.
     waiting.abort_all();
     while waiting.join_next().await.is_some() {}
     assert_eq!((hashing.waiting(), hashing.begun()), (0, begun));
@@ -258,14 +257,18 @@ async fn sign_in_does_the_same_work_without_an_account() {
         ("nopassword@example.com", "wrong wrong wrong", 4),
     ] {
         let begun = app.app.hashing.begun();
-        // With the device of another user.
+        // With the device cookie of another user.
         let mut browser = Browser { cookies: ada.cookies.clone() };
         browser.cookies.remove("bac_session");
         let mut problem = browser.sign_in(&app, email, password).await.problem(401, "sign_in");
         problem["request_id"] = Value::Null;
         answers.push(problem);
         assert_eq!(app.app.hashing.begun() - begun, 1, "{email}");
-        assert_eq!(app.app.after_response.queued(), later, "what is done for {email} is done later");
+        assert_eq!(
+            app.app.after_response.queued(),
+            later,
+            "the work for {email} is queued until after the response"
+        );
     }
     answers.dedup();
     assert_eq!(answers.len(), 1, "{answers:?}");
@@ -290,12 +293,12 @@ async fn password_reset_request_does_the_same_work_without_an_account() {
     }
     assert_eq!((&answers[0], &answers[1]), (&answers[2], &answers[3]));
     assert_eq!(answers[0], (202, Vec::new()));
-    assert_eq!(letters(&app).len(), 0, "nothing has begun");
+    assert_eq!(letters(&app).len(), 0, "no message is sent before the response");
     drop(held);
     eventually("the letters", async || (app.app.after_response.queued() == 0).then_some(())).await;
     let sent = letters(&app);
     assert!(sent.len() == 2 && sent.iter().all(|letter| letter.contains("To: ada@example.com")), "{sent:?}");
-    // The answer takes no look at the database at all.
+    // The response is sent without a database query.
     app.app.store.as_ref().expect("a store").close().await;
     for email in ["unknown@example.com", "ada@example.com"] {
         assert_eq!(app.post("/api/v1/password-resets", json!({"email": email})).await.status, 202, "{email}");

@@ -1,5 +1,5 @@
-//! Links that are followed by another person than the one whose e-mail address they name: invitations, links for a
-//! new password, links that confirm an address. Only a link that was mailed and shown to no one proves an address.
+//! Links that are opened by a different person than the owner of the e-mail address: invitations, password resets,
+//! address confirmations. Only a link that was sent by mail and not displayed verifies an address.
 //!
 //! Runs on both databases.
 
@@ -21,20 +21,20 @@ const GRACE: &str = "grace@example.com";
 const SUBJECT: &str = "subject-of-grace";
 const OTHER_PASSWORD: &str = "a quite different sentence";
 
-/// The project that somebody owns.
+/// The project that a user owns.
 async fn own_project(app: &TestApp, owner: &mut Browser) -> String {
     let made = owner.send(app, "POST", "/api/v1/projects", json!({"name": "Shared"})).await.json();
     made["id"].as_str().expect("an id").to_owned()
 }
 
-/// Both links of an invitation: the one that is shown, and the one that is mailed.
+/// Both links of an invitation: the displayed one and the mailed one.
 async fn links(app: &TestApp, owner: &mut Browser, project: &str, email: &str) -> [String; 2] {
     let path = format!("/api/v1/projects/{project}/invitations");
     let invited = owner.send(app, "POST", &path, json!({"email": email, "role": "editor"})).await;
     assert_eq!(invited.status, 201, "{}", invited.text());
     let shown = code_of(invited.json()["link"].as_str().expect("a link"));
     let mailed = code_of(&letter_to(app, email));
-    assert!(!invited.text().contains(&mailed), "the mailed link is shown");
+    assert!(!invited.text().contains(&mailed), "the mailed link is displayed");
     [shown, mailed]
 }
 
@@ -55,7 +55,7 @@ async fn actions(app: &TestApp, admin: &mut Browser) -> Vec<String> {
     actions.map(|action| action.expect("an action").to_owned()).collect()
 }
 
-/// What somebody leaves in an account who made it to wait for its owner.
+/// Credentials that an attacker leaves in an account registered with the address of another person.
 struct Planted {
     browser: Browser,
     token: String,
@@ -66,15 +66,20 @@ async fn plant(app: &TestApp, mut browser: Browser) -> Planted {
     let token = browser.token(app, &["read", "write", "account"]).await;
     second_factor(app, &mut browser).await;
     let key = json!({"key": "sk-or-0123456789"});
-    let kept = browser.send(app, "PUT", "/api/v1/me/provider-keys/openrouter", key).await;
-    assert_eq!(kept.status, 204, "{}", kept.text());
+    let saved = browser.send(app, "PUT", "/api/v1/me/provider-keys/openrouter", key).await;
+    assert_eq!(saved.status, 204, "{}", saved.text());
     let project = own_project(app, &mut browser).await;
     let [invited, _] = links(app, &mut browser, &project, "later@example.com").await;
     Planted { browser, token, invited }
 }
 
-/// Nothing of it works any more, and the owner is in.
-async fn nothing_is_left(app: &TestApp, mut planted: Planted, admin: &mut Browser, owner: &mut Browser) {
+/// Checks that these credentials are revoked, and that the owner has access.
+async fn check_credentials_are_revoked(
+    app: &TestApp,
+    mut planted: Planted,
+    admin: &mut Browser,
+    owner: &mut Browser,
+) {
     planted.browser.get(app, "/api/v1/me").await.problem(401, "sign_in");
     planted.browser.sign_in(app, GRACE, PASSWORD).await.problem(401, "sign_in");
     assert_eq!(status_with(app, &planted.token).await, 401);
@@ -105,10 +110,10 @@ async fn pre_registered_account_is_reset_when_its_owner_signs_in() {
 
     let mut grace = Browser::default();
     assert_signed_in(&provider.sign_in(&app, &mut grace, (SUBJECT, GRACE)).await);
-    nothing_is_left(&app, planted, &mut ada, &mut grace).await;
-    // It is the same account: what others gave it is there.
+    check_credentials_are_revoked(&app, planted, &mut ada, &mut grace).await;
+    // It is the same account with its memberships.
     assert_eq!(grace.get(&app, &format!("/api/v1/projects/{project}")).await.json()["role"], "editor");
-    // Once proven, nothing is removed again.
+    // After verification, nothing is revoked again.
     let token = grace.token(&app, &["read"]).await;
     assert_signed_in(&provider.sign_in(&app, &mut Browser::default(), ("another subject", GRACE)).await);
     assert_eq!(status_with(&app, &token).await, 200);
@@ -129,12 +134,12 @@ async fn pre_registered_account_is_reset_when_its_owner_resets_the_password() {
     let code = reset_code(&app, &mut grace).await;
     let body = json!({"code": code, "password": OTHER_PASSWORD});
     assert_eq!(grace.send(&app, "POST", "/api/v1/password-resets/finish", body).await.status, 204);
-    // No code of the other person's app is asked for.
+    // The second factor of the attacker is not required.
     assert_eq!(grace.sign_in(&app, GRACE, OTHER_PASSWORD).await.status, 200);
-    nothing_is_left(&app, planted, &mut ada, &mut grace).await;
+    check_credentials_are_revoked(&app, planted, &mut ada, &mut grace).await;
 }
 
-/// The code of the link for a new password that is mailed.
+/// The code of the mailed password reset link.
 async fn reset_code(app: &TestApp, browser: &mut Browser) -> String {
     let asked = browser.send(app, "POST", "/api/v1/password-resets", json!({"email": GRACE})).await;
     assert_eq!(asked.status, 202);
@@ -150,8 +155,8 @@ async fn displayed_invitation_link_does_not_verify_the_email() {
     let signs_up = ("BA_COPILOT__OIDC__SIGN_UP", "true");
     let domains = ("BA_COPILOT__OIDC__EMAIL_DOMAINS", "example.com");
     let other = "grace@example.net";
-    // With a provider or without, settings, who is invited; of the shown link and the mailed one, whether an account
-    // is made.
+    // Whether there is a provider, settings, the invited address; whether the displayed and the mailed link create an
+    // account.
     let cases: [(bool, &[(&str, &str)], &str, [bool; 2]); 7] = [
         (false, &[], GRACE, [true, true]),
         (false, &[domains], GRACE, [true, true]),
@@ -184,7 +189,7 @@ async fn displayed_invitation_link_does_not_verify_the_email() {
                 assert!(reply.text().contains("the message that was sent"), "{case}: {}", reply.text());
                 let people = ada.get(&app, "/api/v1/users").await;
                 assert!(!people.text().contains(email) && grace.cookies.is_empty(), "{case}");
-                // The invitation waits for its owner.
+                // The invitation stays open for its owner.
                 assert_eq!(
                     join(&app, &mut grace, &links(&app, &mut ada, &project, email).await[1]).await.status,
                     303
@@ -194,7 +199,7 @@ async fn displayed_invitation_link_does_not_verify_the_email() {
     }
 }
 
-/// What takes the right to invite away, or closes the project; and what gives it back.
+/// Ways to revoke the permission to invite or archive the project, and to restore it.
 type Change = (&'static str, &'static str, Value, &'static str, Value);
 
 #[tokio::test]
@@ -225,10 +230,10 @@ async fn invitation_expires_with_the_permission_of_its_author() {
         assert!(changed.status.is_success(), "{path}: {}", changed.text());
         none_works(&app, &mut ada, &codes, &path).await;
         let uninvited = provider.sign_in(&app, &mut Browser::default(), (SUBJECT, GRACE)).await;
-        assert_eq!(uninvited.status, 403, "{path}: an invitation that ended lets nobody in");
+        assert_eq!(uninvited.status, 403, "{path}: an expired invitation gives no access");
         let listed = ada.get(&app, &format!("/api/v1/projects/{project}/invitations")).await.json();
         assert_eq!(listed["items"], json!([]), "{path}");
-        // It does not come back with the right.
+        // Restoring the permission does not restore the invitation.
         if !back.is_empty() {
             let undone = ada.send(&app, back, &path, undo.clone()).await;
             assert!(undone.status.is_success(), "{path}: {}", undone.text());
@@ -236,7 +241,7 @@ async fn invitation_expires_with_the_permission_of_its_author() {
         }
     }
 
-    // Into a project that is archived nobody comes, until it is in use again.
+    // An archived project accepts no members until it is restored.
     let app = provider.product(&[]).await;
     let mut ada = set_up(&app).await;
     let project = own_project(&app, &mut ada).await;
@@ -250,7 +255,7 @@ async fn invitation_expires_with_the_permission_of_its_author() {
     assert_eq!(join(&app, &mut Browser::default(), &codes[1]).await.status, 303);
 }
 
-/// Neither link of an invitation does anything, for somebody new or for somebody who is signed in.
+/// Checks that neither link of an invitation works, for a new or a signed-in user.
 async fn none_works(app: &TestApp, signed_in: &mut Browser, codes: &[String; 2], case: &str) {
     for code in codes {
         let mut grace = Browser::default();
@@ -270,7 +275,7 @@ async fn displayed_reset_link_does_not_verify_the_email() {
     let mut ada = set_up(&app).await;
     let verified =
         async |browser: &mut Browser| browser.get(&app, "/api/v1/me").await.json()["verified"].clone();
-    assert_eq!(verified(&mut ada).await, false, "the first address was only typed");
+    assert_eq!(verified(&mut ada).await, false, "the first address was never verified");
     let finish = async |link: &str, password: &str| {
         let body = json!({"code": code_of(link), "password": password});
         let mut grace = Browser::default();
@@ -279,20 +284,20 @@ async fn displayed_reset_link_does_not_verify_the_email() {
         assert_eq!(grace.sign_in(&app, GRACE, password).await.status, 200);
         grace
     };
-    // Shown to an administrator, and printed on the command line.
+    // Displayed to an administrator, and printed by the command line.
     let made = ada.send(&app, "POST", "/api/v1/users", json!({"email": GRACE, "name": "Grace"})).await.json();
     let mut grace = finish(made["link"].as_str().expect("a link"), PASSWORD).await;
     assert_eq!(verified(&mut grace).await, false);
     let printed = create_reset_link(&app.app, &Caller::local(), GRACE).await.expect("a link");
     let mut grace = finish(&printed, OTHER_PASSWORD).await;
     assert_eq!(verified(&mut grace).await, false);
-    // Mailed, it does; and what was proven stays so, whatever link follows.
+    // A mailed link verifies the address; and it stays verified, whatever link is used next.
     let code = reset_code(&app, &mut Browser::default()).await;
     let mut grace = finish(&format!("code={code}"), PASSWORD).await;
     assert_eq!(verified(&mut grace).await, true);
     let printed = create_reset_link(&app.app, &Caller::local(), GRACE).await.expect("a link");
     assert_eq!(verified(&mut finish(&printed, OTHER_PASSWORD).await).await, true);
-    // The first account of the command line is no exception.
+    // The same for the first account created by the command line.
     let app = TestApp::builtin().await;
     let newcomer = application::accounts::users::NewAccount {
         email: GRACE.to_owned(),
@@ -310,8 +315,8 @@ async fn confirmation_link_works_only_for_its_account() {
     let mut ada = set_up(&app).await;
     let mut eve = add(&app, &mut ada, "eve@example.com").await;
     let mut mary = add(&app, &mut ada, "mary@example.com").await;
-    // Eve wants an address that is not hers, and its owner opens the link: without an account, with another one, with
-    // a token.
+    // Eve requests an address of another person, and its owner opens the link: without an account, with another
+    // account, with a token.
     let asked = json!({"email": GRACE, "password": PASSWORD});
     assert_eq!(eve.send(&app, "PUT", "/api/v1/me/email", asked).await.status, 202);
     let letter = eventually("a message", async || {
@@ -319,15 +324,15 @@ async fn confirmation_link_works_only_for_its_account() {
     });
     let code = code_of(&letter.await);
     let address = async |browser: &mut Browser| browser.get(&app, "/api/v1/me").await.json()["email"].clone();
-    let stranger = Browser::default().form(&app, "/verify-email", &[("code", &code)]).await;
-    assert_eq!(stranger.status, 303, "to sign in");
+    let signed_out = Browser::default().form(&app, "/verify-email", &[("code", &code)]).await;
+    assert_eq!(signed_out.status, 303, "redirected to the sign-in page");
     let other = mary.form(&app, "/verify-email", &[("code", &code)]).await;
     assert!(other.status == 422 && other.text().contains("another account"), "{}", other.text());
     assert_eq!(
         (address(&mut eve).await, address(&mut mary).await),
         (json!("eve@example.com"), json!("mary@example.com"))
     );
-    // It was not used up by those.
+    // These attempts did not consume the link.
     assert_eq!(eve.form(&app, "/verify-email", &[("code", &code)]).await.status, 303);
     assert_eq!(address(&mut eve).await, GRACE);
     verify(&app, &mut mary).await;

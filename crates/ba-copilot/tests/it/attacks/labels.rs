@@ -1,4 +1,4 @@
-//! What callers invent must not become a label of a metric: each value is a series that stays in memory.
+//! Values chosen by callers must not become metric labels: each value is a time series that stays in memory.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,20 +16,20 @@ use tempfile::TempDir;
 
 use crate::process::Server;
 
-/// Sends requests one after the other on one connection, and reads all answers.
+/// Sends requests in sequence on one connection, and reads all responses.
 fn send(server: &Server, requests: &[String]) -> String {
     let mut stream = TcpStream::connect(&server.address).expect("a connection");
     let mut writing = stream.try_clone().expect("the same");
     let all = requests.concat();
     let writer = std::thread::spawn(move || writing.write_all(all.as_bytes()));
     let mut answers = Vec::new();
-    // The server may close a connection after a request that it cannot read.
+    // The server may close a connection after an unreadable request.
     let _ = stream.read_to_end(&mut answers);
     let _ = writer.join().expect("written");
     String::from_utf8_lossy(&answers).into_owned()
 }
 
-/// Requests in which everything that a caller chooses is invented, with words that no other round has.
+/// Requests with invented values in every field, different in each round.
 fn hostile(server: &Server, round: usize) {
     let mut requests: Vec<String> = Vec::new();
     let mut add = |method: &str, path: &str, host: &str, headers: &str, body: &str| {
@@ -96,7 +96,7 @@ fn hostile(server: &Server, round: usize) {
     for route in ACCESS_BY_PATH.keys().filter(|route| route.starts_with('/')) {
         let path = route.replace(['{', '}', '*'], "");
         for method in ["GET", "POST", "TRACE", "BREW"] {
-            // Streams have no end.
+            // Streams are endless.
             if !path.ends_with("/events") {
                 add(method, &path, &address, "", "");
             }
@@ -110,14 +110,14 @@ fn hostile(server: &Server, round: usize) {
     }
 }
 
-/// Every series of `/metrics`: the line without its value.
+/// Every time series of `/metrics`: the line without its value.
 fn series(text: &str) -> BTreeSet<String> {
     let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
     lines.map(|line| line.rsplit_once(' ').expect("a value").0.to_owned()).collect()
 }
 
-/// Each label of a series that is not in the table, or has a value that is not in its list.
-fn strangers(all: &BTreeSet<String>) -> Vec<String> {
+/// Labels that are not in the table, or have a value that is not in its list.
+fn unlisted_labels(all: &BTreeSet<String>) -> Vec<String> {
     let lists: BTreeMap<(&str, &str), BTreeSet<String>> = METRICS
         .iter()
         .flat_map(|metric| metric.labels.iter().map(move |(label, values)| (metric.name, *label, *values)))
@@ -155,20 +155,20 @@ fn unknown_label_values_create_no_series() {
     let metrics = || server.request("GET", "/metrics", "").expect("metrics");
     hostile(&server, 1);
     let first = series(&metrics().1);
-    assert_eq!(strangers(&first), Vec::<String>::new());
+    assert_eq!(unlisted_labels(&first), Vec::<String>::new());
     for expected in [
         "ba_copilot_http_requests_total{route=\"/health\",method=\"other\",status=\"405\"}",
         "ba_copilot_http_requests_total{route=\"none\",method=\"GET\",status=\"404\"}",
     ] {
         assert!(first.contains(expected), "{expected} is not in\n{first:#?}");
     }
-    // What is counted is counted by then: other words add nothing.
+    // All series exist by now: other values add none.
     hostile(&server, 2);
     let (_, text) = metrics();
     let second = series(&text);
     assert_eq!(second.difference(&first).collect::<Vec<_>>(), Vec::<&String>::new());
     assert!(text.len() < 1_000_000, "{} bytes", text.len());
-    // The log names nothing of it either.
+    // The log contains none of the values.
     server.signal("-TERM");
     let (_, log) = server.wait();
     for word in ["M1X7", "w1x7", "LLLL", "invented"] {
@@ -186,8 +186,8 @@ fn unlisted_label_values_are_detected() {
         ("ba_copilot_generations_total{kind=\"class\",provider=\"invented\",outcome=\"failed\"}", 1),
         ("ba_copilot_invented_total", 1),
     ] {
-        assert_eq!(strangers(&BTreeSet::from([line.to_owned()])).len(), found, "{line}");
+        assert_eq!(unlisted_labels(&BTreeSet::from([line.to_owned()])).len(), found, "{line}");
     }
-    // However hostile requests are, this is all that may come of them; 50,000 methods were 92 MB.
+    // This is the maximum number of series; 50,000 methods used 92 MB.
     assert!(most_series_of_all() < 100_000, "{}", most_series_of_all());
 }

@@ -1,6 +1,6 @@
-//! Hostile work beside honest work: slow diagrams, callers that hang up, half requests, invented methods and parallel
-//! guesses, while one honest person goes on working. Nothing honest fails, and memory stays bounded. How fast honest
-//! answers are is printed, and not asserted.
+//! Hostile load beside regular load: slow diagrams, callers that disconnect, incomplete requests, invented methods and
+//! parallel guesses, while regular clients work. No regular request fails, and memory stays bounded. Response times are
+//! printed, not asserted.
 //!
 //! Runs alone.
 
@@ -25,22 +25,22 @@ use crate::{
     process::Server,
 };
 
-/// What the process may take, in MiB.
+/// The memory limit of the process, in MiB.
 const MEMORY_MIB: u64 = 400;
-/// Honest requests of each client.
+/// Regular requests of each client.
 const HONEST: usize = 80;
 const HONEST_CLIENTS: usize = 3;
 
-/// Between two attacks of one client: the clients run on the same processors as the server.
+/// The pause between two attacks of one client: the clients use the same processors as the server.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Edges between boxes in no order: layout takes its time.
+/// Random edges between nodes: layout is slow.
 fn tangled(boxes: usize, edges: usize) -> String {
     let edge = |n: usize| format!("  n{} --> n{}\n", (n * 7919) % boxes, (n * 104_729 + n / boxes) % boxes);
     format!("flowchart TD\n{}", (0..edges).map(edge).collect::<String>())
 }
 
-/// A diagram of which any size is drawn, given time.
+/// A diagram that is drawn at any size, given enough time.
 fn states(number: usize) -> String {
     let step = |n: usize| format!("  s{n} --> s{}\n", (n * 7 + 3) % number);
     format!("stateDiagram-v2\n{}", (0..number).map(step).collect::<String>())
@@ -64,14 +64,14 @@ fn token(folder: &Path, person: &str) -> String {
     token.unwrap_or_else(|| panic!("no token in {made}")).to_owned()
 }
 
-/// The most memory that the process has ever held, in MiB.
+/// The peak memory of the process, in MiB.
 fn peak_mib(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
     line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1024
 }
 
-/// Sends bytes and hangs up, or goes on holding the connection.
+/// Sends bytes and returns the open connection; dropping it disconnects.
 fn send(address: &str, bytes: &str) -> std::io::Result<TcpStream> {
     let mut stream = TcpStream::connect(address)?;
     stream.write_all(bytes.as_bytes())?;
@@ -93,7 +93,7 @@ fn honest_requests_succeed_beside_hostile_ones() {
     let honest = token(folder.path(), "ada@example.com");
     let hostile = token(folder.path(), "eve@example.com");
     let many = "1000000";
-    // Limits of requests would hold back most of this; what is tested is that nothing depends on them.
+    // Rate limits would reject most of this load; the test does not depend on them.
     let server = Server::start(
         folder.path(),
         &[
@@ -121,7 +121,7 @@ fn honest_requests_succeed_beside_hostile_ones() {
     thread::scope(|scope| {
         let answered = move |path: &'static str, body: &dyn Fn(usize) -> Value| {
             again(&|number| {
-                // Whatever it is answered: refused, slow, or done.
+                // Any response is accepted: rejected, timed out, or successful.
                 let body = body(number);
                 drop(Call::post(path, &body).send(address, hostile));
             });
@@ -157,7 +157,7 @@ fn honest_requests_succeed_beside_hostile_ones() {
                     json!({"old": tangled(13_000, 13_000), "new": tangled(13_000 + number, 13_000)})
                 });
             });
-            // Hangs up when the request is sent.
+            // Disconnects after the request is sent.
             scope.spawn(move || {
                 again(&|number| {
                     let request =
@@ -240,13 +240,13 @@ fn honest_requests_succeed_beside_hostile_ones() {
     assert!(status.success(), "{log}");
 }
 
-/// Work whose caller is gone does not keep the process alive, and ends within its time limit.
+/// Work of a disconnected caller does not delay shutdown, and ends within its time limit.
 #[test]
 fn shutdown_does_not_wait_for_abandoned_work() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start(
         folder.path(),
-        // Longer than the test may take: only cancelling can end it.
+        // Longer than the time limit of the test: only cancellation can end it.
         &[("BA_COPILOT__PICTURE__TIME_S", "600"), ("BA_COPILOT__CHECK__TIME_S", "600")],
     );
     let running = |name: &str| {
@@ -267,7 +267,7 @@ fn shutdown_does_not_wait_for_abandoned_work() {
     assert!(status.success(), "{log}");
 }
 
-/// A text too large to check in time is a diagram that nobody knows the verdict of, and the next one is answered.
+/// A text too large to validate in time has no verdict, and the next request is answered.
 #[test]
 fn timed_out_check_is_not_invalid_and_blocks_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -292,7 +292,7 @@ fn timed_out_check_is_not_invalid_and_blocks_nothing() {
     assert_eq!((status, &checked["valid"]), (200, &json!(true)));
 }
 
-/// A picture has at most 16 megapixels, and the answer says so.
+/// An image has at most 16 megapixels, and the error names the limit.
 #[test]
 fn picture_pixels_are_bounded() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -329,6 +329,6 @@ fn picture_pixels_are_bounded() {
         assert!(pixels > 0 && pixels <= 16 << 20, "{pixels}");
     }
     let more = peak_mib(server.process_id()) - before;
-    // The pixels of one picture, twice: once as they are painted and once as a file, and the engine's own.
+    // The pixels of one image, twice: painted and encoded, plus the memory of the engine.
     assert!(more < 300, "{more} MiB more");
 }

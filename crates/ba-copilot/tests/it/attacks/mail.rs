@@ -1,4 +1,4 @@
-//! Mail as a weapon: many messages to one address, many from one sender, and words of the sender that look like ours.
+//! Mail abuse: many messages to one address, many from one sender, and sender text that imitates the program.
 //!
 //! Runs on both databases.
 
@@ -15,15 +15,14 @@ use crate::{
 const RESETS: &str = "/api/v1/password-resets";
 
 async fn done(app: &TestApp) {
-    eventually("what goes on after responses", async || (app.app.after_response.queued() == 0).then_some(()))
-        .await;
+    eventually("work after responses", async || (app.app.after_response.queued() == 0).then_some(())).await;
 }
 
 fn to(letters: &[String], address: &str) -> usize {
     letters.iter().filter(|letter| letter.contains(&format!("To: {address}\r\n"))).count()
 }
 
-/// Asks for a new password from a network.
+/// Requests a password reset from a network.
 async fn reset(app: &TestApp, email: &str, network: &str) {
     let body = json!({"email": email});
     let headers = [("x-forwarded-for", network)];
@@ -40,14 +39,14 @@ async fn links_per_email_address_are_limited_and_the_newest_is_valid() {
     for number in 0..61 {
         let process = if number % 2 == 0 { &app } else { &other };
         reset(process, "ada@example.com", &format!("192.0.2.{number}")).await;
-        // One by one, so that it is known which one is the newest.
+        // In sequence, so that the newest one is known.
         done(process).await;
     }
     let sent = letters(&app);
     assert_eq!((sent.len(), to(&sent, "ada@example.com")), (5, 5));
     let newest = json!({"code": code_of(&sent[4]), "password": "a quite different sentence"});
     assert_eq!(app.post("/api/v1/password-resets/finish", newest).await.status, 204);
-    // Others are not held back, and it is over after an hour.
+    // Other addresses are not affected, and the limit ends after an hour.
     reset(&app, "grace@example.com", "192.0.2.7").await;
     app.wait_s(3600);
     reset(&app, "ada@example.com", "192.0.2.7").await;
@@ -118,7 +117,7 @@ async fn invitations_per_mailbox_are_limited() {
     for number in 0..12 {
         let sender = if number % 2 == 0 { &mut ada } else { &mut grace };
         let path = project_of(&app, sender, &format!("Project {number}")).await;
-        // A tag makes no other mailbox.
+        // A tag is not a separate mailbox.
         let email = if number % 3 == 0 {
             "Victim@example.com".to_owned()
         } else {
@@ -128,7 +127,7 @@ async fn invitations_per_mailbox_are_limited() {
         assert_eq!(invited.status, 201, "{}", invited.text());
         sent.push(invited.json()["sent"] == true);
     }
-    // The invitation is made all the same, and its link can be handed over.
+    // The invitation is created in any case, and its link can be shared.
     assert_eq!(sent, [[true; 10].as_slice(), &[false; 2]].concat());
     assert_eq!(letters(&app).len(), 10);
 }
@@ -166,7 +165,7 @@ async fn sender_text_in_mail_is_quoted_without_links() {
         for quote in quotes {
             assert!(letter.contains(quote), "{quote} is missing in {letter}");
         }
-        // The one address in it is our own link, and not the one that the sender was shown.
+        // The only link in it is the mailed one, not the one displayed to the sender.
         let shown = invited["link"].as_str().expect("a link");
         let link = letter.split_whitespace().find(|word| word.starts_with(&format!("{own}/invitation?")));
         let link = link.unwrap_or_else(|| panic!("no link in {letter}"));
@@ -179,7 +178,7 @@ async fn sender_text_in_mail_is_quoted_without_links() {
     }
 }
 
-/// The text of the newest letter, as a mail program shows it.
+/// The text of the newest message, as a mail client displays it.
 fn newest_text(app: &TestApp) -> String {
     let files = std::fs::read_dir(app.folder.path().join("data/mail")).expect("letters").flatten();
     let newest = files.max_by_key(|file| file.metadata().and_then(|data| data.modified()).ok());
@@ -219,7 +218,7 @@ async fn confirmation_links_are_limited() {
         }
     }
     assert_eq!(to(&letters(&app), "grace@example.com"), 5);
-    // To strangers' addresses too, and the answer does not say whether one was full.
+    // Also to unknown addresses, and the response does not show whether a mailbox reached its limit.
     let change = |email: String| json!({"email": email, "password": PASSWORD});
     let mut statuses = BTreeMap::new();
     for number in 0..14 {

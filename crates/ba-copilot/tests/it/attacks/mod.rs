@@ -1,4 +1,4 @@
-//! Attacks on the running product, one kind a file: each failed against the version that had the hole.
+//! Attacks on the running program, one kind per file: each test failed against the version with the vulnerability.
 
 mod addresses;
 mod connections;

@@ -1,5 +1,5 @@
-//! Two requests at once, the second of which changes what the first has just looked at. What is looked at and what is
-//! written are one transaction, so that one of both comes first and the other one sees it.
+//! Two concurrent requests, where the second changes what the first has checked. Check and write are one transaction,
+//! so the requests are serialized.
 //!
 //! Runs on both databases.
 
@@ -33,7 +33,7 @@ async fn own_project(app: &TestApp, owner: &mut Browser) -> String {
     made["id"].as_str().expect("an id").to_owned()
 }
 
-/// The same request so many times at once; the statuses of the answers.
+/// Sends the same request this many times concurrently, and returns the statuses.
 async fn at_once(
     app: &TestApp,
     browser: &Browser,
@@ -60,7 +60,7 @@ async fn concurrent_creation_keeps_the_webhook_limit() {
     assert_eq!(listed["items"].as_array().map(Vec::len), Some(20));
     let refused = ada.send(&app, "POST", &path, body(40)).await.problem(409, "conflict");
     assert!(refused["detail"].as_str().is_some_and(|text| text.contains("20 webhooks")), "{refused}");
-    // Another project has its own.
+    // Another project has a separate limit.
     let other = own_project(&app, &mut ada).await;
     let made = ada.send(&app, "POST", &format!("/api/v1/projects/{other}/webhooks"), body(0)).await;
     assert_eq!(made.status, 201);
@@ -91,7 +91,7 @@ async fn invitation_revoked_during_acceptance_creates_no_account() {
         let withdraw = format!("{path}/{}", invited["id"].as_str().expect("an id"));
         let mut grace = Browser::default();
         let fields = [("code", code.as_str()), ("name", "Grace"), ("password", PASSWORD)];
-        // Following takes a hash of the password, so that the invitation is gone before the account could be made.
+        // Acceptance hashes the password, so the invitation is revoked before the account is created.
         let (joined, withdrawn) = tokio::join!(
             grace.form(&app, "/invitation", &fields),
             ada.send(&app, "DELETE", &withdraw, Value::Null)
@@ -102,7 +102,7 @@ async fn invitation_revoked_during_acceptance_creates_no_account() {
             303 => assert!(withdrawn.status == 404 && members.text().contains(&email), "{}", members.text()),
             422 => {
                 assert_eq!(withdrawn.status, 204, "{}", withdrawn.text());
-                assert!(!people.text().contains(&email), "an account without an invitation");
+                assert!(!people.text().contains(&email), "an account was created without an invitation");
                 assert!(grace.cookies.is_empty());
             }
             other => panic!("{other}: {}", joined.text()),
@@ -181,7 +181,7 @@ fn an_event(app: &TestApp, action: &'static str, subject: &str) -> store::NewAud
     }
 }
 
-/// A request of a session that was let in just now, before what happens next.
+/// Authenticates a request of a session, before the next change.
 async fn let_in(app: &TestApp, browser: &Browser) -> Caller {
     let known = find_session(&app.app, &browser.cookies["bac_session"]).await.expect("an answer");
     known.expect("a session").caller
@@ -195,7 +195,7 @@ async fn request_of_a_revoked_session_creates_no_credential() {
     set_second_factor(&app, &mut grace).await;
     let caller = let_in(&app, &grace).await;
     let link = create_reset_link(&app.app, &Caller::local(), GRACE).await.expect("a link");
-    // The same password as before, so that confirming with it is not what stops the request.
+    // The same password as before, so that the password confirmation does not reject the request.
     let body = json!({"code": code_of(&link), "password": PASSWORD});
     assert_eq!(grace.send(&app, "POST", "/api/v1/password-resets/finish", body).await.status, 204);
     let proof = || Proof { password: Some(PASSWORD.into()), code: None };
@@ -209,8 +209,8 @@ async fn request_of_a_revoked_session_creates_no_credential() {
     for (which, error) in late.iter().enumerate() {
         assert!(matches!(error, Some(Error::Unauthenticated(_))), "{which}: {error:?}");
     }
-    // And a change of the name neither lets a disabled person in again nor gives back what they may.
-    assert_eq!(grace.sign_in(&app, GRACE, PASSWORD).await.status, 202, "the second factor is still there");
+    // A change of the name neither enables a disabled user nor restores the role.
+    assert_eq!(grace.sign_in(&app, GRACE, PASSWORD).await.status, 202, "the second factor is still active");
     let caller = let_in(&app, &ada).await;
     let mut mary = add(&app, &mut ada, "mary@example.com").await;
     let path = format!("/api/v1/users/{}", id_of(&app, &mut mary).await);

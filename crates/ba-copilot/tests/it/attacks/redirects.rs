@@ -1,5 +1,5 @@
-//! Links that would send people to a page of another server after signing in here. What a browser makes of a
-//! `Location` is asked of the parser that browsers agree on.
+//! Links that redirect to another server after signing in here. The target of a `Location` is computed by a WHATWG URL
+//! parser, as in browsers.
 //!
 //! Runs on both databases.
 
@@ -19,7 +19,7 @@ use crate::{
 
 const HERE: &str = "https://here.example/sign-in";
 
-/// What a link asks for, as the server sees it once it is decoded.
+/// Values of `next` after decoding.
 const HOSTILE: [&str; 27] = [
     "//evil.example",
     "///evil.example",
@@ -53,7 +53,7 @@ const HOSTILE: [&str; 27] = [
 const HARMLESS: [&str; 4] =
     ["/projects", "/projects/prj_1?folder=fld_2&done=renamed", "/invitation?code=abc-DEF_1", "/?q=a%20b//c"];
 
-/// Where a browser goes.
+/// The URL that a browser opens.
 fn redirect_target(reply: &Reply) -> Url {
     let to = std::str::from_utf8(reply.headers[header::LOCATION].as_bytes()).expect("text");
     Url::parse(HERE).expect("an address").join(to).expect("an address")
@@ -79,8 +79,8 @@ async fn sign_in_redirects_only_to_local_paths() {
         let page = browser.get(&app, &path).await;
         let asked =
             page.text().split("name=\"next\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
-        let kept = if HARMLESS.contains(&next) { next.replace('&', "&amp;") } else { "/".to_owned() };
-        assert_eq!(asked, Some(kept.as_str()), "the page for {next:?}");
+        let expected = if HARMLESS.contains(&next) { next.replace('&', "&amp;") } else { "/".to_owned() };
+        assert_eq!(asked, Some(expected.as_str()), "the page for {next:?}");
         let fields = [("email", "ada@example.com"), ("password", PASSWORD), ("next", next)];
         check("POST /sign-in", next, &browser.form(&app, "/sign-in", &fields).await);
     }
@@ -127,7 +127,7 @@ async fn ambiguous_urls_do_not_redirect_to_other_sites() {
         assert_eq!(reply.status, 303, "{path}");
         let there = redirect_target(&reply);
         assert_eq!((there.host_str(), there.path()), (Some("here.example"), "/sign-in"), "{path}");
-        let (_, next) = there.query_pairs().find(|(name, _)| name == "next").expect("where to go");
+        let (_, next) = there.query_pairs().find(|(name, _)| name == "next").expect("a redirect target");
         let fields = [("email", "ada@example.com"), ("password", PASSWORD), ("next", &*next)];
         let reply = Browser::default().form(&app, "/sign-in", &fields).await;
         assert_eq!(redirect_target(&reply).host_str(), Some("here.example"), "{path}");
