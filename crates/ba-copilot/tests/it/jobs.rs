@@ -11,7 +11,7 @@ use store::JobEnd;
 
 use crate::app::{Reply, TestApp, eventually};
 
-async fn ask(app: &TestApp, body: Value, headers: &[(&str, &str)]) -> Reply {
+async fn request_job(app: &TestApp, body: Value, headers: &[(&str, &str)]) -> Reply {
     let mut request = Request::post("/api/v1/generate/class-diagram")
         .header("content-type", "application/json")
         .header("prefer", "respond-async, wait=1");
@@ -21,7 +21,7 @@ async fn ask(app: &TestApp, body: Value, headers: &[(&str, &str)]) -> Reply {
     app.send(request.body(Body::from(body.to_string())).expect("a request")).await
 }
 
-async fn ended(app: &TestApp, job: &str) -> Value {
+async fn wait_for_end(app: &TestApp, job: &str) -> Value {
     eventually("the job ends", async || {
         let job = app.get(&format!("/api/v1/jobs/{job}")).await.json();
         ["done", "failed"].iter().any(|end| job["status"] == *end).then_some(job)
@@ -37,14 +37,14 @@ fn id(reply: &Reply) -> String {
 #[tokio::test]
 async fn background_job_creates_the_diagram_after_the_response() {
     let app = TestApp::builtin().await;
-    let asked = ask(&app, json!({"message": "A customer places orders."}), &[]).await;
+    let asked = request_job(&app, json!({"message": "A customer places orders."}), &[]).await;
     let job = id(&asked);
     assert_eq!(asked.headers["location"], format!("/api/v1/jobs/{job}"));
     assert_eq!(asked.headers["preference-applied"], "respond-async");
     assert_eq!((&asked.json()["status"], &asked.json()["attempts"]), (&json!("waiting"), &json!(0)));
-    assert!(app.generations().await.is_empty(), "nobody works yet");
+    assert!(app.generations().await.is_empty(), "no worker is running yet");
     let work = app.work();
-    let job = ended(&app, &job).await;
+    let job = wait_for_end(&app, &job).await;
     assert_eq!((&job["status"], &job["attempts"]), (&json!("done"), &json!(1)), "{job}");
     let diagram = job["diagram_id"].as_str().expect("an id");
     let diagram = app.get(&format!("/api/v1/diagrams/{diagram}")).await.json();
@@ -52,15 +52,16 @@ async fn background_job_creates_the_diagram_after_the_response() {
     let listed = app.get("/api/v1/projects/default/jobs").await.json();
     assert_eq!(listed["items"], json!([job]));
 
-    // In pages, each has what it has made, and what is not done yet has nothing.
+    // The list is paginated: completed jobs have a diagram, unfinished jobs have none.
     let mut jobs = vec![job];
     for number in 0..4 {
         app.wait_s(1);
-        let asked = ask(&app, json!({"message": format!("A customer places {number} orders.")}), &[]).await;
-        jobs.insert(0, ended(&app, &id(&asked)).await);
+        let asked =
+            request_job(&app, json!({"message": format!("A customer places {number} orders.")}), &[]).await;
+        jobs.insert(0, wait_for_end(&app, &id(&asked)).await);
     }
     drop(work);
-    jobs.insert(0, ask(&app, json!({"message": "A customer waits."}), &[]).await.json());
+    jobs.insert(0, request_job(&app, json!({"message": "A customer waits."}), &[]).await.json());
     let (mut seen, mut next) = (Vec::new(), String::new());
     loop {
         let page = app.get(&format!("/api/v1/projects/default/jobs?limit=2{next}")).await.json();
@@ -83,10 +84,11 @@ async fn background_job_creates_the_diagram_after_the_response() {
 async fn invalid_background_job_is_rejected_immediately() {
     let app = TestApp::builtin().await;
     let message = json!({"message": "A customer places orders."});
-    ask(&app, json!({"message": " "}), &[]).await.problem(422, "invalid_input");
-    ask(&app, json!({"message": "x", "provider": "nobody"}), &[]).await.problem(422, "invalid_input");
-    ask(&app, json!({"message": "x", "project_id": "gone"}), &[]).await.problem(404, "not_found");
-    let key = ask(&app, message, &[("x-ai-api-key", "sk-canary")]).await.problem(422, "invalid_input");
+    request_job(&app, json!({"message": " "}), &[]).await.problem(422, "invalid_input");
+    request_job(&app, json!({"message": "x", "provider": "nobody"}), &[]).await.problem(422, "invalid_input");
+    request_job(&app, json!({"message": "x", "project_id": "gone"}), &[]).await.problem(404, "not_found");
+    let key =
+        request_job(&app, message, &[("x-ai-api-key", "sk-canary")]).await.problem(422, "invalid_input");
     assert_eq!(key["errors"][0]["path"], "X-AI-API-Key");
     assert_eq!(app.get("/api/v1/projects/default/jobs").await.json()["items"], json!([]));
     app.get("/api/v1/jobs/gone").await.problem(404, "not_found");
@@ -95,9 +97,10 @@ async fn invalid_background_job_is_rejected_immediately() {
 #[tokio::test]
 async fn failed_model_fails_the_job_with_a_reason() {
     let app = TestApp::scripted([Scripted::Fail(llm::LlmError::TimedOut { limit: llm::Limit::Total })]).await;
-    let job = id(&ask(&app, json!({"message": "A customer places orders.", "fallback": false}), &[]).await);
+    let job =
+        id(&request_job(&app, json!({"message": "A customer places orders.", "fallback": false}), &[]).await);
     let _work = app.work();
-    let job = ended(&app, &job).await;
+    let job = wait_for_end(&app, &job).await;
     assert_eq!(
         (&job["status"], &job["problem"]["code"]),
         (&json!("failed"), &json!("llm_timed_out")),
@@ -112,13 +115,16 @@ async fn several_workers_create_each_diagram_once() {
     let workers: Vec<_> = (0..3).map(|_| app.work()).collect();
     let mut jobs = Vec::new();
     for number in 0..30 {
-        jobs.push(
-            id(&ask(&app, json!({"message": format!("A customer places order {number}.")}), &[]).await),
-        );
+        jobs.push(id(&request_job(
+            &app,
+            json!({"message": format!("A customer places order {number}.")}),
+            &[],
+        )
+        .await));
     }
     let mut made = BTreeSet::new();
     for job in &jobs {
-        let job = ended(&app, job).await;
+        let job = wait_for_end(&app, job).await;
         assert_eq!(job["status"], "done", "{job}");
         made.insert(job["diagram_id"].as_str().expect("an id").to_owned());
     }
@@ -129,7 +135,7 @@ async fn several_workers_create_each_diagram_once() {
 #[tokio::test]
 async fn expired_worker_loses_its_job_and_cannot_complete_it() {
     let app = TestApp::builtin().await;
-    let job = id(&ask(&app, json!({"message": "A customer places orders."}), &[]).await);
+    let job = id(&request_job(&app, json!({"message": "A customer places orders."}), &[]).await);
     let store = app.app.store.clone().expect("a store");
     let now = app.app.clock.now_us();
     let held = store.take_job("dead", now, now.plus_seconds(30), 1).await.expect("taken").expect("a job");
@@ -137,26 +143,26 @@ async fn expired_worker_loses_its_job_and_cannot_complete_it() {
     assert_eq!(
         store.take_job("other", now, now.plus_seconds(30), 1).await.expect("asked"),
         None,
-        "it is held"
+        "the lease is held"
     );
     app.wait_s(31);
     let _work = app.work();
-    let done = ended(&app, &job).await;
+    let done = wait_for_end(&app, &job).await;
     assert_eq!((&done["status"], &done["attempts"]), (&json!("done"), &json!(2)), "{done}");
-    // The dead one wakes up, and whatever it does counts for nothing.
+    // The expired worker continues, and its writes have no effect.
     assert!(!store.renew_job_lease(&held.id, "dead", now.plus_seconds(900)).await.expect("asked"));
     let end = JobEnd::Failed("x: y".to_owned());
     assert!(!store.end_job(&held.id, "dead", now, &end).await.expect("asked"));
     let late = application::jobs::run_job(&app.app, &held, "dead").await.expect("carried out");
-    assert!(late, "what was done already is no failure");
-    assert_eq!(app.generations().await.len(), 1, "its diagram was rolled back");
-    assert_eq!(ended(&app, &job).await, done);
+    assert!(late, "a job that is done already is not a failure");
+    assert_eq!(app.generations().await.len(), 1, "the second diagram is rolled back");
+    assert_eq!(wait_for_end(&app, &job).await, done);
 }
 
 #[tokio::test]
 async fn job_that_kills_its_workers_is_abandoned() {
     let app = TestApp::builtin().await;
-    let job = id(&ask(&app, json!({"message": "A customer places orders."}), &[]).await);
+    let job = id(&request_job(&app, json!({"message": "A customer places orders."}), &[]).await);
     let store = app.app.store.clone().expect("a store");
     for round in 0..5 {
         let now = app.app.clock.now_us();
@@ -165,6 +171,6 @@ async fn job_that_kills_its_workers_is_abandoned() {
         app.wait_s(31);
     }
     let _work = app.work();
-    let job = ended(&app, &job).await;
+    let job = wait_for_end(&app, &job).await;
     assert_eq!((&job["status"], &job["problem"]["code"]), (&json!("failed"), &json!("given_up")), "{job}");
 }

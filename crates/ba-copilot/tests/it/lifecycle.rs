@@ -39,9 +39,9 @@ fn second_signal_stops_immediately() {
         [("BA_COPILOT__SERVER__DRAIN_S", Some(503)), ("BA_COPILOT__SERVER__SHUTDOWN_S", None)]
     {
         let server = Server::start(folder.path(), &[(variable, "600")]);
-        let held = hold(&server);
+        let held = open_request(&server);
         server.signal("-TERM");
-        wait_for("it is ending", || status(&server, "/readyz") == readyz);
+        wait_for("shutdown has started", || status(&server, "/readyz") == readyz);
         server.signal("-TERM");
         let (ended, log) = server.wait();
         assert_eq!(ended.code(), Some(1), "{log}");
@@ -54,7 +54,7 @@ fn second_signal_stops_immediately() {
 fn shutdown_timeout_cuts_requests_and_exits_with_an_error() {
     let folder = TempDir::new().expect("a folder");
     let server = Server::start(folder.path(), &[("BA_COPILOT__SERVER__SHUTDOWN_S", "1")]);
-    let held = hold(&server);
+    let held = open_request(&server);
     server.signal("-TERM");
     let (ended, log) = server.wait();
     assert_eq!(ended.code(), Some(1), "{log}");
@@ -62,8 +62,8 @@ fn shutdown_timeout_cuts_requests_and_exits_with_an_error() {
     drop(held);
 }
 
-/// A request that is under way for as long as this lives: the server has asked for its body.
-fn hold(server: &Server) -> TcpStream {
+/// Starts a request that stays open until the stream is dropped: the server has asked for its body.
+fn open_request(server: &Server) -> TcpStream {
     let mut stream = TcpStream::connect(&server.address).expect("a connection");
     let head = format!(
         "POST /api/v1/validate HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
@@ -88,7 +88,7 @@ fn sighup_reloads_the_log_level() {
     let answered = |server: &Server| server.logged().contains("Answered GET /livez");
     assert_eq!(status(&server, "/livez"), Some(200));
     assert!(!answered(&server));
-    for (text, told) in [
+    for (text, expected) in [
         ("[log]\nlevel = \"loud\"\n", "The log level was not changed"),
         ("[log]\nlevle = \"debug\"\n", "Did you mean `log.level`"),
         ("[log]\nlevel = \"debug\"\n", "the log level is debug"),
@@ -96,7 +96,7 @@ fn sighup_reloads_the_log_level() {
         assert!(!answered(&server));
         write(text);
         server.signal("-HUP");
-        wait_for(told, || server.logged().contains(told));
+        wait_for(expected, || server.logged().contains(expected));
         assert_eq!(status(&server, "/livez"), Some(200));
     }
     wait_for("a line of the level debug", || answered(&server));
@@ -144,7 +144,7 @@ fn service_manager_is_notified() {
     };
     let until = |state: &str| {
         while !next().starts_with(state) {
-            // What comes between is looked for elsewhere.
+            // Other messages are not checked here.
         }
     };
     let server = Server::start(folder.path(), &[("NOTIFY_SOCKET", &path), ("WATCHDOG_USEC", "200000")]);
@@ -159,7 +159,7 @@ fn service_manager_is_notified() {
     until("STOPPING=1");
     let (ended, log) = server.wait();
     assert_eq!(ended.code(), Some(0), "{log}");
-    // A watchdog of another process is none of ours, and a manager that is gone is missed by nobody.
+    // Watchdog settings of another process are ignored, and a missing service manager is not an error.
     let others = [("NOTIFY_SOCKET", "/nobody/listens"), ("WATCHDOG_USEC", "1000"), ("WATCHDOG_PID", "1")];
     let server = Server::start(folder.path(), &others);
     server.signal("-TERM");
@@ -187,14 +187,14 @@ fn trace_context_is_propagated_to_the_checker() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     assert!(answer.contains("\"mode\":\"remote\""), "{answer}");
-    let tells = |server: &Server, message: &str| {
+    let has_trace = |server: &Server, message: &str| {
         server.logged().lines().any(|line| line.contains(message) && line.contains(id))
     };
-    wait_for("the trace in the log", || tells(&server, "Answered POST /api/v1/validate"));
+    wait_for("the trace in the log", || has_trace(&server, "Answered POST /api/v1/validate"));
     wait_for("the trace in the log of the checker", || {
-        tells(&checker, "Answered a call of validate_mermaid")
+        has_trace(&checker, "Answered a call of validate_mermaid")
     });
-    // A request that belongs to none gets one of its own.
+    // A request without a trace context starts a new trace.
     assert_eq!(status(&server, "/api/v1/nothing"), Some(404));
     wait_for("another trace", || {
         let log = server.logged();
@@ -217,7 +217,7 @@ fn healthcheck_command_reports_health() {
         (ran.code, ran.out + &ran.err)
     };
     assert_eq!(check(&["--url", &url], &[]), (0, "healthy\n".to_owned()));
-    // As the same configuration starts it.
+    // Without `--url`, the address is that of the configuration.
     assert_eq!(check(&[], &[("BA_COPILOT__SERVER__LISTEN", &listen)]), (0, "healthy\n".to_owned()));
     server.signal("-KILL");
     server.wait();

@@ -1,4 +1,4 @@
-//! The product through its doors: HTTP, command line, pages, and the real process.
+//! Integration tests through the public interfaces: HTTP, command line, pages, and the real process.
 
 #![expect(
     clippy::expect_used,

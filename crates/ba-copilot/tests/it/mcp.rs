@@ -1,4 +1,4 @@
-//! The MCP server as agents meet it: its tools, who may call, and the official suites and clients.
+//! The MCP server: its tools, authentication, and the official conformance suite and clients.
 //!
 //! Runs on SQLite only: MCP keeps nothing of its own.
 
@@ -43,14 +43,14 @@ impl TestApp {
         self.send(request.body(Body::from(body.to_string())).expect("a request")).await
     }
 
-    /// What a tool answers.
+    /// Calls a tool and returns its result.
     pub(crate) async fn tool(&self, name: &str, arguments: Value) -> Value {
         let answer = self.rpc("tools/call", json!({"name": name, "arguments": arguments})).await;
         answer.get("result").unwrap_or_else(|| panic!("{name}: {answer}")).clone()
     }
 }
 
-/// A value in which every key of `want` is found, in lists at the same place.
+/// Checks that `got` has every key of `want`, and the elements of its lists at the same indexes.
 fn check(got: &Value, want: &Value, path: &str) {
     match want {
         Value::Object(fields) => {
@@ -180,7 +180,7 @@ async fn failed_tool_call_explains_the_error() {
     assert!(answer["error"]["message"].as_str().is_some_and(|text| text.contains("validate_mermaid")));
 }
 
-/// The older validator's clients look for these very words.
+/// Clients of the legacy validator search for these exact strings.
 #[tokio::test]
 async fn legacy_validator_clients_work() {
     let app = TestApp::builtin().await;
@@ -382,7 +382,7 @@ async fn callers_are_authenticated_and_limited() {
     let reply = closed.rpc_reply("ping", json!({}), &[("authorization", "bearer new-token")]).await;
     reply.problem(429, "too_many_calls");
     assert!(reply.headers["retry-after"].to_str().expect("text").parse::<u32>().is_ok());
-    // Each token has calls of its own.
+    // Each token has a separate limit.
     assert_eq!(
         closed.rpc_reply("ping", json!({}), &[("authorization", "Bearer old-token")]).await.status,
         200
@@ -410,8 +410,8 @@ fn run(command: &mut Command) -> (String, Output) {
     (text, output)
 }
 
-/// The suite's verdict on the server at `url`: on what the revision required when it was released, or, with a baseline,
-/// on everything the suite knows of it but for what the baseline names.
+/// Runs the suite against the server at `url`: the checks that the revision required when it was released, or, with a
+/// baseline, all checks of the suite except those that the baseline lists.
 fn conformance((node, folder): &(PathBuf, PathBuf), url: &str, revision: &str, baseline: Option<&Path>) {
     let out = TempDir::new().expect("a folder");
     let mut command = Command::new(node);
@@ -443,7 +443,7 @@ fn server_conforms_except_where_fixtures_are_needed() {
     }
 }
 
-/// The same guards and limits around the suite's fixtures, with sessions for the older wire.
+/// A server with the suite's fixtures behind the same guards and limits, with sessions for earlier protocol revisions.
 async fn fixture_server() -> SocketAddr {
     let config = Config::load(None, &Environment::from_pairs([])).expect("a configuration");
     let app = App::stateless(config, Clock::system()).expect("an app");
@@ -477,8 +477,8 @@ async fn transport_conforms_with_fixtures() {
     }
 }
 
-/// How the two ways to the server are written on a command line.
-fn ways(server: &Server) -> [Vec<String>; 2] {
+/// The arguments for the two transports, HTTP and stdio.
+fn transports(server: &Server) -> [Vec<String>; 2] {
     [vec![format!("http://{}/mcp", server.address)], vec![BINARY.to_owned(), "mcp".to_owned()]]
 }
 
@@ -488,11 +488,14 @@ fn clients_of_other_sdks_work_over_http_and_stdio() {
     let data = TempDir::new().expect("a folder");
     let server = Server::start(data.path(), &[]);
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mcp");
-    for way in ways(&server) {
+    for transport in transports(&server) {
         let mut typescript = Command::new(&node);
-        typescript.arg(scripts.join("client.mjs")).args(&way).env("MCP_MODULES", folder.join("node_modules"));
+        typescript
+            .arg(scripts.join("client.mjs"))
+            .args(&transport)
+            .env("MCP_MODULES", folder.join("node_modules"));
         let mut python = Command::new(folder.join("venv/bin/python"));
-        python.arg(scripts.join("client.py")).args(&way);
+        python.arg(scripts.join("client.py")).args(&transport);
         for command in [&mut typescript, &mut python] {
             let (text, output) = run(command.current_dir(data.path()));
             assert!(output.status.success(), "{command:?}\n{text}");
@@ -501,7 +504,7 @@ fn clients_of_other_sdks_work_over_http_and_stdio() {
             check(
                 &seen,
                 &json!({"valid": true, "invalid": false, "wrong_is_error": true, "completion": ["FLOW003"]}),
-                &way.join(" "),
+                &transport.join(" "),
             );
             assert_eq!(seen["tools"].as_array().map(Vec::len), Some(9), "{text}");
         }
@@ -515,7 +518,7 @@ fn official_inspector_works() {
     let server = Server::start(data.path(), &[]);
     let inspector =
         folder.join("node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js");
-    for way in ways(&server) {
+    for transport in transports(&server) {
         for (arguments, words) in [
             (vec!["--method", "tools/list"], "validate_mermaid"),
             (
@@ -526,8 +529,13 @@ fn official_inspector_works() {
             (vec!["--method", "prompts/list"], "draft_diagram"),
         ] {
             let mut command = Command::new(&node);
-            command.arg(&inspector).arg("--cli").args(&way).env("HOME", data.path()).current_dir(data.path());
-            if way.len() == 1 {
+            command
+                .arg(&inspector)
+                .arg("--cli")
+                .args(&transport)
+                .env("HOME", data.path())
+                .current_dir(data.path());
+            if transport.len() == 1 {
                 command.args(["--transport", "http"]);
             }
             let (text, output) = run(command.args(arguments));

@@ -1,7 +1,7 @@
-//! The tools, resources and prompts that the official conformance suite asks a server under test for.
+//! The tools, resources and prompts that the official conformance suite requires of a server under test.
 //!
-//! They are mounted behind the router of the product, so that the suite sees its guards, its limits and its way of
-//! serving. What they answer is in the suite's descriptions.
+//! They are mounted behind the router of the product, so that the suite tests its guards, limits and transport. The
+//! descriptions of the suite define the expected answers.
 
 #![expect(
     deprecated,
@@ -24,14 +24,14 @@ use rmcp::{
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-/// A red dot.
+/// One red pixel.
 const PNG: &str =
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg==";
-/// No sound at all.
+/// An audio file without samples.
 const WAV: &str = "UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YQAAAAA=";
 
-/// Tools whose answer is always the same.
-fn fixed() -> [(&'static str, Value); 8] {
+/// Tools with a constant result.
+fn constant_tools() -> [(&'static str, Value); 8] {
     let text = |text: &str| json!({"type": "text", "text": text});
     let image = json!({"type": "image", "data": PNG, "mimeType": "image/png"});
     let resource = |uri: &str, mime: &str, text: &str| {
@@ -70,8 +70,8 @@ fn fixed() -> [(&'static str, Value); 8] {
     ]
 }
 
-/// Tools that ask the client something by a request of their own, and what they ask.
-fn asking() -> [(&'static str, Value); 3] {
+/// Tools that send a request to the client, with the parameters of the request.
+fn client_request_tools() -> [(&'static str, Value); 3] {
     let object = |properties: Value| {
         json!({
             "message": "Please fill this in",
@@ -129,7 +129,8 @@ fn asking() -> [(&'static str, Value); 3] {
     ]
 }
 
-/// Tools that answer with questions first: for each round, the questions and whether a state goes with them.
+/// Tools that require input before they complete: for each round, the input requests and whether the result has a
+/// request state.
 fn rounds(name: &str) -> Option<Vec<(Value, bool)>> {
     let elicit = |message: &str, field: &str, kind: &str| {
         json!({"method": "elicitation/create", "params": {"message": message, "requestedSchema": {
@@ -169,7 +170,7 @@ fn rounds(name: &str) -> Option<Vec<(Value, bool)>> {
     })
 }
 
-const OTHERS: [&str; 5] = [
+const OTHER_TOOLS: [&str; 5] = [
     "test_tool_with_logging",
     "test_error_handling",
     "test_tool_with_progress",
@@ -188,7 +189,6 @@ const INPUT_TOOLS: [&str; 8] = [
     "test_input_required_result_capabilities",
 ];
 
-/// The server.
 #[derive(Clone)]
 pub(crate) struct Fixtures;
 
@@ -196,7 +196,7 @@ fn typed<T: DeserializeOwned>(value: Value) -> Result<T, ErrorData> {
     serde_json::from_value(value).map_err(|error| ErrorData::internal_error(error.to_string(), None))
 }
 
-/// A finished result of this content.
+/// A complete result with this content.
 fn complete<T: DeserializeOwned>(mut result: Value) -> Result<T, ErrorData> {
     result["resultType"] = json!("complete");
     typed(result)
@@ -210,14 +210,14 @@ fn failed(error: impl std::fmt::Display) -> ErrorData {
     ErrorData::internal_error(error.to_string(), None)
 }
 
-/// A state that only this server can have made: its round, sealed.
-fn sealed(name: &str, round: usize) -> String {
+/// A request state that only this server can create: the round with a keyed hash.
+fn signed_state(name: &str, round: usize) -> String {
     use std::hash::{BuildHasher, RandomState};
     static KEY: std::sync::OnceLock<RandomState> = std::sync::OnceLock::new();
     format!("{round}.{:016x}", KEY.get_or_init(RandomState::new).hash_one((name, round)))
 }
 
-/// What to ask in this round; `None` when all rounds are over.
+/// The input requests of this round; `None` after the last round.
 fn next_round(
     name: &str,
     answers: Option<&std::collections::BTreeMap<String, Value>>,
@@ -228,7 +228,7 @@ fn next_round(
         None => 0,
         Some(state) => {
             (1..=rounds.len())
-                .find(|round| sealed(name, *round) == state)
+                .find(|round| signed_state(name, *round) == state)
                 .ok_or_else(|| ErrorData::invalid_params("the state was not made here", None))?
                 - 1
         }
@@ -245,7 +245,7 @@ fn next_round(
     let Some((questions, with_state)) = rounds.get(round) else { return Ok(None) };
     let mut result = json!({"resultType": "input_required", "inputRequests": questions});
     if *with_state {
-        result["requestState"] = json!(sealed(name, round + 1));
+        result["requestState"] = json!(signed_state(name, round + 1));
     }
     typed(result).map(Some)
 }
@@ -268,13 +268,13 @@ impl ServerHandler for Fixtures {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let fixed = fixed();
-        let asking = asking();
+        let fixed = constant_tools();
+        let asking = client_request_tools();
         let names = fixed
             .iter()
             .map(|row| row.0)
             .chain(asking.iter().map(|row| row.0))
-            .chain(OTHERS)
+            .chain(OTHER_TOOLS)
             .chain(INPUT_TOOLS);
         let tool = |name: &str| {
             typed::<Tool>(
@@ -291,10 +291,11 @@ impl ServerHandler for Fixtures {
     ) -> Result<CallToolResponse, ErrorData> {
         let argument =
             |name: &str| call.arguments.as_ref().and_then(|given| given.get(name)).and_then(Value::as_str);
-        if let Some((_, content)) = fixed().into_iter().find(|row| row.0 == call.name) {
+        if let Some((_, content)) = constant_tools().into_iter().find(|row| row.0 == call.name) {
             return Ok(complete::<CallToolResult>(json!({"content": content}))?.into());
         }
-        if let Some((name, mut question)) = asking().into_iter().find(|row| row.0 == call.name) {
+        if let Some((name, mut question)) = client_request_tools().into_iter().find(|row| row.0 == call.name)
+        {
             if let Some(message) = argument("message") {
                 question["message"] = json!(message);
             }
@@ -498,7 +499,7 @@ impl ServerHandler for Fixtures {
     }
 }
 
-/// The input of a tool; one of them is there for its keywords only.
+/// The input schema of a tool; that of `json_schema_2020_12_tool` covers the keywords of JSON Schema.
 fn schema(name: &str) -> Value {
     match name {
         "test_sampling" => {

@@ -1,4 +1,4 @@
-//! Metrics are what their table says: in the sources, in `/metrics`, and in every dashboard and rule.
+//! The metrics table matches the sources, `/metrics`, and every dashboard and rule.
 //!
 //! Runs on SQLite only: metrics are the same on both.
 
@@ -13,10 +13,10 @@ use telemetry::metrics_table::{Kind, METRICS, Metric, Values};
 
 use crate::app::TestApp;
 
-/// What Prometheus itself knows, and labels that it gives everything.
+/// Metrics that Prometheus itself creates, and labels that it adds to every series.
 const OF_PROMETHEUS: [&str; 2] = ["up", "ALERTS"];
 const LABELS_OF_PROMETHEUS: [&str; 2] = ["job", "instance"];
-/// Counted by the system, with fractions, so that no macro counts it.
+/// Read from the operating system as a fraction, so no macro records it.
 const WITHOUT_MACRO: &str = "process_cpu_seconds_total";
 
 pub(crate) fn root() -> PathBuf {
@@ -65,15 +65,15 @@ fn metrics_table_matches_the_sources() {
     for source in sources {
         for (name, kind) in counted(&fs::read_to_string(&source).expect("text")) {
             let row = find(&name).unwrap_or_else(|| {
-                panic!("{} counts {name}, which metrics_table.rs does not have", source.display())
+                panic!("{} records {name}, which is missing in metrics_table.rs", source.display())
             });
             assert_eq!(row.kind.prometheus_type(), kind, "{name} in {}", source.display());
             names.insert(name);
         }
     }
     let table: BTreeSet<String> = METRICS.iter().map(|metric| metric.name.to_owned()).collect();
-    assert_eq!(table, names, "metrics_table.rs has what nobody counts");
-    assert_eq!(table.len(), METRICS.len(), "a name is twice in metrics_table.rs");
+    assert_eq!(table, names, "metrics_table.rs lists a metric that no source records");
+    assert_eq!(table.len(), METRICS.len(), "duplicate name in metrics_table.rs");
     for metric in METRICS {
         assert!(!metric.help.ends_with('.') && metric.interpretation.ends_with('.'), "{}", metric.name);
         assert_eq!(metric.name.ends_with("_total"), metric.kind == Kind::Counter, "{}", metric.name);
@@ -88,7 +88,7 @@ fn metric_names_are_found_in_sources() {
     );
 }
 
-/// The labels between braces; values have no quotes in them here.
+/// The labels between braces. Values contain no quotes.
 fn labels(text: &str) -> BTreeMap<&str, &str> {
     text.split("\",")
         .filter_map(|pair| pair.split_once("=\""))
@@ -123,7 +123,7 @@ async fn server_exposes_the_metrics_of_the_table() {
             .iter()
             .find_map(|part| name.strip_suffix(part).filter(|name| kinds.get(name) == Some(&"histogram")));
         let name = whole.unwrap_or(name);
-        let row = find(name).unwrap_or_else(|| panic!("metrics_table.rs does not have {name}"));
+        let row = find(name).unwrap_or_else(|| panic!("metrics_table.rs has no row for {name}"));
         assert_eq!(kinds.get(name), Some(&row.kind.prometheus_type()), "{line}");
         assert_eq!(helps.get(name), Some(&row.help), "{line}");
         let mut expected: BTreeSet<&str> = row.labels.iter().map(|(label, _)| *label).collect();
@@ -141,16 +141,16 @@ async fn server_exposes_the_metrics_of_the_table() {
     for metric in METRICS.iter().filter(|metric| !metric.availability.starts_with("with ")) {
         assert!(shown.contains(metric.name), "{} is not shown:\n{}", metric.name, answer.text());
     }
-    // Health is that of /health, and the job that there is not is not counted.
+    // The health metric matches /health, and the failed request for a job does not add an open job.
     for line in ["ba_copilot_health{check=\"database\"} 1", "ba_copilot_jobs_open{state=\"waiting\"} 0"] {
         assert!(answer.text().lines().any(|other| other == line), "{line} in\n{}", answer.text());
     }
 }
 
-/// One mention of a metric in an expression: its name, and each label that is chosen by, with its values.
+/// One reference to a metric in an expression: its name, and each label matcher with its values.
 type Mention<'a> = (&'a str, Vec<(&'a str, Vec<&'a str>)>);
 
-/// What an expression asks for.
+/// The metrics that an expression refers to.
 fn mentions(expression: &str) -> Vec<Mention<'_>> {
     let mut found = Vec::new();
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -179,7 +179,7 @@ fn mentions(expression: &str) -> Vec<Mention<'_>> {
     found
 }
 
-/// The metric is there, and so is all that it is chosen by.
+/// Checks that the metrics of an expression exist, with their labels and label values.
 fn check<'a>(place: &str, expression: &'a str) -> Vec<&'a str> {
     let mut names = Vec::new();
     for (name, chosen) in mentions(expression) {
@@ -209,7 +209,7 @@ fn check<'a>(place: &str, expression: &'a str) -> Vec<&'a str> {
     names
 }
 
-/// Every expression of the dashboards, with its place.
+/// Every expression of the dashboards, with its location.
 pub(crate) fn dashboards() -> Vec<(String, String)> {
     let mut found = Vec::new();
     let (mut files_found, mut uids) = (Vec::new(), BTreeSet::new());
@@ -217,10 +217,7 @@ pub(crate) fn dashboards() -> Vec<(String, String)> {
     for file in files_found {
         let name = file.file_name().expect("a name").to_string_lossy().into_owned();
         let dashboard: Value = serde_json::from_str(&fs::read_to_string(&file).expect("text")).expect("JSON");
-        assert!(
-            uids.insert(dashboard["uid"].as_str().expect("a uid").to_owned()),
-            "{name}: its uid is taken"
-        );
+        assert!(uids.insert(dashboard["uid"].as_str().expect("a uid").to_owned()), "{name}: duplicate uid");
         for panel in dashboard["panels"].as_array().expect("panels") {
             let title = panel["title"].as_str().expect("a title");
             assert!(panel["description"].as_str().is_some_and(|text| text.ends_with('.')), "{name}: {title}");

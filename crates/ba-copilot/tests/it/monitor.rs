@@ -1,4 +1,4 @@
-//! The monitor: real servers, as JSON, as text and on a terminal.
+//! `monitor` with real servers: JSON, text, and `--watch` on a terminal.
 
 use std::{
     io::{Read, Write},
@@ -25,7 +25,7 @@ fn monitor_shows_a_server_under_load() {
     let folder = TempDir::new().expect("a folder");
     let server = Arc::new(Server::start(folder.path(), &[]));
     let url = format!("http://{}", server.address);
-    // The first one starts the engine, which takes longer than the interval on a busy machine.
+    // The first request starts the engine, which takes longer than the interval on a busy machine.
     server.generate("A customer places orders.").expect("a diagram");
     let ended = Arc::new(AtomicBool::new(false));
     let load = thread::spawn({
@@ -103,6 +103,6 @@ fn watch_shows_a_screen_until_interrupted() {
     child.stdin.take().expect("an input").write_all(b"\x03").expect("a key");
     output.read_to_string(&mut shown).expect("the rest");
     assert!(child.wait().expect("an end").success(), "{shown}");
-    // The terminal is given back.
+    // The terminal is restored.
     assert!(shown.contains("\u{1b}[?1049h") && shown.contains("\u{1b}[?1049l"), "{shown:?}");
 }

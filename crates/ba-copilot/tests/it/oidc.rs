@@ -1,5 +1,5 @@
-//! Signing in with an identity provider that says what the test wants, also lies. A certified one is in
-//! `oidc_certified.rs`.
+//! Single sign-on with a fake identity provider that returns valid and invalid responses. A certified provider is
+//! tested in `oidc_certified.rs`.
 //!
 //! Runs on both databases.
 
@@ -24,18 +24,18 @@ pub(crate) async fn people(app: &TestApp, admin: &mut Browser) -> usize {
     admin.get(app, "/api/v1/users").await.json()["items"].as_array().map_or(0, Vec::len)
 }
 
-/// They are in, and where they wanted to be.
+/// The user is signed in and redirected to the requested page.
 pub(crate) fn assert_signed_in(reply: &Reply) {
     let to = reply.headers.get("location").and_then(|to| to.to_str().ok());
     assert_eq!((reply.status.as_u16(), to), (303, Some("/projects")), "{}", reply.text());
 }
 
-/// They are not, and the page says why and how to go on.
+/// The user is not signed in, and the page states the reason and offers another attempt.
 async fn assert_rejected(app: &TestApp, browser: &mut Browser, reply: &Reply, status: u16, words: &str) {
     let page = reply.text().replace("&quot;", "\"");
     assert_eq!(reply.status.as_u16(), status, "{page}");
     assert!(page.contains(words), "`{words}` is missing in {page}");
-    assert!(page.contains("Sign in with Example"), "no way to try again in {page}");
+    assert!(page.contains("Sign in with Example"), "no second attempt offered in {page}");
     assert!(!is_in(app, browser).await, "{words}");
 }
 
@@ -43,9 +43,9 @@ async fn assert_rejected(app: &TestApp, browser: &mut Browser, reply: &Reply, st
 async fn identity_is_linked_to_an_account_by_verified_email() {
     let provider = FakeProvider::start().await;
     let app = provider.product(&[]).await;
-    // Before there are accounts there is nobody to sign in as.
+    // Without accounts, there is no sign-in.
     let early = Browser::default().get(&app, "/sign-in/oidc").await;
-    assert_eq!(early.headers["location"], "/", "on this machine alone, nobody has to sign in");
+    assert_eq!(early.headers["location"], "/", "without accounts, no sign-in is required");
     let mut ada = set_up(&app).await;
     let page = Browser::default().get(&app, "/sign-in?next=/projects").await;
     assert!(page.text().contains("href=\"/sign-in/oidc?next=%2Fprojects\""), "{}", page.text());
@@ -55,14 +55,14 @@ async fn identity_is_linked_to_an_account_by_verified_email() {
     assert_signed_in(&provider.sign_in(&app, &mut grace, GRACE).await);
     let me = grace.get(&app, "/api/v1/me").await.json();
     assert_eq!((&me["email"], &me["verified"]), (&json!("grace@example.com"), &json!(true)), "{me}");
-    assert_eq!(people(&app, &mut ada).await, 2, "nobody was made");
-    // Another address there, and no word of it: still the same person.
+    assert_eq!(people(&app, &mut ada).await, 2, "no account was created");
+    // The same subject is the same user, with another or an invalid address.
     for email in ["other@example.com", "not an address"] {
         let mut phone = Browser::default();
         assert_signed_in(&provider.sign_in(&app, &mut phone, (GRACE.0, email)).await);
         assert_eq!(id_of(&app, &mut phone).await, me["id"].as_str().expect("an id"));
     }
-    // The provider was asked once what it is, and its keys were fetched once.
+    // Discovery and keys were fetched once.
     let asked = [&provider.asked.0, &provider.asked.1].map(|count| count.load(Ordering::Relaxed));
     assert_eq!(asked, [1, 1]);
 
@@ -97,7 +97,7 @@ async fn unknown_identity_needs_an_invitation_or_open_registration() {
     let asked = json!({"email": "grace@example.com", "role": "editor"});
     let link = ada.send(&app, "POST", &path, asked).await.json()["link"].clone();
     let code = code_of(link.as_str().expect("a link"));
-    // The page of the invitation leads to the provider and back to itself.
+    // The page of the invitation links to the provider and returns to the invitation.
     let page = grace.get(&app, &format!("/invitation?code={code}")).await;
     let way = page.text().split("href=\"/sign-in/oidc?next=").nth(1).and_then(|rest| rest.split('"').next());
     let sent = begin(&app, &mut grace, way.expect("a button")).await;
@@ -112,7 +112,7 @@ async fn unknown_identity_needs_an_invitation_or_open_registration() {
     assert_eq!(grace.form(&app, "/invitation", &[("code", &code)]).await.status, 303);
     let mine = grace.get(&app, "/api/v1/projects").await;
     assert!(mine.text().contains("editor"), "{}", mine.text());
-    // It is the only way in which she can sign in.
+    // The identity is the only credential, so it cannot be removed.
     let account = grace.get(&app, "/account").await;
     assert!(account.text().contains("Get a link to set one"), "{}", account.text());
     let listed = grace.get(&app, "/api/v1/me/identities").await.json();
@@ -122,8 +122,8 @@ async fn unknown_identity_needs_an_invitation_or_open_registration() {
     let page = grace.form(&app, "/account", &fields).await;
     assert!(page.status == 409 && page.text().contains("choose a password first"), "{}", page.text());
     let without = json!({"password": PASSWORD});
-    let told = grace.send(&app, "DELETE", "/api/v1/me", without).await.problem(422, "invalid_input");
-    assert!(told["detail"].as_str().is_some_and(|text| text.contains("/forgot-password")), "{told}");
+    let refused = grace.send(&app, "DELETE", "/api/v1/me", without).await.problem(422, "invalid_input");
+    assert!(refused["detail"].as_str().is_some_and(|text| text.contains("/forgot-password")), "{refused}");
 
     let open = provider.product(&[("BA_COPILOT__OIDC__SIGN_UP", "true")]).await;
     let mut ada = set_up(&open).await;
@@ -132,7 +132,7 @@ async fn unknown_identity_needs_an_invitation_or_open_registration() {
         tokio::join!(provider.sign_in(&open, &mut one, GRACE), provider.sign_in(&open, &mut two, GRACE));
     assert_signed_in(&first);
     assert_signed_in(&second);
-    assert_eq!(people(&open, &mut ada).await, 2, "one person, however many come at once");
+    assert_eq!(people(&open, &mut ada).await, 2, "concurrent sign-ins create one account");
 }
 
 #[tokio::test]
@@ -144,7 +144,7 @@ async fn only_verified_emails_of_allowed_domains_sign_in() {
     ];
     let app = provider.product(&settings).await;
     let mut ada = set_up(&app).await;
-    for (subject, email, welcome) in [
+    for (subject, email, accepted) in [
         ("1", "one@example.com", true),
         ("2", "two@example.org", true),
         ("3", "three@example.net", false),
@@ -155,34 +155,34 @@ async fn only_verified_emails_of_allowed_domains_sign_in() {
     ] {
         let mut browser = Browser::default();
         let reply = provider.sign_in(&app, &mut browser, (subject, email)).await;
-        match welcome {
+        match accepted {
             true => assert_signed_in(&reply),
             false => assert_rejected(&app, &mut browser, &reply, 403, "of an allowed domain").await,
         }
     }
     assert_eq!(people(&app, &mut ada).await, 3);
 
-    // A letter that becomes another one in small letters makes nobody somebody else.
+    // An address that changes under lowercase conversion does not match another user.
     add(&app, &mut ada, "kate@example.com").await;
     let mut eve = Browser::default();
     let reply = provider.sign_in(&app, &mut eve, ("subject-of-eve", "\u{212a}ate@example.com")).await;
     assert_rejected(&app, &mut eve, &reply, 403, "of an allowed domain").await;
 
-    // An address that the provider does not vouch for is nobody's, whether there is an account of it or not.
+    // An address that the provider does not verify is rejected, with or without an account.
     let app = provider.product(&[("BA_COPILOT__OIDC__SIGN_UP", "true")]).await;
     set_up(&app).await;
-    let lies: [fn(&mut Value); 4] = [
+    let invalid_tokens: [fn(&mut Value); 4] = [
         |claims| claims["email_verified"] = json!(false),
         |claims| claims["email_verified"] = json!("false"),
         |claims| drop(claims.as_object_mut().expect("claims").remove("email_verified")),
         |claims| drop(claims.as_object_mut().expect("claims").remove("email")),
     ];
-    for lie in lies {
+    for change in invalid_tokens {
         for email in ["ada@example.com", "nobody@example.com"] {
             let mut browser = Browser::default();
             let sent = begin(&app, &mut browser, "/projects").await;
             let mut grant = provider.grant(&app, &sent, "subject-of-eve", email);
-            lie(&mut grant.claims);
+            change(&mut grant.claims);
             let back = provider.way_back(&sent, grant);
             let reply = browser.get(&app, &back).await;
             assert_rejected(&app, &mut browser, &reply, 403, "reports no verified e-mail address").await;
@@ -202,7 +202,7 @@ async fn single_sign_on_requires_second_factor_and_rejects_disabled_users() {
     let mut phone = Browser::default();
     let page = provider.sign_in(&app, &mut phone, GRACE).await;
     assert!(page.status == 200 && page.text().contains("Second factor"), "{}", page.text());
-    assert!(!is_in(&app, &mut phone).await, "half-way is nowhere");
+    assert!(!is_in(&app, &mut phone).await, "the first factor alone does not sign in");
     let ticket = page.text().split("name=\"ticket\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
     let fields =
         [("ticket", ticket.expect("a ticket")), ("next", "/projects"), ("code", &code_now(&app, &secret))];
@@ -231,39 +231,44 @@ async fn invalid_id_token_is_rejected() {
     let instead = |status: u16, text: &'static str| {
         move |grant: &mut Grant| grant.instead = Some((status, text.to_owned()))
     };
-    let believed = "could not be verified";
-    let away = "is misconfigured";
-    let lies: Vec<(&str, Box<dyn Fn(&mut Grant)>, u16, &str)> = vec![
-        ("a nonce of another sign-in", Box::new(claim("nonce", json!("another"))), 401, believed),
-        ("no nonce", Box::new(without("nonce")), 401, believed),
-        ("for somebody else", Box::new(claim("aud", json!("another-client"))), 401, believed),
-        ("for us and somebody else", Box::new(claim("aud", json!(["ba-copilot", "other"]))), 401, believed),
-        ("for nobody", Box::new(claim("aud", json!([]))), 401, believed),
-        ("of another provider", Box::new(claim("iss", json!("https://evil.example"))), 401, believed),
-        ("too old", Box::new(claim("exp", json!(1_799_999_999))), 401, believed),
-        ("of nobody", Box::new(claim("sub", json!(""))), 401, believed),
-        ("endless", Box::new(claim("sub", json!("x".repeat(256)))), 401, believed),
-        ("not signed", Box::new(signed(Signed::Not)), 401, believed),
-        ("signed with what both know", Box::new(signed(Signed::BySecret)), 401, believed),
-        ("signed by another", Box::new(signed(Signed::ByAnother)), 401, believed),
-        ("signed by somebody unknown", Box::new(signed(Signed::ByUnknown)), 401, believed),
-        ("another access token", Box::new(claim("at_hash", json!("x".repeat(22)))), 401, believed),
-        ("no token", Box::new(instead(200, r#"{"access_token":"x","token_type":"Bearer"}"#)), 401, believed),
-        ("nonsense", Box::new(instead(200, "<html>")), 503, away),
+    let unverified = "could not be verified";
+    let misconfigured = "is misconfigured";
+    let invalid_tokens: Vec<(&str, Box<dyn Fn(&mut Grant)>, u16, &str)> = vec![
+        ("a nonce of another sign-in", Box::new(claim("nonce", json!("another"))), 401, unverified),
+        ("no nonce", Box::new(without("nonce")), 401, unverified),
+        ("another audience", Box::new(claim("aud", json!("another-client"))), 401, unverified),
+        ("an additional audience", Box::new(claim("aud", json!(["ba-copilot", "other"]))), 401, unverified),
+        ("no audience", Box::new(claim("aud", json!([]))), 401, unverified),
+        ("another issuer", Box::new(claim("iss", json!("https://evil.example"))), 401, unverified),
+        ("expired", Box::new(claim("exp", json!(1_799_999_999))), 401, unverified),
+        ("empty subject", Box::new(claim("sub", json!(""))), 401, unverified),
+        ("subject too long", Box::new(claim("sub", json!("x".repeat(256)))), 401, unverified),
+        ("not signed", Box::new(signed(Signed::Not)), 401, unverified),
+        ("signed with the client secret", Box::new(signed(Signed::BySecret)), 401, unverified),
+        ("signed with another key", Box::new(signed(Signed::ByAnother)), 401, unverified),
+        ("signed with an unknown key", Box::new(signed(Signed::ByUnknown)), 401, unverified),
+        ("another access token", Box::new(claim("at_hash", json!("x".repeat(22)))), 401, unverified),
         (
-            "three parts of nothing",
+            "no token",
+            Box::new(instead(200, r#"{"access_token":"x","token_type":"Bearer"}"#)),
+            401,
+            unverified,
+        ),
+        ("not JSON", Box::new(instead(200, "<html>")), 503, misconfigured),
+        (
+            "an invalid JWT",
             Box::new(instead(200, r#"{"access_token":"x","token_type":"Bearer","id_token":"a.b.c"}"#)),
             503,
-            away,
+            misconfigured,
         ),
-        ("a fault of its own", Box::new(instead(500, "canary")), 503, away),
-        ("another client", Box::new(instead(401, r#"{"error":"invalid_client"}"#)), 503, away),
+        ("server error", Box::new(instead(500, "canary")), 503, misconfigured),
+        ("invalid client", Box::new(instead(401, r#"{"error":"invalid_client"}"#)), 503, misconfigured),
     ];
-    for (what, lie, status, words) in lies {
+    for (what, change, status, words) in invalid_tokens {
         let mut eve = Browser::default();
         let sent = begin(&app, &mut eve, "/projects").await;
         let mut grant = provider.grant(&app, &sent, "subject-of-ada", "ada@example.com");
-        lie(&mut grant);
+        change(&mut grant);
         let back = provider.way_back(&sent, grant);
         let reply = eve.get(&app, &back).await;
         assert!(!reply.text().contains("canary"), "{what}");
@@ -271,7 +276,7 @@ async fn invalid_id_token_is_rejected() {
         assert_rejected(&app, &mut eve, &reply, status, words).await;
     }
     assert_eq!(people(&app, &mut ada).await, 1);
-    // And the truth lets them in.
+    // A valid token signs in.
     assert_signed_in(
         &provider.sign_in(&app, &mut Browser::default(), ("subject-of-ada", "ada@example.com")).await,
     );
@@ -296,16 +301,16 @@ async fn callback_is_valid_once_in_one_browser_for_ten_minutes() {
     let mut eve = Browser::default();
     let eves = back(&mut eve).await;
 
-    // Somebody else is made to open the address, with nothing of their own under way, and with something.
+    // Another browser opens the callback address, without and with a sign-in in progress.
     let mut grace = Browser::default();
     let reply = grace.get(&app, &eves).await;
     assert_rejected(&app, &mut grace, &reply, 401, begun).await;
     back(&mut grace).await;
     let reply = grace.get(&app, &eves).await;
     assert_rejected(&app, &mut grace, &reply, 401, begun).await;
-    // Whatever became of it, it is over.
+    // Every attempt ends the sign-in.
     assert_eq!(grace.cookies["bac_oidc"], "");
-    // A changed cookie is none.
+    // A modified cookie is rejected.
     let mut forged = eve.clone();
     forged.cookies.entry("bac_oidc".to_owned()).or_default().push('A');
     let reply = forged.get(&app, &eves).await;
@@ -316,7 +321,7 @@ async fn callback_is_valid_once_in_one_browser_for_ten_minutes() {
     let mut later = Browser { cookies: BTreeMap::from([("bac_oidc".to_owned(), String::new())]) };
     let reply = later.get(&app, &eves).await;
     assert_rejected(&app, &mut later, &reply, 401, begun).await;
-    // Also with the cookie that was thrown away, because a code is good once.
+    // An authorization code is valid once, also with the deleted cookie.
     let reply = copy.get(&app, &eves).await;
     assert_rejected(&app, &mut copy, &reply, 401, "has expired").await;
 
@@ -326,7 +331,7 @@ async fn callback_is_valid_once_in_one_browser_for_ten_minutes() {
     let reply = slow.get(&app, &late).await;
     assert_rejected(&app, &mut slow, &reply, 401, "longer than ten minutes").await;
 
-    // What the provider says instead of a code.
+    // Error responses of the provider.
     for (error, status, words) in [
         ("access_denied", 401, "you cancelled it"),
         ("temporarily_unavailable", 503, "Try again in a minute"),
@@ -342,15 +347,15 @@ async fn callback_is_valid_once_in_one_browser_for_ten_minutes() {
         let reply = grace.get(&app, &path).await;
         assert_rejected(&app, &mut grace, &reply, status, words).await;
         assert!(!reply.text().contains("alert(1)") && !reply.text().contains("canary"));
-        // They are sent where they wanted to go all the same.
+        // The user is still redirected to the requested page.
         assert!(reply.text().contains("name=\"next\" value=\"/projects\""), "{}", reply.text());
     }
-    // Nobody else answers in the provider's name.
+    // A response of another issuer is rejected.
     let mut grace = Browser::default();
     let path = format!("{}&iss=https%3A%2F%2Fevil.example", back(&mut grace).await);
     let reply = grace.get(&app, &path).await;
     assert_rejected(&app, &mut grace, &reply, 401, begun).await;
-    // A place to go to afterwards is one of ours.
+    // The redirect target must be a path of this server.
     for (next, to) in [("//evil.example", "/"), ("https://evil.example", "/"), ("/account", "/account")] {
         let mut grace = Browser::default();
         let sent = begin(&app, &mut grace, next).await;
@@ -370,7 +375,7 @@ async fn provider_outage_and_key_rotation_recover() {
         let reply = grace.get(&app, "/sign-in/oidc").await;
         assert_rejected(&app, &mut grace, &reply, 503, "Example does not respond").await;
     }
-    assert_eq!(provider.asked.0.load(Ordering::Relaxed), 1, "it is left alone for a while");
+    assert_eq!(provider.asked.0.load(Ordering::Relaxed), 1, "no request during the retry delay");
     provider.set_down(false);
     app.wait_s(5);
     assert_signed_in(&provider.sign_in(&app, &mut grace, GRACE).await);
@@ -380,13 +385,13 @@ async fn provider_outage_and_key_rotation_recover() {
     provider.change_keys();
     assert_signed_in(&provider.sign_in(&app, &mut Browser::default(), GRACE).await);
     assert_signed_in(&provider.sign_in(&app, &mut Browser::default(), GRACE).await);
-    assert_eq!(keys(), 2, "once for each change");
-    // What it said before is good enough while it says nothing.
+    assert_eq!(keys(), 2, "fetched once for each rotation");
+    // Cached keys remain valid while the provider is unavailable.
     provider.set_down(true);
     app.wait_s(3601);
     assert_signed_in(&provider.sign_in(&app, &mut Browser::default(), GRACE).await);
 
-    // One that calls itself otherwise is not the one that was meant.
+    // A provider with an unexpected issuer is rejected.
     let other = FakeProvider::start().await;
     other.call_itself("https://accounts.example.org");
     let app = other.product(&[]).await;
@@ -397,14 +402,16 @@ async fn provider_outage_and_key_rotation_recover() {
 
 #[tokio::test]
 async fn missing_claims_are_fetched_for_the_same_subject() {
-    for (subject, verified, welcome) in [
+    for (subject, verified, accepted) in [
         (GRACE.0, json!(true), true),
         (GRACE.0, json!("true"), true),
         (GRACE.0, json!(false), false),
         ("somebody-else", json!(true), false),
     ] {
         let provider = FakeProvider::start().await;
-        provider.tell(json!({"sub": subject, "email": GRACE.1, "email_verified": verified, "name": "Grace"}));
+        provider.set_userinfo(
+            json!({"sub": subject, "email": GRACE.1, "email_verified": verified, "name": "Grace"}),
+        );
         let app = provider.product(&[("BA_COPILOT__OIDC__SIGN_UP", "true")]).await;
         set_up(&app).await;
         let mut grace = Browser::default();
@@ -415,7 +422,7 @@ async fn missing_claims_are_fetched_for_the_same_subject() {
         }
         let path = provider.way_back(&sent, grant);
         let reply = grace.get(&app, &path).await;
-        assert_eq!(is_in(&app, &mut grace).await, welcome, "{subject} {verified}: {}", reply.text());
+        assert_eq!(is_in(&app, &mut grace).await, accepted, "{subject} {verified}: {}", reply.text());
     }
 }
 

@@ -1,5 +1,4 @@
-//! Signing in with an identity provider as it really is: with a certified provider in another process, and through
-//! the real program, whose log is read.
+//! Single sign-on with a certified identity provider in a separate process, and the log of the real program.
 //!
 //! Runs on SQLite only: `oidc.rs` runs the same steps on both.
 
@@ -23,11 +22,11 @@ use crate::{
     users::{Browser, PASSWORD, letters, percent, set_up},
 };
 
-/// The certified provider, ended by its own process id.
+/// The certified provider. The process is ended by its own id.
 struct RealProvider {
     child: Child,
     issuer: String,
-    /// Kept open, because the provider goes on talking.
+    /// Kept open, because the provider continues to write to it.
     _output: BufReader<ChildStdout>,
 }
 
@@ -65,13 +64,13 @@ impl RealProvider {
         Some(RealProvider { child, issuer, _output: output })
     }
 
-    /// Somebody opens the address, signs in and agrees, as in a browser; where they are sent in the end.
+    /// Opens the address, signs in and consents, as a browser does. Returns the final redirect address.
     async fn visit(&self, address: &str, login: &str) -> String {
         let client =
             reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
         let mut cookies: BTreeMap<String, String> = BTreeMap::new();
         let mut request = client.get(address);
-        // Sign in, agree, and a few redirects: more would be a circle.
+        // Sign-in, consent and a few redirects; more would be a redirect loop.
         for _ in 0..12 {
             let sent: Vec<String> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
             let reply = request.header("cookie", sent.join("; ")).send().await.expect("an answer");
@@ -104,11 +103,11 @@ impl RealProvider {
                 .header("content-type", "application/x-www-form-urlencoded")
                 .body(format!("prompt={prompt}&login={}&password=x", percent(login)));
         }
-        panic!("{login} was sent in a circle")
+        panic!("redirect loop for {login}")
     }
 }
 
-/// The whole way, with a provider that the OpenID Foundation has certified.
+/// The complete sign-in with a provider that the OpenID Foundation has certified.
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "the other process lives by the clock of this machine")]
 async fn users_sign_in_with_a_certified_provider() {
@@ -140,28 +139,26 @@ async fn users_sign_in_with_a_certified_provider() {
             assert_signed_in(&reply);
             let me = browser.get(&app, "/api/v1/me").await.json();
             assert_eq!(me["email"], login);
-            // What worked once does not work again.
+            // A callback address is valid once.
             let again = Browser::default().get(&app, path).await;
             assert_eq!(again.status, 401);
         }
         if login == "ada@example.com" {
-            // The provider proved her address, which nothing had before: what she could be entered with until then
-            // has ended.
+            // The provider verified the e-mail address for the first time, so earlier credentials are revoked.
             assert_eq!(ada.get(&app, "/api/v1/me").await.status, 401);
             ada = browser;
         }
     }
     assert_eq!(people(&app, &mut ada).await, 2, "Ada was known by her address");
-    assert!(letters(&app).is_empty(), "nobody needs a message for this");
+    assert!(letters(&app).is_empty(), "no message is sent");
 }
 
-/// The real program, asked over a connection: its log tells that somebody was not signed in and why, and nothing that
-/// they or the provider said.
+/// The log of the real program states that a sign-in failed and why, without content from the user or the provider.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[expect(clippy::disallowed_methods, reason = "the other process lives by the clock of this machine")]
 async fn log_has_no_provider_content() {
     let provider = FakeProvider::start().await;
-    // That it is away stops no server from starting.
+    // An unavailable provider does not prevent the server from starting.
     provider.set_down(true);
     let issuer = provider.issuer();
     let settings = [

@@ -1,5 +1,4 @@
-//! An OpenID provider whose keys the test owns, so that it can lie: it signs what it is told to, or does not sign at
-//! all.
+//! A fake OpenID provider with keys that the test controls: it signs tokens correctly, incorrectly or not at all.
 
 use std::{
     collections::BTreeMap,
@@ -33,39 +32,39 @@ use crate::{
 
 pub(crate) const CLIENT: &str = "ba-copilot";
 pub(crate) const SECRET: &str = "a-secret-of-this-test";
-/// Where the provider sends people back to.
+/// The redirect URI.
 pub(crate) const CALLBACK: &str = "http://127.0.0.1:8000/sign-in/oidc/callback";
 
-/// How a token is signed.
+/// The signature of an ID token.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signed {
-    /// With the provider's key.
+    /// Signed with the provider's key.
     Well,
-    /// With another key, under the name of the provider's.
+    /// Signed with another key under the key id of the provider.
     ByAnother,
-    /// With another key, under its own name.
+    /// Signed with another key under its own key id.
     ByUnknown,
-    /// With what both sides know, as some providers do.
+    /// Signed with the shared client secret (HS256), as some providers do.
     BySecret,
-    /// Not at all.
+    /// Not signed.
     Not,
 }
 
-/// What the provider gives for a code.
+/// The response to an authorization code.
 #[derive(Clone)]
 pub(crate) struct Grant {
     pub(crate) claims: Value,
     pub(crate) signed: Signed,
-    /// What it answers instead of a token.
+    /// The error response that replaces the token.
     pub(crate) instead: Option<(u16, String)>,
 }
 
-/// What was in the address that a browser was sent to.
+/// The parameters of the authorization request.
 #[derive(Clone)]
 pub(crate) struct Sent(pub(crate) BTreeMap<String, String>);
 
 impl Sent {
-    /// What stands behind the question mark of an address.
+    /// Parses the query string of an address.
     pub(crate) fn of(url: &str) -> Sent {
         let query = url.split_once('?').map(|(_, query)| query).unwrap_or_default();
         Sent(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
@@ -80,18 +79,18 @@ struct Inner {
     issuer: String,
     key: EcdsaKeyPair,
     key_id: String,
-    /// What each code is good for, and the challenge of whoever asked for it.
+    /// The grant and the PKCE challenge of each code.
     grants: BTreeMap<String, (Grant, String)>,
     userinfo: Option<Value>,
     down: bool,
     calls_itself: Option<String>,
 }
 
-/// A running provider; it goes with the test.
+/// A running provider; it stops with the test.
 #[derive(Clone)]
 pub(crate) struct FakeProvider {
     inner: Arc<Mutex<Inner>>,
-    /// How often it was asked what it is, and for its keys.
+    /// The number of requests for discovery and for keys.
     pub(crate) asked: Arc<(AtomicU64, AtomicU64)>,
 }
 
@@ -107,7 +106,7 @@ fn encoded(value: &Value) -> String {
 
 impl FakeProvider {
     pub(crate) async fn start() -> FakeProvider {
-        // The program does so when it starts.
+        // The program installs the same cryptography provider at start.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let issuer = format!("http://{}", listener.local_addr().expect("an address"));
@@ -141,7 +140,7 @@ impl FakeProvider {
         self.inner().issuer.clone()
     }
 
-    /// A product that knows this provider, with these settings besides.
+    /// A server that is configured with this provider and these additional settings.
     pub(crate) async fn product(&self, more: &[(&str, &str)]) -> TestApp {
         let issuer = self.issuer();
         let known = [
@@ -162,18 +161,18 @@ impl FakeProvider {
         self.inner().calls_itself = Some(other.to_owned());
     }
 
-    /// The userinfo endpoint is there, and says this.
-    pub(crate) fn tell(&self, userinfo: Value) {
+    /// Enables the userinfo endpoint with this response.
+    pub(crate) fn set_userinfo(&self, userinfo: Value) {
         self.inner().userinfo = Some(userinfo);
     }
 
-    /// From now on it signs with another key.
+    /// Rotates the signing key.
     pub(crate) fn change_keys(&self) {
         let mut inner = self.inner();
         (inner.key, inner.key_id) = (new_key(), format!("{}, and then another", inner.key_id));
     }
 
-    /// What it says of somebody who signs in as it should be.
+    /// A valid grant for this user.
     pub(crate) fn grant(&self, app: &TestApp, sent: &Sent, subject: &str, email: &str) -> Grant {
         let now = app.clock_s.load(Ordering::Relaxed);
         let claims = json!({
@@ -183,7 +182,7 @@ impl FakeProvider {
         Grant { claims, signed: Signed::Well, instead: None }
     }
 
-    /// Keeps what a code is good for; the way back with it.
+    /// Stores the grant of a new code and returns the callback address.
     pub(crate) fn way_back(&self, sent: &Sent, grant: Grant) -> String {
         let mut inner = self.inner();
         let code = format!("code-{}", inner.grants.len());
@@ -191,7 +190,7 @@ impl FakeProvider {
         format!("/sign-in/oidc/callback?code={code}&state={}", sent.get("state"))
     }
 
-    /// Somebody signs in, and nobody lies.
+    /// A complete sign-in with a valid token.
     pub(crate) async fn sign_in(&self, app: &TestApp, browser: &mut Browser, who: (&str, &str)) -> Reply {
         let sent = begin(app, browser, "/projects").await;
         let back = self.way_back(&sent, self.grant(app, &sent, who.0, who.1));
@@ -226,7 +225,7 @@ impl FakeProvider {
     }
 }
 
-/// A browser is sent to the provider; with what.
+/// Starts a sign-in and returns the parameters of the authorization request.
 pub(crate) async fn begin(app: &TestApp, browser: &mut Browser, next: &str) -> Sent {
     let reply = browser.get(app, &format!("/sign-in/oidc?next={next}")).await;
     assert_eq!(reply.status, 303, "{}", reply.text());
@@ -283,7 +282,7 @@ async fn userinfo(State(provider): State<FakeProvider>, headers: HeaderMap) -> R
     }
 }
 
-/// A code is good once, for whoever shows the secret and the verifier.
+/// Exchanges a code once, for a caller with the client secret and the PKCE verifier.
 async fn token(State(provider): State<FakeProvider>, headers: HeaderMap, body: Bytes) -> Response {
     let given = Sent(form_urlencoded::parse(&body).into_owned().collect());
     let grant = provider

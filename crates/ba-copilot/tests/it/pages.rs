@@ -1,4 +1,4 @@
-//! What people see, in real Chromium: the first page does the main job, and no picture cuts, overlaps or loses a label.
+//! Pages in real Chromium: the first page generates a diagram, and no picture cuts off, overlaps or omits a label.
 //!
 //! `cargo xtask test` installs Chromium.
 
@@ -121,7 +121,7 @@ async fn home_page_generates_a_diagram() {
         let note =
             client.find(Locator::Css(".note.good")).await.expect("the note").text().await.expect("text");
         assert!(note.contains("Checked by Mermaid 12.3.0") && note.contains("built-in drafter"), "{note}");
-        // Every part of the picture that has an element has words, and pointing at it lights them.
+        // Every element of the picture is linked to words of the text, and hovering highlights them.
         let lit = client
             .execute(
                 "const part = document.querySelector('.picture [data-element]'); \
@@ -147,7 +147,7 @@ async fn home_page_generates_a_diagram() {
             assert!(href.is_some_and(|href| href.starts_with(begins) && href.len() > 1000), "{link}");
         }
     }
-    // The page keeps working without a script, and says what is wrong in words.
+    // The page works without JavaScript and reports errors as text.
     client.goto(&home).await.expect("the page");
     client
         .execute(
@@ -163,7 +163,7 @@ async fn home_page_generates_a_diagram() {
 }
 
 /// Diagrams with labels of every length and shape.
-fn varied() -> Vec<(String, String)> {
+fn labelled_diagrams() -> Vec<(String, String)> {
     let words = [
         "Order",
         "Customer account",
@@ -244,8 +244,8 @@ fn varied() -> Vec<(String, String)> {
     out
 }
 
-/// Looks at each picture in the page and says what is wrong with it, as `name: fault` lines.
-const LOOK: &str = r#"
+/// Inspects each picture in the page and returns its faults as `name: fault` lines.
+const INSPECT_PICTURES: &str = r#"
 const done = arguments[arguments.length - 1];
 document.fonts.ready.then(async () => {
   await Promise.all([...document.fonts].map((font) => font.load()));
@@ -283,7 +283,7 @@ document.fonts.ready.then(async () => {
       ...uses.map(({ node, label }) => ({ node, box: node.getBoundingClientRect(), words: label.textContent.trim() })),
     ];
     for (const { node, words } of labels) {
-      // Whatever fonts this machine has, a label has the one it was measured with.
+      // Labels use the font that they were measured with, whichever fonts are installed.
       if (node.tagName === 'text' && !/^"?Inter/.test(getComputedStyle(node).fontFamily)) {
         faults.push(`${name}: "${words}" has the font ${getComputedStyle(node).fontFamily}`);
       }
@@ -309,7 +309,7 @@ document.fonts.ready.then(async () => {
         faults.push(`${name}: "${labels[i].words}" and "${labels[j].words}" overlap by ${by.toFixed(1)}`);
       }
     }
-    // The PNG shows the ink of each label that the SVG shows.
+    // The PNG contains the ink of each label of the SVG.
     const image = section.querySelector('img');
     try { await image.decode(); } catch { faults.push(`${name}: the PNG cannot be read`); continue; }
     const scale = image.naturalWidth / frame.width;
@@ -317,7 +317,7 @@ document.fonts.ready.then(async () => {
     const vector = new Image();
     vector.src = section.dataset.svg;
     try { await vector.decode(); } catch { faults.push(`${name}: the SVG cannot be read`); continue; }
-    // An image may be painted before the fonts inside it are ready: painted until it stays the same.
+    // An image can be painted before its fonts are loaded, so it is painted until the result is stable.
     let drawn = canvasOf(vector, image.naturalWidth, image.naturalHeight), last = '', same = 0;
     for (let turn = 0; same < 2 && turn < 60; turn++) {
       await new Promise(requestAnimationFrame);
@@ -362,7 +362,7 @@ async fn no_label_is_cut_overlaps_or_leaves_its_shape() {
         "section>div{display:inline-block} section>div>svg{max-width:none!important} \
          img{display:none}</style>",
     );
-    let all = varied();
+    let all = labelled_diagrams();
     assert!(all.len() >= 200 + mermend::kinds::KINDS.len());
     for (number, (name, code)) in all.iter().enumerate() {
         let id = format!("p{number}");
@@ -389,7 +389,7 @@ async fn no_label_is_cut_overlaps_or_leaves_its_shape() {
     let file = folder.path().join("pictures.html");
     std::fs::write(&file, page).expect("written");
     client.goto(&format!("file://{}", file.display())).await.expect("the page");
-    let faults = client.execute_async(LOOK, vec![]).await.expect("a script");
+    let faults = client.execute_async(INSPECT_PICTURES, vec![]).await.expect("a script");
     client.close().await.expect("closed");
     let faults: Vec<String> = serde_json::from_value(faults).expect("a list");
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));

@@ -1,4 +1,4 @@
-//! Who may call what: every route, and everybody who might call it. A route that is not in the table fails the test.
+//! Access control: every route with every role. A route that is missing in the table fails the test.
 //!
 //! Runs on both databases.
 
@@ -17,27 +17,27 @@ use crate::{
     users::{add, code_of, id_of, invite, set_up},
 };
 
-/// Everybody who might call, in the order of the columns. The last one is the owner through a token without the scope.
+/// The callers, in the order of the columns. The last one is the owner with a token without the required scope.
 const CALLERS: [&str; 7] = ["anonymous", "stranger", "viewer", "reviewer", "editor", "owner", "unscoped"];
 
 type Expected = [u16; 7];
 
-/// Only members see it.
+/// Members of the project.
 const READS: Expected = [401, 404, 200, 200, 200, 200, 403];
-/// Reviewers do it.
+/// Reviewers and above.
 const REVIEWS: Expected = [401, 404, 403, 200, 200, 200, 403];
-/// Editors change it.
+/// Editors and above.
 const EDITS: Expected = [401, 404, 403, 403, 200, 200, 403];
 const MAKES: Expected = [401, 404, 403, 403, 201, 201, 403];
-/// Owners decide it.
+/// Owners.
 const OWNS: Expected = [401, 404, 403, 403, 403, 200, 403];
-/// Everybody does it for themselves.
+/// Every user, for the own account.
 const OWN: Expected = [401, 200, 200, 200, 200, 200, 403];
-/// Everybody does it for themselves, signed in: with a token, nobody does.
+/// Every user in a session, for the own account; tokens are rejected.
 const IN_PERSON: Expected = [401, 403, 403, 403, 403, 403, 403];
-/// Only those who run the server; none of these does.
+/// Administrators only; no caller of the table is one.
 const RUNS: Expected = [401, 403, 403, 403, 403, 403, 403];
-/// Pages send strangers to sign in.
+/// Pages redirect unauthenticated callers to sign-in.
 const READS_PAGE: Expected = [303, 404, 200, 200, 200, 200, 403];
 
 /// An operation of the API with path parameters that differ from [`default_of`], or the method and path of a page.
@@ -47,7 +47,7 @@ fn table() -> Vec<(&'static str, Value, Expected)> {
     let code = json!({"code": "classDiagram\n  class Order"});
     let diagram = json!({"title": "Orders", "code": "classDiagram\n  class Order"});
     let password = json!({"password": "wrong"});
-    // What is refused for its input got past every question of who asks.
+    // A request that is rejected for its input has passed the access check.
     let tries = |before: Expected| before.map(|status| if status == 200 { 422 } else { status });
     vec![
         ("generate_diagram diagram=class-diagram", class.clone(), OWN),
@@ -68,7 +68,7 @@ fn table() -> Vec<(&'static str, Value, Expected)> {
         ("find_webhook", Value::Null, OWNS),
         ("list_deliveries", Value::Null, OWNS),
         ("update_webhook", json!({"disabled": true}), OWNS),
-        // Gone after the owner has taken it away.
+        // Deleted by the owner before.
         ("delete_webhook", Value::Null, [401, 404, 403, 403, 403, 204, 404]),
         ("validate_code", code.clone(), OWN),
         ("repair_code", code.clone(), OWN),
@@ -83,16 +83,16 @@ fn table() -> Vec<(&'static str, Value, Expected)> {
         (
             "create_folder",
             json!({"name": "Invoices"}),
-            // It is there after the editor has made it.
+            // Created by the editor before.
             [401, 404, 403, 403, 201, 409, 403],
         ),
         ("find_folder", Value::Null, READS),
         ("update_folder", json!({"name": "Bills"}), EDITS),
-        // Gone after the editor has taken it away.
+        // Deleted by the editor before.
         ("delete_folder", Value::Null, [401, 404, 403, 403, 204, 404, 404]),
         ("list_members", Value::Null, READS),
         ("update_member", json!({"role": "viewer"}), OWNS.map(|s| if s == 200 { 204 } else { s })),
-        // The viewer may leave, which comes before the owner could let them go.
+        // Members may leave a project, so the id of the viewer would be removed before the owner's request.
         ("delete_member user=usr_gone", Value::Null, [401, 404, 403, 403, 403, 404, 403]),
         ("list_invitations", Value::Null, OWNS),
         (
@@ -118,11 +118,11 @@ fn table() -> Vec<(&'static str, Value, Expected)> {
         (
             "create_trace_link",
             json!({"element": "Order", "requirement_id": "{requirement}"}),
-            // It is there after the editor has made it.
+            // Created by the editor before.
             [401, 404, 403, 403, 201, 409, 403],
         ),
         ("confirm_trace_link", Value::Null, REVIEWS),
-        // Gone after the editor has taken it away.
+        // Deleted by the editor before.
         ("delete_trace_link", Value::Null, [401, 404, 403, 403, 204, 404, 404]),
         ("list_requirements", Value::Null, READS),
         ("create_requirement", json!({"text": "One more."}), MAKES),
@@ -137,7 +137,7 @@ fn table() -> Vec<(&'static str, Value, Expected)> {
         (
             "create_term",
             json!({"term": "Customer", "definition": "Who pays."}),
-            // It is there after the editor has written it.
+            // Created by the editor before.
             [401, 404, 403, 403, 201, 409, 403],
         ),
         ("update_term", json!({"definition": "Something else."}), EDITS),
@@ -175,7 +175,7 @@ fn table() -> Vec<(&'static str, Value, Expected)> {
         ("find_project_budget", Value::Null, [401, 404, 403, 403, 200, 200, 403]),
         ("set_project_budget", json!({"period": "month", "max_tokens": 1000}), OWNS),
         ("delete_project_budget", Value::Null, OWNS.map(|s| if s == 200 { 204 } else { s })),
-        // Nobody here has one.
+        // No caller has a budget.
         ("find_my_budget", Value::Null, OWN.map(|s| if s == 200 { 404 } else { s })),
         ("find_user_budget", Value::Null, RUNS),
         ("set_user_budget", json!({"period": "day", "max_tokens": 1}), RUNS),
@@ -198,8 +198,8 @@ fn table() -> Vec<(&'static str, Value, Expected)> {
     ]
 }
 
-/// Pages whose forms call the same use-cases as the routes above, and those that a stranger may open.
-const PAGES_TESTED_ELSEWHERE: [(&str, &str); 8] = [
+/// Pages whose forms call the same use cases as the routes above, and pages without authentication.
+const PAGES_WITH_OTHER_TESTS: [(&str, &str); 8] = [
     ("POST", "/"),
     ("POST", "/account"),
     ("POST", "/projects"),
@@ -262,11 +262,11 @@ fn every_route_is_in_the_table() {
         .map(|(id, _)| id)
         .collect();
     assert!(missing.is_empty(), "add rows that say who may call {missing:?}");
-    // A route that is not documented is a page, which has a row or is tested elsewhere.
+    // An undocumented route is a page, which has a row or is listed in `PAGES_WITH_OTHER_TESTS`.
     let documented = operations.values().map(|(_, path)| path.as_str());
     let pages = rows.iter().filter_map(|(row, ..)| row.split_once(' ')).map(|(_, path)| path);
     let known: BTreeSet<&str> =
-        documented.chain(pages).chain(PAGES_TESTED_ELSEWHERE.map(|(_, path)| path)).collect();
+        documented.chain(pages).chain(PAGES_WITH_OTHER_TESTS.map(|(_, path)| path)).collect();
     let missing: Vec<&String> =
         ACCESS_BY_PATH.keys().filter(|path| is_closed(path) && !known.contains(path.as_str())).collect();
     assert!(missing.is_empty(), "add rows that say who may open {missing:?}");
@@ -287,11 +287,11 @@ async fn ask(app: &TestApp, method: &str, path: &str, body: &Value, token: Optio
     let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
     let request = request.body(body).expect("a request");
     if path.ends_with("/events") {
-        // What is told there never ends; that it begins is enough.
+        // The event stream does not end; the response head is sufficient.
         let answer = app.open(request).await;
         let (parts, body) = answer.into_parts();
-        let told = if parts.status == 200 { Vec::new() } else { read(body).await };
-        return Reply { status: parts.status, headers: parts.headers, bytes: told };
+        let bytes = if parts.status == 200 { Vec::new() } else { read(body).await };
+        return Reply { status: parts.status, headers: parts.headers, bytes };
     }
     app.send(request).await
 }
@@ -320,7 +320,7 @@ async fn each_role_has_exactly_its_permissions() {
         tokens.push(Some(person.token(&app, &all).await));
     }
     tokens.push(Some(owner.token(&app, &all).await));
-    // A scope, but never the one that is needed.
+    // A token with one scope, which is never the required one.
     let unscoped = [
         ("/api/v1/generate", "read"),
         ("/api/v1/validate", "read"),
@@ -442,7 +442,7 @@ async fn each_role_has_exactly_its_permissions() {
                     let asked = path.contains(secret.as_str()) || body.to_string().contains(secret.as_str());
                     assert!(
                         asked || !said.contains(secret.as_str()),
-                        "{method} {template} tells {caller} of {secret}"
+                        "{method} {template} exposes {secret} to {caller}"
                     );
                 }
             }

@@ -1,5 +1,5 @@
-//! `docs/point-in-time.md`, done: its very commands against a cluster of our own, which is destroyed and brought back
-//! to a moment between.
+//! The commands of `docs/point-in-time.md`, run against a separate cluster that is destroyed and restored to an
+//! earlier point in time.
 
 use std::{
     fs,
@@ -22,7 +22,7 @@ use crate::{
 
 const PAGE: &str = include_str!("../../../../docs/point-in-time.md");
 
-/// The commands below a heading of the page, in their order.
+/// The commands below a heading of the page, in order.
 fn commands(heading: &str) -> String {
     let section = PAGE.split("\n## ").find(|section| section.lines().next() == Some(heading));
     let mut commands = String::new();
@@ -32,7 +32,7 @@ fn commands(heading: &str) -> String {
         match fence {
             None if text == "```sh" => fence = Some(line.len() - text.len()),
             Some(_) if text == "```" => fence = None,
-            // In a list they are indented.
+            // Code blocks in lists are indented.
             Some(indent) => commands.push_str(&format!("{}\n", line.get(indent..).unwrap_or_default())),
             None => (),
         }
@@ -41,7 +41,7 @@ fn commands(heading: &str) -> String {
     commands
 }
 
-/// A cluster of its own, as the page finds one.
+/// A separate cluster, as the page expects.
 struct Cluster {
     folder: TempDir,
     programs: PathBuf,
@@ -50,7 +50,7 @@ struct Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // At once, without writing anything; the folder goes anyway.
+        // Immediate shutdown without a checkpoint; the folder is deleted.
         let _ = self
             .command(&self.programs.join("pg_ctl"))
             .args(["stop", "--mode=immediate", "--silent"])
@@ -106,9 +106,10 @@ impl Cluster {
         format!("postgres://tests@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// A program as the user of the cluster, with what the page calls names, and how psql gets there.
+    /// A program that runs as the user of the cluster, with the variables of the page and the connection settings of
+    /// psql.
     fn command(&self, program: &Path) -> Command {
-        // Whoever starts a server that goes on must not be the one it ends with.
+        // The server must outlive the process that starts it.
         let mut command = as_user(program, false);
         command
             .current_dir(self.folder.path())
@@ -125,12 +126,12 @@ impl Cluster {
         command
     }
 
-    /// Does what the page says below a heading; whether all of it went well, and what was said.
+    /// Runs the commands below a heading; returns whether all succeeded, and their output.
     fn run_section(&self, heading: &str, moment: &str) -> (bool, String) {
         let script = self.folder.path().join("commands");
         fs::write(&script, format!("{}{}", commands("Variables"), commands(heading))).expect("written");
         let said = self.folder.path().join("said");
-        // A file and no pipe: the server that is started keeps it open.
+        // A file instead of a pipe: the started server keeps it open.
         let output = fs::File::create(&said).expect("a file");
         let status = self
             .command(Path::new("bash"))
@@ -141,7 +142,7 @@ impl Cluster {
             .stderr(output)
             .status()
             .expect("it runs");
-        (status.success(), fs::read_to_string(&said).expect("what was said"))
+        (status.success(), fs::read_to_string(&said).expect("the output"))
     }
 
     fn run_ok(&self, heading: &str, moment: &str) -> String {
@@ -152,8 +153,8 @@ impl Cluster {
         said
     }
 
-    /// What time it is for the one who will be asked to go back. Base backups are named by the second: it is a later
-    /// one.
+    /// The current time of the server, as a recovery target. Names of base backups have a resolution of one second, so
+    /// this waits for a later second.
     fn now(&self) -> String {
         let newest = fs::read_dir(self.folder.path().join("base")).expect("base backups").flatten();
         let newest = newest.map(|base| base.file_name().to_string_lossy().into_owned()).max();
@@ -171,11 +172,11 @@ impl Cluster {
         now
     }
 
-    /// Its power is cut.
+    /// Simulates a power failure.
     fn kill(&self) {
         let pid = fs::read_to_string(self.data().join("postmaster.pid")).expect("a process");
         let pid = pid.lines().next().expect("a process").to_owned();
-        // A postmaster that is killed takes nobody along; those whom it started notice, and end.
+        // The child processes of a killed postmaster notice its end and exit.
         run(Command::new("kill").args(["-KILL", &pid]));
         let children = || {
             let output = Command::new("pgrep").args(["-f", &self.data().display().to_string()]).output();
@@ -187,7 +188,7 @@ impl Cluster {
     }
 }
 
-/// Writes through a server, and what was acknowledged.
+/// Writes through a server and returns the acknowledged texts.
 fn write(place: &Place, token: &str, project: &mut Option<String>, name: &str) -> Vec<String> {
     let server = place.serve(&[]);
     let post = |path: &str, body: &Value| {
@@ -209,7 +210,7 @@ fn write(place: &Place, token: &str, project: &mut Option<String>, name: &str) -
     texts
 }
 
-/// How many of these are there.
+/// The number of these texts that exist.
 fn count(place: &Place, texts: &[String]) -> usize {
     let lines = place.dump().concat();
     texts.iter().filter(|text| lines.contains(&format!("\"{text}\""))).count()
@@ -235,11 +236,11 @@ fn point_in_time_guide_restores_any_moment() {
     let kept = cluster.run_ok("Check the archive", "");
     assert!(kept.contains("failed_count       | 0"), "{kept}");
 
-    // The machine burns down: nothing is left but the archive and the base backup.
+    // The machine is lost: only the archive and the base backup remain.
     cluster.kill();
     fs::remove_dir_all(cluster.data()).expect("gone");
 
-    // A base backup that is not whole is not used.
+    // An incomplete base backup is refused.
     let base = fs::read_dir(cluster.folder.path().join("base")).expect("base backups");
     let base = base.flatten().next().expect("a base backup").path();
     let file = base.join("global/pg_control");
@@ -249,9 +250,9 @@ fn point_in_time_guide_restores_any_moment() {
     fs::write(&file, &changed).expect("written");
     let (good, said) = cluster.run_section("Recover", &moment);
     assert!(!good && said.contains("pg_control"), "{said}");
-    assert!(!cluster.data().exists(), "nothing was begun with it");
+    assert!(!cluster.data().exists(), "the restore has not started");
     fs::write(&file, &whole).expect("as it was");
-    // A moment before there was anything, and one that the archive does not reach.
+    // A target before the first base backup, and one after the end of the archive.
     let (good, _) = cluster.run_section("Recover", "2020-01-01 00:00:00+00");
     assert!(!good && !cluster.data().exists());
     let (good, _) = cluster.run_section("Recover", "2099-01-01 00:00:00+00");
@@ -260,29 +261,25 @@ fn point_in_time_guide_restores_any_moment() {
 
     let said = cluster.run_ok("Recover", &moment);
     assert!(said.contains("The last change is of"), "{said}");
-    assert_eq!(
-        (count(&place, &first), count(&place, &second)),
-        (30, 30),
-        "everything from before the moment"
-    );
-    assert_eq!(count(&place, &third), 0, "nothing from after it");
-    see_that_all_is_well(&place);
+    assert_eq!((count(&place, &first), count(&place, &second)), (30, 30), "all writes before the target");
+    assert_eq!(count(&place, &third), 0, "no writes after the target");
+    run_last_section(&place);
     let fourth = write(&place, &token, &mut project, "on the new line of time");
 
-    // Once more, from a base backup on the new line, when the cluster can be stopped in order: nothing is lost.
+    // Restore again, from a base backup on the new timeline, after a regular shutdown: no data is lost.
     cluster.run_ok("Create a base backup", "");
     let fifth = write(&place, &token, &mut project, "last");
     let moment = cluster.now();
-    // The target must be passed, and a cluster where nothing happens any more passes none.
+    // Recovery must pass the target; an idle cluster writes nothing after it.
     let sixth = write(&place, &token, &mut project, "too late");
     cluster.run_ok("Recover", &moment);
     for (texts, there) in [(&first, 30), (&second, 30), (&third, 0), (&fourth, 30), (&fifth, 30), (&sixth, 0)]
     {
         assert_eq!(count(&place, texts), there, "{}", texts[0]);
     }
-    see_that_all_is_well(&place);
+    run_last_section(&place);
 
-    // And once more when its power is cut, and its disk can be read: what was not archived is there as well.
+    // Restore again after a power failure with a readable disk: WAL that was not archived is restored too.
     let seventh = write(&place, &token, &mut project, "before the power went");
     let moment = cluster.now();
     write(&place, &token, &mut project, "as it went");
@@ -290,28 +287,28 @@ fn point_in_time_guide_restores_any_moment() {
     cluster.run_ok("Recover", &moment);
     assert_eq!((count(&place, &fifth), count(&place, &seventh)), (30, 30));
 
-    // Two base backups stay, and what is needed to go on from the older.
+    // Two base backups are kept, and the WAL that the older one needs.
     cluster.run_ok("Create a base backup", "");
     let archived = || fs::read_dir(cluster.folder.path().join("the archive")).expect("the archive").count();
     let before = archived();
     cluster.run_ok("Delete old base backups", "");
     assert!(archived() < before, "nothing was deleted from the archive");
     assert_eq!(fs::read_dir(cluster.folder.path().join("base")).expect("base backups").count(), 2);
-    cluster.run_ok("Recover", &cluster.now_passed(&place, &token, &mut project));
+    cluster.run_ok("Recover", &cluster.passed_moment(&place, &token, &mut project));
     assert_eq!((count(&place, &first), count(&place, &seventh)), (30, 30));
 }
 
 impl Cluster {
-    /// A moment after which something happened.
-    fn now_passed(&self, place: &Place, token: &str, project: &mut Option<String>) -> String {
+    /// A point in time that is followed by a write.
+    fn passed_moment(&self, place: &Place, token: &str, project: &mut Option<String>) -> String {
         let now = self.now();
         write(place, token, project, "afterwards");
         now
     }
 }
 
-/// The last section, as the user of BA Copilot; then a server answers with what is there.
-fn see_that_all_is_well(place: &Place) {
+/// Runs the last section as the user of BA Copilot, then checks that a server starts on the restored data.
+fn run_last_section(place: &Place) {
     let folder = Path::new(BINARY).parent().expect("a folder").display().to_string();
     let output = place.shell(&commands("Verify the recovery"), &folder);
     assert!(output.out.contains("Good: "), "{} {} {}", output.code, output.out, output.err);

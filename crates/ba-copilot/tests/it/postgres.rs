@@ -1,6 +1,6 @@
-//! A PostgreSQL of a test's own, which it may stop and start again: its own folder, its own port, nothing left behind.
+//! A PostgreSQL server for one test, which can be stopped and restarted: it has a folder and a port of its own.
 //!
-//! `cargo xtask test` starts one for everybody; this is for tests that would disturb the others.
+//! `cargo xtask test` starts a shared server; this one is for tests that would disturb other tests.
 
 use std::{
     fs,
@@ -13,10 +13,10 @@ use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 use test_support::{skip, wait_for};
 
-/// A server refuses to run as root, so that it runs as the user that Debian's package makes, or as nobody.
+/// PostgreSQL refuses to run as root: it runs as the user of Debian's package, or as `nobody`.
 const USERS: [&str; 2] = ["postgres", "nobody"];
 
-/// Ended by its own process id whatever happens.
+/// The process is ended by its own id.
 pub(crate) struct Postgres {
     server: Child,
     programs: PathBuf,
@@ -44,7 +44,7 @@ impl Postgres {
         drop(listener);
         let server = spawn(&programs, folder.path(), port);
         let mut postgres = Postgres { server, programs, folder, port };
-        postgres.wait_until_it_answers();
+        postgres.wait_until_ready();
         Some(postgres)
     }
 
@@ -52,27 +52,27 @@ impl Postgres {
         format!("postgres://tests@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// Ends it as an administrator does who will not wait for clients: they are cut off, and nothing is lost.
+    /// A fast shutdown: clients are disconnected, and committed data is kept.
     pub(crate) fn stop_fast(&mut self) {
         self.signal("-INT");
         assert!(self.server.wait().expect("an end").success());
     }
 
-    /// At the same address, with what it held.
+    /// Restarts the server with the same port and data.
     pub(crate) fn start_again(&mut self) {
         self.server = spawn(&self.programs, self.folder.path(), self.port);
-        self.wait_until_it_answers();
+        self.wait_until_ready();
     }
 
     fn signal(&self, name: &str) {
         let _ = Command::new("kill").args([name, &self.server.id().to_string()]).status();
     }
 
-    fn wait_until_it_answers(&mut self) {
+    fn wait_until_ready(&mut self) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         wait_for("an answer of PostgreSQL", || {
             let log = || fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-            assert!(self.server.try_wait().expect("a state").is_none(), "it ended: {}", log());
+            assert!(self.server.try_wait().expect("a state").is_none(), "it exited: {}", log());
             runtime.block_on(PgConnection::connect(&self.url())).is_ok()
         });
     }
@@ -80,7 +80,7 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // At once, without writing anything; the folder goes anyway.
+        // Immediate shutdown without a checkpoint; the folder is deleted.
         self.signal("-QUIT");
         let _ = self.server.wait();
     }
@@ -100,7 +100,7 @@ fn spawn(programs: &Path, folder: &Path, port: u16) -> Child {
         .expect("postgres starts")
 }
 
-/// Where `initdb` and `postgres` are: where Debian keeps them, the newest first, or on the path.
+/// The folder of `initdb` and `postgres`: the newest version in Debian's location, or on the path.
 pub(crate) fn programs() -> Option<PathBuf> {
     let mut folders: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
         .into_iter()
@@ -122,19 +122,19 @@ fn output_of(program: &str, arguments: &[&str]) -> Option<String> {
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Whom to be instead of root.
+/// The user that replaces root.
 pub(crate) fn unprivileged() -> Option<&'static str> {
     let root = output_of("id", &["-u"]).as_deref() == Some("0");
     USERS.into_iter().find(|user| root && output_of("id", &[user]).is_some())
 }
 
-/// A program as that user; ended with the thread that starts it, if so wished.
-pub(crate) fn as_user(program: &Path, ends_with_us: bool) -> Command {
+/// A program that runs as that user and, on request, ends with the thread that starts it.
+pub(crate) fn as_user(program: &Path, end_with_thread: bool) -> Command {
     let Some(user) = unprivileged() else { return Command::new(program) };
     let group = output_of("id", &["-g", user]).expect("a group");
     let mut command = Command::new("setpriv");
     command.args(["--reuid", user, "--regid", &group, "--clear-groups"]);
-    if ends_with_us {
+    if end_with_thread {
         command.args(["--pdeathsig", "QUIT"]);
     }
     command.arg(program);

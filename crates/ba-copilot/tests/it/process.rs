@@ -1,4 +1,4 @@
-//! The real program as a user runs it: start, SIGTERM, SIGKILL, and what its log may hold.
+//! The real program as users run it: start, SIGTERM, SIGKILL, and the content of its log.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_ba-copilot");
 
-/// A running server, ended by its own process id whatever happens.
+/// A running server. The process is ended by its own id.
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: String,
@@ -31,7 +31,7 @@ impl Server {
         Server::start_by(&[BINARY], arguments, data, variables)
     }
 
-    /// Started by a command that runs the program of its last word, with what follows.
+    /// Starts the server by a command whose last argument is the program, followed by these arguments.
     pub(crate) fn start_by(
         command: &[&str],
         arguments: &[&str],
@@ -43,7 +43,7 @@ impl Server {
         Server::run(program, data, variables)
     }
 
-    /// A server that is started by this command.
+    /// Starts the server by this command.
     pub(crate) fn run(mut program: Command, data: &Path, variables: &[(&str, &str)]) -> Server {
         let mut child = program
             .current_dir(data)
@@ -78,7 +78,7 @@ impl Server {
         Server { child, address, log, reader: Some(reader) }
     }
 
-    /// One request; status and body.
+    /// Sends one request; returns the status and the body.
     pub(crate) fn request(&self, method: &str, path: &str, body: &str) -> std::io::Result<(u16, String)> {
         let mut stream = TcpStream::connect(&self.address)?;
         let head = format!(
@@ -106,7 +106,6 @@ impl Server {
         serde_json::from_str(&body).map_err(|_| std::io::ErrorKind::UnexpectedEof.into())
     }
 
-    /// What it has told so far.
     pub(crate) fn logged(&self) -> String {
         self.log.lock().expect("the log").clone()
     }
@@ -120,7 +119,7 @@ impl Server {
         self.child.id()
     }
 
-    /// Waits for the end; the log is complete afterwards.
+    /// Waits for the process to exit and returns the complete log.
     pub(crate) fn wait(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().expect("an end");
         if let Some(reader) = self.reader.take() {
@@ -157,7 +156,7 @@ fn sigterm_stops_cleanly_and_the_log_has_no_content() {
     assert_eq!(status.code(), Some(0), "{log}");
     assert!(log.contains("all requests were answered"), "{log}");
     assert!(!log.to_lowercase().contains("canary"), "contents in the log:\n{log}");
-    // Not on a terminal, lines are JSON.
+    // Without a terminal, log lines are JSON.
     for line in log.lines() {
         assert!(serde_json::from_str::<Value>(line).is_ok_and(|line| line["level"].is_string()), "{line}");
     }
@@ -228,7 +227,7 @@ fn server_with_accounts_listens_publicly_and_authenticates() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).expect("text")
     };
-    // A link is enough to start: nobody gets further than through it.
+    // A set-up link is sufficient to start; every other request is unauthenticated.
     let link = call(&["user", "setup-link"]);
     let mut server = Server::start_with(&["--listen", "0.0.0.0:0"], folder.path(), &[]);
     let port = server.address.rsplit(':').next().expect("a port").to_owned();

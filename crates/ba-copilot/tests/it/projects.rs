@@ -1,4 +1,4 @@
-//! What people keep in a project: versions that nobody overwrites, requirements and links, reviews.
+//! Content of a project: versions without lost updates, requirements and trace links, reviews.
 //!
 //! Runs on both databases.
 
@@ -32,7 +32,7 @@ async fn stale_update_is_rejected() {
     assert_eq!(
         (&kept["version"], &kept["newest"]["validated"]),
         (&json!(3), &json!(false)),
-        "kept, and said to be wrong"
+        "stored and reported as invalid"
     );
     assert!(!kept["newest"]["findings"].as_array().expect("findings").is_empty());
     let lines = app.get(&path).await.json();
@@ -42,7 +42,7 @@ async fn stale_update_is_rejected() {
     assert_eq!(app.get(&format!("{path}/2")).await.json()["note"], "Customers too");
     app.get(&format!("{path}/4")).await.problem(404, "not_found");
     app.get(&format!("{path}/x")).await.problem(404, "not_found");
-    // Ten at once on the same revision: one is written.
+    // Of ten concurrent updates of the same revision, one succeeds.
     let etag =
         app.get(&format!("/api/v1/diagrams/{id}")).await.headers["etag"].to_str().expect("text").to_owned();
     let mut statuses = Vec::new();
@@ -96,12 +96,12 @@ async fn trace_links_become_suspect_when_either_side_changes() {
     };
     let suspect = |customer: &str, order: &str| (customer.to_owned(), order.to_owned());
     assert_eq!(suspects().await, suspect("", ""));
-    // A version that changes one element makes its links suspect, and no other.
+    // A version that changes one element makes only the links of that element suspect.
     let path = format!("{diagram}/versions");
     let code = json!({"code": "classDiagram\n  class Customer\n  class Order {\n    number\n  }"});
     assert_eq!(me.send_with(&app, "POST", &path, code, &[("if-match", "*")]).await.status, 201);
     assert_eq!(suspects().await, suspect("", "diagram"));
-    // Other words make all of them suspect.
+    // A changed requirement makes all its links suspect.
     let path = format!("/api/v1/requirements/{requirement}");
     let seen = app.get(&path).await.headers["etag"].to_str().expect("text").to_owned();
     let words = json!({"text": "A customer places and cancels orders."});
@@ -110,7 +110,7 @@ async fn trace_links_become_suspect_when_either_side_changes() {
     assert_eq!(changed["version"], 2);
     me.send_with(&app, "PATCH", &path, words.clone(), &[("if-match", &seen)]).await.problem(412, "changed");
     assert_eq!(suspects().await, suspect("requirement", "both"));
-    // The same words are no change.
+    // The same text is not a change.
     let same = me.send_with(&app, "PATCH", &path, words, &[("if-match", "*")]).await.json();
     assert_eq!(same["version"], 2);
     for item in app.get(&links).await.json()["items"].as_array().expect("links") {
@@ -124,7 +124,7 @@ async fn trace_links_become_suspect_when_either_side_changes() {
     assert_eq!(suspects().await, suspect("", ""));
     let versions = app.get(&format!("/api/v1/requirements/{requirement}/versions")).await.json();
     assert_eq!(versions[1]["text"], "A customer places orders.");
-    // Nothing comes of a document that cannot be used.
+    // An invalid document creates no requirements.
     for (bad, path) in [
         (json!({"format": "doc", "content": "x"}), "format"),
         (json!({"format": "text", "content": " \n "}), "content"),
@@ -165,7 +165,7 @@ async fn review_applies_to_the_reviewed_version() {
     app.post(&path(9), json!({"decision": "approved"})).await.problem(404, "not_found");
     assert_eq!(app.post(&path(1), json!({"decision": "approved", "note": "Fine."})).await.status, 201);
     assert_eq!(app.get(&path(1)).await.json()["items"][0]["note"], "Fine.");
-    // A baseline still says what it said.
+    // A baseline is immutable.
     let kept =
         app.get(&format!("/api/v1/baselines/{}", baseline["id"].as_str().expect("an id"))).await.json();
     let items: Vec<_> = kept["items"]
@@ -218,8 +218,8 @@ async fn search_matches_word_prefixes_of_titles() {
     assert_eq!(find("ärz").await, ["Orders (Ärzte)"]);
     assert_eq!(find("'; drop table diagrams; --").await, Vec::<String>::new());
     assert_eq!(find("%").await.len(), 0);
-    assert_eq!(find(" ").await.len(), 5, "no words: all of them");
-    // A new title takes the place of the old one.
+    assert_eq!(find(" ").await.len(), 5, "an empty search lists all");
+    // Search uses the new title after a rename.
     let id = app.get(diagrams).await.json()["items"][4]["id"].as_str().expect("an id").to_owned();
     let path = format!("/api/v1/diagrams/{id}");
     let mut me = Browser::default();

@@ -1,5 +1,5 @@
-//! Vendors that misbehave, over real connections: each ends within its limit, in the built-in draft with a warning or
-//! in a clear problem, and is remembered.
+//! Faulty model providers over real connections: each request ends within its limit, with the built-in draft and a
+//! warning or with a problem response, and is recorded.
 //!
 //! Runs on both databases.
 
@@ -19,7 +19,7 @@ use crate::{
     users::{Browser, set_up},
 };
 
-/// A vendor on a port of its own: one closure answers every connection. It ends when the listener's owner does.
+/// A fake provider on a separate port: one closure answers every connection. It stops when the test ends.
 pub(crate) fn vendor(
     answer: impl Fn(TcpStream, &mpsc::Receiver<()>) + Send + 'static,
 ) -> (String, mpsc::Sender<()>) {
@@ -29,7 +29,7 @@ pub(crate) fn vendor(
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             answer(stream, &closed);
-            // The test is over: nobody else will call.
+            // The test has ended; there are no more requests.
             if matches!(closed.try_recv(), Err(mpsc::TryRecvError::Disconnected)) {
                 return;
             }
@@ -69,7 +69,8 @@ pub(crate) fn respond(stream: &mut TcpStream, status: &str, kind: &str, body: &s
     let _ = stream.write_all(message.as_bytes());
 }
 
-/// What the vendor does, and the code that the caller gets when no draft is wanted.
+/// Checks a request with and without fallback: `answer` is the behavior of the provider, `code` the code of the
+/// problem.
 async fn check(name: &str, code: &str, answer: impl Fn(TcpStream, &mpsc::Receiver<()>) + Send + 'static) {
     let (url, _open) = vendor(answer);
     let app = TestApp::start(
@@ -110,7 +111,7 @@ async fn check(name: &str, code: &str, answer: impl Fn(TcpStream, &mpsc::Receive
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vendor_that_hangs() {
     check("hangs", "llm_timed_out", |stream, over| {
-        // Held open until the test is over.
+        // Held open until the test ends.
         let _ = over.recv_timeout(std::time::Duration::from_secs(10));
         drop(stream);
     })
@@ -296,7 +297,7 @@ async fn user_provider_keys_are_used_and_never_shown() {
     let shown = ada.get(&app, "/api/v1/me/provider-keys").await;
     assert_eq!(shown.json()[0]["hint"], "-ada");
 
-    // A new key of the installation, while the server runs: nothing is lost, and the old one opens nothing any more.
+    // SECRET_KEY is rotated while the server runs: keys stay usable, and the old secret decrypts nothing.
     let secrets = ["an old key that is long enough to be one", "a new key that is long enough to be one"];
     let with = |list: String| {
         let mut app = app.app.clone();
@@ -312,7 +313,7 @@ async fn user_provider_keys_are_used_and_never_shown() {
     text.problem(503, "unavailable");
     assert_eq!(encryption::rotate(&with(secrets[1].to_owned()), &caller).await.expect("sealed anew").keys, 2);
 
-    // No key is anywhere in the clear.
+    // No key is stored in plain text.
     let mut kept = String::new();
     let store = app.app.store.as_ref().expect("a store");
     store.dump(|line| kept.push_str(line)).await.expect("a dump");

@@ -1,5 +1,5 @@
-//! Several processes with one Redis: limits and verdicts are shared while it is available. Losing it (killed,
-//! stopped, hanging, with forged content) loses nothing else.
+//! Several processes with one Redis: limits and verdicts are shared while it is available. An outage (killed, stopped,
+//! unresponsive, forged content) has no other effect.
 //!
 //! Runs on SQLite only: limits and verdicts are not in the database.
 
@@ -28,7 +28,7 @@ use crate::{
 const KEY: &str = "a secret of thirty-two characters or more";
 const PROGRAM: &str = "redis-server";
 
-/// A Redis of our own, which keeps nothing on disk; ended by its own process id whatever happens.
+/// A Redis server for one test, without persistence. The process is ended by its own id.
 pub(crate) struct Redis {
     server: Child,
     port: u16,
@@ -43,7 +43,7 @@ impl Redis {
             return None;
         }
         let folder = TempDir::new().expect("a folder");
-        // Free a moment ago. Whoever takes it meanwhile makes the start fail, and then there is another.
+        // The port was free a moment ago. If another process takes it, the start fails and another port is tried.
         loop {
             let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
             let port = listener.local_addr().expect("an address").port();
@@ -66,11 +66,11 @@ impl Redis {
         let _ = self.server.wait();
     }
 
-    /// At the same address, and empty.
+    /// Restarts the server on the same port, without data.
     pub(crate) fn start_again(&mut self) {
         self.kill();
         self.server = spawn(self.port, &self.folder);
-        assert!(self.answers(), "its port was taken");
+        assert!(self.answers(), "the port is in use");
     }
 
     fn signal(&self, name: &str) {
@@ -78,13 +78,13 @@ impl Redis {
         assert!(status.success());
     }
 
-    /// Whether it answers, or ended.
+    /// Whether the server answers; `false` if it has exited.
     fn answers(&mut self) -> bool {
         loop {
             if self.server.try_wait().expect("a state").is_some() {
                 return false;
             }
-            // Another server at this port would have another process id.
+            // Another server on this port would have another process id.
             let id = format!("process_id:{}\r\n", self.server.id());
             let client = redis::Client::open(self.url()).expect("a client");
             let mine = client
@@ -136,10 +136,10 @@ async fn wait_for(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     eventually(what, async || holds().await.then_some(())).await;
 }
 
-/// Limits that nothing reaches, so that a test lowers the one it is about.
+/// Limits that no test reaches; each test lowers the limit that it is about.
 fn unlimited(config: &mut Config, url: &str) {
     config.redis.url = url.into();
-    // Tests run beside each other on few processors; what is lost by that is not what they are about.
+    // Tests run in parallel on few processors; delays by that are not under test.
     config.redis.timeout_ms = 1000;
     config.secrets.secret_key = KEY.into();
     config.server.proxies = 1;
@@ -162,7 +162,7 @@ async fn pair(home: &TestApp, url: &str, differ: impl Fn(&mut Config)) -> [Arc<T
     [start().await, start().await]
 }
 
-/// Asks who is calling, with a token from an address.
+/// Requests the own account with a token from an address.
 async fn call(app: &TestApp, token: &str, address: &str) -> Reply {
     let request = Request::get("/api/v1/me")
         .header("authorization", format!("Bearer {token}"))
@@ -170,7 +170,7 @@ async fn call(app: &TestApp, token: &str, address: &str) -> Reply {
     app.send(request.body(Body::empty()).expect("a request")).await
 }
 
-/// Somebody's tokens.
+/// A server and two tokens of one user.
 async fn home_with_tokens() -> (TestApp, [String; 2]) {
     let home = TestApp::start(None, &[("SECRET_KEY", KEY)]).await;
     let mut ada = set_up(&home).await;
@@ -178,7 +178,7 @@ async fn home_with_tokens() -> (TestApp, [String; 2]) {
     (home, tokens)
 }
 
-/// How many of these calls were allowed, one at a time, and by whom; anything but 200 and 429 is a fault.
+/// The number of allowed requests, sent one at a time. A status other than 200 and 429 is an error.
 async fn allowed(calls: &[(&TestApp, &str, &str)]) -> u32 {
     let mut allowed = 0;
     for (app, token, address) in calls {
@@ -195,7 +195,7 @@ async fn allowed(calls: &[(&TestApp, &str, &str)]) -> u32 {
     allowed
 }
 
-/// So many are allowed at once, and what came back since.
+/// Checks the number of allowed requests: the limit plus the requests that were refilled since the start.
 fn assert_limit(what: &str, found: u32, limit: u32, begun: Instant) {
     let back = begun.elapsed().as_secs_f64() * f64::from(limit) / 60.0;
     assert!(found >= limit && f64::from(found) <= f64::from(limit) + back, "{what}: {found}, limit {limit}");
@@ -207,7 +207,7 @@ async fn two_processes_share_limits_of_token_user_and_address() {
     let (home, [one, two]) = home_with_tokens().await;
     let (here, there) = ("192.0.2.1", "192.0.2.2");
     type Lower = fn(&mut Config);
-    // What is lowered; by what two calls it is reached together; what is not touched by that.
+    // The lowered limit, two requests that share it, and a request that it does not apply to.
     let table: [(&str, Lower, [(&str, &str); 2], (&str, &str)); 3] = [
         (
             "token",
@@ -269,7 +269,7 @@ async fn limit_holds_for_concurrent_requests() {
 
 async fn has_status(app: &TestApp, status: &str) -> bool {
     let reply = app.get("/health").await;
-    assert_eq!(reply.status, 200, "degraded is no failure");
+    assert_eq!(reply.status, 200, "degraded is not a failure");
     reply.json()["status"] == status
 }
 
@@ -288,7 +288,7 @@ async fn without_redis_each_process_counts_alone() {
     let begun = Instant::now();
     assert_eq!(allowed(&[(&a, &token, address), (&a, &token, address), (&b, &token, address)]).await, 3);
     redis.kill();
-    // Each goes on with what it has counted itself: nobody gets a second share of the same process.
+    // Each process continues with its own count: the limit of one process is not reset.
     assert_limit("process a", 2 + allowed(&[(&*a, token.as_str(), address); 10]).await, 6, begun);
     assert_limit("process b", 1 + allowed(&[(&*b, token.as_str(), address); 10]).await, 6, begun);
     for app in [&a, &b] {
@@ -307,15 +307,15 @@ async fn without_redis_each_process_counts_alone() {
     assert_limit("shared again", allowed(&calls).await, 6, begun);
 }
 
-/// Stands before Redis and can fall silent: then it takes everything, answers nothing, and counts what is asked.
-struct Silencer {
+/// A proxy in front of Redis that can stop answering: it then accepts all input and counts the requests.
+struct SilentProxy {
     address: String,
     silent: Arc<AtomicBool>,
     asked: Arc<AtomicUsize>,
 }
 
-impl Silencer {
-    fn before(port: u16) -> Silencer {
+impl SilentProxy {
+    fn before(port: u16) -> SilentProxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
         let (silent, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
@@ -330,7 +330,7 @@ impl Silencer {
                 std::thread::spawn(move || forward(client, server, &is_silent, &count));
             }
         });
-        Silencer { address, silent, asked }
+        SilentProxy { address, silent, asked }
     }
 }
 
@@ -354,20 +354,20 @@ fn forward(mut client: TcpStream, mut server: TcpStream, silent: &AtomicBool, as
 async fn hanging_redis_delays_one_request() {
     let Some(redis) = Redis::start() else { return };
     let (home, [token, _]) = home_with_tokens().await;
-    let silencer = Silencer::before(redis.port);
+    let silencer = SilentProxy::before(redis.port);
     let app = home.another(|config| unlimited(config, &format!("redis://{}", silencer.address))).await;
     assert!(has_status(&app, "healthy").await);
     silencer.silent.store(true, Ordering::SeqCst);
     for _ in 0..20 {
         assert_eq!(call(&app, &token, "192.0.2.1").await.status, 200);
     }
-    // One call waited; for the others nothing was even sent.
+    // One request waited; for later ones nothing was sent.
     assert_eq!(silencer.asked.load(Ordering::SeqCst), 1);
     wait_for("degraded", || has_status(&app, "degraded")).await;
     silencer.silent.store(false, Ordering::SeqCst);
     wait_for("healthy again", || has_status(&app, "healthy")).await;
 
-    // The same with the real one, stopped.
+    // The same with the real server, stopped.
     redis.signal("-STOP");
     wait_for("degraded", || async {
         assert_eq!(call(&app, &token, "192.0.2.1").await.status, 200);
@@ -396,7 +396,7 @@ async fn validate(app: &TestApp, code: &str) -> Value {
     reply.json()
 }
 
-/// What does not change with who answers.
+/// The part of the answer that is independent of the process.
 fn verdict(answer: &Value) -> Value {
     let engines = ["mermaid", "fast"].map(|engine| answer["engines"][engine]["valid"].clone());
     json!([answer["valid"], answer["kind"], answer["findings"], answer["validator"], engines])
@@ -425,7 +425,7 @@ async fn verdicts_are_shared_between_processes() {
         let answer = validate(&second, text).await;
         assert_eq!((&answer["cached"], &verdict(&answer)), (&json!(true), expected), "{text}");
     }
-    // Also once Redis is asked no more: what came from there is in its own memory now.
+    // Also without Redis: the verdicts are in the memory of the process.
     drop(redis);
     for (text, expected) in texts.iter().zip(&answers) {
         let answer = validate(&second, text).await;
@@ -488,7 +488,7 @@ async fn forged_verdicts_in_redis_are_ignored() {
     let answer = validate(&start(KEY).await, bad).await;
     assert_eq!((&answer["valid"], &answer["cached"]), (&json!(false), &json!(false)), "a list: {answer}");
 
-    // Who has another key, or none, shares nothing with those who have this one.
+    // Processes with another key, or without one, share no verdicts with these.
     let before = redis.names("*verdict:*").len();
     let other = start("another secret of thirty-two characters").await;
     assert_eq!(validate(&other, good).await["cached"], false);

@@ -1,4 +1,4 @@
-//! The AI role with its checker in another process: while that is there, gone, silent, lying, and back.
+//! The AI role with a remote checker that is available, stopped, unresponsive, invalid, and available again.
 
 use std::{
     io::{Read, Write},
@@ -76,7 +76,7 @@ fn remote_checker_may_stop_and_return() {
     }
     wait_for("degraded", || health(&ai).1["status"] == "degraded");
     let (status, answer) = health(&ai);
-    assert_eq!(status, 200, "degraded is no failure");
+    assert_eq!(status, 200, "degraded is not a failure");
     assert!(
         answer["checks"]["mcp_server"]["error"]
             .as_str()
@@ -110,8 +110,8 @@ fn wrong_checker_token_is_reported_and_nothing_is_returned_unchecked() {
     assert!(by["note"].as_str().is_some_and(|note| note.contains("MCP_TOKEN")), "{by}");
 }
 
-/// A server that takes connections and answers each with `answer`, or never.
-fn odd_server(answer: Option<&'static str>) -> String {
+/// A server that accepts connections and answers each with `answer`, or never.
+fn fake_server(answer: Option<&'static str>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     std::thread::spawn(move || {
@@ -140,17 +140,17 @@ fn timeouts_and_invalid_answers_are_not_verdicts() {
         ),
         Some("not HTTP at all"),
     ] {
-        let ai = ai(folder.path(), &odd_server(answer), &[("MCP_TIMEOUT", "1")]);
+        let ai = ai(folder.path(), &fake_server(answer), &[("MCP_TIMEOUT", "1")]);
         for _ in 0..3 {
             assert_eq!(validator(&ai)["mode"], "in_process", "{answer:?}");
         }
-        // Not asked any more: answers come at once now, with the reason.
+        // The server is not contacted any more: answers come immediately, with the reason.
         assert_eq!(health(&ai).1["status"], "degraded", "{answer:?}");
         assert_eq!(validator(&ai)["mode"], "in_process");
     }
 }
 
-/// A server that says that everything is valid, but not by Mermaid's own parser.
+/// A server that reports every diagram as valid, but not by Mermaid's own parser.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn verdict_of_another_parser_is_ignored() {
     use axum::{Json, Router, routing::post};

@@ -1,5 +1,5 @@
-//! One process for each role, on one database: each does its part, generation goes to the one that generates, and
-//! comes back when that is away, lies, or wants another token.
+//! One process for each role on one database: generation goes to the role `ai`, and runs locally while that is
+//! unavailable, returns invalid results, or requires another token.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -26,7 +26,7 @@ pub(crate) fn health(server: &Server) -> Value {
     serde_json::from_str(&body).expect("JSON")
 }
 
-/// How many diagrams a process has written itself.
+/// The number of diagrams that a process has written.
 pub(crate) fn written(server: &Server) -> f64 {
     let (_, metrics) = server.request("GET", "/metrics", "").expect("metrics");
     let of_generations = |line: &&str| line.starts_with("ba_copilot_generations_total{");
@@ -37,32 +37,32 @@ pub(crate) fn written(server: &Server) -> f64 {
         .sum()
 }
 
-/// A diagram, which must be valid whoever wrote it.
+/// Generates a diagram and checks that it is valid.
 fn generated(server: &Server) -> Value {
     let answer = server.generate(TEXT).expect("an answer");
     assert_eq!(answer["response"]["metadata"]["validated"], json!(true), "{answer}");
-    assert!(answer["response"]["metadata"]["diagram_id"].is_string(), "it is not kept: {answer}");
+    assert!(answer["response"]["metadata"]["diagram_id"].is_string(), "the diagram is not stored: {answer}");
     answer
 }
 
 #[test]
 fn each_role_does_its_part() {
     let data = TempDir::new().expect("a folder");
-    let elsewhere = TempDir::new().expect("a folder");
+    let other_data = TempDir::new().expect("a folder");
     let token = ("AI_SERVICE_TOKEN", "a-token-for-this-test");
-    let mcp = start("mcp", elsewhere.path(), &[]);
+    let mcp = start("mcp", other_data.path(), &[]);
     let checker = format!("http://{}", mcp.address);
-    let ai = start("ai", elsewhere.path(), &[("MCP_SERVER_URL", &checker), token]);
+    let ai = start("ai", other_data.path(), &[("MCP_SERVER_URL", &checker), token]);
     let url = format!("http://{}", ai.address);
     let variables = [("AI_SERVICE_URL", url.as_str()), ("MCP_SERVER_URL", &checker), token];
     let web = start("web", data.path(), &variables);
     let api = start("api", data.path(), &variables);
 
-    // What is written through one is there for the other; ai wrote it.
+    // A diagram written through one process is visible in the other; the role `ai` generated it.
     for (number, server) in [&web, &api].into_iter().enumerate() {
         let before = written(&ai);
         let answer = generated(server);
-        assert_eq!(written(&ai), before + 1.0, "ai did not write diagram {number}");
+        assert_eq!(written(&ai), before + 1.0, "ai did not generate diagram {number}");
         let id = answer["response"]["metadata"]["diagram_id"].as_str().expect("an id");
         for other in [&web, &api] {
             let (status, body) =
@@ -74,7 +74,7 @@ fn each_role_does_its_part() {
         assert_eq!(response["trace"][0]["text"], "customer", "{answer}");
         assert_eq!(response["metadata"]["written"], "builtin", "{answer}");
     }
-    // Pages are on web, and not on api.
+    // Pages are served by web, not by api.
     assert_eq!(web.request("GET", "/projects", "").expect("a page").0, 200);
     assert_eq!(api.request("GET", "/projects", "").expect("no page").0, 404);
     assert!(api.request("GET", "/", "").expect("a line").1.contains("BA Copilot"));
@@ -85,15 +85,15 @@ fn each_role_does_its_part() {
         }
     }
     assert_eq!(health(&api)["checks"]["ai_service"]["status"], "healthy");
-    // A stranger gets nothing from ai.
+    // The role `ai` rejects requests without a token.
     let body = json!({"message": TEXT}).to_string();
     assert_eq!(ai.request("POST", GENERATE, &body).expect("an answer").0, 401);
 
-    // Events of a stream come through.
+    // Events of a stream are forwarded.
     let events = stream(&api, &json!({"message": TEXT}));
     assert!(events.contains("event: status") && events.contains("event: result"), "{events}");
 
-    // ai goes away: who asks writes it, and says so in its health.
+    // The role `ai` stops: the requesting process generates the diagram and reports it in /health.
     let address = ai.address.clone();
     drop(ai);
     for _ in 0..4 {
@@ -102,9 +102,9 @@ fn each_role_does_its_part() {
     wait_for("degraded", || health(&api)["status"] == "degraded");
     let check = health(&api)["checks"]["ai_service"].clone();
     assert!(check["error"].as_str().is_some_and(|error| error.contains("cannot be reached")), "{check}");
-    // And comes back.
+    // The role `ai` starts again.
     let arguments = ["--role", "ai", "--listen", address.as_str()];
-    let ai = Server::start_with(&arguments, elsewhere.path(), &[("MCP_SERVER_URL", &checker), token]);
+    let ai = Server::start_with(&arguments, other_data.path(), &[("MCP_SERVER_URL", &checker), token]);
     wait_for("healthy", || health(&api)["status"] == "healthy");
     generated(&api);
     assert_eq!(written(&ai), 1.0);
@@ -117,7 +117,7 @@ fn each_role_does_its_part() {
 
 #[test]
 fn session_of_web_is_valid_on_api() {
-    let (data, elsewhere) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
+    let (data, other_data) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
     let mut user = std::process::Command::new(crate::process::BINARY)
         .args(["user", "add", "ada@example.com", "--password-stdin", "--data"])
         .arg(data.path())
@@ -128,7 +128,7 @@ fn session_of_web_is_valid_on_api() {
         .expect("it runs");
     user.stdin.take().expect("a pipe").write_all(b"correct horse battery staple\n").expect("a password");
     assert!(user.wait().expect("an end").success());
-    let ai = start("ai", elsewhere.path(), &[]);
+    let ai = start("ai", other_data.path(), &[]);
     let url = format!("http://{}", ai.address);
     let (web, api) = (start("web", data.path(), &[]), start("api", data.path(), &[("AI_SERVICE_URL", &url)]));
     let question = json!({"message": TEXT}).to_string();
@@ -162,7 +162,7 @@ fn jobs_run_in_the_api_role() {
         let (_, body) = server.request("GET", &path, "").expect("a job");
         serde_json::from_str::<Value>(&body).expect("JSON")["status"].clone()
     };
-    // Longer than the other role needs; nobody takes it up.
+    // Longer than the other role needs; no process takes the job.
     generated(&web);
     assert_eq!(status(&web), "waiting");
     let api = start("api", data.path(), &[]);
@@ -189,7 +189,7 @@ fn unknown_service_token_is_reported() {
     };
     let said = verify(&all);
     assert!(said.contains("ai_service: degraded") && said.contains("AI_SERVICE_TOKEN"), "{said}");
-    // One that is being replaced still does.
+    // The token that is being replaced is still valid.
     let second = TempDir::new().expect("a folder");
     let all = start("all", second.path(), &[("AI_SERVICE_URL", &url), ("AI_SERVICE_TOKEN", "older")]);
     generated(&all);
@@ -205,14 +205,14 @@ fn remote_generator_output_is_checked_and_keys_are_not_forwarded() {
     let misquoted = json!([{"element": "Made", "requirement": 1, "start": 0, "end": 10, "text": "canary"}]);
     let reply = |text: &str, trace: &Value| result_event(text, trace, &Value::Null, true);
     let of_something_else = json!({"kind": "class", "classes": [{"name": "Invented"}], "relationships": []});
-    // What it answers, whether that is believed, and how many words are traced then.
-    for (answer, believed) in [
+    // The answer, whether it is accepted, and the number of traced words in the result.
+    for (answer, accepted) in [
         (reply(valid, &quoted), Some(1)),
         (reply(valid, &misquoted), Some(0)),
         (reply("classDiagram\n  class {{{", &json!([])), None),
-        // Not even as a diagram that is not valid: this process writes one that is.
+        // Accepted neither as an invalid diagram: this process generates a valid one.
         (result_event("classDiagram\n  class {{{", &json!([]), &Value::Null, false), None),
-        // The text holds, and what it is said to mean is not what it means.
+        // The text is valid, but the blueprint does not match it.
         (result_event(valid, &quoted, &of_something_else, true), Some(1)),
         (reply("", &json!([])), None),
         ("event: result\ndata: {\"response\":{}}\n\n".to_owned(), None),
@@ -224,14 +224,14 @@ fn remote_generator_output_is_checked_and_keys_are_not_forwarded() {
         let (address, heard) = fake_generator(format!("{head}{answer}"));
         let data = TempDir::new().expect("a folder");
         let url = format!("http://{address}");
-        // There is no such vendor, so that whoever writes it here falls back to the draft.
+        // The provider does not exist, so local generation falls back to the built-in draft.
         let vendor = ("OPENAI_BASE_URL", "http://127.0.0.1:9/v1");
         let variables = [("AI_SERVICE_URL", url.as_str()), ("AI_SERVICE_TOKEN", "canary-token-1"), vendor];
         let all = start("all", data.path(), &variables);
         let reply = generated(&all);
-        let is_theirs = reply["response"]["detail"].as_str().is_some_and(|text| text.contains("class Made"));
-        assert_eq!(is_theirs, believed.is_some(), "{answer}: {reply}");
-        if let Some(traced) = believed {
+        let is_remote = reply["response"]["detail"].as_str().is_some_and(|text| text.contains("class Made"));
+        assert_eq!(is_remote, accepted.is_some(), "{answer}: {reply}");
+        if let Some(traced) = accepted {
             assert_eq!(reply["response"]["blueprint"]["classes"][0]["name"], "Made", "{reply}");
             assert_eq!(reply["response"]["trace"].as_array().map(Vec::len), Some(traced), "{reply}");
         }
@@ -247,7 +247,7 @@ fn remote_generator_output_is_checked_and_keys_are_not_forwarded() {
     }
 }
 
-/// A result of a service that says this of a diagram.
+/// A result event with this diagram.
 fn result_event(text: &str, trace: &Value, blueprint: &Value, validated: bool) -> String {
     let metadata = json!({
         "validated": validated, "written": "model", "retry_count": 0, "repairs": [], "model": "m",
@@ -263,12 +263,12 @@ fn result_event(text: &str, trace: &Value, blueprint: &Value, validated: bool) -
 #[test]
 fn servers_cannot_form_a_loop() {
     let (first, second) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
-    // One file of settings for all: whom others ask to generate asks nobody, least of all itself.
+    // With one settings file for all processes, the role `ai` ignores AI_SERVICE_URL and forwards no request.
     let ai = start("ai", first.path(), &[("AI_SERVICE_URL", "http://127.0.0.1:9")]);
     let (status, body) =
         ai.request("POST", GENERATE, &json!({"message": TEXT}).to_string()).expect("an answer");
     assert!(status == 200 && health(&ai)["checks"]["ai_service"].is_null(), "{body}");
-    // Two that name each other, and one that names itself.
+    // Two processes that refer to each other, and one that refers to itself.
     let far = start("all", second.path(), &[("AI_SERVICE_URL", "http://127.0.0.1:9")]);
     let near = start("all", first.path(), &[("AI_SERVICE_URL", &format!("http://{}", far.address))]);
     for _ in 0..4 {
@@ -313,17 +313,17 @@ fn allowed_hosts_do_not_apply_between_processes() {
             assert_eq!(status(&web, &format!("GET {path}"), host, "", ""), 200, "{path} of {host}");
         }
     }
-    // Pages are for people, and their browsers know it by its name.
+    // Pages are for browsers, which must use an allowed host name.
     assert_eq!(status(&web, "GET /sign-in", "elsewhere.example.com", "", ""), 421);
     assert_eq!(status(&web, "GET /sign-in", "ba.example.com", "", ""), 200);
 }
 
-/// Answers every question for a diagram with this and nothing else at all, and remembers the head of what it was asked.
+/// A server that returns this answer to every generation request, and records the head of each request.
 pub(crate) fn fake_generator(answer: String) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
     let heard = Arc::new(Mutex::new(Vec::new()));
-    let told = Arc::clone(&heard);
+    let recorded = Arc::clone(&heard);
     thread::spawn(move || {
         for mut connection in listener.incoming().map_while(Result::ok) {
             let mut reader = BufReader::new(connection.try_clone().expect("a connection"));
@@ -340,8 +340,9 @@ pub(crate) fn fake_generator(answer: String) -> (String, Arc<Mutex<Vec<String>>>
             }
             let mut body = vec![0; length];
             let _ = reader.read_exact(&mut body);
-            told.lock().expect("heard").push(head);
-            let is_question = told.lock().expect("heard").last().is_some_and(|head| head.starts_with("POST"));
+            recorded.lock().expect("heard").push(head);
+            let is_question =
+                recorded.lock().expect("heard").last().is_some_and(|head| head.starts_with("POST"));
             if is_question {
                 let _ = connection.write_all(answer.as_bytes());
             }
@@ -350,12 +351,12 @@ pub(crate) fn fake_generator(answer: String) -> (String, Arc<Mutex<Vec<String>>>
     (address, heard)
 }
 
-/// One request, whole answer.
+/// Sends one request and returns the whole response.
 pub(crate) fn raw(server: &Server, line: &str, more: &str, body: &str) -> String {
     raw_as(server, line, &server.address, more, body)
 }
 
-/// The same, to a name of it.
+/// The same, with this host name.
 fn raw_as(server: &Server, line: &str, host: &str, more: &str, body: &str) -> String {
     let mut stream = std::net::TcpStream::connect(&server.address).expect("a connection");
     let head = format!(

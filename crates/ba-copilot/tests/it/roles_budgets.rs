@@ -1,5 +1,5 @@
-//! What budgets count where another process generates: what that one asked its models, once, and nothing that nobody
-//! was asked.
+//! Budgets with remote generation: the usage of the remote process is charged once, and requests that it did not send
+//! to a model are not charged.
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -11,8 +11,8 @@ use crate::{
 };
 
 const BUDGET: &str = "/api/v1/projects/default/budget";
-/// Nobody listens there, so that whoever is asked instead of the other process costs nothing either.
-const NOBODY: (&str, &str) = ("OPENAI_BASE_URL", "http://127.0.0.1:9/v1");
+/// A provider without a listener, so that local generation uses no tokens.
+const CLOSED_PROVIDER: (&str, &str) = ("OPENAI_BASE_URL", "http://127.0.0.1:9/v1");
 
 fn with_budget(data: &TempDir, ai: &str, variables: &[(&str, &str)]) -> Server {
     let variables = [&[("AI_SERVICE_URL", ai), ("OPENAI_API_KEY", "sk-canary")], variables].concat();
@@ -29,8 +29,8 @@ fn used(server: &Server) -> i64 {
     budget["used_tokens"].as_i64().unwrap_or_else(|| panic!("{budget}"))
 }
 
-/// Asks with the server's own key, and tells how many tokens that took.
-fn taken(server: &Server) -> i64 {
+/// Generates with the server's own key and returns the number of tokens charged.
+fn charged_tokens(server: &Server) -> i64 {
     let before = used(server);
     let body = json!({"message": TEXT}).to_string();
     let answer = raw(server, &format!("POST {GENERATE}"), "", &body);
@@ -67,29 +67,33 @@ fn remote_usage_is_charged() {
     let take = |answer: String| {
         let (address, _) = fake_generator(answer);
         let data = TempDir::new().expect("a folder");
-        taken(&with_budget(&data, &format!("http://{address}"), &[NOBODY]))
+        charged_tokens(&with_budget(&data, &format!("http://{address}"), &[CLOSED_PROVIDER]))
     };
-    // It ends in the middle: it may have asked as often as it may, and nobody knows.
+    // The stream ends early: the usage is unknown, so the maximum is charged.
     let most = take(stream(&[asking()]));
     let share = (most + 3) / 4;
     assert!(share > 1_000, "{most}");
     for (name, answer, expected) in [
-        ("closes at once", String::new(), 0),
-        ("is ending", status("503 Service Unavailable"), 0),
-        ("is not there, behind a proxy", status("502 Bad Gateway"), 0),
-        ("wants another token", status("401 Unauthorized"), 0),
-        ("asked a model", stream(&[asking(), event(300, 200, 0), result("model", 300, 200)]), 500),
-        ("asked twice", stream(&[event(300, 200, 0), event(30, 20, 0), result("model", 330, 220)]), 550),
-        ("tells it only at the end", stream(&[result("model", 300, 200)]), 500),
+        ("closes the connection", String::new(), 0),
+        ("is shutting down", status("503 Service Unavailable"), 0),
+        ("is down behind a proxy", status("502 Bad Gateway"), 0),
+        ("requires another token", status("401 Unauthorized"), 0),
+        ("sent a request", stream(&[asking(), event(300, 200, 0), result("model", 300, 200)]), 500),
+        (
+            "sent two requests",
+            stream(&[event(300, 200, 0), event(30, 20, 0), result("model", 330, 220)]),
+            550,
+        ),
+        ("reports usage only at the end", stream(&[result("model", 300, 200)]), 500),
         ("reached no model", stream(&[asking(), event(0, 0, 0), result("fallback", 0, 0)]), 0),
         (
-            "knows of one of two",
+            "reports one of two requests",
             stream(&[event(300, 200, 0), event(0, 0, 1), result("fallback", 300, 200)]),
             500 + share,
         ),
-        ("tells it in words", stream(&[("usage", json!("much")), result("model", 0, 0)]), share),
-        ("asked a busy vendor", stream(&[asking(), event(0, 0, 0), error()]), 0),
-        ("asked, and breaks off", stream(&[event(1, 1, 0)]), most),
+        ("reports usage as text", stream(&[("usage", json!("much")), result("model", 0, 0)]), share),
+        ("used a busy provider", stream(&[asking(), event(0, 0, 0), error()]), 0),
+        ("ends the stream early", stream(&[event(1, 1, 0)]), most),
     ] {
         assert_eq!(take(answer), expected, "a service that {name}");
     }
@@ -99,14 +103,14 @@ fn remote_usage_is_charged() {
 fn unavailable_generator_charges_nothing() {
     let (address, heard) = fake_generator(stream(&[("status", json!({"stage": "asking"}))]));
     let data = TempDir::new().expect("a folder");
-    let all = with_budget(&data, &format!("http://{address}"), &[NOBODY]);
+    let all = with_budget(&data, &format!("http://{address}"), &[CLOSED_PROVIDER]);
     let asked = || heard.lock().expect("heard").iter().filter(|head| head.starts_with("POST")).count();
-    let taken: Vec<i64> = (0..5).map(|_| taken(&all)).collect();
-    assert!(taken[0] > 0 && taken[1] == taken[0] && taken[2] == taken[0], "{taken:?}");
-    assert_eq!((&taken[3..], asked()), (&[0, 0][..], 3));
+    let charged: Vec<i64> = (0..5).map(|_| charged_tokens(&all)).collect();
+    assert!(charged[0] > 0 && charged[1] == charged[0] && charged[2] == charged[0], "{charged:?}");
+    assert_eq!((&charged[3..], asked()), (&[0, 0][..], 3));
 }
 
-/// The real thing, with a vendor behind it: it comes to what it comes to where one process does all.
+/// With a real `ai` process and a provider, the usage is the same as in a single process.
 #[test]
 fn budget_is_the_same_in_one_process_and_in_two() {
     let blueprint =
@@ -141,9 +145,9 @@ fn budget_is_the_same_in_one_process_and_in_two() {
         let vendor = ("OPENAI_BASE_URL", url.as_str());
         let ai = start("ai", there.path(), &[vendor]);
         let all = with_budget(&here, &format!("http://{}", ai.address), &[vendor]);
-        assert_eq!(taken(&all), expected, "a vendor that {name}");
-        // Diagrams and tokens are counted by who made them, so that the sum over both is right.
-        assert_eq!((written(&ai), written(&all)), (1.0, 0.0), "a vendor that {name}");
+        assert_eq!(charged_tokens(&all), expected, "a provider that {name}");
+        // Diagrams and tokens are counted by the process that generated them, so that the sum over both is correct.
+        assert_eq!((written(&ai), written(&all)), (1.0, 0.0), "a provider that {name}");
         let tokens = |server: &Server| {
             let (_, metrics) = server.request("GET", "/metrics", "").expect("metrics");
             let of_tokens = |line: &&str| line.starts_with("ba_copilot_tokens_total{");
@@ -153,9 +157,13 @@ fn budget_is_the_same_in_one_process_and_in_two() {
                 .filter_map(|line| line.rsplit(' ').next()?.parse::<i64>().ok());
             numbers.sum::<i64>()
         };
-        assert_eq!((tokens(&ai), tokens(&all)), (expected, 0), "a vendor that {name}");
+        assert_eq!((tokens(&ai), tokens(&all)), (expected, 0), "a provider that {name}");
         let alone = TempDir::new().expect("a folder");
-        assert_eq!(taken(&with_budget(&alone, "", &[vendor])), expected, "alone, a vendor that {name}");
+        assert_eq!(
+            charged_tokens(&with_budget(&alone, "", &[vendor])),
+            expected,
+            "one process, a provider that {name}"
+        );
         assert_eq!(health(&all)["checks"]["ai_service"]["status"], "healthy");
     }
 }

@@ -1,5 +1,5 @@
-//! Backups in S3-compatible storage, with the real program and a server that others wrote: they come back; who may
-//! not is told why; and whatever happens on the way, nothing is there that is not whole.
+//! Backups in S3-compatible storage, with the real program and a third-party server: restore, permission errors, and
+//! faults, which leave no incomplete backup.
 
 use std::sync::{
     Arc,
@@ -17,7 +17,7 @@ use crate::{
 
 const TO: &str = "s3://backups/ba/prod";
 
-/// A place whose backups go to the server, by this way.
+/// A server with backups at this address.
 fn place(moto: &Moto, address: &str, more: &[(&str, &str)]) -> Place {
     let mut variables = moto.variables(address, "keeper");
     variables.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
@@ -28,7 +28,7 @@ fn place(moto: &Moto, address: &str, more: &[(&str, &str)]) -> Place {
     place
 }
 
-/// As much as does not fit into two parts, and cannot be made smaller by much.
+/// Incompressible data that needs more than two parts of an upload.
 fn fill(place: &Place) {
     let mut dice: u64 = 7;
     let mut text = || -> String {
@@ -66,8 +66,8 @@ fn key(address: &str) -> &str {
     address.strip_prefix("s3://backups/").expect("an address of this bucket")
 }
 
-/// Made, listed, tried, everything destroyed, restored: all says what it said.
-fn comes_back(moto: &Moto, place: &Place) {
+/// Creates, lists, verifies and restores a backup after all data is destroyed; the content is unchanged.
+fn assert_restores(moto: &Moto, place: &Place) {
     let then = place.dump();
     let made = place.run_ok(&["backup", "create", "--verify", "--to", TO]);
     let address = made.lines().next().expect("an address").to_owned();
@@ -82,7 +82,7 @@ fn comes_back(moto: &Moto, place: &Place) {
     place.run_ok(&["backup", "verify", &address]);
     place.destroy();
     place.run_ok(&["backup", "restore", &address]);
-    assert!(place.dump() == then, "other rows than before");
+    assert!(place.dump() == then, "the rows differ");
     assert!(place.dump_events().iter().any(|event| event.contains("backup.restore")));
     assert_eq!(moto.list("uploads"), [""; 0]);
     moto.operator("empty");
@@ -99,11 +99,11 @@ fn backup_in_object_storage_restores_whole_and_in_parts() {
         Fate::Passes
     });
     let place = place(&moto, &address, &settings);
-    comes_back(&moto, &place);
-    assert_eq!(parts.load(Ordering::SeqCst), 0, "a small one is sent at once");
+    assert_restores(&moto, &place);
+    assert_eq!(parts.load(Ordering::SeqCst), 0, "a small backup is sent in one request");
     fill(&place);
-    comes_back(&moto, &place);
-    assert!(parts.load(Ordering::SeqCst) >= 3, "a large one is sent in parts");
+    assert_restores(&moto, &place);
+    assert!(parts.load(Ordering::SeqCst) >= 3, "a large backup is sent in parts");
 }
 
 #[test]
@@ -113,32 +113,42 @@ fn storage_permission_errors_are_explained() {
     let made = create(&place);
     let (_, secret) = moto.keys("keeper");
     let (stranger, strangers) = moto.keys("stranger");
-    let nobody = "http://127.0.0.1:9";
+    let closed_port = "http://127.0.0.1:9";
     let cases: [(&str, &[(&str, &str)], &str, [&str; 2]); 10] = [
         (
-            "a wrong key",
+            "a wrong secret",
             &[("AWS_SECRET_ACCESS_KEY", "another-secret-key-of-40-letters-zzzzzzzz")],
             TO,
             ["403 SignatureDoesNotMatch", "AWS_SECRET_ACCESS_KEY"],
         ),
         (
-            "no such key",
+            "an unknown key",
             &[("AWS_ACCESS_KEY_ID", "AKIANOBODY")],
             TO,
             ["403 InvalidAccessKeyId", "AWS_ACCESS_KEY_ID"],
         ),
         (
-            "somebody who may not",
+            "no permission",
             &[("AWS_ACCESS_KEY_ID", &stranger), ("AWS_SECRET_ACCESS_KEY", &strangers)],
             TO,
             ["403 AccessDenied", "read, write and delete"],
         ),
         ("no bucket", &[], "s3://not-there/x", ["404 NoSuchBucket", "Create the bucket"]),
-        ("no storage", &[("AWS_ENDPOINT_URL_S3", nobody)], TO, ["cannot be reached", "AWS_ENDPOINT_URL_S3"]),
-        ("no address", &[("AWS_ENDPOINT_URL_S3", "storage")], TO, ["s3.endpoint", "https://s3.example.com"]),
+        (
+            "no storage",
+            &[("AWS_ENDPOINT_URL_S3", closed_port)],
+            TO,
+            ["cannot be reached", "AWS_ENDPOINT_URL_S3"],
+        ),
+        (
+            "an invalid endpoint",
+            &[("AWS_ENDPOINT_URL_S3", "storage")],
+            TO,
+            ["s3.endpoint", "https://s3.example.com"],
+        ),
         ("no keys", &[("AWS_SECRET_ACCESS_KEY", "")], TO, ["no access key", "AWS_SECRET_ACCESS_KEY_FILE"]),
-        ("no name of a bucket", &[], "s3://Not_One/x", ["has no valid bucket name", "s3://BUCKET/PREFIX"]),
-        ("no region", &[("AWS_REGION", "a b")], TO, ["s3.region", "eu-central-1"]),
+        ("an invalid bucket name", &[], "s3://Not_One/x", ["has no valid bucket name", "s3://BUCKET/PREFIX"]),
+        ("an invalid region", &[("AWS_REGION", "a b")], TO, ["s3.region", "eu-central-1"]),
         ("parts that are too small", &[("BA_COPILOT__S3__PART_MB", "1")], TO, ["s3.part_mb", "5 to 512"]),
     ];
     for (what, variables, to, said) in cases {
@@ -153,10 +163,10 @@ fn storage_permission_errors_are_explained() {
                 ran.code
             );
             if !said[0].starts_with("s3.") {
-                assert!(all.contains(to), "{what} names what was asked for: {all}");
+                assert!(all.contains(to), "{what}: the address is missing: {all}");
             }
             for secret in [&secret, &strangers] {
-                assert!(!all.contains(secret), "{what}: a key is told");
+                assert!(!all.contains(secret), "{what}: a key is in the output");
             }
         }
     }
@@ -166,7 +176,7 @@ fn storage_permission_errors_are_explained() {
             ["404 NoSuchKey", "ba-copilot-20270101T000000Z-x.tar.zst", "backup list s3://backups/ba/prod"];
         assert!(ran.code == 2 && said.iter().all(|said| ran.err.contains(said)), "{}", ran.err);
     }
-    // A key from a file, as systems for secrets hand it out.
+    // A key from a file, as secret stores provide it.
     let file = place.folder.path().join("key");
     std::fs::write(&file, format!("{secret}\n")).expect("written");
     let file = file.to_str().expect("a path");
@@ -175,11 +185,11 @@ fn storage_permission_errors_are_explained() {
         &[("AWS_SECRET_ACCESS_KEY", ""), ("AWS_SECRET_ACCESS_KEY_FILE", file)],
     );
     assert!(ran.code == 0 && ran.out.contains(&made), "{}{}", ran.out, ran.err);
-    assert_eq!(moto.list("objects"), [key(&made)], "nothing else came to be there");
+    assert_eq!(moto.list("objects"), [key(&made)], "no other objects");
 }
 
-/// Bad luck of requests that `is_one` picks: the first `times` of them meet this fate.
-fn bad_luck(
+/// Faults for requests that `is_one` selects: the first `times` of them get this fate.
+fn inject_fault(
     fate: Fate,
     times: usize,
     is_one: impl Fn(&str, &str) -> bool + Send + Sync + 'static,
@@ -203,7 +213,7 @@ fn transient_storage_errors_are_retried() {
     fill(&large);
     let is_object = |target: &str| target.contains(".tar.zst");
     let cases: Vec<(&str, bool, Fate, Box<dyn Fn(&str, &str) -> bool + Send + Sync>)> = vec![
-        ("everything is slow at first", false, Fate::Busy, Box::new(|_, _| true)),
+        ("all requests fail at first", false, Fate::Busy, Box::new(|_, _| true)),
         (
             "the connection breaks",
             false,
@@ -211,15 +221,20 @@ fn transient_storage_errors_are_retried() {
             Box::new(move |method, target| method == "PUT" && is_object(target)),
         ),
         ("a part is refused", true, Fate::Busy, Box::new(|_, target| target.contains("partNumber=2"))),
-        ("the answer to the whole is lost", false, Fate::Unanswered, Box::new(|method, _| method == "PUT")),
         (
-            "the answer to the last step is lost",
+            "the response to the upload is lost",
+            false,
+            Fate::Unanswered,
+            Box::new(|method, _| method == "PUT"),
+        ),
+        (
+            "the response to the last request is lost",
             true,
             Fate::Unanswered,
             Box::new(|method, target| method == "POST" && target.contains("uploadId=")),
         ),
         (
-            "it breaks off on the way back",
+            "the download is interrupted",
             true,
             Fate::HalfAnswered,
             Box::new(move |method, target| method == "GET" && is_object(target) && !target.contains("json")),
@@ -227,14 +242,14 @@ fn transient_storage_errors_are_retried() {
     ];
     for (what, is_large, fate, is_one) in cases {
         let place = if is_large { &large } else { &small };
-        let (met, decide) = bad_luck(fate, 2, is_one);
+        let (met, decide) = inject_fault(fate, 2, is_one);
         let address = way(&moto.address, decide);
         let made = place.run_with(
             &["backup", "create", "--verify", "--to", TO],
             &[("AWS_ENDPOINT_URL_S3", address.as_str())],
         );
         assert!(made.code == 0 && made.out.contains("Good: "), "{what}: {}{}", made.out, made.err);
-        assert!(met.load(Ordering::SeqCst) > 2, "{what}: nothing went wrong");
+        assert!(met.load(Ordering::SeqCst) > 2, "{what}: no fault occurred");
         let name = made.out.lines().next().expect("an address");
         assert_eq!(moto.list("objects"), [key(name), &format!("{}.verified.json", key(name))], "{what}");
         assert_eq!(moto.list("uploads"), [""; 0], "{what}");
@@ -249,8 +264,8 @@ fn permanent_storage_errors_leave_nothing_behind() {
     fill(&place);
     let before = create(&place);
     let forever = usize::MAX;
-    // The parts are refused, and what was begun is taken back.
-    let (_, decide) = bad_luck(Fate::Busy, forever, |_, target| target.contains("partNumber=2"));
+    // The storage refuses the parts, and the upload is aborted.
+    let (_, decide) = inject_fault(Fate::Busy, forever, |_, target| target.contains("partNumber=2"));
     let address = way(&moto.address, decide);
     let create_by = |address: &str| {
         place.run_with(&["backup", "create", "--keep", "1d", "--to", TO], &[("AWS_ENDPOINT_URL_S3", address)])
@@ -259,8 +274,8 @@ fn permanent_storage_errors_leave_nothing_behind() {
     let said = ["s3://backups/ba/prod/ba-copilot-", "503", "Try again later"];
     assert!(ran.code == 2 && said.iter().all(|said| ran.err.contains(said)), "{}", ran.err);
     assert_eq!(moto.list("objects"), [key(&before)]);
-    assert_eq!(moto.list("uploads"), [""; 0], "the parts that were sent are taken back");
-    // The storage is gone in the middle, so that nothing can be taken back either.
+    assert_eq!(moto.list("uploads"), [""; 0], "the upload is aborted");
+    // The storage becomes unavailable during the upload, so the upload cannot be aborted either.
     let gone = AtomicUsize::new(0);
     let address = way(&moto.address, move |_, target| {
         match target.contains("partNumber=2") || gone.load(Ordering::SeqCst) > 0 {
@@ -273,11 +288,15 @@ fn permanent_storage_errors_leave_nothing_behind() {
     });
     let ran = create_by(&address);
     assert!(ran.code == 2 && ran.err.contains("cannot be reached"), "{}", ran.err);
-    assert!(ran.err.contains("could not be aborted"), "it says what is left: {}", ran.err);
-    assert_eq!(place.run_ok(&["backup", "list", TO]).lines().count(), 1, "nobody sees half a backup");
-    // What arrives is not what was sent: in parts, or at once where parts are larger.
+    assert!(ran.err.contains("could not be aborted"), "the remaining upload is reported: {}", ran.err);
+    assert_eq!(
+        place.run_ok(&["backup", "list", TO]).lines().count(),
+        1,
+        "an incomplete backup is not listed"
+    );
+    // The content is corrupted in transit: in parts, or in one request where parts are larger.
     for part_mb in ["5", "100"] {
-        let (_, decide) = bad_luck(Fate::Changed, forever, |method, _| method == "PUT");
+        let (_, decide) = inject_fault(Fate::Changed, forever, |method, _| method == "PUT");
         let address = way(&moto.address, decide);
         let variables = [("AWS_ENDPOINT_URL_S3", address.as_str()), ("BA_COPILOT__S3__PART_MB", part_mb)];
         let ran = place.run_with(&["backup", "create", "--to", TO], &variables);
@@ -330,7 +349,7 @@ fn retention_deletes_only_old_backups() {
     ] {
         moto.operator(&format!("copy {first} {name}"));
     }
-    // Of the old ones this was tried and good.
+    // Of the old backups, this one was verified.
     moto.operator(&format!("copy {note} {}.verified.json", old(2)));
     let kept = moto.list("objects").len();
     let made = place.run(&["backup", "create", "--keep", "7d", "--to", TO]);
@@ -341,7 +360,7 @@ fn retention_deletes_only_old_backups() {
     let there = moto.list("objects");
     assert!(!there.iter().any(|name| name.starts_with(&old(1)) && !name.contains("deeper")), "{there:?}");
     assert!(!there.iter().any(|name| name.starts_with(&old(2))), "{there:?}");
-    assert!(there.contains(&first) && there.contains(&note), "the newest good one stays: {there:?}");
+    assert!(there.contains(&first) && there.contains(&note), "the newest verified backup is kept: {there:?}");
     assert_eq!(there.len(), kept - 3 + 1, "{there:?}");
 }
 
@@ -358,9 +377,9 @@ fn scheduled_backups_to_storage_run_one_at_a_time() {
             page.lines().any(|line| line.strip_prefix(name).is_some_and(|value| value.trim() != "0"))
         })
     };
-    wait_for("a backup that was tried", || gauge("ba_copilot_backup_last_verified_timestamp_seconds "));
+    wait_for("a verified backup", || gauge("ba_copilot_backup_last_verified_timestamp_seconds "));
     let listed = place.run_ok(&["backup", "list", "--json"]);
-    assert_eq!(listed.lines().count(), 1, "the other one did not make one too: {listed}");
+    assert_eq!(listed.lines().count(), 1, "only one process creates a backup: {listed}");
     let found: Value = serde_json::from_str(listed.trim()).expect("JSON");
     assert_eq!(found["verified"]["good"], true, "{found}");
     let doctor = place.run(&["doctor"]);
@@ -374,7 +393,7 @@ fn scheduled_backups_to_storage_run_one_at_a_time() {
         let (status, log) = server.wait();
         assert!(status.code() == Some(0) && !log.contains("\"level\":\"ERROR\""), "{log}");
         for secret in [&id, &secret] {
-            assert!(!log.contains(secret) && !events.contains(secret), "a key is told");
+            assert!(!log.contains(secret) && !events.contains(secret), "a key is in the output");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Moto, an S3 server that others wrote and that looks at signatures, for the tests of `s3.rs`; and a way to it on
-//! which things go wrong.
+//! Moto, a third-party S3 server that checks signatures, for the tests of `s3.rs`, and a proxy in front of it that
+//! injects faults.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -13,12 +13,12 @@ use std::{
 use serde_json::Value;
 use test_support::skip;
 
-/// The server, ended with its input.
+/// The server; it ends when its input is closed.
 pub(crate) struct Moto {
     child: Child,
-    talk: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
+    pipes: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
     pub(crate) address: String,
-    told: Value,
+    details: Value,
 }
 
 impl Drop for Moto {
@@ -49,33 +49,33 @@ impl Moto {
         let mut output = BufReader::new(child.stdout.take().expect("its output"));
         let mut line = String::new();
         output.read_line(&mut line).expect("its address");
-        let told: Value = serde_json::from_str(&line).expect("JSON");
-        let address = told["address"].as_str().expect("an address").to_owned();
-        Some(Moto { child, talk: Mutex::new((input, output)), address, told })
+        let details: Value = serde_json::from_str(&line).expect("JSON");
+        let address = details["address"].as_str().expect("an address").to_owned();
+        Some(Moto { child, pipes: Mutex::new((input, output)), address, details })
     }
 
-    /// Does what an operator does with another tool.
+    /// Runs a command with another S3 client, as an operator would.
     pub(crate) fn operator(&self, command: &str) -> Value {
-        let mut talk: MutexGuard<'_, _> = self.talk.lock().expect("nobody died with it");
-        let (input, output) = &mut *talk;
+        let mut pipes: MutexGuard<'_, _> = self.pipes.lock().expect("not poisoned");
+        let (input, output) = &mut *pipes;
         writeln!(input, "{command}").expect("it listens");
         let mut line = String::new();
         output.read_line(&mut line).expect("it answers");
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{command}: {error}: {line}"))
     }
 
-    /// The names of what is there: `objects` or `uploads`.
+    /// The names in the storage: `objects` or `uploads`.
     pub(crate) fn list(&self, what: &str) -> Vec<String> {
         serde_json::from_value(self.operator(what)).expect("a list")
     }
 
-    /// The keys of the `keeper`, who may all, or of the `stranger`, who may nothing.
+    /// The keys of the `keeper`, with all permissions, or of the `stranger`, with none.
     pub(crate) fn keys(&self, who: &str) -> (String, String) {
-        let text = |name: &str| self.told[who][name].as_str().expect("a key").to_owned();
+        let text = |name: &str| self.details[who][name].as_str().expect("a key").to_owned();
         (text("id"), text("secret"))
     }
 
-    /// The variables with which the program finds it, by this way.
+    /// The environment variables for the program, with this address.
     pub(crate) fn variables(&self, address: &str, who: &str) -> Vec<(String, String)> {
         let (id, secret) = self.keys(who);
         [("AWS_ENDPOINT_URL_S3", address), ("AWS_ACCESS_KEY_ID", &id), ("AWS_SECRET_ACCESS_KEY", &secret)]
@@ -85,25 +85,24 @@ impl Moto {
     }
 }
 
-/// What becomes of a request on its way.
+/// The fault that is injected into a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// It arrives, and so does the answer.
+    /// The request and the response are forwarded.
     Passes,
-    /// It is answered with 503, and arrives nowhere.
+    /// The proxy answers 503, and the request is not forwarded.
     Busy,
-    /// The connection breaks before it arrives.
+    /// The connection is closed before the request is forwarded.
     Lost,
-    /// One byte of its body changes.
+    /// One byte of the body is changed.
     Changed,
-    /// It arrives, and the answer does not.
+    /// The request is forwarded, and the response is dropped.
     Unanswered,
-    /// It arrives, and half of the answer does.
+    /// The request is forwarded, and half of the response is returned.
     HalfAnswered,
 }
 
-/// A way to the server; who decides is asked for each request, with its method, its address, and how many like it
-/// came before.
+/// A proxy in front of the server. `decide` selects the fate of each request by its method and its address.
 pub(crate) fn way(to: &str, decide: impl Fn(&str, &str) -> Fate + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = format!("http://{}", listener.local_addr().expect("an address"));
@@ -111,7 +110,7 @@ pub(crate) fn way(to: &str, decide: impl Fn(&str, &str) -> Fate + Send + Sync + 
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let (to, decide) = (to.clone(), Arc::clone(&decide));
-            // A client that goes away ends it.
+            // A client that disconnects ends the connection.
             thread::spawn(move || drop(pass(stream, &to, &*decide)));
         }
     });
@@ -149,7 +148,7 @@ fn pass(mut stream: TcpStream, to: &str, decide: &dyn Fn(&str, &str) -> Fate) ->
         Fate::Passes | Fate::Unanswered | Fate::HalfAnswered => (),
     }
     let mut server = TcpStream::connect(to)?;
-    // One request for each connection, so that the end of the answer is its end.
+    // One request for each connection, so that the response ends with the connection.
     let head = head.replacen("\r\n", "\r\nconnection: close\r\n", 1);
     server.write_all(head.as_bytes())?;
     server.write_all(&body)?;

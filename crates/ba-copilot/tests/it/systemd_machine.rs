@@ -1,5 +1,4 @@
-//! A machine with systemd as its first process: a container of the kernel, whose programs are those of the machine
-//! that the tests run on.
+//! A machine with systemd as its first process: a container with the programs of the machine that the tests run on.
 
 use std::{
     ffi::OsStr,
@@ -18,27 +17,26 @@ use test_support::skip;
 use crate::acknowledged_writes::wait_for;
 
 const CONTAINER: &str = "systemd-nspawn";
-/// How long it may take to start.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// What programs in it find other programs in.
+/// The time limit for its start.
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// The search path of programs in the container.
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin";
 
-/// Which network it is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Network {
-    /// One of its own, on which it is alone.
+    /// A separate network without other machines.
     Alone,
-    /// That of the machine that tests run on.
+    /// The network of the host.
     Shared,
 }
 
-/// A running machine; nothing of it is left afterwards.
+/// A running machine; it leaves nothing behind.
 pub(crate) struct Booted {
     container: Option<Child>,
-    /// Its first process.
+    /// The id of its first process on the host.
     first: String,
-    told: UnixDatagram,
-    /// Reads what it says once it is up, for as long as the other part is there.
+    notifications: UnixDatagram,
+    /// Reads its notifications after the start, until the other half of the pair is dropped.
     reader: Option<(Arc<()>, JoinHandle<()>)>,
     network: Network,
     with: Vec<PathBuf>,
@@ -50,10 +48,10 @@ impl Drop for Booted {
         if self.has_ended() {
             return;
         }
-        // With its first process all of it ends, and the container after it.
+        // The container ends after its first process.
         let _ = Command::new("kill").args(["-KILL", &self.first]).stderr(Stdio::null()).status();
         let begun = Instant::now();
-        while !self.first.is_empty() && !self.has_ended() && begun.elapsed() < PATIENCE {
+        while !self.first.is_empty() && !self.has_ended() && begun.elapsed() < START_LIMIT {
             thread::sleep(Duration::from_millis(10));
         }
         if let Some(mut container) = self.container.take() {
@@ -64,16 +62,24 @@ impl Drop for Booted {
 }
 
 impl Booted {
-    /// Starts one, in which these folders and files of this machine are too. None where that cannot be, which is said.
+    /// Starts a machine with these folders and files of the host; `None`, counted as a skip, where this is not
+    /// possible.
     pub(crate) fn start(network: Network, with: &[&Path]) -> Option<Booted> {
         let folder = TempDir::new().expect("a folder");
         let with = with.iter().map(|path| (*path).to_owned()).collect();
         let socket = folder.path().join("told");
-        let told = UnixDatagram::bind(&socket).expect("a socket");
-        told.set_read_timeout(Some(Duration::from_millis(100))).expect("set");
-        let mut booted =
-            Booted { container: None, first: String::new(), told, reader: None, network, with, folder };
-        let started = grow(&booted.path("/")).and_then(|()| booted.turn_on());
+        let notifications = UnixDatagram::bind(&socket).expect("a socket");
+        notifications.set_read_timeout(Some(Duration::from_millis(100))).expect("set");
+        let mut booted = Booted {
+            container: None,
+            first: String::new(),
+            notifications,
+            reader: None,
+            network,
+            with,
+            folder,
+        };
+        let started = create_root(&booted.path("/")).and_then(|()| booted.boot());
         if let Err(problem) = started {
             skip(format!(
                 "no machine with systemd can be started (needs root and systemd-container): {problem}"
@@ -83,14 +89,14 @@ impl Booted {
         Some(booted)
     }
 
-    fn turn_on(&mut self) -> Result<(), String> {
+    fn boot(&mut self) -> Result<(), String> {
         if let Some((wanted, reader)) = self.reader.take() {
             drop(wanted);
             reader.join().expect("no panic");
         }
         let place = |name: &str| self.folder.path().join(name);
         let errors = fs::File::create(place("errors")).expect("a file");
-        // As no other one that runs now.
+        // A name that no running machine has.
         let name = self.folder.path().file_name().unwrap_or_default().to_string_lossy().replace('.', "");
         let container = Command::new(CONTAINER)
             .args(["--register=no", "--keep-unit", "--notify-ready=yes", "--boot", "--console=pipe"])
@@ -111,45 +117,45 @@ impl Booted {
         self.container.as_mut().is_none_or(|container| !matches!(container.try_wait(), Ok(None)))
     }
 
-    /// Waits until it says that everything is started.
+    /// Waits until it reports that the start is complete.
     fn wait_until_up(&mut self) -> Result<(), String> {
         let (begun, mut message) = (Instant::now(), [0; 4096]);
         loop {
-            let length = self.told.recv(&mut message).unwrap_or_default();
+            let length = self.notifications.recv(&mut message).unwrap_or_default();
             let text = String::from_utf8_lossy(&message[..length]).into_owned();
             if let Some(first) = text.lines().find_map(|line| line.strip_prefix("X_NSPAWN_LEADER_PID=")) {
                 first.clone_into(&mut self.first);
             }
             if text.lines().any(|line| line == "READY=1") {
-                self.go_on_reading();
+                self.read_notifications();
                 return Ok(());
             }
-            if begun.elapsed() > PATIENCE || self.has_ended() {
+            if begun.elapsed() > START_LIMIT || self.has_ended() {
                 let said = fs::read_to_string(self.folder.path().join("errors")).unwrap_or_default();
                 return Err(format!("it does not start: {}", said.trim()));
             }
         }
     }
 
-    /// Reads what else it says of itself: the first process waits until that is read, and the machine stands still.
-    fn go_on_reading(&mut self) {
-        let (told, wanted) = (self.told.try_clone().expect("a socket"), Arc::new(()));
+    /// Reads its later notifications: the first process blocks until they are read.
+    fn read_notifications(&mut self) {
+        let (notifications, wanted) = (self.notifications.try_clone().expect("a socket"), Arc::new(()));
         let still = Arc::downgrade(&wanted);
         let reader = thread::spawn(move || {
             while still.strong_count() > 0 {
-                // Nothing within the time limit of the socket is no failure.
-                let _ = told.recv(&mut [0; 4096]);
+                // A timeout of the socket is not an error.
+                let _ = notifications.recv(&mut [0; 4096]);
             }
         });
         self.reader = Some((wanted, reader));
     }
 
-    /// What is called so in it, as this machine finds it.
+    /// The path on the host of a path in the machine.
     pub(crate) fn path(&self, inside: &str) -> PathBuf {
         self.folder.path().join("root").join(inside.trim_start_matches('/'))
     }
 
-    /// A command in it.
+    /// A command that runs in the machine.
     pub(crate) fn command<A: AsRef<OsStr>>(
         &self,
         folder: &str,
@@ -165,12 +171,12 @@ impl Booted {
         command
     }
 
-    /// What a command in it prints; it has to end well.
+    /// The output of a command in the machine, which must succeed.
     pub(crate) fn output_of(&self, words: &[&str]) -> String {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
         let ask = || self.command("/", words).output().expect("nsenter");
         let mut output = ask();
-        // Now and then systemd closes a connection before it has answered.
+        // systemd occasionally closes a connection before it answers.
         for _ in 0..5 {
             if !text(&output.stderr).contains("Transport endpoint is not connected") {
                 break;
@@ -181,16 +187,16 @@ impl Booted {
         text(&output.stdout)
     }
 
-    /// Stops it as machines stop, and starts it again.
+    /// Shuts the machine down and starts it again.
     pub(crate) fn reboot(&mut self) {
         self.output_of(&["systemctl", "poweroff"]);
-        wait_for("it to be off", || self.has_ended());
-        self.turn_on().unwrap_or_else(|problem| panic!("{problem}"));
+        wait_for("the shutdown", || self.has_ended());
+        self.boot().unwrap_or_else(|problem| panic!("{problem}"));
     }
 }
 
-/// The root folder of a machine that was just installed.
-fn grow(root: &Path) -> Result<(), String> {
+/// Creates the root folder of a newly installed machine.
+fn create_root(root: &Path) -> Result<(), String> {
     for folder in ["dev", "etc/systemd/system", "opt", "proc", "root", "run", "sys", "tmp", "usr", "var/lib"]
     {
         fs::create_dir_all(root.join(folder)).expect("a folder");
@@ -204,7 +210,7 @@ fn grow(root: &Path) -> Result<(), String> {
         ("group", "root:x:0:\n"),
         ("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"),
         ("hosts", "127.0.0.1 localhost\n"),
-        // Empty, so that it is not the first start, at which everything that is installed would be started too.
+        // Empty, so that this is not a first boot, which would enable all installed units.
         ("machine-id", ""),
     ] {
         fs::write(etc.join(name), text).expect("written");
@@ -218,7 +224,7 @@ fn grow(root: &Path) -> Result<(), String> {
     }
     let units = etc.join("systemd/system");
     symlink("/usr/lib/systemd/system/multi-user.target", units.join("default.target")).expect("a link");
-    // Nobody signs in.
+    // No user signs in.
     for unit in ["systemd-logind.service", "dbus.service", "dbus.socket", "getty.target"] {
         symlink("/dev/null", units.join(unit)).expect("a link");
     }

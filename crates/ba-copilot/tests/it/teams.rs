@@ -1,5 +1,5 @@
-//! The pages of accounts and teams, in real Chromium against the real program: from the first person to the second
-//! one's version of a diagram.
+//! The pages of accounts and teams, in real Chromium against the real program, from the first user to a second user's
+//! version of a diagram.
 
 use fantoccini::{Client, Locator};
 use tempfile::TempDir;
@@ -10,7 +10,7 @@ use crate::{
     users::{PASSWORD, code_of},
 };
 
-/// A person before a page.
+/// A user with a browser.
 struct Person {
     client: Client,
     home: String,
@@ -28,7 +28,7 @@ impl Person {
         field.send_keys(text).await.expect("typed");
     }
 
-    /// Presses a button and waits for the page that comes of it.
+    /// Clicks a button and waits for the next page.
     async fn press(&self, css: &str) {
         let old = self.client.find(Locator::Css("body")).await.expect("a page");
         let button =
@@ -50,8 +50,8 @@ impl Person {
         self.client.current_url().await.expect("an address").path().to_owned()
     }
 
-    /// No two buttons or fields lie over each other, and nothing is wider than the window.
-    async fn looks_right(&self) {
+    /// Checks that no buttons or fields overlap, and that nothing is wider than the window.
+    async fn assert_layout(&self) {
         let faults = self
             .client
             .execute(
@@ -86,7 +86,7 @@ async fn team_works_through_the_pages() {
     let home = format!("http://{}", server.address);
     let ada = Person { client: browser(&driver, &ones).await, home: home.clone() };
 
-    // The first person sets the server up.
+    // The first user sets up the server.
     ada.open("/").await;
     ada.press("nav a[href='/set-up']").await;
     ada.fill("#name", "Ada Lovelace").await;
@@ -94,12 +94,12 @@ async fn team_works_through_the_pages() {
     ada.fill("#password", "short").await;
     ada.press("main button").await;
     assert!(ada.text(".problem").await.contains("12 to 256 characters"));
-    ada.looks_right().await;
+    ada.assert_layout().await;
     ada.fill("#password", PASSWORD).await;
     ada.press("main button").await;
     assert_eq!(ada.path().await, "/");
 
-    // Signs out and in again, and comes to the page that was asked for.
+    // Signs out and in again, and is redirected to the requested page.
     ada.press("nav form button").await;
     assert_eq!(ada.path().await, "/sign-in");
     assert!(ada.text(".good").await.contains("signed out"));
@@ -109,11 +109,11 @@ async fn team_works_through_the_pages() {
     ada.fill("#password", "not the password").await;
     ada.press("main button").await;
     assert!(ada.text(".problem").await.contains("is wrong"));
-    ada.looks_right().await;
+    ada.assert_layout().await;
     ada.fill("#password", PASSWORD).await;
     ada.press("main button").await;
     assert_eq!(ada.path().await, "/account");
-    ada.looks_right().await;
+    ada.assert_layout().await;
 
     // A token is shown once.
     ada.fill("#token-name", "nightly").await;
@@ -136,10 +136,10 @@ async fn team_works_through_the_pages() {
     ada.fill("#code", &code(0)).await;
     ada.fill("#factor-password", "not the password").await;
     ada.press("form:has(input[value=factor]) button").await;
-    // What the app holds already is not lost.
+    // The secret that the app has already stays valid.
     assert!(ada.text(".problem").await.contains("password is wrong"));
     assert_eq!(ada.text("#factor").await, secret);
-    ada.looks_right().await;
+    ada.assert_layout().await;
     ada.fill("#code", &code(0)).await;
     ada.fill("#factor-password", PASSWORD).await;
     ada.press("form:has(input[value=factor]) button").await;
@@ -148,15 +148,15 @@ async fn team_works_through_the_pages() {
     ada.fill("#email", "ada@example.com").await;
     ada.fill("#password", PASSWORD).await;
     ada.press("main button").await;
-    ada.looks_right().await;
-    // The next code is good half a minute early, for clocks that go ahead.
+    ada.assert_layout().await;
+    // The next code is valid half a minute early, for clocks that are ahead.
     ada.fill("#code", &code(30)).await;
     ada.press("main button").await;
     assert_eq!(ada.path().await, "/");
 
-    // A project, and somebody asked to come.
+    // A project and an invitation.
     ada.open("/projects").await;
-    ada.looks_right().await;
+    ada.assert_layout().await;
     ada.fill("#name", "Web shop").await;
     ada.press("form[action='/projects'] button").await;
     let project = ada.path().await;
@@ -164,21 +164,21 @@ async fn team_works_through_the_pages() {
     ada.fill("#email", "grace@example.com").await;
     ada.press("form:has(#email) button").await;
     let link = ada.text("#link").await;
-    ada.looks_right().await;
+    ada.assert_layout().await;
 
-    // Who comes through the link and draws.
+    // The invited user follows the link and creates a diagram.
     let grace = Person { client: browser(&second, &others).await, home: home.clone() };
     grace.open(&format!("/invitation?code={}", code_of(&link))).await;
     assert!(grace.text("main").await.contains("Web shop"));
     grace.fill("#name", "Grace Hopper").await;
     grace.fill("#password", PASSWORD).await;
-    grace.looks_right().await;
+    grace.assert_layout().await;
     grace.press("main button").await;
     grace.open(&format!("/?project={}", project.rsplit('/').next().unwrap_or_default())).await;
     grace.fill("#message", "A customer places orders. Each order has a number.").await;
     grace.press("main form button").await;
     grace.press("a[href^='/diagrams/']").await;
-    grace.looks_right().await;
+    grace.assert_layout().await;
     let diagram = grace.path().await;
     let source = grace.text("#source").await;
     grace.fill("#code", &format!("{source}\n    class Canary")).await;
@@ -187,7 +187,7 @@ async fn team_works_through_the_pages() {
     assert!(grace.text(".good").await.contains("Saved as a new version"));
     assert!(grace.text("#source").await.contains("Canary"));
 
-    // Ada sees it, and what was before; and does not overwrite what she has not seen.
+    // Ada sees the new version and the earlier one, and cannot overwrite a version that she has not seen.
     ada.open(&project).await;
     assert!(ada.text("main").await.contains("Grace Hopper"));
     ada.press("a[href^='/diagrams/']").await;
@@ -200,7 +200,7 @@ async fn team_works_through_the_pages() {
     ada.open(&format!("{diagram}?version=1")).await;
     assert!(!ada.text("#source").await.contains("Canary"));
 
-    // Who is removed sees nothing any more.
+    // A removed member has no access.
     ada.open(&project).await;
     ada.press(
         "tr:has(td:first-child):not(:has(select[name=role] option[value=owner][selected])) \

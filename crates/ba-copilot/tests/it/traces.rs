@@ -1,6 +1,5 @@
-//! One request is one trace, through every process it goes through: in the answer, in the logs, at the model, at the
-//! checker, and in the spans that a collector is told of. Nothing that people wrote is told to it, and nobody waits
-//! for it.
+//! One request is one trace through all processes: in the response, the logs, the requests to the model and the
+//! checker, and the exported spans. Content of users is not exported, and no request waits for the collector.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -30,7 +29,7 @@ use crate::{
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const SENDER: &str = "b7ad6b7169203331";
-/// Each of them goes in by another door, and must not come out here.
+/// Each canary is sent in a different input, and must not occur in the exported data.
 const CANARIES: [&str; 6] =
     ["canaryhuman", "canaryelement", "sk-canary-4f1d", "canary-key-77", "canary@example.com", "canary-query"];
 const ATTRIBUTES: [&str; 28] = [
@@ -64,7 +63,7 @@ const ATTRIBUTES: [&str; 28] = [
     "request.id",
 ];
 
-/// A span as it was told, with the name of the service.
+/// An exported span, with the name of the service.
 #[derive(Debug, Clone)]
 struct Exported {
     service: String,
@@ -96,7 +95,7 @@ fn value(attributes: &[KeyValue], name: &str) -> Value {
     }
 }
 
-/// Everything that a collector was told, in the order in which it came.
+/// All exported spans, in the order in which they arrived.
 fn exported(collector: &Collector) -> Vec<Exported> {
     let mut all = Vec::new();
     for request in collector.received() {
@@ -117,7 +116,7 @@ fn exported(collector: &Collector) -> Vec<Exported> {
     all
 }
 
-fn telling<'a>(url: &'a str, service: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+fn export_to<'a>(url: &'a str, service: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let common = [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", url),
         ("OTEL_EXPORTER_OTLP_HEADERS", "x-scope=team%20a"),
@@ -129,7 +128,7 @@ fn telling<'a>(url: &'a str, service: &'a str, more: &[(&'a str, &'a str)]) -> V
     common.into_iter().chain(more.iter().copied()).collect()
 }
 
-/// One request with these headers; head and body.
+/// Sends one request with these headers; returns the head and the body.
 fn ask(server: &Server, request: &str, headers: &str, body: &str) -> (String, String) {
     let mut stream = TcpStream::connect(&server.address).expect("a connection");
     let head = format!(
@@ -159,7 +158,7 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
         .map(|line| line[prefix.len()..].trim())
 }
 
-/// A model whose first answer is no diagram and whose second one is; and what it was asked.
+/// A model whose first answer contains no diagram and whose second one does, and the requests it received.
 fn model() -> (String, mpsc::Receiver<String>, mpsc::Sender<()>) {
     let (seen, requests) = mpsc::channel();
     let count = AtomicU32::new(0);
@@ -204,7 +203,7 @@ fn one_generation_is_one_trace_through_all_processes() {
     let checker = Server::start_with(
         &["--role", "mcp", "--listen", "127.0.0.1:0"],
         folder.path(),
-        &telling(&to, "checker", &[]),
+        &export_to(&to, "checker", &[]),
     );
     let at = format!("http://{}", checker.address);
     let more = [
@@ -213,7 +212,7 @@ fn one_generation_is_one_trace_through_all_processes() {
         ("OPENAI_API_KEY", "sk-canary-4f1d"),
         ("MODEL", "local-model"),
     ];
-    let server = Server::start(folder.path(), &telling(&to, "server", &more));
+    let server = Server::start(folder.path(), &export_to(&to, "server", &more));
     let body = json!({"message": "A canaryhuman (canary@example.com) places an order."}).to_string();
     let headers = format!("traceparent: 00-{TRACE}-{SENDER}-01\r\nx-ai-api-key: canary-key-77\r\n");
     let (head, answer) = ask(&server, "POST /api/v1/generate/class-diagram?canary-query=1", &headers, &body);
@@ -225,11 +224,11 @@ fn one_generation_is_one_trace_through_all_processes() {
         (&json!("remote"), &json!(1)),
         "{answer}"
     );
-    // A probe is told to nobody, whatever it asks for.
+    // Spans of probes are not exported.
     ask(&server, "GET /health", &format!("traceparent: 00-{TRACE}-{SENDER}-01\r\n"), "");
     let logs = [end(server), end(checker)];
 
-    // One id in the answer, in every log, and at the model.
+    // The response, every log and the request to the model have the same trace id.
     assert_eq!(header(&head, "x-trace-id"), Some(TRACE), "{head}");
     for (log, line) in logs.iter().zip(["Generated a diagram", "Answered a call of validate_mermaid"]) {
         assert!(log.lines().any(|it| it.contains(line) && it.contains(TRACE)), "{line} in\n{log}");
@@ -240,8 +239,8 @@ fn one_generation_is_one_trace_through_all_processes() {
     let spans = exported(&collector);
     assert!(spans.iter().all(|it| hex(&it.span.trace_id) == TRACE), "another trace: {spans:#?}");
     let by_id: BTreeMap<String, &Exported> = spans.iter().map(|it| (hex(&it.span.span_id), it)).collect();
-    assert_eq!(by_id.len(), spans.len(), "two spans have one id");
-    // The way from each span to the sender, the outermost first.
+    assert_eq!(by_id.len(), spans.len(), "duplicate span ids");
+    // The path from each span to the root, the outermost first.
     let way = |it: &Exported| {
         let mut names = vec![it.span.name.clone()];
         let mut parent = it.parent();
@@ -273,7 +272,7 @@ fn one_generation_is_one_trace_through_all_processes() {
     expected.sort();
     assert_eq!(ways, expected);
 
-    // What the model heard is the place of its own span.
+    // The model received the id of the span of its request.
     let named = |name: &str| spans.iter().filter(|it| it.span.name == name).collect::<Vec<_>>();
     let chats: BTreeSet<String> = named("chat local-model").iter().map(|it| hex(&it.span.span_id)).collect();
     let heard: BTreeSet<String> = asked
@@ -287,7 +286,7 @@ fn one_generation_is_one_trace_through_all_processes() {
         .collect();
     assert_eq!(heard, chats);
 
-    // What is said of each.
+    // The attributes of each span.
     for (name, attribute, expected) in [
         (&request[8..], "http.request.method", json!("POST")),
         (&request[8..], "http.route", json!("/api/v1/generate/{diagram}")),
@@ -312,8 +311,8 @@ fn one_generation_is_one_trace_through_all_processes() {
         );
     }
     assert_nothing_else_is_exported(&collector, &spans);
-    // The other way round: what is looked for above is found where it is.
-    assert!(asked.iter().all(|asked| asked.contains("canaryhuman")), "the canaries did not go in");
+    // Control: the expected values are found where they belong.
+    assert!(asked.iter().all(|asked| asked.contains("canaryhuman")), "the canaries are missing in the input");
 }
 
 /// No canary in any byte, and no attribute that is not on the list.
@@ -321,14 +320,22 @@ fn assert_nothing_else_is_exported(collector: &Collector, spans: &[Exported]) {
     for came in collector.received() {
         let text = format!("{}{}", came.head, String::from_utf8_lossy(&came.body)).to_lowercase();
         for canary in CANARIES {
-            assert!(!text.contains(canary), "{canary} was told:\n{text}");
+            assert!(!text.contains(canary), "{canary} was exported:\n{text}");
         }
-        assert!(!String::from_utf8_lossy(&came.body).contains("127.0.0.1"), "an address was told:\n{text}");
+        assert!(
+            !String::from_utf8_lossy(&came.body).contains("127.0.0.1"),
+            "an address was exported:\n{text}"
+        );
     }
-    for told in spans {
-        assert!(told.span.events.is_empty(), "{told:?}");
-        for attribute in &told.span.attributes {
-            assert!(ATTRIBUTES.contains(&attribute.key.as_str()), "{} of {}", attribute.key, told.span.name);
+    for exported in spans {
+        assert!(exported.span.events.is_empty(), "{exported:?}");
+        for attribute in &exported.span.attributes {
+            assert!(
+                ATTRIBUTES.contains(&attribute.key.as_str()),
+                "{} of {}",
+                attribute.key,
+                exported.span.name
+            );
         }
     }
 }
@@ -340,7 +347,7 @@ fn background_spans_link_to_their_request() {
     let hook = Collector::start("204 No Content");
     let to = format!("http://{}", collector.address);
     let allow = [("BA_COPILOT__WEBHOOKS__ALLOW_PRIVATE", "true")];
-    let server = Server::start(folder.path(), &telling(&to, "server", &allow));
+    let server = Server::start(folder.path(), &export_to(&to, "server", &allow));
     let url = format!("http://{}/canary-query", hook.address);
     let webhook = json!({"url": url, "events": ["job.create"]}).to_string();
     let (head, body) = ask(&server, "POST /api/v1/projects/default/webhooks", "", &webhook);
@@ -363,7 +370,7 @@ fn background_spans_link_to_their_request() {
     for name in ["job generate", "job deliver"] {
         let job =
             spans.iter().find(|it| it.span.name == name).unwrap_or_else(|| panic!("no {name}: {spans:#?}"));
-        assert_ne!(job.span.trace_id, request.span.trace_id, "{name} is a trace of its own");
+        assert_ne!(job.span.trace_id, request.span.trace_id, "{name} is a separate trace");
         assert!(job.span.parent_span_id.is_empty(), "{name} has a parent");
         let links: Vec<(String, String)> =
             job.span.links.iter().map(|it| (hex(&it.trace_id), hex(&it.span_id))).collect();
@@ -373,13 +380,13 @@ fn background_spans_link_to_their_request() {
             .filter(|it| it.span.parent_span_id == job.span.span_id)
             .map(|it| it.span.name.as_str())
             .collect();
-        assert!(!parts.is_empty(), "{name} has no parts");
+        assert!(!parts.is_empty(), "{name} has no child spans");
         assert!(
             log.contains(&hex(&job.span.trace_id)) || name == "job deliver",
             "{name} is not in the log:\n{log}"
         );
     }
-    // Whoever is told hears the trace of the telling.
+    // The receiver gets the trace of the delivery.
     let deliver = spans.iter().find(|it| it.span.name == "job deliver").expect("it is there");
     let heard = hook.received();
     let trace = header(&heard[0].head, "traceparent").expect("a trace").to_owned();
@@ -411,9 +418,9 @@ fn sampling_decides_what_is_exported() {
     let collector = Collector::start("200 OK");
     let to = format!("http://{}", collector.address);
     let none = [("OTEL_TRACES_SAMPLER", "parentbased_always_off")];
-    let server = Server::start(folder.path(), &telling(&to, "server", &none));
+    let server = Server::start(folder.path(), &export_to(&to, "server", &none));
     let body = r#"{"code":"flowchart LR\n  a --> b"}"#;
-    // One that begins here, one of which its sender says no, and one of which its sender says yes.
+    // A trace that starts here, one whose sender does not sample it, and one whose sender does.
     ask(&server, "POST /api/v1/validate", "", body);
     let no = "traceparent: 00-11111111111111111111111111111111-b7ad6b7169203331-00\r\n";
     ask(&server, "POST /api/v1/validate", no, body);
@@ -425,7 +432,7 @@ fn sampling_decides_what_is_exported() {
     assert!(spans.iter().all(|it| hex(&it.span.trace_id) == TRACE), "{spans:#?}");
 }
 
-/// What `/metrics` says of spans that did not reach the collector.
+/// The number of spans in `/metrics` that did not reach the collector.
 fn lost(server: &Server) -> u64 {
     let (_, metrics) = server.request("GET", "/metrics", "").expect("metrics");
     let line = metrics.lines().find_map(|line| line.strip_prefix("ba_copilot_spans_total{sent=\"false\"} "));
@@ -435,19 +442,19 @@ fn lost(server: &Server) -> u64 {
 #[test]
 fn unavailable_collector_loses_only_spans() {
     let closed = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port");
-    // Takes connections and never answers.
+    // Accepts connections and never answers.
     let hangs = TcpListener::bind("127.0.0.1:0").expect("a port");
     let refuses = Collector::start("401 Unauthorized");
     for (what, address) in [
-        ("away", closed.to_string()),
+        ("is down", closed.to_string()),
         ("hangs", hangs.local_addr().expect("an address").to_string()),
         ("refuses", refuses.address.clone()),
     ] {
         let folder = TempDir::new().expect("a folder");
         let to = format!("http://{address}");
-        let server = Server::start(folder.path(), &telling(&to, "server", &[]));
+        let server = Server::start(folder.path(), &export_to(&to, "server", &[]));
         assert_eq!(lost(&server), 0, "{what}");
-        // Far more than there is room for.
+        // Far more spans than the queue holds.
         for _ in 0..3000 {
             let (status, body) = server
                 .request("POST", "/api/v1/validate", r#"{"code":"flowchart LR\n  a --> b"}"#)
@@ -456,8 +463,11 @@ fn unavailable_collector_loses_only_spans() {
         }
         wait_for("spans are counted as lost", || lost(&server) > 0);
         let log = end(server);
-        let told = log.matches("Spans are dropped until").count();
-        assert!(told <= 1 && (told == 1 || what == "hangs"), "{what} is told {told} times:\n{log}");
+        let warnings = log.matches("Spans are dropped until").count();
+        assert!(
+            warnings <= 1 && (warnings == 1 || what == "hangs"),
+            "{what} is logged {warnings} times:\n{log}"
+        );
         assert!(!log.contains("team%20a") && !log.contains("team a"), "{log}");
     }
 }

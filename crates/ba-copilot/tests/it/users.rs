@@ -1,4 +1,4 @@
-//! Users for tests: how they sign in, and what they send.
+//! Users for tests: sign-in and requests.
 
 use std::collections::BTreeMap;
 
@@ -12,20 +12,20 @@ use crate::app::{Reply, TestApp};
 
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
-/// A browser: it keeps cookies.
+/// A browser that stores cookies.
 #[derive(Default, Clone)]
 pub(crate) struct Browser {
     pub(crate) cookies: BTreeMap<String, String>,
 }
 
 impl Browser {
-    /// The cookies as they are sent.
-    fn sent(&self) -> String {
+    /// The value of the `Cookie` header.
+    fn cookie_header(&self) -> String {
         self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
     }
 
-    /// Keeps the cookies that come back.
-    fn keep(&mut self, reply: &Reply) {
+    /// Stores the cookies of a response.
+    fn store_cookies(&mut self, reply: &Reply) {
         for cookie in reply.headers.get_all("set-cookie") {
             let cookie = cookie.to_str().expect("text");
             assert!(cookie.contains("; HttpOnly; SameSite=Lax"), "{cookie}");
@@ -35,7 +35,7 @@ impl Browser {
         }
     }
 
-    /// Sends JSON, if there is any, with the cookies, and keeps those that come back.
+    /// Sends a request with the cookies and an optional JSON body, and stores the cookies of the response.
     pub(crate) async fn send(&mut self, app: &TestApp, method: &str, path: &str, body: Value) -> Reply {
         self.send_with(app, method, path, body, &[]).await
     }
@@ -52,14 +52,14 @@ impl Browser {
             .method(Method::from_bytes(method.as_bytes()).expect("a method"))
             .uri(path)
             .header("content-type", "application/json")
-            .header("cookie", self.sent())
+            .header("cookie", self.cookie_header())
             .header("user-agent", "a browser");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
         let reply = app.send(request.body(body).expect("a request")).await;
-        self.keep(&reply);
+        self.store_cookies(&reply);
         reply
     }
 
@@ -74,11 +74,11 @@ impl Browser {
         let request = Request::post(path)
             .header("content-type", "application/x-www-form-urlencoded")
             .header("sec-fetch-site", "same-origin")
-            .header("cookie", self.sent())
+            .header("cookie", self.cookie_header())
             .body(Body::from(body.join("&")))
             .expect("a request");
         let reply = app.send(request).await;
-        self.keep(&reply);
+        self.store_cookies(&reply);
         reply
     }
 
@@ -86,7 +86,7 @@ impl Browser {
         self.send(app, "POST", "/api/v1/sign-in", json!({"email": email, "password": password})).await
     }
 
-    /// Makes a token that may do these things.
+    /// Creates a token with these scopes.
     pub(crate) async fn token(&mut self, app: &TestApp, scopes: &[&str]) -> String {
         let reply =
             self.send(app, "POST", "/api/v1/tokens", json!({"name": "a test", "scopes": scopes})).await;
@@ -103,7 +103,7 @@ pub(crate) fn percent(text: &str) -> String {
     text.bytes().map(one).collect()
 }
 
-/// Sets the server up: its first person, signed in.
+/// Sets up the server; returns the signed-in first user.
 pub(crate) async fn set_up(app: &TestApp) -> Browser {
     let mut ada = Browser::default();
     let fields = [("name", "Ada Lovelace"), ("email", "Ada@Example.com"), ("password", PASSWORD)];
@@ -112,7 +112,7 @@ pub(crate) async fn set_up(app: &TestApp) -> Browser {
     ada
 }
 
-/// Adds somebody, who signs in.
+/// Adds a user and signs in.
 pub(crate) async fn add(app: &TestApp, admin: &mut Browser, email: &str) -> Browser {
     let body = json!({"email": email, "name": email.split('@').next(), "password": PASSWORD});
     let reply = admin.send(app, "POST", "/api/v1/users", body).await;
@@ -122,12 +122,12 @@ pub(crate) async fn add(app: &TestApp, admin: &mut Browser, email: &str) -> Brow
     browser
 }
 
-/// The id of whoever asks.
+/// The id of the signed-in user.
 pub(crate) async fn id_of(app: &TestApp, browser: &mut Browser) -> String {
     browser.get(app, "/api/v1/me").await.json()["id"].as_str().expect("an id").to_owned()
 }
 
-/// Lets somebody into a project.
+/// Adds a user to a project.
 pub(crate) async fn invite(
     app: &TestApp,
     owner: &mut Browser,
@@ -145,8 +145,7 @@ pub(crate) async fn invite(
     assert_eq!(accepted.json()["project_id"], project);
 }
 
-/// Shows that the e-mail address of somebody is theirs, as they do: by the link that is mailed, where they are signed
-/// in.
+/// Verifies the e-mail address of a signed-in user with the mailed link.
 pub(crate) async fn verify(app: &TestApp, person: &mut Browser) {
     assert_eq!(person.send(app, "POST", "/api/v1/me/verification", Value::Null).await.status, 202);
     let me = person.get(app, "/api/v1/me").await.json();
@@ -161,13 +160,13 @@ pub(crate) fn letter_to(app: &TestApp, address: &str) -> String {
     letters(app).into_iter().rfind(|letter| letter.contains(&to)).expect("a message")
 }
 
-/// What stands behind `code=` in a text.
+/// The value of `code=` in a text.
 pub(crate) fn code_of(text: &str) -> String {
     let (_, code) = text.split_once("code=").expect("a link with a code");
     code.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-' || *c == '_').collect()
 }
 
-/// The messages that were sent, oldest first, as they would be read.
+/// The decoded messages that were sent, oldest first.
 pub(crate) fn letters(app: &TestApp) -> Vec<String> {
     let folder = app.folder.path().join("data/mail");
     let mut files: Vec<_> = match std::fs::read_dir(folder) {

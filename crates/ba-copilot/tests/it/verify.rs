@@ -1,5 +1,4 @@
-//! The suite that is run after a deployment: against the real server, against one that lies in each way, against
-//! nothing.
+//! `verify`, the checks after a deployment: against the real server, a server with injected faults, and no server.
 
 use std::{
     collections::BTreeSet,
@@ -49,7 +48,7 @@ fn healthy_server_passes_also_after_a_restart() {
     let server = Server::start(folder.path(), &[]);
     let (address, url) = (server.address.clone(), format!("http://{}", server.address));
     let file = |name: &str| folder.path().join(name).display().to_string();
-    // The command asks this test to restart the server, and waits until it has begun.
+    // The command asks this test to restart the server, and waits until the restart has started.
     let (asked, begun, junit) = (file("asked"), file("begun"), file("report.xml"));
     let command = format!("touch '{asked}'; until test -e '{begun}'; do sleep 0.05; done");
     let running = thread::spawn({
@@ -67,12 +66,12 @@ fn healthy_server_passes_also_after_a_restart() {
     let ran = running.join().expect("an end");
     assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
     let words = |word: &str| ran.out.lines().filter(|line| line.starts_with(word)).count();
-    // There are no backups yet, which is said.
+    // There are no backups yet, which is reported.
     assert_eq!((words("passed "), words("skipped "), words("FAILED ")), (18, 1, 0), "{}", ran.out);
     assert!(ran.out.ends_with(&format!("18 passed, 0 failed, 1 skipped: {url}\n")), "{}", ran.out);
     let xml = std::fs::read_to_string(&junit).expect("a report");
     assert_eq!((xml.matches("<testcase ").count(), xml.matches("<skipped ").count()), (19, 1), "{xml}");
-    // Again: what is written goes to the same place.
+    // A second run writes to the same project.
     assert_eq!(verify(&url, &["--services", "web, api,ai,mcp,database,disk"], &[]).code, 0);
     let (_, projects) = server.request("GET", "/api/v1/projects", "").expect("projects");
     assert_eq!(projects.matches("Deployment checks").count(), 1, "{projects}");
@@ -127,7 +126,7 @@ fn verify_reports_checks_that_need_an_account() {
     let (ran, failed, skipped) = ask(&whole);
     assert_eq!((ran.code, failed.len()), (0, 0), "{}", ran.out);
     assert_eq!(skipped, ["restart", "backup"], "{}", ran.out);
-    assert!(!ran.out.contains(&whole), "the token in the report");
+    assert!(!ran.out.contains(&whole), "the report contains the token");
     for wrong in ["bac_nobody-has-this-one", &part] {
         let (ran, failed, _) = ask(wrong);
         assert_eq!(ran.code, 1, "{}", ran.out);
@@ -136,15 +135,15 @@ fn verify_reports_checks_that_need_an_account() {
     }
 }
 
-/// What a stub makes of an answer, by the method and path of the request, what it accepts, and its body.
-type Lie = fn(&str, &str, &str, &mut Reply);
+/// The change that a proxy makes to a response, by method and path of the request, its `Accept` header, and its body.
+type Fault = fn(&str, &str, &str, &mut Reply);
 
 struct Reply {
     status: u16,
     headers: HeaderMap,
     body: String,
-    /// It answers this late.
-    late: Duration,
+    /// The response is delayed by this time.
+    delay: Duration,
 }
 
 impl Reply {
@@ -155,10 +154,10 @@ impl Reply {
     }
 }
 
-/// A server that stands before the real one and lies.
+/// A proxy in front of the real server that changes responses.
 pub(crate) struct Stub {
     pub(crate) url: String,
-    lie: Arc<Mutex<Lie>>,
+    fault: Arc<Mutex<Fault>>,
     _runtime: Runtime,
 }
 
@@ -166,23 +165,23 @@ pub(crate) struct Stub {
 struct Before {
     client: reqwest::Client,
     real: String,
-    lie: Arc<Mutex<Lie>>,
+    fault: Arc<Mutex<Fault>>,
 }
 
 impl Stub {
-    fn before(real: &str, lie: Lie) -> Stub {
+    fn before(real: &str, fault: Fault) -> Stub {
         let runtime = Runtime::new().expect("a runtime");
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let lie = Arc::new(Mutex::new(lie));
+        let fault = Arc::new(Mutex::new(fault));
         let client =
             reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build();
         let before =
-            Before { client: client.expect("a client"), real: real.to_owned(), lie: Arc::clone(&lie) };
+            Before { client: client.expect("a client"), real: real.to_owned(), fault: Arc::clone(&fault) };
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let router = Router::new().fallback(pass_on).with_state(before);
         runtime.spawn(async move { axum::serve(listener, router).await });
-        Stub { url, lie, _runtime: runtime }
+        Stub { url, fault, _runtime: runtime }
     }
 }
 
@@ -206,17 +205,17 @@ async fn pass_on(
         headers.remove(hop);
     }
     let body = answer.text().await.expect("a body");
-    let mut reply = Reply { status, headers, body, late: Duration::ZERO };
-    let lie = *before.lie.lock().expect("the lie");
-    lie(&format!("{method} {}", uri.path()), &accept, &text, &mut reply);
-    tokio::time::sleep(reply.late).await;
+    let mut reply = Reply { status, headers, body, delay: Duration::ZERO };
+    let fault = *before.fault.lock().expect("the fault");
+    fault(&format!("{method} {}", uri.path()), &accept, &text, &mut reply);
+    tokio::time::sleep(reply.delay).await;
     (axum::http::StatusCode::from_u16(reply.status).expect("a status"), reply.headers, reply.body)
 }
 
-fn truth(_: &str, _: &str, _: &str, _: &mut Reply) {}
+fn unchanged(_: &str, _: &str, _: &str, _: &mut Reply) {}
 
-/// The check that must fail, what is asked for besides, and the lie.
-fn lies() -> Vec<(&'static str, &'static [&'static str], Lie)> {
+/// The check that must fail, additional arguments, and the injected fault.
+fn faults() -> Vec<(&'static str, &'static [&'static str], Fault)> {
     const BAD: &str = "--> ]]";
     vec![
         ("root", &[], |path, accept, _, reply| {
@@ -241,7 +240,7 @@ fn lies() -> Vec<(&'static str, &'static [&'static str], Lie)> {
         }),
         ("health_time", &[], |path, _, _, reply| {
             if path == "GET /health" {
-                reply.late = Duration::from_millis(1100);
+                reply.delay = Duration::from_millis(1100);
             }
         }),
         ("mcp_server", &["--services", "web,api"], |path, _, _, reply| {
@@ -257,8 +256,8 @@ fn lies() -> Vec<(&'static str, &'static [&'static str], Lie)> {
                 });
             }
         }),
-        ("services", &["--services", "api,redis"], truth),
-        ("services", &["--services", "mcp=http://127.0.0.1:1"], truth),
+        ("services", &["--services", "api,redis"], unchanged),
+        ("services", &["--services", "mcp=http://127.0.0.1:1"], unchanged),
         ("metrics", &[], |path, _, _, reply| {
             if path == "GET /metrics" {
                 reply.body = "<html>".to_owned();
@@ -341,9 +340,9 @@ fn lies() -> Vec<(&'static str, &'static [&'static str], Lie)> {
                 reply.change(|version| version["code"] = json!("flowchart LR"));
             }
         }),
-        ("restart", &["--restart-command", "exit 3"], truth),
+        ("restart", &["--restart-command", "exit 3"], unchanged),
         ("restart", &["--restart-command", "true", "--restart-within", "0s"], |path, _, _, reply| {
-            // The first one is that of the check of life.
+            // The first request belongs to the liveness check.
             static ASKED: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
             if path == "GET /readyz" && ASKED.fetch_add(1, std::sync::atomic::Ordering::Relaxed) > 0 {
                 reply.status = 503;
@@ -354,7 +353,7 @@ fn lies() -> Vec<(&'static str, &'static [&'static str], Lie)> {
                 reply.body.push_str("ba_copilot_backup_last_verified_timestamp_seconds 1000000000\n");
             }
         }),
-        ("backup", &["--expect-backup-within", "26h"], truth),
+        ("backup", &["--expect-backup-within", "26h"], unchanged),
     ]
 }
 
@@ -362,12 +361,12 @@ fn lies() -> Vec<(&'static str, &'static [&'static str], Lie)> {
 fn each_fault_fails_exactly_its_check() {
     let folder = TempDir::new().expect("a folder");
     let server = Server::start(folder.path(), &[]);
-    let stub = Stub::before(&format!("http://{}", server.address), truth);
+    let stub = Stub::before(&format!("http://{}", server.address), unchanged);
     let honest = verify(&stub.url, &[], &[]);
     assert_eq!(honest.code, 0, "{}{}", honest.out, honest.err);
     let mut caught = BTreeSet::new();
-    for (expected, more, lie) in lies() {
-        *stub.lie.lock().expect("the lie") = lie;
+    for (expected, more, fault) in faults() {
+        *stub.fault.lock().expect("the fault") = fault;
         let ran = verify(&stub.url, &[more, &["--json"]].concat(), &[]);
         let report = report(&ran);
         assert_eq!((ran.code, of_status(&report, "failed")), (1, vec![expected.to_owned()]), "{}", ran.out);
@@ -382,9 +381,9 @@ fn each_fault_fails_exactly_its_check() {
         caught.insert(expected);
     }
     let all: BTreeSet<&str> = list_checks().map(|(id, _)| id).collect();
-    assert_eq!(caught, all, "a check that nothing has failed");
-    // A fresh one, as the clock of this machine has it.
-    *stub.lie.lock().expect("the lie") = |path, _, _, reply| {
+    assert_eq!(caught, all, "a check without a fault");
+    // A current date, by the clock of this machine.
+    *stub.fault.lock().expect("the fault") = |path, _, _, reply| {
         if path == "GET /metrics" {
             reply.body.push_str("ba_copilot_backup_last_verified_timestamp_seconds 32503680000\n");
         }
@@ -395,8 +394,8 @@ fn each_fault_fails_exactly_its_check() {
         "{}",
         fresh.out
     );
-    // What a server says moves no cursor.
-    *stub.lie.lock().expect("the lie") = |path, accept, _, reply| {
+    // Output of a server cannot move the cursor of the terminal.
+    *stub.fault.lock().expect("the fault") = |path, accept, _, reply| {
         if path == "GET /" && accept == "application/json" {
             reply.change(|root| root["version"] = json!("1\u{1b}[2J\n"));
         }

@@ -1,4 +1,4 @@
-//! The viewer that agents show beside a result, in a real browser, in a frame that may do nothing but run scripts.
+//! The viewer that agents show beside a result, in a real browser, in a sandboxed frame that allows only scripts.
 //!
 //! Runs on SQLite only: the viewer keeps nothing.
 
@@ -16,7 +16,7 @@ const HOST: &str = include_str!("mcp_app_host.html");
 const VALID: &str = "flowchart LR\n  a[\"Order <b>received</b>\"] --> b{\"In stock?\"} -->|yes| c[Ship]";
 const INVALID: &str = "flowchart LR\n  a[run()] --> b\n  b --> c[check(x)]";
 
-/// What a result is shown as: the verdict, and what JavaScript in the frame says of the rest.
+/// The displayed result: the verdict, and the values that JavaScript in the frame reports.
 #[tokio::test(flavor = "multi_thread")]
 async fn viewer_shows_a_picture_and_findings() {
     if !installed("chromium") || !installed("chromedriver") {
@@ -45,7 +45,7 @@ async fn viewer_shows_a_picture_and_findings() {
             "Valid: accepted by Mermaid 12.3.0.",
             picture,
         ),
-        // The result has no picture: the viewer asks its host for one.
+        // The result has no picture: the viewer requests one from its host.
         (
             "dark",
             &valid,
@@ -94,7 +94,7 @@ async fn viewer_shows_a_picture_and_findings() {
         );
         let seen = client.execute_async(&script, vec![]).await.expect("a script");
         assert_eq!(seen, json!("ok"), "{theme} {verdict}");
-        // Nothing sticks out at the side of a narrow window, and no word of a diagram became part of the page.
+        // Nothing overflows a narrow window, and no text of a diagram is interpreted as HTML.
         let whole = client
             .execute(
                 "return [document.documentElement.scrollWidth <= innerWidth, \

@@ -1,4 +1,4 @@
-//! Webhooks, delivered to a real server on loopback.
+//! Webhooks that are delivered to a real server on loopback.
 //!
 //! Runs on both databases.
 
@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 
 use crate::app::{TestApp, eventually};
 
-/// What came in, and what is answered, in this order and then 204.
+/// The received requests, and the responses to send in this order, then 204.
 #[derive(Clone, Default)]
 struct Receiver {
     received: Arc<Mutex<Vec<(HeaderMap, String)>>>,
@@ -46,7 +46,8 @@ impl Receiver {
     }
 
     async fn wait_for(&self, count: usize) -> Vec<(HeaderMap, String)> {
-        eventually("all have come", async || Some(self.received()).filter(|came| came.len() >= count)).await
+        eventually("all deliveries arrive", async || Some(self.received()).filter(|came| came.len() >= count))
+            .await
     }
 }
 
@@ -76,7 +77,7 @@ async fn deliveries(app: &TestApp, webhook: &str, count: usize) -> Vec<Value> {
     .await
 }
 
-/// Returns when nobody works on a delivery any more and one waits for its time.
+/// Waits until no worker processes a delivery and one is scheduled for a retry.
 async fn waiting(app: &TestApp) {
     let store = app.app.store.as_ref().expect("a store");
     let project = store::ProjectId::default_project();
@@ -88,7 +89,7 @@ async fn waiting(app: &TestApp) {
     .await
 }
 
-/// As a receiver does it, from the words of the specification.
+/// Verifies a signature as a receiver does, by the specification.
 fn is_signed(headers: &HeaderMap, body: &str, secret: &str) -> bool {
     let text = |name: &str| headers[name].to_str().expect("text").to_owned();
     let key = STANDARD.decode(secret.strip_prefix("whsec_").expect("a secret")).expect("base64");
@@ -119,13 +120,13 @@ async fn webhook_is_signed_and_has_no_user_content() {
     );
     assert_eq!(message["data"]["id"].as_str(), headers["webhook-id"].to_str().ok());
     assert!(!body.to_lowercase().contains("secret"), "{body}");
-    let told = deliveries(&app, &webhook, 1).await;
+    let listed = deliveries(&app, &webhook, 1).await;
     assert_eq!(
-        (&told[0]["status"], &told[0]["attempt"], told.len()),
+        (&listed[0]["status"], &listed[0]["attempt"], listed.len()),
         (&json!(204), &json!(1), 1),
-        "{told:?}"
+        "{listed:?}"
     );
-    // A new secret signs from then on.
+    // After a rotation, the new secret signs.
     let path = format!("/api/v1/webhooks/{webhook}");
     let changed = patch(&app, &path, json!({"new_secret": true})).await;
     let new = changed["secret"].as_str().expect("a secret").to_owned();
@@ -159,9 +160,9 @@ async fn failed_webhook_is_retried_and_disabled_webhook_is_not() {
         app.app.events.wake_workers();
         receiver.wait_for(number).await;
     }
-    let told = deliveries(&app, &webhook, 3).await;
-    let statuses: Vec<&Value> = told.iter().rev().map(|one| &one["status"]).collect();
-    assert_eq!(statuses, [&json!(500), &json!(302), &json!(204)], "{told:?}");
+    let listed = deliveries(&app, &webhook, 3).await;
+    let statuses: Vec<&Value> = listed.iter().rev().map(|one| &one["status"]).collect();
+    assert_eq!(statuses, [&json!(500), &json!(302), &json!(204)], "{listed:?}");
     let came = receiver.received();
     assert!(came.iter().all(|(headers, body)| is_signed(headers, body, &secret)));
     assert!(came.iter().all(|(headers, _)| headers["webhook-id"] == came[0].0["webhook-id"]));
@@ -171,7 +172,7 @@ async fn failed_webhook_is_retried_and_disabled_webhook_is_not() {
     make(&app, &url, &["diagram.create"]).await;
     diagram(&app, "More orders").await;
     other.wait_for(1).await;
-    assert_eq!(receiver.received().len(), 3, "nobody was told who is off");
+    assert_eq!(receiver.received().len(), 3, "a disabled webhook receives nothing");
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! `deploy` under load, with real processes: nothing is lost while one version follows another, a bad one never gets
-//! in, and a swap without it fails the same test.
+//! `deploy` under load, with real processes: a switch between versions loses no request, a faulty version never
+//! serves, and a switch by killing the old version fails the same checks.
 //!
 //! Runs alone.
 
@@ -26,11 +26,11 @@ use crate::{
     systemd_machine::{Booted, Network},
 };
 
-/// A machine with a folder to deploy to; what runs in its slots ends with it.
+/// A machine with a deployment folder; the processes in its slots end with it.
 struct Machine {
     folder: TempDir,
     front: String,
-    /// Where versions are units of systemd, and not processes of this machine.
+    /// Set where versions run as units of systemd instead of processes of this machine.
     booted: Option<Booted>,
 }
 
@@ -47,7 +47,7 @@ impl Drop for Machine {
 }
 
 impl Machine {
-    /// One on which versions are processes.
+    /// A machine on which versions are processes.
     fn new(more: &[(&str, &str)]) -> Machine {
         let folder = TempDir::new().expect("a folder");
         let place = |name: &str| folder.path().join(name).display().to_string();
@@ -60,7 +60,7 @@ impl Machine {
         Machine::with(folder, None, &[&settings, more].concat())
     }
 
-    /// One on which they are units.
+    /// A machine on which versions are units of systemd.
     fn with_systemd() -> Option<Machine> {
         let folder = TempDir::new().expect("a folder");
         let booted = Booted::start(Network::Shared, &[folder.path()])?;
@@ -108,7 +108,7 @@ impl Machine {
         file.write_all(text.as_bytes()).expect("written");
     }
 
-    /// Another version: the same program, and a byte behind its end, which nobody reads.
+    /// Another version: the same program with an unused byte appended.
     fn version(&self, name: &str) -> String {
         let path = self.path(name);
         fs::copy(BINARY, &path).expect("a copy");
@@ -117,7 +117,7 @@ impl Machine {
         path.display().to_string()
     }
 
-    /// A version that does something else when it is to serve.
+    /// A version with a different behavior of `serve`.
     fn bad_version(&self, name: &str, serve: &str) -> String {
         let path = self.path(name);
         let program = self.program();
@@ -128,7 +128,7 @@ impl Machine {
         path.display().to_string()
     }
 
-    /// The program, where whoever runs versions finds it.
+    /// The path of the program for the user that runs versions.
     fn program(&self) -> &'static str {
         if self.booted.is_some() { systemd::PROGRAM } else { BINARY }
     }
@@ -156,7 +156,7 @@ impl Machine {
         ran.out
     }
 
-    /// What /health says at the front.
+    /// The response of /health at the front.
     fn health(&self) -> Value {
         Call::get("/health").send(&self.front, "").expect("health").json
     }
@@ -165,7 +165,7 @@ impl Machine {
         self.health()["release"].as_str().expect("a release").to_owned()
     }
 
-    /// In how many slots anything runs.
+    /// The number of slots with a running process.
     fn serving(&self) -> usize {
         let runs = |slot: &&&str| match &self.booted {
             None => process_of(&self.path("deployed/slots").join(slot)).is_some(),
@@ -175,14 +175,14 @@ impl Machine {
     }
 }
 
-/// The number of the process in a slot.
+/// The id of the process in a slot.
 fn process_of(slot: &Path) -> Option<String> {
     let id = fs::read_to_string(slot.join("pid")).ok()?.split(' ').next()?.to_owned();
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
     (!stat.contains(") Z ")).then_some(id)
 }
 
-/// So many answers between two things that happen.
+/// The number of responses between two events.
 const BETWEEN: usize = 150;
 
 fn three_swaps_and_two_bad_versions(machine: &Machine) {
@@ -198,22 +198,22 @@ fn three_swaps_and_two_bad_versions(machine: &Machine) {
         assert_eq!(machine.serving(), 1, "{what}");
     };
 
-    // Three swaps: forward, forward, and back.
+    // Three switches: forward, forward, and rollback.
     let out = machine.deployed(&["--program", &two]);
     assert!(out.contains("verified by a test restore"), "no backup: {out}");
     let second = machine.release();
-    go_on("the first swap");
+    go_on("the first switch");
     machine.deployed(&["--program", &three]);
     let third = machine.release();
-    go_on("the second swap");
+    go_on("the second switch");
     machine.deployed(&["--rollback"]);
     assert_eq!(machine.release(), second);
-    go_on("the third swap");
+    go_on("the third switch");
     assert_eq!([&first, &second, &third].iter().collect::<std::collections::BTreeSet<_>>().len(), 3);
 
-    wait_for("every stream to have moved with each swap", || crowd.reopened() >= 3 * LISTENERS);
+    wait_for("every stream to reconnect after each switch", || crowd.reopened() >= 3 * LISTENERS);
 
-    // Versions that must not get in.
+    // Faulty versions, which must not serve.
     let never_ready = machine.bad_version("never-ready", "exec sleep 600");
     let ends = machine.bad_version("ends", "echo it cannot go on >&2; exit 3");
     let fails = machine.bad_version(
@@ -258,7 +258,7 @@ fn deployment_by_killing_is_detected() {
     let slot = machine.path("deployed/slots/blue");
     let id = process_of(&slot).expect("a process");
     assert!(Command::new("kill").args(["-KILL", &id]).status().expect("kill").success());
-    wait_for("its end", || process_of(&slot).is_none());
+    wait_for("the end of the process", || process_of(&slot).is_none());
     machine.deployed(&["--program", &machine.version("two")]);
     wait_for("failures", || !crowd.failures().is_empty());
     crowd.end();
@@ -295,7 +295,7 @@ fn interrupted_deployment_leaves_a_serving_version() {
         assert!(status.success());
     };
 
-    // Asked to end, it goes back.
+    // SIGTERM makes the deployment roll back.
     let child = begin();
     signal(&child, "-TERM");
     let ended = child.wait_with_output().expect("an end");
@@ -305,7 +305,8 @@ fn interrupted_deployment_leaves_a_serving_version() {
     assert_eq!((machine.release(), machine.serving()), (first.clone(), 1));
     crowd.wait_for_more(BETWEEN);
 
-    // Killed, it leaves both: the new one serves, the old one stands by, and the next deployment tidies up.
+    // After SIGKILL both versions run: the new one serves, the old one is on standby, and the next deployment cleans
+    // up.
     let mut child = begin();
     signal(&child, "-KILL");
     child.wait().expect("an end");
@@ -322,7 +323,7 @@ fn interrupted_deployment_leaves_a_serving_version() {
 #[test]
 fn sources_are_tested_and_built_by_default() {
     let machine = Machine::new(&[]);
-    // A toolchain that writes down what it is asked for, and whose builds are the program of these tests.
+    // A toolchain that records its arguments, and whose builds are the program of these tests.
     let (asked, broken) = (machine.path("asked"), machine.path("broken"));
     let script = format!(
         "#!/bin/sh\necho \"$@\" >> {}\ncase \"$2\" in\n  \
@@ -339,7 +340,7 @@ fn sources_are_tested_and_built_by_default() {
         let asks_for = fs::read_to_string(&asked).unwrap_or_default();
         assert_eq!(asks_for.replace('\n', ", "), asks, "{arguments:?}: {}{}", ran.out, ran.err);
         assert!(format!("{}{}", ran.out, ran.err).contains(says), "{arguments:?}: {}{}", ran.out, ran.err);
-        // There may be nothing.
+        // The file may be missing.
         let _ = fs::remove_file(&asked);
         ran.code
     };
@@ -360,7 +361,7 @@ fn deployment_that_cannot_start_changes_nothing() {
     let machine = Machine::new(&[]);
     let out = machine.deployed(&["--program", BINARY, "--dry-run"]);
     assert!(out.contains("Switch: skipped, a dry run"), "{out}");
-    assert!(!machine.path("deployed").exists(), "a dry run left something behind");
+    assert!(!machine.path("deployed").exists(), "a dry run created files");
 
     let ran = machine.deploy(&["--rollback"]);
     assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
@@ -375,7 +376,7 @@ fn deployment_that_cannot_start_changes_nothing() {
     assert!(ran.code == 1 && ran.err.contains("chmod 600"), "{}{}", ran.out, ran.err);
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("set");
 
-    // Two at once: one goes on, the other says so.
+    // Of two concurrent deployments, one is refused.
     let lock = fs::File::create(machine.path("deployed/deploy.lock")).expect("a file");
     lock.lock().expect("locked");
     let ran = machine.deploy(&["--program", BINARY]);

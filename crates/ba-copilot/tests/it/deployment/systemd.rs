@@ -1,4 +1,4 @@
-//! The same on a machine with systemd, whose units run the versions.
+//! The deployment tests on a machine with systemd, whose units run the versions.
 
 use std::{fs, path::Path};
 
@@ -10,10 +10,11 @@ use crate::{
     systemd_machine::Booted,
 };
 
-/// Where the program lies on it: units see nothing of the folder for temporary files, in which these tests may run.
+/// The path of the program in the machine: units have no access to the folder for temporary files, in which tests may
+/// run.
 pub(super) const PROGRAM: &str = "/opt/program";
 
-/// A machine as `docs/install.md` has it after its first block.
+/// Installs what the first block of `docs/install.md` installs.
 pub(super) fn install(booted: &Booted) {
     let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/systemd/ba-copilot@.service");
     fs::copy(unit, booted.path("/etc/systemd/system/ba-copilot@.service")).expect("a copy");
@@ -31,7 +32,7 @@ pub(super) fn runs(booted: &Booted, slot: &str) -> bool {
     property(booted, &format!("ba-copilot@{slot}"), "MainPID") != "0"
 }
 
-/// A setting of a unit, as systemd has it.
+/// A property of a unit, as reported by systemd.
 fn property(booted: &Booted, unit: &str, name: &str) -> String {
     booted.output_of(&["systemctl", "show", "--value", "--property", name, unit])
 }
@@ -55,15 +56,15 @@ fn systemd_unit_and_machine_restart() {
     assert_eq!(crowd.failures(), Vec::<String>::new());
     let booted = machine.booted.as_ref().expect("a machine");
 
-    // Its log can be turned up while it runs, and the journal holds lines of JSON alone.
+    // The log level is changed while the unit runs, and the journal contains only lines of JSON.
     booted.output_of(&["systemctl", "reload", unit]);
     let journal = || booted.output_of(&["journalctl", "--output=cat", "--unit", unit, "_COMM=program"]);
-    wait_for("the signal to be heard", || journal().contains("Reloaded the configuration"));
+    wait_for("the reload", || journal().contains("Reloaded the configuration"));
     for line in journal().lines() {
         assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
     }
 
-    // One that is killed, and one that hangs, are followed by another.
+    // A killed process and a hanging process are restarted.
     let seen = |signal: &str, result: &str| {
         let before = property(booted, unit, "MainPID");
         booted.output_of(&["systemctl", "kill", "--kill-whom=main", "--signal", signal, unit]);
@@ -73,11 +74,11 @@ fn systemd_unit_and_machine_restart() {
         });
         assert_eq!(machine.release(), release, "{signal}");
     };
-    seen("KILL", "it to be started again");
-    seen("STOP", "the watchdog to end it");
+    seen("KILL", "a restart by systemd");
+    seen("STOP", "a restart by the watchdog");
     assert_eq!(property(booted, unit, "NRestarts"), "2");
 
-    // The machine starts what served, and nothing else, and nothing of what was written is lost.
+    // After a reboot, only the active version starts, and no acknowledged write is lost.
     machine.booted.as_mut().expect("a machine").reboot();
     wait_for("the front", || Call::get("/health").send(&machine.front, "").is_ok());
     assert_eq!((machine.release(), machine.serving()), (release, 1));
