@@ -4,6 +4,8 @@ mod text;
 
 use std::{io::IsTerminal, time::Duration};
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use super::{CommandResult, Failure, Verdict, block_on, print};
 use operations::{
     monitor::{Monitor, Reading, State},
@@ -44,22 +46,28 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
         print(ENTER_SCREEN);
     }
     let last = block_on(async move {
+        // One listener for the whole time: an interrupt between two waits is not lost.
+        let mut interrupts = signal(SignalKind::interrupt())
+            .map_err(|error| Failure::Other(format!("Ctrl-C cannot be handled: {error}.")))?;
         // Rates need two readings.
-        let mut last = monitor.read().await;
+        let mut last = tokio::select! {
+            readings = monitor.read() => readings,
+            _ = interrupts.recv() => return Ok::<_, Failure>(Vec::new()),
+        };
         loop {
             if on_screen {
                 print(&format!("{CLEAR}{}Ctrl-C ends.\n", format_readings(&last, json, watch)?));
             }
             tokio::select! {
                 () = tokio::time::sleep(interval) => (),
-                interrupted = tokio::signal::ctrl_c(), if watch => {
-                    interrupted.map_err(|error| Failure::Other(format!("Ctrl-C cannot be handled: {error}.")))?;
-                    return Ok::<_, Failure>(last);
-                }
+                _ = interrupts.recv() => return Ok(last),
             }
             last = match last.iter().all(|reading| reading.state == State::Unreachable) && !watch {
                 true => last,
-                false => monitor.read().await,
+                false => tokio::select! {
+                    readings = monitor.read() => readings,
+                    _ = interrupts.recv() => return Ok(last),
+                },
             };
             if !on_screen {
                 print(&format_readings(&last, json, watch)?);
