@@ -41,17 +41,6 @@ pub fn most_series(metric: &Metric) -> usize {
     metric.labels.iter().map(|(_, values)| values_of(*values).len()).product()
 }
 
-/// Whether this is a series of the metric: exactly its labels, each with a value of its list.
-#[must_use]
-pub fn is_series_of(metric: &Metric, labels: &[(&str, &str)]) -> bool {
-    labels.len() == metric.labels.len()
-        && metric.labels.iter().all(|(name, values)| {
-            labels
-                .iter()
-                .any(|(label, value)| label == name && values_of(*values).iter().any(|it| it == value))
-        })
-}
-
 /// The maximum number of series of all metrics, for any requests.
 #[must_use]
 pub fn most_series_of_all() -> usize {

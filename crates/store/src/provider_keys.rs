@@ -59,15 +59,6 @@ impl Store {
         Ok(())
     }
 
-    /// Replaces the encrypted form of a data key.
-    pub async fn reseal_data_key(&self, id: &DataKeyId, sealed: &str) -> Result<(), StoreError> {
-        in_transaction!(&self.pool, tx => {
-            sqlx::query("update data_keys set sealed = $2 where id = $1").bind(id).bind(sealed)
-                .execute(&mut *tx).await?;
-        });
-        Ok(())
-    }
-
     /// Deletes unused data keys, except the newest.
     pub async fn delete_unused_data_keys(&self) -> Result<(), StoreError> {
         in_transaction!(&self.pool, tx => {

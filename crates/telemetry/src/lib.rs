@@ -190,3 +190,36 @@ pub fn install_metrics() -> Option<PrometheusHandle> {
 pub fn render(metrics: &PrometheusHandle) -> String {
     metrics.render() + &process_metrics::cpu_lines()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn level_of_the_program_applies_to_all_of_its_crates() {
+        for (setting, expected, absent) in [
+            ("debug", &["warn", "rmcp=error", "application=debug", "store=debug"][..], "h2="),
+            (
+                "info,ba_copilot=debug",
+                &["info", "ba_copilot=debug", "server=debug", "operations=debug"],
+                "h2=",
+            ),
+            (
+                "warn, ba_copilot=trace,h2=info",
+                &["warn", "telemetry=trace", "llm=trace", "h2=info"],
+                "h2=trace",
+            ),
+            ("warn,ba_copilot::cli=info", &["warn", "ba_copilot::cli=info"], "server="),
+        ] {
+            let read = filter(setting).expect(setting).to_string();
+            let directives: Vec<&str> = read.split(',').collect();
+            for one in expected {
+                assert!(directives.contains(one), "{setting}: {one} is missing in {read}");
+            }
+            assert!(!read.contains(absent), "{setting}: {absent} in {read}");
+        }
+        for invalid in ["loud=x,y=z", "info,ba_copilot=loud"] {
+            assert!(!is_level(invalid), "{invalid}");
+        }
+    }
+}

@@ -107,6 +107,13 @@ fn check_pure(name: &str, text: &str, problems: &mut Vec<String>) {
     }
 }
 
+/// `application/json` and the like. `application/src/…` is a path of the crate of that name.
+fn is_media_type(name: &str) -> bool {
+    name.split_once('/').is_some_and(|(kind, subtype)| {
+        matches!(kind, "application" | "text") && !subtype.contains('/') && !subtype.is_empty()
+    })
+}
+
 /// Circles of imports in each crate.
 fn check_imports(files: &BTreeMap<String, String>, problems: &mut Vec<String>) {
     let mut crates: BTreeMap<String, Vec<imports::Source>> = BTreeMap::new();
@@ -209,8 +216,7 @@ fn paths_in(text: &str) -> impl Iterator<Item = &str> {
         name.contains('/')
             && !name.contains([' ', '<', '{', ':', '*', '$'])
             && !name.starts_with(['/', '-', '~', '@'])
-            && !name.starts_with("application/")
-            && !name.starts_with("text/")
+            && !is_media_type(name)
     })
 }
 
@@ -266,8 +272,9 @@ mod tests {
 
     #[test]
     fn paths_are_told_from_other_code_in_documents() {
-        let text = "`src/main.rs`, `cargo test`, `/api/v1`, `text/html`, `a/{b}`, `ops/`";
-        assert_eq!(paths_in(text).collect::<Vec<_>>(), ["src/main.rs", "ops/"]);
+        let text = "`src/main.rs`, `cargo test`, `/api/v1`, `text/html`, `application/problem+json`, `a/{b}`, `ops/`, \
+                    `application/src/app.rs`";
+        assert_eq!(paths_in(text).collect::<Vec<_>>(), ["src/main.rs", "ops/", "application/src/app.rs"]);
     }
 
     /// The table of crates in ARCHITECTURE.md: each crate and the crates of the workspace that it depends on.

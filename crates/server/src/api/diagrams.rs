@@ -347,7 +347,7 @@ pub async fn find_diagram(
     tag = "diagrams",
     params(
         ("diagram" = String, Path, description = "Id of the diagram"),
-        ("If-Match" = String, Header, description = "The `ETag` that you have read, or `*` for any revision"),
+        IfMatch,
     ),
     request_body = UpdateDiagramBody,
     responses(

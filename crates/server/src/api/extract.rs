@@ -73,7 +73,13 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 }
 
 /// The revision that the caller has read, from `If-Match`; none for `*`, any revision.
-pub struct IfMatch(pub Option<i64>);
+#[derive(IntoParams)]
+#[into_params(names("If-Match"), parameter_in = Header)]
+pub struct IfMatch(
+    /// The `ETag` that you have read, or `*` for any revision
+    #[param(value_type = String)]
+    pub Option<i64>,
+);
 
 impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     type Rejection = ProblemResponse;

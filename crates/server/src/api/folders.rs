@@ -170,7 +170,7 @@ pub async fn find_folder(
     tag = "diagrams",
     params(
         ("folder" = String, Path, description = "Id of the folder"),
-        ("If-Match" = String, Header, description = "The `ETag` that you have read, or `*` for any revision"),
+        IfMatch,
     ),
     request_body = UpdateFolderBody,
     responses(

@@ -146,7 +146,7 @@ pub async fn find_project(
     tag = "projects",
     params(
         ("project" = String, Path, description = "Id of the project"),
-        ("If-Match" = String, Header, description = "The `ETag` that you have read, or `*` for any revision"),
+        IfMatch,
     ),
     request_body = UpdateProjectBody,
     responses(

@@ -324,7 +324,7 @@ pub async fn find_requirement(
     tag = "requirements",
     params(
         ("requirement" = String, Path, description = "Id of the requirement"),
-        ("If-Match" = String, Header, description = "The `ETag` that you have read, or `*` for any revision"),
+        IfMatch,
     ),
     request_body = UpdateRequirementBody,
     responses(

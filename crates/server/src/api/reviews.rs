@@ -499,7 +499,7 @@ pub async fn create_term(
     tag = "reviews",
     params(
         ("term" = String, Path, description = "Id of the term"),
-        ("If-Match" = String, Header, description = "The `ETag` that you have read, or `*` for any revision"),
+        IfMatch,
     ),
     request_body = UpdateTermBody,
     responses(

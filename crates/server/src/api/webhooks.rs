@@ -213,7 +213,7 @@ pub async fn find_webhook(
     tag = "webhooks",
     params(
         ("webhook" = String, Path, description = "Id of the webhook"),
-        ("If-Match" = String, Header, description = "The `ETag` that you have read, or `*` for any revision"),
+        IfMatch,
     ),
     request_body = UpdateWebhookBody,
     responses(
