@@ -4,7 +4,10 @@
 
 use serde_json::{Value, json};
 
-use crate::{app::TestApp, users::Browser};
+use crate::{
+    app::TestApp,
+    users::{Browser, set_up as set_up_accounts},
+};
 
 #[tokio::test]
 async fn stale_update_is_rejected() {
@@ -228,4 +231,57 @@ async fn search_matches_word_prefixes_of_titles() {
     assert_eq!(find("purch").await, ["Purchase"]);
     me.send_with(&app, "PATCH", &path, json!({"archived": true}), &[("if-match", "*")]).await;
     assert_eq!(find("purch").await.len(), 0);
+}
+
+/// The texts of a page, without its scripts, styles and pictures.
+fn page_texts(html: &str) -> String {
+    let mut rest = html;
+    let mut texts = String::new();
+    while let Some((before, tag)) = rest.split_once('<') {
+        texts.push_str(before);
+        texts.push('\n');
+        let end = ["script", "style", "svg"].into_iter().find(|name| tag.starts_with(name));
+        let skipped =
+            end.and_then(|name| tag.split_once(&format!("</{name}"))).map_or(tag, |(_, after)| after);
+        rest = skipped.split_once('>').map_or("", |(_, after)| after);
+    }
+    texts + rest
+}
+
+/// A word such as `DiagramInput`: the name of a type, not a word of a page.
+fn is_type_name(word: &str) -> bool {
+    let humps = word.split(|c: char| c.is_uppercase()).filter(|hump| hump.len() > 1).count();
+    word.starts_with(char::is_uppercase) && humps > 1 && word.chars().all(char::is_alphanumeric)
+}
+
+#[tokio::test]
+async fn pages_show_no_names_of_types() {
+    let app = TestApp::builtin().await;
+    let set_up = app.get("/set-up").await;
+    let mut ada = set_up_accounts(&app).await;
+    let projects = ada.get(&app, "/api/v1/projects").await.json();
+    let project = projects["items"][0]["id"].as_str().expect("a project").to_owned();
+    let body = json!({"title": "Orders", "code": "flowchart LR\n  order --> shipment"});
+    let made = ada.send(&app, "POST", &format!("/api/v1/projects/{project}/diagrams"), body).await.json();
+    let diagram = format!("/diagrams/{}", made["id"].as_str().expect("an id"));
+    let mut pages = vec![("/set-up".to_owned(), set_up, "Password")];
+    for (path, expected) in [
+        ("/", "Requirements"),
+        ("/projects", "Your role"),
+        (&format!("/projects/{project}"), "Diagrams"),
+        (&diagram, "Versions"),
+        ("/account", "Second factor"),
+    ] {
+        let request = ada.send_with(&app, "GET", path, Value::Null, &[("accept", "text/html")]).await;
+        pages.push((path.to_owned(), request, expected));
+    }
+    for (path, expected) in [("/sign-in", "Sign in"), ("/forgot-password", "E-mail address")] {
+        pages.push((path.to_owned(), app.get(path).await, expected));
+    }
+    for (path, page, expected) in pages {
+        let texts = page_texts(page.text());
+        assert!(texts.contains(expected), "{path}: {} {texts}", page.status);
+        let names: Vec<&str> = texts.split_whitespace().filter(|word| is_type_name(word)).collect();
+        assert_eq!(names, Vec::<&str>::new(), "{path}");
+    }
 }

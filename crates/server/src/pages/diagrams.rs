@@ -152,7 +152,7 @@ async fn page(
                 section.card {
                     h2 { "Versions" }
                     table {
-                        thead { tr { th { "No." } th { "DiagramInput" } th { "What is new" } th {} } }
+                        thead { tr { th { "No." } th { "Created" } th { "What is new" } th {} } }
                         tbody {
                             @for version in &versions.items {
                                 tr {

@@ -168,7 +168,7 @@ impl FolderTree {
             details {
                 summary { "Folders" }
                 p {
-                    (form("make-folder", "Make", html! {
+                    (form("make-folder", "Create", html! {
                         input name="name" type="text" aria-label="Name of the new folder"
                             placeholder="New folder" maxlength="100" required;
                     }))

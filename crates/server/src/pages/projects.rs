@@ -90,7 +90,7 @@ async fn list_page(
             section.card {
                 h2 { "Projects" }
                 table {
-                    thead { tr { th { "Name" } th { "You are" } th { "Made" } } }
+                    thead { tr { th { "Name" } th { "Your role" } th { "Created" } } }
                     tbody {
                         @for mine in &page.items {
                             tr {
@@ -110,7 +110,7 @@ async fn list_page(
                 h2 { "New project" }
                 form method="post" action="/projects" {
                     (field("name", "Name", "text", "", "off"))
-                    button type="submit" { "Make" }
+                    button type="submit" { "Create" }
                 }
             }
         }
