@@ -196,7 +196,7 @@ pub async fn patch_code(app: &App, code: String, operations: Vec<Operation>) -> 
     })
 }
 
-fn too_slow(app: &App, path: &str, what: &str) -> Error {
+pub(super) fn too_slow(app: &App, path: &str, what: &str) -> Error {
     let limit = app.config.check.time_s;
     Error::invalid(
         path,

@@ -9,10 +9,14 @@ use store::{
 
 use super::{
     Error,
-    access::{Caller, Scope, authorize_diagram, authorize_project, project_id, retry_on_conflict, store},
+    access::{
+        Caller, ProjectAccess, Scope, authorize_diagram, authorize_project, project_id, retry_on_conflict,
+        store,
+    },
     check::{self, CheckResult},
     list_filters::DiagramQuery,
     page::{Listing, Page},
+    written_version::read_version,
 };
 use crate::{app::App, clock::rfc3339};
 
@@ -109,7 +113,7 @@ pub async fn create_diagram(
     let title = parse_title("title", title)?;
     let folder_id = folder.map(FolderId::parse).transpose().map_err(|_| unknown_folder())?;
     let id = DiagramId::parse(app.clock.new_id("dia"))?;
-    let (version, kind) = validate_input(app, caller, VersionOf::Existing(id.clone()), written, None).await?;
+    let (version, kind) = validate_input(app, caller, id.clone(), written, None).await?;
     let new = NewDiagram { id: id.clone(), project_id: access.project.id.clone(), kind, title, folder_id };
     let version = NewVersion { of: VersionOf::New(new), ..version };
     let event =
@@ -129,26 +133,73 @@ pub async fn create_version(
     retry_on_conflict(expected_revision, || async {
         let (diagram, access) = authorize_diagram(app, caller, id, Role::Editor).await?;
         reject_archived(&diagram)?;
-        let store = store(app)?;
-        let before = store.find_version_number(&diagram.id, diagram.head_version).await?;
-        let expected_revision = expected_revision.unwrap_or(diagram.revision);
-        let of = VersionOf::Existing(diagram.id.clone());
-        let (version, _) = validate_input(app, caller, of, written.clone(), Some(before.requirement)).await?;
-        let compared = check::compare_code(app, before.mermaid, version.mermaid.clone()).await?;
-        let touched = match compared.by_element || compared.same {
-            true => Touched::Elements(compared.changes.into_iter().map(|change| change.id).collect()),
-            false => Touched::Everything,
-        };
-        let event = caller.audit_event(
-            app,
-            "version.create",
-            Some(&access.project.id),
-            diagram.id.as_str(),
-            &json!({"validated": version.validated}),
-        )?;
-        Ok(store.record_version(&version, Some(expected_revision), &touched, &event).await?)
+        let before = store(app)?.find_version_number(&diagram.id, diagram.head_version).await?;
+        let newest = Some((diagram.kind.as_str(), &before));
+        let (version, _) = validate_input(app, caller, diagram.id.clone(), written.clone(), newest).await?;
+        let of = Next { diagram: &diagram, access: &access, before: &before, event: "version.create" };
+        record_next(app, caller, of, version, expected_revision).await
     })
     .await
+}
+
+/// Creates a version that is the same as an older one, with its trace, if the revision matches.
+pub async fn restore_version(
+    app: &App,
+    caller: &Caller,
+    id: &str,
+    number: u32,
+    expected_revision: Option<i64>,
+) -> Result<(Diagram, Version), Error> {
+    retry_on_conflict(expected_revision, || async {
+        let (diagram, access) = authorize_diagram(app, caller, id, Role::Editor).await?;
+        reject_archived(&diagram)?;
+        let store = store(app)?;
+        let before = store.find_version_number(&diagram.id, diagram.head_version).await?;
+        let old = store.find_version_number(&diagram.id, number).await?;
+        let version = NewVersion {
+            id: VersionId::parse(app.clock.new_id("ver"))?,
+            of: VersionOf::Existing(diagram.id.clone()),
+            requirement: old.requirement,
+            blueprint: old.blueprint,
+            mermaid: old.mermaid,
+            validated: old.validated,
+            findings: old.findings,
+            trace: old.trace,
+            created_by: caller.user_id().cloned(),
+            note: Some(format!("Version {number} restored")),
+        };
+        let of = Next { diagram: &diagram, access: &access, before: &before, event: "version.restore" };
+        record_next(app, caller, of, version, expected_revision).await
+    })
+    .await
+}
+
+/// What a new version follows.
+struct Next<'a> {
+    diagram: &'a Diagram,
+    access: &'a ProjectAccess,
+    /// The newest version.
+    before: &'a Version,
+    /// Action of the audit event.
+    event: &'static str,
+}
+
+async fn record_next(
+    app: &App,
+    caller: &Caller,
+    Next { diagram, access, before, event }: Next<'_>,
+    version: NewVersion,
+    expected_revision: Option<i64>,
+) -> Result<(Diagram, Version), Error> {
+    let compared = check::compare_code(app, before.mermaid.clone(), version.mermaid.clone()).await?;
+    let touched = match compared.by_element || compared.same {
+        true => Touched::Elements(compared.changes.into_iter().map(|change| change.id).collect()),
+        false => Touched::Everything,
+    };
+    let details = json!({"validated": version.validated});
+    let event = caller.audit_event(app, event, Some(&access.project.id), diagram.id.as_str(), &details)?;
+    let expected_revision = expected_revision.unwrap_or(diagram.revision);
+    Ok(store(app)?.record_version(&version, Some(expected_revision), &touched, &event).await?)
 }
 
 #[derive(Debug, Clone, Default)]
@@ -241,13 +292,15 @@ fn reject_archived(diagram: &Diagram) -> Result<(), Error> {
     }
 }
 
-/// Validates the input and checks the text with Mermaid's own parser.
+/// Validates the input, checks the text with Mermaid's own parser and reads it.
+///
+/// `newest` is the kind of the diagram and its newest version. Returns the kind as well.
 async fn validate_input(
     app: &App,
     caller: &Caller,
-    of: VersionOf,
+    diagram: DiagramId,
     written: DiagramInput,
-    old_requirement: Option<String>,
+    newest: Option<(&str, &Version)>,
 ) -> Result<(NewVersion, String), Error> {
     if written.code.len() > app.config.check.max_text_bytes {
         return Err(Error::invalid(
@@ -258,6 +311,7 @@ async fn validate_input(
             ),
         ));
     }
+    let old_requirement = newest.map(|(_, version)| version.requirement.clone());
     let requirement = written.requirement.or(old_requirement).unwrap_or_default().replace('\0', " ");
     if requirement.chars().count() > MAX_REQUIREMENT_CHARS {
         return Err(Error::invalid(
@@ -274,16 +328,19 @@ async fn validate_input(
     // PostgreSQL cannot store U+0000; the verdict must be of exactly the stored text.
     let code = written.code.replace('\0', "");
     let CheckResult { checked, .. } = check::check_code(app, code.clone(), Engine::Mermaid).await?;
-    let kind = checked.kind.map_or("unknown", |kind| kind.id).to_owned();
+    let seen = checked.kind.map_or("unknown", |kind| kind.id);
+    let (kind, before) = newest.map_or((seen, None), |(kind, version)| (kind, Some(version)));
+    let read = read_version(app, kind, &code, &requirement, before).await?;
+    let kind = kind.to_owned();
     let version = NewVersion {
         id: VersionId::parse(app.clock.new_id("ver"))?,
-        of,
+        of: VersionOf::Existing(diagram),
         requirement,
-        blueprint: None,
+        blueprint: read.blueprint,
         mermaid: code,
         validated: checked.validated(),
         findings: JsonText::encode(&checked.findings)?,
-        trace: JsonText::empty_list(),
+        trace: read.trace,
         created_by: caller.user_id().cloned(),
         note,
     };

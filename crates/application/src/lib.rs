@@ -36,6 +36,7 @@ mod mail_limits;
 pub mod members;
 pub mod network;
 pub mod oidc_client;
+pub mod open_diagram;
 mod open_store;
 pub mod page;
 pub mod password_hashing;
@@ -59,11 +60,12 @@ pub mod shared_memory;
 pub mod standby;
 pub mod verdicts;
 pub mod webhooks;
+mod written_version;
 
 pub use error::{Error, RETRY_AFTER_S};
 /// Types of the store that use cases return.
 pub use store::{
-    Approval, AuditEvent, Baseline, BaselineItem, Comment, Delivery, Diagram, Folder, Invitation, JsonText,
-    Member, Requirement, RequirementVersion, Role, Term, TimeUs, Token, TraceLink, User, Version,
-    VersionSummary, Webhook,
+    Approval, AuditEvent, Baseline, BaselineItem, Comment, Delivery, Diagram, Folder, Generation,
+    GenerationStatus, Invitation, JsonText, Member, Requirement, RequirementVersion, Role, Term, TimeUs,
+    Token, TraceLink, User, Version, VersionSummary, Webhook,
 };

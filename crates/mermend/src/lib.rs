@@ -22,6 +22,7 @@ mod finding_list;
 mod flowchart_statement;
 pub mod kinds;
 mod markdown;
+mod merge;
 mod outline;
 mod patch;
 #[cfg(feature = "pictures")]
@@ -33,7 +34,7 @@ mod rules;
 mod text;
 
 pub use check::{Checked, Checker, Engine, Limits, REMEMBERED_BYTES, check};
-pub use compare::{Change, Comparison, compare, compare_within};
+pub use compare::{Change, Comparison, How, compare, compare_within, renamed_names};
 pub use deadline::{Deadline, DeadlineExceeded};
 pub use diagram::{Location, Outline, OutlinePart, Rule, Severity};
 pub use diff::unified_diff;
@@ -42,6 +43,7 @@ pub use finding::{Edit, Finding, Fix, FixClass};
 pub use markdown::{
     Fence, MarkdownIndex, MarkdownLine, diagrams_in_markdown, diagrams_in_markdown_within, markdown_lines,
 };
+pub use merge::{Merged, merge_within};
 pub use outline::{outline, outline_within};
 pub use patch::{Operation, PatchError, PatchErrorKind, Patched};
 pub use repair::{Kept, RepairStep, Repaired};

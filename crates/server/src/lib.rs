@@ -47,8 +47,11 @@ where
     if state.role != Role::Ai {
         routes = routes.merge(mcp::http::routes(&state, handler, config));
     }
+    let routes = match state.role.has_pages() {
+        true => routes.fallback(pages::layout::no_such_page),
+        false => routes.fallback(http::error::no_such_route),
+    };
     routes
-        .fallback(http::error::no_such_route)
         .method_not_allowed_fallback(http::error::no_such_method)
         .layer(from_fn_with_state(state.clone(), http::idempotency::carry_out_once))
         .layer(from_fn_with_state(state.clone(), http::identify::identify))

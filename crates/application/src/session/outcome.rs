@@ -2,9 +2,8 @@
 
 use blueprint::{Blueprint, Element};
 use mermend::{Checked, Finding};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+
+use super::trace::TraceEntry;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Author {
@@ -35,23 +34,4 @@ pub struct Outcome {
     pub errors: Vec<String>,
     /// Assumptions of the drafter.
     pub notes: Vec<String>,
-}
-
-/// An element of the diagram and its source in the requirements.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
-#[schema(as = TraceReply)]
-pub struct TraceEntry {
-    /// Id of the element in the diagram.
-    #[schema(example = "Order")]
-    pub element: String,
-    /// Number of the sentence in the requirements, from 1.
-    #[schema(example = 1)]
-    pub requirement: usize,
-    /// First byte.
-    pub start: usize,
-    /// End byte, exclusive.
-    pub end: usize,
-    /// The words.
-    #[schema(example = "orders")]
-    pub text: String,
 }

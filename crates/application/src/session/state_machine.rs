@@ -3,7 +3,7 @@
 use blueprint::{Blueprint, Element, Kind, Severity, Target};
 use mermend::{Checked, Repaired};
 
-use super::{Author, Outcome, TraceEntry, prompts};
+use super::{Author, Outcome, prompts, trace};
 
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -256,7 +256,7 @@ impl Session {
             })
         });
         Outcome {
-            trace: self.trace(&elements),
+            trace: trace::trace_elements(&self.message, &elements),
             text: candidate.text,
             findings: checked.findings.clone(),
             checked,
@@ -269,35 +269,6 @@ impl Session {
             errors: std::mem::take(&mut self.errors),
             notes: candidate.notes,
         }
-    }
-
-    /// The source of each element: from the drafter, else the quote of the model, else the label.
-    fn trace(&self, elements: &[Element]) -> Vec<TraceEntry> {
-        let sentences = drafter::sentences(&self.message);
-        let mut trace = Vec::new();
-        for element in elements {
-            let mut spans = element.sources.clone();
-            if spans.is_empty()
-                && let Some(words) = &element.evidence
-            {
-                spans = drafter::locate(&self.message, words);
-            }
-            if spans.is_empty() {
-                spans = drafter::locate(&self.message, &element.label);
-            }
-            for span in spans.into_iter().take(8) {
-                let Some(text) = self.message.get(span.start..span.end) else { continue };
-                let requirement = sentences.partition_point(|sentence| sentence.start <= span.start).max(1);
-                trace.push(TraceEntry {
-                    element: element.id.clone(),
-                    requirement,
-                    start: span.start,
-                    end: span.end,
-                    text: text.to_owned(),
-                });
-            }
-        }
-        trace
     }
 }
 

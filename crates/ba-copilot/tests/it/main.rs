@@ -28,6 +28,7 @@ mod constant_load;
 mod containers;
 mod crash;
 mod deployment;
+mod diagram_page;
 mod docs;
 mod doctor;
 mod email_address;

@@ -73,6 +73,9 @@ fn table() -> Vec<(&'static str, Value, Expected)> {
         ("validate_code", code.clone(), OWN),
         ("repair_code", code.clone(), OWN),
         ("render_code", code.clone(), OWN),
+        ("compare_diagrams", json!({"old": "classDiagram", "new": "classDiagram"}), OWN),
+        ("patch_diagram", json!({"code": "classDiagram\n  class Order", "operations": []}), OWN),
+        ("patch_diagram", json!({"diagram_id": "{diagram}", "operations": []}), READS),
         ("list_projects", Value::Null, OWN),
         ("create_project", json!({"name": "Another"}), OWN.map(|s| if s == 200 { 201 } else { s })),
         ("find_project", Value::Null, READS),
@@ -109,6 +112,7 @@ fn table() -> Vec<(&'static str, Value, Expected)> {
         ("list_versions", Value::Null, READS),
         ("create_version", code, MAKES),
         ("find_version", Value::Null, READS),
+        ("restore_version", Value::Null, MAKES),
         ("list_approvals", Value::Null, READS),
         ("create_approval", json!({"decision": "approved"}), REVIEWS.map(|s| if s == 200 { 201 } else { s })),
         ("list_comments", Value::Null, READS),
@@ -195,6 +199,7 @@ fn table() -> Vec<(&'static str, Value, Expected)> {
         ("GET /projects", Value::Null, READS_PAGE.map(|s| if s == 404 { 200 } else { s })),
         ("GET /projects/{project}", Value::Null, READS_PAGE),
         ("GET /diagrams/{diagram}", Value::Null, READS_PAGE),
+        ("GET /diagrams/{diagram}/versions/{file}", Value::Null, READS_PAGE),
     ]
 }
 
@@ -326,6 +331,8 @@ async fn each_role_has_exactly_its_permissions() {
         ("/api/v1/validate", "read"),
         ("/api/v1/repair", "read"),
         ("/api/v1/render", "read"),
+        ("/api/v1/compare", "read"),
+        ("/api/v1/patch", "read"),
         ("", "generate"),
     ];
     let (mut reads, mut generates) = (String::new(), String::new());
@@ -402,12 +409,13 @@ async fn each_role_has_exactly_its_permissions() {
                 .replace("{foreign session}", &foreign_session)
                 .replace("{foreign token}", &foreign_token)
                 .replace("{foreign identity}", "idn_foreign")
+                .replace("{file}", "1.mmd")
         };
         let path = fill(template);
         let body: Value = serde_json::from_str(&fill(&body.to_string())).expect("JSON");
         for (who, (caller, expected)) in CALLERS.iter().zip(expected).enumerate() {
             let token = match *caller {
-                "unscoped" if unscoped[..4].iter().any(|(path, _)| template.starts_with(path)) => {
+                "unscoped" if unscoped.iter().any(|(path, scope)| *scope == "read" && template.starts_with(path)) => {
                     Some(reads.as_str())
                 }
                 "unscoped" => Some(generates.as_str()),

@@ -66,6 +66,132 @@ async fn stale_update_is_rejected() {
 }
 
 #[tokio::test]
+async fn a_version_written_by_hand_keeps_the_trace() {
+    let app = TestApp::builtin().await;
+    let mut me = Browser::default();
+    let message = "A customer places orders. An order has a number and a status.";
+    let drafted = app.post("/api/v1/generate/class-diagram", json!({"message": message})).await.json();
+    let id = drafted["response"]["metadata"]["diagram_id"].as_str().expect("an id");
+    let path = format!("/api/v1/diagrams/{id}/versions");
+    let first = app.get(&format!("{path}/1")).await.json();
+    let first_code = first["code"].as_str().expect("a text").to_owned();
+    let words = |version: &Value, element: &str| {
+        let trace = version["trace"].as_array().expect("a trace").clone();
+        let requirement = version["requirement"].as_str().expect("a text").to_owned();
+        let of = trace.into_iter().filter(|entry| entry["element"] == element);
+        of.map(|entry| {
+            let at = |end: &str| entry[end].as_u64().expect("a number") as usize;
+            assert_eq!(requirement[at("start")..at("end")], entry["text"], "the words are at their place");
+            format!("{} {}", entry["requirement"], entry["text"].as_str().expect("words"))
+        })
+        .collect::<Vec<_>>()
+    };
+    let (order, number) = (words(&first, "Order"), words(&first, "Order.number"));
+    assert!(!order.is_empty() && !number.is_empty(), "{first:#}");
+    // Each row: what was done to the text, and the sources of an element afterwards.
+    let check =
+        async |me: &mut Browser, code: String, requirement: Option<&str>, element: &str, want: &[String]| {
+            let body = json!({"code": code, "requirement": requirement});
+            let written = me.send_with(&app, "POST", &path, body, &[("if-match", "*")]).await.json();
+            assert_eq!(words(&written["newest"], element), want, "{element} in {code}: {written:#}");
+            written["newest"].clone()
+        };
+    let later = "Read this first. A customer places orders. An order has a number and a status.";
+    // An element that is not touched.
+    check(&mut me, format!("{first_code}\n    class Shop\n"), None, "Order", &order).await;
+    // A new one that the requirement names, and one that it does not.
+    check(&mut me, format!("{first_code}\n    class status\n"), None, "status", &["2 status".to_owned()])
+        .await;
+    check(&mut me, format!("{first_code}\n    class Shop\n"), None, "Shop", &[]).await;
+    // A renamed class takes its sources, and those of its members, along.
+    let renamed = first_code.replace("Order", "Purchase");
+    check(&mut me, renamed.clone(), None, "Purchase", &order).await;
+    check(&mut me, first_code.clone(), None, "Order.number", &number).await;
+    check(&mut me, renamed, None, "Purchase.number", &number).await;
+    // A text that is broken for a moment.
+    check(&mut me, "classDiagram\n  class [[[".to_owned(), None, "Purchase", &order).await;
+    check(&mut me, first_code.replace("Order", "Purchase"), None, "Purchase", &order).await;
+    // A requirement that became longer, and one without the words.
+    let newest = check(&mut me, first_code.clone(), None, "Order", &order).await;
+    assert!(
+        newest["blueprint"]["classes"].as_array().is_some_and(|classes| !classes.is_empty()),
+        "{newest:#}"
+    );
+    let newest =
+        check(&mut me, first_code.clone(), Some(later), "Order.number", &["3 number".to_owned()]).await;
+    assert_eq!(words(&newest, "Customer"), ["2 customer"]);
+    check(&mut me, first_code, Some("Nothing about it."), "Order", &[]).await;
+}
+
+#[tokio::test]
+async fn an_older_version_is_restored_with_its_trace() {
+    let app = TestApp::builtin().await;
+    let mut me = Browser::default();
+    let message = json!({"message": "A customer places orders. An order has a number."});
+    let drafted = app.post("/api/v1/generate/class-diagram", message).await.json();
+    let id = drafted["response"]["metadata"]["diagram_id"].as_str().expect("an id");
+    let path = format!("/api/v1/diagrams/{id}/versions");
+    let other = json!({"code": "classDiagram\n  class Shop", "requirement": "A shop."});
+    assert_eq!(me.send_with(&app, "POST", &path, other, &[("if-match", "\"1\"")]).await.status, 201);
+    let restore = format!("{path}/1/restore");
+    me.send(&app, "POST", &restore, Value::Null).await.problem(428, "if_match_needed");
+    me.send_with(&app, "POST", &restore, Value::Null, &[("if-match", "\"1\"")]).await.problem(412, "changed");
+    let any = [("if-match", "*")];
+    me.send_with(&app, "POST", &format!("{path}/9/restore"), Value::Null, &any)
+        .await
+        .problem(404, "not_found");
+    let restored = me.send_with(&app, "POST", &restore, Value::Null, &[("if-match", "\"2\"")]).await;
+    assert_eq!(
+        (restored.status.as_u16(), &restored.headers["etag"]),
+        (201, &"\"3\"".parse().expect("a value"))
+    );
+    let newest = restored.json()["newest"].clone();
+    let first = app.get(&format!("{path}/1")).await.json();
+    for same in ["code", "requirement", "blueprint", "trace", "validated", "findings"] {
+        assert_eq!(newest[same], first[same], "{same}");
+    }
+    assert_eq!((&newest["number"], &newest["note"]), (&json!(3), &json!("Version 1 restored")));
+}
+
+#[tokio::test]
+async fn diagrams_are_compared_and_patched() {
+    let app = TestApp::builtin().await;
+    let (old, new) = ("classDiagram\n  class Order", "classDiagram\n  class Order\n  class Customer");
+    let compared = app.post("/api/v1/compare", json!({"old": old, "new": new})).await.json();
+    let change = &compared["changes"][0];
+    assert_eq!(
+        (&change["element"], &change["part"], &change["change"]),
+        (&json!("Customer"), &json!("node"), &json!("added")),
+        "{compared:#}"
+    );
+    assert!(change["sentence"].as_str().is_some_and(|words| words.contains("Customer")), "{compared:#}");
+    assert_eq!((&compared["same"], &compared["by_element"]), (&json!(false), &json!(true)));
+    let operations = json!([{"op": "add_node", "id": "Customer"}]);
+    let patched = app.post("/api/v1/patch", json!({"code": old, "operations": operations})).await.json();
+    assert_eq!((&patched["valid"], &patched["changes"][0]["element"]), (&json!(true), &json!("Customer")));
+    let again = json!({"old": patched["code"], "new": new});
+    assert_eq!(app.post("/api/v1/compare", again).await.json()["same"], true);
+    // The newest version of a stored diagram, which stays as it is.
+    let body = json!({"title": "Orders", "code": old});
+    let made = app.post("/api/v1/projects/default/diagrams", body).await.json();
+    let proposal = json!({"diagram_id": made["id"], "operations": operations});
+    let patched_stored = app.post("/api/v1/patch", proposal).await.json();
+    assert_eq!((&patched_stored["code"], &patched_stored["version"]), (&patched["code"], &json!(1)));
+    let path = format!("/api/v1/diagrams/{}", made["id"].as_str().expect("an id"));
+    assert_eq!(app.get(&path).await.json()["version"], 1);
+    for (body, status, code) in [
+        (json!({"operations": []}), 422, "invalid_input"),
+        (json!({"code": old, "diagram_id": made["id"], "operations": []}), 422, "invalid_input"),
+        (json!({"diagram_id": "dia_none", "operations": []}), 404, "not_found"),
+        (json!({"code": old, "operations": [{"op": "remove_node", "id": "Shop"}]}), 422, "invalid_input"),
+        (json!({"code": old, "operations": [{"op": "explode"}]}), 422, "invalid_input"),
+    ] {
+        app.post("/api/v1/patch", body).await.problem(status, code);
+    }
+    app.post("/api/v1/compare", json!({"old": old})).await.problem(422, "invalid_input");
+}
+
+#[tokio::test]
 async fn trace_links_become_suspect_when_either_side_changes() {
     let app = TestApp::builtin().await;
     let mut me = Browser::default();

@@ -309,6 +309,32 @@ fn renamings<'a>(
     Ok(renamed)
 }
 
+/// Names of nodes that are others in the new outline, from old to new: ids, and labels of nodes that are the same.
+///
+/// # Errors
+/// When the deadline is exceeded.
+pub fn renamed_names(
+    old: &Outline,
+    new: &Outline,
+    deadline: &Deadline,
+) -> Result<HashMap<String, String>, DeadlineExceeded> {
+    let ids = renamings(old, new, deadline)?;
+    let new_nodes: HashMap<&str, &OutlineNode> =
+        new.nodes.iter().map(|node| (node.id.as_str(), node)).collect();
+    let mut names = HashMap::new();
+    for node in &old.nodes {
+        deadline.spend(1)?;
+        let id = ids.get(node.id.as_str()).copied().unwrap_or(&node.id);
+        let Some(now) = new_nodes.get(id) else { continue };
+        for (was, is) in [(&node.id, &now.id), (&node.label, &now.label)] {
+            if was != is {
+                names.insert(was.clone(), is.clone());
+            }
+        }
+    }
+    Ok(names)
+}
+
 fn node_changes(
     before: &OutlineNode,
     after: &OutlineNode,

@@ -83,7 +83,7 @@ pub struct VersionReply {
     validated: bool,
     /// The requirement text that the diagram was made from.
     requirement: String,
-    /// The typed model of the diagram. Absent if the text was not compiled from one.
+    /// The typed model of the diagram. Absent if the text cannot be read as one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     blueprint: Option<Value>,
@@ -428,6 +428,42 @@ pub async fn create_version(
 ) -> Result<(StatusCode, HeaderMap, Json<OpenDiagramReply>), ProblemResponse> {
     let written = DiagramInput { code: body.code, requirement: body.requirement, note: body.note };
     let made = diagrams::create_version(&state.app, &caller, &diagram, revision, written).await?;
+    let (headers, reply) = OpenDiagramReply::with_etag(made);
+    Ok((StatusCode::CREATED, headers, reply))
+}
+
+/// Restore an older version as the newest
+///
+/// The restored text, requirement and trace become a new version; nothing is removed.
+#[utoipa::path(
+    post,
+    path = "/api/v1/diagrams/{diagram}/versions/{number}/restore",
+    tag = "diagrams",
+    params(
+        ("diagram" = String, Path, description = "Id of the diagram"),
+        ("number" = u32, Path, description = "Number of the version", example = 1),
+        IfMatch,
+    ),
+    responses(
+        (
+            status = 201,
+            description = "The diagram and the new version",
+            body = OpenDiagramReply,
+            headers(("ETag" = String, description = "The revision")),
+        ),
+        Problems,
+        Changes,
+    ),
+)]
+pub async fn restore_version(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path((diagram, number)): Path<(String, String)>,
+    IfMatch(revision): IfMatch,
+) -> Result<(StatusCode, HeaderMap, Json<OpenDiagramReply>), ProblemResponse> {
+    // No version has the number 0.
+    let number = number.parse().unwrap_or(0);
+    let made = diagrams::restore_version(&state.app, &caller, &diagram, number, revision).await?;
     let (headers, reply) = OpenDiagramReply::with_etag(made);
     Ok((StatusCode::CREATED, headers, reply))
 }

@@ -4,6 +4,7 @@ pub mod account;
 pub mod audit;
 pub mod audit_export;
 pub mod budgets;
+pub mod compare;
 pub mod diagrams;
 pub mod events;
 pub mod extract;
@@ -59,6 +60,8 @@ pub fn routes() -> Vec<Route> {
         Route::new(routes!(validate::validate_code)),
         Route::new(routes!(repair::repair_code)),
         Route::new(routes!(render::render_code)),
+        Route::new(routes!(compare::compare_diagrams)),
+        Route::new(routes!(compare::patch_diagram)),
         Route::new(routes!(sign_in::create_session)).public(),
         Route::new(routes!(sign_in::finish_session)).public(),
         Route::new(routes!(sign_in::list_sessions)),
@@ -114,6 +117,7 @@ pub fn routes() -> Vec<Route> {
         Route::new(routes!(diagrams::find_diagram, diagrams::update_diagram)),
         Route::new(routes!(diagrams::list_versions, diagrams::create_version)),
         Route::new(routes!(diagrams::find_version)),
+        Route::new(routes!(diagrams::restore_version)),
         Route::new(routes!(reviews::list_approvals, reviews::create_approval)),
         Route::new(routes!(reviews::list_comments, reviews::create_comment)),
         Route::new(routes!(reviews::resolve_comment)),

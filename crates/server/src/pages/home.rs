@@ -1,26 +1,23 @@
-//! `/`: generate a diagram, and see its picture, its source and the source words of each element.
+//! `/`: generate a diagram.
 
 use axum::{
     extract::{Query, State},
-    http::{HeaderMap, header},
+    http::HeaderMap,
     response::{IntoResponse, Response},
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use blueprint::{KINDS, Kind};
-use maud::{Markup, PreEscaped, html};
+use maud::html;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::layout::{Form, Page, error_page, explain, redirect};
+use super::layout::{Form, Page, accepts_pages, error_page, explain, redirect};
 use crate::{http::identify::MaybeCaller, state::AppState};
 use application::{
     Error,
     access::Caller,
-    app::App,
-    generate::{self, Generated, Request},
-    picture::{self, Form as PictureForm},
+    generate::{self, Request},
+    open_diagram::open_diagram,
     projects,
-    session::{Author, TraceEntry},
 };
 
 #[derive(Debug, Deserialize)]
@@ -34,9 +31,11 @@ pub struct HomeForm {
 }
 
 #[derive(Default, Deserialize)]
+#[serde(default)]
 pub struct HomeQuery {
-    #[serde(default)]
     project: String,
+    /// Id of a diagram whose requirement is to be drawn again.
+    from: String,
 }
 
 /// `GET /` for programs: the name and the version of the service.
@@ -53,19 +52,23 @@ pub async fn show_home(
     headers: HeaderMap,
     Query(query): Query<HomeQuery>,
 ) -> Response {
-    let accepts = |kind: &str| {
-        headers
-            .get(header::ACCEPT)
-            .and_then(|accept| accept.to_str().ok())
-            .is_some_and(|accept| accept.contains(kind))
-    };
-    if !accepts("text/html") {
+    if !accepts_pages(&headers) {
         return show_service().await;
     }
     let Some(caller) = visitor else { return redirect("/sign-in") };
     let row = &KINDS[0];
-    let shown = Shown { message: row.sample_text, kind: row.kind, project: &query.project };
-    page(&state, &caller, &shown, html! {}, None).await
+    let from = match query.from.is_empty() {
+        true => None,
+        false => match open_diagram(&state.app, &caller, &query.from, None).await {
+            Ok(open) => Some(open),
+            Err(error) => return error_page(Some(&caller), &error),
+        },
+    };
+    let (message, project) = match &from {
+        Some(open) => (open.version.requirement.as_str(), open.diagram.project_id.as_str()),
+        None => (row.sample_text, query.project.as_str()),
+    };
+    page(&state, &caller, &Shown { message, kind: row.kind, project }, None).await
 }
 
 /// `POST /`
@@ -87,13 +90,17 @@ pub async fn submit_home(
     };
     let shown = Shown { message: &form.message, kind, project: &form.project };
     match generate::generate_diagram(&state.app, &caller, request, None).await {
-        Ok(generated) => {
-            let result = show_result(&state.app, &generated, &form.message).await;
-            page(&state, &caller, &shown, result, None).await
-        }
-        Err(error) => page(&state, &caller, &shown, html! {}, Some(&error)).await,
+        // Its own address: opening it again draws nothing again.
+        Ok(generated) => match &generated.diagram_id {
+            Some(id) => redirect(&format!("/diagrams/{id}")),
+            None => error_page(Some(&caller), &Error::Unavailable(NOT_STORED.to_owned())),
+        },
+        Err(error) => page(&state, &caller, &shown, Some(&error)).await,
     }
 }
+
+const NOT_STORED: &str =
+    "The diagram was drawn and not stored, because this process has no database. Use a server with one.";
 
 /// The values of the form.
 struct Shown<'a> {
@@ -102,102 +109,7 @@ struct Shown<'a> {
     project: &'a str,
 }
 
-async fn show_result(app: &App, generated: &Generated, message: &str) -> Markup {
-    let outcome = &generated.outcome;
-    let request = picture::Request {
-        code: outcome.text.clone(),
-        theme: "light".to_owned(),
-        elements: outcome.elements.clone(),
-    };
-    let drawn =
-        picture::draw(app, request, vec![PictureForm::SvgForPage, PictureForm::Svg, PictureForm::Png(2.0)])
-            .await;
-    let file = |extension: &str| format!("{}.{extension}", generated.kind.row().slug);
-    let data =
-        |media_type: &str, bytes: &[u8]| format!("data:{media_type};base64,{}", STANDARD.encode(bytes));
-    html! {
-        section.card aria-label="Diagram" {
-            @if let Some(warning) = &outcome.warning { p."note"."warning" { (warning) } }
-            @if generated.validated() {
-                p."note"."good" {
-                    "Checked by Mermaid " (mermend::MERMAID_VERSION.unwrap_or_default()) ". "
-                    @match outcome.written {
-                        Author::Model => { "Written by " (generated.provider) ", " (generated.model) "." }
-                        Author::Builtin | Author::Fallback => { "Drafted by the built-in drafter, without a model." }
-                    }
-                }
-            } @else {
-                p."note"."warning" { "Checked by the fast parser only: this program was built without Mermaid's own." }
-            }
-            div.bar {
-                h2 { (generated.kind.row().name) }
-                @if let Ok([_, svg, png]) = drawn.as_deref() {
-                    a."button"."quiet" download=(file("svg")) href=(data("image/svg+xml", &svg.bytes)) {
-                        "Download SVG"
-                    }
-                    a."button"."quiet" download=(file("png")) href=(data("image/png", &png.bytes)) {
-                        "Download PNG"
-                    }
-                }
-            }
-            @match &drawn {
-                // Cleaned by mermend: no script, no event attribute, no outside reference.
-                Ok(drawn) => {
-                    @for svg in drawn.iter().take(1) {
-                        div.picture { (PreEscaped(String::from_utf8_lossy(&svg.bytes))) }
-                    }
-                }
-                Err(error) => { p."note"."warning" { (error.to_string()) } }
-            }
-            p.soft { (generated.summary()) }
-            @if let Some(id) = &generated.diagram_id {
-                p { a href={ "/diagrams/" (id) } { "Open the diagram and its versions" } }
-            }
-        }
-        section.card aria-label="Source" {
-            div.bar {
-                h2 { "Mermaid source" }
-                button."quiet" type="button" data-copy="source" hidden { "Copy" }
-            }
-            pre { code #source { (outcome.text.trim_end()) } }
-        }
-        section.card aria-label="Where it comes from" {
-            h2 { "Where it comes from" }
-            p.soft { "Marked words became elements of the diagram. Point at one to see which." }
-            div.requirements { (marked(message, &outcome.trace)) }
-        }
-    }
-}
-
-/// The requirements with the source words marked. Overlapping marks are cut where any of them begins or ends.
-fn marked(message: &str, trace: &[TraceEntry]) -> Markup {
-    let mut cuts: Vec<usize> =
-        trace.iter().flat_map(|entry| [entry.start, entry.end]).chain([0, message.len()]).collect();
-    cuts.sort_unstable();
-    cuts.dedup();
-    html! {
-        @for pair in cuts.windows(2) {
-            @let text = message.get(pair[0]..pair[1]).unwrap_or_default();
-            @let elements = elements_at(trace, pair[0], pair[1]);
-            @if elements.is_empty() { (text) } @else {
-                mark data-elements=(json!(elements)) title=(elements.join(", ")) { (text) }
-            }
-        }
-    }
-}
-
-fn elements_at(trace: &[TraceEntry], start: usize, end: usize) -> Vec<&str> {
-    let covers = |entry: &&TraceEntry| entry.start <= start && end <= entry.end;
-    trace.iter().filter(covers).map(|entry| entry.element.as_str()).collect()
-}
-
-async fn page(
-    state: &AppState,
-    caller: &Caller,
-    shown: &Shown<'_>,
-    result: Markup,
-    error: Option<&Error>,
-) -> Response {
+async fn page(state: &AppState, caller: &Caller, shown: &Shown<'_>, error: Option<&Error>) -> Response {
     let writer = match state.app.config.default_provider() {
         Some(provider) => format!("Diagrams are written by {}.", provider.row().label),
         None => "No model is configured: the built-in drafter writes diagrams on this machine.".to_owned(),
@@ -206,9 +118,10 @@ async fn page(
         Ok(projects) => projects,
         Err(error) => return error_page(Some(caller), &error),
     };
-    let has_result = !result.0.is_empty();
+    // Never silently into another project than the one that was asked for.
+    let elsewhere = !shown.project.is_empty() && !projects.iter().any(|it| it.id.as_str() == shown.project);
     let body = html! {
-        main.with-result[has_result] {
+        main {
             form.card method="post" action="/" {
                 label for="message" { "Requirements" }
                 textarea #message name="message" required
@@ -222,9 +135,13 @@ async fn page(
                         }
                     }
                 }
-                @if projects.len() > 1 {
+                @if elsewhere {
+                    p."note"."warning" { "You may not draw in that project. Choose one in which you may." }
+                }
+                @if projects.len() > 1 || elsewhere {
                     label for="project" { "Project" }
-                    select #project name="project" {
+                    select #project name="project" required {
+                        @if elsewhere { option value="" selected { "Choose a project" } }
                         @for project in &projects {
                             option value=(project.id) selected[project.id.as_str() == shown.project] { (project.name) }
                         }
@@ -233,7 +150,6 @@ async fn page(
                 button type="submit" { "Draw" }
                 p.soft { (writer) }
             }
-            @if has_result { div.stack { (result) } }
         }
     };
     let explained = error.map(explain);

@@ -2,14 +2,17 @@
 
 use axum::{
     extract::{FromRequest, Request, rejection::FormRejection},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
 use maud::{DOCTYPE, Markup, html};
 use serde::de::DeserializeOwned;
 
 use super::local_path::local_path;
-use crate::http::error::status_of;
+use crate::http::{
+    error::{no_such_route, status_of},
+    identify::MaybeCaller,
+};
 use application::{
     Error, TimeUs,
     access::Caller,
@@ -116,6 +119,22 @@ pub(super) fn error_page(visitor: Option<&Caller>, error: &Error) -> Response {
     Page::new(visitor, title, html! { main { p { a href="/projects" { "To your projects" } } } })
         .with_error(Some(&explained))
         .show()
+}
+
+/// No route has this path: a page for browsers, a problem for programs.
+pub async fn no_such_page(MaybeCaller(visitor): MaybeCaller, headers: HeaderMap) -> Response {
+    if !accepts_pages(&headers) {
+        return no_such_route().await.into_response();
+    }
+    let text = "There is no page at this address. Check it, or start from your projects.".to_owned();
+    let body = html! { main { p { a href="/" { "To the front page" } " · " a href="/projects" { "To your projects" } } } };
+    Page::new(visitor.as_ref(), "Not found", body).with_error(Some(&(StatusCode::NOT_FOUND, text))).show()
+}
+
+/// Whether a browser asks.
+pub(super) fn accepts_pages(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
 /// Redirects to a path of this server; any other text leads to the front page.

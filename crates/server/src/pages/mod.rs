@@ -11,6 +11,7 @@ pub mod layout;
 mod local_path;
 pub mod oidc;
 pub mod projects;
+mod trace;
 
 use axum::routing::{get, post};
 
@@ -48,6 +49,7 @@ pub fn routes() -> Vec<Route> {
         Route::page("/projects", get(projects::show_projects).post(projects::submit_projects)),
         Route::page("/projects/{project}", get(projects::show_project).post(projects::submit_project)),
         Route::page("/diagrams/{diagram}", get(diagrams::show_diagram).post(diagrams::submit_diagram)),
+        Route::page("/diagrams/{diagram}/versions/{file}", get(diagrams::files::find_file)),
         Route::page("/assets/{file}", get(assets::find_asset)).asset(),
     ]
 }
