@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use secrecy::ExposeSecret;
 use store::{AuditEvent, AuditEventId, ProjectId, Role, TimeUs};
 use tokio::{sync::broadcast, time::sleep};
 use tokio_util::sync::CancellationToken;
@@ -72,12 +73,14 @@ impl RecentEvents {
 /// Publishes new audit events to subscribers and wakes job workers, until `ending`.
 pub async fn follow(app: App, ending: CancellationToken) {
     let Some(store) = app.store.clone() else { return };
+    let direct_url = app.config.data.direct_url.expose_secret();
+    let direct_url = Some(direct_url).filter(|url| !url.is_empty());
     let mut changes = None;
     let mut away = false;
     let mut recent = RecentEvents::default();
     while !ending.is_cancelled() {
         if changes.is_none() {
-            match store.listen().await {
+            match store.listen(direct_url).await {
                 Ok(listening) => {
                     changes = Some(listening);
                     away = false;

@@ -63,6 +63,7 @@ pub mod webhooks;
 mod written_version;
 
 pub use error::{Error, RETRY_AFTER_S};
+pub use open_store::pooling;
 /// Types of the store that use cases return.
 pub use store::{
     Approval, AuditEvent, Baseline, BaselineItem, Comment, Delivery, Diagram, Folder, Generation,

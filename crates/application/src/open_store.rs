@@ -2,9 +2,19 @@
 
 use std::{path::Path, sync::Arc};
 
-use store::{ConnectOptions, Store};
+use config::{Config, Pooler};
+use store::{ConnectOptions, Pooling, Store};
 
 use crate::{Error, app::App, data_lock::DataLock, schema, secrets::Sealer};
+
+/// What the settings say about a pooler.
+pub fn pooling(config: &Config) -> Pooling {
+    match config.data.pooler {
+        Pooler::Auto => Pooling::Auto,
+        Pooler::None => Pooling::None,
+        Pooler::Transaction => Pooling::Transaction,
+    }
+}
 
 impl App {
     /// Opens the database and applies pending migrations.
@@ -40,6 +50,7 @@ impl App {
     }
 
     async fn with_store_by(mut self, options: &ConnectOptions) -> Result<App, Error> {
+        let options = &ConnectOptions { pooling: pooling(&self.config), ..*options };
         // Locked before the file is opened, so that a restore cannot replace it meanwhile.
         if let Some(file) = self.config.sqlite_file() {
             let folder =

@@ -20,6 +20,7 @@ use rustix::{
 };
 
 use super::{
+    dotenv::{self, Assigned, Mistake},
     error::ConfigError,
     sources::{Origin, key_of},
 };
@@ -32,11 +33,11 @@ const MAX_DOTENV_BYTES: u64 = 1 << 20;
 #[derive(Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
-    /// The environment file and the variables that only it sets.
+    /// The environment file and the variables that only it sets, with their lines.
     file: Option<PathBuf>,
-    from_file: BTreeSet<String>,
-    /// Why the environment file cannot be used.
-    problem: Option<ConfigError>,
+    from_file: BTreeMap<String, usize>,
+    /// Why a variable or the environment file cannot be used.
+    problems: Vec<ConfigError>,
 }
 
 impl fmt::Debug for Environment {
@@ -46,12 +47,23 @@ impl fmt::Debug for Environment {
 }
 
 impl Environment {
-    /// The variables of the process, without those that are not UTF-8.
+    /// The variables of the process. A setting that is not UTF-8 is a problem; other such variables are left out.
     pub fn from_process() -> Self {
-        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        };
-        Environment { variables: std::env::vars_os().filter_map(text).collect(), ..Environment::default() }
+        let mut environment = Environment::default();
+        for (name, value) in std::env::vars_os() {
+            let Ok(name) = name.into_string() else { continue };
+            match value.into_string() {
+                Ok(value) => {
+                    environment.variables.insert(name, value);
+                }
+                Err(_) if setting_of(&name).is_some() => {
+                    let problem = "its value is not UTF-8 text".to_owned();
+                    environment.problems.push(ConfigError::Variable { name, problem });
+                }
+                Err(_) => (),
+            }
+        }
+        environment
     }
 
     /// Adds the settings of `.env` in `folder` that the variables of the process do not set. An untrusted file is a
@@ -60,36 +72,39 @@ impl Environment {
     #[must_use]
     pub fn with_dotenv(mut self, folder: &Path) -> Self {
         let path = folder.join(DOTENV);
-        match read_dotenv(&path) {
+        match read_dotenv(&path, &|name| self.get(name).map(str::to_owned)) {
             Ok(None) => (),
             Ok(Some(variables)) => {
                 let own: BTreeSet<String> =
                     self.variables.keys().filter_map(|name| setting_of(name)).collect();
-                let added = variables.into_iter().filter(|(name, value)| {
-                    !value.is_empty() && setting_of(name).is_some_and(|setting| !own.contains(&setting))
+                let added = variables.into_iter().filter(|(name, found)| {
+                    !found.value.is_empty() && setting_of(name).is_some_and(|setting| !own.contains(&setting))
                 });
-                for (name, value) in added {
-                    self.from_file.insert(name.clone());
-                    self.variables.insert(name, value);
+                for (name, found) in added {
+                    self.from_file.insert(name.clone(), found.line);
+                    self.variables.insert(name, found.value);
                 }
                 self.file = Some(path);
             }
-            Err(problem) => self.problem = Some(problem),
+            Err(problems) => self.problems.extend(problems),
         }
         self
     }
 
-    /// The variables of a file in `.env` format; of the process only PATH and HOME, to find programs.
+    /// The variables of an environment file; of the process only PATH and HOME, to find programs. References in the
+    /// file are to its own variables, so that its meaning does not depend on the caller.
     ///
     /// # Errors
-    /// If the file cannot be read, other users can write to it, or a line is not `NAME=value`.
-    pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
-        let file = File::open(path).map_err(|error| unreadable(path, &error))?;
-        let found = file.metadata().map_err(|error| unreadable(path, &error))?;
-        only_writable_by_owner(path, &found)?;
-        let mut variables = parse(path, file)?;
-        variables.retain(|_, value| !value.is_empty());
-        let from_file = variables.keys().cloned().collect();
+    /// If the file cannot be read, other users can write to it, or a line cannot be read: all such lines.
+    pub fn from_file(path: &Path) -> Result<Self, Vec<ConfigError>> {
+        let file = File::open(path).map_err(|error| vec![unreadable(path, &error)])?;
+        let found = file.metadata().map_err(|error| vec![unreadable(path, &error)])?;
+        only_writable_by_owner(path, &found).map_err(|problem| vec![problem])?;
+        let mut read = parse(path, file, &|_| None)?;
+        read.retain(|_, found| !found.value.is_empty());
+        let from_file = read.iter().map(|(name, found)| (name.clone(), found.line)).collect();
+        let mut variables: BTreeMap<String, String> =
+            read.into_iter().map(|(name, found)| (name, found.value)).collect();
         for name in ["PATH", "HOME"] {
             #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
             let here = std::env::var(name);
@@ -97,7 +112,7 @@ impl Environment {
                 variables.insert(name.to_owned(), value);
             }
         }
-        Ok(Environment { variables, file: Some(path.to_owned()), from_file, problem: None })
+        Ok(Environment { variables, file: Some(path.to_owned()), from_file, problems: Vec::new() })
     }
 
     /// All variables with their values, including secrets: only for the environment of a child process.
@@ -117,20 +132,19 @@ impl Environment {
         self.file.as_deref()
     }
 
-    /// Why the environment file cannot be used.
-    pub(super) fn problem(&self) -> Option<&ConfigError> {
-        self.problem.as_ref()
+    pub(super) fn problems(&self) -> &[ConfigError] {
+        &self.problems
     }
 
     /// A message with the path of the environment file and the names of its variables; `None` if none is used.
     pub fn notice(&self) -> Option<String> {
         let file = self.file.as_ref().filter(|_| !self.from_file.is_empty())?;
-        let names: Vec<&str> = self.from_file.iter().map(String::as_str).collect();
+        let names: Vec<&str> = self.from_file.keys().map(String::as_str).collect();
         Some(format!("Settings are read from {}: {}", file.display(), names.join(", ")))
     }
 
     /// Empty variables count as not set, because compose files set unset variables to an empty value.
-    fn get(&self, name: &str) -> Option<&str> {
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
@@ -143,7 +157,7 @@ impl Environment {
             Some(_) => name.to_owned(),
             None => format!("{name}_FILE"),
         };
-        let file = self.file.clone().filter(|_| self.from_file.contains(&name));
+        let file = self.file.clone().zip(self.from_file.get(&name).copied());
         Origin::Variable { name, file }
     }
 
@@ -153,12 +167,18 @@ impl Environment {
             return Ok(Some(value.to_owned()));
         }
         let Some(path) = self.get(&format!("{name}_FILE")) else { return Ok(None) };
-        match fs::read_to_string(path) {
-            Ok(value) => Ok(Some(value.trim_end_matches(['\r', '\n']).to_owned())),
-            Err(error) => Err(ConfigError::File {
-                path: format!("{path} (named by {name}_FILE)"),
-                problem: error.to_string(),
+        let text = fs::read_to_string(path).map_err(|error| ConfigError::File {
+            path: format!("{path} (named by {name}_FILE)"),
+            problem: error.to_string(),
+        })?;
+        // Editors on Windows write a byte order mark.
+        let value = text.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']);
+        match value.trim().is_empty() {
+            true => Err(ConfigError::Variable {
+                name: format!("{name}_FILE"),
+                problem: format!("the file {path} is empty; write the value into it, or remove the variable"),
             }),
+            false => Ok(Some(value.to_owned())),
         }
     }
 
@@ -186,7 +206,18 @@ fn setting_of(variable: &str) -> Option<String> {
 }
 
 /// `None` if the file does not exist.
-fn read_dotenv(path: &Path) -> Result<Option<BTreeMap<String, String>>, ConfigError> {
+fn read_dotenv(
+    path: &Path,
+    outside: &dyn Fn(&str) -> Option<String>,
+) -> Result<Option<BTreeMap<String, Assigned>>, Vec<ConfigError>> {
+    match open_dotenv(path) {
+        Ok(None) => Ok(None),
+        Ok(Some(file)) => parse(path, file, outside).map(Some),
+        Err(problem) => Err(vec![problem]),
+    }
+}
+
+fn open_dotenv(path: &Path) -> Result<Option<File>, ConfigError> {
     let entry = match fs::symlink_metadata(path) {
         Ok(entry) => entry,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -214,10 +245,7 @@ fn read_dotenv(path: &Path) -> Result<Option<BTreeMap<String, String>>, ConfigEr
         ));
     }
     only_writable_by_owner(path, &found)?;
-    if found.len() > MAX_DOTENV_BYTES {
-        return Err(untrusted(path, "it is larger than 1 MB, the limit for environment files"));
-    }
-    parse(path, file.take(MAX_DOTENV_BYTES)).map(Some)
+    Ok(Some(file))
 }
 
 fn only_writable_by_owner(path: &Path, found: &fs::Metadata) -> Result<(), ConfigError> {
@@ -234,18 +262,25 @@ fn only_writable_by_owner(path: &Path, found: &fs::Metadata) -> Result<(), Confi
     }
 }
 
-fn parse(path: &Path, text: impl std::io::Read) -> Result<BTreeMap<String, String>, ConfigError> {
-    let mut variables = BTreeMap::new();
-    for line in dotenvy::from_read_iter(text) {
-        let (variable, value) = line.map_err(|error| match error {
-            dotenvy::Error::Io(error) => unreadable(path, &error),
-            error => {
-                ConfigError::Variables { path: path.display().to_string(), problem: without_values(&error) }
-            }
-        })?;
-        variables.insert(variable, value);
+fn parse(
+    path: &Path,
+    file: File,
+    outside: &dyn Fn(&str) -> Option<String>,
+) -> Result<BTreeMap<String, Assigned>, Vec<ConfigError>> {
+    let mut text = Vec::new();
+    let read = file.take(MAX_DOTENV_BYTES + 1).read_to_end(&mut text);
+    read.map_err(|error| vec![unreadable(path, &error)])?;
+    if text.len() as u64 > MAX_DOTENV_BYTES {
+        return Err(vec![untrusted(path, "it is larger than 1 MB, the limit for environment files")]);
     }
-    Ok(variables)
+    dotenv::read(&text, outside).map_err(|mistakes| {
+        let of_line = |mistake: Mistake| ConfigError::Variables {
+            path: path.display().to_string(),
+            line: mistake.line,
+            problem: mistake.problem,
+        };
+        mistakes.into_iter().map(of_line).collect()
+    })
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> ConfigError {
@@ -254,22 +289,6 @@ fn unreadable(path: &Path, error: &std::io::Error) -> ConfigError {
 
 fn untrusted(path: &Path, problem: &str) -> ConfigError {
     ConfigError::Untrusted { path: path.display().to_string(), problem: problem.to_owned() }
-}
-
-/// The parse error without the line itself, which may contain a secret.
-fn without_values(error: &dotenvy::Error) -> String {
-    match error {
-        dotenvy::Error::LineParse(line, at) => {
-            let name = line.split('=').next().unwrap_or_default().trim();
-            match name.len() < line.len() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-                true => {
-                    format!("the value of {name} is not valid from character {at}; put it in quotes")
-                }
-                false => "a line does not have the form NAME=value".to_owned(),
-            }
-        }
-        _ => "it cannot be read".to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -332,12 +351,12 @@ mod tests {
         {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             let environment = Environment::default().with_dotenv(folder.path());
-            assert_eq!(environment.problem().is_none(), trusted, "{mode:o}");
+            assert_eq!(environment.problems().is_empty(), trusted, "{mode:o}");
             assert_eq!(environment.get("MODEL").is_some(), trusted, "{mode:o}");
             assert_eq!(Environment::from_file(&path).is_ok(), trusted, "{mode:o}");
         }
-        let problem = Environment::from_file(&path).unwrap_err().to_string();
-        assert!(problem.contains("chmod go-w"), "{problem}");
+        let problems = Environment::from_file(&path).unwrap_err();
+        assert!(problems[0].to_string().contains("chmod go-w"), "{problems:?}");
     }
 
     #[test]
@@ -349,20 +368,100 @@ mod tests {
         ] {
             let folder = tempfile::tempdir().unwrap();
             make(&folder.path().join(DOTENV)).unwrap();
-            let problem = Environment::default().with_dotenv(folder.path()).problem().cloned();
-            assert!(matches!(problem, Some(ConfigError::Untrusted { .. })), "{problem:?}");
+            let environment = Environment::default().with_dotenv(folder.path());
+            let problems = environment.problems();
+            assert!(matches!(problems, [ConfigError::Untrusted { .. }]), "{problems:?}");
         }
-        let broken = folder("MODEL=one two\n");
-        let problem = Environment::default().with_dotenv(broken.path()).problem().cloned().unwrap();
-        assert!(
-            matches!(problem, ConfigError::Variables { .. }) && !problem.to_string().contains("two"),
-            "{problem}"
-        );
         // A parent folder is not searched.
         let above = folder("MODEL=file\n");
         let below = above.path().join("below");
         fs::create_dir(&below).unwrap();
         let environment = Environment::default().with_dotenv(&below);
-        assert_eq!((values(&environment), environment.problem()), (Vec::new(), None));
+        assert_eq!((values(&environment), environment.problems()), (Vec::new(), &[][..]));
+    }
+
+    #[test]
+    fn every_unreadable_line_is_reported_with_its_place() {
+        let folder = folder("\u{feff}DATABASE_URL=sqlite:x\r\nMODEL='a\r\n\r\nSECRET_KEY=\"x$y\"\r\n");
+        let path = folder.path().join(DOTENV);
+        let environment = Environment::default().with_dotenv(folder.path());
+        for problems in [environment.problems(), &Environment::from_file(&path).unwrap_err()] {
+            let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            assert_eq!(said.len(), 2, "{said:?}");
+            assert!(said[0].starts_with(&format!("{}:2 cannot be used: ", path.display())), "{said:?}");
+            assert!(said[0].contains("MODEL") && said[1].contains(":4 ") && said[1].contains("SECRET_KEY"));
+        }
+        assert!(values(&environment).is_empty());
+    }
+
+    #[test]
+    fn value_file_must_have_a_value() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("value").display().to_string();
+        let environment = Environment::from_pairs([("SECRET_KEY_FILE", path.as_str())]);
+        for (text, expected) in [
+            ("s\n", Some("s")),
+            ("\u{feff}s\r\n", Some("s")),
+            (" a b ", Some(" a b ")),
+            ("", None),
+            ("\n \n", None),
+        ] {
+            fs::write(&path, text).unwrap();
+            let read = environment.read("SECRET_KEY");
+            match (&read, expected) {
+                (Ok(value), Some(_)) => assert_eq!(value.as_deref(), expected, "{text:?}"),
+                (Err(error), None) => {
+                    let said = error.to_string();
+                    assert!(said.contains("SECRET_KEY_FILE") && said.contains("is empty"), "{said}");
+                }
+                _ => panic!("{text:?}: {read:?}"),
+            }
+        }
+    }
+
+    /// What Compose gives for `.env.production.example`, by every reader of environment files.
+    #[test]
+    fn production_example_is_read_as_compose_reads_it() {
+        let example = include_str!("../../../.env.production.example");
+        let filled = example
+            .replace("\nPOSTGRES_PASSWORD=\n", "\nPOSTGRES_PASSWORD=pg\n")
+            .replace("\nREDIS_PASSWORD=\n", "\nREDIS_PASSWORD='re'\n");
+        let expected = BTreeMap::from([
+            ("PUBLIC_URL", "https://ba.example.com"),
+            ("BA_COPILOT__SERVER__LISTEN", "0.0.0.0:8000"),
+            ("BA_COPILOT__SERVER__PROXIES", "1"),
+            ("ALLOWED_HOSTS", "ba.example.com"),
+            ("DATABASE_URL", "postgres://ba_copilot:pg@postgres:5432/ba_copilot"),
+            ("REDIS_URL", "redis://:re@redis:6379"),
+            ("BA_COPILOT__BACKUP__DIR", "/backups"),
+            ("BA_COPILOT__BACKUP__EVERY_H", "24"),
+            ("MAIL_FROM", "BA Copilot <ba-copilot@example.com>"),
+            ("MCP_SERVER_URL", "http://mcp:3000/mcp"),
+            ("BA_COPILOT__DEPLOY__TARGET", "systemd"),
+            ("BA_COPILOT__DEPLOY__DIR", "/opt/ba-copilot"),
+            ("LOG_LEVEL", "info"),
+            ("BA_COPILOT__LOG__FORMAT", "json"),
+        ]);
+        let of_compose = BTreeMap::from([("POSTGRES_PASSWORD", "pg"), ("REDIS_PASSWORD", "re")]);
+        for text in [filled.clone(), filled.replace('\n', "\r\n"), format!("\u{feff}{filled}")] {
+            let folder = folder(&text);
+            let development = Environment::default().with_dotenv(folder.path());
+            assert_eq!(development.problems(), []);
+            assert_eq!(development.pairs().collect::<BTreeMap<_, _>>(), expected);
+            let deployed = Environment::from_file(&folder.path().join(DOTENV)).unwrap();
+            let mut pairs: BTreeMap<_, _> = deployed.pairs().collect();
+            pairs.retain(|name, _| !["PATH", "HOME"].contains(name));
+            assert_eq!(pairs, expected.iter().chain(&of_compose).map(|(a, b)| (*a, *b)).collect());
+            // As the containers of a deployment get it.
+            let written: String =
+                pairs.iter().map(|(name, value)| format!("{name}={}\n", dotenv::quoted(value))).collect();
+            let read = dotenv::read(written.as_bytes(), &|_| None).unwrap();
+            assert_eq!(
+                read.iter()
+                    .map(|(name, found)| (name.as_str(), found.value.as_str()))
+                    .collect::<BTreeMap<_, _>>(),
+                pairs
+            );
+        }
     }
 }

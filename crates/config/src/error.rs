@@ -8,9 +8,12 @@ pub enum ConfigError {
     /// A file that another user may have written.
     #[error("{path} is not trusted: {problem}.")]
     Untrusted { path: String, problem: String },
-    /// An environment file with an invalid line.
-    #[error("{path} cannot be used: {problem}.")]
-    Variables { path: String, problem: String },
+    /// A line of an environment file that cannot be read.
+    #[error("{path}:{line} cannot be used: {problem}.")]
+    Variables { path: String, line: usize, problem: String },
+    /// A variable of the process, or the file that it names, without a usable value.
+    #[error("The variable {name} cannot be used: {problem}.")]
+    Variable { name: String, problem: String },
     #[error("{path} is not valid TOML: {problem}")]
     Syntax { path: String, problem: String },
     #[error("{origin} sets `{key}`, which is not a setting.{nearest}")]

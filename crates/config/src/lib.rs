@@ -4,6 +4,8 @@
 //! merges the sources, in increasing precedence: `default.toml`, a file, the environment, flags.
 
 mod check;
+mod database;
+mod dotenv;
 mod environment;
 mod error;
 mod merge;
@@ -14,6 +16,7 @@ mod show;
 mod sources;
 mod split_secrets;
 mod traces;
+mod urls;
 mod values;
 
 use std::{
@@ -29,6 +32,8 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 pub use check::{Check, Picture};
+pub use database::{Pooler, check_database_url};
+pub use dotenv::quoted;
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use providers::{Providers, provider_names, provider_values};
@@ -104,6 +109,8 @@ pub struct Server {
 pub struct Data {
     pub dir: PathBuf,
     pub database_url: SecretString,
+    pub direct_url: SecretString,
+    pub pooler: Pooler,
 }
 
 impl std::fmt::Debug for Data {
@@ -407,20 +414,6 @@ impl Config {
             url.set_path("/mcp");
         }
         Some(url)
-    }
-
-    pub fn database_url(&self) -> String {
-        match self.data.database_url.expose_secret() {
-            "" => format!("sqlite:{}", self.data.dir.join("ba-copilot.db").display()),
-            url => url.to_owned(),
-        }
-    }
-
-    /// The database file, if the database is SQLite.
-    pub fn sqlite_file(&self) -> Option<PathBuf> {
-        let url = self.database_url();
-        let rest = url.strip_prefix("sqlite:")?;
-        Some(rest.strip_prefix("//").unwrap_or(rest).into())
     }
 
     /// The backup folder, or an `s3://` address.

@@ -39,7 +39,7 @@ pub(super) fn merge(
     if let Some(path) = file {
         merged.add_file(path);
     }
-    merged.problems.extend(environment.problem().cloned());
+    merged.problems.extend(environment.problems().iter().cloned());
     if let Some(value) = merged.read_variable(environment, "DEBUG")
         && matches!(value.as_str(), "1" | "true" | "yes")
     {
@@ -134,7 +134,7 @@ impl Merged {
 fn sentence_subject(origin: &Origin) -> String {
     match origin {
         Origin::Variable { name, file: None } => name.clone(),
-        Origin::Variable { name, file: Some(file) } => format!("{name} in {}", file.display()),
+        Origin::Variable { name, file: Some((file, line)) } => format!("{name} in {}:{line}", file.display()),
         Origin::Flag(name) => (*name).to_owned(),
         other => other.to_string(),
     }

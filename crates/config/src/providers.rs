@@ -34,6 +34,11 @@ impl<'de> Deserialize<'de> for Providers {
 }
 
 impl Providers {
+    /// The addresses, each with its setting.
+    pub(super) fn base_urls(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.base_urls.iter().map(|(key, url)| (*key, url.as_str()))
+    }
+
     /// A provider with what is set for it: key and address.
     pub(super) fn endpoint(&self, provider: ProviderId) -> Endpoint {
         let row = provider.row();

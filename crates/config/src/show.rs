@@ -20,8 +20,9 @@ use super::{
 
 /// The settings that are secret, or that may hold a secret. A test compares them with the types.
 pub static SECRETS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
-    const OTHERS: [&str; 14] = [
+    const OTHERS: [&str; 15] = [
         "data.database_url",
+        "data.direct_url",
         "backup.passphrase",
         "s3.access_key_id",
         "s3.secret_access_key",
@@ -99,6 +100,7 @@ impl Config {
             .iter()
             .cloned()
             .chain(values)
+            .chain(environment.check_proxies())
             .map(|error| Problem { origin: origin_of(&error), error })
             .collect();
         let secret_files = secret_files(&merged, file, environment);
@@ -236,7 +238,8 @@ mod tests {
         let texts = merge::merge(None, &Environment::default(), &[]).table;
         for (key, value) in merge::flatten(&texts) {
             // Enums do not accept the canary.
-            let is_enum = ["log.format", "deploy.target", "s3.addressing"].contains(&key.as_str());
+            let is_enum =
+                ["log.format", "deploy.target", "s3.addressing", "data.pooler"].contains(&key.as_str());
             if !matches!(value, Value::String(_)) || is_enum {
                 continue;
             }

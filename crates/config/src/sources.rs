@@ -5,9 +5,10 @@ use std::{fmt, path::PathBuf, sync::LazyLock};
 use super::providers;
 
 /// Variables with names of their own, besides those of providers.
-const ALIASES: [(&str, &str); 33] = [
+const ALIASES: [(&str, &str); 34] = [
     ("MODEL", "model.model"),
     ("DATABASE_URL", "data.database_url"),
+    ("DATABASE_DIRECT_URL", "data.direct_url"),
     ("LOG_LEVEL", "log.level"),
     ("ALLOWED_HOSTS", "server.allowed_hosts"),
     ("PUBLIC_URL", "server.public_url"),
@@ -64,8 +65,8 @@ pub enum Origin {
     /// An environment variable, `NAME` or `NAME_FILE`.
     Variable {
         name: String,
-        /// The `.env` file that sets it; `None` for a variable of the process.
-        file: Option<PathBuf>,
+        /// The environment file that sets it, with the line; `None` for a variable of the process.
+        file: Option<(PathBuf, usize)>,
     },
     Flag(&'static str),
 }
@@ -77,7 +78,9 @@ impl fmt::Display for Origin {
             Origin::File { path, line: Some(line) } => write!(f, "{path}:{line}"),
             Origin::File { path, line: None } => f.write_str(path),
             Origin::Variable { name, file: None } => write!(f, "variable {name}"),
-            Origin::Variable { name, file: Some(file) } => write!(f, "variable {name} in {}", file.display()),
+            Origin::Variable { name, file: Some((file, line)) } => {
+                write!(f, "variable {name} in {}:{line}", file.display())
+            }
             Origin::Flag(name) => write!(f, "flag {name}"),
         }
     }

@@ -13,6 +13,8 @@ impl Config {
         let mut problems = self.check_oidc();
         problems.extend(self.check_traces());
         problems.extend(self.check_s3());
+        problems.extend(self.check_database());
+        problems.extend(self.check_urls());
         let mut wrong = |key: &str, problem: String| {
             problems.push(ConfigError::Value { key: key.to_owned(), problem });
         };
@@ -78,20 +80,8 @@ impl Config {
                     .to_owned(),
             );
         }
-        if !self.mcp.server_url.is_empty() && self.mcp_server_url().is_none() {
-            wrong("mcp.server_url", "it must be a URL such as http://mcp:3000/mcp".to_owned());
-        }
-        if !self.ai.service_url.is_empty() && self.ai_service_url().is_none() {
-            wrong("ai.service_url", "it must be a URL such as http://ai:8000".to_owned());
-        }
         if self.mcp.timeout_s == 0 || self.mcp.calls_per_minute == 0 {
             wrong("mcp", "timeout_s and calls_per_minute must be at least 1".to_owned());
-        }
-        if !self.server.public_url.is_empty()
-            && !reqwest::Url::parse(&self.server.public_url)
-                .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        {
-            wrong("server.public_url", "it must be a URL such as https://ba.example.com".to_owned());
         }
         let accounts = &self.accounts;
         if accounts.session_idle_h < 1 || accounts.session_max_h < 1 || accounts.session_rotate_min < 1 {
@@ -129,16 +119,6 @@ impl Config {
             .contains(&0)
         {
             wrong("limits", "all limits must be at least 1".to_owned());
-        }
-        let redis = self.redis.url.expose_secret();
-        if !redis.is_empty()
-            && !reqwest::Url::parse(redis)
-                .is_ok_and(|url| matches!(url.scheme(), "redis" | "rediss") && url.has_host())
-        {
-            wrong(
-                "redis.url",
-                "it must be a URL such as redis://127.0.0.1:6379 or rediss://:password@host:6379".to_owned(),
-            );
         }
         if !(1..=64).contains(&self.jobs.at_once) {
             wrong("jobs.at_once", "it must be 1 to 64".to_owned());

@@ -105,6 +105,14 @@ impl Store {
         }))
     }
 
+    /// Tells this database from others, also on other servers; none on SQLite.
+    pub async fn find_database_identity(&self) -> Result<Option<String>, StoreError> {
+        let Pool::Postgres(pool) = &self.pool else { return Ok(None) };
+        let identity = "select pg_postmaster_start_time()::text || ' ' || oid::text \
+                        from pg_database where datname = current_database()";
+        Ok(Some(sqlx::query_scalar(identity).fetch_one(pool).await?))
+    }
+
     /// Time of the newest audit event, by the clock of its writer.
     pub async fn find_newest_change(&self) -> Result<Option<TimeUs>, StoreError> {
         let newest: Option<i64> = on_pool!(&self.pool, db => {

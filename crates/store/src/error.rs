@@ -8,6 +8,7 @@ use sqlx::error::{DatabaseError, ErrorKind};
 
 use crate::row::row;
 use crate::subject::{Constraint, Field, Resource};
+use crate::tls;
 
 /// Unless a variant says otherwise, nothing was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -100,6 +101,10 @@ row!(FolderContents { folders, diagrams, archived });
 /// Why the database did not carry out a statement, as counted in `ba_copilot_database_errors_total`.
 pub const ERROR_REASONS: &[&str] = &["unavailable", "misconfigured", "internal"];
 
+/// What SQLSTATE 28000 can mean besides.
+const NOT_ADMITTED: &str = " Or pg_hba.conf of the server admits this user only with TLS (sslmode=require in the \
+                            URL), with a client certificate (sslcert and sslkey), or from other addresses.";
+
 const MIGRATE_FIRST: &str =
     "The tables of this program are missing or old in this database; run its migrations.";
 
@@ -165,10 +170,13 @@ impl From<sqlx::Error> for StoreError {
 
 impl StoreError {
     fn of(error: sqlx::Error) -> Self {
+        if let Some(explained) = tls::explain(&error) {
+            let explained = explained.trim_end_matches('.');
+            return Self::unavailable(format!("the encrypted connection failed: {explained}"));
+        }
         match error {
             sqlx::Error::Database(it) => from_database(it.as_ref()),
             sqlx::Error::Io(it) => Self::unavailable(it.kind().to_string()),
-            sqlx::Error::Tls(_) => Self::unavailable("the encrypted connection could not be made"),
             sqlx::Error::PoolTimedOut => Self::unavailable("no connection became free in time"),
             sqlx::Error::PoolClosed => Self::unavailable("the store is closed"),
             sqlx::Error::WorkerCrashed => Self::unavailable("a connection broke"),
@@ -257,7 +265,13 @@ fn from_postgres(code: &str, error: &sqlx::postgres::PgDatabaseError) -> StoreEr
     match code {
         "42P01" | "42703" => StoreError::misconfigured(MIGRATE_FIRST),
         "28000" | "28P01" => StoreError::misconfigured(format!(
-            "PostgreSQL refused the user name or password (SQLSTATE {code}); correct the database URL."
+            "PostgreSQL refused the user name or password (SQLSTATE {code}); correct the database URL.{}",
+            if code == "28000" { NOT_ADMITTED } else { "" }
+        )),
+        "26000" | "42P05" => StoreError::misconfigured(format!(
+            "PostgreSQL does not have the statement that was prepared on this connection (SQLSTATE {code}): a pooler \
+             in transaction mode is between this program and the server. Set data.pooler to transaction and restart, \
+             or set DATABASE_URL to the server itself."
         )),
         "3D000" => StoreError::misconfigured(
             "PostgreSQL has no database of the name in the database URL; create it or correct the URL.",

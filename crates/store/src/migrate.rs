@@ -12,6 +12,7 @@ use sqlx::migrate::{Migrate, Migration, MigrationType};
 
 use crate::diagrams::SOME_DIAGRAMS;
 use crate::error::changed_migration;
+use crate::log_mark;
 use crate::ownership::{History, postgres_history, sqlite_history};
 use crate::pool::Pool;
 use crate::projects::ENSURE_PROJECT;
@@ -97,6 +98,7 @@ impl Store {
                 fill!(tx, &before);
                 sqlx::query(ENSURE_PROJECT).bind(project).bind("Default").bind(at).execute(&mut *tx).await?;
                 tx.commit().await?;
+                log_mark::mark(writer).await;
                 Ok(Migrated { applied: before.pending })
             }
             Pool::Postgres(pool) => {
@@ -104,7 +106,20 @@ impl Store {
                 // An arbitrary constant; held until the transaction ends.
                 sqlx::query("select pg_advisory_xact_lock(4207849484711)").execute(&mut *tx).await?;
                 let before = compare(&known, &postgres_history(&mut tx).await?)?;
-                apply(&mut *tx, &known, &before).await?;
+                sqlx::raw_sql(POSTGRES_HISTORY_TABLE).execute(&mut *tx).await?;
+                // Not by the driver, which names its statements; see `postgres.rs`.
+                for migration in pending(&known, &before) {
+                    sqlx::raw_sql(migration.sql.clone()).execute(&mut *tx).await?;
+                    sqlx::query(
+                        "insert into _sqlx_migrations (version, description, success, checksum, execution_time) \
+                         values ($1, $2, true, $3, -1)",
+                    )
+                    .bind(migration.version)
+                    .bind(migration.description.as_ref())
+                    .bind(migration.checksum.as_ref())
+                    .execute(&mut *tx)
+                    .await?;
+                }
                 fill!(tx, &before);
                 sqlx::query(ENSURE_PROJECT).bind(project).bind("Default").bind(at).execute(&mut *tx).await?;
                 tx.commit().await?;
@@ -120,7 +135,7 @@ impl Store {
     pub async fn check_schema(&self) -> Result<SchemaState, StoreError> {
         let history = match &self.pool {
             Pool::Sqlite { readers, .. } => sqlite_history(&mut *readers.acquire().await?).await?,
-            Pool::Postgres(pool) => postgres_history(&mut *pool.acquire().await?).await?,
+            Pool::Postgres(pool) => postgres_history(&mut *pool.begin().await?).await?,
         };
         compare(&migrations(self.backend()), &history)
     }
@@ -147,15 +162,27 @@ fn migrations(backend: Backend) -> Vec<Migration> {
 /// driver's `Migrator` is not used, because it takes its own lock and releases it before our transaction commits.
 async fn apply<C: Migrate>(db: &mut C, known: &[Migration], state: &SchemaState) -> Result<(), StoreError> {
     db.ensure_migrations_table(HISTORY_TABLE).await?;
-    for migration in known.iter().filter(|migration| state.pending.contains(&migration.description.as_ref()))
-    {
+    for migration in pending(known, state) {
         db.apply(HISTORY_TABLE, migration).await?;
     }
     Ok(())
 }
 
+fn pending<'a>(known: &'a [Migration], state: &'a SchemaState) -> impl Iterator<Item = &'a Migration> {
+    known.iter().filter(|migration| state.pending.contains(&migration.description.as_ref()))
+}
+
 /// The driver's own table, so that its command-line tool can read it too; made with the first migration.
 const HISTORY_TABLE: &str = "_sqlx_migrations";
+const POSTGRES_HISTORY_TABLE: &str = "\
+    create table if not exists _sqlx_migrations (
+        version bigint primary key,
+        description text not null,
+        installed_on timestamptz not null default now(),
+        success boolean not null,
+        checksum bytea not null,
+        execution_time bigint not null
+    )";
 
 fn compare(known: &[Migration], history: &History) -> Result<SchemaState, StoreError> {
     let newest_known = known.last().map_or(0, |migration| migration.version);

@@ -2,9 +2,10 @@
 //!
 //! A database is ours when its migration history starts with our first migration.
 
-use sqlx::{PgConnection, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use crate::StoreError;
+use crate::postgres::Session;
 
 /// Version, checksum and name of each migration that was applied, oldest first.
 pub(crate) type History = Vec<(i64, Vec<u8>, String)>;
@@ -44,7 +45,7 @@ pub(crate) async fn sqlite_history(db: &mut SqliteConnection) -> Result<History,
 
 /// The same for PostgreSQL. What belongs to an extension does not count. In the schema `public`, the default of a
 /// connection, tables of this user in other schemas count too: such a database was made for another program.
-pub(crate) async fn postgres_history(db: &mut PgConnection) -> Result<History, StoreError> {
+pub(crate) async fn postgres_history(db: &mut Session) -> Result<History, StoreError> {
     let columns: i64 = sqlx::query_scalar(
         "select count(*) from pg_catalog.pg_attribute
          where attrelid = to_regclass('_sqlx_migrations') and not attisdropped

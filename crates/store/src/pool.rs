@@ -11,16 +11,16 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection, PgConnection, PgPool, SqliteConnection, SqlitePool};
+use sqlx::{Connection, SqliteConnection, SqlitePool};
 use tokio::sync::watch;
 
 use crate::StoreError;
+use crate::log_mark;
 use crate::ownership::sqlite_history;
+use crate::postgres::{PgDatabase, Pooling};
 
 /// Runs one reading expression, with `$db` bound to the pool of whichever database this is.
 macro_rules! on_pool {
@@ -40,7 +40,7 @@ macro_rules! in_transaction {
                 let mut $tx = writer.begin_with("begin immediate").await?;
                 let done = $work;
                 $tx.commit().await?;
-                committed.send_modify(|count| *count = count.wrapping_add(1));
+                $crate::pool::committed(writer, committed).await;
                 done
             }
             $crate::pool::Pool::Postgres(pool) => {
@@ -55,6 +55,15 @@ macro_rules! in_transaction {
 
 pub(crate) use {in_transaction, on_pool};
 
+/// After a commit on SQLite: wakes listeners and, from time to time, marks the file.
+pub(crate) async fn committed(writer: &SqlitePool, commits: &watch::Sender<u64>) {
+    commits.send_modify(|count| *count = count.wrapping_add(1));
+    let is_due = commits.borrow().is_multiple_of(log_mark::COMMITS);
+    if is_due {
+        log_mark::mark(writer).await;
+    }
+}
+
 /// Options of the connection pools. The defaults suit one process on one machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectOptions {
@@ -66,6 +75,8 @@ pub struct ConnectOptions {
     pub busy_timeout: Duration,
     /// Read-only: no file is created, no journal mode is set, and SQLite refuses to write.
     pub read_only: bool,
+    /// PostgreSQL only.
+    pub pooling: Pooling,
 }
 
 impl Default for ConnectOptions {
@@ -75,6 +86,7 @@ impl Default for ConnectOptions {
             acquire_timeout: Duration::from_secs(10),
             busy_timeout: Duration::from_secs(5),
             read_only: false,
+            pooling: Pooling::Auto,
         }
     }
 }
@@ -106,7 +118,7 @@ pub(crate) enum Pool {
         /// Number of commits of this process; change listeners watch it.
         committed: watch::Sender<u64>,
     },
-    Postgres(PgPool),
+    Postgres(PgDatabase),
 }
 
 /// Names the database, and nothing of the URL: the pools' own `Debug` would print the password.
@@ -120,7 +132,10 @@ impl Pool {
     pub(crate) async fn connect(url: &str, options: &ConnectOptions) -> Result<Self, StoreError> {
         match url.split_once(':').map(|(scheme, _)| scheme) {
             Some("sqlite") => open_sqlite(&sqlite_path(url)?, options).await,
-            Some("postgres" | "postgresql") => open_postgres(url, options).await,
+            Some("postgres" | "postgresql") => {
+                let (most, timeout) = (options.max_connections, options.acquire_timeout);
+                PgDatabase::open(url, options.pooling, most, timeout).await.map(Pool::Postgres)
+            }
             // The URL is not repeated: it may be a password in an unknown form.
             _ => Err(StoreError::misconfigured(
                 "The database URL must begin with sqlite: or postgres:, for example sqlite:./data/ba-copilot.db or \
@@ -144,8 +159,9 @@ impl Pool {
                     file.is_still_there().await?;
                     sqlx::query("select schema_version from pragma_schema_version").execute(readers).await?;
                 }
-                Self::Postgres(pool) => {
-                    sqlx::query("select 1").execute(pool).await?;
+                // Without parameters, so that no statement is prepared.
+                Self::Postgres(db) => {
+                    sqlx::raw_sql("select 1").execute(db.pool()).await?;
                 }
             }
             Ok(())
@@ -166,7 +182,7 @@ impl Pool {
                 readers.close().await;
                 writer.close().await;
             }
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres(db) => db.pool().close().await,
         }
     }
 }
@@ -207,6 +223,7 @@ async fn open_sqlite(path: &Path, options: &ConnectOptions) -> Result<Pool, Stor
         })?;
     }
     let file = OpenedFile::of(path)?;
+    log_mark::refuse_without_log(path).await?;
 
     let both = SqliteConnectOptions::new()
         .filename(path)
@@ -227,7 +244,11 @@ async fn open_sqlite(path: &Path, options: &ConnectOptions) -> Result<Pool, Stor
     // Limits the size of the log after a large write.
     let writing = match options.read_only {
         true => both.clone().pragma("query_only", "on"),
-        false => both.clone().journal_mode(SqliteJournalMode::Wal).pragma("journal_size_limit", "67108864"),
+        false => both
+            .clone()
+            .journal_mode(SqliteJournalMode::Wal)
+            .pragma("journal_size_limit", "67108864")
+            .pragma("wal_autocheckpoint", log_mark::PAGES),
     };
     let reading = both.pragma("query_only", "on");
 
@@ -284,31 +305,6 @@ async fn look_at_owner(options: &SqliteConnectOptions) -> Result<(), StoreError>
     let looked = sqlite_history(&mut connection).await;
     connection.close().await?;
     looked.map(|_| ())
-}
-
-async fn open_postgres(url: &str, options: &ConnectOptions) -> Result<Pool, StoreError> {
-    // The parser's error quotes the URL's parts, so it is dropped.
-    let server = PgConnectOptions::from_str(url).map_err(|_| {
-        StoreError::misconfigured(
-            "The PostgreSQL URL cannot be read; write postgres://user:password@host:5432/database, with special \
-             characters in the password percent-encoded.",
-        )
-    })?;
-    let server = server.application_name("ba-copilot");
-
-    // One connection outside the pool first: the pool would try again until its time is up and then say only that it
-    // timed out, whereas this one says at once what is wrong.
-    let first =
-        tokio::time::timeout(options.acquire_timeout, PgConnection::connect_with(&server)).await.map_err(
-            |_| StoreError::unavailable("the server did not answer the first connection in time"),
-        )??;
-    first.close().await?;
-
-    let pool = PgPoolOptions::new()
-        .max_connections(options.max_connections.max(1))
-        .acquire_timeout(options.acquire_timeout)
-        .connect_lazy_with(server);
-    Ok(Pool::Postgres(pool))
 }
 
 /// Creates the file and its folders for their owner alone. SQLite gives its log files the same mode. An existing file

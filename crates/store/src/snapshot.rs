@@ -6,10 +6,11 @@
 use std::path::Path;
 
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, Connection, Postgres, Row, Sqlite, SqliteConnection, Transaction};
+use sqlx::{AssertSqlSafe, Connection, Row, Sqlite, SqliteConnection, Transaction};
 
 use crate::catalog::{Cell, Described, ROWS, bound, cells, describe, tables};
 use crate::pool::{Pool, create_private_file};
+use crate::postgres::PgTransaction;
 use crate::{Backend, Store, StoreError};
 
 /// A consistent view of all rows. Holds a connection until it is dropped.
@@ -18,7 +19,7 @@ pub struct Snapshot(Moment);
 enum Moment {
     Sqlite(Transaction<'static, Sqlite>),
     /// With the name under which other connections can use the same snapshot.
-    Postgres(Transaction<'static, Postgres>, String),
+    Postgres(PgTransaction, String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -27,6 +27,12 @@ impl Store {
         self.pool.backend()
     }
 
+    /// Whether a pooler in transaction mode is between this program and PostgreSQL.
+    #[must_use]
+    pub fn is_pooled(&self) -> bool {
+        matches!(&self.pool, Pool::Postgres(db) if db.is_pooled())
+    }
+
     /// Checks with the cheapest statement that the database answers within `within`.
     ///
     /// On SQLite it also checks that the opened file is still at its path: writes to a deleted or replaced file are

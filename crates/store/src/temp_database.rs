@@ -1,12 +1,11 @@
 //! Databases of a PostgreSQL server: a temporary one to restore a backup into, and replacing another one by it. Does
 //! not read their contents. SQLite uses files instead.
 
-use std::str::FromStr;
-
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::pool::Pool;
+use crate::postgres::{connect, options};
 use crate::{Store, StoreError};
 
 /// Prefix of temporary databases; the second of their creation follows.
@@ -27,7 +26,7 @@ impl TempDatabase {
     /// [`StoreError::Misconfigured`] if the user may not create databases.
     pub async fn create(url: &str, now_s: i64, unique: &str) -> Result<TempDatabase, StoreError> {
         let beside = Self::named(url, "")?.beside;
-        let mut admin = PgConnection::connect_with(&beside).await?;
+        let mut admin = connect(&beside).await?;
         let left: Vec<String> =
             sqlx::query_scalar("select datname::text from pg_database where starts_with(datname::text, $1)")
                 .bind(PREFIX)
@@ -61,9 +60,7 @@ impl TempDatabase {
     /// # Errors
     /// [`StoreError::Misconfigured`] if the URL cannot be parsed.
     pub fn named(url: &str, name: &str) -> Result<TempDatabase, StoreError> {
-        let beside = PgConnectOptions::from_str(url)
-            .map_err(|_| StoreError::misconfigured("The PostgreSQL URL cannot be read."))?;
-        Ok(TempDatabase { beside, name: name.to_owned() })
+        Ok(TempDatabase { beside: options(url)?, name: name.to_owned() })
     }
 
     #[must_use]
@@ -73,7 +70,7 @@ impl TempDatabase {
 
     /// Drops it and its connections.
     pub async fn drop(self) -> Result<(), StoreError> {
-        let mut admin = PgConnection::connect_with(&self.beside).await?;
+        let mut admin = connect(&self.beside).await?;
         let drop = format!("drop database if exists {} with (force)", quoted(&self.name));
         sqlx::query(AssertSqlSafe(drop)).execute(&mut admin).await?;
         admin.close().await?;
@@ -94,7 +91,7 @@ impl TempDatabase {
         }
         let kept = format!("{base}{suffix}");
         // This connection must not be to either database.
-        let mut admin = PgConnection::connect_with(&self.beside.clone().database("postgres")).await?;
+        let mut admin = connect(&self.beside.clone().database("postgres")).await?;
         let mut tx = admin.begin().await?;
         for (from, to) in [(&place, &kept), (&self.name, &place)] {
             let rename = format!("alter database {} rename to {}", quoted(from), quoted(to));

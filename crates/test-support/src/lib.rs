@@ -5,6 +5,11 @@
 
 #![expect(clippy::panic, reason = "a failed test panics")]
 
+mod pooler;
+pub mod postgres;
+
+pub use pooler::Pooler;
+
 use std::{
     fmt, fs,
     io::Write,

@@ -103,8 +103,8 @@ fn origin(origin: &Origin) -> Value {
         Origin::Default => json!({"kind": "default"}),
         Origin::File { path, line } => json!({"kind": "file", "name": path, "line": line}),
         Origin::Variable { name, file: None } => json!({"kind": "variable", "name": name}),
-        Origin::Variable { name, file: Some(file) } => {
-            json!({"kind": "variable", "name": name, "file": file.display().to_string()})
+        Origin::Variable { name, file: Some((file, line)) } => {
+            json!({"kind": "variable", "name": name, "file": file.display().to_string(), "line": line})
         }
         Origin::Flag(name) => json!({"kind": "flag", "name": name}),
     }

@@ -57,7 +57,10 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, file: Option<&Path>) -> CommandResult {
     let settings =
         arguments.env_file.clone().unwrap_or_else(|| PathBuf::from(format!(".env.{}", arguments.env)));
-    let environment = Environment::from_file(&settings)?;
+    let environment = Environment::from_file(&settings).map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Failure::Other(lines.join("\n"))
+    })?;
     let config = Config::load(file, &environment)?;
     let source = std::env::current_dir().map_err(|error| Failure::file(".", &error))?;
     if !arguments.command.is_empty() {

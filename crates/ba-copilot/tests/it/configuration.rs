@@ -1,11 +1,6 @@
 //! Settings: `config check`, `config show`, `secrets generate`, and the example of a production environment.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::Path,
-};
+use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt, path::Path};
 
 use config::{Config, DEFAULT_TOML, Environment, SECRETS, variables};
 use serde_json::{Value, json};
@@ -49,10 +44,11 @@ fn config_check_reports_all_problems_at_once() {
         "Source: ba.toml:6.",
         "The setting `jobs.at_once` is not valid: it must be 1 to 64. Source: ba.toml:8.",
         "`webhooks.timeout_s` is not valid: BA_COPILOT__WEBHOOKS__TIMEOUT_S in ",
-        "/.env must set a whole number",
+        "/.env:1 must set a whole number",
         "The setting `server.public_url` is not valid: ",
         "The setting mail.from is invalid",
         "The setting `redis.url` is not valid: ",
+        "The setting `mail.smtp_url` is not valid: ",
         "The setting `secrets.secret_key` is not valid: a key has 6 characters; at least 32 are required. \
          Source: variable SECRET_KEY.",
         "no-such-file (named by MCP_TOKEN_FILE) cannot be read: ",
@@ -60,7 +56,7 @@ fn config_check_reports_all_problems_at_once() {
     ] {
         assert!(bad.out.contains(expected), "{expected}\n{}", bad.out);
     }
-    assert_eq!(bad.out.lines().count(), 11, "{}", bad.out);
+    assert_eq!(bad.out.lines().count(), 12, "{}", bad.out);
     assert!(!bad.out.contains("geheim") && !bad.err.contains("geheim"), "{}{}", bad.out, bad.err);
     // The server reports only the first problem.
     let served = run(folder.path(), &["--config", "ba.toml", "kinds"], &[]);
@@ -129,7 +125,12 @@ fn config_show_reports_sources_and_no_secret() {
             false,
             json!({"kind": "variable", "name": "BA_COPILOT__MCP__PUBLIC_URL"}),
         ),
-        ("model.model", json!("m"), false, json!({"kind": "variable", "name": "MODEL", "file": env})),
+        (
+            "model.model",
+            json!("m"),
+            false,
+            json!({"kind": "variable", "name": "MODEL", "file": env, "line": 1}),
+        ),
     ];
     let settings = shown["settings"].as_array().expect("settings");
     let mut rows = settings.iter();
@@ -184,16 +185,16 @@ const OF_COMPOSE: [&str; 3] = ["POSTGRES_PASSWORD", "REDIS_PASSWORD", "GRAFANA_P
 fn production_environment_example_is_complete_and_works() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.env.production.example");
     let text = fs::read_to_string(path).expect("the example");
-    let mut set = BTreeMap::new();
+    let mut set = BTreeSet::new();
     let mut explained = false;
     for line in text.lines() {
         // Optional variables are commented out with `#` without a space.
         let offered =
             line.strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()));
         match offered.unwrap_or(line).split_once('=') {
-            Some((name, value)) if !line.starts_with("# ") => {
+            Some((name, _)) if !line.starts_with("# ") => {
                 assert!(explained, "{name} is not documented");
-                assert!(set.insert(name.to_owned(), value.to_owned()).is_none(), "{name} is listed twice");
+                assert!(set.insert(name.to_owned()), "{name} is listed twice");
             }
             _ => explained = line.starts_with("# ") || explained && !line.is_empty(),
         }
@@ -210,7 +211,7 @@ fn production_environment_example_is_complete_and_works() {
         .map(|setting| setting.key)
         .collect();
     let mut named = BTreeSet::new();
-    for name in set.keys().filter(|name| !OF_COMPOSE.contains(&name.as_str())) {
+    for name in set.iter().filter(|name| !OF_COMPOSE.contains(&name.as_str())) {
         let key = setting_of(name).unwrap_or_else(|| panic!("{name} is not a variable"));
         assert!(settings.contains(&key), "{name} is not a setting");
         named.insert(key);
@@ -225,16 +226,15 @@ fn production_environment_example_is_complete_and_works() {
         // A variable with a short name is in the documentation of its setting.
         assert!(DEFAULT_TOML.contains(*name), "{name} is not in default.toml");
     }
-    // With secrets filled in, the example is a valid configuration.
-    let fill = |value: &str| value.replace("${POSTGRES_PASSWORD}", "p").replace("${REDIS_PASSWORD}", "r");
-    for (name, value) in &mut set {
-        *value = match name.as_str() {
-            "SECRET_KEY" | "MCP_TOKEN" => "x".repeat(43),
-            _ => fill(value),
-        };
+    // With secrets filled in, the example is a valid configuration, also for `deploy`.
+    let mut filled = text;
+    for name in ["SECRET_KEY", "MCP_TOKEN", "POSTGRES_PASSWORD", "REDIS_PASSWORD"] {
+        filled = filled.replace(&format!("\n{name}=\n"), &format!("\n{name}={}\n", "x".repeat(43)));
     }
-    let pairs = set.iter().filter(|(_, value)| !value.is_empty());
-    let environment = Environment::from_pairs(pairs.map(|(name, value)| (name.as_str(), value.as_str())));
+    let folder = TempDir::new().expect("a folder");
+    let file = folder.path().join("production.env");
+    fs::write(&file, filled).expect("written");
+    let environment = Environment::from_file(&file).expect("variables");
     let inspection = Config::inspect(None, &environment, &[]);
     assert_eq!(inspection.problems, []);
 }

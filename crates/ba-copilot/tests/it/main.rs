@@ -27,6 +27,7 @@ mod configuration;
 mod constant_load;
 mod containers;
 mod crash;
+mod databases;
 mod deployment;
 mod diagram_page;
 mod docs;

@@ -73,7 +73,7 @@ pub async fn create_backup(
         }
         hold = Some(DataLock::share(&parent_folder(&file))?);
     }
-    let store = Store::connect(&context.config.database_url(), &ConnectOptions::default()).await?;
+    let store = Store::connect(&context.config.direct_database_url(), &ConnectOptions::default()).await?;
     if let Err(error @ StoreError::ForeignDatabase) = store.check_schema().await {
         store.close().await;
         return Err(error.into());
@@ -119,6 +119,7 @@ pub(super) async fn create_from(
             contents?
         }
         Backend::Postgres => {
+            refuse_pooler(context, store)?;
             let snapshot = store.begin_snapshot().await?;
             let server = store.server_major().await?.unwrap_or_default();
             let (snapshot_name, file) = (snapshot.name().unwrap_or_default(), copy.display());
@@ -131,7 +132,7 @@ pub(super) async fn create_from(
                 format!("--snapshot={snapshot_name}"),
                 format!("--file={file}"),
             ];
-            let url = context.config.database_url();
+            let url = context.config.direct_database_url();
             // `pg_dump` keeps the permissions of an existing file, and creates new ones that other users can read.
             drop(private_files::create_file(&copy).map_err(|error| Error::file(&copy, &error))?);
             postgres::run("pg_dump", server, (&url, None), arguments, staging.path()).await?;
@@ -166,6 +167,15 @@ pub(super) async fn create_from(
     let location = to.join(&name);
     backup_log::record_created(context, store, &location, size_bytes, deleted.len()).await;
     Ok(Some(CreatedBackup { location, size_bytes, manifest, without_key, deleted }))
+}
+
+/// `pg_dump` and `pg_restore` change settings of their connection, which a pooler would give to other clients.
+pub(super) fn refuse_pooler(context: &BackupContext, store: &Store) -> Result<(), Error> {
+    let is_direct = !context.config.data.direct_url.expose_secret().is_empty();
+    match store.is_pooled() && !is_direct {
+        true => Err(Error::BehindPooler),
+        false => Ok(()),
+    }
 }
 
 /// Adds what only an encrypted backup may contain: secret.key, and the configuration file, which may contain secrets.

@@ -48,6 +48,11 @@ pub enum Error {
          then copy the data with `ba-copilot db move`."
     )]
     OtherDatabase { file: String, made_from: &'static str, here: &'static str },
+    #[error(
+        "PostgreSQL is behind a pooler in transaction mode, through which it cannot be backed up or restored. Set \
+         DATABASE_DIRECT_URL to the address of the server itself."
+    )]
+    BehindPooler,
     /// Other sessions use the PostgreSQL database that is to be replaced.
     #[error("The database is in use. Stop the servers, then try again.")]
     DatabaseInUse,

@@ -15,7 +15,8 @@ use application::private_files;
 const DEBIAN_FOLDER: &str = "/usr/lib/postgresql";
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// URL parameters that libpq accepts; it refuses those of our driver.
-const LIBPQ_PARAMETERS: [&str; 6] = ["host", "port", "sslmode", "sslrootcert", "sslcert", "sslkey"];
+const LIBPQ_PARAMETERS: [&str; 8] =
+    ["host", "port", "sslmode", "sslrootcert", "sslcert", "sslkey", "application_name", "options"];
 
 /// Kills its process when dropped.
 struct Running(Child);

@@ -110,7 +110,7 @@ async fn restore_postgres(
     file: &Location,
     replace: bool,
 ) -> Result<Restored, Error> {
-    let url = context.config.database_url();
+    let url = context.config.direct_database_url();
     let options = ConnectOptions { max_connections: 1, ..ConnectOptions::default() };
     let here = Store::connect(&url, &options).await?;
     let state =

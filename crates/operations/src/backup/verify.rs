@@ -11,7 +11,7 @@ use store::{Backend, ConnectOptions, PageRequest, Store, StoreError, TempDatabas
 use super::{
     archive, backup_log,
     context::{BackupContext, blocking},
-    create::Contents,
+    create::{Contents, refuse_pooler},
     entry::Verification,
     error::Error,
     location::Location,
@@ -58,7 +58,7 @@ async fn check_backup(context: &BackupContext, file: &Location) -> Result<Verifi
         unpack(context, file, &file.parent().staging_parent(&context.config.data.dir)).await?;
     match manifest.backend() {
         Some(Backend::Postgres) => {
-            let url = context.config.database_url();
+            let url = context.config.direct_database_url();
             if context.config.sqlite_file().is_some() {
                 return Err(Error::Tool(format!(
                     "{file} was created from PostgreSQL. Set DATABASE_URL to a server on which it can be verified."
@@ -132,8 +132,10 @@ pub(super) async fn restore_to_scratch(
 ) -> Result<(TempDatabase, Result<VerifiedBackup, Error>), Error> {
     let options = ConnectOptions { max_connections: 1, ..ConnectOptions::default() };
     let current = Store::connect(url, &options).await?;
+    let checked = refuse_pooler(context, &current);
     let server = current.server_major().await;
     current.close().await;
+    checked?;
     let server = server?.unwrap_or_default();
     let scratch =
         TempDatabase::create(url, context.clock.now_us().as_micros() / 1_000_000, &context.unique_suffix())

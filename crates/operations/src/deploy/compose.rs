@@ -177,10 +177,7 @@ impl Compose {
         let named = secret.iter().map(|(name, _)| (format!("{name}_FILE"), format!("{SECRETS}/{name}")));
         let mut text = String::new();
         for (name, value) in variables.chain(released).chain(named) {
-            if value.contains(['\'', '\n']) {
-                return Err(StepError::UnquotableValue(name));
-            }
-            text.push_str(&format!("{name}='{value}'\n"));
+            text.push_str(&format!("{name}={}\n", config::quoted(&value)));
         }
         write_secret(&project.env_file(), &text)?;
         command::run(docker(&["volume", "create", VOLUME])).await.map(|_| ())

@@ -45,11 +45,6 @@ pub enum StepError {
     SettingsReadable(PathBuf),
     #[error(transparent)]
     Settings(#[from] config::ConfigError),
-    #[error(
-        "The value of {0} contains an apostrophe or a line break, which env files of Compose cannot hold. Write it to \
-         a file, and set {0}_FILE to its path."
-    )]
-    UnquotableValue(String),
     #[error("`{command}` cannot be run: {source}. Check that it is installed and that this user may run it.")]
     CommandNotRun { command: String, source: io::Error },
     #[error("`{command}` failed ({status}):\n  {output}")]

@@ -19,7 +19,7 @@ use application::{
 };
 use config::{Config, Inspection};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) enum Database {
     /// The reason why it was not opened.
@@ -85,6 +85,7 @@ impl CheckContext {
             max_connections: 4,
             acquire_timeout: CONNECT_TIMEOUT,
             read_only: true,
+            pooling: application::pooling(&app.config),
             ..ConnectOptions::default()
         };
         let store = match Store::connect(&app.config.database_url(), &options).await {
@@ -144,20 +145,16 @@ impl CheckContext {
 /// left out.
 pub fn problems_of_parts(inspection: &Inspection, clock: &Clock) -> Vec<String> {
     let Some(config) = &inspection.config else { return Vec::new() };
-    let url = config.database_url();
-    let is_url = ["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme));
+    let mut mail = config.clone();
+    if inspection.has_problem_in("mail.smtp_url") {
+        // Reported already, and not a reason to leave out the sender.
+        mail.mail.smtp_url = SecretString::default();
+    }
     let components = [
-        ("mail.", Mailer::new(config).err().map(|error| error.to_string())),
+        ("mail.from", Mailer::new(&mail).err().map(|error| error.to_string())),
         ("redis.", SharedMemory::new(&config.redis).err().map(|error| error.to_string())),
         ("oidc.", OidcProvider::from_config(config, clock).err().map(|error| error.to_string())),
         ("webhooks.", SafeHttpClient::new(&config.webhooks).err()),
-        (
-            "data.",
-            (!is_url).then(|| {
-                "The setting data.database_url (DATABASE_URL) must begin with sqlite: or postgres:."
-                    .to_owned()
-            }),
-        ),
         (
             "log.",
             (!telemetry::is_level(&config.log.level)).then(|| {

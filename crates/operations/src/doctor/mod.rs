@@ -50,6 +50,7 @@ pub const CHECKS: &[Check<Arc<CheckContext>>] = checks! {
     "postgres-encoding", "PostgreSQL stores Unicode", BUG, postgres::encoding;
     "postgres-clock", "The clock of PostgreSQL matches that of this machine", BUG, postgres::clock;
     "postgres-connections", "PostgreSQL has free connections", BUG, postgres::connections;
+    "postgres-pooler", "A pooler in front of PostgreSQL is configured", BUG, postgres::pooler;
     "postgres-rights", "The PostgreSQL user has the necessary rights", BUG, postgres::rights;
     "secret-key", "SECRET_KEY is random", BUG, encryption::secret_key;
     "secret-key-file", "secret.key is valid, and only its owner can access it", BUG, encryption::secret_key_file;

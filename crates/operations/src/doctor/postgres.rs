@@ -1,8 +1,9 @@
 //! The PostgreSQL server.
 
-use store::{Backend, PostgresFacts};
+use secrecy::ExposeSecret;
+use store::{Backend, ConnectOptions, PostgresFacts, Store, StoreError};
 
-use super::context::CheckContext;
+use super::context::{CONNECT_TIMEOUT, CheckContext};
 use crate::diagnostics::{CheckResult, Outcome};
 
 /// The oldest version that the tests cover.
@@ -79,6 +80,58 @@ pub(super) async fn connections(context: &CheckContext) -> CheckResult {
                 "Each process uses up to 8. Raise max_connections in postgresql.conf, or close other connections.",
             ),
         }
+    })
+}
+
+pub(super) async fn pooler(context: &CheckContext) -> CheckResult {
+    let (app, store) = context.opened()?;
+    if store.backend() == Backend::Sqlite {
+        return Ok(Outcome::skipped("SQLite stores the data"));
+    }
+    let direct = app.config.data.direct_url.expose_secret();
+    Ok(match (store.is_pooled(), direct) {
+        (false, "") => Outcome::ok("a direct connection, or a pooler in session mode"),
+        (true, "") => Outcome::warning(
+            "a pooler in transaction mode, and DATABASE_DIRECT_URL is not set",
+            "Set DATABASE_DIRECT_URL to the address of the server itself. Without it, changes of other processes are \
+             noticed after a second, and backups fail.",
+        ),
+        (is_pooled, direct) => match is_direct(store, direct).await {
+            Ok(None) if is_pooled => Outcome::ok("a pooler in transaction mode, and a direct connection"),
+            Ok(None) => Outcome::ok("direct connections"),
+            Ok(Some(found)) => Outcome::failed(
+                found,
+                "Set DATABASE_DIRECT_URL to the same database, at the address of the server itself.",
+            ),
+            Err(error) => Outcome::failed(
+                format!("DATABASE_DIRECT_URL cannot be used: {error}"),
+                "Correct it, or allow connections from this machine to the server itself.",
+            ),
+        },
+    })
+}
+
+/// What is wrong with the direct connection.
+async fn is_direct(store: &Store, url: &str) -> Result<Option<&'static str>, StoreError> {
+    let options = ConnectOptions {
+        max_connections: 1,
+        acquire_timeout: CONNECT_TIMEOUT,
+        read_only: true,
+        ..ConnectOptions::default()
+    };
+    let direct = Store::connect(url, &options).await?;
+    let compared = async {
+        Ok::<_, StoreError>((store.find_database_identity().await?, direct.find_database_identity().await?))
+    }
+    .await;
+    direct.close().await;
+    let (one, other) = compared?;
+    Ok(match () {
+        () if direct.is_pooled() => {
+            Some("DATABASE_DIRECT_URL leads through a pooler in transaction mode, too")
+        }
+        () if one != other => Some("DATABASE_DIRECT_URL names another database than DATABASE_URL"),
+        () => None,
     })
 }
 

@@ -10,6 +10,7 @@ const LOOK: ConnectOptions = ConnectOptions {
     acquire_timeout: std::time::Duration::from_secs(10),
     busy_timeout: std::time::Duration::from_secs(5),
     read_only: true,
+    pooling: store::Pooling::Auto,
 };
 
 #[tokio::test]

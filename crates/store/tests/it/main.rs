@@ -9,6 +9,8 @@ mod attempts;
 #[cfg(test)]
 mod budgets;
 #[cfg(test)]
+mod copies;
+#[cfg(test)]
 mod credentials;
 #[cfg(test)]
 mod databases;
@@ -16,6 +18,8 @@ mod databases;
 mod diagnosis;
 #[cfg(test)]
 mod durability;
+#[cfg(test)]
+mod encryption;
 #[cfg(test)]
 mod errors;
 #[cfg(test)]
@@ -28,6 +32,8 @@ mod folders;
 mod jobs;
 #[cfg(test)]
 mod migrations;
+#[cfg(test)]
+mod pooler;
 #[cfg(test)]
 mod snapshot;
 #[cfg(test)]

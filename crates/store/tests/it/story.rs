@@ -31,7 +31,7 @@ async fn story_on_postgres() {
     }
 }
 
-async fn check_all(url: &str, backend: Backend) {
+pub(crate) async fn check_all(url: &str, backend: Backend) {
     let store = Store::connect(url, &ConnectOptions::default()).await.unwrap();
     assert_eq!(store.backend(), backend);
     store.ping(Duration::from_secs(5)).await.unwrap();
