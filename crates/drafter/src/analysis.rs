@@ -10,6 +10,7 @@ use crate::clauses::{Clause, clauses};
 use crate::lexicon;
 use crate::phrases::{Parsed, Phrase};
 use crate::quantity::Quantity;
+use crate::source::Sentence;
 use crate::tag::Tag;
 use crate::work;
 
@@ -82,9 +83,9 @@ pub(crate) struct Analysis {
 }
 
 impl Analysis {
-    /// Reads a text.
-    pub(crate) fn new(text: &str) -> Self {
-        let parsed = crate::phrases::parse(text);
+    /// Reads sentences of a text.
+    pub(crate) fn new(text: &str, sentences: Vec<Sentence>) -> Self {
+        let parsed = crate::phrases::parse(text, sentences);
         let clauses: Vec<Vec<Clause>> = parsed.iter().map(clauses).collect();
         let mut analysis = Self { parsed, clauses, ..Self::default() };
         analysis.collect_terms();

@@ -6,8 +6,8 @@ use blueprint::Span;
 
 use crate::lexicon;
 use crate::quantity::{self, Quantity};
+use crate::source::{self, Role, Sentence, Token};
 use crate::tag::{Tag, Tagged};
-use crate::text::{self, Sentence, Token};
 use crate::work;
 
 /// A noun phrase.
@@ -129,18 +129,35 @@ impl Parsed {
     }
 }
 
-/// Tags and chunks a whole text.
-pub(crate) fn parse(text: &str) -> Vec<Parsed> {
+/// Tags and chunks sentences of a text.
+pub(crate) fn parse(text: &str, sentences: Vec<Sentence>) -> Vec<Parsed> {
     let mut out = Vec::new();
-    for sentence in text::split_sentences(text) {
-        let (main, parentheticals) = split_parentheticals(text::tokens(text, sentence.span));
+    for sentence in sentences {
+        let (main, parentheticals) = split_parentheticals(words_of(text, &sentence));
         let parent = out.len();
-        out.push(Parsed::new(main, sentence, None));
+        out.push(Parsed::new(main, sentence.clone(), None));
         for (after, tokens) in parentheticals {
-            out.push(Parsed::new(tokens, sentence, Some((parent, after))));
+            out.push(Parsed::new(tokens, sentence.clone(), Some((parent, after))));
         }
     }
     out
+}
+
+/// The words of a sentence, with those that the layout implies.
+fn words_of(text: &str, sentence: &Sentence) -> Vec<Token> {
+    let mut words = source::tokens(text, sentence.span);
+    for (offset, implied) in &sentence.implied {
+        let at = words.iter().position(|t| t.span.start >= *offset).unwrap_or(words.len());
+        let span = Span { start: *offset, end: *offset };
+        let whole = Span { start: 0, end: implied.len() };
+        let added = source::tokens(implied, whole).into_iter().map(|token| Token { span, ..token });
+        words.splice(at..at, added);
+    }
+    // `As a: family, I want to: request a parcel`.
+    if sentence.role == Role::Story {
+        words.retain(|t| t.lower != ":");
+    }
+    words
 }
 
 /// Words in brackets, and after which token of their sentence they stand.

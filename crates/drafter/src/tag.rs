@@ -4,7 +4,7 @@
 //! Never fails: an unknown word is a noun.
 
 use crate::lexicon::{self, Readings};
-use crate::text::{Token, TokenKind};
+use crate::source::{Token, TokenKind};
 
 /// Parts of speech.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,7 +184,11 @@ pub(crate) fn tag(tokens: Vec<Token>) -> Vec<Tagged> {
         let empty = Readings::default();
         let mine = readings.get(at).unwrap_or(&empty);
         // `Review applications`: an order starts with its verb.
-        let order = at == 0 && mine.base && !finite && next.is_some_and(|t| t.kind == TokenKind::Word);
+        // `Line manager reviews the request`: a person acts, whatever stands before.
+        let doer = next.is_some_and(|t| lexicon::is_person(&t.lower))
+            && readings.get(at + 2).is_some_and(|r| r.third.is_some());
+        let order =
+            at == 0 && mine.base && !finite && !doer && next.is_some_and(|t| t.kind == TokenKind::Word);
         let tag = if order {
             Tag::Verb
         } else {
@@ -359,6 +363,13 @@ fn decide(
         // `the scoring`, `scoring table`: a noun; `is scoring`, `by scoring points`: a verb.
         if matches!(before.tag, Some(Tag::Be)) {
             return Tag::VerbIng;
+        }
+        // `Accounting checks the receipts`: a department.
+        if at == 0
+            && next_readings.is_some_and(|r| r.third.is_some())
+            && after_next.is_some_and(|t| matches!(closed(&t.lower), Some(Tag::Determiner | Tag::Possessive)))
+        {
+            return Tag::Noun;
         }
         if matches!(before.tag, Some(Tag::Determiner | Tag::Possessive | Tag::Genitive | Tag::Adjective)) {
             return if mine.noun || !next_starts_phrase { Tag::Noun } else { Tag::VerbIng };

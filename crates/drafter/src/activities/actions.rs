@@ -9,6 +9,7 @@ use crate::labels;
 use crate::lexicon;
 use crate::names;
 use crate::phrases::Parsed;
+use crate::quantity::Quantity;
 use crate::tag::Tag;
 
 /// Verbs of states.
@@ -158,6 +159,11 @@ impl Reader<'_> {
                 return (Some(Step::Back(words)), used);
             }
         }
+        // `once the money has arrived`: a state that is waited for.
+        let perfect = (clause.start..clause.verb).any(|at| parsed.tag(at) == Some(Tag::Have));
+        if perfect && matches!(self.marker(parsed, clause), "once" | "when" | "after" | "as" | "until") {
+            return (None, 1);
+        }
         if clause.negated
             || STATES.contains(&lemma)
             || matches!(
@@ -232,7 +238,11 @@ impl Reader<'_> {
         {
             return (None, label.clauses);
         }
-        let action = Action { label: text.clone(), lane, span: label.span, verb: clause.lemma.clone() };
+        // `submits it again` is done after a correction.
+        let once_more = again && matches!(lemma, "submit" | "send" | "hand")
+            || (clause.end..clause.end + 4).any(|at| parsed.word(at) == "again") && lemma == "submit";
+        let verb = if once_more { "resubmit".to_owned() } else { clause.lemma.clone() };
+        let action = Action { label: text.clone(), lane, span: label.span, verb };
         // What may happen is a choice.
         if matches!(clause.modal.as_str(), "may" | "might" | "could") {
             let choice = Choice {
@@ -270,7 +280,15 @@ impl Reader<'_> {
         }
         let shouted =
             phrase.core.last().and_then(|at| parsed.tokens.get(*at)).is_some_and(|t| t.token.shouted);
-        if acts(parsed.head(phrase), shouted, clause) {
+        // `Service desk sets up the access`: items name roles without an article.
+        let role = parsed.sentence.item
+            && phrase.start == 0
+            && !phrase.plural
+            && phrase.quantity == Quantity::Unsaid
+            && !clause.passive
+            && (!clause.objects.is_empty()
+                || matches!(parsed.word(clause.end), "up" | "out" | "off" | "down"));
+        if role || acts(parsed.head(phrase), shouted, clause) {
             labels::role_name(self.text, parsed, doer)
         } else {
             String::new()
@@ -307,7 +325,7 @@ fn all_actions(steps: &[Step]) -> Vec<&Action> {
             Step::Action(action) => out.push(action),
             Step::Choice(choice) => out.extend(choice.ways.iter().flat_map(|(_, way)| all_actions(way))),
             Step::Parallel(ways) => out.extend(ways.iter().flat_map(|way| all_actions(way))),
-            Step::End | Step::Back(_) => {}
+            Step::End | Step::Back(_) | Step::Return(_) | Step::Recheck => {}
         }
     }
     out

@@ -24,24 +24,23 @@ const MAX_LITERALS: usize = 60;
 const MAX_SOURCES: usize = 12;
 
 /// Drafts a class model.
-pub(crate) fn draft(text: &str) -> (ClassModel, Vec<String>) {
-    let analysis = Analysis::new(text);
-    let claims = attribute_claims(&analysis);
-    let kinds = inheritance::kinds(&analysis);
+pub(crate) fn draft(analysis: &Analysis) -> (ClassModel, Vec<String>) {
+    let claims = attribute_claims(analysis);
+    let kinds = inheritance::kinds(analysis);
     let forced: Vec<TermId> = kinds.iter().filter(|k| k.sure).flat_map(|k| [k.special, k.general]).collect();
-    let is_class = choose(&analysis, &claims, &forced);
-    let mut model = Builder::new(&analysis, &is_class);
+    let is_class = choose(analysis, &claims, &forced);
+    let mut model = Builder::new(analysis, &is_class);
     model.attributes(&claims);
-    for found in questions::asked(&analysis, &claims, &is_class) {
+    for found in questions::asked(analysis, &claims, &is_class) {
         if let Some(owner) = model.place.get(&found.owner).copied() {
             model.attribute(owner, &found.words, found.type_name, found.span);
         }
     }
-    for values in enums::values(&analysis) {
+    for values in enums::values(analysis) {
         model.values(&values);
     }
     model.inherit(&kinds);
-    model.lines(relationships::lines(&analysis, &claims, &is_class));
+    model.lines(relationships::lines(analysis, &claims, &is_class));
     model.finish()
 }
 

@@ -255,6 +255,15 @@ pub(crate) fn guess_base(word: &str) -> String {
     stem.to_owned()
 }
 
+/// The past participle of a regular base form (`approve` -> `approved`).
+pub(crate) fn past(base: &str) -> String {
+    match base.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u'])) {
+        Some(stem) => format!("{stem}ied"),
+        None if base.ends_with('e') => format!("{base}d"),
+        None => format!("{base}ed"),
+    }
+}
+
 /// The third person of a base form (`place` -> `places`).
 pub(crate) fn third_person(base: &str) -> String {
     match base {

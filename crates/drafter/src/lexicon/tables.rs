@@ -191,7 +191,7 @@ pub(super) const PERSON_NOUNS: &str = "\
     policyholder claimant adjuster underwriter lawyer judge notary police firefighter pharmacist dentist therapist \
     surgeon veterinarian caretaker host anyone everyone somebody committee board council authority agency unit crew \
     bartender artist musician band freelancer people they he she we procurement finance sales it hr human-resources \
-    legal marketing logistics security";
+    legal accounting marketing logistics security";
 
 /// Names of other systems end in one of these.
 pub(super) const EXTERNAL_HEADS: &str = "\
