@@ -10,7 +10,7 @@ use crate::clauses::{Clause, clauses};
 use crate::lexicon;
 use crate::phrases::{Parsed, Phrase};
 use crate::quantity::Quantity;
-use crate::source::Sentence;
+use crate::source::{Role, Sentence};
 use crate::tag::Tag;
 use crate::work;
 
@@ -53,6 +53,12 @@ pub(crate) struct Term {
     pub(crate) opening: usize,
     /// How often it stands in brackets after the name of the system.
     pub(crate) alias: bool,
+    /// How often it stands in an item, a story or a step of a scenario.
+    pub(crate) listed: usize,
+    /// How often `a` stands before it, or a number.
+    pub(crate) single: usize,
+    /// How often it is the unit of a measure: `a weight in grams`.
+    pub(crate) unit: usize,
     /// How often it stands in a value list or an example.
     pub(crate) example: usize,
 }
@@ -135,7 +141,8 @@ impl Analysis {
             .map(|p| p.phrases.iter().map(|phrase| term_words(p, phrase)).collect())
             .collect();
         let benefits: Vec<Option<usize>> = self.parsed.iter().map(Parsed::benefit_start).collect();
-        let merge = merges(&keys, &self.kinds_apart(&keys));
+        let mut merge = merges(&keys, &self.kinds_apart(&keys));
+        merge.extend(self.abbreviations(&keys));
         for (sentence, row) in keys.iter().enumerate() {
             let mut ids = Vec::with_capacity(row.len());
             for (place, words) in row.iter().enumerate() {
@@ -157,6 +164,12 @@ impl Analysis {
                     term.variants.insert(words.clone());
                     let explains =
                         benefits.get(sentence).copied().flatten().is_some_and(|at| phrase.start > at);
+                    let measured = phrase.start.checked_sub(2).is_some_and(|before| {
+                        parsed.word(before + 1) == "in"
+                            && phrase.quantity == Quantity::Unsaid
+                            && parsed.tokens.get(before).is_some_and(|t| lexicon::is_attribute_head(&t.lemma))
+                    });
+                    term.unit += usize::from(measured);
                     if !explains && term.sentences.last() != Some(&sentence) {
                         term.sentences.push(sentence);
                     }
@@ -168,6 +181,13 @@ impl Analysis {
                         usize::from(capital && bare && (phrase.start > 0 || phrase.core.len() > 1));
                     term.opening += usize::from(sentence == 0 && place == 0);
                     term.plural += usize::from(phrase.plural);
+                    let from_list = parsed.sentence.item
+                        || matches!(
+                            parsed.sentence.role,
+                            Role::Story | Role::Given | Role::When | Role::Then
+                        );
+                    term.listed += usize::from(from_list && !explains);
+                    term.single += usize::from(matches!(phrase.quantity, Quantity::A | Quantity::Range(..)));
                     term.each += usize::from(phrase.quantity == Quantity::Each);
                     term.possessed += usize::from(phrase.owner.is_some() || phrase.possessive.is_some());
                 }
@@ -175,6 +195,25 @@ impl Analysis {
             }
             self.term_of.push(ids);
         }
+    }
+
+    /// `a travel claim (TC)`: the letters in brackets stand for the words before them.
+    fn abbreviations(&self, keys: &[Vec<Option<Vec<String>>>]) -> BTreeMap<String, String> {
+        let mut out = BTreeMap::new();
+        for inside in &self.parsed {
+            let (Some((parent, after)), [only]) = (inside.parenthetical_of, inside.tokens.as_slice()) else {
+                continue;
+            };
+            let phrase = self.parsed.get(parent).and_then(|p| p.phrases.iter().position(|p| p.end == after));
+            let words = phrase.and_then(|place| keys.get(parent)?.get(place)?.as_ref());
+            let Some(words) = words.filter(|w| w.len() > 1 && only.token.shouted) else { continue };
+            let initials: String = words.iter().filter_map(|w| w.chars().next()).collect();
+            let short = lexicon::singular(only.lower());
+            if initials == short {
+                out.insert(short, words.join(" "));
+            }
+        }
+        out
     }
 
     /// Marks the names of the system itself: `the Fleet application`, `the … System (FMS)`.
@@ -450,7 +489,13 @@ pub(crate) fn term_words(parsed: &Parsed, phrase: &Phrase) -> Option<Vec<String>
     if letters < 2 || (!head.is_noun() && head.tag != Tag::VerbIng) {
         return None;
     }
-    let mut words = parsed.name_words(phrase);
+    // `order-line` and `order line` are one thing; `e-mail` is a word.
+    let words = parsed.name_words(phrase);
+    let parts = |word: String| {
+        let split = word.split('-').all(|part| part.chars().count() > 2);
+        if split { word.split('-').map(str::to_owned).collect() } else { vec![word] }
+    };
+    let mut words: Vec<String> = words.into_iter().flat_map(parts).collect();
     if words.len() > 4 {
         words.drain(..words.len() - 4);
     }

@@ -4,6 +4,7 @@
 //! guesses a missing subject: it is empty then.
 
 use crate::phrases::{Parsed, Phrase};
+use crate::quantity::Quantity;
 use crate::tag::Tag;
 
 /// A verb with what stands around it. Phrases are places in [`Parsed::phrases`].
@@ -164,10 +165,17 @@ fn find_subject(parsed: &Parsed, clause: &mut Clause, earlier: &[Clause]) {
                 end -= 1;
             }
             if let Some(phrase) = parsed.phrases.iter().rposition(|p| p.end == end) {
-                clause.subjects = if of_which {
-                    since_comma(parsed, coordinated_before(parsed, phrase, 0))
-                } else {
-                    vec![phrase]
+                // `A chef is an employee who has a speciality`: it is the chef who has it.
+                let defined = earlier.last().filter(|before| {
+                    before.is_copula()
+                        && !before.negated
+                        && before.objects == [phrase]
+                        && parsed.phrases.get(phrase).is_some_and(|p| p.quantity == Quantity::A)
+                });
+                clause.subjects = match defined {
+                    _ if of_which => since_comma(parsed, coordinated_before(parsed, phrase, 0)),
+                    Some(before) => before.subjects.clone(),
+                    None => vec![phrase],
                 };
             }
             return;

@@ -120,7 +120,8 @@ impl Parsed {
                 && (self.word(at + 1) == "that" || self.tag(at + 1) == Some(Tag::Pronoun)))
                 || (self.word(*at) == "in" && self.word(at + 1) == "order" && self.word(at + 2) == "to")
         };
-        (1..self.tokens.len()).find(so).filter(|_| story)
+        // `so that` explains everywhere; `so they` and `in order to` go on with a procedure, except in a story.
+        (1..self.tokens.len()).find(so).filter(|at| story || self.word(at + 1) == "that")
     }
 
     /// The phrase that contains a token.

@@ -36,7 +36,7 @@ pub(crate) fn draft(analysis: &Analysis) -> (ClassModel, Vec<String>) {
             model.attribute(owner, &found.words, found.type_name, found.span);
         }
     }
-    for values in enums::values(analysis) {
+    for values in enums::values(analysis, &claims) {
         model.values(&values);
     }
     model.inherit(&kinds);
@@ -113,7 +113,9 @@ impl<'s> Builder<'s> {
             let property = lexicon::is_attribute_head(head);
             let short = phrase.core.len() <= 4;
             if !short
-                || (!property && (claim.evidence == Evidence::Mentioned || lexicon::is_generic_noun(head)))
+                || !property
+                    && (claim.evidence == Evidence::Mentioned
+                        || claim.evidence == Evidence::Has && lexicon::is_generic_noun(head))
             {
                 continue;
             }

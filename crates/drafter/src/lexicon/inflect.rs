@@ -165,6 +165,10 @@ pub(crate) fn singular(word: &str) -> String {
     if word.len() > 4 && word.ends_with("ies") {
         return cut(3) + "y";
     }
+    // `busses` is `bus`, `classes` is `class`.
+    if word.ends_with("sses") && ALREADY_SINGULAR.contains(&cut(3).as_str()) {
+        return cut(3);
+    }
     if word.ends_with("sses")
         || word.ends_with("xes")
         || word.ends_with("ches")

@@ -74,7 +74,9 @@ pub(crate) fn tokens(text: &str, span: Span) -> Vec<Token> {
             continue;
         }
         let raw = rest.get(..len).unwrap_or("");
-        let mut lower = raw.to_lowercase().replace('’', "'");
+        // `OrderLine` is two words, as `order-line` is.
+        let joined = is_camel(raw);
+        let mut lower = if joined { hyphenated(raw) } else { raw.to_lowercase().replace('’', "'") };
         let kind = if raw.chars().all(|c| c.is_numeric() || matches!(c, '.' | ',' | '-')) {
             TokenKind::Number
         } else {
@@ -91,10 +93,32 @@ pub(crate) fn tokens(text: &str, span: Span) -> Vec<Token> {
             span: place(whole),
             lower,
             kind,
-            capital: c.is_uppercase(),
+            capital: c.is_uppercase() && !joined,
             shouted: shouted && !all_shouted,
         });
         at += whole;
+    }
+    out
+}
+
+/// Whether a word is written like `OrderLine`: several capital letters, each before small ones.
+fn is_camel(raw: &str) -> bool {
+    let humps =
+        raw.chars().zip(raw.chars().skip(1)).filter(|(a, b)| a.is_lowercase() && b.is_uppercase()).count();
+    let small = raw.chars().filter(|c| c.is_lowercase()).count();
+    humps > 0 && small > humps + 1 && raw.chars().all(char::is_alphanumeric)
+}
+
+/// `OrderLine` -> `order-line`
+fn hyphenated(raw: &str) -> String {
+    let mut out = String::with_capacity(raw.len() + 2);
+    let mut small = false;
+    for c in raw.chars() {
+        if small && c.is_uppercase() {
+            out.push('-');
+        }
+        small = c.is_lowercase();
+        out.extend(c.to_lowercase());
     }
     out
 }
