@@ -153,6 +153,18 @@ fn find_subject(parsed: &Parsed, clause: &mut Clause, earlier: &[Clause]) {
         if let Some(before) = earlier.last() {
             clause.subjects.clone_from(&before.subjects);
         }
+        // `starts with a customer searching for a ticket`: the customer searches.
+        let doer = phrase_before(parsed, at).filter(|p| {
+            clause.gerund
+                && parsed.phrases.get(*p).is_some_and(|p| parsed.word(p.start.wrapping_sub(1)) == "with")
+        });
+        if let Some(doer) = doer {
+            clause.subjects = vec![doer];
+        }
+        return;
+    }
+    if let Some(subject) = before_apposition(parsed, at, earlier) {
+        clause.subjects = coordinated_before(parsed, subject, earlier.last().map_or(0, |c| c.end));
         return;
     }
     match previous {
@@ -269,6 +281,17 @@ fn find_subject(parsed: &Parsed, clause: &mut Clause, earlier: &[Clause]) {
             _ => {}
         }
     }
+}
+
+/// The phrase before an example between commas: `a report, such as a scan, is logged`.
+fn before_apposition(parsed: &Parsed, at: usize, earlier: &[Clause]) -> Option<usize> {
+    let close = at.checked_sub(1).filter(|close| matches!(parsed.word(*close), "," | "–" | "—"))?;
+    let floor = earlier.last().map_or(0, |c| c.end).max(close.saturating_sub(40));
+    let open = (floor..close).rev().find(|open| {
+        matches!(parsed.word(*open), "," | "–" | "—")
+            && matches!(parsed.word(open + 1), "such" | "like" | "including" | "namely" | "e.g." | "whether")
+    })?;
+    parsed.phrases.iter().position(|p| p.end == open)
 }
 
 /// The list that ends with `last`: `A, B and C`. A list needs a conjunction.

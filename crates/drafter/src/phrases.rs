@@ -147,11 +147,16 @@ pub(crate) fn parse(text: &str, sentences: Vec<Sentence>) -> Vec<Parsed> {
 /// The words of a sentence, with those that the layout implies.
 fn words_of(text: &str, sentence: &Sentence) -> Vec<Token> {
     let mut words = source::tokens(text, sentence.span);
-    for (offset, implied) in &sentence.implied {
-        let at = words.iter().position(|t| t.span.start >= *offset).unwrap_or(words.len());
-        let span = Span { start: *offset, end: *offset };
-        let whole = Span { start: 0, end: implied.len() };
-        let added = source::tokens(implied, whole).into_iter().map(|token| Token { span, ..token });
+    for implied in &sentence.implied {
+        let at = words.iter().position(|t| t.span.start >= implied.at).unwrap_or(words.len());
+        let copied = text.get(implied.from.start..implied.from.end) == Some(implied.words.as_str());
+        let added = if copied {
+            source::tokens(text, implied.from)
+        } else {
+            let whole = Span { start: 0, end: implied.words.len() };
+            let tokens = source::tokens(&implied.words, whole).into_iter();
+            tokens.map(|token| Token { span: implied.from, ..token }).collect()
+        };
         words.splice(at..at, added);
     }
     // `As a: family, I want to: request a parcel`.
@@ -410,6 +415,16 @@ fn chunk_at(tokens: &[Tagged], from: usize) -> Option<(Vec<Phrase>, usize)> {
                     break;
                 }
                 core.push(at);
+            }
+            // `a customer choosing a bike`: the customer chooses.
+            Tag::VerbIng
+                if core.last().and_then(|last| tokens.get(*last)).is_some_and(|noun| {
+                    noun.is_noun()
+                        && (lexicon::is_person(&noun.lemma)
+                            || matches!(next_tag(1), Some(Tag::Determiner | Tag::Possessive)))
+                }) =>
+            {
+                break;
             }
             Tag::VerbIng if at > begin || at > from => {
                 core.push(at);

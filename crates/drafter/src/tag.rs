@@ -158,6 +158,8 @@ struct Before<'a> {
     word: &'a str,
     /// Whether a finite verb has been seen since the clause began.
     verb_seen: bool,
+    /// Whether a verb without an object and a comma stand before.
+    after_bare_verb: bool,
     /// Whether an infinitive and its object with an article stand before the conjunction.
     after_definite: bool,
 }
@@ -179,6 +181,10 @@ pub(crate) fn tag(tokens: Vec<Token>) -> Vec<Tagged> {
             tag: before.map(|t| t.tag),
             word: before.map_or("", |t| t.lower()),
             verb_seen,
+            after_bare_verb: matches!(
+                out.as_slice(),
+                [.., Tagged { tag: Tag::VerbS, .. }, Tagged { tag: Tag::Mark, .. }]
+            ),
             after_definite: after_definite(&out),
         };
         let empty = Readings::default();
@@ -413,6 +419,14 @@ fn decide(
         if matches!(before.tag, Some(Tag::Mark))
             && before.word == ","
             && matches!(next_closed, Some(Tag::Determiner | Tag::Possessive))
+        {
+            return Tag::VerbS;
+        }
+        // `cleans, repairs and tests the bike`.
+        if before.after_bare_verb
+            && before.word == ","
+            && next_closed == Some(Tag::And)
+            && after_next.is_some_and(|t| lexicon::readings(&t.lower).third.is_some())
         {
             return Tag::VerbS;
         }

@@ -78,6 +78,17 @@ fn labels_and_markup_are_no_words() {
 }
 
 #[test]
+fn tables_of_fields_give_attributes_to_their_title() {
+    for text in [
+        "### 2.1 Hospital ward\n\n| Attribute | Type |\n|---|---|\n| number | int |\n| floor | int |",
+        "Table: Hospital ward\n\n| Field | Type | Notes |\n|---|---|---|\n| number | int | |\n| floor | \
+         int | 0 is ground |",
+    ] {
+        check(Class, text, "HospitalWard(number:Integer, floor:Integer)");
+    }
+}
+
+#[test]
 fn what_is_not_about_the_system_is_left_out_with_its_reason() {
     check_left_out(
         Activity,

@@ -91,3 +91,22 @@ fn lead_in_of_a_list_is_the_condition_of_its_items() {
         ",
     );
 }
+
+#[test]
+fn every_verb_is_a_step_and_events_are_none() {
+    check(
+        "The process starts with a customer choosing a bike. When stock falls below a limit, the buyer orders bikes. A \
+         report, such as a scan or a photo, is logged by the clerk. The mechanic cleans, repairs and tests the bike. \
+         It's returned to the customer.",
+        "
+        start -> Choose a bike [Customer]
+        Choose a bike [Customer] -> Order bikes [Buyer]
+        Order bikes [Buyer] -> Log a report [Clerk]
+        Log a report [Clerk] -> Clean the bike [Mechanic]
+        Clean the bike [Mechanic] -> Repair the bike [Mechanic]
+        Repair the bike [Mechanic] -> Test the bike [Mechanic]
+        Test the bike [Mechanic] -> Return the bike to the customer
+        Return the bike to the customer -> end
+        ",
+    );
+}

@@ -50,6 +50,10 @@ const STATES: &[&str] = &[
     "follow",
 ];
 
+/// Verbs of values that change by themselves.
+const EVENTS: &[&str] =
+    &["reach", "hit", "exceed", "drop", "fall", "rise", "become", "elapse", "expire", "pass"];
+
 /// Gerunds after a comma that are not steps.
 const REMARKS: &[&str] = &[
     "include", "consider", "ensure", "use", "base", "allow", "depend", "follow", "regard", "involve",
@@ -164,6 +168,12 @@ impl Reader<'_> {
         if perfect && matches!(self.marker(parsed, clause), "once" | "when" | "after" | "as" | "until") {
             return (None, 1);
         }
+        // `when stock falls below a level`: an event that is waited for.
+        if EVENTS.contains(&lemma)
+            && matches!(self.marker(parsed, clause), "when" | "once" | "whenever" | "as")
+        {
+            return (None, 1);
+        }
         if clause.negated
             || STATES.contains(&lemma)
             || matches!(
@@ -213,9 +223,14 @@ impl Reader<'_> {
         }
         if clause.gerund {
             let before_word = clause.start.checked_sub(1).map_or("", |at| parsed.word(at));
+            let doer = clause
+                .subjects
+                .first()
+                .and_then(|p| parsed.phrases.get(*p))
+                .is_some_and(|p| p.end == clause.start && parsed.word(p.start.wrapping_sub(1)) == "with");
             let starts = before.is_some_and(|b| {
                 matches!(b.lemma.as_str(), "start" | "begin" | "conclude" | "end")
-                    && matches!(before_word, "with" | "by")
+                    && (doer || matches!(before_word, "with" | "by"))
             });
             let timed = matches!(before_word, "after" | "before" | "upon");
             let list =
@@ -254,6 +269,25 @@ impl Reader<'_> {
             return (Some(Step::Choice(choice)), label.clauses);
         }
         (Some(Step::Action(action)), label.clauses)
+    }
+
+    /// `procures, installs and tests the solution`: how many verbs share what stands after the last one.
+    pub(super) fn sharing(parsed: &Parsed, row: &[Clause], place: usize) -> usize {
+        let joined = |pair: &[Clause]| match pair {
+            [one, two] => {
+                one.objects.is_empty()
+                    && one.complements.is_empty()
+                    && !one.passive
+                    && !two.passive
+                    && !one.negated
+                    && two.marker == one.marker
+                    && two.start > one.end
+                    && two.start <= one.end + 2
+                    && (one.end..two.start).all(|at| matches!(parsed.word(at), "," | "and" | "then"))
+            }
+            _ => false,
+        };
+        1 + row.get(place..).unwrap_or(&[]).windows(2).take_while(|pair| joined(pair)).count()
     }
 
     /// The actor of a clause, if it has one.

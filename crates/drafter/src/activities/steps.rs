@@ -4,8 +4,9 @@
 
 use crate::activities::conditions;
 use crate::activities::reader::Reader;
-use crate::activities::step::{Choice, Step};
+use crate::activities::step::{Action, Choice, Step};
 use crate::analysis::Analysis;
+use crate::clauses::Clause;
 use crate::labels;
 use crate::lexicon;
 use crate::names;
@@ -292,6 +293,37 @@ impl Reader<'_> {
         steps
     }
 
+    /// `procures, installs and tests the solution`: one step for each verb, and how many clauses they are.
+    fn shared(
+        &self,
+        sentence: usize,
+        parsed: &Parsed,
+        row: &[Clause],
+        place: usize,
+        before: Option<&Clause>,
+    ) -> Option<(Vec<Step>, usize)> {
+        let verbs = Self::sharing(parsed, row, place);
+        let last = row.get(place + verbs - 1).filter(|c| verbs > 1 && !c.objects.is_empty())?;
+        let (step, used) = self.step(sentence, parsed, row, place + verbs - 1, last, before);
+        let Some(Step::Action(action)) = step else { return None };
+        if self.is_repeated(&Step::Action(action.clone()), self.marker(parsed, last), last) {
+            return None;
+        }
+        let (first, rest) = action.label.split_once(' ')?;
+        if first != names::capitalised(&last.lemma) {
+            return None;
+        }
+        let each = row.get(place..place + verbs)?.iter().map(|clause| {
+            Step::Action(Action {
+                label: format!("{} {rest}", names::capitalised(&clause.lemma)),
+                lane: action.lane.clone(),
+                span: parsed.span(clause.verb, clause.end),
+                verb: clause.lemma.clone(),
+            })
+        });
+        Some((each.collect(), verbs - 1 + used))
+    }
+
     /// `approves or rejects the request`: a decision, unless the next sentences say what follows from each.
     fn alternatives(&self, sentence: usize, parsed: &Parsed) -> Option<Step> {
         let row = self.analysis.clauses.get(sentence)?;
@@ -347,6 +379,11 @@ impl Reader<'_> {
                 continue;
             }
             let before = place.checked_sub(1).and_then(|p| row.get(p));
+            if let Some((mut steps, used)) = self.shared(sentence, parsed, row, place, before) {
+                out.append(&mut steps);
+                place += used;
+                continue;
+            }
             let (step, used) = self.step(sentence, parsed, row, place, clause, before);
             if let Some(step) = step {
                 let marker = self.marker(parsed, clause);

@@ -4,17 +4,21 @@
 //! |---|---|
 //! | `markup.rs` | Markdown: markup is blanked, tables and code are found |
 //! | `lines.rs` | lines to blocks: items, stories, Gherkin, speakers, mail |
+//! | `labels.rs` | what stands before the words of a line |
+//! | `tables.rs` | which cells say something |
 //! | `roles.rs` | what a heading, a table column or a sentence is about |
 //! | `sentences.rs` | blocks to sentences |
 //! | `words.rs` | sentences to words |
 //!
 //! Never moves a byte: [`Source::text`] has the length of the original text, and every range holds in both.
 
+mod labels;
 mod language;
 mod lines;
 mod markup;
 mod roles;
 mod sentences;
+mod tables;
 mod words;
 
 use blueprint::{Kind, Span};
@@ -107,8 +111,18 @@ pub(crate) struct Block {
     pub(crate) section: usize,
     /// Whether a bullet or a number stood before it.
     pub(crate) item: bool,
-    /// Words that the layout implies, and where: a column `Role` implies `As a`.
-    pub(crate) implied: Vec<(usize, &'static str)>,
+    /// A column `Role` implies `As a`.
+    pub(crate) implied: Vec<Implied>,
+}
+
+/// Words that the layout of a document implies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Implied {
+    /// The byte before which they belong.
+    pub(crate) at: usize,
+    pub(crate) words: String,
+    /// What implies them: the title of a column, or the same words elsewhere.
+    pub(crate) from: Span,
 }
 
 /// A document that was read.

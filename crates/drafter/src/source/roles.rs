@@ -13,6 +13,8 @@ pub(super) enum Column {
     Actor,
     /// What is wanted.
     Goal,
+    /// Names of properties.
+    Property,
     Left(Reason),
 }
 
@@ -192,6 +194,19 @@ pub(super) fn column(title: &str) -> Column {
     }
     if plain.contains("criteri") || any(&["acceptance", "fit criterion", "test", "tests"]) {
         return Column::Left(Reason::Criterion);
+    }
+    if any(&[
+        "attribute",
+        "attributes",
+        "field",
+        "fields",
+        "field name",
+        "property",
+        "column",
+        "column name",
+        "data element",
+    ]) {
+        return Column::Property;
     }
     if any(&["comment", "comments", "note", "notes", "remark", "remarks", "rationale", "source", "reason"]) {
         return Column::Left(Reason::Administrative);

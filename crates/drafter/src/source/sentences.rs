@@ -5,7 +5,7 @@
 use blueprint::Span;
 
 use crate::source::roles;
-use crate::source::{Block, Role};
+use crate::source::{Block, Implied, Role};
 
 /// One sentence, list item or heading.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,8 +17,7 @@ pub(crate) struct Sentence {
     pub(crate) role: Role,
     /// How many headings stand before it.
     pub(crate) section: usize,
-    /// Words that the layout implies, and where.
-    pub(crate) implied: Vec<(usize, &'static str)>,
+    pub(crate) implied: Vec<Implied>,
 }
 
 /// Abbreviations that end in a dot and do not end a sentence.
@@ -47,7 +46,7 @@ pub(super) fn cut(text: &str, block: &Block) -> Vec<Sentence> {
             let drafted = matches!(block.role, Role::Statement | Role::Context | Role::Definition);
             let reason = drafted.then(|| roles::sentence(piece)).flatten();
             let role = reason.map_or(block.role, Role::Left);
-            let implied = block.implied.iter().filter(|(at, _)| (start..end).contains(at)).copied().collect();
+            let implied = block.implied.iter().filter(|i| (start..end).contains(&i.at)).cloned().collect();
             out.push(Sentence {
                 span: Span { start, end },
                 item: block.item && out.is_empty(),

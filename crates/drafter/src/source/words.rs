@@ -51,10 +51,12 @@ pub(crate) fn tokens(text: &str, span: Span) -> Vec<Token> {
         let genitive = matches!(c, '\'' | '’')
             && out.last().is_some_and(|t| t.kind == TokenKind::Word && t.span.end == span.start + at);
         if genitive && let Some(len) = genitive_len(rest, out.last()) {
+            // `it's checked` has the verb `is`.
+            let verb = out.last().is_some_and(|t| CONTRACTED.contains(&t.lower.as_str()));
             out.push(Token {
                 span: place(len),
-                lower: "'s".to_owned(),
-                kind: TokenKind::Genitive,
+                lower: if verb { "is" } else { "'s" }.to_owned(),
+                kind: if verb { TokenKind::Word } else { TokenKind::Genitive },
                 capital: false,
                 shouted: false,
             });
@@ -100,6 +102,9 @@ pub(crate) fn tokens(text: &str, span: Span) -> Vec<Token> {
     }
     out
 }
+
+/// Words after which `'s` is a verb.
+const CONTRACTED: &[&str] = &["it", "he", "she", "there"];
 
 /// Whether a word is written like `OrderLine`: several capital letters, each before small ones.
 fn is_camel(raw: &str) -> bool {
