@@ -391,7 +391,12 @@ impl Analysis {
                 let subjects = row.iter().flat_map(|c| c.subjects.iter().copied());
                 // `I employ bakers. I need their names.`
                 let objects = row.iter().flat_map(|c| c.objects.iter().rev().copied());
-                subjects.chain(objects).filter_map(|p| self.term(previous, p)).find(|id| fits(*id))
+                let known: Vec<usize> = subjects.chain(objects).collect();
+                // `A library has members. Their names …`: several own them.
+                let several = |p: &usize| self.phrase(previous, *p).is_some_and(|p| p.plural);
+                let plural = known.iter().copied().filter(|p| word == "their" && several(p));
+                let term = |p: usize| self.term(previous, p).filter(|id| fits(*id));
+                plural.chain(known.iter().copied()).find_map(term)
             })
     }
 

@@ -164,11 +164,22 @@ struct Before<'a> {
     after_definite: bool,
 }
 
+/// Where the words are in `Patients, who have a number, visit doctors`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Aside {
+    None,
+    /// Behind `, who`.
+    Open,
+    /// Right behind the comma that may close it.
+    Closed,
+}
+
 /// Tags the words of one sentence.
 pub(crate) fn tag(tokens: Vec<Token>) -> Vec<Tagged> {
     let readings: Vec<Readings> = tokens.iter().map(|t| lexicon::readings(&t.lower)).collect();
     let mut out: Vec<Tagged> = Vec::with_capacity(tokens.len());
     let mut verb_seen = false;
+    let mut aside = Aside::None;
     let finite = tokens.iter().zip(&readings).any(|(t, r)| {
         matches!(closed(&t.lower), Some(Tag::Be | Tag::Modal | Tag::Have | Tag::Do))
             || (r.third.is_some() && !r.noun)
@@ -189,16 +200,30 @@ pub(crate) fn tag(tokens: Vec<Token>) -> Vec<Tagged> {
         };
         let empty = Readings::default();
         let mine = readings.get(at).unwrap_or(&empty);
+        // `Patients, who have a number, visit doctors`: after the aside comes the verb of the sentence.
+        let main_verb = aside == Aside::Closed
+            && (mine.base || mine.third.is_some())
+            && closed(&token.lower).is_none()
+            && next.is_some_and(|t| t.kind != TokenKind::Mark && closed(&t.lower) != Some(Tag::And));
         // `Review applications`: an order starts with its verb.
         // `Line manager reviews the request`: a person acts, whatever stands before.
         let doer = next.is_some_and(|t| lexicon::is_person(&t.lower))
             && readings.get(at + 2).is_some_and(|r| r.third.is_some());
         let order =
             at == 0 && mine.base && !finite && !doer && next.is_some_and(|t| t.kind == TokenKind::Word);
-        let tag = if order {
+        let tag = if order || main_verb && mine.base {
             Tag::Verb
+        } else if main_verb {
+            Tag::VerbS
         } else {
             decide(token, at, &context, next, readings.get(at + 1), tokens.get(at + 2), mine)
+        };
+        aside = match (aside, tag) {
+            (Aside::None, Tag::Relative) if !verb_seen && at > 1 && context.word == "," => Aside::Open,
+            (Aside::Open | Aside::Closed, Tag::Mark) if token.lower == "," && verb_seen => Aside::Closed,
+            (Aside::Closed, _) if main_verb => Aside::None,
+            (Aside::Closed, _) => Aside::Open,
+            (kept, _) => kept,
         };
         match tag {
             // `lets customers search`: the object does the next verb.

@@ -413,7 +413,6 @@ fn roles_and_purposes_are_no_kinds() {
         Chef
         Employee
         Speciality
-        Tutor
         Student(name:String)
         Chef --|> Employee
         Chef "1" --has--> "1" Speciality
@@ -433,4 +432,31 @@ fn lists_of_values_are_read_in_every_layout() {
         assert!(drawn.contains("status:ParcelStatus"), "{text}: {drawn}");
         assert!(drawn.contains("enum ParcelStatus[Draft, Sent, Paid]"), "{text}: {drawn}");
     }
+}
+
+#[test]
+fn owners_are_found_behind_asides_and_in_the_sentence_before() {
+    check(
+        Class,
+        "A library has members. Their names and addresses are recorded. Members may borrow up to five books.",
+        r#"
+        Library
+        Member(name:String, address:String)
+        Book
+        Member "1" --borrows--> "0..5" Book
+        Library "1" --has--> "*" Member
+        "#,
+    );
+    check(
+        Class,
+        "Patients, who are identified by a patient number, visit doctors. A booking is made by a patient. The booking \
+        includes a start date.",
+        r#"
+        Patient(patientNumber:String)
+        Doctor
+        Booking(startDate:Date)
+        Patient "1" --visits--> "*" Doctor
+        Patient "1" --makes--> "*" Booking
+        "#,
+    );
 }

@@ -2,7 +2,7 @@
 //!
 //! Never returns a model that breaks the rules of the blueprint: names are unique, ends exist, counts are capped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use blueprint::{Attribute, Class, ClassKind, ClassModel, Relationship, RelationshipKind, Span};
 
@@ -22,6 +22,10 @@ const MAX_RELATIONSHIPS: usize = 200;
 const MAX_ATTRIBUTES: usize = 60;
 const MAX_LITERALS: usize = 60;
 const MAX_SOURCES: usize = 12;
+/// With fewer classes than this, each is shown.
+const FEW_CLASSES: usize = 5;
+/// What is mentioned more often is part of the model, even alone.
+const FEW_MENTIONS: usize = 3;
 
 /// Drafts a class model.
 pub(crate) fn draft(analysis: &Analysis) -> (ClassModel, Vec<String>) {
@@ -276,7 +280,44 @@ impl<'s> Builder<'s> {
         }
     }
 
+    /// Leaves out what prose mentions a few times and gives neither a property nor a relationship.
+    fn drop_bare(&mut self) {
+        if self.classes.len() < FEW_CLASSES {
+            return;
+        }
+        let linked: BTreeSet<&str> =
+            self.relationships.iter().flat_map(|r| [r.from.as_str(), r.to.as_str()]).collect();
+        let listed: BTreeSet<usize> = self
+            .place
+            .iter()
+            .filter(|(id, _)| self.analysis.terms.get(**id).is_some_and(|t| t.listed > 0))
+            .map(|(_, place)| *place)
+            .collect();
+        let bare = |(place, class): (usize, &Class)| {
+            class.kind == ClassKind::Class
+                && class.attributes.is_empty()
+                && class.sources.len() <= FEW_MENTIONS
+                && !linked.contains(class.name.as_str())
+                && !listed.contains(&place)
+        };
+        let names: Vec<String> = self
+            .classes
+            .iter()
+            .enumerate()
+            .filter(|found| bare(*found))
+            .map(|(_, class)| class.name.clone())
+            .collect();
+        self.classes.retain(|class| !names.contains(&class.name));
+        if !names.is_empty() {
+            self.notes.push(format!(
+                "Mentioned without properties or relationships, so left out: {}.",
+                names.join(", ")
+            ));
+        }
+    }
+
     fn finish(mut self) -> (ClassModel, Vec<String>) {
+        self.drop_bare();
         if self.classes.is_empty() {
             self.notes.push("No things that could be classes were found in the text.".to_owned());
         }

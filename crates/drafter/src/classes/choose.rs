@@ -77,15 +77,14 @@ fn is_excluded(term: &Term, owner: usize, part: usize) -> bool {
     if own_system || term.alias || proper_name || term.unit == term.spans.len() {
         return true;
     }
-    if head.ends_with("ing") && term.words.len() == 1 && lexicon::readings(head).ing.is_some() {
-        return true;
-    }
     // `court case` and `hotel stay` name things although their heads alone do not; a head alone names a thing if the
     // text gives it properties and speaks of single ones: `A case has a number.`
     let vague = lexicon::is_generic_noun(head)
         && (term.words.len() == 1 || term.mentions() < 2 || lexicon::is_attribute_head(head));
     let thing = owner > 0 || part > 0 && term.words.len() > 1;
-    vague && !(thing && term.each + term.single > 0)
+    // `booking` is a doing unless the text speaks of single ones.
+    let doing = head.ends_with("ing") && term.words.len() == 1 && lexicon::readings(head).ing.is_some();
+    (vague || doing) && !(thing && term.each + term.single > 0)
 }
 
 /// The weights.
@@ -126,6 +125,7 @@ fn score(term: &Term, owner: usize, property: usize, part: usize, sentences: usi
         _ if term.sentences.is_empty() || term.subject + term.object + term.complement + owner == 0 => 0,
         0..=4 => 14,
         5..=8 => 5,
+        9..=14 => 3,
         _ => 0,
     };
     score
