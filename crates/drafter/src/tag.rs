@@ -526,6 +526,14 @@ fn decide(
         }
         return noun(word);
     }
+    // `The florist binds the bouquet`: a verb that no table knows.
+    if lexicon::is_plural(word)
+        && !before.verb_seen
+        && matches!(before.tag, Some(Tag::Noun))
+        && matches!(next_closed, Some(Tag::Determiner | Tag::Possessive))
+    {
+        return Tag::VerbS;
+    }
     if token.capital && at > 0 && before.tag != Some(Tag::Mark) && !lexicon::is_plural(word) {
         return Tag::Name;
     }
@@ -580,7 +588,7 @@ fn lemma(token: &Token, tag: Tag, readings: &Readings) -> String {
     let word = token.lower.as_str();
     match tag {
         Tag::Noun | Tag::Plural | Tag::Name => lexicon::singular(word),
-        Tag::VerbS => readings.third.clone().unwrap_or_else(|| word.to_owned()),
+        Tag::VerbS => readings.third.clone().unwrap_or_else(|| lexicon::singular(word)),
         Tag::VerbPast => readings.past.clone().unwrap_or_else(|| lexicon::guess_base(word)),
         Tag::VerbIng => readings.ing.clone().unwrap_or_else(|| lexicon::guess_base(word)),
         Tag::Be => "be".to_owned(),

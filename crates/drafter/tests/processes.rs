@@ -110,3 +110,32 @@ fn every_verb_is_a_step_and_events_are_none() {
         ",
     );
 }
+
+#[test]
+fn nothing_is_lost_before_what_happens_in_parallel() {
+    check(
+        "The customer orders a bouquet. If the payment fails, the clerk cancels the order. In parallel, the system informs \
+         the courier. The florist binds the bouquet.",
+        "
+        start -> Order a bouquet [Customer]
+        Order a bouquet [Customer] -> Does the payment fail?
+        Does the payment fail? -yes-> Cancel the order [Clerk]
+        Cancel the order [Clerk] -> end
+        Does the payment fail? -no-> Inform the courier [System]
+        Inform the courier [System] -> Bind the bouquet [Florist]
+        Bind the bouquet [Florist] -> end
+        ",
+    );
+    check(
+        "The user enters a code. After three failed attempts, the system locks the account. The system opens the page.",
+        "
+        start -> Enter a code [User]
+        Enter a code [User] -> Three failed attempts?
+        Three failed attempts? -yes-> Lock the account [System]
+        Lock the account [System] -> merge
+        Three failed attempts? -no-> merge
+        merge -> Open the page [System]
+        Open the page [System] -> end
+        ",
+    );
+}

@@ -166,6 +166,8 @@ impl Reader<'_> {
                     && parsed.word(at + 1) == "on"
                     && parsed.word(at + 2) == "whether")
                 || (parsed.word(*at) == "whenever" && *at == 0)
+                // `After three failed attempts, the account is locked`
+                || (parsed.word(*at) == "after" && *at == 0 && parsed.tag(1) == Some(Tag::Number))
         })?;
         let mut from = at + 1;
         while matches!(parsed.word(from), "case" | "the" | "event" | "of" | "that" | "on" | "whether")
@@ -260,7 +262,8 @@ impl Reader<'_> {
                 return vec![Step::Parallel(steps.drain(..).map(|step| vec![step]).collect())];
             }
             // `Meanwhile, …` goes along with the step before.
-            if let Some(previous @ (Step::Action(_) | Step::Parallel(_))) = self.steps.pop() {
+            let joins = matches!(self.steps.last(), Some(Step::Action(_) | Step::Parallel(_)));
+            if let Some(previous) = self.steps.pop_if(|_| joins) {
                 let mut ways = match previous {
                     Step::Parallel(ways) => ways,
                     other => vec![vec![other]],
