@@ -10,6 +10,7 @@ use crate::clauses::{Clause, clauses};
 use crate::lexicon;
 use crate::phrases::{Parsed, Phrase};
 use crate::quantity::Quantity;
+use crate::source::{Role, Sentence};
 use crate::tag::Tag;
 use crate::work;
 
@@ -52,6 +53,12 @@ pub(crate) struct Term {
     pub(crate) opening: usize,
     /// How often it stands in brackets after the name of the system.
     pub(crate) alias: bool,
+    /// How often it stands in an item, a story or a step of a scenario.
+    pub(crate) listed: usize,
+    /// How often `a` stands before it, or a number.
+    pub(crate) single: usize,
+    /// How often it is the unit of a measure: `a weight in grams`.
+    pub(crate) unit: usize,
     /// How often it stands in a value list or an example.
     pub(crate) example: usize,
 }
@@ -82,9 +89,9 @@ pub(crate) struct Analysis {
 }
 
 impl Analysis {
-    /// Reads a text.
-    pub(crate) fn new(text: &str) -> Self {
-        let parsed = crate::phrases::parse(text);
+    /// Reads sentences of a text.
+    pub(crate) fn new(text: &str, sentences: Vec<Sentence>) -> Self {
+        let parsed = crate::phrases::parse(text, sentences);
         let clauses: Vec<Vec<Clause>> = parsed.iter().map(clauses).collect();
         let mut analysis = Self { parsed, clauses, ..Self::default() };
         analysis.collect_terms();
@@ -134,7 +141,8 @@ impl Analysis {
             .map(|p| p.phrases.iter().map(|phrase| term_words(p, phrase)).collect())
             .collect();
         let benefits: Vec<Option<usize>> = self.parsed.iter().map(Parsed::benefit_start).collect();
-        let merge = merges(&keys, &self.kinds_apart(&keys));
+        let mut merge = merges(&keys, &self.kinds_apart(&keys));
+        merge.extend(self.abbreviations(&keys));
         for (sentence, row) in keys.iter().enumerate() {
             let mut ids = Vec::with_capacity(row.len());
             for (place, words) in row.iter().enumerate() {
@@ -156,6 +164,12 @@ impl Analysis {
                     term.variants.insert(words.clone());
                     let explains =
                         benefits.get(sentence).copied().flatten().is_some_and(|at| phrase.start > at);
+                    let measured = phrase.start.checked_sub(2).is_some_and(|before| {
+                        parsed.word(before + 1) == "in"
+                            && phrase.quantity == Quantity::Unsaid
+                            && parsed.tokens.get(before).is_some_and(|t| lexicon::is_attribute_head(&t.lemma))
+                    });
+                    term.unit += usize::from(measured);
                     if !explains && term.sentences.last() != Some(&sentence) {
                         term.sentences.push(sentence);
                     }
@@ -167,6 +181,13 @@ impl Analysis {
                         usize::from(capital && bare && (phrase.start > 0 || phrase.core.len() > 1));
                     term.opening += usize::from(sentence == 0 && place == 0);
                     term.plural += usize::from(phrase.plural);
+                    let from_list = parsed.sentence.item
+                        || matches!(
+                            parsed.sentence.role,
+                            Role::Story | Role::Given | Role::When | Role::Then
+                        );
+                    term.listed += usize::from(from_list && !explains);
+                    term.single += usize::from(matches!(phrase.quantity, Quantity::A | Quantity::Range(..)));
                     term.each += usize::from(phrase.quantity == Quantity::Each);
                     term.possessed += usize::from(phrase.owner.is_some() || phrase.possessive.is_some());
                 }
@@ -174,6 +195,25 @@ impl Analysis {
             }
             self.term_of.push(ids);
         }
+    }
+
+    /// `a travel claim (TC)`: the letters in brackets stand for the words before them.
+    fn abbreviations(&self, keys: &[Vec<Option<Vec<String>>>]) -> BTreeMap<String, String> {
+        let mut out = BTreeMap::new();
+        for inside in &self.parsed {
+            let (Some((parent, after)), [only]) = (inside.parenthetical_of, inside.tokens.as_slice()) else {
+                continue;
+            };
+            let phrase = self.parsed.get(parent).and_then(|p| p.phrases.iter().position(|p| p.end == after));
+            let words = phrase.and_then(|place| keys.get(parent)?.get(place)?.as_ref());
+            let Some(words) = words.filter(|w| w.len() > 1 && only.token.shouted) else { continue };
+            let initials: String = words.iter().filter_map(|w| w.chars().next()).collect();
+            let short = lexicon::singular(only.lower());
+            if initials == short {
+                out.insert(short, words.join(" "));
+            }
+        }
+        out
     }
 
     /// Marks the names of the system itself: `the Fleet application`, `the … System (FMS)`.
@@ -351,7 +391,12 @@ impl Analysis {
                 let subjects = row.iter().flat_map(|c| c.subjects.iter().copied());
                 // `I employ bakers. I need their names.`
                 let objects = row.iter().flat_map(|c| c.objects.iter().rev().copied());
-                subjects.chain(objects).filter_map(|p| self.term(previous, p)).find(|id| fits(*id))
+                let known: Vec<usize> = subjects.chain(objects).collect();
+                // `A library has members. Their names …`: several own them.
+                let several = |p: &usize| self.phrase(previous, *p).is_some_and(|p| p.plural);
+                let plural = known.iter().copied().filter(|p| word == "their" && several(p));
+                let term = |p: usize| self.term(previous, p).filter(|id| fits(*id));
+                plural.chain(known.iter().copied()).find_map(term)
             })
     }
 
@@ -449,7 +494,13 @@ pub(crate) fn term_words(parsed: &Parsed, phrase: &Phrase) -> Option<Vec<String>
     if letters < 2 || (!head.is_noun() && head.tag != Tag::VerbIng) {
         return None;
     }
-    let mut words = parsed.name_words(phrase);
+    // `order-line` and `order line` are one thing; `e-mail` is a word.
+    let words = parsed.name_words(phrase);
+    let parts = |word: String| {
+        let split = word.split('-').all(|part| part.chars().count() > 2);
+        if split { word.split('-').map(str::to_owned).collect() } else { vec![word] }
+    };
+    let mut words: Vec<String> = words.into_iter().flat_map(parts).collect();
     if words.len() > 4 {
         words.drain(..words.len() - 4);
     }

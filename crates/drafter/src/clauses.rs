@@ -4,6 +4,7 @@
 //! guesses a missing subject: it is empty then.
 
 use crate::phrases::{Parsed, Phrase};
+use crate::quantity::Quantity;
 use crate::tag::Tag;
 
 /// A verb with what stands around it. Phrases are places in [`Parsed::phrases`].
@@ -152,6 +153,18 @@ fn find_subject(parsed: &Parsed, clause: &mut Clause, earlier: &[Clause]) {
         if let Some(before) = earlier.last() {
             clause.subjects.clone_from(&before.subjects);
         }
+        // `starts with a customer searching for a ticket`: the customer searches.
+        let doer = phrase_before(parsed, at).filter(|p| {
+            clause.gerund
+                && parsed.phrases.get(*p).is_some_and(|p| parsed.word(p.start.wrapping_sub(1)) == "with")
+        });
+        if let Some(doer) = doer {
+            clause.subjects = vec![doer];
+        }
+        return;
+    }
+    if let Some(subject) = before_apposition(parsed, at, earlier) {
+        clause.subjects = coordinated_before(parsed, subject, earlier.last().map_or(0, |c| c.end));
         return;
     }
     match previous {
@@ -164,10 +177,17 @@ fn find_subject(parsed: &Parsed, clause: &mut Clause, earlier: &[Clause]) {
                 end -= 1;
             }
             if let Some(phrase) = parsed.phrases.iter().rposition(|p| p.end == end) {
-                clause.subjects = if of_which {
-                    since_comma(parsed, coordinated_before(parsed, phrase, 0))
-                } else {
-                    vec![phrase]
+                // `A chef is an employee who has a speciality`: it is the chef who has it.
+                let defined = earlier.last().filter(|before| {
+                    before.is_copula()
+                        && !before.negated
+                        && before.objects == [phrase]
+                        && parsed.phrases.get(phrase).is_some_and(|p| p.quantity == Quantity::A)
+                });
+                clause.subjects = match defined {
+                    _ if of_which => since_comma(parsed, coordinated_before(parsed, phrase, 0)),
+                    Some(before) => before.subjects.clone(),
+                    None => vec![phrase],
                 };
             }
             return;
@@ -261,6 +281,17 @@ fn find_subject(parsed: &Parsed, clause: &mut Clause, earlier: &[Clause]) {
             _ => {}
         }
     }
+}
+
+/// The phrase before an example between commas: `a report, such as a scan, is logged`.
+fn before_apposition(parsed: &Parsed, at: usize, earlier: &[Clause]) -> Option<usize> {
+    let close = at.checked_sub(1).filter(|close| matches!(parsed.word(*close), "," | "–" | "—"))?;
+    let floor = earlier.last().map_or(0, |c| c.end).max(close.saturating_sub(40));
+    let open = (floor..close).rev().find(|open| {
+        matches!(parsed.word(*open), "," | "–" | "—")
+            && matches!(parsed.word(open + 1), "such" | "like" | "including" | "namely" | "e.g." | "whether")
+    })?;
+    parsed.phrases.iter().position(|p| p.end == open)
 }
 
 /// The list that ends with `last`: `A, B and C`. A list needs a conjunction.

@@ -6,8 +6,8 @@ use blueprint::Span;
 
 use crate::lexicon;
 use crate::quantity::{self, Quantity};
+use crate::source::{self, Role, Sentence, Token};
 use crate::tag::{Tag, Tagged};
-use crate::text::{self, Sentence, Token};
 use crate::work;
 
 /// A noun phrase.
@@ -120,7 +120,8 @@ impl Parsed {
                 && (self.word(at + 1) == "that" || self.tag(at + 1) == Some(Tag::Pronoun)))
                 || (self.word(*at) == "in" && self.word(at + 1) == "order" && self.word(at + 2) == "to")
         };
-        (1..self.tokens.len()).find(so).filter(|_| story)
+        // `so that` explains everywhere; `so they` and `in order to` go on with a procedure, except in a story.
+        (1..self.tokens.len()).find(so).filter(|at| story || self.word(at + 1) == "that")
     }
 
     /// The phrase that contains a token.
@@ -129,18 +130,40 @@ impl Parsed {
     }
 }
 
-/// Tags and chunks a whole text.
-pub(crate) fn parse(text: &str) -> Vec<Parsed> {
+/// Tags and chunks sentences of a text.
+pub(crate) fn parse(text: &str, sentences: Vec<Sentence>) -> Vec<Parsed> {
     let mut out = Vec::new();
-    for sentence in text::split_sentences(text) {
-        let (main, parentheticals) = split_parentheticals(text::tokens(text, sentence.span));
+    for sentence in sentences {
+        let (main, parentheticals) = split_parentheticals(words_of(text, &sentence));
         let parent = out.len();
-        out.push(Parsed::new(main, sentence, None));
+        out.push(Parsed::new(main, sentence.clone(), None));
         for (after, tokens) in parentheticals {
-            out.push(Parsed::new(tokens, sentence, Some((parent, after))));
+            out.push(Parsed::new(tokens, sentence.clone(), Some((parent, after))));
         }
     }
     out
+}
+
+/// The words of a sentence, with those that the layout implies.
+fn words_of(text: &str, sentence: &Sentence) -> Vec<Token> {
+    let mut words = source::tokens(text, sentence.span);
+    for implied in &sentence.implied {
+        let at = words.iter().position(|t| t.span.start >= implied.at).unwrap_or(words.len());
+        let copied = text.get(implied.from.start..implied.from.end) == Some(implied.words.as_str());
+        let added = if copied {
+            source::tokens(text, implied.from)
+        } else {
+            let whole = Span { start: 0, end: implied.words.len() };
+            let tokens = source::tokens(&implied.words, whole).into_iter();
+            tokens.map(|token| Token { span: implied.from, ..token }).collect()
+        };
+        words.splice(at..at, added);
+    }
+    // `As a: family, I want to: request a parcel`.
+    if sentence.role == Role::Story {
+        words.retain(|t| t.lower != ":");
+    }
+    words
 }
 
 /// Words in brackets, and after which token of their sentence they stand.
@@ -392,6 +415,16 @@ fn chunk_at(tokens: &[Tagged], from: usize) -> Option<(Vec<Phrase>, usize)> {
                     break;
                 }
                 core.push(at);
+            }
+            // `a customer choosing a bike`: the customer chooses.
+            Tag::VerbIng
+                if core.last().and_then(|last| tokens.get(*last)).is_some_and(|noun| {
+                    noun.is_noun()
+                        && (lexicon::is_person(&noun.lemma)
+                            || matches!(next_tag(1), Some(Tag::Determiner | Tag::Possessive)))
+                }) =>
+            {
+                break;
             }
             Tag::VerbIng if at > begin || at > from => {
                 core.push(at);

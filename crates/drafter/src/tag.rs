@@ -4,7 +4,7 @@
 //! Never fails: an unknown word is a noun.
 
 use crate::lexicon::{self, Readings};
-use crate::text::{Token, TokenKind};
+use crate::source::{Token, TokenKind};
 
 /// Parts of speech.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,8 +158,20 @@ struct Before<'a> {
     word: &'a str,
     /// Whether a finite verb has been seen since the clause began.
     verb_seen: bool,
+    /// Whether a verb without an object and a comma stand before.
+    after_bare_verb: bool,
     /// Whether an infinitive and its object with an article stand before the conjunction.
     after_definite: bool,
+}
+
+/// Where the words are in `Patients, who have a number, visit doctors`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Aside {
+    None,
+    /// Behind `, who`.
+    Open,
+    /// Right behind the comma that may close it.
+    Closed,
 }
 
 /// Tags the words of one sentence.
@@ -167,6 +179,7 @@ pub(crate) fn tag(tokens: Vec<Token>) -> Vec<Tagged> {
     let readings: Vec<Readings> = tokens.iter().map(|t| lexicon::readings(&t.lower)).collect();
     let mut out: Vec<Tagged> = Vec::with_capacity(tokens.len());
     let mut verb_seen = false;
+    let mut aside = Aside::None;
     let finite = tokens.iter().zip(&readings).any(|(t, r)| {
         matches!(closed(&t.lower), Some(Tag::Be | Tag::Modal | Tag::Have | Tag::Do))
             || (r.third.is_some() && !r.noun)
@@ -179,16 +192,38 @@ pub(crate) fn tag(tokens: Vec<Token>) -> Vec<Tagged> {
             tag: before.map(|t| t.tag),
             word: before.map_or("", |t| t.lower()),
             verb_seen,
+            after_bare_verb: matches!(
+                out.as_slice(),
+                [.., Tagged { tag: Tag::VerbS, .. }, Tagged { tag: Tag::Mark, .. }]
+            ),
             after_definite: after_definite(&out),
         };
         let empty = Readings::default();
         let mine = readings.get(at).unwrap_or(&empty);
+        // `Patients, who have a number, visit doctors`: after the aside comes the verb of the sentence.
+        let main_verb = aside == Aside::Closed
+            && (mine.base || mine.third.is_some())
+            && closed(&token.lower).is_none()
+            && next.is_some_and(|t| t.kind != TokenKind::Mark && closed(&t.lower) != Some(Tag::And));
         // `Review applications`: an order starts with its verb.
-        let order = at == 0 && mine.base && !finite && next.is_some_and(|t| t.kind == TokenKind::Word);
-        let tag = if order {
+        // `Line manager reviews the request`: a person acts, whatever stands before.
+        let doer = next.is_some_and(|t| lexicon::is_person(&t.lower))
+            && readings.get(at + 2).is_some_and(|r| r.third.is_some());
+        let order =
+            at == 0 && mine.base && !finite && !doer && next.is_some_and(|t| t.kind == TokenKind::Word);
+        let tag = if order || main_verb && mine.base {
             Tag::Verb
+        } else if main_verb {
+            Tag::VerbS
         } else {
             decide(token, at, &context, next, readings.get(at + 1), tokens.get(at + 2), mine)
+        };
+        aside = match (aside, tag) {
+            (Aside::None, Tag::Relative) if !verb_seen && at > 1 && context.word == "," => Aside::Open,
+            (Aside::Open | Aside::Closed, Tag::Mark) if token.lower == "," && verb_seen => Aside::Closed,
+            (Aside::Closed, _) if main_verb => Aside::None,
+            (Aside::Closed, _) => Aside::Open,
+            (kept, _) => kept,
         };
         match tag {
             // `lets customers search`: the object does the next verb.
@@ -360,6 +395,13 @@ fn decide(
         if matches!(before.tag, Some(Tag::Be)) {
             return Tag::VerbIng;
         }
+        // `Accounting checks the receipts`: a department.
+        if at == 0
+            && next_readings.is_some_and(|r| r.third.is_some())
+            && after_next.is_some_and(|t| matches!(closed(&t.lower), Some(Tag::Determiner | Tag::Possessive)))
+        {
+            return Tag::Noun;
+        }
         if matches!(before.tag, Some(Tag::Determiner | Tag::Possessive | Tag::Genitive | Tag::Adjective)) {
             return if mine.noun || !next_starts_phrase { Tag::Noun } else { Tag::VerbIng };
         }
@@ -402,6 +444,14 @@ fn decide(
         if matches!(before.tag, Some(Tag::Mark))
             && before.word == ","
             && matches!(next_closed, Some(Tag::Determiner | Tag::Possessive))
+        {
+            return Tag::VerbS;
+        }
+        // `cleans, repairs and tests the bike`.
+        if before.after_bare_verb
+            && before.word == ","
+            && next_closed == Some(Tag::And)
+            && after_next.is_some_and(|t| lexicon::readings(&t.lower).third.is_some())
         {
             return Tag::VerbS;
         }
@@ -476,6 +526,14 @@ fn decide(
         }
         return noun(word);
     }
+    // `The florist binds the bouquet`: a verb that no table knows.
+    if lexicon::is_plural(word)
+        && !before.verb_seen
+        && matches!(before.tag, Some(Tag::Noun))
+        && matches!(next_closed, Some(Tag::Determiner | Tag::Possessive))
+    {
+        return Tag::VerbS;
+    }
     if token.capital && at > 0 && before.tag != Some(Tag::Mark) && !lexicon::is_plural(word) {
         return Tag::Name;
     }
@@ -530,7 +588,7 @@ fn lemma(token: &Token, tag: Tag, readings: &Readings) -> String {
     let word = token.lower.as_str();
     match tag {
         Tag::Noun | Tag::Plural | Tag::Name => lexicon::singular(word),
-        Tag::VerbS => readings.third.clone().unwrap_or_else(|| word.to_owned()),
+        Tag::VerbS => readings.third.clone().unwrap_or_else(|| lexicon::singular(word)),
         Tag::VerbPast => readings.past.clone().unwrap_or_else(|| lexicon::guess_base(word)),
         Tag::VerbIng => readings.ing.clone().unwrap_or_else(|| lexicon::guess_base(word)),
         Tag::Be => "be".to_owned(),

@@ -348,3 +348,115 @@ fn evidence_is_found_exactly_or_loosely_or_not() {
     assert_eq!(at(" – "), ["–"]);
     assert_eq!(at(""), Vec::<&str>::new());
 }
+
+#[test]
+fn spellings_of_one_name_are_one_class() {
+    check(
+        Class,
+        "A TicketOrder contains at least one ticket. Each ticket order has a number. The ticket-orders are sent to the \
+        customer.",
+        r#"
+        TicketOrder(number:Integer)
+        Ticket
+        Customer
+        TicketOrder "1" o-- "1..*" Ticket
+        TicketOrder "1" --sent to--> "*" Customer
+        "#,
+    );
+    check(
+        Class,
+        "The depot has busses. A bus has a plate number. An employee files a travel claim (TC). The TC has an amount.",
+        r#"
+        Depot
+        Bus(plateNumber:String)
+        Employee
+        TravelClaim(amount:Money)
+        Employee "1" --files--> "*" TravelClaim
+        Depot "1" --has--> "*" Bus
+        "#,
+    );
+}
+
+#[test]
+fn vague_nouns_are_classes_where_the_text_says_what_they_have() {
+    check(
+        Class,
+        "A case has a number. A lawyer handles cases. A court has a place for the public.",
+        r#"
+        Case(number:Integer)
+        Lawyer
+        Court
+        Lawyer "1" --handles--> "*" Case
+        "#,
+    );
+    check(
+        Class,
+        "A bicycle is composed of a frame, a drive system and a controller. A frame has a weight in grams.",
+        r#"
+        Bicycle
+        Frame(weight:Decimal)
+        DriveSystem
+        Controller
+        Bicycle "1" *-- "1" Frame
+        Bicycle "1" *-- "1" DriveSystem
+        Bicycle "1" *-- "1" Controller
+        "#,
+    );
+}
+
+#[test]
+fn roles_and_purposes_are_no_kinds() {
+    check(
+        Class,
+        "A chef is an employee who has a speciality. A tutor may also be a student. A student has a name.",
+        r#"
+        Chef
+        Employee
+        Speciality
+        Student(name:String)
+        Chef --|> Employee
+        Chef "1" --has--> "1" Speciality
+        "#,
+    );
+}
+
+#[test]
+fn lists_of_values_are_read_in_every_layout() {
+    for text in [
+        "A parcel has a status (draft, sent or paid).",
+        "A parcel has a status: draft, sent or paid.",
+        "A parcel has a weight. Status of a parcel: draft, sent or paid",
+        "A parcel has a weight. The status of a parcel is either draft, sent or paid.",
+    ] {
+        let drawn = render::render(Class, text);
+        assert!(drawn.contains("status:ParcelStatus"), "{text}: {drawn}");
+        assert!(drawn.contains("enum ParcelStatus[Draft, Sent, Paid]"), "{text}: {drawn}");
+    }
+}
+
+#[test]
+fn owners_are_found_behind_asides_and_in_the_sentence_before() {
+    check(
+        Class,
+        "A library has members. Their names and addresses are recorded. Members may borrow up to five books.",
+        r#"
+        Library
+        Member(name:String, address:String)
+        Book
+        Member "1" --borrows--> "0..5" Book
+        Library "1" --has--> "*" Member
+        "#,
+    );
+    check(
+        Class,
+        "Patients, who are identified by a patient number, visit doctors. A booking is made by a patient. The booking \
+        includes a start date.",
+        r#"
+        Patient(patientNumber:String)
+        Doctor
+        Booking(startDate:Date)
+        Patient "1" --visits--> "*" Doctor
+        Patient "1" --makes--> "*" Booking
+        "#,
+    );
+}

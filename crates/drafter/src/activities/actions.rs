@@ -9,6 +9,7 @@ use crate::labels;
 use crate::lexicon;
 use crate::names;
 use crate::phrases::Parsed;
+use crate::quantity::Quantity;
 use crate::tag::Tag;
 
 /// Verbs of states.
@@ -48,6 +49,10 @@ const STATES: &[&str] = &[
     "occur",
     "follow",
 ];
+
+/// Verbs of values that change by themselves.
+const EVENTS: &[&str] =
+    &["reach", "hit", "exceed", "drop", "fall", "rise", "become", "elapse", "expire", "pass"];
 
 /// Gerunds after a comma that are not steps.
 const REMARKS: &[&str] = &[
@@ -158,6 +163,17 @@ impl Reader<'_> {
                 return (Some(Step::Back(words)), used);
             }
         }
+        // `once the money has arrived`: a state that is waited for.
+        let perfect = (clause.start..clause.verb).any(|at| parsed.tag(at) == Some(Tag::Have));
+        if perfect && matches!(self.marker(parsed, clause), "once" | "when" | "after" | "as" | "until") {
+            return (None, 1);
+        }
+        // `when stock falls below a level`: an event that is waited for.
+        if EVENTS.contains(&lemma)
+            && matches!(self.marker(parsed, clause), "when" | "once" | "whenever" | "as")
+        {
+            return (None, 1);
+        }
         if clause.negated
             || STATES.contains(&lemma)
             || matches!(
@@ -207,9 +223,14 @@ impl Reader<'_> {
         }
         if clause.gerund {
             let before_word = clause.start.checked_sub(1).map_or("", |at| parsed.word(at));
+            let doer = clause
+                .subjects
+                .first()
+                .and_then(|p| parsed.phrases.get(*p))
+                .is_some_and(|p| p.end == clause.start && parsed.word(p.start.wrapping_sub(1)) == "with");
             let starts = before.is_some_and(|b| {
                 matches!(b.lemma.as_str(), "start" | "begin" | "conclude" | "end")
-                    && matches!(before_word, "with" | "by")
+                    && (doer || matches!(before_word, "with" | "by"))
             });
             let timed = matches!(before_word, "after" | "before" | "upon");
             let list =
@@ -232,7 +253,11 @@ impl Reader<'_> {
         {
             return (None, label.clauses);
         }
-        let action = Action { label: text.clone(), lane, span: label.span, verb: clause.lemma.clone() };
+        // `submits it again` is done after a correction.
+        let once_more = again && matches!(lemma, "submit" | "send" | "hand")
+            || (clause.end..clause.end + 4).any(|at| parsed.word(at) == "again") && lemma == "submit";
+        let verb = if once_more { "resubmit".to_owned() } else { clause.lemma.clone() };
+        let action = Action { label: text.clone(), lane, span: label.span, verb };
         // What may happen is a choice.
         if matches!(clause.modal.as_str(), "may" | "might" | "could") {
             let choice = Choice {
@@ -244,6 +269,25 @@ impl Reader<'_> {
             return (Some(Step::Choice(choice)), label.clauses);
         }
         (Some(Step::Action(action)), label.clauses)
+    }
+
+    /// `procures, installs and tests the solution`: how many verbs share what stands after the last one.
+    pub(super) fn sharing(parsed: &Parsed, row: &[Clause], place: usize) -> usize {
+        let joined = |pair: &[Clause]| match pair {
+            [one, two] => {
+                one.objects.is_empty()
+                    && one.complements.is_empty()
+                    && !one.passive
+                    && !two.passive
+                    && !one.negated
+                    && two.marker == one.marker
+                    && two.start > one.end
+                    && two.start <= one.end + 2
+                    && (one.end..two.start).all(|at| matches!(parsed.word(at), "," | "and" | "then"))
+            }
+            _ => false,
+        };
+        1 + row.get(place..).unwrap_or(&[]).windows(2).take_while(|pair| joined(pair)).count()
     }
 
     /// The actor of a clause, if it has one.
@@ -270,7 +314,15 @@ impl Reader<'_> {
         }
         let shouted =
             phrase.core.last().and_then(|at| parsed.tokens.get(*at)).is_some_and(|t| t.token.shouted);
-        if acts(parsed.head(phrase), shouted, clause) {
+        // `Service desk sets up the access`: items name roles without an article.
+        let role = parsed.sentence.item
+            && phrase.start == 0
+            && !phrase.plural
+            && phrase.quantity == Quantity::Unsaid
+            && !clause.passive
+            && (!clause.objects.is_empty()
+                || matches!(parsed.word(clause.end), "up" | "out" | "off" | "down"));
+        if role || acts(parsed.head(phrase), shouted, clause) {
             labels::role_name(self.text, parsed, doer)
         } else {
             String::new()
@@ -307,7 +359,7 @@ fn all_actions(steps: &[Step]) -> Vec<&Action> {
             Step::Action(action) => out.push(action),
             Step::Choice(choice) => out.extend(choice.ways.iter().flat_map(|(_, way)| all_actions(way))),
             Step::Parallel(ways) => out.extend(ways.iter().flat_map(|way| all_actions(way))),
-            Step::End | Step::Back(_) => {}
+            Step::End | Step::Back(_) | Step::Return(_) | Step::Recheck => {}
         }
     }
     out

@@ -61,7 +61,7 @@ fn has_action(step: &Step) -> bool {
         Step::Action(_) => true,
         Step::Choice(choice) => choice.ways.iter().any(|(_, steps)| steps.iter().any(has_action)),
         Step::Parallel(ways) => ways.iter().flatten().any(has_action),
-        Step::End | Step::Back(_) => false,
+        Step::End | Step::Back(_) | Step::Return(_) | Step::Recheck => false,
     }
 }
 
@@ -159,6 +159,11 @@ impl Graph {
                     Vec::new()
                 }
                 Step::Back(words) => self.back(words, open),
+                Step::Return(lane) => self.jump(self.last_of_lane(lane), open),
+                Step::Recheck => {
+                    let target = open.first().and_then(|end| self.before_decision(&end.from));
+                    self.jump(target, open)
+                }
             };
         }
         open
@@ -210,6 +215,45 @@ impl Graph {
         let join = self.node(ActivityNodeKind::Join, "join", "", "", Vec::new());
         self.lead(ends, &join);
         vec![Loose { from: join, guard: String::new(), sources: Vec::new() }]
+    }
+
+    /// Leads loose ends to an earlier action; goes on if there is none.
+    fn jump(&mut self, target: Option<String>, open: Vec<Loose>) -> Vec<Loose> {
+        let Some(target) = target else { return open };
+        self.lead(open, &target);
+        Vec::new()
+    }
+
+    /// The last action of the lane that has these words.
+    fn last_of_lane(&self, words: &[String]) -> Option<String> {
+        let fits = |lane: &str| {
+            let lane = lane.to_lowercase();
+            !words.is_empty() && lane.split(' ').eq(words.iter().map(String::as_str))
+        };
+        self.model
+            .nodes
+            .iter()
+            .rev()
+            .find(|n| n.kind == ActivityNodeKind::Action && fits(&n.lane))
+            .map(|n| n.id.clone())
+    }
+
+    /// The last action before the decision on whose way a node lies.
+    fn before_decision(&self, from: &str) -> Option<String> {
+        let mut current = from;
+        let mut decided = false;
+        for _ in 0..self.model.nodes.len() {
+            let edge = self.model.edges.iter().find(|e| e.to == current)?;
+            current = &edge.from;
+            let node = self.model.nodes.iter().find(|n| n.id == current)?;
+            match node.kind {
+                ActivityNodeKind::Action if decided => return Some(node.id.clone()),
+                ActivityNodeKind::Decision => decided = true,
+                ActivityNodeKind::Action | ActivityNodeKind::Merge => {}
+                _ => return None,
+            }
+        }
+        None
     }
 
     /// Leads back to the earlier action that shares most words; goes on if there is none.

@@ -21,10 +21,9 @@ use blueprint::ActivityModel;
 use crate::analysis::Analysis;
 
 /// Drafts an activity model.
-pub(crate) fn draft(text: &str) -> (ActivityModel, Vec<String>) {
-    let analysis = Analysis::new(text);
+pub(crate) fn draft(text: &str, analysis: &Analysis) -> (ActivityModel, Vec<String>) {
     let mut notes = Vec::new();
-    let sequence = steps::read(text, &analysis, &mut notes);
+    let sequence = steps::read(text, analysis, &mut notes);
     let model = graph::build(sequence, &mut notes);
     if model.nodes.is_empty() {
         notes.push("No steps were found in the text.".to_owned());

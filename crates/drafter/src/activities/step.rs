@@ -14,6 +14,10 @@ pub(super) enum Step {
     End,
     /// The process continues at an earlier action, which these words name.
     Back(Vec<String>),
+    /// The process continues at the last action of the lane that these words name.
+    Return(Vec<String>),
+    /// The process continues at the action before the decision that led here.
+    Recheck,
 }
 
 /// An actor does something.

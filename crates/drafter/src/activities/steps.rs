@@ -4,10 +4,20 @@
 
 use crate::activities::conditions;
 use crate::activities::reader::Reader;
-use crate::activities::step::{Choice, Step};
+use crate::activities::step::{Action, Choice, Step};
 use crate::analysis::Analysis;
+use crate::clauses::Clause;
+use crate::labels;
+use crate::lexicon;
+use crate::names;
 use crate::phrases::Parsed;
 use crate::tag::Tag;
+
+/// Verbs of refusing; what is refused does not go on.
+const REFUSALS: &[&str] = &["reject", "deny", "decline", "refuse", "disapprove", "dismiss"];
+
+/// Verbs after which a way does not go on.
+const CLOSING: &[&str] = &["close", "cancel", "terminate", "abort", "discard"];
 
 /// Words for doing things at the same time.
 const AT_ONCE: &[&[&str]] = &[
@@ -22,8 +32,15 @@ const AT_ONCE: &[&[&str]] = &[
 /// Reads a whole text.
 pub(super) fn read(text: &str, analysis: &Analysis, notes: &mut Vec<String>) -> Vec<Step> {
     let mut reader = Reader { text, analysis, steps: Vec::new(), skipped: 0 };
-    for sentence in 0..analysis.parsed.len() {
-        reader.sentence(sentence);
+    let mut sentence = 0;
+    while sentence < analysis.parsed.len() {
+        sentence = match reader.lead_in(sentence) {
+            Some(next) => next,
+            None => {
+                reader.sentence(sentence);
+                sentence + 1
+            }
+        };
     }
     if reader.skipped > 0 {
         notes.push(format!("{} sentence(s) contain no step and were left out.", reader.skipped));
@@ -40,6 +57,37 @@ struct Condition {
 }
 
 impl Reader<'_> {
+    /// `For amounts over 500 EUR:` above a list is the condition of its items; answers with what comes after them.
+    fn lead_in(&mut self, sentence: usize) -> Option<usize> {
+        let parsed = self.analysis.parsed.get(sentence)?;
+        let size = parsed.tokens.len();
+        if parsed.word(size.checked_sub(1)?) != ":" || parsed.sentence.item {
+            return None;
+        }
+        let opening =
+            (0..size.min(3)).find(|at| matches!(parsed.word(*at), "for" | "if" | "when" | "unless"))?;
+        let section = parsed.sentence.section;
+        let inside = |at: &usize| {
+            self.analysis.parsed.get(*at).is_some_and(|p| {
+                p.sentence.section == section && (p.sentence.item || p.parenthetical_of.is_some())
+            })
+        };
+        let end = (sentence + 1..self.analysis.parsed.len()).take_while(inside).last()? + 1;
+        let row = self.analysis.clauses.get(sentence)?;
+        let question = conditions::question(self.text, parsed, row, opening + 1, size - 1);
+        let span = parsed.span(opening + 1, size - 1);
+        let before = std::mem::take(&mut self.steps);
+        (sentence + 1..end).for_each(|at| self.sentence(at));
+        let inner = std::mem::replace(&mut self.steps, before);
+        if !inner.is_empty() {
+            let negative = parsed.word(opening) == "unless";
+            let (first, second) = if negative { ("no", "yes") } else { ("yes", "no") };
+            let ways = vec![(first.to_owned(), inner), (second.to_owned(), Vec::new())];
+            self.push(Step::Choice(Choice { question, span, ways, open: true }));
+        }
+        Some(end)
+    }
+
     /// Reads one sentence and adds its steps.
     fn sentence(&mut self, sentence: usize) {
         let Some(parsed) = self.analysis.parsed.get(sentence) else {
@@ -118,6 +166,8 @@ impl Reader<'_> {
                     && parsed.word(at + 1) == "on"
                     && parsed.word(at + 2) == "whether")
                 || (parsed.word(*at) == "whenever" && *at == 0)
+                // `After three failed attempts, the account is locked`
+                || (parsed.word(*at) == "after" && *at == 0 && parsed.tag(1) == Some(Tag::Number))
         })?;
         let mut from = at + 1;
         while matches!(parsed.word(from), "case" | "the" | "event" | "of" | "that" | "on" | "whether")
@@ -186,6 +236,10 @@ impl Reader<'_> {
         let question = conditions::question(self.text, parsed, row, condition.from, condition.to);
         let (first, second) = if condition.negative { ("no", "yes") } else { ("yes", "no") };
         let open = no.is_empty();
+        let refused = (condition.from..condition.to).any(|at| {
+            REFUSALS.contains(&parsed.tokens.get(at).map_or("", |t| t.lemma.as_str())) && !condition.negative
+        });
+        let yes = continued(yes, refused);
         let ways = vec![(first.to_owned(), yes), (second.to_owned(), no)];
         vec![Step::Choice(Choice { question, span: parsed.span(condition.from, condition.to), ways, open })]
     }
@@ -196,6 +250,9 @@ impl Reader<'_> {
             return Vec::new();
         };
         let mut steps = self.actions(sentence, 0, end);
+        if let Some(choice) = self.alternatives(sentence, parsed) {
+            steps.push(choice);
+        }
         let at_once = AT_ONCE.iter().any(|words| {
             (0..end).any(|at| words.iter().enumerate().all(|(step, word)| parsed.word(at + step) == *word))
         });
@@ -205,7 +262,8 @@ impl Reader<'_> {
                 return vec![Step::Parallel(steps.drain(..).map(|step| vec![step]).collect())];
             }
             // `Meanwhile, …` goes along with the step before.
-            if let Some(previous @ (Step::Action(_) | Step::Parallel(_))) = self.steps.pop() {
+            let joins = matches!(self.steps.last(), Some(Step::Action(_) | Step::Parallel(_)));
+            if let Some(previous) = self.steps.pop_if(|_| joins) {
                 let mut ways = match previous {
                     Step::Parallel(ways) => ways,
                     other => vec![vec![other]],
@@ -238,6 +296,76 @@ impl Reader<'_> {
         steps
     }
 
+    /// `procures, installs and tests the solution`: one step for each verb, and how many clauses they are.
+    fn shared(
+        &self,
+        sentence: usize,
+        parsed: &Parsed,
+        row: &[Clause],
+        place: usize,
+        before: Option<&Clause>,
+    ) -> Option<(Vec<Step>, usize)> {
+        let verbs = Self::sharing(parsed, row, place);
+        let last = row.get(place + verbs - 1).filter(|c| verbs > 1 && !c.objects.is_empty())?;
+        let (step, used) = self.step(sentence, parsed, row, place + verbs - 1, last, before);
+        let Some(Step::Action(action)) = step else { return None };
+        if self.is_repeated(&Step::Action(action.clone()), self.marker(parsed, last), last) {
+            return None;
+        }
+        let (first, rest) = action.label.split_once(' ')?;
+        if first != names::capitalised(&last.lemma) {
+            return None;
+        }
+        let each = row.get(place..place + verbs)?.iter().map(|clause| {
+            Step::Action(Action {
+                label: format!("{} {rest}", names::capitalised(&clause.lemma)),
+                lane: action.lane.clone(),
+                span: parsed.span(clause.verb, clause.end),
+                verb: clause.lemma.clone(),
+            })
+        });
+        Some((each.collect(), verbs - 1 + used))
+    }
+
+    /// `approves or rejects the request`: a decision, unless the next sentences say what follows from each.
+    fn alternatives(&self, sentence: usize, parsed: &Parsed) -> Option<Step> {
+        let row = self.analysis.clauses.get(sentence)?;
+        let pair = row.windows(2).find_map(|pair| match pair {
+            [one, two]
+                if two.start == one.end + 1
+                    && parsed.word(one.end) == "or"
+                    && REFUSALS.contains(&two.lemma.as_str())
+                    && !REFUSALS.contains(&one.lemma.as_str()) =>
+            {
+                Some((one, two))
+            }
+            _ => None,
+        })?;
+        let answered = self.analysis.parsed.iter().skip(sentence + 1).take(4).any(|later| {
+            let conditional =
+                (0..later.tokens.len()).any(|at| matches!(later.word(at), "if" | "once" | "when" | "unless"));
+            conditional
+                && later
+                    .tokens
+                    .iter()
+                    .any(|t| t.lemma == pair.0.lemma || REFUSALS.contains(&t.lemma.as_str()))
+        });
+        let subject = pair.1.objects.first().and_then(|p| parsed.phrases.get(*p)).filter(|p| !p.pronoun);
+        let thing = subject.map(|p| {
+            let from = p.core.first().copied().unwrap_or(p.start);
+            labels::join(self.text, parsed, from, p.end) + " "
+        });
+        let question = format!("{}{}?", thing.unwrap_or_default(), lexicon::past(&pair.0.lemma));
+        (!answered).then(|| {
+            Step::Choice(Choice {
+                question: names::capitalised(&question),
+                span: parsed.span(pair.0.verb, pair.1.verb + 1),
+                ways: vec![("yes".to_owned(), Vec::new()), ("no".to_owned(), vec![Step::End])],
+                open: false,
+            })
+        })
+    }
+
     /// The steps of the clauses between two tokens.
     fn actions(&self, sentence: usize, from: usize, to: usize) -> Vec<Step> {
         let (Some(parsed), Some(row)) =
@@ -254,6 +382,11 @@ impl Reader<'_> {
                 continue;
             }
             let before = place.checked_sub(1).and_then(|p| row.get(p));
+            if let Some((mut steps, used)) = self.shared(sentence, parsed, row, place, before) {
+                out.append(&mut steps);
+                place += used;
+                continue;
+            }
             let (step, used) = self.step(sentence, parsed, row, place, clause, before);
             if let Some(step) = step {
                 let marker = self.marker(parsed, clause);
@@ -273,6 +406,30 @@ impl Reader<'_> {
         }
         out
     }
+}
+
+/// Where a way of a choice leads if its last step says so: to the end, or back.
+fn continued(mut way: Vec<Step>, refused: bool) -> Vec<Step> {
+    let Some(Step::Action(last)) = way.last() else { return way };
+    let label = last.label.to_lowercase();
+    let back = label.split_once(" back to ").map(|(_, to)| to);
+    let next = if last.verb == "resubmit" {
+        Some(Step::Recheck)
+    } else if let Some(to) =
+        back.filter(|_| matches!(last.verb.as_str(), "send" | "return" | "give" | "hand" | "pass"))
+    {
+        let words = to.split(' ').filter(|w| !matches!(*w, "the" | "a" | "an" | "his" | "her" | "their"));
+        Some(Step::Return(words.map(lexicon::singular).collect()))
+    } else {
+        let closes = CLOSING.contains(&last.verb.as_str());
+        let informs = matches!(
+            last.verb.as_str(),
+            "inform" | "notify" | "tell" | "reject" | "decline" | "deny" | "refuse"
+        );
+        (closes || refused && informs).then_some(Step::End)
+    };
+    way.extend(next);
+    way
 }
 
 /// What may be done under a condition is done when the condition holds.

@@ -2,7 +2,7 @@
 //!
 //! Never returns a model that breaks the rules of the blueprint: names are unique, ends exist, counts are capped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use blueprint::{Attribute, Class, ClassKind, ClassModel, Relationship, RelationshipKind, Span};
 
@@ -22,26 +22,29 @@ const MAX_RELATIONSHIPS: usize = 200;
 const MAX_ATTRIBUTES: usize = 60;
 const MAX_LITERALS: usize = 60;
 const MAX_SOURCES: usize = 12;
+/// With fewer classes than this, each is shown.
+const FEW_CLASSES: usize = 5;
+/// What is mentioned more often is part of the model, even alone.
+const FEW_MENTIONS: usize = 3;
 
 /// Drafts a class model.
-pub(crate) fn draft(text: &str) -> (ClassModel, Vec<String>) {
-    let analysis = Analysis::new(text);
-    let claims = attribute_claims(&analysis);
-    let kinds = inheritance::kinds(&analysis);
+pub(crate) fn draft(analysis: &Analysis) -> (ClassModel, Vec<String>) {
+    let claims = attribute_claims(analysis);
+    let kinds = inheritance::kinds(analysis);
     let forced: Vec<TermId> = kinds.iter().filter(|k| k.sure).flat_map(|k| [k.special, k.general]).collect();
-    let is_class = choose(&analysis, &claims, &forced);
-    let mut model = Builder::new(&analysis, &is_class);
+    let is_class = choose(analysis, &claims, &forced);
+    let mut model = Builder::new(analysis, &is_class);
     model.attributes(&claims);
-    for found in questions::asked(&analysis, &claims, &is_class) {
+    for found in questions::asked(analysis, &claims, &is_class) {
         if let Some(owner) = model.place.get(&found.owner).copied() {
             model.attribute(owner, &found.words, found.type_name, found.span);
         }
     }
-    for values in enums::values(&analysis) {
+    for values in enums::values(analysis, &claims) {
         model.values(&values);
     }
     model.inherit(&kinds);
-    model.lines(relationships::lines(&analysis, &claims, &is_class));
+    model.lines(relationships::lines(analysis, &claims, &is_class));
     model.finish()
 }
 
@@ -114,7 +117,9 @@ impl<'s> Builder<'s> {
             let property = lexicon::is_attribute_head(head);
             let short = phrase.core.len() <= 4;
             if !short
-                || (!property && (claim.evidence == Evidence::Mentioned || lexicon::is_generic_noun(head)))
+                || !property
+                    && (claim.evidence == Evidence::Mentioned
+                        || claim.evidence == Evidence::Has && lexicon::is_generic_noun(head))
             {
                 continue;
             }
@@ -275,7 +280,44 @@ impl<'s> Builder<'s> {
         }
     }
 
+    /// Leaves out what prose mentions a few times and gives neither a property nor a relationship.
+    fn drop_bare(&mut self) {
+        if self.classes.len() < FEW_CLASSES {
+            return;
+        }
+        let linked: BTreeSet<&str> =
+            self.relationships.iter().flat_map(|r| [r.from.as_str(), r.to.as_str()]).collect();
+        let listed: BTreeSet<usize> = self
+            .place
+            .iter()
+            .filter(|(id, _)| self.analysis.terms.get(**id).is_some_and(|t| t.listed > 0))
+            .map(|(_, place)| *place)
+            .collect();
+        let bare = |(place, class): (usize, &Class)| {
+            class.kind == ClassKind::Class
+                && class.attributes.is_empty()
+                && class.sources.len() <= FEW_MENTIONS
+                && !linked.contains(class.name.as_str())
+                && !listed.contains(&place)
+        };
+        let names: Vec<String> = self
+            .classes
+            .iter()
+            .enumerate()
+            .filter(|found| bare(*found))
+            .map(|(_, class)| class.name.clone())
+            .collect();
+        self.classes.retain(|class| !names.contains(&class.name));
+        if !names.is_empty() {
+            self.notes.push(format!(
+                "Mentioned without properties or relationships, so left out: {}.",
+                names.join(", ")
+            ));
+        }
+    }
+
     fn finish(mut self) -> (ClassModel, Vec<String>) {
+        self.drop_bare();
         if self.classes.is_empty() {
             self.notes.push("No things that could be classes were found in the text.".to_owned());
         }

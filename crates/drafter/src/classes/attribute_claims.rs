@@ -100,6 +100,8 @@ pub(crate) fn attribute_claims(analysis: &Analysis) -> Vec<AttributeClaim> {
         out.with(sentence);
         out.announced(sentence);
     }
+    // Lists in brackets are claimed with the sentence before them.
+    out.claims.sort_by_key(|claim| claim.sentence);
     out.claims
 }
 
@@ -443,8 +445,12 @@ impl Finder<'_> {
         let term = self.analysis.terms.get(id)?;
         if lexicon::is_generic_noun(term.head()) && term.words.len() == 1 {
             // `each use of the service` is about the service.
-            let of = self.analysis.phrase(sentence, phrase)?.of.filter(|of| *of > phrase)?;
-            return self.thing(sentence, of);
+            let mine = self.analysis.phrase(sentence, phrase)?;
+            let single = matches!(mine.quantity, Quantity::A | Quantity::Each);
+            return match mine.of.filter(|of| *of > phrase) {
+                Some(of) => self.thing(sentence, of),
+                None => single.then_some(id),
+            };
         }
         Some(id)
     }

@@ -57,31 +57,34 @@ pub(crate) fn choose(analysis: &Analysis, claims: &[AttributeClaim], forced: &[T
         .map(|(id, term)| {
             let owner = owners.get(id).copied().unwrap_or(0);
             let property = properties.get(id).copied().unwrap_or(0);
-            if is_excluded(term) {
+            let part = parts.get(id).copied().unwrap_or(0);
+            if is_excluded(term, owner, part) {
                 return false;
             }
-            let part = parts.get(id).copied().unwrap_or(0);
             forced.contains(&id) || score(term, owner, property, part, sentences) >= THRESHOLD
         })
         .collect()
 }
 
 /// Terms that never are classes.
-fn is_excluded(term: &Term) -> bool {
+fn is_excluded(term: &Term, owner: usize, part: usize) -> bool {
     let head = term.head();
     if META.contains(&head) {
         return true;
     }
     let proper_name = term.named_inside > 0 && term.named == term.mentions();
-    if lexicon::is_system_head(head) || term.alias || proper_name {
+    let own_system = lexicon::is_system_head(head) && term.words.len() == 1;
+    if own_system || term.alias || proper_name || term.unit == term.spans.len() {
         return true;
     }
-    if head.ends_with("ing") && term.words.len() == 1 && lexicon::readings(head).ing.is_some() {
-        return true;
-    }
-    // `court case` and `hotel stay` name things although their heads alone do not.
-    lexicon::is_generic_noun(head)
-        && (term.words.len() == 1 || term.mentions() < 2 || lexicon::is_attribute_head(head))
+    // `court case` and `hotel stay` name things although their heads alone do not; a head alone names a thing if the
+    // text gives it properties and speaks of single ones: `A case has a number.`
+    let vague = lexicon::is_generic_noun(head)
+        && (term.words.len() == 1 || term.mentions() < 2 || lexicon::is_attribute_head(head));
+    let thing = owner > 0 || part > 0 && term.words.len() > 1;
+    // `booking` is a doing unless the text speaks of single ones.
+    let doing = head.ends_with("ing") && term.words.len() == 1 && lexicon::readings(head).ing.is_some();
+    (vague || doing) && !(thing && term.each + term.single > 0)
 }
 
 /// The weights.
@@ -98,6 +101,8 @@ fn score(term: &Term, owner: usize, property: usize, part: usize, sentences: usi
     score += 3 * count(term.plural, 1);
     score += 2 * count(term.possessor, 2);
     score += 4 * count(part, 3);
+    // Items and stories are short: what they name, they mean.
+    score += 4 * count(term.listed, 1);
     score -= 6 * count(property, 3);
     score -= 4 * count(term.example, 2);
     if lexicon::is_person(term.head()) {
@@ -120,6 +125,7 @@ fn score(term: &Term, owner: usize, property: usize, part: usize, sentences: usi
         _ if term.sentences.is_empty() || term.subject + term.object + term.complement + owner == 0 => 0,
         0..=4 => 14,
         5..=8 => 5,
+        9..=14 => 3,
         _ => 0,
     };
     score

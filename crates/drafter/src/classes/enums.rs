@@ -5,10 +5,11 @@
 use blueprint::Span;
 
 use crate::analysis::{Analysis, TermId};
+use crate::classes::attribute_claims::AttributeClaim;
 use crate::clauses::{Clause, end_with_of};
 use crate::lexicon;
 use crate::names;
-use crate::phrases::Parsed;
+use crate::phrases::{Parsed, Phrase};
 use crate::tag::Tag;
 
 /// A property with its values.
@@ -25,19 +26,22 @@ pub(crate) struct Values {
 }
 
 /// Finds the value lists of a text.
-pub(crate) fn values(analysis: &Analysis) -> Vec<Values> {
+pub(crate) fn values(analysis: &Analysis, claims: &[AttributeClaim]) -> Vec<Values> {
     let mut out = Vec::new();
     for (sentence, parsed) in analysis.parsed.iter().enumerate() {
         let Some(row) = analysis.clauses.get(sentence) else {
             continue;
         };
+        let mut found: Vec<Values> = listed(analysis, sentence, parsed, claims);
+        out.append(&mut found);
         for clause in row {
             if let Some(found) = stated(analysis, sentence, parsed, clause) {
                 out.push(found);
             }
         }
-        if let Some(found) =
-            parsed.parenthetical_of.and_then(|(parent, after)| bracketed(analysis, parent, after, parsed))
+        if let Some(found) = parsed
+            .parenthetical_of
+            .and_then(|(parent, after)| bracketed(analysis, claims, parent, after, parsed))
         {
             out.push(found);
         }
@@ -103,7 +107,13 @@ fn stated(analysis: &Analysis, sentence: usize, parsed: &Parsed, clause: &Clause
 }
 
 /// `roof material (tile, slate or metal)`
-fn bracketed(analysis: &Analysis, sentence: usize, after: usize, parenthetical: &Parsed) -> Option<Values> {
+fn bracketed(
+    analysis: &Analysis,
+    claims: &[AttributeClaim],
+    sentence: usize,
+    after: usize,
+    parenthetical: &Parsed,
+) -> Option<Values> {
     let parsed = analysis.parsed.get(sentence)?;
     let place = (0..parsed.phrases.len()).find(|place| {
         parsed.phrases.get(*place).is_some_and(|p| p.end == after) || end_with_of(parsed, *place) == after
@@ -120,9 +130,45 @@ fn bracketed(analysis: &Analysis, sentence: usize, after: usize, parenthetical: 
     if phrase.pronoun || !short || properties > 0 || !lexicon::is_attribute_head(parsed.head(phrase)) {
         return None;
     }
-    let owner =
-        analysis.possessor(sentence, place).or_else(|| phrase.of.and_then(|of| analysis.term(sentence, of)));
+    let owner = owner_of(analysis, claims, sentence, place);
     Some(Values { owner, property: parsed.name_words(phrase), span: parsed.name_span(phrase), literals })
+}
+
+/// `status of an order: open, shipped or closed`, `a category such as novel or poetry`
+fn listed(analysis: &Analysis, sentence: usize, parsed: &Parsed, claims: &[AttributeClaim]) -> Vec<Values> {
+    let read = |(place, phrase): (usize, &Phrase)| {
+        let end = end_with_of(parsed, place);
+        let from = match (parsed.word(end), parsed.word(end + 1)) {
+            (":", _) => end + 1,
+            ("such", "as") => end + 2,
+            (",", "such") if parsed.word(end + 2) == "as" => end + 3,
+            _ => return None,
+        };
+        if phrase.pronoun || phrase.kind_of || !lexicon::is_attribute_head(parsed.head(phrase)) {
+            return None;
+        }
+        let literals = read_list(parsed, from)?;
+        let property = |span: &Span| {
+            parsed.tokens.iter().any(|t| t.token.span.end == span.end && lexicon::is_attribute_head(&t.lemma))
+        };
+        if literals.iter().any(|(name, span)| name.split(' ').count() > 2 || property(span)) {
+            return None;
+        }
+        let owner = owner_of(analysis, claims, sentence, place);
+        Some(Values { owner, property: parsed.name_words(phrase), span: parsed.name_span(phrase), literals })
+    };
+    parsed.phrases.iter().enumerate().filter_map(read).collect()
+}
+
+/// Whose property a phrase is, by its words or by what the sentence claims.
+fn owner_of(analysis: &Analysis, claims: &[AttributeClaim], sentence: usize, place: usize) -> Option<TermId> {
+    let of = || analysis.phrase(sentence, place)?.of.and_then(|of| analysis.term(sentence, of));
+    let from = claims.partition_point(|c| c.sentence < sentence);
+    let claimed = || {
+        let here = claims.get(from..)?.iter().take_while(|c| c.sentence == sentence);
+        here.filter(|c| c.phrase == place).map(|c| c.owner).next()
+    };
+    analysis.possessor(sentence, place).or_else(of).or_else(claimed)
 }
 
 /// Reads `either A, B or C`: at least two short items, the last after `or` or `and`.

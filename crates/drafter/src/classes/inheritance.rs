@@ -119,7 +119,9 @@ fn copula(analysis: &Analysis, sentence: usize, parsed: &Parsed, clause: &Clause
         }
         return;
     }
-    let class_like = matches!(clause.modal.as_str(), "" | "can" | "may");
+    // `A tutor may also be a student`: a person with two roles.
+    let role = !clause.modal.is_empty() && (clause.start..clause.end).any(|at| parsed.word(at) == "also");
+    let class_like = !role && matches!(clause.modal.as_str(), "" | "can" | "may");
     if class_like {
         for special in &clause.subjects {
             add(

@@ -165,6 +165,10 @@ pub(crate) fn singular(word: &str) -> String {
     if word.len() > 4 && word.ends_with("ies") {
         return cut(3) + "y";
     }
+    // `busses` is `bus`, `classes` is `class`.
+    if word.ends_with("sses") && ALREADY_SINGULAR.contains(&cut(3).as_str()) {
+        return cut(3);
+    }
     if word.ends_with("sses")
         || word.ends_with("xes")
         || word.ends_with("ches")
@@ -253,6 +257,15 @@ pub(crate) fn guess_base(word: &str) -> String {
         return format!("{stem}e");
     }
     stem.to_owned()
+}
+
+/// The past participle of a regular base form (`approve` -> `approved`).
+pub(crate) fn past(base: &str) -> String {
+    match base.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u'])) {
+        Some(stem) => format!("{stem}ied"),
+        None if base.ends_with('e') => format!("{base}d"),
+        None => format!("{base}ed"),
+    }
 }
 
 /// The third person of a base form (`place` -> `places`).

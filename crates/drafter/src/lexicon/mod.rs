@@ -8,7 +8,7 @@ mod readings;
 mod tables;
 mod words;
 
-pub(crate) use inflect::{guess_base, is_plural, singular, third_person};
+pub(crate) use inflect::{guess_base, is_plural, past, singular, third_person};
 pub(crate) use readings::{Readings, readings};
 pub(crate) use words::{
     is_abstract, is_adjective, is_attribute_head, is_external_head, is_generic_modifier, is_generic_noun,

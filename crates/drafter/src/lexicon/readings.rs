@@ -93,6 +93,7 @@ pub(crate) fn readings(word: &str) -> Readings {
         noun: false,
         // `self-service`, `short-listed`
         adjective: is_adjective(word)
+            || is_comparative(word)
             || word.starts_with("self-")
             || (word.contains('-') && word.ends_with("ed")),
     };
@@ -120,6 +121,16 @@ pub(crate) fn readings(word: &str) -> Readings {
         !found.adjective && (!verbal || ends(NOUN_ENDINGS))
     };
     found
+}
+
+/// `easier`, `larger`, `fastest`: forms of known adjectives.
+fn is_comparative(word: &str) -> bool {
+    let stem = word.strip_suffix("er").or_else(|| word.strip_suffix("est")).filter(|stem| stem.len() > 2);
+    stem.is_some_and(|stem| {
+        let base = |end: &str| is_adjective(&format!("{stem}{end}"));
+        let y = stem.strip_suffix('i').is_some_and(|root| is_adjective(&format!("{root}y")));
+        !is_verb(stem) && !is_verb(&format!("{stem}e")) && (is_adjective(stem) || base("e") || y)
+    })
 }
 
 /// Nouns in `-ing` that are no activity.

@@ -7,7 +7,7 @@ pub(super) const VERBS: &str = "\
     accept access accompany accomplish achieve acknowledge acquire activate adapt add administer admit adopt \
     advertise advise affiliate agree aim allocate allow alter amend analyse analyze annotate announce appear append \
     apply appoint approve archive argue arise arrange arrive ask assemble assess assign assist associate assume \
-    attach attempt attend authenticate authorise authorize automate avoid award aggregate become begin believe \
+    attach attend authenticate authorise authorize automate avoid award aggregate become begin believe \
     belong bill borrow bring browse build buy calculate cancel carry categorise categorize celebrate certify \
     characterise characterize choose clarify classify close collect combine come communicate compare compensate \
     compile complain complete compose comprise compute conclude conduct configure confirm connect consider consist \
@@ -40,7 +40,7 @@ pub(super) const VERBS: &str = "\
 
 /// Words that are as often nouns as verbs; the neighbours decide.
 pub(super) const NOUN_VERBS: &str = "\
-    address answer audit back balance bid block board book box break brief budget bundle call care cause change \
+    attempt address answer audit back balance bid block board book box break brief budget bundle call care cause change \
     charge chart check claim clean click coach code collect comment commit complement concern contact contract \
     control copy cost count cover credit damage date deal debit deposit design desire dispatch document drop \
     estimate exchange exercise exit experience export face fear feed field figure film finance fine fire flag flow \
@@ -191,7 +191,7 @@ pub(super) const PERSON_NOUNS: &str = "\
     policyholder claimant adjuster underwriter lawyer judge notary police firefighter pharmacist dentist therapist \
     surgeon veterinarian caretaker host anyone everyone somebody committee board council authority agency unit crew \
     bartender artist musician band freelancer people they he she we procurement finance sales it hr human-resources \
-    legal marketing logistics security";
+    legal accounting marketing logistics security";
 
 /// Names of other systems end in one of these.
 pub(super) const EXTERNAL_HEADS: &str = "\

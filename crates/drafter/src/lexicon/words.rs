@@ -52,6 +52,7 @@ pub(crate) fn is_generic_noun(word: &str) -> bool {
 /// A noun that usually is a property of something else.
 pub(crate) fn is_attribute_head(word: &str) -> bool {
     ATTRIBUTE_HEADS.contains(word)
+        || word.rsplit_once('-').is_some_and(|(_, last)| ATTRIBUTE_HEADS.contains(last))
 }
 
 /// An attribute noun that is just as often a thing of its own.

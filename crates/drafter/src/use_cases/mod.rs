@@ -16,10 +16,9 @@ use crate::names;
 use crate::use_cases::sketch::Sketch;
 
 /// Drafts a use-case model.
-pub(crate) fn draft(text: &str) -> (UseCaseModel, Vec<String>) {
-    let analysis = Analysis::new(text);
-    let mut sketch = Sketch { text, analysis: &analysis, model: UseCaseModel::default(), notes: Vec::new() };
-    sketch.model.system = system_name(text, &analysis);
+pub(crate) fn draft(text: &str, analysis: &Analysis) -> (UseCaseModel, Vec<String>) {
+    let mut sketch = Sketch { text, analysis, model: UseCaseModel::default(), notes: Vec::new() };
+    sketch.model.system = system_name(text, analysis);
     for sentence in 0..analysis.parsed.len() {
         if !stories::read(&mut sketch, sentence) {
             prose::read(&mut sketch, sentence);
