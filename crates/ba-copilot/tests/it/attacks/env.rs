@@ -165,11 +165,11 @@ fn dotenv_writable_by_others_is_rejected() {
         fs::write(path, "MODEL=geheim\n").expect("written");
         fs::set_permissions(path, fs::Permissions::from_mode(0o666)).expect("set");
     };
-    let broken = |path: &Path| fs::write(path, "MODEL=geheim geheim\n").expect("written");
+    let broken = |path: &Path| fs::write(path, "MODEL geheim\n").expect("written");
     let make: [(&dyn Fn(&Path), &str); 3] = [
         (&of_another_user, "belongs to another user"),
         (&open_to_all, "chmod go-w"),
-        (&broken, "a line does not have the form NAME=value"),
+        (&broken, ".env:1 cannot be used: the line does not have the form NAME=value"),
     ];
     for (make, words) in make {
         let folder = TempDir::new().expect("a folder");
