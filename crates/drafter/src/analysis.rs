@@ -169,7 +169,13 @@ impl Analysis {
                             && phrase.quantity == Quantity::Unsaid
                             && parsed.tokens.get(before).is_some_and(|t| lexicon::is_attribute_head(&t.lemma))
                     });
-                    term.unit += usize::from(measured);
+                    // `3 EUR`
+                    let priced = phrase.core.last().is_some_and(|head| {
+                        let number = head.checked_sub(1).and_then(|before| parsed.tag(before));
+                        number == Some(Tag::Number)
+                            && parsed.tokens.get(*head).is_some_and(|t| t.token.shouted)
+                    });
+                    term.unit += usize::from(measured || priced);
                     if !explains && term.sentences.last() != Some(&sentence) {
                         term.sentences.push(sentence);
                     }

@@ -332,6 +332,9 @@ fn link_of(tokens: &[Tagged], phrases: Vec<Phrase>) -> Vec<Phrase> {
     out
 }
 
+/// The longest row of articles and quantities before a noun.
+const MAX_DETERMINERS: usize = 8;
+
 /// Reads the noun phrase that starts at `from`; several if modifiers share a head (`first and last name`).
 fn chunk_at(tokens: &[Tagged], from: usize) -> Option<(Vec<Phrase>, usize)> {
     let first = tokens.get(from)?;
@@ -350,8 +353,9 @@ fn chunk_at(tokens: &[Tagged], from: usize) -> Option<(Vec<Phrase>, usize)> {
     }
     let (mut quantity, mut at) = quantity::read(tokens, from);
     let mut possessive = None;
-    // Articles and quantities come in rows: `all its`, `the two`, `each of the`.
-    loop {
+    // Articles and quantities come in rows: `all its`, `the two`, `each of the`. Longer rows are no language, and
+    // every word of one would read the rest again.
+    for _ in 0..MAX_DETERMINERS {
         if let Some(token) =
             tokens.get(at.saturating_sub(1)).filter(|t| at > from && t.tag == Tag::Possessive)
         {

@@ -391,7 +391,8 @@ fn vague_nouns_are_classes_where_the_text_says_what_they_have() {
     );
     check(
         Class,
-        "A bicycle is composed of a frame, a drive system and a controller. A frame has a weight in grams.",
+        "A bicycle is composed of a frame, a drive system and a controller. A frame has a weight in grams. \
+        A late fee of 3 EUR is due.",
         r#"
         Bicycle
         Frame(weight:Decimal)

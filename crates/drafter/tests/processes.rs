@@ -114,7 +114,8 @@ fn every_verb_is_a_step_and_events_are_none() {
 #[test]
 fn nothing_is_lost_before_what_happens_in_parallel() {
     check(
-        "The customer orders a bouquet. If the payment fails, the clerk cancels the order. In parallel, the system informs \
+        "The customer orders a bouquet. If the payment fails, the clerk cancels the order. In parallel, \
+         the system informs \
          the courier. The florist binds the bouquet.",
         "
         start -> Order a bouquet [Customer]

@@ -13,6 +13,8 @@ pub(crate) fn texts(size: usize) -> Vec<String> {
         "if and or ",
         "é",
         "order and ",
+        "a ",
+        "`a ",
         "The Fleet System (FMS) checks the order (a, b). ",
     ];
     let sentences: [fn(usize) -> String; 2] = [
