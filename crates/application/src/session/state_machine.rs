@@ -45,6 +45,8 @@ struct Candidate {
     text: String,
     repairs: Vec<String>,
     notes: Vec<String>,
+    /// The language of the requirements if the drafter could not read it.
+    language: Option<drafter::Language>,
 }
 
 #[derive(Debug)]
@@ -96,7 +98,7 @@ impl Session {
                 }
                 let text = blueprint::compile(&found, Target::Portable).text;
                 self.candidate =
-                    Candidate { blueprint: Some(found), text: text.clone(), repairs, notes: Vec::new() };
+                    Candidate { blueprint: Some(found), text: text.clone(), repairs, ..Candidate::default() };
                 Step::Check(text)
             }
             // A model that does not follow the schema often writes Mermaid, which can be repaired.
@@ -221,6 +223,7 @@ impl Session {
             text: text.clone(),
             repairs: Vec::new(),
             notes: draft.notes,
+            language: draft.language,
         };
         Step::Check(text)
     }
@@ -248,6 +251,17 @@ impl Session {
             Author::Model | Author::Builtin => None,
         };
         let empty = candidate.blueprint.as_ref().is_some_and(blueprint::is_empty);
+        let unread = candidate.language.map(|language| {
+            format!(
+                "This text looks {}, and the built-in drafter reads English only. Use a language model, or write the \
+                 requirements in English.",
+                language.name
+            )
+        });
+        let warning = match (warning, unread) {
+            (Some(warning), Some(unread)) => Some(format!("{warning} {unread}")),
+            (warning, unread) => warning.or(unread),
+        };
         let warning = warning.or_else(|| {
             empty.then(|| {
                 "Nothing to draw was found in the text. Write sentences \

@@ -143,8 +143,12 @@ fn requirements_cannot_close_their_delimiter() {
 
 #[test]
 fn empty_draft_has_a_warning() {
-    let (mut session, step) = Session::start(Settings { ask_model: false, ..settings() }, "???");
-    let Step::Check(text) = step else { panic!("a draft to check") };
-    let Step::Done(outcome) = session.checked(Checker::default().check(&text)) else { panic!("done") };
-    assert!(outcome.warning.is_some_and(|warning| warning.contains("Nothing to draw")));
+    let german = "Ein Kunde leiht Fahrräder aus. Jedes Fahrrad hat eine Rahmennummer und eine Farbe. Der Mitarbeiter \
+                  gibt das Fahrrad aus und nimmt es zurück.";
+    for (message, reason) in [("???", "Nothing to draw"), (german, "This text looks German")] {
+        let (mut session, step) = Session::start(Settings { ask_model: false, ..settings() }, message);
+        let Step::Check(text) = step else { panic!("a draft to check") };
+        let Step::Done(outcome) = session.checked(Checker::default().check(&text)) else { panic!("done") };
+        assert!(outcome.warning.is_some_and(|warning| warning.starts_with(reason)), "{message}");
+    }
 }

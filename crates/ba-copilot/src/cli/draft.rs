@@ -63,7 +63,7 @@ pub(super) fn run(arguments: Arguments, app: &App) -> CommandResult {
             say(warning);
         }
         print(&format_output(app, &arguments.format, &generated).await?);
-        Ok(Verdict::from_clean(generated.outcome.checked.valid))
+        Ok(Verdict::from_clean(generated.outcome.checked.valid && drawn(&generated)))
     })?
 }
 
@@ -79,12 +79,15 @@ async fn batch(arguments: &Arguments, kind: Kind, app: &App) -> CommandResult {
         )
         .await
         {
-            Ok(generated) => json!({
+            Ok(generated) => {
+                clean &= drawn(&generated);
+                json!({
                 "id": line.id,
                 "validated": generated.validated(),
                 "mermaid": generated.outcome.text,
                 "model": generated.outcome.blueprint.as_ref().map(blueprint_json),
-            }),
+                })
+            }
             // An error is the result of its line; the other lines are still processed.
             Err(error) => {
                 json!({"id": line.id, "validated": false, "error": {"code": error.code(), "detail": error.to_string()}})
@@ -94,6 +97,11 @@ async fn batch(arguments: &Arguments, kind: Kind, app: &App) -> CommandResult {
         print(&format!("{answer}\n"));
     }
     Ok(Verdict::from_clean(clean))
+}
+
+/// Whether there is anything in the diagram: an empty one is not a success.
+fn drawn(generated: &Generated) -> bool {
+    !generated.outcome.blueprint.as_ref().is_some_and(blueprint::is_empty)
 }
 
 fn request(arguments: &Arguments, kind: Kind, message: String) -> Request {
