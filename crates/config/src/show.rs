@@ -20,7 +20,7 @@ use super::{
 
 /// The settings that are secret, or that may hold a secret. A test compares them with the types.
 pub static SECRETS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
-    const OTHERS: [&str; 14] = [
+    const OTHERS: [&str; 17] = [
         "data.database_url",
         "backup.passphrase",
         "s3.access_key_id",
@@ -30,6 +30,9 @@ pub static SECRETS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
         "mail.smtp_url",
         "secrets.secret_key",
         "redis.url",
+        "proxy.http",
+        "proxy.https",
+        "proxy.all",
         "traces.headers",
         "errors.sentry_dsn",
         "ai.token",

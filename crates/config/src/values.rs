@@ -140,6 +140,19 @@ impl Config {
                 "it must be a URL such as redis://127.0.0.1:6379 or rediss://:password@host:6379".to_owned(),
             );
         }
+        let proxy = &self.proxy;
+        for (key, url) in
+            [("proxy.http", &proxy.http), ("proxy.https", &proxy.https), ("proxy.all", &proxy.all)]
+        {
+            if !llm::Proxies::is_valid(url.expose_secret()) {
+                wrong(
+                    key,
+                    "it must be the URL of a proxy such as http://proxy.example.com:3128, with http, https, socks5 \
+                     or socks5h; special characters of a user name or password must be percent-encoded"
+                        .to_owned(),
+                );
+            }
+        }
         if !(1..=64).contains(&self.jobs.at_once) {
             wrong("jobs.at_once", "it must be 1 to 64".to_owned());
         }
