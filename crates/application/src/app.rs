@@ -66,7 +66,8 @@ pub struct App {
 impl App {
     /// A process without a database.
     pub fn stateless(config: Config, clock: Clock) -> Result<App, Error> {
-        let llm = Llm::new(config.llm_limits()).map_err(|error| Error::Unavailable(error.to_string()))?;
+        let llm = Llm::with_proxies(config.llm_limits(), &config.proxies())
+            .map_err(|error| Error::Unavailable(error.to_string()))?;
         App::with_llm(config, clock, llm, false)
     }
 

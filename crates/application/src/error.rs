@@ -51,6 +51,8 @@ pub enum Error {
         /// Stable code, for example `llm_timed_out`.
         code: &'static str,
         message: String,
+        /// Seconds until the vendor accepts requests again, if it said so.
+        wait_s: Option<u64>,
     },
     /// A queue is full. Nothing was started.
     #[error("{message}")]
@@ -71,6 +73,17 @@ impl Error {
     /// `what` names the full queue and ends with `Try again` or the like.
     pub(crate) fn busy(what: &str) -> Self {
         Error::Busy { message: format!("{what} in {RETRY_AFTER_S} s."), wait_s: RETRY_AFTER_S }
+    }
+
+    /// Seconds after which the same request may succeed, if known.
+    pub fn wait_s(&self) -> Option<u64> {
+        match self {
+            Error::RateLimited { wait_s, .. }
+            | Error::InProgress { wait_s, .. }
+            | Error::Busy { wait_s, .. } => Some(*wait_s),
+            Error::BudgetExceeded { wait_s, .. } | Error::ModelFailed { wait_s, .. } => *wait_s,
+            _ => None,
+        }
     }
 
     /// Stable code for programs.
@@ -122,7 +135,8 @@ impl From<StoreError> for Error {
 
 impl From<LlmError> for Error {
     fn from(error: LlmError) -> Self {
-        Error::ModelFailed { code: error.code(), message: error.to_string() }
+        let wait_s = error.retry_after().map(|after| after.as_secs() + u64::from(after.subsec_nanos() > 0));
+        Error::ModelFailed { code: error.code(), message: error.user_message(), wait_s }
     }
 }
 

@@ -62,6 +62,7 @@ pub struct Config {
     pub limits: Limits,
     pub jobs: Jobs,
     pub webhooks: Webhooks,
+    pub proxy: Proxy,
     pub log: Log,
     pub traces: Traces,
     pub errors: Errors,
@@ -198,6 +199,17 @@ pub struct Jobs {
 pub struct Webhooks {
     pub timeout_s: u64,
     pub allow_private: bool,
+}
+
+/// `[proxy]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proxy {
+    /// A URL may contain a password.
+    pub http: SecretString,
+    pub https: SecretString,
+    pub all: SecretString,
+    pub exceptions: String,
 }
 
 /// `[log]`
@@ -433,6 +445,12 @@ impl Config {
             total: Duration::from_secs(self.model.total_s),
             ..llm::Limits::default()
         }
+    }
+
+    /// The proxies between this process and providers.
+    pub fn proxies(&self) -> llm::Proxies {
+        let Proxy { http, https, all, exceptions } = &self.proxy;
+        llm::Proxies::new(http.clone(), https.clone(), all.clone(), exceptions)
     }
 
     /// A key that all processes share, derived from the first key of SECRET_KEY and `purpose`; `None` if SECRET_KEY

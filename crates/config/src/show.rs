@@ -20,7 +20,7 @@ use super::{
 
 /// The settings that are secret, or that may hold a secret. A test compares them with the types.
 pub static SECRETS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
-    const OTHERS: [&str; 15] = [
+    const OTHERS: [&str; 18] = [
         "data.database_url",
         "data.direct_url",
         "backup.passphrase",
@@ -31,6 +31,9 @@ pub static SECRETS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
         "mail.smtp_url",
         "secrets.secret_key",
         "redis.url",
+        "proxy.http",
+        "proxy.https",
+        "proxy.all",
         "traces.headers",
         "errors.sentry_dsn",
         "ai.token",
@@ -100,7 +103,6 @@ impl Config {
             .iter()
             .cloned()
             .chain(values)
-            .chain(environment.check_proxies())
             .map(|error| Problem { origin: origin_of(&error), error })
             .collect();
         let secret_files = secret_files(&merged, file, environment);

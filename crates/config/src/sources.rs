@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf, sync::LazyLock};
 use super::providers;
 
 /// Variables with names of their own, besides those of providers.
-const ALIASES: [(&str, &str); 34] = [
+const ALIASES: [(&str, &str); 42] = [
     ("MODEL", "model.model"),
     ("DATABASE_URL", "data.database_url"),
     ("DATABASE_DIRECT_URL", "data.direct_url"),
@@ -27,6 +27,15 @@ const ALIASES: [(&str, &str); 34] = [
     ("OIDC_CLIENT_ID", "oidc.client_id"),
     ("OIDC_CLIENT_SECRET", "oidc.client_secret"),
     ("REDIS_URL", "redis.url"),
+    // Where both are set, the one in capitals counts: later names take precedence.
+    ("http_proxy", "proxy.http"),
+    ("HTTP_PROXY", "proxy.http"),
+    ("https_proxy", "proxy.https"),
+    ("HTTPS_PROXY", "proxy.https"),
+    ("all_proxy", "proxy.all"),
+    ("ALL_PROXY", "proxy.all"),
+    ("no_proxy", "proxy.exceptions"),
+    ("NO_PROXY", "proxy.exceptions"),
     ("OTEL_EXPORTER_OTLP_ENDPOINT", "traces.endpoint"),
     ("OTEL_EXPORTER_OTLP_HEADERS", "traces.headers"),
     ("OTEL_SERVICE_NAME", "traces.service_name"),

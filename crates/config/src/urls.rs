@@ -3,11 +3,7 @@
 use reqwest::Url;
 use secrecy::ExposeSecret;
 
-use super::{Config, ConfigError, Environment, comma_separated};
-
-/// Variables that name a proxy for outgoing requests.
-const PROXIES: [&str; 6] =
-    ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+use super::{Config, ConfigError, comma_separated};
 
 fn is_web_address(text: &str) -> bool {
     Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
@@ -17,15 +13,6 @@ fn is_web_address(text: &str) -> bool {
 fn is_origin(text: &str) -> bool {
     Url::parse(text)
         .is_ok_and(|url| url.has_host() && ["", "/"].contains(&url.path()) && url.query().is_none())
-}
-
-/// A proxy may be written without a scheme.
-fn is_proxy(text: &str) -> bool {
-    let url = if text.contains("://") { Url::parse(text) } else { Url::parse(&format!("http://{text}")) };
-    url.is_ok_and(|url| {
-        matches!(url.scheme(), "http" | "https" | "socks4" | "socks4a" | "socks5" | "socks5h")
-            && url.has_host()
-    })
 }
 
 impl Config {
@@ -84,25 +71,26 @@ impl Config {
                 wrong(key, "it must be a URL such as http://127.0.0.1:11434/v1/");
             }
         }
+        let proxy = &self.proxy;
+        for (key, url) in
+            [("proxy.http", &proxy.http), ("proxy.https", &proxy.https), ("proxy.all", &proxy.all)]
+        {
+            if !llm::Proxies::is_valid(url.expose_secret()) {
+                wrong(
+                    key,
+                    "it must be the URL of a proxy such as http://proxy.example.com:3128, with http, https, socks5 or \
+                     socks5h; special characters of a user name or password must be percent-encoded",
+                );
+            }
+        }
         problems
-    }
-}
-
-impl Environment {
-    /// Proxies for outgoing requests that cannot be used. The HTTP client would ignore them and connect directly.
-    pub(super) fn check_proxies(&self) -> Vec<ConfigError> {
-        let wrong = |name: &&&str| self.get(name).is_some_and(|value| !is_proxy(value));
-        let problem = |name: &&str| ConfigError::Variable {
-            name: (*name).to_owned(),
-            problem: "it must be a URL such as http://proxy.example.com:3128".to_owned(),
-        };
-        PROXIES.iter().filter(wrong).map(problem).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Environment;
 
     #[test]
     fn address_of_the_wrong_form_is_reported_with_its_source() {
@@ -122,6 +110,8 @@ mod tests {
             ("AWS_ENDPOINT_URL_S3", "https://s3.example.com", "s3.example.org"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318", "collector:4318"),
             ("SENTRY_DSN", "https://key@host/1", "https://host"),
+            ("HTTPS_PROXY", "http://u:p@proxy:3128", "ftp://proxy:3128"),
+            ("all_proxy", "socks5h://127.0.0.1:1080", "proxy port"),
         ] {
             for (value, expected) in [(good, 0), (wrong, 1)] {
                 let path = folder.path().join(".env");
@@ -134,29 +124,6 @@ mod tests {
                     assert!(problem.to_string().ends_with(&source), "{problem}");
                     assert!(!problem.to_string().contains(value), "{problem}");
                 }
-            }
-        }
-    }
-
-    #[test]
-    fn proxy_of_the_wrong_form_is_reported() {
-        for (value, good) in [
-            ("http://proxy:3128", true),
-            ("https://u:p@proxy.example.com", true),
-            ("socks5h://127.0.0.1:1080", true),
-            ("proxy.example.com:3128", true),
-            ("", true),
-            ("http://", false),
-            ("proxy port", false),
-            ("ftp://proxy:3128", false),
-            ("http://proxy:geheim", false),
-        ] {
-            for name in ["HTTPS_PROXY", "all_proxy"] {
-                let environment = Environment::from_pairs([(name, value)]);
-                let problems = Config::inspect(None, &environment, &[]).problems;
-                assert_eq!(problems.is_empty(), good, "{value}: {problems:?}");
-                let said = problems.iter().map(ToString::to_string).collect::<String>();
-                assert!(good || said.contains(name) && !said.contains("geheim"), "{said}");
             }
         }
     }

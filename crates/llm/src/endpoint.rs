@@ -1,7 +1,5 @@
 //! Which provider and model to ask, with which key and address; checked before anything is sent.
 
-use genai::resolver::AuthData;
-use genai::{Headers, ModelIden, ServiceTarget};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::{LlmError, Misconfigured};
@@ -55,25 +53,12 @@ impl Endpoint {
         }
     }
 
-    /// The target for the transport, with these additional headers; `None` for the scripted provider.
-    pub(crate) fn service_target(&self, headers: Headers) -> Result<Option<ServiceTarget>, LlmError> {
-        let Some(adapter) = self.provider.row().protocol.adapter() else {
-            return Ok(None);
-        };
-        let base_url = self.checked_base_url()?;
-        let auth = match self.key_text()? {
-            Some(key) => AuthData::from_single(key),
-            // The adapter would require a key; a local server has none.
-            None => AuthData::RequestOverride { url: format!("{base_url}chat/completions"), headers },
-        };
-        Ok(Some(ServiceTarget {
-            endpoint: genai::resolver::Endpoint::from_owned(base_url),
-            auth,
-            model: ModelIden::new(adapter, self.checked_model()?),
-        }))
+    /// The address that requests go to, ending in `/`; `None` without a valid one.
+    pub fn address(&self) -> Option<String> {
+        self.checked_base_url().ok()
     }
 
-    fn key_text(&self) -> Result<Option<&str>, LlmError> {
+    pub(crate) fn key_text(&self) -> Result<Option<&str>, LlmError> {
         let key = self.key.as_ref().map(|key| key.expose_secret().trim()).filter(|key| !key.is_empty());
         let row = self.provider.row();
         match key {
@@ -87,21 +72,19 @@ impl Endpoint {
         }
     }
 
-    /// The model's name becomes part of a path at some vendors, so it must not traverse; and `::` is a namespace to
-    /// the transport.
-    fn checked_model(&self) -> Result<&str, LlmError> {
+    /// The model's name becomes part of a path at some vendors, so it must not traverse.
+    pub(crate) fn checked_model(&self) -> Result<&str, LlmError> {
         let model = self.model.as_str();
         let usual = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/@+~".contains(&byte);
         let ok = !model.is_empty()
             && model.len() <= 200
             && model.bytes().all(usual)
             && !model.contains("..")
-            && !model.contains("::")
             && !model.starts_with('/');
         if ok { Ok(model) } else { Err(LlmError::misconfigured(Misconfigured::BadModel)) }
     }
 
-    fn checked_base_url(&self) -> Result<String, LlmError> {
+    pub(crate) fn checked_base_url(&self) -> Result<String, LlmError> {
         let bad = || LlmError::misconfigured(Misconfigured::BadBaseUrl);
         let given = self.base_url.as_deref().or(self.provider.row().default_base_url).ok_or_else(bad)?;
         let url = reqwest::Url::parse(given.trim()).map_err(|_| bad())?;

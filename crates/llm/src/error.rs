@@ -1,11 +1,13 @@
 //! Errors of a question: one variant for each action of the caller.
 //!
-//! Never holds the key, the prompt, the reply's text or an address: every message here is written in this file.
-//! Created in `failure.rs` from errors of vendors and networks.
+//! Never holds the key, the prompt, the reply's text or an address. The message of an error is written in this file
+//! and safe to log; what the vendor said is apart from it, in [`Reason`]. Created in `failure.rs` from errors of
+//! vendors and networks.
 
 use std::time::Duration;
 
 use crate::question::Usage;
+use crate::reason::Reason;
 
 /// Variants are named by what the caller does about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,10 +19,11 @@ pub enum LlmError {
         after: Option<Duration>,
         /// HTTP status of the last attempt: 429, 503 or 529.
         status: u16,
+        reason: Reason,
     },
     /// The vendor was not reached or failed on its side, in every attempt: use another provider, or none.
     #[error("The model could not be used: {why}.")]
-    Unavailable { why: Outage },
+    Unavailable { why: Outage, reason: Reason },
     /// A time limit of [`Limits`](crate::Limits) passed.
     #[error("The model did not answer in time: {limit}.")]
     TimedOut { limit: Limit },
@@ -30,6 +33,7 @@ pub enum LlmError {
         why: Refusal,
         /// What the refusal cost; nothing if the vendor refused before the model ran.
         usage: Usage,
+        reason: Reason,
     },
     /// The reply is not an answer. Asking in another way may help.
     #[error("The model's reply cannot be used: {what}.")]
@@ -37,10 +41,11 @@ pub enum LlmError {
         what: BadReply,
         /// What the reply cost, as far as the vendor said.
         usage: Usage,
+        reason: Reason,
     },
     /// The question could not be sent: the configuration must change.
     #[error("The model is not set up correctly: {what}.")]
-    Misconfigured { what: Misconfigured },
+    Misconfigured { what: Misconfigured, reason: Reason },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -48,11 +53,20 @@ pub enum Outage {
     /// No connection: wrong host or port, name not found, or nothing is listening.
     #[error("no connection to the vendor; check the network and the base URL")]
     NoConnection,
+    /// The proxy was not reached, or did not connect to the vendor.
+    #[error(
+        "no connection to the vendor through the proxy; check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, and \
+         whether the proxy allows the vendor"
+    )]
+    Proxy,
     /// The connection ended before the reply did.
     #[error("the connection was lost before the reply was complete; ask again")]
     ConnectionLost,
     /// The server's certificate is not trusted.
-    #[error("the vendor's certificate is not trusted; check the base URL and any proxy on the way")]
+    #[error(
+        "the vendor's certificate is not trusted; check the base URL, and if a proxy inspects TLS, name the file with \
+         the certificate of its authority in SSL_CERT_FILE"
+    )]
     Certificate,
     /// The vendor answered with a status that says the fault is on its side.
     #[error("the vendor failed (status {status}); ask again later")]
@@ -106,8 +120,10 @@ pub enum Refusal {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadReply {
-    /// Not a model's reply at all, for example an HTML page of a proxy.
-    #[error("it is not a model's reply; check the base URL")]
+    /// Not a model's reply at all, for example an HTML page of a proxy, or in an encoding that is not supported.
+    #[error(
+        "it is not a model's reply; check the base URL, and whether a proxy answers in place of the vendor"
+    )]
     NotAReply,
     /// A model's reply whose JSON envelope is broken.
     #[error("it is garbled; ask again")]
@@ -115,6 +131,12 @@ pub enum BadReply {
     /// The model reached its token limit: the text is incomplete.
     #[error("it was cut off at the token limit; ask for less or allow more tokens")]
     CutOff,
+    /// The model reached its token limit before it began to answer.
+    #[error(
+        "the model reached its token limit before it wrote an answer, because it was still thinking; raise \
+         model.max_output_tokens or choose a model that thinks less"
+    )]
+    OnlyThoughts,
     /// The model ended without finishing, for a reason of its own.
     #[error("the model stopped before it was done; ask again")]
     Unfinished,
@@ -161,6 +183,33 @@ pub enum Misconfigured {
 }
 
 impl LlmError {
+    /// The message with the vendor's own words, for the person who asked. Not for logs.
+    pub fn user_message(&self) -> String {
+        match self.reason().and_then(Reason::as_str) {
+            Some(reason) => format!("{self} The vendor's message: {reason}"),
+            None => self.to_string(),
+        }
+    }
+
+    fn reason(&self) -> Option<&Reason> {
+        match self {
+            Self::Retry { reason, .. }
+            | Self::Unavailable { reason, .. }
+            | Self::Refused { reason, .. }
+            | Self::BadReply { reason, .. }
+            | Self::Misconfigured { reason, .. } => Some(reason),
+            Self::TimedOut { .. } => None,
+        }
+    }
+
+    /// The pause that the vendor asked for.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Retry { after, .. } => *after,
+            _ => None,
+        }
+    }
+
     /// A stable name for metrics, logs and `application/problem+json`.
     pub fn code(&self) -> &'static str {
         match self {
@@ -186,35 +235,54 @@ impl LlmError {
     pub fn may_have_cost(&self) -> bool {
         match self {
             Self::Retry { .. } | Self::Misconfigured { .. } => false,
-            Self::Unavailable { why } => match why {
-                Outage::NoConnection | Outage::Certificate => false,
+            Self::Unavailable { why, .. } => match why {
+                Outage::NoConnection | Outage::Proxy | Outage::Certificate => false,
                 // A gateway answers 504 when it stops waiting; the model may have finished.
                 Outage::ConnectionLost | Outage::Server { .. } => true,
             },
             Self::TimedOut { limit } => *limit != Limit::Connect,
             // The model has read the text before it refused.
-            Self::Refused { why: Refusal::Content, usage } => !usage.is_known(),
+            Self::Refused { why: Refusal::Content, usage, .. } => !usage.is_known(),
             Self::Refused { .. } => false,
             Self::BadReply { usage, .. } => !usage.is_known(),
         }
     }
 
     pub(crate) fn misconfigured(what: Misconfigured) -> Self {
-        Self::Misconfigured { what }
+        Self::Misconfigured { what, reason: Reason::default() }
+    }
+
+    pub(crate) fn unavailable(why: Outage) -> Self {
+        Self::Unavailable { why, reason: Reason::default() }
     }
 
     pub(crate) fn refused(why: Refusal) -> Self {
-        Self::Refused { why, usage: Usage::default() }
+        Self::Refused { why, usage: Usage::default(), reason: Reason::default() }
     }
 
     pub(crate) fn bad_reply(what: BadReply) -> Self {
-        Self::BadReply { what, usage: Usage::default() }
+        Self::BadReply { what, usage: Usage::default(), reason: Reason::default() }
+    }
+
+    /// The same, with the words of the vendor.
+    pub(crate) fn because(mut self, said: Reason) -> Self {
+        match &mut self {
+            Self::Retry { reason, .. }
+            | Self::Unavailable { reason, .. }
+            | Self::Refused { reason, .. }
+            | Self::BadReply { reason, .. }
+            | Self::Misconfigured { reason, .. } => *reason = said,
+            Self::TimedOut { .. } => {}
+        }
+        self
     }
 }
 
 fn later(after: Option<Duration>) -> String {
-    match after {
-        Some(after) => format!("in {} s", after.as_secs().max(1)),
+    match after.map(|after| after.as_secs().max(1)) {
+        Some(seconds @ 0..=119) => format!("in {seconds} s"),
+        Some(seconds @ 120..=7199) => format!("in {} min", seconds.div_ceil(60)),
+        Some(seconds) => format!("in {} h", seconds.div_ceil(3600)),
         None => "later".to_owned(),
     }
 }

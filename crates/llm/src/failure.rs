@@ -1,19 +1,20 @@
 //! Classifies errors of vendors and networks: the error for the caller, whether a retry may help, and without which
 //! optional part.
-//!
-//! Reads error bodies, and never passes their text on: vendors repeat prompts and keys in them.
 
 use std::error::Error as StdError;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use reqwest::StatusCode;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use serde_json::Value;
 
+use crate::complaint::complaint;
+use crate::dialect::Complaint;
 use crate::error::{BadReply, Limit, LlmError, Misconfigured, Outage, Refusal};
+use crate::reason::Reason;
 
-/// Upper bound of the part of an error body that is searched.
-const BODY_BYTES: usize = 16 * 1024;
+/// The longest pause that is passed on.
+const MAX_PAUSE: Duration = Duration::from_secs(30 * 24 * 3600);
 
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -22,14 +23,6 @@ pub(crate) struct Failure {
     pub(crate) transient: bool,
     /// The request may succeed at once without this part.
     pub(crate) complaint: Option<Complaint>,
-}
-
-/// A part of the request that not every model or server takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Complaint {
-    Stream,
-    Schema,
-    Temperature,
 }
 
 impl From<LlmError> for Failure {
@@ -44,7 +37,7 @@ impl Failure {
     }
 
     pub(crate) fn connection_lost() -> Self {
-        Self::transient(LlmError::Unavailable { why: Outage::ConnectionLost })
+        Self::transient(LlmError::unavailable(Outage::ConnectionLost))
     }
 
     pub(crate) fn bad_reply(what: BadReply) -> Self {
@@ -57,84 +50,28 @@ impl Failure {
 
     /// The same, after the reply has begun: a vendor that is busy now may charge for what it wrote.
     pub(crate) fn half_way(mut self) -> Self {
-        if let LlmError::Retry { status, .. } = self.error {
-            self.error = LlmError::Unavailable { why: Outage::Server { status } };
+        if let LlmError::Retry { status, reason, .. } = self.error {
+            self.error = LlmError::Unavailable { why: Outage::Server { status }, reason };
         }
         self
     }
-
-    pub(crate) fn complaining(mut self, complaint: Complaint) -> Self {
-        self.complaint = Some(complaint);
-        self
-    }
 }
 
-/// Classifies an error of the transport.
-pub(crate) fn from_transport(error: genai::Error) -> Failure {
-    use genai::Error as E;
-    match error {
-        E::HttpError { status, headers, body, .. } => from_status(status, &headers, &body),
-        E::WebModelCall { webc_error, .. } | E::WebAdapterCall { webc_error, .. } => from_web(webc_error),
-        E::WebStream { error, .. } => from_boxed(error),
-        E::ChatResponse { body, .. } => from_error_event(&body),
-        E::StreamParse { .. }
-        | E::SerdeJson(_)
-        | E::JsonValueExt(_)
-        | E::InvalidJsonResponseElement { .. }
-        | E::NoChatResponse { .. }
-        | E::ChatResponseGeneration { .. } => Failure::bad_reply(BadReply::Garbled),
-        // The remaining errors are about the request: an unusable address or name.
-        _ => LlmError::misconfigured(Misconfigured::BadBaseUrl).into(),
-    }
-}
-
-fn from_web(error: genai::webc::Error) -> Failure {
-    use genai::webc::Error as E;
-    match error {
-        E::ResponseFailedStatus { status, headers, body } => from_status(status, &headers, &body),
-        E::ResponseFailedNotJson { .. } => Failure::bad_reply(BadReply::NotAReply),
-        E::ResponseFailedInvalidJson { .. } | E::JsonValueExt(_) => Failure::bad_reply(BadReply::Garbled),
-        E::Reqwest(error) => from_reqwest(&error),
-    }
-}
-
-fn from_boxed(error: genai::BoxError) -> Failure {
-    let error = match error.downcast::<genai::Error>() {
-        Ok(error) => return from_transport(*error),
-        Err(error) => error,
-    };
-    if let Some(timeout) = error.downcast_ref::<genai::webc::StreamTimeout>() {
-        return Failure::timed_out(match timeout {
-            genai::webc::StreamTimeout::Headers => Limit::FirstByte,
-            genai::webc::StreamTimeout::Read => Limit::BetweenBytes,
-        });
-    }
-    match error.downcast_ref::<reqwest::Error>() {
-        Some(error) => from_reqwest(error),
-        // Text that is not UTF-8.
-        None => Failure::bad_reply(BadReply::Garbled),
-    }
-}
-
-fn from_reqwest(error: &reqwest::Error) -> Failure {
+/// An error of the HTTP client. `proxied`: a proxy is between this process and the vendor.
+pub(crate) fn from_reqwest(error: &reqwest::Error, proxied: bool) -> Failure {
     if error.is_builder() {
         return LlmError::misconfigured(Misconfigured::BadBaseUrl).into();
     }
-    if error.is_timeout() {
-        return if error.is_connect() {
-            // Nothing was sent yet, so a retry costs nothing but time.
-            Failure::transient(LlmError::TimedOut { limit: Limit::Connect })
-        } else if error.is_body() || error.is_decode() {
-            Failure::timed_out(Limit::BetweenBytes)
-        } else {
-            Failure::timed_out(Limit::FirstByte)
-        };
+    if error.is_timeout() && error.is_connect() {
+        // Nothing was sent yet, so a retry costs nothing but time.
+        return Failure::transient(LlmError::TimedOut { limit: Limit::Connect });
     }
     if error.is_connect() {
         return if is_about_certificate(error) {
-            LlmError::Unavailable { why: Outage::Certificate }.into()
+            LlmError::unavailable(Outage::Certificate).into()
         } else {
-            Failure::transient(LlmError::Unavailable { why: Outage::NoConnection })
+            let why = if proxied { Outage::Proxy } else { Outage::NoConnection };
+            Failure::transient(LlmError::unavailable(why))
         };
     }
     Failure::connection_lost()
@@ -159,49 +96,73 @@ fn is_about_certificate(error: &(dyn StdError + 'static)) -> bool {
     false
 }
 
-/// An error inside a reply that began well.
-fn from_error_event(body: &Value) -> Failure {
-    let error = body.get("error").unwrap_or(body);
-    let number = error.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
-    let status = number.or_else(|| match error.get("type").or_else(|| error.get("code"))?.as_str()? {
+/// An error in the body of a reply with status 200: the whole body, or one event of a stream.
+pub(crate) fn from_error_event(body: &str, asked_tokens: u32) -> Failure {
+    let value: Value = serde_json::from_str(body).unwrap_or_default();
+    let error = value
+        .pointer("/choices/0/error")
+        .or_else(|| value.get("error"))
+        .or_else(|| value.get("base_resp"))
+        .unwrap_or(&value);
+    let number =
+        ["code", "status", "status_code", "http_code"].iter().find_map(|name| match error.get(name)? {
+            Value::Number(number) => number.as_u64(),
+            Value::String(text) => text.parse().ok(),
+            _ => None,
+        });
+    let number = number.and_then(|code| u16::try_from(code).ok()).filter(|code| (400..600).contains(code));
+    let word = ["type", "code", "status"].iter().find_map(|name| match error.get(name)?.as_str()? {
         "overloaded_error" => Some(529),
-        "rate_limit_error" | "rate_limit_exceeded" | "insufficient_quota" => Some(429),
-        "authentication_error" => Some(401),
+        "rate_limit_error" | "rate_limit_exceeded" | "insufficient_quota" | "RESOURCE_EXHAUSTED" => Some(429),
+        "authentication_error" | "invalid_api_key" | "UNAUTHENTICATED" => Some(401),
         "billing_error" => Some(402),
-        "permission_error" => Some(403),
-        "not_found_error" => Some(404),
+        "permission_error" | "PERMISSION_DENIED" => Some(403),
+        "not_found_error" | "model_not_found" | "NOT_FOUND" => Some(404),
         "request_too_large" => Some(413),
-        "invalid_request_error" => Some(400),
+        "invalid_request_error" | "INVALID_ARGUMENT" => Some(400),
+        "UNAVAILABLE" => Some(503),
         _ => None,
     });
+    let lower = body.to_lowercase();
+    let guess = ["rate limit", "rate-limit", "too many requests"].iter().any(|words| lower.contains(words));
     // An error without a status came from a server behind the vendor's gateway.
-    let status = status.and_then(|code| StatusCode::from_u16(code).ok()).unwrap_or(StatusCode::BAD_GATEWAY);
-    from_status(status, &HeaderMap::new(), &body.to_string())
+    let status = number.or(word).unwrap_or(if guess { 429 } else { 502 });
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    from_status(status, &HeaderMap::new(), body, asked_tokens)
 }
 
-fn from_status(status: StatusCode, headers: &HeaderMap, body: &str) -> Failure {
-    let body = head(body).to_lowercase();
-    let says = |words: &[&str]| words.iter().any(|word| body.contains(word));
+/// An HTTP status with its body, without keys. `asked_tokens` is the length of the answer that was asked for.
+pub(crate) fn from_status(status: StatusCode, headers: &HeaderMap, body: &str, asked_tokens: u32) -> Failure {
+    let reason = Reason::from_body(body);
+    let lower = body.to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
     let code = status.as_u16();
 
     if matches!(code, 400 | 404 | 422 | 500 | 501)
-        && let Some(complaint) = complaint(&body)
+        && let Some(complaint) = complaint(&lower, asked_tokens)
     {
-        return Failure::from(LlmError::refused(Refusal::Request { status: code })).complaining(complaint);
+        let error = LlmError::refused(Refusal::Request { status: code }).because(reason);
+        return Failure { complaint: Some(complaint), ..Failure::from(error) };
     }
     let refused = |why| Failure::from(LlmError::refused(why));
-    match code {
+    let failure = match code {
         300..=399 => LlmError::misconfigured(Misconfigured::BadBaseUrl).into(),
         404 => LlmError::misconfigured(Misconfigured::NoSuchModel).into(),
         401 => refused(Refusal::Key),
         402 => refused(Refusal::NoCredit),
         403 if says(&["moderation", "flagged", "content_filter"]) => refused(Refusal::Content),
         403 => refused(Refusal::Forbidden),
-        408 => LlmError::Unavailable { why: Outage::Server { status: code } }.into(),
+        // Of the proxy, for an address without TLS; with TLS there is no connection.
+        407 => LlmError::unavailable(Outage::Proxy).into(),
+        408 => LlmError::unavailable(Outage::Server { status: code }).into(),
         413 => refused(Refusal::TooLong),
         429 if says(&["insufficient_quota"]) => refused(Refusal::NoCredit),
-        429 | 503 | 529 => Failure::transient(LlmError::Retry { after: retry_after(headers), status: code }),
-        500.. => Failure::transient(LlmError::Unavailable { why: Outage::Server { status: code } }),
+        429 | 503 | 529 => Failure::transient(LlmError::Retry {
+            after: retry_after(headers, body),
+            status: code,
+            reason: Reason::default(),
+        }),
+        500.. => Failure::transient(LlmError::unavailable(Outage::Server { status: code })),
         // Some vendors use 400 where others have a specific status.
         _ if says(&["api_key_invalid", "api key not valid", "invalid_api_key"]) => refused(Refusal::Key),
         _ if says(&["credit balance is too low", "insufficient_quota"]) => refused(Refusal::NoCredit),
@@ -219,73 +180,59 @@ fn from_status(status: StatusCode, headers: &HeaderMap, body: &str) -> Failure {
             refused(Refusal::TooLong)
         }
         _ => refused(Refusal::Request { status: code }),
-    }
+    };
+    Failure { error: failure.error.because(reason), ..failure }
 }
 
-/// The part of the request that the body (in lower case) rejects.
-fn complaint(body: &str) -> Option<Complaint> {
-    let parameter = serde_json::from_str::<Value>(body)
-        .ok()
-        .and_then(|body| Some(body.pointer("/error/param")?.as_str()?.to_owned()))
-        .unwrap_or_default();
-    let says = |words: &[&str]| words.iter().any(|word| body.contains(word));
-    if parameter == "stream" || says(&["verified to stream", "streaming is not supported"]) {
-        Some(Complaint::Stream)
-    } else if parameter == "temperature" || says(&["`temperature`", "'temperature'", "temperature is"]) {
-        Some(Complaint::Temperature)
-    } else if says(&[
-        "response_format",
-        "response_schema",
-        "responsejsonschema",
-        "responseschema",
-        "response_json_schema",
-        "json_schema",
-        "json schema",
-        "output_config",
-        "output_format",
-        "structured output",
-        "grammar",
-        "response mime type",
-    ]) {
-        Some(Complaint::Schema)
-    } else {
-        None
-    }
+/// The requested pause: in milliseconds, in seconds, as a date, or in the body as Google sends it.
+fn retry_after(headers: &HeaderMap, body: &str) -> Option<Duration> {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let seconds = |text: &str| Duration::try_from_secs_f64(text.parse().ok()?).ok();
+    let until = |word: &str| {
+        let date = httpdate::parse_http_date(word).ok()?;
+        // By the clock of the vendor, which may differ from the one here.
+        let now = text(DATE).and_then(|date| httpdate::parse_http_date(date).ok());
+        Some(date.duration_since(now.unwrap_or_else(SystemTime::now)).unwrap_or_default())
+    };
+    let asked = text(HeaderName::from_static("retry-after-ms"))
+        .and_then(|ms| seconds(ms).map(|duration| duration / 1000))
+        .or_else(|| text(RETRY_AFTER).and_then(|word| seconds(word).or_else(|| until(word))))
+        .or_else(|| seconds(retry_delay(body)?.strip_suffix('s')?));
+    asked.map(|pause| pause.min(MAX_PAUSE))
 }
 
-/// The requested pause. Only the form in seconds: a date would need synchronized clocks.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let number = |value: &reqwest::header::HeaderValue| value.to_str().ok()?.trim().parse::<f64>().ok();
-    let milliseconds = headers.get("retry-after-ms").and_then(number).map(|ms| ms / 1000.0);
-    let seconds = milliseconds.or_else(|| headers.get(RETRY_AFTER).and_then(number))?;
-    Duration::try_from_secs_f64(seconds).ok()
-}
-
-fn head(body: &str) -> &str {
-    let mut end = body.len().min(BODY_BYTES);
-    while !body.is_char_boundary(end) {
-        end -= 1;
-    }
-    &body[..end]
+/// Google's `RetryInfo`.
+fn retry_delay(body: &str) -> Option<String> {
+    let body: Value = serde_json::from_str(body).ok()?;
+    let error = body.get("error").or_else(|| body.pointer("/0/error"))?;
+    let details = error.get("details")?.as_array()?;
+    details.iter().find_map(|detail| detail.get("retryDelay")?.as_str().map(str::to_owned))
 }
 
 #[cfg(test)]
 mod tests {
+    use reqwest::header::HeaderValue;
+
     use super::*;
 
     #[track_caller]
     fn check(status: u16, body: &str, expected: &str) {
-        let failure = from_status(StatusCode::from_u16(status).expect("status"), &HeaderMap::new(), body);
+        let failure =
+            from_status(StatusCode::from_u16(status).expect("status"), &HeaderMap::new(), body, 8192);
+        assert_eq!(line(failure), expected, "{status} {body}");
+    }
+
+    fn line(failure: Failure) -> String {
         let retried = if failure.transient { "again: " } else { "" };
         let without = failure.complaint.map_or(String::new(), |part| format!("without {part:?}: "));
         let told = match failure.error {
             LlmError::Retry { status, .. } => format!("busy {status}"),
             LlmError::Refused { why, .. } => format!("{why:?}"),
-            LlmError::Unavailable { why } => format!("{why:?}"),
-            LlmError::Misconfigured { what } => format!("{what:?}"),
+            LlmError::Unavailable { why, .. } => format!("{why:?}"),
+            LlmError::Misconfigured { what, .. } => format!("{what:?}"),
             error => format!("{error:?}"),
         };
-        assert_eq!(format!("{retried}{without}{told}"), expected, "{status} {body}");
+        format!("{retried}{without}{told}")
     }
 
     #[test]
@@ -297,18 +244,12 @@ mod tests {
         check(400, r#"{"error":{"code":"context_length_exceeded"}}"#, "TooLong");
         check(400, r#"{"error":{"code":"content_filter"}}"#, "Content");
         check(400, r#"{"error":{"param":"stream"}}"#, "without Stream: Request { status: 400 }");
-        check(
-            400,
-            "Unsupported value: 'temperature' does not support 0 with this model",
-            "without Temperature: Request { status: 400 }",
-        );
-        check(422, "response_format: extra fields not permitted", "without Schema: Request { status: 422 }");
-        check(500, "failed to parse grammar", "without Schema: Request { status: 500 }");
         check(401, "", "Key");
         check(402, "", "NoCredit");
         check(403, "", "Forbidden");
         check(403, "your input was flagged", "Content");
         check(404, "", "NoSuchModel");
+        check(407, "", "Proxy");
         check(408, "", "Server { status: 408 }");
         check(413, "", "TooLong");
         check(429, "", "again: busy 429");
@@ -318,9 +259,61 @@ mod tests {
         check(529, "", "again: busy 529");
     }
 
+    #[track_caller]
+    fn check_event(body: &str, expected: &str) {
+        assert_eq!(line(from_error_event(body, 8192)), expected, "{body}");
+    }
+
     #[test]
-    fn long_error_body_is_cut_at_a_character_boundary() {
-        let body = "ä".repeat(BODY_BYTES);
-        assert!(head(&body).len() <= BODY_BYTES);
+    fn error_in_a_good_reply_is_classified_as_its_status() {
+        check_event(r#"{"error":{"code":502,"message":"x"}}"#, "again: Server { status: 502 }");
+        check_event(r#"{"error":{"code":"429","message":"x"}}"#, "again: busy 429");
+        check_event(r#"{"type":"error","error":{"type":"overloaded_error"}}"#, "again: busy 529");
+        check_event(r#"{"error":{"status":"RESOURCE_EXHAUSTED"}}"#, "again: busy 429");
+        check_event(
+            r#"{"error":{"code":1302,"message":"Rate limit reached for requests"}}"#,
+            "again: busy 429",
+        );
+        check_event(r#"{"error":"out of memory"}"#, "again: Server { status: 502 }");
+        check_event(
+            r#"{"base_resp":{"status_code":1004,"status_msg":"login fail"}}"#,
+            "again: Server { status: 502 }",
+        );
+        check_event(r#"{"choices":[{"error":{"code":401}}]}"#, "Key");
+        check_event("plain words", "again: Server { status: 502 }");
+    }
+
+    #[track_caller]
+    fn check_pause(headers: &[(&'static str, &'static str)], body: &str, expected: Option<f64>) {
+        let headers: HeaderMap = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect();
+        assert_eq!(
+            retry_after(&headers, body).map(|pause| pause.as_secs_f64()),
+            expected,
+            "{headers:?} {body}"
+        );
+    }
+
+    #[test]
+    fn pause_is_read_in_every_form() {
+        let date = ("date", "Tue, 01 Dec 2026 10:00:00 GMT");
+        check_pause(&[], "", None);
+        check_pause(&[("retry-after", " 3 ")], "", Some(3.0));
+        check_pause(&[("retry-after", "1.5")], "", Some(1.5));
+        check_pause(&[("retry-after-ms", "250"), ("retry-after", "1")], "", Some(0.25));
+        check_pause(&[date, ("retry-after", "Tue, 01 Dec 2026 10:00:04 GMT")], "", Some(4.0));
+        check_pause(&[date, ("retry-after", "Tuesday, 01-Dec-26 11:00:00 GMT")], "", Some(3600.0));
+        check_pause(&[date, ("retry-after", "Tue Dec  1 10:00:09 2026")], "", Some(9.0));
+        check_pause(&[date, ("retry-after", "Tue, 01 Dec 2026 09:00:00 GMT")], "", Some(0.0));
+        check_pause(&[("retry-after", "Mon, 01 Jan 2001 00:00:00 GMT")], "", Some(0.0));
+        check_pause(&[("retry-after", "99999999999")], "", Some(MAX_PAUSE.as_secs_f64()));
+        for nonsense in ["-1", "soon", "1e400", "NaN", "Tue, 99 Dec 2026 10:00:04 GMT"] {
+            check_pause(&[("retry-after", nonsense)], "", None);
+        }
+        let google = r#"{"error":{"code":429,"details":[{"@type":"x"},{"retryDelay":"34s"}]}}"#;
+        check_pause(&[], google, Some(34.0));
+        check_pause(&[], &format!("[{google}]"), Some(34.0));
     }
 }

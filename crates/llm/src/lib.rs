@@ -17,25 +17,32 @@
 //! This crate is the only one that knows vendors' JSON and that sends HTTP to models. It knows no database, no web
 //! framework and no user; it never reads the environment, never keeps a key, and never logs a prompt, a reply, a key or
 //! an address. Read next: the types in `question.rs`, the providers in `providers.rs`, one request in `transport.rs`,
-//! what its failures mean in `failure.rs`; attempts and pauses are below.
+//! its JSON in `request.rs`, its reply in `frames.rs` and `reading.rs`, what failures mean in `failure.rs`; attempts
+//! and pauses are below.
 
 #![expect(missing_docs, reason = "a name that says it all has no comment")]
 
+mod complaint;
+mod dialect;
 mod endpoint;
 mod error;
 mod executor;
 mod failure;
 mod frames;
 mod json;
-
 mod price;
 mod providers;
+mod proxies;
 mod question;
+mod reading;
+mod reason;
+mod request;
 mod retry_policy;
 mod scripted;
 mod tls;
 mod transport;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
@@ -44,22 +51,27 @@ pub use endpoint::Endpoint;
 pub use error::{BadReply, Limit, LlmError, Misconfigured, Outage, Refusal};
 pub use price::{Price, list_price};
 pub use providers::{PROVIDERS, Protocol, ProviderId, ProviderRow, Setting, UnknownProvider};
+pub use proxies::Proxies;
 pub use question::{Answer, Limits, Question, Role, Schema, Turn, Usage};
+pub use reason::Reason;
 pub use retry_policy::{AlwaysRetry, RetryPolicy};
 pub use scripted::{Script, Scripted};
 /// For [`Endpoint::key`].
 pub use secrecy::SecretString;
-pub use tls::tls_config;
+pub use tls::{Authorities, authorities, tls_config};
 
+use dialect::Dialects;
 use executor::Listener;
 use failure::Failure;
-use transport::{Reply, Shape, Transport};
+use request::Target;
+use transport::{Reply, Transport};
 
 /// The client for all models. One per process: it keeps connections open. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Llm {
     limits: Limits,
     backend: Backend,
+    dialects: Dialects,
 }
 
 #[derive(Debug, Clone)]
@@ -76,18 +88,25 @@ struct Progress {
 }
 
 impl Llm {
-    /// Over the network, to any provider but the scripted one.
+    /// Over the network, to any provider but the scripted one, without proxies.
     ///
     /// # Errors
     /// [`Misconfigured::Client`] if the HTTPS client cannot be built.
     pub fn new(limits: Limits) -> Result<Self, LlmError> {
-        Ok(Self { limits, backend: Backend::Network(Transport::new(&limits)?) })
+        Self::with_proxies(limits, &Proxies::default())
+    }
+
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_proxies(limits: Limits, proxies: &Proxies) -> Result<Self, LlmError> {
+        let backend = Backend::Network(Transport::new(&limits, proxies)?);
+        Ok(Self { limits, backend, dialects: Dialects::default() })
     }
 
     /// Without network: the script answers every question to every provider. Endpoints and questions are checked as
     /// always, so that a missing key is an error here too.
     pub fn scripted(script: Script, limits: Limits) -> Self {
-        Self { limits, backend: Backend::Script(script) }
+        Self { limits, backend: Backend::Script(script), dialects: Dialects::default() }
     }
 
     pub fn limits(&self) -> &Limits {
@@ -177,34 +196,43 @@ impl Llm {
             return Err(LlmError::misconfigured(Misconfigured::NoQuestion));
         }
         endpoint.check()?;
-        let mut shape = Shape::new(endpoint.provider, question);
+        let known = self.dialects.of(endpoint, Instant::now());
+        let mut dialect = known;
+        let structured = |dialect: &dialect::Dialect| dialect.structured && question.schema.is_some();
         let transport = match &self.backend {
             Backend::Network(transport) => transport,
             Backend::Script(script) => {
                 progress.attempts = 1;
-                progress.structured = shape.structured;
+                progress.structured = structured(&dialect);
                 return script.play(question, listener).await;
             }
         };
+        if endpoint.provider == ProviderId::Scripted {
+            return Err(LlmError::misconfigured(Misconfigured::NoScript));
+        }
 
         let give_up_at = Instant::now() + self.limits.total;
+        let target = Target::new(endpoint)?;
         let mut failures = 0;
         loop {
-            let Some(target) = endpoint.service_target(transport::headers(question))? else {
-                return Err(LlmError::misconfigured(Misconfigured::NoScript));
-            };
             progress.attempts += 1;
-            progress.structured = shape.structured;
-            let result =
-                transport.exchange(endpoint.provider, target, question, shape, &self.limits, listener).await;
+            progress.structured = structured(&dialect);
+            let result = transport
+                .exchange(endpoint.provider, &target, question, &dialect, &self.limits, listener)
+                .await;
             let Failure { error, transient, complaint } = match result {
-                Ok(reply) => return Ok(reply),
+                Ok(reply) => {
+                    if dialect != known {
+                        self.dialects.remember(endpoint, dialect, Instant::now());
+                    }
+                    return Ok(reply);
+                }
                 Err(failure) => failure,
             };
             if listener.delivered {
                 return Err(error);
             }
-            let at_once = complaint.is_some_and(|part| shape.give_up(part));
+            let at_once = complaint.is_some_and(|part| dialect.give_up(part, target.protocol, question));
             if !at_once {
                 failures += 1;
                 if !transient || failures >= self.limits.attempts.max(1) {
@@ -236,19 +264,22 @@ impl Llm {
 
 /// The last check, the same for every provider.
 fn finish(reply: Reply, question: &Question) -> Result<Reply, LlmError> {
-    if question.schema.is_none() {
-        return Ok(reply);
-    }
-    match json::document(&reply.text) {
-        Some(document) => Ok(Reply { text: document.to_owned(), usage: reply.usage }),
-        None => Err(LlmError::BadReply { what: BadReply::NotJson, usage: reply.usage }),
+    let Reply { text, usage } = reply;
+    let found = match &question.schema {
+        Some(schema) => json::document(&text, &schema.json, false),
+        None => Some(Cow::Borrowed(json::without_thoughts(&text))).filter(|rest| !rest.trim().is_empty()),
+    };
+    match found.map(Cow::into_owned) {
+        Some(text) => Ok(Reply { text, usage }),
+        None if question.schema.is_none() => Ok(Reply { text, usage }),
+        None => Err(LlmError::BadReply { what: BadReply::NotJson, usage, reason: Reason::default() }),
     }
 }
 
 /// One log event per question. The model's name comes from a request header and is logged only if it is valid.
 fn log(endpoint: &Endpoint, result: &Result<Reply, LlmError>, attempts: u32, duration: Duration) {
     let provider = endpoint.provider.name();
-    let bad_name = matches!(result, Err(LlmError::Misconfigured { what: Misconfigured::BadModel }));
+    let bad_name = matches!(result, Err(LlmError::Misconfigured { what: Misconfigured::BadModel, .. }));
     let model = if bad_name { "?" } else { endpoint.model.as_str() };
     let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let usage = match result {

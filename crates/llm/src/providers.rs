@@ -6,7 +6,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use genai::adapter::AdapterKind;
 use serde::{Deserialize, Serialize};
 
 /// A setting of a provider.
@@ -34,16 +33,6 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    pub(crate) fn adapter(self) -> Option<AdapterKind> {
-        match self {
-            Self::ChatCompletions => Some(AdapterKind::OpenAI),
-            Self::OpenRouter => Some(AdapterKind::OpenRouter),
-            Self::Anthropic => Some(AdapterKind::Anthropic),
-            Self::Gemini => Some(AdapterKind::Gemini),
-            Self::Scripted => None,
-        }
-    }
-
     /// Both dialects of chat completions.
     pub(crate) fn is_chat_completions(self) -> bool {
         matches!(self, Self::ChatCompletions | Self::OpenRouter)

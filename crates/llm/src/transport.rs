@@ -4,51 +4,40 @@
 //! Whole replies are for models and servers that do not stream. Never retries: that is `lib.rs`. Runs on the thread
 //! of `executor.rs`.
 
-use std::sync::Arc;
+use std::io::Write;
+use std::time::Duration;
 
-use futures_util::StreamExt;
-use genai::chat::{
-    ChatMessage, ChatOptions, ChatRequest, ChatStreamEvent, JsonSpec, ReasoningEffort, StopReason,
-};
-use genai::{Headers, ServiceTarget};
+use flate2::write::{MultiGzDecoder, ZlibDecoder};
+use reqwest::header::{CONTENT_ENCODING, HeaderMap};
+use reqwest::{RequestBuilder, Response};
+use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
+use crate::dialect::Dialect;
 use crate::error::{BadReply, Limit, LlmError, Misconfigured, Refusal};
 use crate::executor::{Deltas, Executor, Listener};
-use crate::failure::{Complaint, Failure, from_transport};
-use crate::frames::{Facts, Watch};
+use crate::failure::{Failure, from_error_event, from_reqwest, from_status};
+use crate::frames::{Frame, FrameError, Frames};
+use crate::json;
 use crate::price;
-use crate::providers::{Protocol, ProviderId};
-use crate::question::{Limits, Question, Role, Usage};
+use crate::providers::ProviderId;
+use crate::proxies::Proxies;
+use crate::question::{Limits, Question, Usage};
+use crate::reading::{Reading, Stop, TooLarge, is_error};
+use crate::reason::Reason;
+use crate::request::Target;
 
-/// The optional parts of the next request. Each is given up at most once.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Shape {
-    pub(crate) streamed: bool,
-    /// The vendor enforces the schema.
-    pub(crate) structured: bool,
-    pub(crate) temperature: bool,
-}
+/// Upper bound of the part of an error body or a page that is read.
+const ERROR_BYTES: usize = 64 * 1024;
 
-impl Shape {
-    pub(crate) fn new(provider: ProviderId, question: &Question) -> Self {
-        Self {
-            streamed: true,
-            structured: question.schema.is_some() && provider.row().structured,
-            temperature: question.temperature.is_some(),
-        }
-    }
+/// JSON around the text of one event.
+const ENVELOPE_BYTES: usize = 64 * 1024;
 
-    /// Removes the rejected part; false if it was not there.
-    pub(crate) fn give_up(&mut self, complaint: Complaint) -> bool {
-        let part = match complaint {
-            Complaint::Stream => &mut self.streamed,
-            Complaint::Schema => &mut self.structured,
-            Complaint::Temperature => &mut self.temperature,
-        };
-        std::mem::take(part)
-    }
-}
+/// How long the count of tokens and the end mark may follow the end of the text.
+const AFTER_STOP: Duration = Duration::from_secs(5);
+
+/// Compressed bytes that are expanded at once.
+const INFLATE_BYTES: usize = 4 * 1024;
 
 /// A complete reply.
 #[derive(Debug)]
@@ -60,260 +49,280 @@ pub(crate) struct Reply {
 /// One client for all vendors; connections are reused.
 #[derive(Debug, Clone)]
 pub(crate) struct Transport {
-    client: genai::Client,
+    client: reqwest::Client,
     executor: Executor,
+    proxies: Proxies,
 }
 
 impl Transport {
-    pub(crate) fn new(limits: &Limits) -> Result<Self, LlmError> {
+    pub(crate) fn new(limits: &Limits, proxies: &Proxies) -> Result<Self, LlmError> {
         let unusable = || LlmError::misconfigured(Misconfigured::Client);
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls().map_err(|_| unusable())?)
             .user_agent(concat!("ba-copilot/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(limits.connect)
-            // For whole replies, and between the two other limits for streams. `timeout` would cut a healthy stream
-            // at its deadline.
-            .read_timeout(limits.first_byte.max(limits.between_bytes))
             // A redirect would carry the key to another host.
-            .redirect(reqwest::redirect::Policy::none())
-            // A proxy is a matter of configuration, not of the environment.
-            .no_proxy()
-            // A compressed reply can expand a thousandfold.
-            .no_gzip()
-            .build()
-            .map_err(|_| unusable())?;
-        let client = genai::Client::builder().with_reqwest(client).build().map_err(|_| unusable())?;
+            .redirect(reqwest::redirect::Policy::none());
+        let client = proxies.apply(client).and_then(|client| client.build()).map_err(|_| unusable())?;
         let executor = Executor::start().map_err(|_| unusable())?;
-        Ok(Self { client, executor })
+        Ok(Self { client, executor, proxies: proxies.clone() })
     }
 
     /// Asks once. The caller bounds the total time.
     pub(crate) async fn exchange(
         &self,
         provider: ProviderId,
-        target: ServiceTarget,
+        target: &Target,
         question: &Question,
-        shape: Shape,
+        dialect: &Dialect,
         limits: &Limits,
         listener: &mut Listener<'_>,
     ) -> Result<Reply, Failure> {
-        let model = target.model.model_name.to_string();
-        let request = chat_request(question, shape);
-        let options = chat_options(provider, question, shape);
-        let client = self.client.clone();
-        let limits = *limits;
-        let arrived = if shape.streamed {
-            self.executor
-                .run(listener, |deltas| stream(client, provider, target, request, options, limits, deltas))
-                .await
-        } else {
-            self.executor
-                .run(listener, |deltas| whole(client, target, request, options, limits, deltas))
-                .await
+        let url = target.url(dialect);
+        let mut request = self.client.post(&url).body(target.body(question, dialect).to_string());
+        for (name, value) in target.headers(question) {
+            request = request.header(name, value);
+        }
+        let exchange = Exchange {
+            limits: *limits,
+            asked_tokens: dialect.output_tokens(question),
+            proxied: self.proxies.find(&url).is_some(),
+            key: target.key().unwrap_or_default().to_owned(),
+            schema: question.schema.as_ref().map(|schema| schema.json.clone()),
         };
-        // No panic of the transport is known; if it panics, the reply is the cause.
-        arrived.unwrap_or_else(|| Err(Failure::bad_reply(BadReply::Garbled)))?.into_reply(provider, &model)
+        let arrived = self.executor.run(listener, |deltas| exchange.run(request, deltas)).await;
+        // No panic is known; if there is one, the reply is the cause.
+        let reading = arrived.unwrap_or_else(|| Err(Failure::bad_reply(BadReply::Garbled)))?;
+        let spoken = !reading.text.trim().is_empty();
+        let reply = into_reply(reading, provider, &target.model, question)?;
+        if !spoken {
+            listener.deliver(&reply.text);
+        }
+        Ok(reply)
     }
 }
 
-async fn stream(
-    client: genai::Client,
+/// What one request and its reply need to know of the question.
+struct Exchange {
+    limits: Limits,
+    asked_tokens: u32,
+    proxied: bool,
+    key: String,
+    schema: Option<Value>,
+}
+
+impl Exchange {
+    async fn run(self, request: RequestBuilder, deltas: Deltas) -> Result<Reading, Failure> {
+        let sent = timeout_at(Instant::now() + self.limits.first_byte, request.send()).await;
+        let sent = sent.map_err(|_| Failure::timed_out(Limit::FirstByte))?;
+        let response = sent.map_err(|error| from_reqwest(&error, self.proxied))?;
+        let Some(inflate) = Inflate::new(response.headers()) else {
+            return Err(Failure::bad_reply(BadReply::NotAReply));
+        };
+        match response.status().is_success() {
+            true => self.read(response, inflate, deltas).await,
+            false => Err(self.read_error(response, inflate).await),
+        }
+    }
+
+    /// The reply of the model.
+    async fn read(
+        &self,
+        mut response: Response,
+        mut inflate: Inflate,
+        deltas: Deltas,
+    ) -> Result<Reading, Failure> {
+        let mut frames = Frames::new(self.limits.max_reply_bytes.saturating_add(ENVELOPE_BYTES));
+        let mut reading = Reading::new(self.limits.max_reply_bytes);
+        let mut arrived = Vec::new();
+        let mut last_event = Instant::now();
+        while !reading.ended {
+            let patience = match reading.stop {
+                Some(_) => self.limits.between_bytes.min(AFTER_STOP),
+                None => self.limits.between_bytes,
+            };
+            // A server that always has bytes for us would not let the timeout run.
+            let chunk = match timeout_at(last_event + patience, response.chunk()).await {
+                Ok(chunk) if last_event.elapsed() <= patience => chunk,
+                _ if reading.stop.is_some() => break,
+                _ => return Err(Failure::timed_out(Limit::BetweenBytes)),
+            };
+            let bytes = match chunk {
+                Ok(Some(bytes)) => bytes,
+                Ok(None) => break,
+                // Everything that counts is here.
+                Err(_) if reading.stop.is_some() => break,
+                Err(error) => return Err(from_reqwest(&error, self.proxied)),
+            };
+            for part in bytes.chunks(INFLATE_BYTES) {
+                let plain = inflate.push(part).map_err(|_| Failure::bad_reply(BadReply::Garbled))?;
+                frames.push(&plain, &mut arrived).map_err(unreadable)?;
+                if !arrived.is_empty() {
+                    last_event = Instant::now();
+                }
+                self.take(&mut arrived, &mut reading, &deltas)?;
+            }
+            if frames.page().is_some_and(|page| page.len() > ERROR_BYTES) {
+                break;
+            }
+        }
+        if let Some(page) = frames.page() {
+            let reason = Reason::from_body(&self.without_key(&String::from_utf8_lossy(page)));
+            return Err(LlmError::bad_reply(BadReply::NotAReply).because(reason).into());
+        }
+        if !reading.ended {
+            frames.finish(&mut arrived).map_err(unreadable)?;
+            self.take(&mut arrived, &mut reading, &deltas)?;
+            reading.ended |= frames.is_document();
+        }
+        let ended = reading.stop.is_some() || reading.ended || reading.refused;
+        if ended || self.is_complete(&reading.text) {
+            return Ok(reading);
+        }
+        Err(match reading.events {
+            0 => Failure::bad_reply(BadReply::Empty),
+            _ => Failure::connection_lost(),
+        })
+    }
+
+    /// Some servers mark no end at all; a complete document is one.
+    fn is_complete(&self, text: &str) -> bool {
+        self.schema.as_ref().is_some_and(|schema| json::document(text, schema, true).is_some())
+    }
+
+    fn take(&self, frames: &mut Vec<Frame>, reading: &mut Reading, deltas: &Deltas) -> Result<(), Failure> {
+        for frame in frames.drain(..) {
+            let event = match frame {
+                Frame::Alive => continue,
+                Frame::End => {
+                    reading.ended = true;
+                    return Ok(());
+                }
+                Frame::Error(text) => return Err(self.error_event(&text, reading)),
+                Frame::Event(event) if is_error(&event) => {
+                    return Err(self.error_event(&event.to_string(), reading));
+                }
+                Frame::Event(event) => event,
+            };
+            let delta = reading.read(&event).map_err(|TooLarge| Failure::bad_reply(BadReply::TooLarge))?;
+            if let Some(deltas) = deltas.as_ref().filter(|_| !delta.is_empty()) {
+                // Without a receiver the request is about to be dropped.
+                let _ = deltas.send(delta);
+            }
+        }
+        Ok(())
+    }
+
+    fn error_event(&self, text: &str, reading: &Reading) -> Failure {
+        if reading.refused {
+            return LlmError::refused(Refusal::Content).into();
+        }
+        let failure = from_error_event(&self.without_key(text), self.asked_tokens);
+        if reading.events > 0 { failure.half_way() } else { failure }
+    }
+
+    /// The error of an HTTP status, with as much of its body as arrives.
+    async fn read_error(&self, mut response: Response, mut inflate: Inflate) -> Failure {
+        let mut body = Vec::new();
+        let mut last = Instant::now();
+        while body.len() < ERROR_BYTES {
+            let chunk = timeout_at(last + self.limits.between_bytes, response.chunk()).await;
+            let Ok(Ok(Some(bytes))) = chunk else { break };
+            last = Instant::now();
+            for part in bytes.chunks(INFLATE_BYTES) {
+                let Ok(plain) = inflate.push(part) else { break };
+                body.extend_from_slice(&plain[..plain.len().min(ERROR_BYTES)]);
+            }
+        }
+        let body = self.without_key(&String::from_utf8_lossy(&body));
+        from_status(response.status(), response.headers(), &body, self.asked_tokens)
+    }
+
+    /// Vendors repeat keys.
+    fn without_key(&self, text: &str) -> String {
+        match self.key.as_str() {
+            "" => text.to_owned(),
+            key => text.replace(key, "[removed]"),
+        }
+    }
+}
+
+fn unreadable(error: FrameError) -> Failure {
+    Failure::bad_reply(match error {
+        FrameError::Garbled => BadReply::Garbled,
+        FrameError::TooLarge => BadReply::TooLarge,
+    })
+}
+
+/// Judges what was read: the text, or why there is none.
+fn into_reply(
+    reading: Reading,
     provider: ProviderId,
-    target: ServiceTarget,
-    request: ChatRequest,
-    options: ChatOptions,
-    limits: Limits,
-    deltas: Deltas,
-) -> Result<Arrived, Failure> {
-    let watch = Arc::new(Watch::default());
-    let options = options
-        .with_stream_header_timeout(limits.first_byte)
-        .with_stream_read_timeout(limits.between_bytes)
-        .with_raw_frame_sink_arc(watch.clone());
-    let started = Instant::now();
-    let response = client.exec_chat_stream(target, request, Some(&options)).await;
-    let mut stream = response.map_err(from_transport)?.stream;
-
-    let mut text = BoundedText::new(limits.max_reply_bytes);
-    let end = loop {
-        // The transport times single bytes; a server that sends one byte a second would never complete an event.
-        let silent_since = || watch.facts().last_event.unwrap_or(started + limits.first_byte);
-        let deadline = silent_since() + limits.between_bytes;
-        match timeout_at(deadline, stream.next()).await {
-            Err(_) if silent_since() + limits.between_bytes > deadline => {}
-            Err(_) => return Err(Failure::timed_out(Limit::BetweenBytes)),
-            Ok(None) => break None,
-            Ok(Some(Ok(ChatStreamEvent::Chunk(chunk)))) => {
-                text.push(&chunk.content)?;
-                send_delta(&deltas, &chunk.content);
-            }
-            Ok(Some(Ok(ChatStreamEvent::ReasoningChunk(chunk)))) => text.count(&chunk.content)?,
-            Ok(Some(Ok(ChatStreamEvent::End(end)))) => break Some(end),
-            Ok(Some(Ok(_))) => {}
-            Ok(Some(Err(_))) if watch.facts().refused => {
-                return Err(LlmError::refused(Refusal::Content).into());
-            }
-            // The event with the error counts too.
-            Ok(Some(Err(error))) if watch.facts().events > 1 => return Err(from_transport(error).half_way()),
-            Ok(Some(Err(error))) => return Err(from_transport(error)),
-        }
+    model: &str,
+    question: &Question,
+) -> Result<Reply, Failure> {
+    let Reading { text, thoughts, call, stop, refused, mut usage, .. } = reading;
+    usage.cost_micro_usd = usage.cost_micro_usd.or_else(|| price::cost_micro_usd(provider, model, &usage));
+    let reason = Reason::default();
+    let bad = |what| Err(LlmError::BadReply { what, usage, reason: Reason::default() }.into());
+    if refused || stop == Some(Stop::Filtered) {
+        return Err(LlmError::Refused { why: Refusal::Content, usage, reason }.into());
+    }
+    let has_answer = |text: &str| {
+        question.schema.as_ref().is_some_and(|schema| json::document(text, &schema.json, true).is_some())
     };
-
-    let facts = watch.facts().clone();
-    let stop = end.as_ref().and_then(|end| end.captured_stop_reason.clone());
-    let stop = stop.or_else(|| facts.stop.clone().map(StopReason::from));
-    // OpenAI's protocol has an end mark, which small servers omit; Gemini has none, so the transport adds one when
-    // the connection closes.
-    let marked = end.is_some() && provider.row().protocol != Protocol::Gemini;
-    if stop.is_none() && !marked {
-        return Err(if facts.events == 0 {
-            // No event at all: a web page, or a server that does not stream. A whole reply tells them apart.
-            Failure::bad_reply(BadReply::NotAReply).complaining(Complaint::Stream)
-        } else {
-            Failure::connection_lost()
-        });
+    let is_blank = |text: &str| text.trim().is_empty();
+    let silent = is_blank(&call) && json::has_only_thoughts(&text);
+    let answer = [text, call, thoughts].into_iter().find(|text| !is_blank(text)).unwrap_or_default();
+    match stop {
+        // Models that repeat white space after the document until they reach the limit have answered.
+        Some(Stop::CutOff) if has_answer(&answer) => {}
+        Some(Stop::CutOff) if silent => return bad(BadReply::OnlyThoughts),
+        Some(Stop::CutOff) => return bad(BadReply::CutOff),
+        Some(Stop::Failed | Stop::Other) => return bad(BadReply::Unfinished),
+        Some(Stop::Called | Stop::Complete | Stop::Filtered) | None => {}
     }
-    let usage = end.and_then(|end| end.captured_usage);
-    Ok(Arrived { text: text.text, stop, usage, facts })
+    if is_blank(&answer) {
+        return bad(BadReply::Empty);
+    }
+    Ok(Reply { text: answer, usage })
 }
 
-async fn whole(
-    client: genai::Client,
-    target: ServiceTarget,
-    request: ChatRequest,
-    options: ChatOptions,
-    limits: Limits,
-    deltas: Deltas,
-) -> Result<Arrived, Failure> {
-    let options = options.with_capture_raw_body(true).with_normalize_reasoning_content(true);
-    let response = client.exec_chat(target, request, Some(&options)).await.map_err(from_transport)?;
-    let mut facts = Facts::default();
-    if let Some(body) = &response.captured_raw_body {
-        facts.read(body);
-    }
-    let mut text = BoundedText::new(limits.max_reply_bytes);
-    text.count(response.reasoning_content.as_deref().unwrap_or_default())?;
-    for part in response.content.texts() {
-        text.push(part)?;
-        send_delta(&deltas, part);
-    }
-    Ok(Arrived { text: text.text, stop: response.stop_reason, usage: Some(response.usage), facts })
+/// Bytes of a body without their compression.
+enum Inflate {
+    None,
+    Gzip(Box<MultiGzDecoder<Vec<u8>>>),
+    Deflate(Box<ZlibDecoder<Vec<u8>>>),
 }
 
-fn send_delta(deltas: &Deltas, text: &str) {
-    if let Some(deltas) = deltas {
-        // Without a receiver the request is about to be dropped.
-        let _ = deltas.send(text.to_owned());
-    }
-}
-
-/// A complete reply, not yet validated.
-struct Arrived {
-    text: String,
-    stop: Option<StopReason>,
-    usage: Option<genai::chat::Usage>,
-    facts: Facts,
-}
-
-impl Arrived {
-    fn into_reply(self, provider: ProviderId, model: &str) -> Result<Reply, Failure> {
-        let mut usage = self.facts.usage;
-        if let Some(told) = self.usage {
-            let tokens =
-                |count: Option<i32>, seen: u64| count.and_then(|n| u64::try_from(n).ok()).unwrap_or(seen);
-            usage.input_tokens = tokens(told.prompt_tokens, usage.input_tokens);
-            usage.output_tokens = tokens(told.completion_tokens, usage.output_tokens);
+impl Inflate {
+    /// `None` for a compression that was not asked for and is not supported.
+    fn new(headers: &HeaderMap) -> Option<Self> {
+        let encoding = headers.get(CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase());
+        match encoding.as_deref().map_or(&b""[..], |encoding| encoding.trim_ascii()) {
+            b"" | b"identity" | b"none" | b"utf-8" => Some(Self::None),
+            b"gzip" | b"x-gzip" => Some(Self::Gzip(Box::new(MultiGzDecoder::new(Vec::new())))),
+            b"deflate" => Some(Self::Deflate(Box::new(ZlibDecoder::new(Vec::new())))),
+            _ => None,
         }
-        usage.cost_micro_usd =
-            usage.cost_micro_usd.or_else(|| price::cost_micro_usd(provider, model, &usage));
+    }
 
-        let bad = |what| Err(LlmError::BadReply { what, usage }.into());
-        if self.facts.refused {
-            return Err(LlmError::Refused { why: Refusal::Content, usage }.into());
-        }
-        match &self.stop {
-            Some(StopReason::ContentFilter(_)) => {
-                return Err(LlmError::Refused { why: Refusal::Content, usage }.into());
+    /// What these few bytes expand to: at most about a thousand times as many.
+    fn push(&mut self, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+        match self {
+            Self::None => Ok(bytes.to_owned()),
+            Self::Gzip(decoder) => {
+                decoder.write_all(bytes)?;
+                decoder.flush()?;
+                Ok(std::mem::take(decoder.get_mut()))
             }
-            Some(StopReason::MaxTokens(_)) => return bad(BadReply::CutOff),
-            Some(StopReason::ToolCall(_)) => return bad(BadReply::Unfinished),
-            // Small servers have stop reasons of their own for success, large vendors only for failure.
-            Some(StopReason::Other(word))
-                if !provider.row().protocol.is_chat_completions() || word == "error" =>
-            {
-                return bad(BadReply::Unfinished);
+            Self::Deflate(decoder) => {
+                decoder.write_all(bytes)?;
+                decoder.flush()?;
+                Ok(std::mem::take(decoder.get_mut()))
             }
-            _ => {}
         }
-        if self.text.trim().is_empty() {
-            return bad(BadReply::Empty);
-        }
-        Ok(Reply { text: self.text, usage })
     }
-}
-
-/// A text with a maximum size.
-struct BoundedText {
-    text: String,
-    left: usize,
-}
-
-impl BoundedText {
-    fn new(bytes: usize) -> Self {
-        Self { text: String::new(), left: bytes }
-    }
-
-    fn count(&mut self, piece: &str) -> Result<(), Failure> {
-        self.left =
-            self.left.checked_sub(piece.len()).ok_or_else(|| Failure::bad_reply(BadReply::TooLarge))?;
-        Ok(())
-    }
-
-    fn push(&mut self, piece: &str) -> Result<(), Failure> {
-        self.count(piece)?;
-        self.text.push_str(piece);
-        Ok(())
-    }
-}
-
-fn chat_request(question: &Question, shape: Shape) -> ChatRequest {
-    let mut system = question.system.clone();
-    if let Some(schema) = question.schema.as_ref().filter(|_| !shape.structured) {
-        let wish = "Answer with one JSON document and nothing else: no explanation, no code fence. \
-                    It must match this JSON Schema:";
-        let gap = if system.is_empty() { "" } else { "\n\n" };
-        system = format!("{system}{gap}{wish}\n{}", schema.json);
-    }
-    let messages = question.turns.iter().map(|turn| match turn.role {
-        Role::User => ChatMessage::user(turn.text.as_str()),
-        Role::Assistant => ChatMessage::assistant(turn.text.as_str()),
-    });
-    let request = ChatRequest::from_messages(messages.collect());
-    if system.is_empty() { request } else { request.with_system(system) }
-}
-
-/// Headers of every request besides the vendor's.
-pub(crate) fn headers(question: &Question) -> Headers {
-    question.traceparent.as_deref().map(|trace| Headers::from(("traceparent", trace))).unwrap_or_default()
-}
-
-fn chat_options(provider: ProviderId, question: &Question, shape: Shape) -> ChatOptions {
-    let mut options =
-        ChatOptions::default().with_max_tokens(question.max_output_tokens).with_capture_usage(true);
-    options = options.with_extra_headers(headers(question));
-    if let Some(temperature) = question.temperature.filter(|_| shape.temperature) {
-        // Through text, so that 0.2 does not become 0.20000000298.
-        options = options.with_temperature(temperature.to_string().parse().unwrap_or(f64::from(temperature)));
-    }
-    if let Some(schema) = question.schema.as_ref().filter(|_| shape.structured) {
-        options = options.with_response_format(JsonSpec::new(schema.name.as_str(), schema.json.clone()));
-    }
-    if provider.row().protocol.is_chat_completions() {
-        // Without an effort the transport derives one from the model's name, and asks for `qwen` instead of
-        // `qwen-max`. OpenAI's protocol has no effort of the form `Budget`, so nothing is sent.
-        options = options.with_reasoning_effort(ReasoningEffort::Budget(0));
-    }
-    options
 }
 
 /// The common configuration, with HTTP/2 where the vendor supports it.

@@ -315,6 +315,7 @@ fn no_price(state: &BudgetState) -> Error {
             "{budget_name} limits the cost, and the price of this model is not known, so it was not asked. Choose \
              another model, ask {who} for a budget in tokens, or set the price as `model.prices`."
         ),
+        wait_s: None,
     }
 }
 

@@ -51,7 +51,7 @@ impl Run<'_> {
                     match self.ask(prompt, deadline, metered).await {
                         Ok(text) => session.replied(&text),
                         Err(QuestionError::Model(error)) => {
-                            let why = error.to_string();
+                            let why = error.user_message();
                             let formless =
                                 matches!(error, LlmError::BadReply { what: llm::BadReply::NotJson, .. });
                             failure = Some(error.into());
@@ -112,6 +112,7 @@ impl Run<'_> {
                                  allow the built-in draft with \"fallback\": true.",
                                 problems.last().map(String::as_str).unwrap_or_default().trim_end_matches('.')
                             ),
+                            wait_s: None,
                         },
                     });
                 }

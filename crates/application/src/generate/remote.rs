@@ -54,9 +54,9 @@ pub(crate) async fn generate(
         },
         // The caller accepts a draft, so this process writes one.
         Err(RemoteError::Said { .. }) if order.settings.fallback => None,
-        Err(RemoteError::Said { code, detail }) => {
+        Err(RemoteError::Said { code, detail, wait_s }) => {
             let code = MODEL_CODES.iter().find(|known| **known == code)?;
-            Some(Err(Error::ModelFailed { code, message: detail }))
+            Some(Err(Error::ModelFailed { code, message: detail, wait_s }))
         }
         Err(_) => None,
     }
@@ -98,15 +98,18 @@ async fn request_generation(
             held.settle_remote(reported, max_questions(order)).await;
         }
         Err(error) if !error.may_have_cost() => {
-            let nobody_was_asked = LlmError::Unavailable { why: llm::Outage::NoConnection };
-            held.settle(&Err(nobody_was_asked)).await;
+            held.settle(&Err(unavailable(llm::Outage::NoConnection))).await;
         }
         // The connection broke: the number of asked questions is unknown.
         Err(_) => {
-            held.settle(&Err(LlmError::Unavailable { why: llm::Outage::ConnectionLost })).await;
+            held.settle(&Err(unavailable(llm::Outage::ConnectionLost))).await;
         }
     }
     Some(answer)
+}
+
+fn unavailable(why: llm::Outage) -> LlmError {
+    LlmError::Unavailable { why, reason: llm::Reason::default() }
 }
 
 /// Usage in an event. An unreadable one is a question with unknown usage.

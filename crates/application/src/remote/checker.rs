@@ -208,6 +208,8 @@ impl RemoteChecker {
             .tls_backend_preconfigured(llm::tls_config().map_err(|_| RemoteError::Unreachable)?)
             .connect_timeout(self.0.timeout)
             .redirect(reqwest::redirect::Policy::none())
+            // The checker is a part of this installation; the proxies of the environment are for providers.
+            .no_proxy()
             .build()
             .map_err(|_| RemoteError::Unreachable)?;
         let mut config = StreamableHttpClientTransportConfig::with_uri(self.0.url.as_str())

@@ -65,7 +65,7 @@ pub enum RemoteError {
     Strange,
     /// The other process reported an error.
     #[error("{detail}")]
-    Said { code: String, detail: String },
+    Said { code: String, detail: String, wait_s: Option<u64> },
 }
 
 impl RemoteError {
@@ -315,7 +315,8 @@ impl RemoteGenerator {
                     }
                     "error" => {
                         let word = |name: &str| data[name].as_str().unwrap_or_default().to_owned();
-                        return Err(RemoteError::Said { code: word("code"), detail: word("detail") });
+                        let wait_s = data["retry_after_s"].as_u64();
+                        return Err(RemoteError::Said { code: word("code"), detail: word("detail"), wait_s });
                     }
                     name => on_event(name, data),
                 }

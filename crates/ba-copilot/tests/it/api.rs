@@ -2,7 +2,7 @@
 //!
 //! Runs on both databases.
 
-use llm::{BadReply, LlmError, Scripted, Usage};
+use llm::{BadReply, LlmError, Reason, Scripted, Usage};
 use serde_json::{Value, json};
 
 use application::picture;
@@ -126,7 +126,8 @@ async fn model_is_asked_again_with_the_findings() {
 async fn model_answer_in_mermaid_is_repaired() {
     let mermaid =
         "Here you are:\n```mermaid\nclassdiagram\n    Customer \"1\" --> \"*\" Order : places\n```\nEnjoy!";
-    let not_json = LlmError::BadReply { what: BadReply::NotJson, usage: Usage::default() };
+    let not_json =
+        LlmError::BadReply { what: BadReply::NotJson, usage: Usage::default(), reason: Reason::default() };
     let app = TestApp::scripted([Scripted::Fail(not_json), Scripted::text(mermaid)]).await;
     let reply = app.post("/api/v1/generate/class-diagram", json!({"message": TEXT})).await.json();
     assert_eq!(reply["response"]["metadata"]["validated"], true, "{reply}");

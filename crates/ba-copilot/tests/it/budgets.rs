@@ -14,7 +14,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use llm::{BadReply, Limit, LlmError, Outage, Refusal, Script, Scripted, Usage};
+use llm::{BadReply, Limit, LlmError, Outage, Reason, Refusal, Script, Scripted, Usage};
 use serde_json::{Value, json};
 
 use crate::{
@@ -215,9 +215,10 @@ async fn second_attempt_is_charged_to_the_budget() {
 /// What the model does, and the resulting charge: a number of tokens, or all that was reserved.
 #[tokio::test]
 async fn unknown_usage_is_charged_at_its_maximum() {
-    let refused = |why| Scripted::Fail(LlmError::Refused { why, usage: Usage::default() });
-    let unavailable = |why| LlmError::Unavailable { why };
-    let bad = |what, usage| Scripted::Fail(LlmError::BadReply { what, usage });
+    let refused =
+        |why| Scripted::Fail(LlmError::Refused { why, usage: Usage::default(), reason: Reason::default() });
+    let unavailable = |why| LlmError::Unavailable { why, reason: Reason::default() };
+    let bad = |what, usage| Scripted::Fail(LlmError::BadReply { what, usage, reason: Reason::default() });
     let rows = [
         ("answers", diagram_reply(usage(300, 200)), Some(500)),
         ("reports no usage", Scripted::text(blueprint()), None),
@@ -226,7 +227,11 @@ async fn unknown_usage_is_charged_at_its_maximum() {
         ("writes nonsense", bad(BadReply::Garbled, Usage::default()), None),
         ("refuses the key", refused(Refusal::Key), Some(0)),
         ("refuses the text", refused(Refusal::Content), None),
-        ("is busy", Scripted::Fail(LlmError::Retry { after: None, status: 429 }), Some(0)),
+        (
+            "is busy",
+            Scripted::Fail(LlmError::Retry { after: None, status: 429, reason: Reason::default() }),
+            Some(0),
+        ),
         ("refuses connections", Scripted::Fail(unavailable(Outage::NoConnection)), Some(0)),
         ("fails", Scripted::Fail(unavailable(Outage::Server { status: 504 })), None),
         ("breaks off", Scripted::Break("{".to_owned(), unavailable(Outage::ConnectionLost)), None),

@@ -268,6 +268,19 @@ async fn each_broken_setting_or_file_is_found_and_nothing_else() {
             it.set("MODEL", "m");
         }),
         ("model", Some(Failed), false, |it| it.set("BA_COPILOT__MODEL__PROVIDER", "openai")),
+        // The proxy is asked for a connection, not the address behind it.
+        ("model", Some(Warning), false, |it| {
+            it.set("OPENAI_BASE_URL", "http://models.example/v1/");
+            it.set("HTTP_PROXY", format!("http://u:geheim@{}", closed()));
+        }),
+        ("", None, false, |it| {
+            let proxy = TcpListener::bind("127.0.0.1:0").expect("a port");
+            let address = proxy.local_addr().expect("an address");
+            it.set("OPENAI_BASE_URL", "http://models.example/v1/");
+            it.set("http_proxy", format!("http://u:geheim@{address}"));
+            it.resources.push(Box::new(proxy));
+        }),
+        ("configuration", Some(Failed), false, |it| it.set("HTTPS_PROXY", "ftp://u:geheim@proxy")),
         ("traces", Some(Warning), false, |it| {
             it.set("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", closed()));
             it.set("OTEL_EXPORTER_OTLP_HEADERS", "x-key=geheim");

@@ -39,6 +39,7 @@ mod faults;
 mod filters;
 mod folders;
 mod fuzz;
+mod gateways;
 mod guides;
 mod idempotency;
 mod imports;

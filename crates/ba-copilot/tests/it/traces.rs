@@ -129,7 +129,7 @@ fn export_to<'a>(url: &'a str, service: &'a str, more: &[(&'a str, &'a str)]) ->
 }
 
 /// Sends one request with these headers; returns the head and the body.
-fn ask(server: &Server, request: &str, headers: &str, body: &str) -> (String, String) {
+pub(crate) fn ask(server: &Server, request: &str, headers: &str, body: &str) -> (String, String) {
     let mut stream = TcpStream::connect(&server.address).expect("a connection");
     let head = format!(
         "{request} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
@@ -151,7 +151,7 @@ fn end(server: Server) -> String {
     log
 }
 
-fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     let prefix = format!("{name}: ");
     head.lines()
         .find(|line| line.to_ascii_lowercase().starts_with(&prefix))

@@ -57,12 +57,12 @@ fn outcome_line(result: &Result<llm::Answer, LlmError>, requests: usize) -> Stri
         }
         Err(error) => {
             let kind = match error {
-                LlmError::Retry { after, status } => format!("Retry {status} {after:?}"),
-                LlmError::Unavailable { why } => format!("Unavailable {why:?}"),
+                LlmError::Retry { after, status, .. } => format!("Retry {status} {after:?}"),
+                LlmError::Unavailable { why, .. } => format!("Unavailable {why:?}"),
                 LlmError::TimedOut { limit } => format!("TimedOut {limit:?}"),
                 LlmError::Refused { why, .. } => format!("Refused {why:?}"),
                 LlmError::BadReply { what, .. } => format!("BadReply {what:?}"),
-                LlmError::Misconfigured { what } => format!("Misconfigured {what:?}"),
+                LlmError::Misconfigured { what, .. } => format!("Misconfigured {what:?}"),
             };
             format!("{kind}{} | {requests}", spent(error.usage()))
         }

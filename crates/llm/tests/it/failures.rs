@@ -49,7 +49,7 @@ fn model_refusal_is_an_error() {
         "Refused Content | 12/5 37µ$ | 1",
     );
     check(Gemini, &plain(), &[stopped(GEMINI, "STOP", "SAFETY")], "Refused Content | 12/5 16µ$ | 1");
-    check(Gemini, &plain(), &[events(GEMINI_BLOCKED)], "Refused Content | 1");
+    check(Gemini, &plain(), &[events(GEMINI_BLOCKED)], "Refused Content | 12/0 4µ$ | 1");
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn truncated_text_is_an_error() {
         "BadReply Unfinished | 12/5 37µ$ | 1",
     );
     let whole = OPENAI_WHOLE.replace("\"stop\"", "\"length\"");
-    check(Compatible, &plain(), &[json(200, &whole)], "BadReply CutOff | 12/5 | 2");
+    check(Compatible, &plain(), &[json(200, &whole)], "BadReply CutOff | 12/5 | 1");
 }
 
 #[test]
@@ -80,11 +80,11 @@ fn non_reply_is_an_error() {
     check(Anthropic, &plain(), &[with_text(ANTHROPIC, " ")], "BadReply Empty | 12/5 37µ$ | 1");
     let page = reply(200, "text/html", "<html>\n\n<body>Sign in</body>\n\n</html>");
     for provider in [OpenAi, OpenRouter, Anthropic, Compatible] {
-        check(provider, &plain(), std::slice::from_ref(&page), "BadReply NotAReply | 2");
+        check(provider, &plain(), std::slice::from_ref(&page), "BadReply NotAReply | 1");
     }
-    check(Gemini, &plain(), &[page], "BadReply NotAReply | 2");
-    check(Compatible, &plain(), &[json(200, "")], "BadReply Garbled | 2");
-    check(Compatible, &plain(), &[json(200, &OPENAI_WHOLE[..120])], "BadReply Garbled | 2");
+    check(Gemini, &plain(), &[page], "BadReply NotAReply | 1");
+    check(Compatible, &plain(), &[json(200, "")], "BadReply Empty | 1");
+    check(Compatible, &plain(), &[json(200, &OPENAI_WHOLE[..120])], "BadReply Garbled | 1");
     let half = events("data: {\"choices\":[{\"delta\":{\"content\":\"Hel\n\n");
     for provider in [OpenAi, Gemini] {
         check(provider, &plain(), std::slice::from_ref(&half), "BadReply Garbled | 1");
@@ -103,7 +103,7 @@ fn oversized_reply_is_an_error() {
         Compatible,
         &plain(),
         &[json(200, &OPENAI_WHOLE.replace("Hello", &flood))],
-        "BadReply TooLarge | 2",
+        "BadReply TooLarge | 1",
     );
     let thoughts = format!(
         "data: {{\"choices\":[{{\"delta\":{{\"reasoning_content\":\"{}\"}}}}]}}\n\n",
@@ -244,8 +244,8 @@ fn retry_policy_is_asked_before_a_charged_retry() {
     check_retry_policy(&[lost.clone(), events(OPENAI)], (1, 2, true));
     check_retry_policy(&[lost.clone(), lost.clone(), events(OPENAI)], (2, 2, false));
     check_retry_policy(&[json(500, "{}"), json(504, "{}"), events(OPENAI)], (2, 2, false));
-    // A server that does not stream may have generated the whole answer.
-    check_retry_policy(&[json(200, OPENAI_WHOLE)], (1, 2, true));
+    // A whole reply in place of a stream is paid once.
+    check_retry_policy(&[json(200, OPENAI_WHOLE)], (0, 1, true));
     // An overloaded server, or one that rejects a parameter, has not generated anything.
     check_retry_policy(&[json(429, "{}"), json(529, "{}"), events(OPENAI)], (0, 3, true));
     let temperature = r#"{"error":{"param":"temperature"}}"#;

@@ -80,7 +80,7 @@ async fn prompts_replies_keys_and_addresses_are_never_logged() {
 
     let log = LogCapture::default();
     tracing::subscriber::set_global_default(log.clone()).expect("the only subscriber");
-    let mut errors = String::new();
+    let (mut errors, mut said) = (String::new(), String::new());
     for act in acts {
         for provider in
             [ProviderId::OpenAi, ProviderId::OpenRouter, ProviderId::Anthropic, ProviderId::Gemini]
@@ -93,6 +93,8 @@ async fn prompts_replies_keys_and_addresses_are_never_logged() {
             let question = Question::new("CANARY-PROMPT", "CANARY-PROMPT");
             if let Err(error) = llm.ask(&endpoint, &question).await {
                 let _ = write!(errors, "{error} {error:?} ");
+                // Only the person who asked sees the words of the vendor, and never a key.
+                let _ = write!(said, "{} ", error.user_message());
             }
             let bad_model = endpoint.with_model("CANARY MODEL?");
             let refused = llm.ask(&bad_model, &question).await.expect_err("bad name");
@@ -109,4 +111,5 @@ async fn prompts_replies_keys_and_addresses_are_never_logged() {
     assert!(log.contains("llm.attempts=1") && log.contains("llm.error=\"llm_refused\""), "{log}");
     assert!(!log.contains("CANARY"), "{log}");
     assert!(!errors.contains("CANARY"), "{errors}");
+    assert!(said.contains("you said") && !said.contains("CANARY-KEY"), "{said}");
 }

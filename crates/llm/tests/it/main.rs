@@ -11,7 +11,9 @@
 mod answers;
 mod check;
 mod failures;
+mod gateways;
 mod logs;
+mod proxy;
 mod recorded;
 mod scripted;
 mod server;

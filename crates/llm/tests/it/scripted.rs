@@ -3,18 +3,22 @@
 use std::time::Duration;
 
 use llm::{
-    BadReply, Endpoint, Limit, Limits, Llm, LlmError, Misconfigured, Outage, ProviderId, Question, Script,
-    Scripted, Usage,
+    BadReply, Endpoint, Limit, Limits, Llm, LlmError, Misconfigured, Outage, ProviderId, Question, Reason,
+    Script, Scripted, Usage,
 };
 
 fn endpoint() -> Endpoint {
     Endpoint::new(ProviderId::Scripted)
 }
 
+fn misconfigured(what: Misconfigured) -> LlmError {
+    LlmError::Misconfigured { what, reason: Reason::default() }
+}
+
 #[tokio::test(start_paused = true)]
 async fn outcomes_are_ordered_and_questions_recorded() {
     let usage = Usage { input_tokens: 7, output_tokens: 3, cost_micro_usd: Some(11) };
-    let lost = LlmError::Unavailable { why: Outage::ConnectionLost };
+    let lost = LlmError::Unavailable { why: Outage::ConnectionLost, reason: Reason::default() };
     let script = Script::new([
         Scripted::Text("first".to_owned(), usage),
         Scripted::Fail(lost.clone()),
@@ -37,10 +41,7 @@ async fn outcomes_are_ordered_and_questions_recorded() {
     assert_eq!((result, pieces.concat().as_str(), pieces.len()), (Err(lost), "half of an answer", 2));
 
     assert_eq!(llm.ask(&endpoint(), &question("5")).await, Err(LlmError::TimedOut { limit: Limit::Total }));
-    assert_eq!(
-        llm.ask(&endpoint(), &question("6")).await,
-        Err(LlmError::Misconfigured { what: Misconfigured::NoScript })
-    );
+    assert_eq!(llm.ask(&endpoint(), &question("6")).await, Err(misconfigured(Misconfigured::NoScript)));
     let asked: Vec<_> = script.questions().iter().map(|question| question.turns[0].text.clone()).collect();
     assert_eq!(asked, ["1", "2", "3", "4", "5", "6"]);
     assert_eq!(script.remaining(), 0);
@@ -62,16 +63,14 @@ async fn the_last_check_and_the_first_are_those_of_every_provider() {
         (answer.text.as_str(), answer.structured, answer.provider),
         ("{\"é\":1}", true, ProviderId::OpenAi)
     );
-    let not_json = LlmError::BadReply { what: BadReply::NotJson, usage: Usage::default() };
+    let not_json =
+        LlmError::BadReply { what: BadReply::NotJson, usage: Usage::default(), reason: Reason::default() };
     assert_eq!(llm.ask(&keyed, &ask("{\"é\":")).await, Err(not_json));
-    let no_key = LlmError::Misconfigured { what: Misconfigured::NoKey { variable: "OPENAI_API_KEY" } };
+    let no_key = misconfigured(Misconfigured::NoKey { variable: "OPENAI_API_KEY" });
     assert_eq!(llm.ask(&Endpoint::new(ProviderId::OpenAi), &ask("{}")).await, Err(no_key));
     let mut nothing = ask("{}");
     nothing.turns.clear();
-    assert_eq!(
-        llm.ask(&keyed, &nothing).await,
-        Err(LlmError::Misconfigured { what: Misconfigured::NoQuestion })
-    );
+    assert_eq!(llm.ask(&keyed, &nothing).await, Err(misconfigured(Misconfigured::NoQuestion)));
     assert_eq!(script.questions().len(), 2);
 }
 
@@ -79,7 +78,7 @@ async fn the_last_check_and_the_first_are_those_of_every_provider() {
 async fn scripted_provider_needs_a_script() {
     let llm = Llm::new(Limits::default()).expect("client");
     let result = llm.ask(&endpoint(), &Question::new("", "?")).await;
-    assert_eq!(result, Err(LlmError::Misconfigured { what: Misconfigured::NoScript }));
+    assert_eq!(result, Err(misconfigured(Misconfigured::NoScript)));
 }
 
 #[test]

@@ -10,7 +10,7 @@ fn secret(text: &str) -> SecretString {
 fn check(endpoint: &Endpoint, expected: Option<Misconfigured>) {
     let found = match endpoint.check() {
         Ok(()) => None,
-        Err(LlmError::Misconfigured { what }) => Some(what),
+        Err(LlmError::Misconfigured { what, .. }) => Some(what),
         Err(error) => panic!("{error}"),
     };
     assert_eq!(found, expected, "{endpoint:?}");
@@ -27,16 +27,13 @@ fn endpoint_check_names_what_is_missing() {
     check(&keyed().with_key(secret(" sk-1\n")), None);
     check(&keyed().with_key(secret("sk-1\r\nhost: evil")), Some(Misconfigured::BadKey));
     check(&keyed().with_key(secret("schlüssel")), Some(Misconfigured::BadKey));
-    for model in ["", "../files", "a b", "openai::gpt", "a?b", "a#b", "/a", "ä"] {
+    for model in ["", "../files", "a b", "a?b", "a#b", "/a", "ä"] {
         check(&keyed().with_model(model), Some(Misconfigured::BadModel));
     }
     check(&keyed().with_model("m".repeat(201)), Some(Misconfigured::BadModel));
-    for model in [
-        "gpt-5-mini",
-        "anthropic/claude-sonnet-4.5:beta",
-        "hf.co/x/y-GGUF:Q4_K_M",
-        "ft:gpt-4o:org::id".trim_end_matches("::id"),
-    ] {
+    for model in
+        ["gpt-5-mini", "anthropic/claude-sonnet-4.5:beta", "hf.co/x/y-GGUF:Q4_K_M", "ft:gpt-4o:org::id"]
+    {
         check(&keyed().with_model(model), None);
     }
     check(&Endpoint::new(ProviderId::Compatible), Some(Misconfigured::BadBaseUrl));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use llm::{Endpoint, Limit, Limits, Llm, LlmError, Outage, ProviderId, Question};
+use llm::{BadReply, Endpoint, Limit, Limits, Llm, LlmError, Outage, ProviderId, Question, Reason, Usage};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::check::{endpoint, limits};
@@ -13,6 +13,10 @@ const SHORT: Duration = Duration::from_millis(100);
 
 /// The timeout of a test that waits for a condition.
 const HUNG: Duration = Duration::from_secs(15);
+
+fn unavailable(why: Outage) -> LlmError {
+    LlmError::Unavailable { why, reason: Reason::default() }
+}
 
 async fn check(limits: Limits, act: Act, expected: Limit) {
     for streaming in [false, true] {
@@ -76,11 +80,26 @@ async fn trickling_server_times_out() {
 /// On several threads, where reading never blocks.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn flooding_server_times_out() {
-    let flood = || Act::Flood(open_stream(""), vec![b'z'; 64 * 1024]);
-    check(between_bytes(), flood(), Limit::BetweenBytes).await;
-    check(total(), flood(), Limit::Total).await;
     check(total(), Act::Flood(open_stream(""), b": still working\n\n".repeat(1024)), Limit::Total).await;
-    check(total(), Act::Flood(b"HTTP/1.1 500 X\r\n\r\n".to_vec(), vec![b'z'; 1024]), Limit::Total).await;
+    check(total(), Act::Flood(open_stream(""), b" ".repeat(1024)), Limit::Total).await;
+}
+
+/// What completes no event, a page and the body of an error end at a size, long before a limit of time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn flooding_server_is_left_at_a_size() {
+    let bad = |what| LlmError::BadReply { what, usage: Usage::default(), reason: Reason::default() };
+    for (head, again, expected) in [
+        (open_stream(""), "z", bad(BadReply::TooLarge)),
+        (open_stream(""), "data: z\n", bad(BadReply::TooLarge)),
+        (open_stream("{"), "\"z", bad(BadReply::TooLarge)),
+        (open_stream("<"), "<p>", bad(BadReply::NotAReply)),
+        (b"HTTP/1.1 500 X\r\n\r\n{".to_vec(), "z", unavailable(Outage::Server { status: 500 })),
+    ] {
+        let server = Server::start(vec![Act::Flood(head, again.repeat(1024).into())]).await;
+        let llm = Llm::new(Limits { attempts: 1, ..limits() }).expect("client");
+        let result = llm.ask(&endpoint(ProviderId::OpenAi, &server), &Question::new("", "Greet.")).await;
+        assert_eq!(result, Err(expected), "{again}");
+    }
 }
 
 #[tokio::test]
@@ -89,7 +108,7 @@ async fn stalled_error_body_times_out() {
     let server = Server::start(vec![Act::Hang(head)]).await;
     let llm = Llm::new(Limits { attempts: 1, ..between_bytes() }).expect("client");
     let result = llm.ask(&endpoint(ProviderId::OpenAi, &server), &Question::new("", "Greet.")).await;
-    assert_eq!(result, Err(LlmError::Unavailable { why: Outage::Server { status: 500 } }));
+    assert_eq!(result, Err(unavailable(Outage::Server { status: 500 })));
 }
 
 #[tokio::test]
@@ -143,7 +162,7 @@ async fn closed_port_is_no_connection() {
     let llm = Llm::new(limits()).expect("client");
     let endpoint = Endpoint::new(ProviderId::Compatible).with_base_url(format!("http://{address}/"));
     let result = llm.ask(&endpoint, &Question::new("", "Greet.")).await;
-    assert_eq!(result, Err(LlmError::Unavailable { why: Outage::NoConnection }));
+    assert_eq!(result, Err(unavailable(Outage::NoConnection)));
 }
 
 #[tokio::test]
@@ -158,6 +177,6 @@ async fn pause_longer_than_the_total_limit_is_skipped() {
         .expect("client")
         .ask(&endpoint(ProviderId::OpenAi, &server), &Question::new("", "Greet."))
         .await;
-    assert_eq!(result, Err(LlmError::Unavailable { why: Outage::Server { status: 500 } }));
+    assert_eq!(result, Err(unavailable(Outage::Server { status: 500 })));
     assert_eq!(server.requests().len(), 1);
 }

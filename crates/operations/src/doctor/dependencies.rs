@@ -154,17 +154,25 @@ pub(super) async fn model(context: &CheckContext) -> CheckResult {
             "Set its key (docs/config.md, [providers]), or set model.provider to auto or builtin.",
         ));
     }
-    let address = endpoint.base_url.as_deref().or(provider.row().default_base_url).unwrap_or_default();
-    let at = Url::parse(address)
-        .ok()
-        .and_then(|url| Some((url.host_str()?.to_owned(), url.port_or_known_default()?)));
-    Ok(match connect(at).await {
-        Ok(at) => Outcome::ok(format!("{provider} at {at} accepts connections")),
-        // It may be reachable through a proxy, which this check does not use.
-        Err(problem) => Outcome::warning(
+    let address = endpoint.address().unwrap_or_default();
+    let proxy = app.config.proxies().find(&address);
+    let at = Url::parse(proxy.as_ref().unwrap_or(&address)).ok().and_then(|url| {
+        let socks = url.scheme().starts_with("socks").then_some(1080);
+        Some((url.host_str()?.to_owned(), url.port_or_known_default().or(socks)?))
+    });
+    Ok(match (connect(at).await, proxy) {
+        (Ok(at), None) => Outcome::ok(format!("{provider} at {at} accepts connections")),
+        // Whether it lets requests through is known only by sending one.
+        (Ok(at), Some(_)) => Outcome::ok(format!("the proxy for {provider} at {at} accepts connections")),
+        (Err(problem), None) => Outcome::warning(
             format!("{provider} cannot be reached: {problem}"),
-            "Correct the address, start the server, or allow connections to it. Meanwhile the built-in drafter \
-             generates, with a warning.",
+            "Correct the address, start the server, or allow connections to it. If only a proxy may connect to other \
+             networks, set HTTPS_PROXY. Meanwhile the built-in drafter generates, with a warning.",
+        ),
+        (Err(problem), Some(_)) => Outcome::warning(
+            format!("the proxy for {provider} cannot be reached: {problem}"),
+            "Correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, or except the provider with NO_PROXY. Meanwhile the \
+             built-in drafter generates, with a warning.",
         ),
     })
 }

@@ -65,6 +65,8 @@ pub const CHECKS: &[Check<Arc<CheckContext>>] = checks! {
     "mcp-server", "The MCP server answers", BUG, dependencies::mcp_server;
     "mail", "Mail can be sent", BUG, dependencies::mail;
     "sign-in-provider", "The sign-in provider answers", BUG, dependencies::sign_in_provider;
+    "provider-proxy", "The proxy for requests to models is as intended", BUG, network::provider_proxy;
+    "certificates", "The certificates of trusted authorities can be read", BUG, network::certificates;
     "model", "The model can be reached", BUG, dependencies::model;
     "traces", "The trace collector accepts connections", BUG, dependencies::traces;
     "error-reports", "Sentry accepts connections", BUG, dependencies::error_reports;

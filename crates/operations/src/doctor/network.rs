@@ -85,6 +85,44 @@ pub(super) async fn proxies(context: &CheckContext) -> CheckResult {
     })
 }
 
+/// The forward proxy, apart from the reverse proxies in [`proxies`].
+pub(super) async fn provider_proxy(context: &CheckContext) -> CheckResult {
+    let config = config(context)?;
+    let set: Vec<&str> = ["proxy.http", "proxy.https", "proxy.all"]
+        .into_iter()
+        .filter(|key| {
+            let setting = context.inspection.setting(key);
+            setting.is_some_and(|setting| setting.origin != config::Origin::Default)
+        })
+        .collect();
+    if set.is_empty() {
+        return Ok(Outcome::ok("no proxy is set (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY)"));
+    }
+    let set = set.join(", ");
+    let provider = config.default_provider();
+    let Some((provider, address)) = provider.and_then(|it| Some((it, config.endpoint(it).address()?))) else {
+        return Ok(Outcome::ok(format!("{set}: set, and no model is configured")));
+    };
+    Ok(match config.proxies().find(&address) {
+        Some(proxy) => Outcome::ok(format!("requests to {provider} go through {proxy} ({set})")),
+        None => Outcome::ok(format!(
+            "{set}: set, and {provider} is connected to directly (NO_PROXY, or this machine)"
+        )),
+    })
+}
+
+pub(super) async fn certificates(_: &CheckContext) -> CheckResult {
+    let llm::Authorities { built_in, machine, problems } = llm::authorities();
+    Ok(match problems.as_slice() {
+        [] => Outcome::ok(format!("{machine} authorities of this machine and {built_in} built in")),
+        [first, ..] => Outcome::warning(
+            format!("certificates of this machine cannot be read: {first}"),
+            "Correct SSL_CERT_FILE and SSL_CERT_DIR, or the permissions of the file. Until then, servers with \
+             certificates of your own authority are not trusted.",
+        ),
+    })
+}
+
 pub(super) async fn port(context: &CheckContext) -> CheckResult {
     let listen = (config(context)?).listen(Role::All);
     Ok(match tokio::net::TcpListener::bind(listen).await {

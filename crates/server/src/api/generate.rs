@@ -362,7 +362,10 @@ fn stream_events(
     let end = stream::once(async move {
         match finished.await {
             Ok(Ok(generated)) => sse("result", &GenerateReply::from(&generated)),
-            Ok(Err(error)) => sse("error", &json!({"code": error.code(), "detail": shown(&error)})),
+            Ok(Err(error)) => sse(
+                "error",
+                &json!({"code": error.code(), "detail": shown(&error), "retry_after_s": error.wait_s()}),
+            ),
             Err(_) => {
                 sse("error", &json!({"code": "internal", "detail": "The generation ended early. Try again."}))
             }

@@ -221,15 +221,9 @@ impl From<Error> for ProblemResponse {
             return ProblemResponse::internal();
         }
         let mut problem = ProblemResponse::new(status, code, error.to_string());
-        match error {
-            Error::Invalid { path, message } => problem.errors.push((path, message)),
-            Error::RateLimited { wait_s, .. }
-            | Error::InProgress { wait_s, .. }
-            | Error::Busy { wait_s, .. } => {
-                problem.wait_s = Some(wait_s);
-            }
-            Error::BudgetExceeded { wait_s, .. } => problem.wait_s = wait_s,
-            _ => (),
+        problem.wait_s = error.wait_s();
+        if let Error::Invalid { path, message } = error {
+            problem.errors.push((path, message));
         }
         problem
     }
