@@ -13,6 +13,7 @@ impl Config {
         let mut problems = self.check_oidc();
         problems.extend(self.check_traces());
         problems.extend(self.check_s3());
+        problems.extend(self.check_public_url());
         let mut wrong = |key: &str, problem: String| {
             problems.push(ConfigError::Value { key: key.to_owned(), problem });
         };
@@ -86,12 +87,6 @@ impl Config {
         }
         if self.mcp.timeout_s == 0 || self.mcp.calls_per_minute == 0 {
             wrong("mcp", "timeout_s and calls_per_minute must be at least 1".to_owned());
-        }
-        if !self.server.public_url.is_empty()
-            && !reqwest::Url::parse(&self.server.public_url)
-                .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        {
-            wrong("server.public_url", "it must be a URL such as https://ba.example.com".to_owned());
         }
         let accounts = &self.accounts;
         if accounts.session_idle_h < 1 || accounts.session_max_h < 1 || accounts.session_rotate_min < 1 {
