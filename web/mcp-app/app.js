@@ -76,10 +76,15 @@ function showSource(code, findings) {
   part('source').hidden = code === '';
 }
 
+/** The picture of a result: a large one is in its content only. */
+const svgOf = (result) => result.structuredContent?.svg
+  ?? result.content?.find((block) => block.resource?.mimeType === 'image/svg+xml')?.resource.text;
+
 async function draw(code, number) {
   try {
     const result = await ask('tools/call', { name: 'render_mermaid', arguments: { code, theme: document.documentElement.dataset.theme } });
-    if (number === shown && result.structuredContent?.svg) showPicture(result.structuredContent.svg);
+    const svg = svgOf(result);
+    if (number === shown && svg) showPicture(svg);
   } catch {
     // A host that lets no viewer call tools: the verdict and the source are shown all the same.
   }
@@ -113,7 +118,8 @@ function show(result) {
   showFindings(findings);
   showSource(code, findings);
   part('source').open = !found.valid;
-  if (found.svg) showPicture(found.svg);
+  const svg = svgOf(result);
+  if (svg) showPicture(svg);
   else if (found.valid && code) draw(code, shown);
   report();
 }

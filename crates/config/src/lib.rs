@@ -11,6 +11,7 @@ mod error;
 mod merge;
 mod prices;
 mod providers;
+mod public_url;
 mod s3;
 mod show;
 mod sources;
@@ -37,6 +38,7 @@ pub use dotenv::quoted;
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use providers::{Providers, provider_names, provider_values};
+pub use public_url::{RESERVED_SEGMENTS, as_base_path};
 pub use s3::{Addressing, S3, S3_SCHEME, s3_address};
 pub use show::{Inspection, Problem, SECRETS, Setting, address};
 pub use sources::{Origin, variables};
@@ -394,14 +396,6 @@ impl Config {
 
     pub fn is_loopback(&self) -> bool {
         self.listen(Role::All).ip().is_loopback()
-    }
-
-    /// The public address of the server, without a trailing slash.
-    pub fn public_url(&self) -> String {
-        match self.server.public_url.trim_end_matches('/') {
-            "" => format!("http://{}", self.listen(Role::All)),
-            url => url.to_owned(),
-        }
     }
 
     /// The service that generates for this process, with a trailing slash.

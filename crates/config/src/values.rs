@@ -15,6 +15,7 @@ impl Config {
         problems.extend(self.check_s3());
         problems.extend(self.check_database());
         problems.extend(self.check_urls());
+        problems.extend(self.check_public_url());
         let mut wrong = |key: &str, problem: String| {
             problems.push(ConfigError::Value { key: key.to_owned(), problem });
         };

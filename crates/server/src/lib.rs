@@ -18,7 +18,11 @@ use axum::{
 use rmcp::{ServerHandler, transport::streamable_http_server::StreamableHttpServerConfig};
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
-use crate::{mcp::Mcp, route::Route};
+use crate::{
+    http::{base_path::Entrance, middleware::AllowedHosts},
+    mcp::Mcp,
+    route::Route,
+};
 use config::Role;
 
 pub use access_table::ACCESS_BY_PATH;
@@ -51,21 +55,25 @@ where
         true => routes.fallback(pages::layout::no_such_page),
         false => routes.fallback(http::error::no_such_route),
     };
-    routes
+    let routes = routes
         .method_not_allowed_fallback(http::error::no_such_method)
         .layer(from_fn_with_state(state.clone(), http::idempotency::carry_out_once))
         .layer(from_fn_with_state(state.clone(), http::identify::identify))
         .layer(from_fn_with_state(state.clone(), http::middleware::refuse_loops))
         .layer(DefaultBodyLimit::max(max_body))
+        .layer(from_fn(http::base_path::leave))
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(http::error::answer_panic))
         .layer(from_fn(http::middleware::answer_slow_bodies))
         .layer(from_fn(http::middleware::problem_bodies))
-        .layer(from_fn_with_state(state.clone(), http::middleware::check_host))
+        .layer(from_fn_with_state(AllowedHosts::new(&state), http::middleware::check_host))
         .layer(from_fn(http::middleware::observe))
         .layer(from_fn_with_state(state.clone(), http::middleware::close_when_leaving))
         .layer(from_fn_with_state(&*ACCESS_BY_PATH, http::access::mark_access))
-        .with_state(state)
+        .with_state(state.clone());
+    // Around the router, because the layers of a router run after it has chosen the route.
+    let entrance = Entrance::new(&state.app.config, mcp::http::alias);
+    Router::new().fallback_service(routes).layer(from_fn_with_state(entrance, http::base_path::enter))
 }
 
 fn mount(router: Router<AppState>, table: Vec<Route>) -> Router<AppState> {

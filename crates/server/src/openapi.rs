@@ -13,13 +13,14 @@ use utoipa::{
         ObjectBuilder, RefOr, Required, Type,
         path::{Parameter, ParameterBuilder, ParameterIn},
         security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme},
+        server::Server,
     },
 };
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::{
     api,
-    http::{access::Access, error::Problem},
+    http::{access::Access, base_path::BasePath, error::Problem},
     route::Route,
     state::AppState,
 };
@@ -63,7 +64,8 @@ impl Modify for Security {
         components.add_security_scheme("token", SecurityScheme::Http(token));
         let session = ApiKeyValue::with_description(
             "bac_session",
-            "The session cookie, set by signing in. Over HTTPS its name is `__Host-bac_session`.",
+            "The session cookie, set by signing in. Over HTTPS its name is `__Host-bac_session`, or \
+             `__Secure-bac_session` if the server is reached below a path.",
         );
         components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(session)));
     }
@@ -106,8 +108,12 @@ pub fn document() -> utoipa::openapi::OpenApi {
     document
 }
 
-async fn find_openapi() -> Json<utoipa::openapi::OpenApi> {
-    Json(document())
+async fn find_openapi(base: BasePath) -> Json<utoipa::openapi::OpenApi> {
+    let mut document = document();
+    if !base.as_str().is_empty() {
+        document.servers = Some(vec![Server::new(base.as_str())]);
+    }
+    Json(document)
 }
 
 /// What the page may load: its own scripts and styles, this server's responses, and pictures inside its styles.
@@ -124,7 +130,8 @@ pub(crate) const PATHS: [&str; 4] = [DOCUMENT_PATH, DOCS_PATH, "/docs/", "/docs/
 /// The document, and Swagger UI.
 pub(crate) fn routes() -> Router<AppState> {
     // The base layout has no top bar, which would load other documents and has an inline style.
-    let config = Config::from(DOCUMENT_PATH).try_it_out_enabled(true).use_base_layout();
+    // From `/docs/`, below any base path.
+    let config = Config::from("../openapi.json").try_it_out_enabled(true).use_base_layout();
     let page: Router<AppState> = SwaggerUi::new(DOCS_PATH).config(config).into();
     let page = page.layer(map_response(|mut response: Response| async {
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, DOCS_POLICY);

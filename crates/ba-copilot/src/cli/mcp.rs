@@ -1,10 +1,10 @@
 //! `mcp`: an MCP server over standard input and output.
 
-use rmcp::{ServiceExt, service::ServerInitializeError, transport::stdio};
+use rmcp::{ServiceExt, service::ServerInitializeError};
 
 use super::{CommandResult, Failure, Verdict, block_on};
 use application::{access::Caller, app::App};
-use server::mcp::Mcp;
+use server::mcp::{Mcp, stdio::stdio};
 
 pub(super) fn run(app: App) -> CommandResult {
     block_on(async {

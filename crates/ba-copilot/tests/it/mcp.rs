@@ -31,7 +31,7 @@ impl TestApp {
         self.rpc_reply(method, params, &[]).await.json()
     }
 
-    async fn rpc_reply(&self, method: &str, params: Value, headers: &[(&str, &str)]) -> Reply {
+    pub(crate) async fn rpc_reply(&self, method: &str, params: Value, headers: &[(&str, &str)]) -> Reply {
         let mut request = Request::post("/mcp")
             .header("host", "127.0.0.1:8000")
             .header("content-type", "application/json")
@@ -163,6 +163,7 @@ async fn failed_tool_call_explains_the_error() {
         ("explain_finding", json!({"code": "NOPE1"}), "FLOW003"),
         ("draft_diagram", json!({"text": " ", "kind": "class"}), "no requirements"),
         ("draft_diagram", json!({"text": "x", "kind": "poem"}), "unknown variant"),
+        ("patch_diagram", json!({"code": VALID, "operations": "add a box"}), "expected a sequence"),
         ("patch_diagram", json!({"code": VALID, "operations": [{"op": "remove_node", "id": "zz"}]}), "zz"),
         (
             "patch_diagram",
@@ -194,12 +195,42 @@ async fn legacy_validator_clients_work() {
     assert_eq!(answer["content"].as_array().map(Vec::len), Some(3));
 }
 
+/// Checks that a schema has only what all clients and vendors of models accept.
+fn check_schema(schema: &Value, of_answer: bool, path: &str) {
+    let fields = schema.as_object().unwrap_or_else(|| panic!("{path}: {schema}"));
+    for (keyword, value) in fields {
+        match keyword.as_str() {
+            "properties" => {
+                for (name, property) in value.as_object().expect("properties") {
+                    check_schema(property, of_answer, &format!("{path}.{name}"));
+                }
+            }
+            "items" => check_schema(value, of_answer, &format!("{path}[]")),
+            "type" | "description" | "required" | "enum" | "minimum" | "maximum" => (),
+            other => panic!("{path}: {other}"),
+        }
+    }
+    match &fields["type"] {
+        Value::String(kind) => {
+            assert!(
+                ["object", "array", "string", "number", "integer", "boolean"].contains(&kind.as_str()),
+                "{path}: {kind}"
+            );
+            assert_eq!(kind == "array", fields.contains_key("items"), "{path}");
+        }
+        Value::Array(kinds) if of_answer => assert_eq!(kinds.get(1), Some(&json!("null")), "{path}"),
+        other => panic!("{path}: {other}"),
+    }
+}
+
 #[tokio::test]
 async fn tool_results_conform_to_their_schemas() {
     let app = TestApp::builtin().await;
     let tools = app.rpc("tools/list", json!({})).await["result"]["tools"].clone();
     let tools = tools.as_array().expect("a list").clone();
     assert_eq!(tools.len(), 9);
+    let bytes = Value::from(tools.clone()).to_string().len();
+    assert!(bytes < 24_000, "the list of tools has {bytes} bytes, which every session of a model reads");
     for tool in &tools {
         let name = tool["name"].as_str().expect("a name");
         for field in ["title", "description"] {
@@ -208,10 +239,8 @@ async fn tool_results_conform_to_their_schemas() {
         assert_eq!(tool["annotations"]["destructiveHint"], json!(false), "{name}");
         assert_eq!(tool["annotations"]["readOnlyHint"], json!(name != "draft_diagram"), "{name}");
         assert_eq!(tool["inputSchema"]["type"], "object", "{name}");
-        let text = tool["inputSchema"].to_string();
-        for keyword in ["\"$ref\"", "\"uint\"", "\"null\""] {
-            assert!(!text.contains(keyword), "{name}: {keyword} in {text}");
-        }
+        check_schema(&tool["inputSchema"], false, name);
+        check_schema(&tool["outputSchema"], true, name);
     }
     for (tool, arguments) in [
         ("validate_mermaid", json!({"code": INVALID})),
@@ -489,14 +518,24 @@ fn clients_of_other_sdks_work_over_http_and_stdio() {
     let server = Server::start(data.path(), &[]);
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mcp");
     for transport in transports(&server) {
-        let mut typescript = Command::new(&node);
-        typescript
-            .arg(scripts.join("client.mjs"))
-            .args(&transport)
-            .env("MCP_MODULES", folder.join("node_modules"));
+        let typescript = |generation: &str| {
+            let mut command = Command::new(&node);
+            command.arg(scripts.join("client.mjs")).arg(generation).args(&transport);
+            command.env("MCP_MODULES", folder.join("node_modules"));
+            command
+        };
         let mut python = Command::new(folder.join("venv/bin/python"));
         python.arg(scripts.join("client.py")).args(&transport);
-        for command in [&mut typescript, &mut python] {
+        for (command, also) in [
+            (typescript("1"), json!({"patched": true, "picture": "image/svg+xml"})),
+            (typescript("2"), json!({"patched": true, "picture": "image/svg+xml", "revision": "2026-07-28"})),
+            (
+                typescript("2-legacy"),
+                json!({"patched": true, "picture": "image/svg+xml", "revision": "2025-11-25"}),
+            ),
+            (python, json!({})),
+        ] {
+            let mut command = command;
             let (text, output) = run(command.current_dir(data.path()));
             assert!(output.status.success(), "{command:?}\n{text}");
             let seen: Value =
@@ -506,6 +545,7 @@ fn clients_of_other_sdks_work_over_http_and_stdio() {
                 &json!({"valid": true, "invalid": false, "wrong_is_error": true, "completion": ["FLOW003"]}),
                 &transport.join(" "),
             );
+            check(&seen, &also, &format!("{command:?}"));
             assert_eq!(seen["tools"].as_array().map(Vec::len), Some(9), "{text}");
         }
     }

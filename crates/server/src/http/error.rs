@@ -154,9 +154,9 @@ impl ProblemResponse {
     }
 
     /// The complete response.
-    pub(super) fn with_body(&self, request_id: &RequestId) -> Response {
+    pub(super) fn with_body(&self, request_id: &RequestId, base_path: &str) -> Response {
         let problem = Problem {
-            kind: format!("/docs#{}", self.code),
+            kind: format!("{base_path}/docs#{}", self.code),
             title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
             status: self.status.as_u16(),
             detail: self.detail.clone(),

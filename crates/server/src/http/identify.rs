@@ -25,20 +25,20 @@ use config::Role;
 
 /// A cookie. Over HTTPS its name has the prefix `__Host-`, with which browsers accept it from this host alone and
 /// not from a parent or sibling domain. The name without the prefix is still read until the next release.
+///
+/// Below a base path the cookie is for that path, so that the other programs of the host do not receive it. Browsers
+/// accept the prefix `__Host-` for whole hosts only, so that it is `__Secure-` there.
 #[derive(Clone, Copy)]
-pub(crate) struct CookieName {
-    plain: &'static str,
-    prefixed: &'static str,
-}
+pub(crate) struct CookieName(pub(crate) &'static str);
 
 impl CookieName {
-    pub(crate) const fn new(plain: &'static str, prefixed: &'static str) -> Self {
-        CookieName { plain, prefixed }
+    fn prefixed(self, base: &str) -> String {
+        format!("{}{}", if base.is_empty() { "__Host-" } else { "__Secure-" }, self.0)
     }
 }
 
-const SESSION: CookieName = CookieName::new("bac_session", "__Host-bac_session");
-const DEVICE: CookieName = CookieName::new("bac_device", "__Host-bac_device");
+const SESSION: CookieName = CookieName("bac_session");
+const DEVICE: CookieName = CookieName("bac_device");
 /// For how long a browser counts as known after signing in.
 const DEVICE_AGE_S: i64 = 365 * 24 * 3600;
 
@@ -78,7 +78,7 @@ pub async fn identify(State(state): State<AppState>, mut request: Request, next:
     let access = Access::of_request(&request);
     let mcp = access == Access::Own;
     let token = bearer(request.headers()).map(str::to_owned);
-    if token.is_none() && !mcp && is_cross_site(request.method(), request.headers()) {
+    if token.is_none() && !mcp && is_cross_site(&state, request.method(), request.headers()) {
         return ProblemResponse::new(
             StatusCode::FORBIDDEN,
             "cross_site",
@@ -184,7 +184,7 @@ pub(crate) fn encoded(text: &str) -> String {
 }
 
 /// Whether a page of another site sent the request. Browsers say so in a header; programs send none.
-fn is_cross_site(method: &Method, headers: &HeaderMap) -> bool {
+fn is_cross_site(state: &AppState, method: &Method, headers: &HeaderMap) -> bool {
     if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
         return false;
     }
@@ -192,9 +192,12 @@ fn is_cross_site(method: &Method, headers: &HeaderMap) -> bool {
     if let Some(site) = headers.get("sec-fetch-site") {
         return site != "same-origin" && site != "none";
     }
-    // Older browsers send the origin only.
+    // Older browsers send the origin only. A proxy may have replaced the host.
     match (text(header::ORIGIN), text(header::HOST)) {
-        (Some(origin), Some(host)) => origin.split_once("://").is_none_or(|(_, from)| from != host),
+        (Some(origin), Some(host)) => {
+            origin.split_once("://").is_none_or(|(_, from)| from != host)
+                && state.app.config.public_origin().as_deref() != Some(origin)
+        }
         _ => false,
     }
 }
@@ -209,8 +212,8 @@ fn over_https(state: &AppState) -> bool {
 }
 
 pub(crate) fn cookie<'a>(state: &AppState, headers: &'a HeaderMap, name: CookieName) -> Option<&'a str> {
-    let prefixed = over_https(state).then(|| raw_cookie(headers, name.prefixed)).flatten();
-    prefixed.or_else(|| raw_cookie(headers, name.plain))
+    let prefixed = || raw_cookie(headers, &name.prefixed(&state.app.config.base_path()));
+    over_https(state).then(prefixed).flatten().or_else(|| raw_cookie(headers, name.0))
 }
 
 fn raw_cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -230,16 +233,17 @@ pub(crate) fn set_cookie(
     value: &str,
     max_age_s: i64,
 ) {
+    let base = state.app.config.base_path();
+    let path = if base.is_empty() { "/" } else { &base };
+    let attributes = format!("Path={path}; HttpOnly; SameSite=Lax");
     let mut cookies = Vec::new();
     if over_https(state) {
-        cookies.push(format!(
-            "{}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}; Secure",
-            name.prefixed
-        ));
+        let prefixed = name.prefixed(&base);
+        cookies.push(format!("{prefixed}={value}; {attributes}; Max-Age={max_age_s}; Secure"));
         // Removes the cookie that an earlier version set.
-        cookies.push(format!("{}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0; Secure", name.plain));
+        cookies.push(format!("{}=; {attributes}; Max-Age=0; Secure", name.0));
     } else {
-        cookies.push(format!("{}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}", name.plain));
+        cookies.push(format!("{}={value}; {attributes}; Max-Age={max_age_s}", name.0));
     }
     for cookie in cookies {
         if let Ok(cookie) = HeaderValue::from_str(&cookie) {

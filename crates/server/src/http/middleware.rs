@@ -5,7 +5,7 @@ use std::time::Instant;
 use axum::{
     body::Body,
     extract::{MatchedPath, Request, State},
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -13,15 +13,18 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{
-    access::Access, connections::BodyWatch, error::ProblemResponse, guarded_body::GuardedBody,
-    request_id::RequestId,
+    access::Access, base_path::BasePath, connections::BodyWatch, error::ProblemResponse,
+    guarded_body::GuardedBody, host::Host, request_id::RequestId,
 };
 use crate::state::AppState;
 use application::remote::generator::VIA_PSEUDONYM;
+use config::comma_separated;
 use telemetry::{
     metrics_table::{METHODS, OTHER},
     trace::{Kind, Span, TraceContext},
 };
+
+const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// Gives the request an id, a trace, a span and counters.
 pub async fn observe(mut request: Request, next: Next) -> Response {
@@ -95,6 +98,11 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    // nginx would otherwise hold events back until its buffer is full.
+    if headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+    {
+        headers.insert(NO_BUFFERING, HeaderValue::from_static("no"));
+    }
     // A response that is not a page needs no scripts, styles or frames, whatever a browser makes of it.
     headers
         .entry(header::CONTENT_SECURITY_POLICY)
@@ -155,10 +163,11 @@ pub async fn answer_slow_bodies(request: Request, next: Next) -> Response {
 /// Writes the request id into problems.
 pub async fn problem_bodies(request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().cloned().unwrap_or_default();
+    let base = BasePath::of_request(&request);
     let response = next.run(request).await;
     match response.extensions().get::<ProblemResponse>() {
         Some(problem) => {
-            let mut answer = problem.with_body(&id);
+            let mut answer = problem.with_body(&id, base.as_str());
             // Headers that were set beside the problem.
             for (name, value) in response.headers() {
                 if name != header::CONTENT_LENGTH {
@@ -171,32 +180,51 @@ pub async fn problem_bodies(request: Request, next: Next) -> Response {
     }
 }
 
+/// The host names under which the server may be asked.
+#[derive(Clone)]
+pub struct AllowedHosts {
+    any: bool,
+    listed: bool,
+    hosts: Vec<Host>,
+    on_loopback: bool,
+    has_database: bool,
+}
+
+impl AllowedHosts {
+    pub fn new(state: &AppState) -> Self {
+        let config = &state.app.config;
+        let listed: Vec<&str> = comma_separated(&config.server.allowed_hosts).collect();
+        let public = config.public_host();
+        AllowedHosts {
+            any: listed.contains(&"*"),
+            listed: !listed.is_empty(),
+            hosts: listed.into_iter().chain(public.as_deref()).map(Host::parse).collect(),
+            on_loopback: config.listen(state.role).ip().is_loopback(),
+            has_database: state.role.has_database(),
+        }
+    }
+
+    fn allow(&self, host: &str, access: Access) -> bool {
+        // A server that listens on a network asks for a token, which a page in a browser does not have, and is reached
+        // under names that only the network knows unless they are listed. The list holds the names that people type;
+        // other processes, proxies and monitors continue to use the names of the network.
+        let by_machines = !self.has_database || access == Access::Probe;
+        let for_others = (!self.listed || by_machines) && !self.on_loopback;
+        let host = Host::parse(host);
+        self.any || for_others || host.is_loopback() || self.hosts.contains(&host)
+    }
+}
+
 /// Refuses requests for another host name: through a name that it controls, a page of another site could otherwise
 /// reach a server on loopback (DNS rebinding).
-pub async fn check_host(State(state): State<AppState>, request: Request, next: Next) -> Response {
+pub async fn check_host(State(hosts): State<AllowedHosts>, request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let name = host
-        .rsplit_once(':')
-        .map_or(host, |(name, port)| if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host });
-    let allowed = &state.app.config.server.allowed_hosts;
-    let loopback = matches!(name, "localhost" | "127.0.0.1" | "[::1]" | "");
-    // A server that listens on a network asks for a token, which a page in a browser does not have, and is reached
-    // under names that only the network knows unless they are listed. The list holds the names that people type;
-    // other processes, proxies and monitors continue to use the names of the network.
-    let by_machines = !state.role.has_database() || Access::of_request(&request) == Access::Probe;
-    let for_others =
-        (allowed.is_empty() || by_machines) && !state.app.config.listen(state.role).ip().is_loopback();
-    if loopback
-        || for_others
-        || allowed
-            .split(',')
-            .map(str::trim)
-            .any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(name) && !allowed.is_empty())
-    {
+    if host.is_empty() || hosts.allow(host, Access::of_request(&request)) {
         return next.run(request).await;
     }
     let id = request.extensions().get::<RequestId>().cloned().unwrap_or_default();
     let why = "This server does not accept requests for this host name. Add it to the setting server.allowed_hosts \
-        (ALLOWED_HOSTS).";
-    ProblemResponse::new(StatusCode::MISDIRECTED_REQUEST, "wrong_host", why).with_body(&id)
+        (ALLOWED_HOSTS), or set server.public_url (PUBLIC_URL) to the address that people open.";
+    ProblemResponse::new(StatusCode::MISDIRECTED_REQUEST, "wrong_host", why)
+        .with_body(&id, BasePath::of_request(&request).as_str())
 }

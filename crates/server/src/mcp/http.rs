@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
+    body::{Body, to_bytes},
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
@@ -19,8 +20,13 @@ use rmcp::{
 };
 use serde_json::json;
 
+use super::{
+    origins::{Origins, check_origin},
+    unreadable,
+};
 use crate::{
     http::{
+        base_path::without_base,
         error::ProblemResponse,
         identify::{MaybeCaller, bearer},
     },
@@ -39,15 +45,8 @@ pub(crate) const PATH: &str = "/mcp";
 pub(crate) const METADATA_PATHS: [&str; 2] =
     ["/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"];
 
-/// Web pages of this machine may call a server of this machine.
-const OWN_ORIGINS: [&str; 6] = [
-    "http://localhost:*",
-    "http://127.0.0.1:*",
-    "http://[::1]:*",
-    "https://localhost:*",
-    "https://127.0.0.1:*",
-    "https://[::1]:*",
-];
+/// Answers are JSON, which nearly every client takes; rmcp asks each to list both media types of the transport.
+const ACCEPTED: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
 
 /// The authentication and the rate limit of `/mcp`.
 struct Guard {
@@ -55,21 +54,21 @@ struct Guard {
     /// needed.
     tokens: Vec<String>,
     limiter: Arc<Limiter>,
-    public_url: String,
+    /// The URL of `/mcp` from the settings; empty if they have none.
+    resource: String,
 }
 
 /// Every call is independent and answered with JSON, so that any process can serve it.
 pub fn config(state: &AppState) -> StreamableHttpServerConfig {
     let settings = &state.app.config;
-    let origins = OWN_ORIGINS.into_iter().chain(comma_separated(&settings.mcp.allowed_origins));
     StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
         .with_json_response(true)
         .with_max_request_body_bytes(settings.server.max_body_bytes)
         // `middleware::check_host` has checked the host of every request.
         .disable_allowed_hosts()
-        .with_allowed_origins(origins)
-        .enforce_origin_validation()
+        // `check_origin` has checked the origin.
+        .disable_allowed_origins()
 }
 
 /// The routes of an MCP server.
@@ -78,15 +77,21 @@ where
     H: ServerHandler + Clone + Send + Sync + 'static,
 {
     let settings = &state.app.config.mcp;
+    let resource = match (settings.public_url.as_str(), state.app.config.server.public_url.as_str()) {
+        ("", "") => String::new(),
+        ("", _) => format!("{}{PATH}", state.app.config.public_url()),
+        (resource, _) => resource.trim_end_matches('/').to_owned(),
+    };
     let guard = Arc::new(Guard {
         tokens: settings.tokens().into_iter().map(secrets::hash).collect(),
         limiter: Arc::clone(&state.limiter),
-        public_url: settings.public_url.clone(),
+        resource,
     });
     let sessions = Arc::new(LocalSessionManager::default());
     let service = StreamableHttpService::new(move || Ok(handler.clone()), sessions, config);
     let mut routes = Router::new()
         .route_service(PATH, service)
+        .layer(from_fn_with_state(state.app.config.server.max_body_bytes, read_message))
         .layer(from_fn_with_state(Arc::clone(&guard), check_caller));
     for path in METADATA_PATHS {
         let guard = Arc::clone(&guard);
@@ -101,7 +106,18 @@ where
         };
         routes = routes.route(path, get(find));
     }
-    routes
+    routes.layer(from_fn_with_state(Origins::new(&settings.allowed_origins, PATH), check_origin))
+}
+
+/// Other addresses of these routes: `/mcp/`, and where RFC 9728 has clients look for the metadata of `/mcp` below a
+/// base path, if the proxy sends that here.
+pub(crate) fn alias(path: &str, base: &str) -> Option<&'static str> {
+    let inside = without_base(path, base).unwrap_or(path);
+    if inside.strip_suffix('/') == Some(PATH) {
+        return Some(PATH);
+    }
+    let resource = path.strip_prefix(METADATA_PATHS[0]).and_then(|rest| without_base(rest, base));
+    (resource == Some(PATH)).then_some(METADATA_PATHS[1])
 }
 
 /// The caller and the trace context of a call over HTTP.
@@ -132,8 +148,8 @@ fn metadata(resource: &str, servers: &[String]) -> serde_json::Value {
 impl Guard {
     /// The URL of `/mcp`, as the caller knows it.
     fn resource(&self, headers: &HeaderMap) -> String {
-        if !self.public_url.is_empty() {
-            return self.public_url.trim_end_matches('/').to_owned();
+        if !self.resource.is_empty() {
+            return self.resource.clone();
         }
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1");
         format!("http://{host}/mcp")
@@ -194,4 +210,90 @@ async fn check_caller(State(guard): State<Arc<Guard>>, mut request: Request, nex
         request.extensions_mut().insert(MaybeCaller(Some(Caller::service())));
     }
     next.run(request).await
+}
+
+/// Lets every client call that takes JSON, and answers a body that is not a message.
+async fn read_message(State(max_bytes): State<usize>, request: Request, next: Next) -> Response {
+    if request.method() != Method::POST {
+        return next.run(request).await;
+    }
+    if !takes_json(request.headers()) {
+        let why = "The answer is JSON, which this request does not accept. Send `Accept: application/json, \
+            text/event-stream`.";
+        return ProblemResponse::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", why).into_response();
+    }
+    let (mut parts, body) = request.into_parts();
+    parts.headers.insert(header::ACCEPT, ACCEPTED);
+    let is_json = parts.headers.get(header::CONTENT_TYPE).is_some_and(is_json);
+    let Ok(body) = to_bytes(body, max_bytes).await else {
+        return ProblemResponse::body_too_large().into_response();
+    };
+    let response = next.run(Request::from_parts(parts, Body::from(body.clone()))).await;
+    // With a body of the right type, this status means that rmcp could not read it.
+    match response.status() {
+        StatusCode::UNSUPPORTED_MEDIA_TYPE if is_json => unreadable::respond(&body),
+        _ => response,
+    }
+}
+
+/// Without `Accept`, everything is accepted.
+fn takes_json(headers: &HeaderMap) -> bool {
+    let mut ranges = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|accept| accept.to_str().ok())
+        .flat_map(|accept| accept.split(','))
+        .map(|range| range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+        .filter(|range| !range.is_empty())
+        .peekable();
+    ranges.peek().is_none()
+        || ranges.any(|range| matches!(range.as_str(), "*/*" | "application/*" | "application/json"))
+}
+
+fn is_json(kind: &HeaderValue) -> bool {
+    let essence = kind.to_str().ok().and_then(|kind| kind.split(';').next());
+    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_are_found_by_their_other_names() {
+        for (path, base, route) in [
+            ("/mcp/", "", Some(PATH)),
+            ("/mcp", "", None),
+            ("/mcp//", "", None),
+            ("/ba/mcp/", "/ba", Some(PATH)),
+            ("/mcp/", "/ba", Some(PATH)),
+            ("/.well-known/oauth-protected-resource/ba/mcp", "/ba", Some(METADATA_PATHS[1])),
+            ("/.well-known/oauth-protected-resource/mcp", "/ba", None),
+            ("/.well-known/oauth-protected-resource/other/mcp", "/ba", None),
+            ("/.well-known/oauth-protected-resource", "", None),
+        ] {
+            assert_eq!(alias(path, base), route, "{path} below {base}");
+        }
+    }
+
+    #[test]
+    fn clients_that_take_json_are_answered() {
+        for (accept, taken) in [
+            (None, true),
+            (Some(""), true),
+            (Some("*/*"), true),
+            (Some("application/json"), true),
+            (Some("Application/JSON; charset=utf-8"), true),
+            (Some("text/event-stream, application/json;q=0.9"), true),
+            (Some("application/*"), true),
+            (Some("text/event-stream"), false),
+            (Some("text/html"), false),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(accept) = accept {
+                headers.insert(header::ACCEPT, accept.parse().unwrap());
+            }
+            assert_eq!(takes_json(&headers), taken, "{accept:?}");
+        }
+    }
 }

@@ -1,15 +1,18 @@
 //! The MCP server: tools, resources and prompts for agents.
 //!
 //! Stateless: the answer depends on the call and on stored data only. `tools/` holds the tool table,
-//! one file for each tool; `http.rs` serves it over HTTP, `cli/mcp.rs` over standard input and output. No tool reads
+//! one file for each tool; `http.rs` serves it over HTTP, `stdio.rs` over standard input and output. No tool reads
 //! a file or fetches an address, and text of a diagram is marked as data (`quote.rs`).
 
 mod context;
 pub mod http;
+mod origins;
 mod prompts;
 mod quote;
 mod resources;
+pub mod stdio;
 mod tools;
+mod unreadable;
 
 use std::time::Instant;
 

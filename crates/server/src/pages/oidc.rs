@@ -24,7 +24,7 @@ use application::accounts::{
     sign_in::SignedIn,
 };
 
-const UNDER_WAY: CookieName = CookieName::new("bac_oidc", "__Host-bac_oidc");
+const UNDER_WAY: CookieName = CookieName("bac_oidc");
 
 #[derive(Default, Deserialize)]
 pub struct BeginQuery {

@@ -6,7 +6,7 @@ use rmcp::{
     schemars::{self, JsonSchema},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::tool::{About, Row, text, typed_row};
 use crate::mcp::{context::CallContext, quote::as_data};
@@ -36,6 +36,7 @@ struct Output {
     /// One sentence about the content of the diagram.
     summary: String,
     /// The typed model of the diagram.
+    #[schemars(with = "Map<String, Value>")]
     blueprint: Value,
     /// The source words of each element. Offsets are UTF-8 bytes of `text`.
     trace: Vec<TraceEntry>,

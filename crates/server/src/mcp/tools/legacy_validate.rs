@@ -11,7 +11,8 @@ use rmcp::{
 use serde::Deserialize;
 
 use super::{
-    tool::{About, Row, text, typed_row},
+    draw::draw,
+    tool::{About, Row, size_of, text, typed_row},
     validate::{Output, finding_lines},
 };
 use crate::mcp::{context::CallContext, quote::as_data};
@@ -55,7 +56,13 @@ async fn run(
         return Ok((output, vec![text("Mermaid diagram is invalid"), text(main), text(details)]));
     }
     let request = picture::Request { code: input.diagram, theme: "light".to_owned(), elements: Vec::new() };
-    let picture = picture::draw_one(&app, request, form).await?;
-    let image = ContentBlock::image(STANDARD.encode(picture.bytes), form.media_type());
-    Ok((output, vec![text("Mermaid diagram is valid"), image]))
+    let mut content = vec![text("Mermaid diagram is valid")];
+    let drawn = draw(&app, request, form, size_of(&output) + size_of(&content)).await?;
+    // Its clients expect an SVG as an image.
+    content.extend(match drawn.svg {
+        Some(svg) => Some(ContentBlock::image(STANDARD.encode(svg), form.media_type())),
+        None => drawn.content,
+    });
+    content.extend(drawn.note.map(text));
+    Ok((output, content))
 }

@@ -5,6 +5,7 @@
 
 mod compare;
 mod draft;
+mod draw;
 mod explain;
 mod kinds;
 mod legacy_validate;

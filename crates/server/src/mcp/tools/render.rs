@@ -1,6 +1,5 @@
 //! `render_mermaid`: the picture of a diagram.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use mermend::{Engine, Finding};
 use rmcp::{
     model::ContentBlock,
@@ -9,7 +8,8 @@ use rmcp::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    tool::{About, Row, text, typed_row},
+    draw::{Drawn, draw},
+    tool::{About, Row, size_of, text, typed_row},
     validate,
 };
 use crate::mcp::context::CallContext;
@@ -46,9 +46,16 @@ struct Output {
     code: String,
     /// Media type of the picture; null when there is none.
     media_type: Option<&'static str>,
-    /// The picture, for `svg`. A PNG is an image content of the answer.
+    /// The picture, for `svg`, if it is not large. The picture is also a content of the answer: a PNG as an image, an
+    /// SVG as a resource.
     #[serde(skip_serializing_if = "Option::is_none")]
     svg: Option<String>,
+    /// Pixels for each unit of a PNG.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scale: Option<f64>,
+    /// How the picture differs from what was asked for, or why there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
 }
 
 pub(super) fn row() -> Row {
@@ -82,19 +89,19 @@ async fn run(
         code: input.code,
         media_type: None,
         svg: None,
+        scale: None,
+        note: None,
     };
     if output.valid {
         let theme = input.theme.unwrap_or_else(|| "light".to_owned());
         let request = picture::Request { code: output.code.clone(), theme, elements: Vec::new() };
-        let picture = picture::draw_one(&app, request, form).await?;
-        content.extend(picture.note().map(text));
-        let bytes = picture.bytes;
-        output.media_type = Some(form.media_type());
-        match form {
-            Form::Png(_) => content.push(ContentBlock::image(STANDARD.encode(bytes), form.media_type())),
-            // A model has no use for the text of an SVG, which is long; programs find it in the structured form.
-            Form::Svg | Form::SvgForPage => output.svg = String::from_utf8(bytes).ok(),
-        }
+        let used = size_of(&output) + size_of(&content);
+        let Drawn { content: picture, svg, scale, note } = draw(&app, request, form, used).await?;
+        output.media_type = picture.is_some().then(|| form.media_type());
+        (output.svg, output.scale) = (svg, scale);
+        output.note = note.clone();
+        content.extend(note.map(text));
+        content.extend(picture);
     }
     Ok((output, content))
 }

@@ -1,5 +1,7 @@
 //! A tool: its description, its schemas, and its function with typed input and answer.
 
+use std::sync::Arc;
+
 use futures_util::{FutureExt, future::BoxFuture};
 use rmcp::{
     model::{ContentBlock, JsonObject, MetaObject, Tool, ToolAnnotations},
@@ -11,6 +13,9 @@ use serde_json::{Value, json};
 use super::schema;
 use crate::mcp::{context::CallContext, resources};
 use application::Error;
+
+/// The limit of an answer. Claude Desktop refuses results above 1 MB, with the names around them.
+pub(super) const MAX_ANSWER_BYTES: usize = 1_000_000;
 
 /// The answer of a tool.
 pub(in crate::mcp) struct Answer {
@@ -59,7 +64,9 @@ where
         let meta = json!({"ui": {"resourceUri": resources::APP_URI}});
         tool = tool.with_meta(MetaObject(meta.as_object().cloned().unwrap_or_default()));
     }
-    let call = move |ask: CallContext, arguments: JsonObject| {
+    let schema = Arc::clone(&tool.input_schema);
+    let call = move |ask: CallContext, mut arguments: JsonObject| {
+        schema::read_strings(&schema, &mut arguments);
         let input = serde_json::from_value::<I>(Value::Object(arguments));
         match input {
             Err(why) => {
@@ -71,12 +78,60 @@ where
                 .map(|result| {
                     let (answer, content) = result?;
                     // Strings, numbers and lists always serialize.
-                    Ok(Answer { structured: serde_json::to_value(answer).unwrap_or_default(), content })
+                    fit(Answer { structured: serde_json::to_value(answer).unwrap_or_default(), content })
                 })
                 .boxed(),
         }
     };
     Row { tool, call: Box::new(call) }
+}
+
+/// The answer within the limit of its size. A text form that is too large is left out, because the structured form has
+/// the same.
+fn fit(mut answer: Answer) -> Result<Answer, Error> {
+    let structured = size_of(&answer.structured);
+    if structured + size_of(&answer.content) <= MAX_ANSWER_BYTES {
+        return Ok(answer);
+    }
+    for block in &mut answer.content {
+        if block.as_text().is_some_and(|text| text.text.len() > MAX_ANSWER_BYTES / 100) {
+            *block = text(
+                "This part of the answer is left out, because it is too large. See the structured form.",
+            );
+        }
+    }
+    let size = structured + size_of(&answer.content);
+    if size <= MAX_ANSWER_BYTES {
+        return Ok(answer);
+    }
+    Err(Error::invalid(
+        "arguments",
+        format!(
+            "The answer would have {size} bytes; clients accept at most {MAX_ANSWER_BYTES}. Send a smaller diagram, or \
+             use the HTTP API or the command line."
+        ),
+    ))
+}
+
+/// The size as JSON.
+pub(super) fn size_of(value: &impl Serialize) -> usize {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // Neither the values nor the counter fail; a value that did would not be sent either.
+    match serde_json::to_writer(&mut count, value) {
+        Ok(()) => count.0,
+        Err(_) => usize::MAX,
+    }
 }
 
 pub(super) fn text(text: impl Into<String>) -> ContentBlock {

@@ -38,7 +38,7 @@ fn style() -> String {
     for font in mermend::picture::web_fonts() {
         css.push_str(&format!(
             "@font-face{{font-family:Inter;font-weight:{};font-display:swap;\
-             src:url(/assets/{}) format('woff2');unicode-range:{}}}\n",
+             src:url({}) format('woff2');unicode-range:{}}}\n",
             font.weight, font.file, font.unicode_range
         ));
     }
