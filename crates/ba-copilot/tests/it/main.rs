@@ -20,6 +20,7 @@ mod backup_faults;
 mod backup_files;
 mod bad_input;
 mod budgets;
+mod check_files;
 mod cli;
 mod cluster;
 mod collector;
