@@ -22,9 +22,6 @@ impl Config {
         let mut wrong = |key: &str, problem: &str| {
             problems.push(ConfigError::Value { key: key.to_owned(), problem: problem.to_owned() });
         };
-        if !self.server.public_url.is_empty() && !is_web_address(&self.server.public_url) {
-            wrong("server.public_url", "it must be a URL such as https://ba.example.com");
-        }
         if !self.mcp.server_url.is_empty() && self.mcp_server_url().is_none() {
             wrong("mcp.server_url", "it must be a URL such as http://mcp:3000/mcp");
         }

@@ -38,10 +38,14 @@ fn whole_diff(before: &str, after: &str, deadline: &Deadline) -> Result<String, 
         return Ok(String::new());
     }
     let mut config = TextDiff::configure();
+    // By line feeds alone, as `patch` and Git read lines.
+    config.newline_terminated(true);
+    let lines = |text| str::split_inclusive(text, '\n').collect::<Vec<_>>();
     if let Some(remaining) = deadline.remaining() {
         config.timeout(remaining);
     }
-    let diff = config.diff_lines(before, after);
+    let (before, after) = (lines(before), lines(after));
+    let diff = config.diff_slices(&before, &after);
     // The diff that a timeout leaves is coarse, and no answer.
     if deadline.exceeded() {
         return Err(DeadlineExceeded);

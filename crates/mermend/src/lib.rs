@@ -10,6 +10,7 @@ extern crate self as mermend;
 mod check;
 mod compare;
 mod deadline;
+mod diagram_index;
 mod diff;
 mod document;
 mod engines;
@@ -37,11 +38,13 @@ pub use check::{Checked, Checker, Engine, Limits, REMEMBERED_BYTES, check};
 pub use compare::{Change, Comparison, How, compare, compare_within, renamed_names};
 pub use deadline::{Deadline, DeadlineExceeded};
 pub use diagram::{Location, Outline, OutlinePart, Rule, Severity};
+pub use diagram_index::DiagramIndex;
 pub use diff::unified_diff;
 pub use engines::{Failure, MERMAID_VERSION, Outcome, Rejection, Verdict};
 pub use finding::{Edit, Finding, Fix, FixClass};
 pub use markdown::{
-    Fence, MarkdownIndex, MarkdownLine, diagrams_in_markdown, diagrams_in_markdown_within, markdown_lines,
+    Block, BlockProblem, MarkdownLine, TextFormat, diagrams, diagrams_within, markdown_lines,
+    replace_diagrams,
 };
 pub use merge::{Merged, merge_within};
 pub use outline::{outline, outline_within};

@@ -1,17 +1,24 @@
 //! `check`: validates Mermaid diagrams.
 
-use std::path::Path;
+use std::path::PathBuf;
 
-use mermend::{Checked, Engine, Finding, Severity, diagrams_in_markdown};
+use mermend::{Block, BlockProblem, DiagramIndex, Engine, TextFormat};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{CommandResult, Failure, Verdict, files, print, say};
+use super::{
+    CommandResult, Failure, Verdict,
+    check_output::{self, Diagram},
+    files::{self, Input},
+    print,
+    report_paths::ReportPaths,
+    say,
+};
 use application::{app::App, check};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Files (.mmd, .mermaid or Markdown) or folders; `-` or nothing reads standard input.
+    /// Files (.mmd, .mermaid, Markdown or MDX) or folders; `-` or nothing reads standard input.
     #[arg(value_name = "FILE")]
     files: Vec<String>,
     /// Engine that decides: mermaid (Mermaid's own parser) or fast (built-in parser).
@@ -23,9 +30,13 @@ pub(super) struct Arguments {
     /// Apply repairs that keep the meaning, and write them to the files.
     #[arg(long, conflicts_with = "batch")]
     fix: bool,
-    /// With --fix: print the changes as a diff and write nothing.
+    /// With --fix: print the changes as a patch for `git apply`, and write nothing.
     #[arg(long, requires = "fix")]
     diff: bool,
+    /// Name of what standard input contains: its extension is the format, and reports show it. Without it, Markdown is
+    /// recognised by its content.
+    #[arg(long, value_name = "FILE", conflicts_with = "batch")]
+    stdin_filename: Option<PathBuf>,
     /// Read JSON lines `{"id","code"}` from standard input, and write one JSON line for each.
     #[arg(long, conflicts_with = "files")]
     batch: bool,
@@ -40,57 +51,122 @@ struct Line {
     code: String,
 }
 
-struct Diagram {
-    file: String,
-    checked: Checked,
-    findings: Vec<Finding>,
-}
-
 pub(super) fn run(arguments: Arguments, app: &App) -> CommandResult {
     check::refuse_target(arguments.target.as_deref()).map_err(|error| Failure::Other(error.to_string()))?;
     let engine = if arguments.engine == "fast" { Engine::Fast } else { Engine::Mermaid };
     if arguments.batch {
         return batch(app, engine);
     }
-    let paths = if arguments.files.is_empty() { vec!["-".to_owned()] } else { arguments.files.clone() };
-    let mut results = Vec::new();
-    for file in files::list_files(&paths, is_diagram_file)? {
-        let name = file.display().to_string();
-        let mut text = files::read_text(&name)?;
-        if arguments.fix && name != "-" {
-            let repaired = repair(app, &name, &text);
-            if repaired != text {
-                if arguments.diff {
-                    print(&format!("--- {name}\n+++ {name}\n{}", mermend::unified_diff(&text, &repaired)));
-                } else {
-                    std::fs::write(&file, &repaired).map_err(|error| Failure::file(&name, &error))?;
-                    say(&format!("repaired {name}"));
-                    text = repaired;
-                }
-            }
-        }
-        results.extend(check_text(app, engine, &name, &text));
+    let format = arguments.format.as_str();
+    if arguments.diff && format != "text" {
+        return Err(Failure::Other(format!(
+            "--diff prints a patch and cannot be combined with --format {format}. Leave one of them out."
+        )));
     }
-    let clean = results.iter().all(|result| result.checked.valid);
-    print(&match arguments.format.as_str() {
-        "json" => format!("{}\n", Value::Array(results.iter().map(as_json).collect())),
-        "jsonl" => results.iter().map(|result| format!("{}\n", as_json(result))).collect(),
-        "sarif" => format!("{}\n", sarif(&results)),
-        "github" => results
-            .iter()
-            .flat_map(|result| result.findings.iter().map(|finding| github(&result.file, finding)))
-            .collect(),
-        _ => results.iter().map(text).collect(),
+    let paths = ReportPaths::find()?;
+    let named = if arguments.files.is_empty() { &["-".to_owned()][..] } else { &arguments.files };
+    let (inputs, mut failures) = files::list_inputs(named, arguments.stdin_filename.as_deref(), |path| {
+        TextFormat::from_path(path).is_some()
     });
-    if arguments.format == "text" {
-        let bad = results.iter().filter(|result| !result.checked.valid).count();
-        say(&match (results.len(), bad) {
-            (0, _) => "no diagrams found".to_owned(),
-            (all, 0) => format!("{all} checked, all valid"),
-            (all, bad) => format!("{all} checked, {bad} invalid"),
-        });
+    let mut results = Vec::new();
+    for input in &inputs {
+        match check_input(app, engine, input, &arguments, &paths) {
+            Ok(found) => results.extend(found),
+            Err(failure) => failures.push(failure),
+        }
     }
-    Ok(Verdict::from_clean(clean))
+    let failures: Vec<String> = failures.iter().map(Failure::to_string).collect();
+    if arguments.diff {
+        // Standard output has the patch alone.
+        let texts = results.iter().map(check_output::text).filter(|text| !text.is_empty());
+        texts.for_each(|text| say(text.trim_end()));
+    } else {
+        print(&check_output::write(format, &results, &failures, &paths));
+    }
+    failures.iter().for_each(|failure| say(&format!("ba-copilot: {failure}")));
+    if format == "text" && (failures.is_empty() || !results.is_empty()) {
+        say(&summary(&results));
+    }
+    Ok(match failures.is_empty() {
+        true => Verdict::from_clean(!results.iter().any(Diagram::invalid)),
+        false => Verdict::Incomplete,
+    })
+}
+
+fn summary(results: &[Diagram<'_>]) -> String {
+    let checked = results.iter().filter(|result| result.checked.is_some()).count();
+    let skipped = match results.len() - checked {
+        0 => String::new(),
+        skipped => format!(", {skipped} skipped"),
+    };
+    match (results.len(), results.iter().filter(|result| result.invalid()).count()) {
+        (0, _) => "no diagrams found".to_owned(),
+        (_, 0) => format!("{checked} checked, all valid{skipped}"),
+        (_, bad) => format!("{checked} checked, {bad} invalid{skipped}"),
+    }
+}
+
+/// Checks one input, after its repair if that is asked for.
+fn check_input<'a>(
+    app: &App,
+    engine: Engine,
+    input: &'a Input,
+    arguments: &Arguments,
+    paths: &ReportPaths,
+) -> Result<Vec<Diagram<'a>>, Failure> {
+    let writes = arguments.fix && !arguments.diff;
+    if writes && input.is_stdin() {
+        return Err(Failure::Other(
+            "Standard input cannot be changed by --fix. Add --diff to print the changes, or use `repair`."
+                .to_owned(),
+        ));
+    }
+    let mut text = input.read()?;
+    let format = TextFormat::from_path(input.path()).unwrap_or_else(|| TextFormat::detect(&text));
+    if arguments.fix
+        && let Some(repaired) = repair(app, format, &text)
+    {
+        if writes {
+            files::write_atomically(input.path(), repaired.as_bytes())
+                .map_err(|error| Failure::file(&input.name, &error))?;
+            say(&format!("repaired {}", input.name));
+            text = repaired;
+        } else {
+            let diff = mermend::unified_diff(&text, &repaired);
+            let hunks = diff.splitn(3, '\n').nth(2).unwrap_or_default();
+            print(&format!("{}{hunks}", paths.patch_header(input.path())));
+        }
+    }
+    let index = DiagramIndex::new(&text);
+    let check_block = |block: Block| {
+        let problem = index.problem(&block);
+        let skipped = matches!(block.problem(), Some(BlockProblem::Skipped(_)));
+        let checked = (block.is_mermaid() && !skipped).then(|| app.checker.check_with(block.code(), engine));
+        let found = checked.iter().flat_map(|checked| &checked.findings);
+        let findings = problem.into_iter().chain(found.map(|finding| index.place(&block, finding.clone())));
+        Diagram { input, findings: findings.collect(), checked }
+    };
+    Ok(mermend::diagrams(&text, format).into_iter().map(check_block).collect())
+}
+
+/// The text with all safe repairs written into it; `None` if there are none.
+fn repair(app: &App, format: TextFormat, text: &str) -> Option<String> {
+    let safe = |block: Block| {
+        let repaired = app.checker.repair(block.code());
+        let safe = repaired.valid && repaired.changed && repaired.class == Some(mermend::FixClass::Safe);
+        safe.then_some((block, repaired.code))
+    };
+    let readable =
+        |block: &Block| block.is_mermaid() && !matches!(block.problem(), Some(BlockProblem::Skipped(_)));
+    let mut changes: Vec<_> =
+        mermend::diagrams(text, format).into_iter().filter(readable).filter_map(safe).collect();
+    let all = mermend::replace_diagrams(text, format, &changes);
+    all.or_else(|| {
+        changes
+            .retain(|change| mermend::replace_diagrams(text, format, std::slice::from_ref(change)).is_some());
+        mermend::replace_diagrams(text, format, &changes)
+    })
+    .filter(|repaired| repaired != text)
 }
 
 fn batch(app: &App, engine: Engine) -> CommandResult {
@@ -110,137 +186,4 @@ fn batch(app: &App, engine: Engine) -> CommandResult {
         ));
     }
     Ok(Verdict::from_clean(clean))
-}
-
-fn is_markdown(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| {
-        ["md", "markdown", "mdx"].iter().any(|known| extension.eq_ignore_ascii_case(known))
-    })
-}
-
-fn is_diagram_file(path: &Path) -> bool {
-    is_markdown(path)
-        || path.extension().is_some_and(|extension| extension == "mmd" || extension == "mermaid")
-}
-
-/// Checks a whole file, or every Mermaid code block of a Markdown file.
-fn check_text(app: &App, engine: Engine, name: &str, text: &str) -> Vec<Diagram> {
-    if !is_markdown(Path::new(name)) {
-        let checked = app.checker.check_with(text, engine);
-        return vec![Diagram { file: name.to_owned(), findings: checked.findings.clone(), checked }];
-    }
-    let index = mermend::MarkdownIndex::new(text);
-    let check_fence = |fence: mermend::Fence| {
-        let checked = app.checker.check_with(&text[fence.start..fence.end], engine);
-        let findings = checked.findings.iter().map(|finding| index.place(&fence, finding.clone())).collect();
-        Diagram { file: name.to_owned(), findings, checked }
-    };
-    diagrams_in_markdown(text).into_iter().map(check_fence).collect()
-}
-
-/// The text with all safe repairs applied.
-fn repair(app: &App, name: &str, text: &str) -> String {
-    let safe = |code: &str| {
-        let repaired = app.checker.repair(code);
-        (repaired.valid && repaired.changed && repaired.class == Some(mermend::FixClass::Safe))
-            .then_some(repaired.code)
-    };
-    if !is_markdown(Path::new(name)) {
-        return safe(text).unwrap_or_else(|| text.to_owned());
-    }
-    let mut out = text.to_owned();
-    // From the end, so that the offsets of earlier diagrams stay valid.
-    for fence in diagrams_in_markdown(text).into_iter().rev() {
-        if let Some(code) = safe(&text[fence.start..fence.end]) {
-            out.replace_range(fence.start..fence.end, &code);
-        }
-    }
-    out
-}
-
-fn text(result: &Diagram) -> String {
-    let mut out = String::new();
-    for finding in &result.findings {
-        let span = finding.span;
-        out.push_str(&format!(
-            "{}:{}:{}: {} {}: {}\n",
-            result.file,
-            span.line,
-            span.column,
-            severity_name(finding.severity),
-            finding.code,
-            finding.message
-        ));
-        if let Some(hint) = &finding.hint {
-            out.push_str(&format!("    {hint}\n"));
-        }
-    }
-    out
-}
-
-fn severity_name(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Info => "info",
-    }
-}
-
-fn as_json(result: &Diagram) -> Value {
-    json!({
-        "file": result.file,
-        "valid": result.checked.valid,
-        "kind": result.checked.kind.map(|kind| kind.id),
-        "findings": result.findings,
-    })
-}
-
-/// A workflow command of GitHub Actions.
-fn github(file: &str, finding: &Finding) -> String {
-    let escape = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-    let level = if finding.severity == Severity::Info { "notice" } else { severity_name(finding.severity) };
-    format!(
-        "::{level} file={},line={},col={},title={}::{}\n",
-        escape(file).replace(',', "%2C").replace(':', "%3A"),
-        finding.span.line,
-        finding.span.column,
-        finding.code,
-        escape(&finding.message)
-    )
-}
-
-fn sarif(results: &[Diagram]) -> Value {
-    let rules: Vec<Value> =
-        mermend::RULES.iter().map(|rule| json!({"id": rule.code, "name": rule.name})).collect();
-    let level = |severity| if severity == Severity::Info { "note" } else { severity_name(severity) };
-    let found: Vec<Value> = results
-        .iter()
-        .flat_map(|result| {
-            result.findings.iter().map(|finding| {
-                json!({
-                    "ruleId": finding.code,
-                    "level": level(finding.severity),
-                    "message": {"text": finding.message},
-                    "locations": [{"physicalLocation": {
-                        "artifactLocation": {"uri": result.file},
-                        "region": {
-                            "startLine": finding.span.line,
-                            "startColumn": finding.span.column,
-                            "endLine": finding.span.end_line,
-                            "endColumn": finding.span.end_column,
-                        },
-                    }}],
-                })
-            })
-        })
-        .collect();
-    json!({
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [{
-            "tool": {"driver": {"name": "ba-copilot", "version": env!("CARGO_PKG_VERSION"), "rules": rules}},
-            "columnKind": "unicodeCodePoints",
-            "results": found,
-        }],
-    })
 }

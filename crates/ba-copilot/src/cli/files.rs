@@ -14,12 +14,17 @@ const MAX_FILE_BYTES: u64 = 20 << 20;
 
 /// Reads a file, or standard input for `-`.
 pub(super) fn read_text(path: &str) -> Result<String, Failure> {
+    match path {
+        "-" => read_bytes(Ok(std::io::stdin()), path),
+        _ => read_bytes(fs::File::open(path), path),
+    }
+}
+
+fn read_bytes(source: std::io::Result<impl Read>, path: &str) -> Result<String, Failure> {
     let mut bytes = Vec::new();
-    let read = match path {
-        "-" => std::io::stdin().take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes),
-        _ => fs::File::open(path).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)),
-    };
-    read.map_err(|error| Failure::file(path, &error))?;
+    source
+        .and_then(|source| source.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|error| Failure::file(path, &error))?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(Failure::Other(format!(
             "{path} is larger than the limit of {} MB.",
@@ -34,32 +39,66 @@ pub(super) fn read_text(path: &str) -> Result<String, Failure> {
     })
 }
 
-/// The given files, and the files in the given folders for which `wanted` is true, in a stable order.
-pub(super) fn list_files(
+/// A file or standard input.
+pub(super) struct Input {
+    /// As it was given, for messages.
+    pub(super) name: String,
+    path: PathBuf,
+    stdin: bool,
+}
+
+impl Input {
+    fn file(path: PathBuf) -> Self {
+        Input { name: path.display().to_string(), path, stdin: false }
+    }
+
+    /// Its name as a path; for standard input, the one that was given for it.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn is_stdin(&self) -> bool {
+        self.stdin
+    }
+
+    pub(super) fn read(&self) -> Result<String, Failure> {
+        if self.stdin { read_text("-") } else { read_bytes(fs::File::open(&self.path), &self.name) }
+    }
+}
+
+/// The given files, and the files in the given folders for which `wanted` is true, in a stable order; and why
+/// others could not be listed.
+pub(super) fn list_inputs(
     paths: &[String],
+    stdin_name: Option<&Path>,
     wanted: impl Fn(&Path) -> bool + Copy,
-) -> Result<Vec<PathBuf>, Failure> {
-    let mut files = Vec::new();
+) -> (Vec<Input>, Vec<Failure>) {
+    let (mut files, mut failures) = (Vec::new(), Vec::new());
     for path in paths {
-        let path = Path::new(path);
-        match path.is_dir() {
-            true => walk(path, wanted, &mut files)?,
-            false => files.push(path.to_owned()),
+        if path == "-" {
+            let name = stdin_name.unwrap_or(Path::new("-"));
+            files.push(Input { stdin: true, ..Input::file(name.to_owned()) });
+        } else if Path::new(path).is_dir() {
+            walk(Path::new(path), wanted, &mut files, &mut failures);
+        } else {
+            files.push(Input::file(PathBuf::from(path)));
         }
     }
-    Ok(files)
+    (files, failures)
 }
 
 fn walk(
     folder: &Path,
     wanted: impl Fn(&Path) -> bool + Copy,
-    files: &mut Vec<PathBuf>,
-) -> Result<(), Failure> {
+    files: &mut Vec<Input>,
+    failures: &mut Vec<Failure>,
+) {
     let name = folder.display().to_string();
-    let entries = fs::read_dir(folder)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| Failure::file(&name, &error))?;
-    let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let mut paths: Vec<PathBuf> = match entries {
+        Ok(entries) => entries.into_iter().map(|entry| entry.path()).collect(),
+        Err(error) => return failures.push(Failure::file(&name, &error)),
+    };
     paths.sort();
     for path in paths {
         let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
@@ -68,12 +107,32 @@ fn walk(
             continue;
         }
         if path.is_dir() {
-            walk(&path, wanted, files)?;
+            walk(&path, wanted, files, failures);
         } else if wanted(&path) {
-            files.push(path);
+            files.push(Input::file(path));
         }
     }
-    Ok(())
+}
+
+/// Writes to a temporary file and renames it, so that the file is never incomplete. Keeps its permissions, and the
+/// link if it is a symbolic one.
+pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let existing = fs::canonicalize(path).ok();
+    let path = existing.as_deref().unwrap_or(path);
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    let temporary = path.with_file_name(name);
+    let written = fs::write(&temporary, bytes)
+        .and_then(|()| match &existing {
+            Some(existing) => fs::set_permissions(&temporary, fs::metadata(existing)?.permissions()),
+            None => Ok(()),
+        })
+        .and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // The error of the write is the one to report.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
 }
 
 /// Reads JSON lines from standard input.

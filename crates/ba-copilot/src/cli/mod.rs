@@ -5,6 +5,7 @@
 
 mod backup;
 mod check;
+mod check_output;
 mod compare;
 mod config;
 mod db;
@@ -22,6 +23,7 @@ mod migrate;
 mod monitor;
 mod render;
 mod repair;
+mod report_paths;
 mod secrets;
 mod serve;
 mod token;
@@ -133,6 +135,8 @@ type CommandResult = Result<Verdict, Failure>;
 enum Verdict {
     Clean,
     Findings,
+    /// Some inputs could not be examined, which is reported already.
+    Incomplete,
 }
 
 impl Verdict {
@@ -145,6 +149,7 @@ pub fn run(cli: Cli, environment: Environment) -> ExitCode {
     match dispatch(cli, environment) {
         Ok(Verdict::Clean) => ExitCode::SUCCESS,
         Ok(Verdict::Findings) => ExitCode::from(1),
+        Ok(Verdict::Incomplete) => ExitCode::from(2),
         Err(failure) => {
             say(&format!("ba-copilot: {failure}"));
             ExitCode::from(2)

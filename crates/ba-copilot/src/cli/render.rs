@@ -1,9 +1,6 @@
 //! `render`: renders a diagram to a file.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
 use super::{CommandResult, Failure, Verdict, block_on, files, say};
 use application::{
@@ -36,14 +33,7 @@ pub(super) fn run(arguments: Arguments, app: &App) -> CommandResult {
     if let Some(note) = picture.note() {
         say(&note);
     }
-    write_atomically(&arguments.output, &picture.bytes)
+    files::write_atomically(&arguments.output, &picture.bytes)
         .map_err(|error| Failure::file(&arguments.output.display().to_string(), &error))?;
     Ok(Verdict::Clean)
-}
-
-/// Writes to a temporary file and renames it, so that the file is never incomplete.
-fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let temporary = path.with_extension("part");
-    fs::write(&temporary, bytes)?;
-    fs::rename(&temporary, path)
 }

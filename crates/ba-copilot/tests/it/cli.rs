@@ -112,7 +112,7 @@ fn check_reads_folders_and_markdown_and_writes_four_formats() {
     assert_eq!(json.as_array().map(Vec::len), Some(2));
     let sarif: Value = serde_json::from_str(&at("sarif").out).expect("JSON");
     assert_eq!(sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["region"]["startLine"], 5);
-    assert!(at("github").out.starts_with("::error file=./notes.md,line=5,"), "{}", at("github").out);
+    assert!(at("github").out.starts_with("::error file=notes.md,line=5,"), "{}", at("github").out);
     // `--diff` changes nothing, `--fix` changes the files.
     let before = std::fs::read_to_string(folder.path().join("notes.md")).expect("text");
     let shown = run_in(folder.path(), &["check", ".", "--fix", "--diff"], b"", &[]);

@@ -21,6 +21,7 @@ mod backup_files;
 mod bad_input;
 mod base_path;
 mod budgets;
+mod check_files;
 mod cli;
 mod cluster;
 mod collector;

@@ -79,7 +79,7 @@ pub(crate) fn hits(document: &Document<'_>) -> Result<Vec<(&'static RepairRule, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{markdown, rules::testing::checker};
+    use crate::{deadline::Deadline, markdown, rules::testing::checker};
 
     #[test]
     fn codes_and_names_are_unique() {
@@ -114,8 +114,8 @@ mod tests {
 
     fn example(rule: &Rule) -> (String, String) {
         let docs = rule.docs();
-        let fences = markdown::fences(&docs);
+        let fences = markdown::fences(&docs, &Deadline::none());
         assert!(fences.len() >= 2, "{rule:?} has no example");
-        (fences[0].code(&docs).trim_end_matches('\n').to_owned(), fences[1].code(&docs).to_owned())
+        (fences[0].code().trim_end_matches('\n').to_owned(), fences[1].code().to_owned())
     }
 }

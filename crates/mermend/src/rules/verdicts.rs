@@ -25,6 +25,8 @@ pub(super) const RULES: &[&Rule] = &[
     &ENGINES_DISAGREE,
     &BUSY,
     &MORE_FINDINGS,
+    &UNCLOSED_FENCE,
+    &SKIPPED_ELEMENT,
 ];
 
 verdict! {
@@ -161,4 +163,33 @@ verdict! {
     /// ## Fix
     /// Correct the listed ones first, then check the text again.
     MORE_FINDINGS, "MMD011", "more-findings", Info
+}
+
+verdict! {
+    /// ## What it finds
+    /// A Mermaid fence, or an element with the class `mermaid`, without its closing mark. In a block quote or a list
+    /// item, the mark is also missing if it stands outside of them. A fence of another language is reported if it
+    /// swallows a Mermaid fence.
+    ///
+    /// ## Why it breaks
+    /// Everything up to the end of the file, of the quote or of the list item belongs to the fence.
+    ///
+    /// ## Fix
+    /// Add the closing mark below the diagram, with the same marks of quotes and the same indentation as the opening
+    /// one.
+    UNCLOSED_FENCE, "MMD090", "unclosed-fence", Warning
+}
+
+verdict! {
+    /// ## What it finds
+    /// A diagram in an element that cannot be read from the text: a component `<Mermaid>` whose diagram is not a
+    /// template literal, or one with `${` or a backslash; an element in a block quote; or a character reference that is
+    /// not known.
+    ///
+    /// ## Why it breaks
+    /// The diagram is neither checked nor repaired. It may be valid or not.
+    ///
+    /// ## Fix
+    /// Write the diagram as a fence, or keep it in a file of its own and check that.
+    SKIPPED_ELEMENT, "MMD091", "skipped-element", Info
 }

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, thread, time::Duration};
 
-use mermend::{Checker, Deadline, Engine, Failure, Limits, Operation, PatchErrorKind};
+use mermend::{Checker, Deadline, Engine, Failure, Limits, Operation, PatchErrorKind, TextFormat};
 
 fn ended() -> [Deadline; 2] {
     let cancelled = Deadline::none();
@@ -37,7 +37,10 @@ fn an_exceeded_deadline_is_a_failure_of_its_own_and_is_not_remembered() {
         assert_eq!(codes(&repaired.findings), ["MMD005"]);
         assert_eq!(mermend::compare_within(VALID, BROKEN, &deadline), Err(mermend::DeadlineExceeded));
         assert_eq!(mermend::outline_within(VALID, &deadline), Err(mermend::DeadlineExceeded));
-        assert_eq!(mermend::diagrams_in_markdown_within(VALID, &deadline), Err(mermend::DeadlineExceeded));
+        assert_eq!(
+            mermend::diagrams_within(VALID, TextFormat::Markdown, &deadline),
+            Err(mermend::DeadlineExceeded)
+        );
         let patched = checker.patch_within(VALID, std::slice::from_ref(&operation), &deadline);
         let error = patched.expect_err("a patch");
         assert_eq!(error.kind, PatchErrorKind::Failed(Failure::TooSlow));

@@ -2,7 +2,7 @@
 
 use std::{sync::OnceLock, time::Duration};
 
-use mermend::{Checker, Deadline, Engine, Limits, Operation};
+use mermend::{Checker, Deadline, Engine, Limits, Operation, TextFormat};
 
 use crate::families::{assert_linear, families, repeated, text};
 
@@ -126,7 +126,9 @@ fn an_outline_and_reading_markdown_are_linear() {
         assert_linear(&format!("{header} {unit:?}"), 5_000, |size, deadline| {
             let text = text(header, &unit, size);
             mermend::outline_within(&text, deadline).unwrap();
-            mermend::diagrams_in_markdown_within(&text, deadline).unwrap();
+            for format in [TextFormat::Markdown, TextFormat::Mdx] {
+                mermend::diagrams_within(&text, format, deadline).unwrap();
+            }
         });
     }
 }

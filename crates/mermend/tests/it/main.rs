@@ -3,6 +3,7 @@
 mod bounds;
 mod families;
 mod growth;
+mod markdown;
 
 use std::{num::NonZeroUsize, time::Duration};
 

@@ -40,18 +40,17 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
     if !document.spend(text.len()) {
         return Vec::new();
     }
-    let fences = markdown::fences(text);
+    let fences = markdown::fences(text, document.deadline());
     let begins_diagram = |text: &str| Document::new(text, document.deadline()).kind.is_some();
     // Opening marks before the first line of a diagram, or none at all but a closing one after it.
     let chosen = fences
         .iter()
-        .find(|fence| fence.is_mermaid() && !fence.code(text).trim().is_empty())
-        .or_else(|| fences.iter().find(|fence| begins_diagram(fence.code(text))));
+        .find(|fence| fence.is_mermaid() && !fence.code().trim().is_empty())
+        .or_else(|| fences.iter().find(|fence| begins_diagram(fence.code())));
     if let Some(fence) = chosen {
-        let message = "The diagram stands in a Markdown fence.";
-        let edits = vec![Edit::replace(0, fence.start, ""), Edit::replace(fence.end, text.len(), "")];
-        let end = text[..fence.start].trim_end().len();
-        return vec![Hit::new(fence.outer_start..end, message, edits)];
+        let edits =
+            fence.surroundings(text.len()).into_iter().map(|range| Edit::replace(range.start, range.end, ""));
+        return vec![Hit::new(fence.opening(), "The diagram stands in a Markdown fence.", edits.collect())];
     }
     if let Some(header) = document.header() {
         let (start, content) = header.content();
