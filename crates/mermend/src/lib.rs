@@ -20,6 +20,7 @@ mod families;
 mod finding;
 mod finding_list;
 mod flowchart_statement;
+mod group_direction;
 pub mod kinds;
 mod markdown;
 mod outline;

@@ -25,6 +25,7 @@ pub(super) const RULES: &[&Rule] = &[
     &ENGINES_DISAGREE,
     &BUSY,
     &MORE_FINDINGS,
+    &IGNORED_DIRECTION,
 ];
 
 verdict! {
@@ -161,4 +162,17 @@ verdict! {
     /// ## Fix
     /// Correct the listed ones first, then check the text again.
     MORE_FINDINGS, "MMD011", "more-findings", Info
+}
+
+verdict! {
+    /// ## What it finds
+    /// A `direction` of a subgraph, or of a composite state, that has no effect.
+    ///
+    /// ## Why it breaks
+    /// Mermaid lays a group out in its own direction only where no link joins a node in it with a node outside of it,
+    /// or with a node in another group inside of it. Otherwise it ignores the `direction` without a message.
+    ///
+    /// ## Fix
+    /// Link the group itself in place of a node in it, or remove the `direction`.
+    IGNORED_DIRECTION, "MMD020", "ignored-direction", Warning
 }
