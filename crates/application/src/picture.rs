@@ -65,17 +65,28 @@ pub struct Picture {
     pub scale: Option<f32>,
     /// The scale is lower than requested, because of the pixel limit.
     pub reduced: bool,
+    /// Scripts of a PNG that no font has: their characters are boxes.
+    pub missing_scripts: Vec<&'static str>,
 }
 
 impl Picture {
-    /// A sentence about a reduced scale.
+    /// Sentences about a reduced scale and about characters that are not drawn.
     pub fn note(&self) -> Option<String> {
-        let scale = self.scale.filter(|_| self.reduced)?;
-        Some(format!(
-            "The picture has {scale:.2} pixels for each unit, fewer than requested, because a PNG has at most {} \
-             megapixels. Use svg, or split the diagram.",
-            MEGAPIXELS
-        ))
+        let reduced = self.scale.filter(|_| self.reduced).map(|scale| {
+            format!(
+                "The picture has {scale:.2} pixels for each unit, fewer than requested, because a PNG has at most \
+                 {MEGAPIXELS} megapixels. Use svg, or split the diagram."
+            )
+        });
+        let missing = (!self.missing_scripts.is_empty()).then(|| {
+            format!(
+                "Some characters are drawn as boxes, because no font on this machine has them: {}. Install a font \
+                 that has them where pictures are drawn (Noto has all of them), or use svg and a viewer that has one.",
+                self.missing_scripts.join(", ")
+            )
+        });
+        let sentences: Vec<String> = reduced.into_iter().chain(missing).collect();
+        (!sentences.is_empty()).then(|| sentences.join(" "))
     }
 }
 
@@ -123,7 +134,8 @@ fn render(drawing: &Drawing, form: Form, deadline: &Deadline) -> Result<Picture,
         Form::Png(scale) => {
             let size = drawing.png_size(scale);
             let bytes = drawing.png(size, deadline)?;
-            Picture { bytes, scale: Some(size.scale), reduced: size.reduced }
+            let missing_scripts = drawing.missing_scripts().to_vec();
+            Picture { bytes, scale: Some(size.scale), reduced: size.reduced, missing_scripts }
         }
     })
 }

@@ -17,6 +17,7 @@ use crate::{
     explain_rejection::explain,
     finding::Finding,
     finding_list::FindingList,
+    group_direction,
     kinds::{self, Kind},
     rules::{self, Hit, verdicts},
     text::LineIndex,
@@ -265,6 +266,9 @@ impl Checker {
             Engine::Fast => None,
         };
         let mut checked = self.conclude(text, &index, mermaid, fast);
+        if checked.valid {
+            checked.findings.extend(group_direction::ignored(text, &index, deadline));
+        }
         if let Some(Outcome::Rejected(_)) = checked.deciding().map(|verdict| &verdict.outcome)
             && self.explain_causes(text, &index, deadline, &mut checked).is_err()
         {

@@ -21,6 +21,7 @@ mod families;
 mod finding;
 mod finding_list;
 mod flowchart_statement;
+mod group_direction;
 pub mod kinds;
 mod markdown;
 mod merge;

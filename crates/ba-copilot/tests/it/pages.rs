@@ -357,10 +357,8 @@ async fn no_label_is_cut_overlaps_or_leaves_its_shape() {
     );
     let all = labelled_diagrams();
     assert!(all.len() >= 200 + mermend::kinds::KINDS.len());
-    for (number, (name, code)) in all.iter().enumerate() {
-        let id = format!("p{number}");
-        let options = PictureOptions { id, ..PictureOptions::default() };
-        let drawing = Drawing::new(code, options, &Deadline::none())
+    for (name, code) in &all {
+        let drawing = Drawing::new(code, PictureOptions::default(), &Deadline::none())
             .unwrap_or_else(|error| panic!("{name}: {error}\n{code}"));
         let inline = drawing.svg_for_page().expect("an SVG");
         let alone = drawing.svg().expect("an SVG");

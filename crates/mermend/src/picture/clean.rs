@@ -3,7 +3,10 @@
 //!
 //! merman has cleaned it before; this pass does not rely on that.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap},
+};
 
 use quick_xml::{
     Reader, Writer,
@@ -13,7 +16,10 @@ use quick_xml::{
 
 use super::{
     css, fonts,
-    options::{Part, PictureOptions},
+    ids::Ids,
+    options::{Mark, Part},
+    text_place,
+    text_plan::{self, TextPlans},
 };
 
 const ELEMENTS: [&str; 37] = [
@@ -67,20 +73,32 @@ pub(super) enum Place {
     Painter,
 }
 
-/// Cleans and marks `svg`, within `frame` if that is not its own.
-pub(super) fn clean(
-    svg: &str,
-    options: &PictureOptions,
-    frame: Option<[f64; 4]>,
-    place: Place,
-) -> Result<String, String> {
-    let mut pass = Pass::new(options, frame.or_else(|| view_box(svg)), place != Place::Page);
+/// How a picture is cleaned.
+pub(super) struct Job<'a> {
+    pub(super) marks: &'a [Mark],
+    /// What all ids in the SVG begin with or hold.
+    pub(super) id: &'a str,
+    /// If it is not the one of the layout.
+    pub(super) frame: Option<[f64; 4]>,
+    pub(super) place: Place,
+    /// `None` while the painter reads the picture to find out.
+    pub(super) plans: Option<&'a TextPlans>,
+}
+
+/// Cleans and marks `svg`.
+pub(super) fn clean(svg: &str, job: &Job<'_>) -> Result<String, String> {
+    let place = job.place;
+    let planning = place == Place::Painter && job.plans.is_none();
+    let mut pass = Pass::new(job, job.frame.or_else(|| view_box(svg)));
     let mut reader = Reader::from_str(svg);
     let mut writer = Writer::new(Vec::with_capacity(svg.len() + 1024));
     let mut skipping = 0_usize;
     let mut fonts_done = place != Place::File;
     // The text of an open `style`, without escapes. It is one text, whatever stands in it.
     let mut style = String::new();
+    let mut texts = 0;
+    // The events of an open `text`, which are written when it ends.
+    let mut text: Option<(usize, Vec<Event<'static>>)> = None;
     loop {
         let event = reader.read_event().map_err(|error| format!("its SVG is not XML: {error}"))?;
         match event {
@@ -90,19 +108,50 @@ pub(super) fn clean(
                     skipping += 1;
                     continue;
                 }
-                let start = pass.open(&start)?;
-                write(&mut writer, Event::Start(start))?;
+                let number = (start.name().as_ref() == "text").then_some(texts);
+                if let Some(number) = number {
+                    texts += 1;
+                    let plan = job.plans.and_then(|plans| plans.get(number));
+                    if let Some(parts) = plan.and_then(|plan| plan.parts.as_deref())
+                        && place == Place::Painter
+                    {
+                        let start = pass.element(&start)?;
+                        write(&mut writer, Event::Start(without_position(&start)))?;
+                        write(&mut writer, Event::Text(BytesText::from_escaped(parts)))?;
+                        write(&mut writer, Event::End(BytesEnd::new("text")))?;
+                        skipping += 1;
+                        continue;
+                    }
+                }
+                let mut start = pass.open(&start)?;
+                match number {
+                    Some(number) if planning => {
+                        start = text_place::with(&start, "id", &text_plan::id(number));
+                    }
+                    Some(number) if place != Place::Painter && text.is_none() => {
+                        text = Some((number, Vec::new()))
+                    }
+                    _ => {}
+                }
+                match &mut text {
+                    Some((_, events)) => events.push(Event::Start(start)),
+                    None => write(&mut writer, Event::Start(start))?,
+                }
                 if !fonts_done {
                     fonts_done = true;
-                    let css = fonts::embedded_css(&text_of(svg), svg.contains("bold"));
+                    let css = fonts::embedded_css(&characters_of(svg), svg.contains("bold"));
                     write(&mut writer, Event::Start(BytesStart::new("style")))?;
                     write(&mut writer, Event::Text(BytesText::from_escaped(css)))?;
                     write(&mut writer, Event::End(BytesStart::new("style").to_end()))?;
                 }
             }
             Event::Empty(start) if skipping == 0 && !pass.in_style() && known(&start) => {
+                texts += usize::from(start.name().as_ref() == "text");
                 let start = pass.element(&start)?;
-                write(&mut writer, Event::Empty(start))?;
+                match &mut text {
+                    Some((_, events)) => events.push(Event::Empty(start)),
+                    None => write(&mut writer, Event::Empty(start))?,
+                }
             }
             Event::End(end) => {
                 if skipping > 0 {
@@ -110,21 +159,38 @@ pub(super) fn clean(
                     continue;
                 }
                 if pass.in_style() {
-                    let css =
-                        safe_css(&std::mem::take(&mut style)).replace('&', "&amp;").replace('<', "&lt;");
+                    let css = pass.ids.lower_ends(std::mem::take(&mut style), svg);
+                    let css = pass.ids.own_addresses(pass.css(&css));
+                    let css = css.replace('&', "&amp;").replace('<', "&lt;");
                     write(&mut writer, Event::Text(BytesText::from_escaped(css)))?;
                 }
                 pass.close();
-                let end = BytesEnd::new(written_name(end.name().as_ref()).to_owned());
-                write(&mut writer, Event::End(end))?;
+                let name = written_name(end.name().as_ref()).to_owned();
+                let ends_text = name == "text";
+                let end = Event::End(BytesEnd::new(name));
+                match text.take() {
+                    Some((number, mut events)) => {
+                        events.push(end);
+                        if !ends_text {
+                            text = Some((number, events));
+                            continue;
+                        }
+                        let plan = job.plans.and_then(|plans| plans.get(number));
+                        let events = plan.map_or(events.clone(), |plan| text_place::place(events, plan));
+                        events.into_iter().try_for_each(|event| write(&mut writer, event))?;
+                    }
+                    None => write(&mut writer, end)?,
+                }
             }
-            Event::Text(text) if skipping == 0 => match pass.in_style() {
-                true => style.push_str(&text),
-                false => write(&mut writer, Event::Text(text))?,
+            Event::Text(words) if skipping == 0 => match (pass.in_style(), &mut text) {
+                (true, _) => style.push_str(&words),
+                (false, Some((_, events))) => events.push(Event::Text(words.into_owned())),
+                (false, None) => write(&mut writer, Event::Text(words))?,
             },
-            Event::GeneralRef(reference) if skipping == 0 => match pass.in_style() {
-                true => style.push_str(&referenced(&reference)),
-                false => write(&mut writer, Event::GeneralRef(reference))?,
+            Event::GeneralRef(reference) if skipping == 0 => match (pass.in_style(), &mut text) {
+                (true, _) => style.push_str(&referenced(&reference)),
+                (false, Some((_, events))) => events.push(Event::GeneralRef(reference.into_owned())),
+                (false, None) => write(&mut writer, Event::GeneralRef(reference))?,
             },
             // Comments, declarations, processing instructions and CDATA have no place in a picture.
             _ => {}
@@ -137,13 +203,22 @@ fn write(writer: &mut Writer<Vec<u8>>, event: Event<'_>) -> Result<(), String> {
     writer.write_event(event).map_err(|error| error.to_string())
 }
 
+/// The element without what places its text.
+fn without_position(start: &BytesStart<'_>) -> BytesStart<'static> {
+    let mut out = BytesStart::new(start.name().as_ref().to_owned());
+    for attribute in start.attributes().flatten().filter(|a| !text_place::is_position(a.key.as_ref())) {
+        out.push_attribute(attribute);
+    }
+    out
+}
+
 fn known(start: &BytesStart<'_>) -> bool {
     ELEMENTS.contains(&start.name().as_ref())
 }
 
-/// Links lead outside; what they hold is drawn all the same.
+/// Links lead outside; what they hold is drawn all the same. So is what a choice holds: without HTML, one is left.
 fn written_name(name: &str) -> &str {
-    if name == "a" { "g" } else { name }
+    if matches!(name, "a" | "switch") { "g" } else { name }
 }
 
 /// The `viewBox` of the root.
@@ -155,30 +230,19 @@ pub(super) fn view_box(svg: &str) -> Option<[f64; 4]> {
     numbers.try_into().ok()
 }
 
-/// All character data of the SVG, to know which letters occur.
-fn text_of(svg: &str) -> String {
-    let mut inside = false;
-    svg.chars()
-        .filter(|c| {
-            match c {
-                '<' => inside = true,
-                '>' => inside = false,
-                _ => return !inside,
-            }
-            false
-        })
-        .collect()
-}
-
-/// CSS that reaches nothing outside of the picture, with one font. It is neither escaped before nor after.
-fn safe_css(css: &str) -> String {
-    one_font(&css::safe(css))
-}
-
-/// The same for an attribute; `None` if its value is not XML.
-fn safe_css_attribute(value: &str) -> Option<String> {
-    let css = unescape(value).ok()?;
-    Some(safe_css(&css).replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;"))
+/// The characters that occur in texts of the SVG.
+fn characters_of(svg: &str) -> String {
+    let mut found = BTreeSet::new();
+    let mut rest = svg;
+    while let Some((before, tag)) = rest.split_once('<') {
+        found.extend(before.chars());
+        let end = match tag.starts_with("style") {
+            true => tag.find("</style>").unwrap_or(tag.len()),
+            false => tag.find('>').map_or(tag.len(), |end| end + 1),
+        };
+        rest = &tag[end..];
+    }
+    found.into_iter().collect()
 }
 
 /// What a reference such as `&gt;` or `&#62;` stands for; nothing if it is unknown.
@@ -232,7 +296,10 @@ struct Pass<'a> {
     /// `classId-NAME-` to the class's element and its rows.
     classes: HashMap<&'a str, ClassMarks<'a>>,
     prefix: String,
-    alone: bool,
+    ids: Ids<'a>,
+    place: Place,
+    /// Texts name their baselines: only to the painter, as long as it is asked where these are.
+    baselines: bool,
     frame: Option<[f64; 4]>,
     open: Vec<Open<'a>>,
 }
@@ -253,10 +320,10 @@ struct Open<'a> {
 }
 
 impl<'a> Pass<'a> {
-    fn new(options: &'a PictureOptions, frame: Option<[f64; 4]>, alone: bool) -> Self {
+    fn new(job: &Job<'a>, frame: Option<[f64; 4]>) -> Self {
         let mut by_data_id = HashMap::new();
         let mut classes: HashMap<&'a str, ClassMarks<'a>> = HashMap::new();
-        for mark in &options.marks {
+        for mark in job.marks {
             let element = mark.element.as_str();
             match &mark.part {
                 Part::Node(id) => {
@@ -280,8 +347,10 @@ impl<'a> Pass<'a> {
         Pass {
             by_data_id,
             classes,
-            prefix: format!("{}-classId-", options.id),
-            alone,
+            prefix: format!("{}-classId-", job.id),
+            ids: Ids(job.id),
+            place: job.place,
+            baselines: job.place == Place::Painter,
             frame,
             open: Vec::new(),
         }
@@ -319,7 +388,7 @@ impl<'a> Pass<'a> {
             if root && matches!(attribute.key.as_ref(), "width" | "height" | "viewBox" | "style") {
                 continue;
             }
-            if let Some(attribute) = allowed(&attribute) {
+            if let Some(attribute) = self.allowed(&attribute) {
                 cleaned.push_attribute(attribute);
             }
         }
@@ -330,7 +399,7 @@ impl<'a> Pass<'a> {
         if root && let Some([x, y, width, height]) = self.frame {
             cleaned.push_attribute(("viewBox", format!("{x} {y} {width} {height}").as_str()));
             // Alone, a picture has the size it was drawn for; in a page it fits itself in.
-            match self.alone {
+            match self.place != Place::Page {
                 true => {
                     cleaned.push_attribute(("width", width.to_string().as_str()));
                     cleaned.push_attribute(("height", height.to_string().as_str()));
@@ -349,6 +418,54 @@ impl<'a> Pass<'a> {
             cleaned.push_attribute(("data-element", element.as_str()));
         }
         Ok(cleaned)
+    }
+
+    /// CSS that reaches nothing outside of the picture, with one font. It is neither escaped before nor after.
+    fn css(&self, css: &str) -> String {
+        let css = one_font(&css::safe(css));
+        if self.baselines { css } else { text_place::without_baseline(css) }
+    }
+
+    /// An attribute that may stay, with a value that reaches nothing outside.
+    fn allowed<'s>(&self, attribute: &Attribute<'s>) -> Option<Attribute<'s>> {
+        let value = attribute.value.as_ref();
+        let lower = attribute.key.as_ref().to_ascii_lowercase();
+        if lower.starts_with("on")
+            || lower.starts_with("data-merman")
+            || matches!(
+                lower.as_str(),
+                "data-points" | "xml:base" | "requiredfeatures" | "requiredextensions" | "systemlanguage"
+            )
+            || !self.baselines && text_place::names_baseline(&lower)
+        {
+            return None;
+        }
+        let with = |value: String| Some(Attribute { key: attribute.key, value: Cow::Owned(value) });
+        match lower.as_str() {
+            "id" => with(self.ids.own(value)),
+            "href" | "xlink:href" => with(format!("#{}", self.ids.own(value.strip_prefix('#')?))),
+            "aria-labelledby" | "aria-describedby" | "aria-controls" | "aria-owns" => {
+                with(value.split_whitespace().map(|id| self.ids.own(id)).collect::<Vec<_>>().join(" "))
+            }
+            "xmlns" | "xmlns:xlink" => Some(attribute.clone()),
+            "font-family" => Some(Attribute { key: attribute.key, value: Cow::Borrowed(fonts::STACK) }),
+            // How high an x is, viewers disagree on; half the size of the font is what most of them take.
+            "font-size" => {
+                let size = value.strip_suffix("ex").and_then(|size| size.trim().parse::<f64>().ok());
+                let value =
+                    size.map_or(attribute.value.clone(), |size| Cow::Owned(format!("{}em", size / 2.0)));
+                Some(Attribute { key: attribute.key, value })
+            }
+            "style" | "fill" | "stroke" | "filter" | "mask" | "clip-path" | "marker" | "marker-start"
+            | "marker-mid" | "marker-end" | "cursor" | "color" | "stop-color" | "flood-color"
+            | "lighting-color" => {
+                let css = self.css(&unescape(value).ok()?);
+                let css = self.ids.own_addresses(css);
+                with(css.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;"))
+            }
+            _ if value.contains("javascript:") => None,
+            _ => Some(attribute.clone()),
+        }
     }
 
     fn mark(&mut self, start: &BytesStart<'_>) -> Option<String> {
@@ -384,56 +501,25 @@ fn attribute<'s>(start: &'s BytesStart<'_>, name: &str) -> Option<Cow<'s, str>> 
     start.try_get_attribute(name).ok().flatten().map(|attribute| attribute.value)
 }
 
-/// An attribute that may stay, with a value that reaches nothing outside.
-fn allowed<'a>(attribute: &Attribute<'a>) -> Option<Attribute<'a>> {
-    let value = attribute.value.as_ref();
-    let lower = attribute.key.as_ref().to_ascii_lowercase();
-    if lower.starts_with("on")
-        || lower.starts_with("data-merman")
-        || matches!(lower.as_str(), "data-points" | "xml:base")
-    {
-        return None;
-    }
-    match lower.as_str() {
-        "href" | "xlink:href" => value.starts_with('#').then(|| attribute.clone()),
-        "xmlns" | "xmlns:xlink" => Some(attribute.clone()),
-        "font-family" => Some(Attribute { key: attribute.key, value: Cow::Borrowed(fonts::STACK) }),
-        // How high an x is, viewers disagree on; half the size of the font is what most of them take.
-        "font-size" => {
-            let size = value.strip_suffix("ex").and_then(|size| size.trim().parse::<f64>().ok());
-            let value = size.map_or(attribute.value.clone(), |size| Cow::Owned(format!("{}em", size / 2.0)));
-            Some(Attribute { key: attribute.key, value })
-        }
-        "style" | "fill" | "stroke" | "filter" | "mask" | "clip-path" | "marker" | "marker-start"
-        | "marker-mid" | "marker-end" | "cursor" | "color" | "stop-color" | "flood-color"
-        | "lighting-color" => {
-            let safe = safe_css_attribute(value)?;
-            Some(Attribute { key: attribute.key, value: Cow::Owned(safe) })
-        }
-        _ if value.contains("javascript:") => None,
-        _ => Some(attribute.clone()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn css_behind_references_and_elements_is_read_as_a_browser_reads_it() {
-        let options = PictureOptions::default();
+        let job = Job { marks: &[], id: "p", frame: None, place: Place::Page, plans: None };
         for (svg, expected) in [
             ("<svg><rect fill=\"&#117;rl(//x)\"/></svg>", "fill=\"none\""),
             ("<svg><rect style=\"fill:url(&quot;//x&quot;)\"/></svg>", "style=\"fill:none\""),
-            ("<svg><rect style=\"fill:url(&quot;#x&quot;)\"/></svg>", "style=\"fill:url(&quot;#x&quot;)\""),
+            ("<svg><rect style=\"fill:url(&quot;#x&quot;)\"/></svg>", "style=\"fill:url(&quot;#p-x&quot;)\""),
             ("<svg><rect cursor=\"url(//x),auto\"/></svg>", "cursor=\"none,auto\""),
             ("<svg><style>a{fill:&#117;rl(//x)}</style></svg>", "<style>a{fill:none}</style>"),
             ("<svg><style>a{fill:u<g/>rl(//x)}</style></svg>", "<style>a{fill:none}</style>"),
             ("<svg><style>a{fill:u<!-- -->rl(//x)}</style></svg>", "<style>a{fill:none}</style>"),
             ("<svg><style>@imp<g>x</g>ort '//x';a&gt;b{}</style></svg>", "<style>a>b{}</style>"),
-            ("<svg><g xml:base=\"//x\"><use href=\"#a\"/></g></svg>", "<g><use href=\"#a\"/></g>"),
+            ("<svg><g xml:base=\"//x\"><use href=\"#a\"/></g></svg>", "<g><use href=\"#p-a\"/></g>"),
         ] {
-            let cleaned = clean(svg, &options, None, Place::Page).unwrap();
+            let cleaned = clean(svg, &job).unwrap();
             assert!(cleaned.contains(expected), "{svg}\n{cleaned}");
         }
     }

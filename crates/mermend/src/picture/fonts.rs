@@ -1,4 +1,4 @@
-//! The shipped fonts: Inter (OFL-1.1) for text, DejaVu Sans for symbols that Inter does not have.
+//! The shipped fonts: Inter (OFL-1.1) for text, DejaVu Sans for symbols and scripts that Inter does not have.
 //!
 //! Fontsource cuts Inter into files by script, so that a page or a picture carries only what it uses. All are made by
 //! `web/bundle.mjs`.
@@ -29,7 +29,7 @@ pub struct Font {
 
 macro_rules! inter {
     ($($subset:literal, $weight:literal, $range:expr;)*) => {
-        static INTER: &[Font] = &[$(Font {
+        const INTER: &[Font] = &[$(Font {
             file: concat!("inter-", $subset, "-", $weight, ".woff2"),
             weight: $weight,
             unicode_range: $range,
@@ -74,16 +74,22 @@ pub fn web_fonts() -> &'static [Font] {
     INTER
 }
 
-/// An OpenType file, and the characters that it is for as CSS writes them; `None` for every character.
-pub(super) type OpenType = (Vec<u8>, Option<&'static str>);
+/// How many fonts are shipped for each weight.
+pub(super) const SHIPPED: usize = INTER.len() / 2 + 1;
 
-/// All fonts for measuring and painting, the preferred ones first.
-pub(super) fn open_type() -> impl Iterator<Item = OpenType> {
-    let inter = INTER.iter().map(|font| (font.gzipped_open_type, Some(font.unicode_range)));
-    inter.chain(SYMBOLS.map(|gzipped| (gzipped, None))).filter_map(|(gzipped, range)| {
-        let mut bytes = Vec::new();
-        GzDecoder::new(gzipped).read_to_end(&mut bytes).ok().map(|_| (bytes, range))
-    })
+/// Whether the shipped font `number` is meant for `character`. A browser chooses among the files by the same ranges.
+pub(super) fn is_for(number: usize, character: char) -> bool {
+    INTER.get(2 * number).is_none_or(|font| in_range(character, font.unicode_range))
+}
+
+/// The shipped font `number`, below [`SHIPPED`], as OpenType. The first is the one of Latin text.
+pub(super) fn open_type(number: usize, bold: bool) -> Option<Vec<u8>> {
+    let gzipped = match INTER.get(2 * number + usize::from(bold)) {
+        Some(font) => font.gzipped_open_type,
+        None => SYMBOLS[usize::from(bold)],
+    };
+    let mut bytes = Vec::new();
+    GzDecoder::new(gzipped).read_to_end(&mut bytes).ok().map(|_| bytes)
 }
 
 /// The `@font-face` rules, with the files inside, for the characters of `text`.
@@ -109,7 +115,7 @@ pub(super) fn embedded_css(text: &str, bold: bool) -> String {
 }
 
 /// Whether `character` is in a CSS unicode range such as `U+0000-00FF,U+0131`.
-pub(super) fn in_range(character: char, range: &str) -> bool {
+fn in_range(character: char, range: &str) -> bool {
     let code = u32::from(character);
     range.split(',').any(|part| {
         let part = part.trim_start_matches("U+");

@@ -7,24 +7,35 @@
 mod clean;
 mod css;
 mod error;
+mod faces;
 mod fonts;
+mod ids;
+mod labels;
+mod measure;
 mod options;
 mod paint;
+mod shape;
+#[cfg(test)]
+mod tests;
+mod text_place;
+mod text_plan;
 
 use std::{panic, sync::OnceLock};
 
 use merman::{
-    MermaidEngine, OperationControl, ParseOptions, RenderError, RenderOutput, RenderRequest, Renderer,
-    SourcePresentationConfig, SvgEnvironment, SvgRequest,
-    svg::{SvgPipeline, SvgRenderOptions, export::NativeFontContext},
+    MermaidEngine, ParseOptions, RenderError, RenderOutput, RenderRequest, Renderer,
+    SourcePresentationConfig, SvgRequest, svg::SvgRenderOptions,
 };
 use resvg::usvg;
+use sha2::{Digest, Sha256};
 
-use crate::{deadline::Deadline, engines::fast_bounds};
-use clean::Place;
+use crate::{deadline::Deadline, engines::fast_bounds, group_direction};
+use clean::{Job, Place};
+use text_plan::TextPlans;
 
 pub use error::PictureError;
 pub use fonts::{Font, web_fonts};
+pub use measure::Fonts;
 pub use options::{Mark, Part, PictureOptions, Theme};
 pub use paint::{MAX_PIXELS, PngSize};
 
@@ -34,11 +45,14 @@ const MAX_TEXT_BYTES: usize = 200_000;
 /// A diagram that was laid out: the costly part, done once for every form that is wanted of it.
 pub struct Drawing {
     options: PictureOptions,
+    /// What the ids in the SVG begin with.
+    id: String,
     drawn: String,
     /// The frame that holds all that is drawn, where it is wider than the one of the layout.
     frame: Option<[f64; 4]>,
     /// What a painter sees, in the frame of the layout.
     tree: usvg::Tree,
+    plans: TextPlans,
 }
 
 impl Drawing {
@@ -47,15 +61,25 @@ impl Drawing {
     /// # Errors
     /// When the text is not a diagram, too large to draw, or not drawn in time.
     pub fn new(text: &str, options: PictureOptions, deadline: &Deadline) -> Result<Self, PictureError> {
-        let drawn = render(text, &options, deadline)?;
+        let id = id(text, options.theme);
+        let drawn = render(text, &id, &options, deadline)?;
         if deadline.exceeded() {
             return Err(PictureError::TooSlow);
         }
-        let tree = clean::clean(&drawn, &options, None, Place::Painter)
-            .and_then(|svg| paint::tree(&svg))
-            .map_err(PictureError::Failed)?;
-        let frame = clean::view_box(&drawn).and_then(|view_box| paint::wider_frame(&tree, view_box));
-        Ok(Drawing { options, drawn, frame, tree })
+        let job = Job { marks: &options.marks, id: &id, frame: None, place: Place::Painter, plans: None };
+        let read = clean::clean(&drawn, &job).map_err(PictureError::Failed)?;
+        let tree = paint::tree(&read, &[]).map_err(PictureError::Failed)?;
+        let plans = TextPlans::new(&tree, &options.fonts.shaper);
+        let frame = clean::view_box(&drawn)
+            .zip(plans.bounds)
+            .and_then(|(view_box, drawn)| paint::wider_frame(drawn, view_box));
+        Ok(Drawing { options, id, drawn, frame, tree, plans })
+    }
+
+    /// The scripts of its text that no font has: a PNG shows boxes in place of their characters. A viewer of the SVG
+    /// may have a font.
+    pub fn missing_scripts(&self) -> &[&'static str] {
+        &self.plans.missing
     }
 
     /// As SVG for a file: it carries its fonts, so that it looks right where they are not installed.
@@ -95,20 +119,36 @@ impl Drawing {
             Theme::Light => [0xff, 0xff, 0xff],
             Theme::Dark => [0x0f, 0x17, 0x2a],
         };
-        match self.frame {
-            None => paint::png(&self.tree, size, ground),
-            Some(_) => clean::clean(&self.drawn, &self.options, self.frame, Place::Painter)
-                .and_then(|svg| paint::png(&paint::tree(&svg)?, size, ground)),
+        if self.frame.is_none() && !self.plans.has_parts() {
+            return paint::png(&self.tree, size, ground).map_err(PictureError::Failed);
         }
-        .map_err(PictureError::Failed)
+        self.written(Place::Painter).and_then(|svg| {
+            let tree = paint::tree(&svg, &self.plans.faces);
+            tree.and_then(|tree| paint::png(&tree, size, ground)).map_err(PictureError::Failed)
+        })
     }
 
     fn written(&self, place: Place) -> Result<String, PictureError> {
-        clean::clean(&self.drawn, &self.options, self.frame, place).map_err(PictureError::Failed)
+        let (marks, id) = (self.options.marks.as_slice(), self.id.as_str());
+        let job = Job { marks, id, frame: self.frame, place, plans: Some(&self.plans) };
+        clean::clean(&self.drawn, &job).map_err(PictureError::Failed)
     }
 }
 
-fn render(text: &str, options: &PictureOptions, deadline: &Deadline) -> Result<String, PictureError> {
+/// The same for the same picture, and another for any other, so that pictures in one page share no ids.
+fn id(text: &str, theme: Theme) -> String {
+    let mut hash = Sha256::new();
+    hash.update([theme as u8]);
+    hash.update(text);
+    hash.finalize().iter().take(6).fold("diagram-".to_owned(), |id, byte| format!("{id}{byte:02x}"))
+}
+
+fn render(
+    text: &str,
+    id: &str,
+    options: &PictureOptions,
+    deadline: &Deadline,
+) -> Result<String, PictureError> {
     if text.len() > MAX_TEXT_BYTES {
         return Err(PictureError::TooLarge(format!(
             "the text has {} bytes, at most {MAX_TEXT_BYTES} are drawn",
@@ -120,16 +160,21 @@ fn render(text: &str, options: &PictureOptions, deadline: &Deadline) -> Result<S
     }
     let renderer = renderer(options.theme);
     let request = SvgRequest {
-        environment: environment()
+        environment: options
+            .fonts
+            .environment
             .clone()
             .ok_or_else(|| PictureError::Failed("the shipped fonts did not load".to_owned()))?,
-        options: SvgRenderOptions { diagram_id: Some(options.id.clone()), ..SvgRenderOptions::default() },
-        pipeline: Some(SvgPipeline::resvg_safe()),
+        options: SvgRenderOptions { diagram_id: Some(id.to_owned()), ..SvgRenderOptions::default() },
         ..SvgRequest::default()
     };
-    let request = RenderRequest::svg(text, deadline.control(), request);
+    let text = group_direction::stacked(text, deadline);
+    let request = RenderRequest::svg(&*text, deadline.control(), request);
     match panic::catch_unwind(panic::AssertUnwindSafe(|| renderer.render(request))) {
-        Ok(Ok(RenderOutput::Svg(Some(output)))) => Ok(output.svg().to_owned()),
+        // What the layout does for painters beyond that, `clean.rs` does too.
+        Ok(Ok(RenderOutput::Svg(Some(output)))) => {
+            labels::to_text(output.svg(), &options.fonts.shaper).map_err(PictureError::Failed)
+        }
         Ok(Ok(_)) => Err(PictureError::NotDrawable("there is no diagram in the text".to_owned())),
         Ok(Err(error)) => Err(picture_error(&error)),
         Err(_) => Err(PictureError::Failed("the renderer gave up on it".to_owned())),
@@ -144,20 +189,6 @@ fn picture_error(error: &RenderError) -> PictureError {
         RenderError::ResourceLimitExceeded(_) => PictureError::TooLarge(message),
         _ => PictureError::NotDrawable(message),
     }
-}
-
-/// Fonts are loaded once; a clone shares them.
-fn environment() -> &'static Option<SvgEnvironment> {
-    static ENVIRONMENT: OnceLock<Option<SvgEnvironment>> = OnceLock::new();
-    ENVIRONMENT.get_or_init(|| {
-        let fonts = NativeFontContext::from_font_bytes(
-            fonts::open_type().map(|(bytes, _)| bytes),
-            Default::default(),
-            &OperationControl::new(),
-        )
-        .ok()?;
-        SvgEnvironment::deterministic().with_native_font_context(fonts).ok()
-    })
 }
 
 fn renderer(theme: Theme) -> &'static Renderer {

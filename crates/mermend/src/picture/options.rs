@@ -1,19 +1,23 @@
 //! How a picture should look, and what its parts show.
 
+use std::sync::Arc;
+
+use super::measure::Fonts;
+
 /// How a picture should look.
 #[derive(Debug, Clone)]
 pub struct PictureOptions {
     /// The colours.
     pub theme: Theme,
-    /// Prefix of all ids in the SVG: must differ between pictures in one page.
-    pub id: String,
     /// Which element of a blueprint each part of the picture shows, written to it as `data-element`.
     pub marks: Vec<Mark>,
+    /// For characters that the shipped fonts lack.
+    pub fonts: Arc<Fonts>,
 }
 
 impl Default for PictureOptions {
     fn default() -> Self {
-        PictureOptions { theme: Theme::Light, id: "diagram".to_owned(), marks: Vec::new() }
+        PictureOptions { theme: Theme::Light, marks: Vec::new(), fonts: Fonts::system() }
     }
 }
 

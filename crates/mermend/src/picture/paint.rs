@@ -2,17 +2,20 @@
 //!
 //! PNG is painted from the same SVG that is returned, so that both show the same. Never reads a file or an address.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    panic,
+    sync::{Arc, LazyLock},
+};
 
 use resvg::{
-    tiny_skia::{Color, Pixmap, Transform},
+    tiny_skia::{Color, FilterQuality, IntSize, Pixmap, PixmapMut, PixmapPaint, Rect, Transform},
     usvg::{
-        FontResolver, ImageHrefResolver, Options, Tree,
-        fontdb::{Database, ID, Source},
+        FontResolver, Group, ImageHrefResolver, ImageKind, Node, Options, Tree,
+        fontdb::{Database, FaceInfo},
     },
 };
 
-use super::fonts;
+use super::{faces, fonts};
 
 /// The most pixels of a PNG; each takes four bytes while it is painted.
 pub const MAX_PIXELS: u32 = 16 << 20;
@@ -21,14 +24,33 @@ const MAX_SIDE: f32 = 16_384.0;
 /// Least room around what is drawn, in units of the picture: a browser gives letters more height than their ink has.
 const MARGIN: f64 = 6.0;
 
-/// The SVG as resvg reads it.
-pub(super) fn tree(svg: &str) -> Result<Tree, String> {
+/// The SVG as resvg reads it, with these fonts beside the one of Latin text. A text is in one font: what the font lacks
+/// is drawn as a box.
+pub(super) fn tree(svg: &str, others: &[FaceInfo]) -> Result<Tree, String> {
+    static LATIN: LazyLock<Arc<Database>> = LazyLock::new(|| {
+        let mut database = Database::new();
+        for bold in [false, true] {
+            if let Some(face) = faces::latin(bold) {
+                database.push_face_info(face.info(bold));
+            }
+        }
+        database.set_sans_serif_family(fonts::FAMILY);
+        database.set_serif_family(fonts::FAMILY);
+        Arc::new(database)
+    });
+    let mut fontdb = Arc::clone(&LATIN);
+    if !others.is_empty() {
+        let database = Arc::make_mut(&mut fontdb);
+        for face in others {
+            database.push_face_info(face.clone());
+        }
+    }
     let options = Options {
-        fontdb: Arc::clone(&shipped().database),
+        fontdb,
         font_family: fonts::FAMILY.to_owned(),
         font_resolver: FontResolver {
             select_font: FontResolver::default_font_selector(),
-            select_fallback: Box::new(fallback),
+            select_fallback: Box::new(|_, _, _| None),
         },
         image_href_resolver: ImageHrefResolver {
             resolve_data: Box::new(|_, _, _| None),
@@ -36,44 +58,14 @@ pub(super) fn tree(svg: &str) -> Result<Tree, String> {
         },
         ..Options::default()
     };
-    Tree::from_str(svg, &options).map_err(|error| format!("its SVG cannot be read: {error}"))
-}
-
-/// The shipped fonts, and the characters that each is for.
-struct Fonts {
-    database: Arc<Database>,
-    ranges: Vec<(ID, Option<&'static str>)>,
-}
-
-fn shipped() -> &'static Fonts {
-    static FONTS: LazyLock<Fonts> = LazyLock::new(|| {
-        let mut database = Database::new();
-        let mut ranges = Vec::new();
-        for (font, range) in fonts::open_type() {
-            let ids = database.load_font_source(Source::Binary(Arc::new(font)));
-            ranges.extend(ids.into_iter().map(|id| (id, range)));
-        }
-        database.set_sans_serif_family(fonts::FAMILY);
-        Fonts { database: Arc::new(database), ranges }
-    });
-    &FONTS
-}
-
-/// The next font to try for a character: of the same weight if there is one, because Inter comes in files by script.
-fn fallback(character: char, used: &[ID], database: &mut Arc<Database>) -> Option<ID> {
-    let weight = |id: ID| database.face(id).map(|face| face.weight);
-    let wanted = used.first().copied().and_then(weight);
-    let able = |(id, range): &&(ID, Option<&str>)| {
-        !used.contains(id) && range.is_none_or(|range| fonts::in_range(character, range))
-    };
-    let able: Vec<ID> = shipped().ranges.iter().filter(able).map(|(id, _)| *id).collect();
-    able.iter().find(|id| weight(**id) == wanted).or(able.first()).copied()
+    panic::catch_unwind(panic::AssertUnwindSafe(|| Tree::from_str(svg, &options)))
+        .map_err(|_| "its SVG cannot be read: the reader gave up on it".to_owned())?
+        .map_err(|error| format!("its SVG cannot be read: {error}"))
 }
 
 /// The `viewBox` that holds all that is drawn, if the one it has does not. Titles and outer labels of some kinds stick
 /// out of the box that Mermaid's layout gives them.
-pub(super) fn wider_frame(tree: &Tree, view_box: [f64; 4]) -> Option<[f64; 4]> {
-    let drawn = tree.root().abs_stroke_bounding_box();
+pub(super) fn wider_frame(drawn: Rect, view_box: [f64; 4]) -> Option<[f64; 4]> {
     let [x, y, width, height] = view_box;
     let (left, top) = (f64::from(drawn.left()), f64::from(drawn.top()));
     let (right, bottom) = (f64::from(drawn.right()), f64::from(drawn.bottom()));
@@ -120,7 +112,9 @@ pub(super) fn png(tree: &Tree, size: PngSize, ground: [u8; 3]) -> Result<Vec<u8>
     let mut pixels = Pixmap::new(size.width, size.height).ok_or("it has no size")?;
     let [red, green, blue] = ground;
     pixels.fill(Color::from_rgba8(red, green, blue, 255));
-    resvg::render(tree, Transform::from_scale(size.scale, size.scale), &mut pixels.as_mut());
+    let scale = Transform::from_scale(size.scale, size.scale);
+    resvg::render(tree, scale, &mut pixels.as_mut());
+    bitmaps(tree.root(), scale, &mut pixels.as_mut());
     let mut out = Vec::new();
     let mut encoder = png::Encoder::new(&mut out, size.width, size.height);
     encoder.set_color(png::ColorType::Rgba);
@@ -131,6 +125,64 @@ pub(super) fn png(tree: &Tree, size: PngSize, ground: [u8; 3]) -> Result<Vec<u8>
         .and_then(|mut writer| writer.write_image_data(pixels.data()))
         .map_err(|error| format!("its pixels cannot be written as PNG: {error}"))?;
     Ok(out)
+}
+
+/// Paints the glyphs of texts that are images, as those of many fonts for emoji; resvg would need decoders for formats
+/// that no font has.
+fn bitmaps(group: &Group, scale: Transform, pixels: &mut PixmapMut<'_>) {
+    for node in group.children() {
+        match node {
+            Node::Group(group) => bitmaps(group, scale, pixels),
+            Node::Text(text) => {
+                let place = scale.pre_concat(text.abs_transform());
+                for glyph in text.flattened().children() {
+                    if let Node::Group(glyph) = glyph {
+                        bitmap(glyph, place.pre_concat(glyph.transform()), pixels);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn bitmap(glyph: &Group, place: Transform, pixels: &mut PixmapMut<'_>) {
+    for node in glyph.children() {
+        if let Node::Image(image) = node
+            && let ImageKind::PNG(data) = image.kind()
+            && let Some(picture) = decoded(data)
+        {
+            let paint = PixmapPaint { quality: FilterQuality::Bilinear, ..PixmapPaint::default() };
+            pixels.draw_pixmap(0, 0, picture.as_ref(), &paint, place, None);
+        }
+    }
+}
+
+/// A PNG of at most a megapixel.
+fn decoded(data: &[u8]) -> Option<Pixmap> {
+    let mut decoder =
+        png::Decoder::new_with_limits(std::io::Cursor::new(data), png::Limits { bytes: 4 << 20 });
+    decoder.set_transformations(png::Transformations::normalize_to_color8() | png::Transformations::ALPHA);
+    let mut reader = decoder.read_info().ok()?;
+    let (width, height) = (reader.info().width, reader.info().height);
+    let size = IntSize::from_wh(width, height).filter(|_| u64::from(width) * u64::from(height) <= 1 << 20)?;
+    let mut bytes = vec![0; reader.output_buffer_size()?];
+    let info = reader.next_frame(&mut bytes).ok()?;
+    bytes.truncate(info.buffer_size());
+    let premultiply =
+        |c: u8, alpha: u8| u8::try_from(u16::from(c) * u16::from(alpha) / 255).unwrap_or(u8::MAX);
+    let rgba: Vec<u8> = match info.color_type {
+        png::ColorType::Rgba => bytes
+            .chunks_exact(4)
+            .flat_map(|p| [premultiply(p[0], p[3]), premultiply(p[1], p[3]), premultiply(p[2], p[3]), p[3]])
+            .collect(),
+        png::ColorType::GrayscaleAlpha => bytes
+            .chunks_exact(2)
+            .flat_map(|p| [premultiply(p[0], p[1]), premultiply(p[0], p[1]), premultiply(p[0], p[1]), p[1]])
+            .collect(),
+        _ => return None,
+    };
+    Pixmap::from_vec(rgba, size)
 }
 
 #[cfg(test)]

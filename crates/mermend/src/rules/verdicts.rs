@@ -27,6 +27,7 @@ pub(super) const RULES: &[&Rule] = &[
     &MORE_FINDINGS,
     &UNCLOSED_FENCE,
     &SKIPPED_ELEMENT,
+    &IGNORED_DIRECTION,
 ];
 
 verdict! {
@@ -192,4 +193,17 @@ verdict! {
     /// ## Fix
     /// Write the diagram as a fence, or keep it in a file of its own and check that.
     SKIPPED_ELEMENT, "MMD091", "skipped-element", Info
+}
+
+verdict! {
+    /// ## What it finds
+    /// A `direction` of a subgraph, or of a composite state, that has no effect.
+    ///
+    /// ## Why it breaks
+    /// Mermaid lays a group out in its own direction only where no link joins a node in it with a node outside of it,
+    /// or with a node in another group inside of it. Otherwise it ignores the `direction` without a message.
+    ///
+    /// ## Fix
+    /// Link the group itself in place of a node in it, or remove the `direction`.
+    IGNORED_DIRECTION, "MMD020", "ignored-direction", Warning
 }

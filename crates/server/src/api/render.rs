@@ -20,6 +20,8 @@ use application::{
 
 /// Pixels per unit of a PNG: fewer than requested if the picture would have been too large.
 const PICTURE_SCALE: HeaderName = HeaderName::from_static("picture-scale");
+/// Scripts of the text of a PNG that no font has, such as `Korean (Hangul)`, separated by commas.
+const MISSING_SCRIPTS: HeaderName = HeaderName::from_static("picture-missing-scripts");
 
 /// What to render.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -51,10 +53,18 @@ pub struct RenderBody {
         (
             status = 200,
             description = "The picture",
-            headers((
-                "picture-scale" = f32,
-                description = "Pixels per unit of a PNG; less than `scale` if the picture would exceed 16 megapixels"
-            )),
+            headers(
+                (
+                    "picture-scale" = f32,
+                    description = "Pixels per unit of a PNG; less than `scale` if the picture would exceed 16 \
+                        megapixels"
+                ),
+                (
+                    "picture-missing-scripts" = String,
+                    description = "Scripts of the text of a PNG that no font of the server has: their characters are \
+                        boxes. Absent if there are none"
+                ),
+            ),
             content((String = "image/svg+xml"), (Vec<u8> = "image/png")),
         ),
         Problems,
@@ -75,6 +85,10 @@ pub async fn render_code(
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(form.media_type()));
     if let Some(scale) = picture.scale.and_then(|scale| HeaderValue::from_str(&format!("{scale:.3}")).ok()) {
         headers.insert(PICTURE_SCALE, scale);
+    }
+    let missing = picture.missing_scripts.join(", ");
+    if let Some(missing) = HeaderValue::from_str(&missing).ok().filter(|_| !missing.is_empty()) {
+        headers.insert(MISSING_SCRIPTS, missing);
     }
     // Also for a picture that is opened on its own.
     headers.insert(
