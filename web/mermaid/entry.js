@@ -3,6 +3,7 @@
 // The limits that Mermaid would apply (text size, edges) are lifted here: the Rust side has its own.
 
 import './host.js';
+import './jison.js';
 import mermaid from 'mermaid';
 
 mermaid.initialize({ startOnLoad: false, maxTextSize: 1_000_000, maxEdges: 100_000, logLevel: 5 });

@@ -65,19 +65,3 @@ for (const prototype of [Array.prototype, Object.getPrototypeOf(Uint8Array.proto
     Object.defineProperty(prototype, name, { value, writable: true, configurable: true, enumerable: false });
   }
 }
-
-// What a lexer's rule matches at the beginning of what is left of the text (see bundle.mjs).
-const stickyRules = new WeakMap();
-globalThis.matchRule = (lexer, index) => {
-  let rules = stickyRules.get(lexer.rules);
-  if (!rules) {
-    rules = lexer.rules.map((rule) => {
-      if (!rule.source.startsWith('^')) throw new Error(`a rule that is not anchored: ${rule.source}`);
-      return new RegExp(rule.source, `${rule.flags}y`);
-    });
-    stickyRules.set(lexer.rules, rules);
-  }
-  const rule = rules[index];
-  rule.lastIndex = 0;
-  return rule.exec(lexer._input);
-};
