@@ -1,5 +1,5 @@
 // Makes what the binary embeds, into the folder given as the first argument:
-//   mermaid.js.gz   Mermaid's own parser for the embedded engine, without its renderers
+//   mermaid.parts   Mermaid's own parser for the embedded engine, without its renderers
 //   fonts/*.ttf.gz  the fonts that pictures are measured and painted with
 //   fonts/*.woff2   the same for browsers
 //   mcp-app.html    the viewer that agents show beside a result, in one file
@@ -31,13 +31,21 @@ const stubs = {
   },
 };
 
-const { outputFiles: [engine] } = await build({
-  entryPoints: [here('mermaid/entry.js')],
-  bundle: true, write: false, minify: true, format: 'iife', target: 'es2022', legalComments: 'none',
-  plugins: [stubs, mermaidSources], logLevel: 'error',
-});
 const gzip = (bytes) => zlib.gzipSync(bytes, { level: 9 });
-fs.writeFileSync(path.join(out, 'mermaid.js.gz'), gzip(engine.contents));
+
+// In parts, because the embedded engine compiles all that it is given: a kind of diagram is read when it is first met.
+const engine = { bundle: true, write: false, minify: true, target: 'es2022', legalComments: 'none', logLevel: 'error' };
+const { outputFiles: [host] } = await build({ ...engine, entryPoints: [here('mermaid/host.js')], format: 'iife' });
+const { outputFiles: modules } = await build({
+  ...engine, entryPoints: [here('mermaid/entry.js')], format: 'esm', splitting: true, outdir: '/',
+  plugins: [stubs, mermaidSources],
+});
+const parts = [['host.js', host], ...modules.map((module) => [path.basename(module.path), module])]
+  .map(([name, { contents }]) => [name, gzip(contents)]);
+// One line that names the parts and their lengths, then the parts.
+const index = `${parts.map(([name, { length }]) => `${name} ${length}`).join(' ')}\n`;
+const bytes = [Buffer.from(index), ...parts.map(([, part]) => part)];
+fs.writeFileSync(path.join(out, 'mermaid.parts'), Buffer.concat(bytes));
 
 /** WOFF 1.0 (https://www.w3.org/TR/WOFF/) to the OpenType file inside it: every table is stored or deflated. */
 function openType(woff) {

@@ -1,7 +1,9 @@
-// The browser objects that Mermaid's parsers touch, for an engine that is not a browser.
+// The browser objects that Mermaid's parsers touch, for an engine that is not a browser. Run before everything else.
 //
 // Nothing here draws. `hostParseUrl` and `hostIsColor` are provided by the Rust side, which uses real WHATWG URL and
 // CSS colour parsers, because Mermaid's verdict depends on them.
+
+import './jison.js';
 
 globalThis.window = globalThis;
 globalThis.self = globalThis;
@@ -65,3 +67,19 @@ for (const prototype of [Array.prototype, Object.getPrototypeOf(Uint8Array.proto
     Object.defineProperty(prototype, name, { value, writable: true, configurable: true, enumerable: false });
   }
 }
+
+// The first element of a growing list whose `key` is `value`, without looking through the list each time (see
+// sources.mjs). Elements are only added at the end and keep their key; a list that was emptied begins with another element.
+const listIndexes = new WeakMap();
+globalThis.firstWith = (list, key, value) => {
+  let index = listIndexes.get(list);
+  if (!index || index.first !== list[0] || index.count > list.length) {
+    index = { first: list[0], count: 0, elements: new Map() };
+    listIndexes.set(list, index);
+  }
+  for (; index.count < list.length; index.count += 1) {
+    const element = list[index.count];
+    if (!index.elements.has(element[key])) index.elements.set(element[key], element);
+  }
+  return index.elements.get(value);
+};

@@ -1,7 +1,7 @@
 // The inner loops of the parsers that Jison generates, for an engine that interprets.
 //
-// They do what the generated ones do, step by step, with less work for each token; `sources.mjs` puts them in the place of the
-// generated ones after it has seen that those are what is known here.
+// They do what the generated ones do, step by step, with less work for each token; `sources.mjs` puts them in the place
+// of the generated ones after it has seen that those are what is known here.
 
 const stickyRules = new WeakMap();
 const stickyRule = (rule) => {
@@ -15,7 +15,10 @@ const codeAt = (text, at) => {
   const code = text.charCodeAt(at);
   return code < BEYOND ? code : code >= BEYOND ? BEYOND : END;
 };
-const holds = (codes, code) => !codes || code === END || codes.includes(String.fromCharCode(code), 1) === (codes[0] === '+');
+const holds = (codes, code) => {
+  if (!codes || code === END) return true;
+  return codes.includes(String.fromCharCode(code), 1) === (codes[0] === '+');
+};
 
 /** Whether the line has a word from here on. It is looked for once for all places before it. */
 const lineHolds = (lexer, word) => {
@@ -52,7 +55,8 @@ const rulesToTry = (lexer) => {
   if (isBlank(first)) {
     do at += 1; while (isBlank(codeAt(text, at)));
   }
-  const known = (rules.known ??= [])[first * 130 + (at && codeAt(text, at))] ??= candidates(lexer, rules, first, at && codeAt(text, at));
+  const second = at && codeAt(text, at);
+  const known = (rules.known ??= [])[first * 130 + second] ??= candidates(lexer, rules, first, second);
   let missing = 0;
   for (let i = 0; i < known.words.length; i += 1) if (!lineHolds(lexer, known.words[i])) missing |= 1 << i;
   let found = known.byMissing[missing];
@@ -127,10 +131,11 @@ globalThis.jisonLex = (lexer) => {
 const [ERROR, EOF] = [2, 1];
 const [SHIFT, REDUCE, ACCEPT] = [1, 2, 3];
 
-/** A parser whose actions ask for no places. Arrays are read by index: taking them apart costs the engine an iterator. */
+/** A parser whose actions ask for no places. Taking arrays apart would cost the engine an iterator each time. */
 globalThis.jisonParse = (parser, input) => {
-  var table = parser.table, productions = parser.productions_, defaultActions = parser.defaultActions, withAction = parser.withAction;
   const { symbols_: symbols, terminals_: terminals } = parser;
+  var table = parser.table, productions = parser.productions_;
+  var defaultActions = parser.defaultActions, withAction = parser.withAction;
   var lexer = Object.create(parser.lexer);
   var yy = {};
   for (const key in parser.yy) if (Object.prototype.hasOwnProperty.call(parser.yy, key)) yy[key] = parser.yy[key];

@@ -1,7 +1,7 @@
 // What can be known of a lexer's rule before it is tried, read from its regular expression: what it can begin with.
 //
-// Mermaid's lexers try every rule of a state at every token; most of them cannot match what stands there. The answer here
-// may be too wide, never too narrow: what is not understood can begin with anything.
+// Mermaid's lexers try every rule of a state at every token; most of them cannot match what stands there. The answer
+// here may be too wide, never too narrow: what is not understood can begin with anything.
 
 const ASCII = Array.from({ length: 128 }, (_, code) => code);
 /** Stands for every character that is not ASCII. */
@@ -156,7 +156,7 @@ function withBothCases(codes) {
   return both;
 }
 
-/** The codes that a match of `rule` can begin with, 128 for all beyond ASCII; `null` if it may be empty or is not understood. */
+/** The codes that a match can begin with, 128 for all beyond ASCII; `null` if it may be empty or is not understood. */
 export function firstCodes(rule) {
   if (/[uvm]/.test(rule.flags)) return null;
   try {
@@ -179,13 +179,13 @@ function refute(rule, canMatch) {
     for (const blanks of ['', ' ', '\t \n']) {
       for (const tail of tails) {
         const text = blanks + String.fromCharCode(code) + tail;
-        if (!canMatch(text) && rule.exec(text)) throw new Error(`${rule} matches ${JSON.stringify(text)}, which was not expected`);
+        if (!canMatch(text) && rule.exec(text)) throw new Error(`${rule} matches ${JSON.stringify(text)} unexpectedly`);
       }
     }
   }
 }
 
-/** The codes that can follow the blanks of a rule that begins with any number of them; `null` where it is not that simple. */
+/** The codes behind the blanks of a rule that begins with any number of them; `null` where it is not that simple. */
 function codesAfterBlanks(rule) {
   const start = '^(?:\\s*';
   if (!rule.source.startsWith(start) || !firstCodes(rule)) return null;

@@ -19,7 +19,9 @@ pub(crate) fn run() -> Outcome {
     match arguments.next().as_deref() {
         None => {}
         Some("check") => return bench_check::run(arguments.next().as_deref()),
-        Some(other) => return Err(format!("there is no bench `{other}`; leave it out, or use `check [FOLDER]`")),
+        Some(other) => {
+            return Err(format!("there is no bench `{other}`; leave it out, or use `check [FOLDER]`"));
+        }
     }
     sh("cargo", &["build", "--release"])?;
     let binary = root().join("target/release/ba-copilot");

@@ -148,7 +148,10 @@ impl Asked {
     fn ask(&mut self, code: &str) -> Result<bool, String> {
         self.number += 1;
         let line = format!("{{\"id\":{},\"code\":\"{}\"}}\n", self.number, escaped(code));
-        self.to.write_all(line.as_bytes()).and_then(|()| self.to.flush()).map_err(|error| error.to_string())?;
+        self.to
+            .write_all(line.as_bytes())
+            .and_then(|()| self.to.flush())
+            .map_err(|error| error.to_string())?;
         let mut answer = String::new();
         self.from.read_line(&mut answer).map_err(|error| error.to_string())?;
         match (answer.contains("\"valid\":true"), answer.contains("\"valid\":false")) {

@@ -12,6 +12,7 @@ mod compare;
 mod deadline;
 mod diff;
 mod document;
+mod drawable;
 mod engines;
 mod explain_rejection;
 #[cfg(test)]
@@ -32,12 +33,12 @@ mod repair;
 mod rules;
 mod text;
 
-pub use check::{Checked, Checker, Engine, Limits, REMEMBERED_BYTES, check};
+pub use check::{Checked, Checker, Engine, Limits, REMEMBERED_BYTES, check, verdict_word};
 pub use compare::{Change, Comparison, compare, compare_within};
 pub use deadline::{Deadline, DeadlineExceeded};
 pub use diagram::{Location, Outline, OutlinePart, Rule, Severity};
 pub use diff::unified_diff;
-pub use engines::{Failure, MERMAID_VERSION, Outcome, Rejection, Verdict};
+pub use engines::{DiagramSize, Failure, MERMAID_VERSION, Outcome, Rejection, Verdict};
 pub use finding::{Edit, Finding, Fix, FixClass};
 pub use markdown::{
     Fence, MarkdownIndex, MarkdownLine, diagrams_in_markdown, diagrams_in_markdown_within, markdown_lines,

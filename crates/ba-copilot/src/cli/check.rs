@@ -71,7 +71,7 @@ pub(super) fn run(arguments: Arguments, app: &App) -> CommandResult {
         }
         results.extend(check_text(app, engine, &name, &text));
     }
-    let clean = results.iter().all(|result| result.checked.valid);
+    let verdict = Verdict::worst(results.iter().map(|result| result.checked.verdict()));
     print(&match arguments.format.as_str() {
         "json" => format!("{}\n", Value::Array(results.iter().map(as_json).collect())),
         "jsonl" => results.iter().map(|result| format!("{}\n", as_json(result))).collect(),
@@ -83,33 +83,35 @@ pub(super) fn run(arguments: Arguments, app: &App) -> CommandResult {
         _ => results.iter().map(text).collect(),
     });
     if arguments.format == "text" {
-        let bad = results.iter().filter(|result| !result.checked.valid).count();
-        say(&match (results.len(), bad) {
-            (0, _) => "no diagrams found".to_owned(),
-            (all, 0) => format!("{all} checked, all valid"),
-            (all, bad) => format!("{all} checked, {bad} invalid"),
+        let count = |word| results.iter().filter(|result| result.checked.verdict() == word).count();
+        say(&match (results.len(), count("invalid"), count("unknown")) {
+            (0, ..) => "no diagrams found".to_owned(),
+            (all, 0, 0) => format!("{all} checked, all valid"),
+            (all, bad, 0) => format!("{all} checked, {bad} invalid"),
+            (all, bad, unknown) => format!("{all} checked, {bad} invalid, {unknown} unknown"),
         });
     }
-    Ok(Verdict::from_clean(clean))
+    Ok(verdict)
 }
 
 fn batch(app: &App, engine: Engine) -> CommandResult {
-    let mut clean = true;
+    let mut verdicts = Vec::new();
     for line in files::json_lines::<Line>() {
         let line = line?;
         let checked = app.checker.check_with(&line.code, engine);
-        clean &= checked.valid;
+        verdicts.push(checked.verdict());
         print(&format!(
             "{}\n",
             json!({
                 "id": line.id,
                 "valid": checked.valid,
+                "verdict": checked.verdict(),
                 "kind": checked.kind.map(|kind| kind.id),
                 "findings": checked.findings,
             })
         ));
     }
-    Ok(Verdict::from_clean(clean))
+    Ok(Verdict::worst(verdicts.into_iter()))
 }
 
 fn is_markdown(path: &Path) -> bool {
@@ -190,6 +192,7 @@ fn as_json(result: &Diagram) -> Value {
     json!({
         "file": result.file,
         "valid": result.checked.valid,
+        "verdict": result.checked.verdict(),
         "kind": result.checked.kind.map(|kind| kind.id),
         "findings": result.findings,
     })
@@ -217,9 +220,12 @@ fn sarif(results: &[Diagram]) -> Value {
         .iter()
         .flat_map(|result| {
             result.findings.iter().map(|finding| {
+                // `open`: there is not enough to tell whether something is wrong.
+                let open = result.checked.verdict() == "unknown";
                 json!({
                     "ruleId": finding.code,
-                    "level": level(finding.severity),
+                    "kind": if open { "open" } else { "fail" },
+                    "level": if open { "none" } else { level(finding.severity) },
                     "message": {"text": finding.message},
                     "locations": [{"physicalLocation": {
                         "artifactLocation": {"uri": result.file},

@@ -63,7 +63,7 @@ pub(super) fn run(arguments: Arguments, app: &App) -> CommandResult {
             say(warning);
         }
         print(&format_output(app, &arguments.format, &generated).await?);
-        Ok(Verdict::from_clean(generated.outcome.checked.valid))
+        Ok(Verdict::worst([generated.outcome.checked.verdict()].into_iter()))
     })?
 }
 

@@ -20,7 +20,7 @@ use merman::{
 };
 use resvg::usvg;
 
-use crate::{deadline::Deadline, engines::fast_bounds};
+use crate::{deadline::Deadline, drawable::text_to_draw, engines::fast_bounds};
 use clean::Place;
 
 pub use error::PictureError;
@@ -127,7 +127,8 @@ fn render(text: &str, options: &PictureOptions, deadline: &Deadline) -> Result<S
         pipeline: Some(SvgPipeline::resvg_safe()),
         ..SvgRequest::default()
     };
-    let request = RenderRequest::svg(text, deadline.control(), request);
+    let drawable = text_to_draw(text);
+    let request = RenderRequest::svg(drawable.as_ref(), deadline.control(), request);
     match panic::catch_unwind(panic::AssertUnwindSafe(|| renderer.render(request))) {
         Ok(Ok(RenderOutput::Svg(Some(output)))) => Ok(output.svg().to_owned()),
         Ok(Ok(_)) => Err(PictureError::NotDrawable("there is no diagram in the text".to_owned())),
