@@ -1,5 +1,5 @@
 // Makes what the binary embeds, into the folder given as the first argument:
-//   mermaid.js.gz   Mermaid's own parser for the embedded engine, without its renderers
+//   mermaid.parts   Mermaid's own parser for the embedded engine, without its renderers
 //   fonts/*.ttf.gz  the fonts that pictures are measured and painted with
 //   fonts/*.woff2   the same for browsers
 //   mcp-app.html    the viewer that agents show beside a result, in one file
@@ -9,17 +9,11 @@ import { build } from 'esbuild';
 import fs from 'node:fs';
 import path from 'node:path';
 import zlib from 'node:zlib';
+import { mermaidSources, replaceExactly } from './mermaid/sources.mjs';
 
 const out = process.argv[2] ?? path.join(import.meta.dirname, 'dist');
 const here = (...parts) => path.join(import.meta.dirname, ...parts);
 fs.mkdirSync(path.join(out, 'fonts'), { recursive: true });
-
-/** Replaces `from` by `to`, and refuses when the text is not there exactly once: a new Mermaid must be looked at. */
-function replaceOnce(text, from, to) {
-  const count = text.split(from).length - 1;
-  if (count !== 1) throw new Error(`expected one, found ${count} of: ${from}`);
-  return text.replace(from, () => to);
-}
 
 // Only drawing needs these.
 const RENDERERS = /^(dompurify|cytoscape.*|katex|roughjs.*|d3-sankey|dagre-d3-es.*|elkjs.*|@iconify\/.*)$/;
@@ -37,74 +31,21 @@ const stubs = {
   },
 };
 
-// The lexers try one rule after the other at the beginning of what is left of the text. A rule that begins with `^` and does
-// not match there is tried at every later place too, in the embedded engine: the time of a parse grew with the square of the
-// text. A sticky rule is tried at the beginning alone, and says the same.
-const STICKY = /this\._input\.match\(this\.rules\[rules\[i\]\]\)/g;
-function stickyRules(text) {
-  const uses = text.match(STICKY)?.length ?? 0;
-  const lexers = text.split('this._input.match(').length - 1;
-  if (uses !== lexers) throw new Error(`${lexers - uses} lexers read their rules in another way than is known here`);
-  return text.replace(STICKY, 'globalThis.matchRule(this, rules[i])');
-}
-
-// Mermaid copies its whole configuration each time that a label is read, which is nine tenths of the time of a parse.
-// Here it is computed once for each set of inputs and shared, frozen; whoever is handed it to write gets a copy.
-const sharedConfig = {
-  name: 'shared-config',
-  setup(b) {
-    b.onLoad({ filter: /mermaid[\\/]dist[\\/].*\.mjs$/ }, ({ path: file }) => {
-      const source = fs.readFileSync(file, 'utf8');
-      let text = stickyRules(source);
-      if (text.includes('// src/Diagram.ts')) {
-        text = replaceOnce(text, 'const config = getConfig();\n    const type = detectType', 'const config = writableConfig(getConfig());\n    const type = detectType');
-        text = replaceOnce(text, 'diagramType = detectType(processed.code.cleaned, getConfig());', 'diagramType = detectType(processed.code.cleaned, writableConfig(getConfig()));');
-        // Errors count lines in this text, not in what was handed in.
-        text = replaceOnce(text, 'const textToParse = encodeEntities(source) + "\\n";', 'globalThis.parsedSource = source;\n    const textToParse = encodeEntities(source) + "\\n";');
-        text += `
-var writableConfig = (config) => Object.fromEntries(Object.entries(config).map(([key, value]) =>
-  [key, value && typeof value === "object" && !Array.isArray(value) && key !== "themeVariables" ? { ...value } : value]));
-`;
-      } else if (text.includes('// src/config.ts')) {
-        text = replaceOnce(text, 'var updateCurrentConfig = /* @__PURE__ */ __name((siteCfg, _directives) => {', `
-var computedConfigs = new WeakMap();
-var deepFreeze = (value) => {
-  if (value && typeof value === "object" && !Object.isFrozen(value)) {
-    Object.freeze(value);
-    Object.values(value).forEach(deepFreeze);
-  }
-  return value;
-};
-var updateCurrentConfig = (base, layers) => {
-  if (directives.some((d) => !d || Object.keys(d).length > 0)) return deepFreeze(computeCurrentConfig(base, layers));
-  if (!computedConfigs.has(base)) computedConfigs.set(base, new Map());
-  const computed = computedConfigs.get(base);
-  const key = diagramConfigKey + JSON.stringify(layers);
-  if (!computed.has(key)) computed.set(key, deepFreeze(computeCurrentConfig(base, layers)));
-  currentConfig = computed.get(key);
-  return currentConfig;
-};
-var computeCurrentConfig = /* @__PURE__ */ __name((siteCfg, _directives) => {`);
-        text = replaceOnce(text, 'return assignWithDepth_default({}, currentConfig);', 'return globalThis.copyConfig ? assignWithDepth_default({}, currentConfig) : currentConfig;');
-        // A changed site configuration must be another object, or the shared results would go stale.
-        text = text.replaceAll('siteConfig = assignWithDepth_default(siteConfig, conf);', 'siteConfig = assignWithDepth_default({ ...siteConfig }, conf);');
-      } else if (text.includes('// src/diagrams/user-journey/journeyRenderer.ts')) {
-        text = replaceOnce(text, 'var conf = getConfig().journey;', 'var conf = { ...getConfig().journey };');
-      } else if (text === source) {
-        return undefined;
-      }
-      return { contents: text, loader: 'js' };
-    });
-  },
-};
-
-const { outputFiles: [engine] } = await build({
-  entryPoints: [here('mermaid/entry.js')],
-  bundle: true, write: false, minify: true, format: 'iife', target: 'es2022', legalComments: 'none',
-  plugins: [stubs, sharedConfig], logLevel: 'error',
-});
 const gzip = (bytes) => zlib.gzipSync(bytes, { level: 9 });
-fs.writeFileSync(path.join(out, 'mermaid.js.gz'), gzip(engine.contents));
+
+// In parts, because the embedded engine compiles all that it is given: a kind of diagram is read when it is first met.
+const engine = { bundle: true, write: false, minify: true, target: 'es2022', legalComments: 'none', logLevel: 'error' };
+const { outputFiles: [host] } = await build({ ...engine, entryPoints: [here('mermaid/host.js')], format: 'iife' });
+const { outputFiles: modules } = await build({
+  ...engine, entryPoints: [here('mermaid/entry.js')], format: 'esm', splitting: true, outdir: '/',
+  plugins: [stubs, mermaidSources],
+});
+const parts = [['host.js', host], ...modules.map((module) => [path.basename(module.path), module])]
+  .map(([name, { contents }]) => [name, gzip(contents)]);
+// One line that names the parts and their lengths, then the parts.
+const index = `${parts.map(([name, { length }]) => `${name} ${length}`).join(' ')}\n`;
+const bytes = [Buffer.from(index), ...parts.map(([, part]) => part)];
+fs.writeFileSync(path.join(out, 'mermaid.parts'), Buffer.concat(bytes));
 
 /** WOFF 1.0 (https://www.w3.org/TR/WOFF/) to the OpenType file inside it: every table is stored or deflated. */
 function openType(woff) {
@@ -149,6 +90,6 @@ const viewer = async (entry, options) => {
   return file.text.trim();
 };
 let page = fs.readFileSync(here('mcp-app/app.html'), 'utf8');
-page = replaceOnce(page, '/* style.css */', await viewer('style.css', {}));
-page = replaceOnce(page, '/* app.js */', (await viewer('app.js', { format: 'esm', target: 'es2022' })).replaceAll('</script', '<\\/script'));
+page = replaceExactly(page, '/* style.css */', await viewer('style.css', {}));
+page = replaceExactly(page, '/* app.js */', (await viewer('app.js', { format: 'esm', target: 'es2022' })).replaceAll('</script', '<\\/script'));
 fs.writeFileSync(path.join(out, 'mcp-app.html'), page);

@@ -16,12 +16,15 @@ use std::{
     process::Command,
 };
 
-const INPUTS: [&str; 9] = [
+const INPUTS: [&str; 12] = [
     "package.json",
     "package-lock.json",
     "bundle.mjs",
     "mermaid/entry.js",
     "mermaid/host.js",
+    "mermaid/jison.js",
+    "mermaid/lexers.mjs",
+    "mermaid/sources.mjs",
     "mcp-app/app.html",
     "mcp-app/app.js",
     "mcp-app/host.js",

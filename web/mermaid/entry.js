@@ -1,8 +1,8 @@
 // Mermaid's own parser behind one function: `check(text)` resolves to a JSON string.
 //
-// The limits that Mermaid would apply (text size, edges) are lifted here: the Rust side has its own.
+// The limits that Mermaid would apply (text size, edges) are lifted here: the Rust side has its own, and warns of
+// Mermaid's.
 
-import './host.js';
 import mermaid from 'mermaid';
 
 mermaid.initialize({ startOnLoad: false, maxTextSize: 1_000_000, maxEdges: 100_000, logLevel: 5 });
@@ -21,9 +21,11 @@ const describe = (error) => ({
 
 const attempt = async (text) => {
   globalThis.parsedSource = undefined;
+  globalThis.edgesRead = 0;
+  globalThis.charactersRead = 0;
   try {
     const { diagramType } = await mermaid.parse(text);
-    return { valid: true, kind: diagramType };
+    return { valid: true, kind: diagramType, edges: globalThis.edgesRead, characters: globalThis.charactersRead };
   } catch (error) {
     return { ...describe(error), frozen: error instanceof TypeError };
   }

@@ -1,7 +1,9 @@
-// The browser objects that Mermaid's parsers touch, for an engine that is not a browser.
+// The browser objects that Mermaid's parsers touch, for an engine that is not a browser. Run before everything else.
 //
 // Nothing here draws. `hostParseUrl` and `hostIsColor` are provided by the Rust side, which uses real WHATWG URL and
 // CSS colour parsers, because Mermaid's verdict depends on them.
+
+import './jison.js';
 
 globalThis.window = globalThis;
 globalThis.self = globalThis;
@@ -66,18 +68,18 @@ for (const prototype of [Array.prototype, Object.getPrototypeOf(Uint8Array.proto
   }
 }
 
-// What a lexer's rule matches at the beginning of what is left of the text (see bundle.mjs).
-const stickyRules = new WeakMap();
-globalThis.matchRule = (lexer, index) => {
-  let rules = stickyRules.get(lexer.rules);
-  if (!rules) {
-    rules = lexer.rules.map((rule) => {
-      if (!rule.source.startsWith('^')) throw new Error(`a rule that is not anchored: ${rule.source}`);
-      return new RegExp(rule.source, `${rule.flags}y`);
-    });
-    stickyRules.set(lexer.rules, rules);
+// The first element of a growing list whose `key` is `value`, without looking through the list each time (see
+// sources.mjs). Elements are only added at the end and keep their key; a list that was emptied begins with another element.
+const listIndexes = new WeakMap();
+globalThis.firstWith = (list, key, value) => {
+  let index = listIndexes.get(list);
+  if (!index || index.first !== list[0] || index.count > list.length) {
+    index = { first: list[0], count: 0, elements: new Map() };
+    listIndexes.set(list, index);
   }
-  const rule = rules[index];
-  rule.lastIndex = 0;
-  return rule.exec(lexer._input);
+  for (; index.count < list.length; index.count += 1) {
+    const element = list[index.count];
+    if (!index.elements.has(element[key])) index.elements.set(element[key], element);
+  }
+  return index.elements.get(value);
 };

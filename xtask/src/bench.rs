@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Outcome, bench_mcp, root, server::Server, sh};
+use crate::{Outcome, bench_check, bench_mcp, root, server::Server, sh};
 
 const REQUESTS: usize = 1_000;
 const TEXT: &str = "A customer places orders. Each order has a number, a date and a status. \
@@ -15,6 +15,14 @@ const TEXT: &str = "A customer places orders. Each order has a number, a date an
                     A product has a name and a price.";
 
 pub(crate) fn run() -> Outcome {
+    let mut arguments = std::env::args().skip(2);
+    match arguments.next().as_deref() {
+        None => {}
+        Some("check") => return bench_check::run(arguments.next().as_deref()),
+        Some(other) => {
+            return Err(format!("there is no bench `{other}`; leave it out, or use `check [FOLDER]`"));
+        }
+    }
     sh("cargo", &["build", "--release"])?;
     let binary = root().join("target/release/ba-copilot");
     let size = std::fs::metadata(&binary).map_err(|error| error.to_string())?.len();

@@ -6,6 +6,7 @@
 
 mod advisories;
 mod bench;
+mod bench_check;
 mod bench_mcp;
 mod containers;
 mod coverage;
@@ -51,7 +52,11 @@ const COMMANDS: [Row; 15] = [
     ("containers", "the tests that need a container engine, alone", test::containers),
     ("coverage", "lines of the pure crates that their tests reach (cargo-llvm-cov)", coverage::run),
     ("bundle", "make the Mermaid bundle and the fonts that the binary embeds", bundle),
-    ("bench", "measure start, health, generation, checks and memory of the release binary", bench::run),
+    (
+        "bench",
+        "measure the release binary: start, health, generation, memory; `check [FOLDER]`: verdicts beside mermaid.js",
+        bench::run,
+    ),
     (
         "load",
         "measure the release binary under a steady load: [--seconds 600] [--rate 500] [--database URL]",

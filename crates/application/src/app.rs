@@ -148,6 +148,8 @@ fn check_limits(config: &Config) -> Limits {
         time: config.check_time(),
         size_bytes: config.check.max_text_bytes,
         cache_entries: NonZeroUsize::new(config.check.cache_entries).unwrap_or(defaults.cache_entries),
+        mermaid_max_edges: config.check.mermaid_max_edges,
+        mermaid_max_text_size: config.check.mermaid_max_text_size,
         ..defaults
     }
 }

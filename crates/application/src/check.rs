@@ -114,10 +114,15 @@ async fn check_uncached(app: &App, code: String, engine: Engine) -> Result<Check
     Ok(checked)
 }
 
+/// The last resort of checks, repairs, comparisons and patches: the engine's own limit is in processor time.
+fn check_deadline(app: &App) -> Deadline {
+    Deadline::after(app.checker.limits().wall_time())
+}
+
 /// Runs the engine; returns the text for reuse.
 async fn run_check(app: &App, code: String, engine: Engine) -> Result<(String, Checked), Error> {
     let checker = Arc::clone(&app.checker);
-    let deadline = Deadline::after(app.config.check_time());
+    let deadline = check_deadline(app);
     let uses = match engine {
         Engine::Mermaid => Use::Engine,
         Engine::Fast => Use::Processor,
@@ -152,7 +157,7 @@ pub async fn repair_code(app: &App, code: String) -> Result<Repaired, Error> {
     not_empty(&code)?;
     let checker = app.checker.clone();
     let mut span = Span::child(Kind::Internal, "repair");
-    let (size_bytes, deadline) = (code.len(), Deadline::after(app.config.check_time()));
+    let (size_bytes, deadline) = (code.len(), check_deadline(app));
     let repair = move |deadline: &Deadline| checker.repair_within(&code, deadline);
     let repaired = span.in_scope(app.cpu.run(Use::Engine, size_bytes, deadline, repair)).await?;
     span.set_attribute("repair.class", class_word(&repaired));
@@ -175,7 +180,7 @@ pub async fn compare_code(app: &App, old: String, new: String) -> Result<Compari
             ));
         }
     }
-    let (size_bytes, deadline) = (old.len() + new.len(), Deadline::after(app.config.check_time()));
+    let (size_bytes, deadline) = (old.len() + new.len(), check_deadline(app));
     let compare = move |deadline: &Deadline| mermend::compare_within(&old, &new, deadline);
     let compared = app.cpu.run(Use::Processor, size_bytes, deadline, compare).await?;
     compared.map_err(|_| too_slow(app, "new", "The diagrams were not compared"))
@@ -185,7 +190,7 @@ pub async fn compare_code(app: &App, old: String, new: String) -> Result<Compari
 pub async fn patch_code(app: &App, code: String, operations: Vec<Operation>) -> Result<Patched, Error> {
     not_empty(&code)?;
     let checker = app.checker.clone();
-    let (size_bytes, deadline) = (code.len(), Deadline::after(app.config.check_time()));
+    let (size_bytes, deadline) = (code.len(), check_deadline(app));
     let patch = move |deadline: &Deadline| checker.patch_within(&code, &operations, deadline);
     app.cpu.run(Use::Engine, size_bytes, deadline, patch).await?.map_err(|error| match error.kind {
         PatchErrorKind::Failed(Failure::Busy) => Refused::Busy.into(),
@@ -197,7 +202,7 @@ pub async fn patch_code(app: &App, code: String, operations: Vec<Operation>) -> 
 }
 
 pub(super) fn too_slow(app: &App, path: &str, what: &str) -> Error {
-    let limit = app.config.check.time_s;
+    let limit = app.checker.limits().wall_time().as_secs();
     Error::invalid(
         path,
         format!("{what} within the time limit of {limit} s. Send fewer operations or smaller diagrams."),

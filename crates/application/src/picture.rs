@@ -3,14 +3,14 @@
 use blueprint::Element;
 #[cfg(feature = "mermaid")]
 use mermend::{
-    Deadline,
+    Deadline, Engine,
     picture::{Drawing, Mark, Part, PictureError, PictureOptions, Theme},
 };
 
 use super::Error;
-#[cfg(feature = "mermaid")]
-use crate::cpu_pool::Use;
 use crate::{app::App, pixel_budget::MEGAPIXELS};
+#[cfg(feature = "mermaid")]
+use crate::{check, cpu_pool::Use};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Form {
@@ -99,6 +99,14 @@ pub async fn draw(app: &App, request: Request, forms: Vec<Form>) -> Result<Vec<P
     })?;
     if request.code.trim().is_empty() {
         return Err(Error::invalid("code", "There is no diagram: `code` is empty. Send the Mermaid text."));
+    }
+    // What Mermaid does not accept is not drawn, whatever the renderer makes of it.
+    let judged = check::check_in_process(app, request.code.clone(), Engine::Mermaid).await?.checked;
+    if judged.verdict() == "invalid" {
+        let why = judged.findings.first().map_or_else(String::new, |finding| {
+            format!("line {}: {}", finding.span.line, finding.message.trim_end_matches('.'))
+        });
+        return Err(PictureError::NotDrawable(why).into());
     }
     let deadline = Deadline::after(app.config.picture_time());
     let size_bytes = request.code.len();

@@ -20,7 +20,7 @@ use config::Config;
 const TTL: Duration = Duration::from_secs(24 * 3600);
 const MAX_SEALED_BYTES: usize = 256 << 10;
 /// Changes with the format of entries.
-const FORMAT_VERSION: &str = "1";
+const FORMAT_VERSION: &str = "2";
 
 #[derive(Clone)]
 pub struct SharedVerdicts(Arc<Inner>);

@@ -14,6 +14,8 @@ pub struct Check {
     pub time_s: u64,
     pub max_text_bytes: usize,
     pub cache_entries: usize,
+    pub mermaid_max_edges: usize,
+    pub mermaid_max_text_size: usize,
 }
 
 /// `[picture]`
@@ -24,7 +26,7 @@ pub struct Picture {
 }
 
 impl Config {
-    /// Timeout of one check, repair, comparison or patch, including the time in the queue.
+    /// Processor time of one text in the Mermaid engine.
     pub fn check_time(&self) -> Duration {
         Duration::from_secs(self.check.time_s)
     }

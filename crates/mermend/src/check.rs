@@ -1,6 +1,7 @@
 //! One check: both engines, one verdict, and the findings.
 
 use std::{
+    borrow::Cow,
     num::NonZeroUsize,
     sync::{Mutex, OnceLock},
     time::Duration,
@@ -13,7 +14,8 @@ use sha2::{Digest, Sha256};
 use crate::{
     deadline::{Deadline, DeadlineExceeded},
     document::Document,
-    engines::{self, Failure, MERMAID_VERSION, Outcome, Rejection, Verdict, fast::Share},
+    drawable,
+    engines::{self, DiagramSize, Failure, MERMAID_VERSION, Outcome, Rejection, Verdict, fast::Share},
     explain_rejection::explain,
     finding::Finding,
     finding_list::FindingList,
@@ -38,7 +40,7 @@ pub enum Engine {
 pub struct Limits {
     /// Largest text, in bytes.
     pub size_bytes: usize,
-    /// Time for one text in the Mermaid engine, and for a whole check, repair or patch whose caller gives no deadline.
+    /// Processor time for one text in the Mermaid engine. It does not depend on how busy the machine is.
     pub time: Duration,
     /// Memory of one thread of the Mermaid engine, in bytes.
     pub memory_bytes: usize,
@@ -48,6 +50,20 @@ pub struct Limits {
     pub cache_entries: NonZeroUsize,
     /// How many texts may wait for the Mermaid engine; more are refused with [`Failure::Busy`].
     pub queue_entries: NonZeroUsize,
+    /// Above so many edges a check warns: Mermaid's own limit `maxEdges`, or that of the pages that show the diagrams.
+    pub mermaid_max_edges: usize,
+    /// The same for characters: Mermaid's `maxTextSize`.
+    pub mermaid_max_text_size: usize,
+}
+
+/// How much later a check, repair or patch ends by the clock on the wall than by the processor time of one text.
+const WALL_FACTOR: u32 = 6;
+
+impl Limits {
+    /// The last resort: the time for a whole check, repair or patch, with the time in the queue.
+    pub fn wall_time(&self) -> Duration {
+        self.time.saturating_mul(WALL_FACTOR)
+    }
 }
 
 impl Default for Limits {
@@ -60,7 +76,18 @@ impl Default for Limits {
             threads: cores.min(NonZeroUsize::MIN.saturating_add(3)),
             cache_entries: NonZeroUsize::MIN.saturating_add(4095),
             queue_entries: NonZeroUsize::MIN.saturating_add(255),
+            mermaid_max_edges: 500,
+            mermaid_max_text_size: 50_000,
         }
+    }
+}
+
+/// What a check says: `valid`, `invalid`, or `unknown` where a limit was reached or the engine did not run.
+pub fn verdict_word(valid: bool, failure: Option<Failure>) -> &'static str {
+    match (valid, failure) {
+        (true, _) => "valid",
+        (false, None) => "invalid",
+        (false, Some(_)) => "unknown",
     }
 }
 
@@ -92,6 +119,11 @@ impl Checked {
         }
         self.valid = false;
         self.findings = vec![finding];
+    }
+
+    /// `valid`, `invalid` or `unknown`.
+    pub fn verdict(&self) -> &'static str {
+        verdict_word(self.valid, self.failure())
     }
 
     /// Mermaid's own parser accepted exactly this text.
@@ -180,7 +212,7 @@ impl Checker {
 
     /// The deadline of a caller that has none of its own.
     pub(crate) fn deadline(&self) -> Deadline {
-        Deadline::after(self.limits.time)
+        Deadline::after(self.limits.wall_time())
     }
 
     /// The bounds it was made with.
@@ -260,11 +292,21 @@ impl Checker {
             Engine::Mermaid if MERMAID_VERSION.is_some() => Share::Part,
             _ => Share::All,
         };
-        let fast = engines::fast::verdict(text, deadline, share);
+        let mut fast = engines::fast::verdict(text, deadline, share);
         let mermaid = match engine {
             Engine::Mermaid => self.ask_mermaid(text, deadline),
             Engine::Fast => None,
         };
+        // The picture is drawn of a text that the fast engine can read.
+        if mermaid.as_ref().is_some_and(Verdict::valid)
+            && matches!(fast.outcome, Outcome::Rejected(_))
+            && let Cow::Owned(drawn) = drawable::text_to_draw(text)
+        {
+            let other = engines::fast::verdict(&drawn, deadline, share);
+            if other.valid() {
+                fast = other;
+            }
+        }
         let mut checked = self.conclude(text, &index, mermaid, fast);
         if checked.valid {
             checked.findings.extend(group_direction::ignored(text, &index, deadline));
@@ -289,31 +331,57 @@ impl Checker {
         let name = if mermaid.is_some() { "mermaid" } else { "fast" };
         let mut findings = Vec::new();
         match &deciding.outcome {
-            Outcome::Accepted { .. } => {}
+            Outcome::Accepted { size, .. } => self.warn_of_limits(*size, index, &mut findings),
             Outcome::Rejected(rejection) => findings.push(rejection_finding(rejection, &fast, name, index)),
             Outcome::Failed(failure) => findings.push(failure_finding(*failure, name, index, &self.limits)),
         }
         let kind =
             [Some(deciding), Some(&fast)].into_iter().flatten().find_map(|verdict| match &verdict.outcome {
-                Outcome::Accepted { mermaid_type } => kinds::find_by_mermaid_type(mermaid_type),
+                Outcome::Accepted { mermaid_type, .. } => kinds::find_by_mermaid_type(mermaid_type),
                 _ => None,
             });
         let kind = kind.or_else(|| kinds::find_by_header(text));
+        if deciding.valid() {
+            findings.extend(drawable::remarks(text, kind, index));
+        }
         let mut checked = Checked { valid: deciding.valid(), kind, findings, mermaid, fast: Some(fast) };
         if checked.disagreement() {
-            let message = match checked.validated() {
-                true => "Mermaid accepts this; the fast engine, which draws the pictures, does not.",
-                false => "The fast engine accepts this; Mermaid does not.",
+            let message = match checked.fast.as_ref().map(|fast| &fast.outcome) {
+                Some(Outcome::Rejected(rejection)) => format!(
+                    "Mermaid accepts this; the fast engine, which draws the pictures, does not: {}.",
+                    first_line(&rejection.message)
+                ),
+                _ => "The fast engine accepts this; Mermaid does not.".to_owned(),
             };
             let start = index.location(0, 0);
-            checked.findings.push(Finding::new(
-                &verdicts::ENGINES_DISAGREE,
-                "rules",
-                start,
-                message.to_owned(),
-            ));
+            checked.findings.push(Finding::new(&verdicts::ENGINES_DISAGREE, "rules", start, message));
         }
         checked
+    }
+
+    /// Warns where Mermaid's own limits are exceeded, which the engine here lifts.
+    fn warn_of_limits(&self, size: DiagramSize, index: &LineIndex<'_>, findings: &mut Vec<Finding>) {
+        let limits = [
+            (&verdicts::EDGE_LIMIT, size.edges, self.limits.mermaid_max_edges, "edges", "maxEdges"),
+            (
+                &verdicts::TEXT_LIMIT,
+                size.characters,
+                self.limits.mermaid_max_text_size,
+                "characters",
+                "maxTextSize",
+            ),
+        ];
+        for (rule, found, most, what, name) in limits {
+            if usize::try_from(found).is_ok_and(|found| found > most) {
+                let message = format!(
+                    "The diagram has {found} {what}, more than the {most} of Mermaid's limit `{name}`: pages that do not \
+                     raise the limit show an error in its place."
+                );
+                let whole = index.location(0, usize::MAX);
+                let hint = format!("Split it into several diagrams, or raise `{name}` where it is shown.");
+                findings.push(Finding::new(rule, "mermaid", whole, message).with_hint(hint));
+            }
+        }
     }
 
     /// Adds what the rules know about a rejection, behind the rejection itself.

@@ -13,6 +13,7 @@ mod deadline;
 mod diagram_index;
 mod diff;
 mod document;
+mod drawable;
 mod engines;
 mod explain_rejection;
 #[cfg(test)]
@@ -35,13 +36,13 @@ mod repair;
 mod rules;
 mod text;
 
-pub use check::{Checked, Checker, Engine, Limits, REMEMBERED_BYTES, check};
+pub use check::{Checked, Checker, Engine, Limits, REMEMBERED_BYTES, check, verdict_word};
 pub use compare::{Change, Comparison, How, compare, compare_within, renamed_names};
 pub use deadline::{Deadline, DeadlineExceeded};
 pub use diagram::{Location, Outline, OutlinePart, Rule, Severity};
 pub use diagram_index::DiagramIndex;
 pub use diff::unified_diff;
-pub use engines::{Failure, MERMAID_VERSION, Outcome, Rejection, Verdict};
+pub use engines::{DiagramSize, Failure, MERMAID_VERSION, Outcome, Rejection, Verdict};
 pub use finding::{Edit, Finding, Fix, FixClass};
 pub use markdown::{
     Block, BlockProblem, MarkdownLine, TextFormat, diagrams, diagrams_within, markdown_lines,

@@ -11,7 +11,7 @@ use std::{
 
 use futures_util::stream::BoxStream;
 use llm::SecretString;
-use mermend::{Checked, Finding, Outcome, Rejection, Verdict};
+use mermend::{Checked, DiagramSize, Finding, Outcome, Rejection, Verdict};
 use reqwest::header::{HeaderName, HeaderValue};
 use rmcp::{
     ClientLifecycleMode, ClientServiceExt, RoleClient,
@@ -337,6 +337,7 @@ fn read(answer: Option<Value>) -> Result<RemoteChecked, RemoteError> {
     let outcome = match reply.valid {
         true => Outcome::Accepted {
             mermaid_type: kind.and_then(|kind| kind.types.first()).copied().unwrap_or_default().to_owned(),
+            size: DiagramSize::default(),
         },
         false => Outcome::Rejected(Rejection::default()),
     };

@@ -88,8 +88,8 @@ pub(super) fn run(arguments: Arguments, app: &App) -> CommandResult {
         say(&summary(&results));
     }
     Ok(match failures.is_empty() {
-        true => Verdict::from_clean(!results.iter().any(Diagram::invalid)),
-        false => Verdict::Incomplete,
+        true => Verdict::worst(results.iter().filter_map(Diagram::verdict)),
+        false => Verdict::Unknown,
     })
 }
 
@@ -99,10 +99,12 @@ fn summary(results: &[Diagram<'_>]) -> String {
         0 => String::new(),
         skipped => format!(", {skipped} skipped"),
     };
-    match (results.len(), results.iter().filter(|result| result.invalid()).count()) {
-        (0, _) => "no diagrams found".to_owned(),
-        (_, 0) => format!("{checked} checked, all valid{skipped}"),
-        (_, bad) => format!("{checked} checked, {bad} invalid{skipped}"),
+    let count = |word| results.iter().filter(|result| result.verdict() == Some(word)).count();
+    match (results.len(), count("invalid"), count("unknown")) {
+        (0, ..) => "no diagrams found".to_owned(),
+        (_, 0, 0) => format!("{checked} checked, all valid{skipped}"),
+        (_, bad, 0) => format!("{checked} checked, {bad} invalid{skipped}"),
+        (_, bad, unknown) => format!("{checked} checked, {bad} invalid, {unknown} unknown{skipped}"),
     }
 }
 
@@ -170,20 +172,21 @@ fn repair(app: &App, format: TextFormat, text: &str) -> Option<String> {
 }
 
 fn batch(app: &App, engine: Engine) -> CommandResult {
-    let mut clean = true;
+    let mut verdicts = Vec::new();
     for line in files::json_lines::<Line>() {
         let line = line?;
         let checked = app.checker.check_with(&line.code, engine);
-        clean &= checked.valid;
+        verdicts.push(checked.verdict());
         print(&format!(
             "{}\n",
             json!({
                 "id": line.id,
                 "valid": checked.valid,
+                "verdict": checked.verdict(),
                 "kind": checked.kind.map(|kind| kind.id),
                 "findings": checked.findings,
             })
         ));
     }
-    Ok(Verdict::from_clean(clean))
+    Ok(Verdict::worst(verdicts.into_iter()))
 }

@@ -14,8 +14,9 @@ pub(super) struct Diagram<'a> {
 }
 
 impl Diagram<'_> {
-    pub(super) fn invalid(&self) -> bool {
-        self.checked.as_ref().is_some_and(|checked| !checked.valid)
+    /// `valid`, `invalid` or `unknown`; `None` if the diagram cannot be read.
+    pub(super) fn verdict(&self) -> Option<&'static str> {
+        self.checked.as_ref().map(Checked::verdict)
     }
 }
 
@@ -69,6 +70,7 @@ fn as_json(result: &Diagram<'_>) -> Value {
     json!({
         "file": result.input.name,
         "valid": checked.map(|checked| checked.valid),
+        "verdict": result.verdict(),
         "kind": checked.and_then(|checked| checked.kind).map(|kind| kind.id),
         "findings": result.findings,
     })
@@ -105,9 +107,12 @@ fn sarif(results: &[Diagram<'_>], failures: &[String], paths: &ReportPaths) -> V
         let uri = paths.uri(result.input.path());
         result.findings.iter().map(move |finding| {
             let message = [Some(finding.message.as_str()), finding.hint.as_deref()];
+            // `open`: there is not enough to tell whether something is wrong.
+            let open = result.verdict() == Some("unknown");
             json!({
                 "ruleId": finding.code,
-                "level": level(finding.severity),
+                "kind": if open { "open" } else { "fail" },
+                "level": if open { "none" } else { level(finding.severity) },
                 "message": {"text": message.into_iter().flatten().collect::<Vec<_>>().join(" ")},
                 "locations": [{"physicalLocation": {
                     "artifactLocation": {"uri": uri},

@@ -63,7 +63,10 @@ pub(super) fn run(arguments: Arguments, app: &App) -> CommandResult {
             say(warning);
         }
         print(&format_output(app, &arguments.format, &generated).await?);
-        Ok(Verdict::from_clean(generated.outcome.checked.valid && drawn(&generated)))
+        Ok(match drawn(&generated) {
+            true => Verdict::worst([generated.outcome.checked.verdict()].into_iter()),
+            false => Verdict::Findings,
+        })
     })?
 }
 

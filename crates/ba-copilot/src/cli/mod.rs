@@ -47,7 +47,7 @@ use telemetry::error_reports::ErrorReports;
 ///
 /// Without a command, starts the server with all roles in one process on http://127.0.0.1:8000, like `serve`.
 ///
-/// Exit codes: 0 success, 1 findings or an unhealthy server, 2 the command failed.
+/// Exit codes: 0 success, 1 findings or an unhealthy server, 2 the command failed or a verdict is unknown.
 #[derive(Debug, Parser)]
 #[command(name = "ba-copilot", version, max_term_width = 100)]
 pub struct Cli {
@@ -135,13 +135,21 @@ type CommandResult = Result<Verdict, Failure>;
 enum Verdict {
     Clean,
     Findings,
-    /// Some inputs could not be examined, which is reported already.
-    Incomplete,
+    /// For an input there is no verdict: it could not be read, a limit was reached, or the engine did not run.
+    Unknown,
 }
 
 impl Verdict {
     fn from_clean(clean: bool) -> Self {
         if clean { Verdict::Clean } else { Verdict::Findings }
+    }
+
+    /// The worst of several verdicts on diagrams (`valid`, `invalid`, `unknown`).
+    fn worst<'a>(mut verdicts: impl Iterator<Item = &'a str> + Clone) -> Self {
+        match verdicts.clone().any(|verdict| verdict == "unknown") {
+            true => Verdict::Unknown,
+            false => Verdict::from_clean(verdicts.all(|verdict| verdict == "valid")),
+        }
     }
 }
 
@@ -149,7 +157,7 @@ pub fn run(cli: Cli, environment: Environment) -> ExitCode {
     match dispatch(cli, environment) {
         Ok(Verdict::Clean) => ExitCode::SUCCESS,
         Ok(Verdict::Findings) => ExitCode::from(1),
-        Ok(Verdict::Incomplete) => ExitCode::from(2),
+        Ok(Verdict::Unknown) => ExitCode::from(2),
         Err(failure) => {
             say(&format!("ba-copilot: {failure}"));
             ExitCode::from(2)

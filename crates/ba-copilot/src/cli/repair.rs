@@ -30,30 +30,34 @@ struct Line {
 
 pub(super) fn run(arguments: Arguments, app: &App) -> CommandResult {
     if arguments.batch {
-        let mut clean = true;
+        let mut verdicts = Vec::new();
         for line in files::json_lines::<Line>() {
             let line = line?;
             let repaired = app.checker.repair(&line.code);
-            clean &= repaired.valid;
+            let verdict = mermend::verdict_word(repaired.valid, repaired.failure);
+            verdicts.push(verdict);
             print(&format!(
                 "{}\n",
                 json!({
                     "id": line.id,
                     "code": repaired.code,
                     "valid": repaired.valid,
+                    "verdict": verdict,
                     "changed": repaired.changed,
                     "class": check::class_word(&repaired),
                 })
             ));
         }
-        return Ok(Verdict::from_clean(clean));
+        return Ok(Verdict::worst(verdicts.into_iter()));
     }
     let text = files::read_text(&arguments.file)?;
     let repaired = app.checker.repair(&text);
+    let verdict = mermend::verdict_word(repaired.valid, repaired.failure);
     let value = || {
         json!({
             "code": repaired.code,
             "valid": repaired.valid,
+            "verdict": verdict,
             "changed": repaired.changed,
             "class": check::class_word(&repaired),
             "steps": repaired.steps,
@@ -79,5 +83,5 @@ pub(super) fn run(arguments: Arguments, app: &App) -> CommandResult {
             ));
         }
     }
-    Ok(Verdict::from_clean(repaired.valid))
+    Ok(Verdict::worst([verdict].into_iter()))
 }

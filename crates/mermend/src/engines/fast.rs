@@ -15,7 +15,7 @@ use merman::{Error, OperationControl, SemanticParser, model::semantic::ParsedSem
 
 use super::{
     fast_bounds,
-    verdict::{Failure, Outcome, Rejection, Verdict},
+    verdict::{DiagramSize, Failure, Outcome, Rejection, Verdict},
 };
 use crate::deadline::Deadline;
 
@@ -24,14 +24,16 @@ use crate::deadline::Deadline;
 pub(crate) enum Share {
     /// All of it: its verdict decides.
     All,
-    /// A quarter: Mermaid's own parser decides, and needs the rest.
+    /// A quarter, and no more than some seconds: Mermaid's own parser decides, and needs the rest.
     Part,
 }
+
+const MAX_PART: Duration = Duration::from_millis(2_500);
 
 impl Share {
     fn control(self, deadline: &Deadline) -> OperationControl {
         match (self, deadline.remaining()) {
-            (Share::Part, Some(time)) => deadline.control().child().with_deadline(time / 4),
+            (Share::Part, Some(time)) => deadline.control().child().with_deadline((time / 4).min(MAX_PART)),
             _ => deadline.control(),
         }
     }
@@ -41,7 +43,10 @@ impl Share {
 pub(crate) fn verdict(text: &str, deadline: &Deadline, share: Share) -> Verdict {
     let started = Instant::now();
     let outcome = match parse(text, deadline, share) {
-        Ok(Ok(parsed)) => Outcome::Accepted { mermaid_type: parsed.metadata.diagram_type.to_string() },
+        Ok(Ok(parsed)) => Outcome::Accepted {
+            mermaid_type: parsed.metadata.diagram_type.to_string(),
+            size: DiagramSize::default(),
+        },
         Ok(Err(error)) => Outcome::Rejected(rejection(&error)),
         Err(failure) => Outcome::Failed(failure),
     };

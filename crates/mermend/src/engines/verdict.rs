@@ -21,11 +21,23 @@ pub enum Outcome {
     Accepted {
         /// Mermaid's name of the type.
         mermaid_type: String,
+        /// What Mermaid compares with its own limits.
+        #[serde(default)]
+        size: DiagramSize,
     },
     /// It is not a diagram.
     Rejected(Rejection),
     /// The engine reached a limit, or could not run; the text is unchecked.
     Failed(Failure),
+}
+
+/// How large a diagram is to Mermaid; zeros from an engine that does not count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiagramSize {
+    /// Edges of a flowchart; Mermaid counts no others.
+    pub edges: u32,
+    /// UTF-16 units without comments, front matter and directives.
+    pub characters: u32,
 }
 
 /// Why a text is not a diagram.

@@ -29,7 +29,7 @@ use merman::{
 use resvg::usvg;
 use sha2::{Digest, Sha256};
 
-use crate::{deadline::Deadline, engines::fast_bounds, group_direction};
+use crate::{deadline::Deadline, drawable::text_to_draw, engines::fast_bounds, group_direction};
 use clean::{Job, Place};
 use text_plan::TextPlans;
 
@@ -168,7 +168,8 @@ fn render(
         options: SvgRenderOptions { diagram_id: Some(id.to_owned()), ..SvgRenderOptions::default() },
         ..SvgRequest::default()
     };
-    let text = group_direction::stacked(text, deadline);
+    let drawable = text_to_draw(text);
+    let text = group_direction::stacked(drawable.as_ref(), deadline);
     let request = RenderRequest::svg(&*text, deadline.control(), request);
     match panic::catch_unwind(panic::AssertUnwindSafe(|| renderer.render(request))) {
         // What the layout does for painters beyond that, `clean.rs` does too.

@@ -28,6 +28,11 @@ pub(super) const RULES: &[&Rule] = &[
     &UNCLOSED_FENCE,
     &SKIPPED_ELEMENT,
     &IGNORED_DIRECTION,
+    &EDGE_LIMIT,
+    &TEXT_LIMIT,
+    &NOT_RENDERED,
+    &DRAWN_DIFFERENTLY,
+    &CONTROL_CODE,
 ];
 
 verdict! {
@@ -183,6 +188,20 @@ verdict! {
 
 verdict! {
     /// ## What it finds
+    /// A flowchart with more edges than Mermaid draws with its defaults: `maxEdges`, 500.
+    ///
+    /// ## Why it breaks
+    /// GitHub, GitLab and most documentation sites do not change the limit, and a diagram cannot: they show an error in
+    /// place of the diagram.
+    ///
+    /// ## Fix
+    /// Split it into several diagrams. If the page that shows it sets a higher `maxEdges`, set `check.mermaid_max_edges`
+    /// to the same.
+    EDGE_LIMIT, "MMD020", "mermaid-edge-limit", Warning
+}
+
+verdict! {
+    /// ## What it finds
     /// A diagram in an element that cannot be read from the text: a component `<Mermaid>` whose diagram is not a
     /// template literal, or one with `${` or a backslash; an element in a block quote; or a character reference that is
     /// not known.
@@ -197,6 +216,21 @@ verdict! {
 
 verdict! {
     /// ## What it finds
+    /// A diagram with more characters than Mermaid draws with its defaults: `maxTextSize`, 50,000. Comments, front matter
+    /// and directives do not count.
+    ///
+    /// ## Why it breaks
+    /// GitHub, GitLab and most documentation sites do not change the limit, and a diagram cannot: they show "Maximum text
+    /// size in diagram exceeded" in place of the diagram.
+    ///
+    /// ## Fix
+    /// Split it into several diagrams. If the page that shows it sets a higher `maxTextSize`, set
+    /// `check.mermaid_max_text_size` to the same.
+    TEXT_LIMIT, "MMD021", "mermaid-text-limit", Warning
+}
+
+verdict! {
+    /// ## What it finds
     /// A `direction` of a subgraph, or of a composite state, that has no effect.
     ///
     /// ## Why it breaks
@@ -205,5 +239,43 @@ verdict! {
     ///
     /// ## Fix
     /// Link the group itself in place of a node in it, or remove the `direction`.
-    IGNORED_DIRECTION, "MMD020", "ignored-direction", Warning
+    IGNORED_DIRECTION, "MMD025", "ignored-direction", Warning
+}
+
+verdict! {
+    /// ## What it finds
+    /// A diagram that Mermaid's parser accepts and that Mermaid does not render: an XY chart without data, or a Sankey
+    /// diagram whose flows lead back to where they start.
+    ///
+    /// ## Why it breaks
+    /// Mermaid notices it only when it draws. A page then shows an error in place of the diagram.
+    ///
+    /// ## Fix
+    /// Add a `bar` or a `line` to the XY chart. Remove the flow that closes the circle from the Sankey diagram.
+    NOT_RENDERED, "MMD022", "not-rendered", Warning
+}
+
+verdict! {
+    /// ## What it finds
+    /// A formula between two `$$`.
+    ///
+    /// ## Why it breaks
+    /// Nothing breaks in Mermaid, which typesets it in browsers. The pictures of this program show its source text.
+    ///
+    /// ## Fix
+    /// Nothing has to be done. A browser shows the formula.
+    DRAWN_DIFFERENTLY, "MMD023", "drawn-differently", Info
+}
+
+verdict! {
+    /// ## What it finds
+    /// The code of a control character, for example `#1;`.
+    ///
+    /// ## Why it breaks
+    /// Mermaid reads `#`, digits and `;` as the code of a character, and control characters are not shown: the words are
+    /// lost.
+    ///
+    /// ## Fix
+    /// Write `#35;` for the `#`: `#35;1;` is shown as `#1;`.
+    CONTROL_CODE, "MMD024", "control-code", Warning
 }

@@ -53,6 +53,49 @@ fn an_exceeded_deadline_is_a_failure_of_its_own_and_is_not_remembered() {
     assert_eq!(refused.kind, PatchErrorKind::Refused);
 }
 
+/// The engine's own limit is processor time: it holds where the caller gives no deadline. What it ends is not invalid.
+#[test]
+fn the_time_of_the_engine_is_limited_and_the_verdict_is_unknown() {
+    let checker = Checker::new(Limits { time: Duration::from_millis(20), ..Limits::default() });
+    let text: String = (0..20_000).map(|n| format!("  n{n} --> n{}\n", n + 1)).collect();
+    let checked = checker.check_within(&format!("flowchart LR\n{text}"), Engine::Mermaid, &Deadline::none());
+    assert_eq!((checked.valid, checked.verdict()), (false, "unknown"));
+    assert_eq!((checked.failure(), codes(&checked.findings)), (Some(Failure::TooSlow), vec!["MMD005"]));
+    for (text, verdict) in [(VALID, "valid"), (BROKEN, "invalid"), (" ", "invalid")] {
+        assert_eq!(Checker::default().check(text).verdict(), verdict, "{text:?}");
+    }
+}
+
+#[test]
+fn a_diagram_beyond_the_limits_of_mermaid_is_valid_with_a_warning() {
+    let raised = Checker::new(Limits {
+        mermaid_max_edges: 1_000,
+        mermaid_max_text_size: 100_000,
+        ..Limits::default()
+    });
+    let edges = |count: usize| -> String { (0..count).map(|n| format!("  n{n} --> n{}\n", n + 1)).collect() };
+    let long = format!("  note[\"{}\"]\n", "words ".repeat(9_000));
+    for (text, expected) in [
+        (format!("flowchart LR\n{}", edges(500)), &[][..]),
+        (format!("flowchart LR\n{}", edges(501)), &["MMD020"]),
+        (format!("flowchart LR\n{long}"), &["MMD021"]),
+        (format!("flowchart LR\n{long}{}", edges(501)), &["MMD020", "MMD021"]),
+        (format!("flowchart LR\n%% {}\n  a\n", "words ".repeat(9_000)), &[]),
+        (format!("sequenceDiagram\n{}", "  A->>B: x\n".repeat(501)), &[]),
+    ] {
+        // The fast engine has a limit of its own, which is another finding.
+        let warnings = |checker: &Checker| -> Vec<String> {
+            let checked = checker.check(&text);
+            assert!(checked.validated(), "{:?}", checked.findings);
+            let warnings =
+                checked.findings.into_iter().filter(|one| one.severity == mermend::Severity::Warning);
+            warnings.map(|finding| finding.code).collect()
+        };
+        assert_eq!(warnings(&Checker::default()), expected);
+        assert_eq!(warnings(&raised), [""; 0]);
+    }
+}
+
 /// A deadline that is cancelled while the rules work ends the repair with the text as it came.
 #[test]
 fn a_repair_that_is_cancelled_midway_changes_nothing() {

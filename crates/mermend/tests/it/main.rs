@@ -69,12 +69,12 @@ fn limits_end_a_check_and_the_next_one_works() {
     });
     assert_eq!(codes(&slow, &large)[0], "MMD005");
     let small = Checker::new(Limits {
-        memory_bytes: 48 << 20,
+        memory_bytes: 32 << 20,
         time: Duration::from_secs(5),
         threads: NonZeroUsize::MIN,
         ..Limits::default()
     });
-    let larger: String = (0..12_000).map(|n| format!("  n{n}[\"x\"] --> n{}\n", n + 1)).collect();
+    let larger: String = (0..36_000).map(|n| format!("  n{n}[\"x\"] --> n{}\n", n + 1)).collect();
     // With hardly any room left, the collector may run until the time is over.
     let ended = codes(&small, &format!("flowchart LR\n{larger}"));
     assert!(["MMD005", "MMD006"].contains(&ended[0].as_str()), "{ended:?}");

@@ -32,6 +32,9 @@ pub struct RepairReply {
     /// Whether Mermaid accepts the text.
     #[schema(example = true)]
     valid: bool,
+    /// `valid`, `invalid`, or `unknown` if a limit was reached or the engine did not run.
+    #[schema(example = "valid")]
+    verdict: &'static str,
     /// Whether the text differs from the request.
     #[schema(example = true)]
     changed: bool,
@@ -74,6 +77,7 @@ pub async fn repair_code(
     Ok(Json(RepairReply {
         class: check::class_word(&repaired),
         valid: repaired.valid,
+        verdict: mermend::verdict_word(repaired.valid, repaired.failure),
         changed: repaired.changed,
         steps: as_json(&repaired.steps),
         kept: as_json(&repaired.kept),

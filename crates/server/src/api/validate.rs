@@ -37,6 +37,9 @@ pub struct ValidateReply {
     /// Whether Mermaid accepts the text.
     #[schema(example = false)]
     valid: bool,
+    /// `valid`, `invalid`, or `unknown` if a limit was reached or the engine did not run.
+    #[schema(example = "invalid")]
+    verdict: &'static str,
     /// Kind of the diagram.
     #[schema(example = "flowchart")]
     kind: Option<&'static str>,
@@ -95,6 +98,7 @@ pub async fn validate_code(
     put("fast", &checked.fast, None);
     Ok(Json(ValidateReply {
         valid: checked.valid,
+        verdict: checked.verdict(),
         kind: checked.kind.map(|kind| kind.id),
         findings: as_json(&checked.findings),
         engines: Value::Object(engines),

@@ -51,9 +51,14 @@ async fn run(
     let judged = check::check_in_process(&app, input.diagram.clone(), Engine::Mermaid).await?;
     let output = Output::from(judged);
     if !output.valid {
-        let main = "Mermaid's parser does not accept the diagram.";
+        let (title, main) = match output.verdict {
+            "unknown" => {
+                ("Mermaid diagram could not be checked", "Mermaid's parser has no verdict on the diagram.")
+            }
+            _ => ("Mermaid diagram is invalid", "Mermaid's parser does not accept the diagram."),
+        };
         let details = format!("Detailed error output:\n{}", as_data(&finding_lines(&output.findings)));
-        return Ok((output, vec![text("Mermaid diagram is invalid"), text(main), text(details)]));
+        return Ok((output, vec![text(title), text(main), text(details)]));
     }
     let request = picture::Request { code: input.diagram, theme: "light".to_owned(), elements: Vec::new() };
     let mut content = vec![text("Mermaid diagram is valid")];

@@ -28,6 +28,8 @@ struct Output {
     code: String,
     /// Whether Mermaid accepts `code`.
     valid: bool,
+    /// `valid`, `invalid`, or `unknown` if a limit was reached or the engine did not run.
+    verdict: &'static str,
     /// Whether `code` differs from the input.
     changed: bool,
     /// `none`, `safe` (the meaning is kept), `lossy` (something was dropped) or `needs_author` (could not be repaired).
@@ -66,6 +68,9 @@ async fn run(
     let mut words = match (repaired.valid, repaired.changed) {
         (true, false) => "Valid already; nothing was changed.".to_owned(),
         (true, true) => format!("Repaired in {} steps; Mermaid accepts it now.", repaired.steps.len()),
+        (false, _) if repaired.failure.is_some() => {
+            "Not repaired, and not known to be valid or not.".to_owned()
+        }
         (false, _) => "Not repaired: the remaining problems need the author.".to_owned(),
     };
     let mut quoted = String::new();
@@ -81,6 +86,7 @@ async fn run(
     let output = Output {
         class: check::class_word(&repaired),
         valid: repaired.valid,
+        verdict: mermend::verdict_word(repaired.valid, repaired.failure),
         changed: repaired.changed,
         steps: repaired.steps,
         diff: repaired.diff,

@@ -37,6 +37,8 @@ pub(super) enum EngineName {
 pub(super) struct Output {
     /// Whether the parser accepts exactly this text.
     pub(super) valid: bool,
+    /// `valid`, `invalid`, or `unknown` if a limit was reached or the engine did not run.
+    pub(super) verdict: &'static str,
     /// Kind of the diagram, for example `flowchart`; null if it is unknown.
     pub(super) kind: Option<&'static str>,
     /// The findings; valid diagrams may have some too.
@@ -63,6 +65,7 @@ impl From<CheckResult> for Output {
         let CheckResult { checked, by } = judged;
         Output {
             valid: checked.valid,
+            verdict: checked.verdict(),
             kind: checked.kind.map(|kind| kind.id),
             cached: checked.mermaid.as_ref().or(checked.fast.as_ref()).is_some_and(|verdict| verdict.cached),
             findings: checked.findings,
@@ -114,9 +117,10 @@ pub(in crate::mcp) fn verdict_text(judged: &CheckResult) -> String {
         None => "The fast parser".to_owned(),
     };
     let what = checked.kind.map_or("text", |kind| kind.name).to_lowercase();
-    let mut out = match checked.valid {
-        true => format!("Valid. {who} accepts this {what}."),
-        false => format!("Not valid. {who} does not accept this {what}."),
+    let mut out = match checked.verdict() {
+        "valid" => format!("Valid. {who} accepts this {what}."),
+        "unknown" => format!("Not known. {who} has no verdict on this {what}."),
+        _ => format!("Not valid. {who} does not accept this {what}."),
     };
     if !checked.findings.is_empty() {
         out.push_str(&format!(" Findings: {}.\n", checked.findings.len()));
