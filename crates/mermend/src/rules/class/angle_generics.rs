@@ -33,7 +33,7 @@ rule! {
     "CLASS001", "angle-generics", FixClass::Safe, find
 }
 
-fn find(document: &Document<'_>) -> Vec<Hit> {
+pub(super) fn find(document: &Document<'_>) -> Vec<Hit> {
     if !document.is("class") {
         return Vec::new();
     }
