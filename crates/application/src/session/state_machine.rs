@@ -1,6 +1,6 @@
 //! The state machine of one generation.
 
-use blueprint::{Blueprint, Element, Kind, Severity, Target};
+use blueprint::{Blueprint, Kind, Severity, Target};
 use mermend::{Checked, Repaired};
 
 use super::{Author, Outcome, prompts, trace};
@@ -157,7 +157,7 @@ impl Session {
             blueprint: read,
             text: repaired.code.clone(),
             repairs: repaired.steps.iter().map(|step| format!("{}: {}", step.rule, step.message)).collect(),
-            notes: Vec::new(),
+            ..Candidate::default()
         };
         Step::Check(repaired.code)
     }
