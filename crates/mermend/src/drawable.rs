@@ -13,8 +13,8 @@ use crate::{
 
 /// The text as the renderer can read it: the same diagram, without what the renderer refuses.
 ///
-/// Formulas become their source text, characters that no picture has are left out, and the members of a class that stand
-/// in one line get a line of their own.
+/// Formulas become their source text, characters that no picture has are left out, and the members of a class that
+/// stand in one line get a line of their own.
 pub(crate) fn text_to_draw(text: &str) -> Cow<'_, str> {
     let one_line = kinds::find_by_header(text).is_some_and(|kind| kind.id == "class");
     if !text.contains("$$") && control_codes(text).next().is_none() && !one_line {

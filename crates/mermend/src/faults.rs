@@ -87,7 +87,12 @@ impl<'a> Faults<'a> {
     pub(crate) fn freeze_hopeless(&mut self, before: &str, after: &str) -> Result<bool, Failure> {
         let document = Document::new(after, self.deadline);
         let statements = Statements::read(&document);
-        let diff = TextDiff::from_lines(before, after);
+        self.deadline.spend(before.len() + after.len()).map_err(|_| Failure::TooSlow)?;
+        let mut config = TextDiff::configure();
+        if let Some(remaining) = self.deadline.remaining() {
+            config.timeout(remaining);
+        }
+        let diff = config.diff_lines(before, after);
         let (old, new) = (line_starts(before), line_starts(after));
         let frozen = self.frozen.len();
         for operation in diff.ops().iter().filter(|operation| operation.tag() != DiffTag::Equal) {

@@ -235,8 +235,8 @@ impl Checker {
         Ok(Climbed::Stages(current, stages))
     }
 
-    /// The verdict that counts; `None` if the text is beyond a limit that it will always be beyond. What Mermaid accepts
-    /// and cannot draw is no repair.
+    /// The verdict that counts; `None` if the text is beyond a limit that it will always be beyond. What Mermaid
+    /// accepts and cannot draw is no repair.
     fn accepts_finally(&self, text: &str, deadline: &Deadline) -> Result<Option<bool>, Failure> {
         match self.accepts(text, deadline) {
             Ok(valid) => Ok(Some(valid && !cannot_be_drawn(text, deadline)?)),

@@ -87,7 +87,9 @@ pub fn carry_trace(
     }
     let mut trace = Vec::new();
     for ((identity, id), element) in identities(elements, &HashMap::new()).zip(elements) {
-        match was.get(&identity) {
+        // Of a version that was broken, the ids are all that is known.
+        let unread = before.elements.is_empty() && sources.contains_key(id);
+        match was.get(&identity).copied().or(unread.then_some(id)) {
             None => trace.extend(trace_element(requirement, &sentences, element)),
             Some(before) => {
                 let kept = sources.get(before).into_iter().flatten();

@@ -27,7 +27,7 @@ pub(super) struct Arguments {
     /// Output format; github writes annotations for GitHub Actions.
     #[arg(long, default_value = "text", value_parser = ["text", "json", "jsonl", "sarif", "github"])]
     format: String,
-    /// Apply repairs that keep the meaning, and write them to the files, also where other findings remain (exit code 1).
+    /// Apply repairs that keep the meaning and write them to the files, also where findings remain (exit code 1).
     #[arg(long, conflicts_with = "batch")]
     fix: bool,
     /// With --fix: print the changes as a patch for `git apply`, and write nothing.
@@ -163,8 +163,8 @@ fn check_input<'a>(
     Ok(mermend::diagrams(&text, format).into_iter().map(check_block).collect())
 }
 
-/// The text with all safe repairs written into it, also if they do not make it valid: the remaining findings are listed.
-/// `None` if there are none.
+/// The text with all safe repairs written into it, also if they do not make it valid: the remaining findings are
+/// listed. `None` if there are none.
 fn repair(app: &App, format: TextFormat, text: &str) -> Option<String> {
     let safe = |block: Block| {
         let repaired = app.checker.repair(block.code());

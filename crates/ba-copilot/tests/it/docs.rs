@@ -3,6 +3,7 @@
 //! `cargo xtask codegen` regenerates the pages.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -186,4 +187,19 @@ fn docs_of_mcp_configurations_work() {
             "validateMermaid"
         ]
     );
+}
+
+#[test]
+fn documentation_names_every_check_of_doctor() {
+    let page = read("docs/doctor.md");
+    let named: Vec<&str> = page
+        .lines()
+        .take_while(|line| *line != "## As JSON")
+        .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
+        .map(|(id, _)| id)
+        .collect();
+    let known: Vec<&str> = operations::doctor::CHECKS.iter().map(|check| check.id).collect();
+    assert_eq!(named, known);
+    let folded: BTreeSet<&str> = known.iter().copied().collect();
+    assert_eq!(folded.len(), known.len(), "an id is used twice");
 }

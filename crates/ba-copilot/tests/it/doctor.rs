@@ -595,19 +595,3 @@ async fn inaccessible_data_folder_is_one_finding() {
     assert_eq!(reported(&ran), [("data-writable".to_owned(), "problem".to_owned())], "{}", ran.text);
     assert_eq!(ran.code, Some(1));
 }
-
-#[test]
-fn documentation_names_every_check() {
-    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/doctor.md"))
-        .expect("a page");
-    let named: Vec<&str> = page
-        .lines()
-        .take_while(|line| *line != "## As JSON")
-        .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
-        .map(|(id, _)| id)
-        .collect();
-    let known: Vec<&str> = CHECKS.iter().map(|check| check.id).collect();
-    assert_eq!(named, known);
-    let folded: BTreeSet<&str> = known.iter().copied().collect();
-    assert_eq!(folded.len(), known.len(), "an id is used twice");
-}

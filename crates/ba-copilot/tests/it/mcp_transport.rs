@@ -1,5 +1,5 @@
-//! MCP as clients are: their headers and addresses, arguments as text, browsers, input that is no message, and limits of
-//! answers.
+//! MCP as clients are: their headers and addresses, arguments as text, browsers, input that is no message, and limits
+//! of answers.
 //!
 //! Runs on SQLite only: MCP keeps nothing of its own.
 
@@ -158,7 +158,8 @@ fn unreadable() -> Vec<(&'static str, i64, Value)> {
         (r#"{"jsonrpc":"2.0","id":1,"method":"ping""#, -32700, Value::Null),
         // A lone surrogate is no text. The id can be read, so that the client finds its call.
         (
-            r#"{"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"validate_mermaid","arguments":{"code":"pie \ud83d"}}}"#,
+            r#"{"jsonrpc":"2.0","id":5,"method":"tools/call",
+                "params":{"name":"validate_mermaid","arguments":{"code":"pie \ud83d"}}}"#,
             -32700,
             json!(5),
         ),
@@ -243,20 +244,30 @@ async fn arguments_may_be_json_in_a_string() {
         let answer = app.tool("render_mermaid", json!({"code": code, "format": "png", "scale": scale})).await;
         assert_eq!(answer["structuredContent"]["scale"], 3.0, "{scale}: {answer}");
     }
-    // Text that looks like JSON stays text, and what else a path or a label has is kept.
-    let label = r#"C:\new\table %USERPROFILE% [1]"#;
+    // Text that looks like JSON stays text.
+    let label = "[1] %USERPROFILE% true";
     let set = json!([{"op": "set_label", "id": "a", "label": label}]).to_string();
     let answer = app.tool("patch_diagram", json!({"code": code, "operations": set})).await;
     let changed = answer["structuredContent"]["code"].as_str().expect("text");
     assert!(changed.contains(label), "{changed}");
 }
 
-/// A flowchart of so many boxes, each linked to two others.
+/// Time limits that a loaded machine does not reach.
+const PATIENT: [(&str, &str); 2] =
+    [("BA_COPILOT__CHECK__TIME_S", "60"), ("BA_COPILOT__PICTURE__TIME_S", "60")];
+
+/// A flowchart of so many boxes, in chains of ten.
 fn boxes(number: usize) -> String {
     let mut code = "flowchart TD\n".to_owned();
     for at in 0..number {
-        code.push_str(&format!("  n{at}[\"Step {at}: check the order of the customer\"] --> n{}\n", at + 1));
-        code.push_str(&format!("  n{at} --> n{}\n", (at * 7 + 3) % number));
+        let (order, customer) = (at * 37, at * 91);
+        code.push_str(&format!(
+            "  n{at}[\"Step {at}: check the order {order} of customer {customer}, the address of its delivery and the \
+             payment; then confirm all of it\"]\n"
+        ));
+        if at % 10 > 0 {
+            code.push_str(&format!("  n{} --> n{at}\n", at - 1));
+        }
     }
     code
 }
@@ -269,15 +280,15 @@ fn size_of(png: &[u8]) -> (u32, u32) {
 
 #[tokio::test]
 async fn pictures_fit_into_an_answer() {
-    let app = TestApp::builtin().await;
+    let app = TestApp::start(None, &PATIENT).await;
     for (number, format, scale) in [
         (2, "png", Some(1)),
         (2, "png", Some(2)),
         (2, "png", Some(4)),
-        (120, "png", None),
-        (120, "png", Some(4)),
+        (70, "png", None),
+        (70, "png", Some(4)),
         (20, "svg", None),
-        (400, "svg", None),
+        (100, "svg", None),
     ] {
         let case = format!("{number} boxes as {format}, scale {scale:?}");
         let arguments = json!({"code": boxes(number), "format": format, "scale": scale});
@@ -332,18 +343,18 @@ async fn pictures_fit_into_an_answer() {
 
 #[tokio::test]
 async fn an_answer_that_is_too_large_says_so() {
-    let app = TestApp::builtin().await;
-    // The structured form fits, the text does not.
-    let code = format!("flowchart LR\n{}", "  a[run()] --> b\n".repeat(9_000));
-    for (tool, code) in [("repair_mermaid", code.as_str()), ("render_mermaid", &boxes(2_000))] {
-        let reply =
-            app.rpc_reply("tools/call", json!({"name": tool, "arguments": {"code": code}}), &[]).await;
-        assert!(reply.bytes.len() <= MAX_ANSWER_BYTES, "{tool}: {} bytes", reply.bytes.len());
+    let app = TestApp::start(None, &PATIENT).await;
+    let pie = |bytes: usize| format!("pie\n  %% {}\n  \"a\": 1\n", "x".repeat(bytes));
+    for (code, is_error, words) in [
+        // The structured form fits, the text beside it does not.
+        (format!("```mermaid\n{}```\n", pie(600_000)), false, "left out"),
+        (pie(999_950), true, "Send a smaller diagram"),
+    ] {
+        let call = json!({"name": "repair_mermaid", "arguments": {"code": code}});
+        let reply = app.rpc_reply("tools/call", call, &[]).await;
+        assert!(reply.bytes.len() <= MAX_ANSWER_BYTES, "{words}: {} bytes", reply.bytes.len());
         let answer = reply.json()["result"].clone();
         let said = answer["content"].to_string();
-        assert!(
-            ["Send a smaller diagram", "left out", "no picture"].iter().any(|words| said.contains(words)),
-            "{said}"
-        );
+        assert!(answer["isError"] == is_error && said.contains(words), "{words}: {said:.2000}");
     }
 }

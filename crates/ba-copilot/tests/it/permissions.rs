@@ -415,7 +415,11 @@ async fn each_role_has_exactly_its_permissions() {
         let body: Value = serde_json::from_str(&fill(&body.to_string())).expect("JSON");
         for (who, (caller, expected)) in CALLERS.iter().zip(expected).enumerate() {
             let token = match *caller {
-                "unscoped" if unscoped.iter().any(|(path, scope)| *scope == "read" && template.starts_with(path)) => {
+                "unscoped"
+                    if unscoped
+                        .iter()
+                        .any(|(path, scope)| *scope == "read" && template.starts_with(path)) =>
+                {
                     Some(reads.as_str())
                 }
                 "unscoped" => Some(generates.as_str()),

@@ -40,8 +40,8 @@ pub(super) const VERBS: &str = "\
 
 /// Words that are as often nouns as verbs; the neighbours decide.
 pub(super) const NOUN_VERBS: &str = "\
-    attempt address answer audit back balance bid block board book box break brief budget bundle call care cause change \
-    charge chart check claim clean click coach code collect comment commit complement concern contact contract \
+    attempt address answer audit back balance bid block board book box break brief budget bundle call care cause \
+    change charge chart check claim clean click coach code collect comment commit complement concern contact contract \
     control copy cost count cover credit damage date deal debit deposit design desire dispatch document drop \
     estimate exchange exercise exit experience export face fear feed field figure film finance fine fire flag flow \
     focus form format frame function fund guide hand head host house import increase index influence input insult \

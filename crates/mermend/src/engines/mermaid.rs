@@ -3,8 +3,8 @@
 //! Each thread owns one JavaScript runtime with a memory limit, a stack limit and a time limit for each text: processor
 //! time of the thread, so that a verdict does not depend on how busy the machine is. A runtime that reached a limit is
 //! replaced, so that one text never affects the verdict on the next. Texts wait for a thread in a bounded queue
-//! (`queue.rs`); a text whose deadline is exceeded is not run at all. The bundle is made by `web/bundle.mjs`, in parts: a
-//! kind of diagram is compiled when it is first met.
+//! (`queue.rs`); a text whose deadline is exceeded is not run at all. The bundle is made by `web/bundle.mjs`, in parts:
+//! a kind of diagram is compiled when it is first met.
 
 use std::{
     collections::HashMap,

@@ -113,6 +113,8 @@ impl TextPlans {
         let path = text.chunks().iter().any(|chunk| !matches!(chunk.text_flow(), TextFlow::Linear));
         let parts = match plain || path {
             true => {
+                // Browsers count a text from its ascent to its descent, however tall its letters are.
+                self.grow(text.abs_bounding_box());
                 self.grow(text.abs_stroke_bounding_box());
                 None
             }

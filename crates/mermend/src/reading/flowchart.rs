@@ -153,7 +153,7 @@ fn nodes(text: &str, reading: &mut Reading) {
         };
         let id = words(&node[..from]).join(" ");
         reading.label(&node[from..]);
-        reading.names.entry(id).or_default().extend(words(&node[from..]));
+        reading.names.entry(id).or_insert_with(|| words(&node[from..]));
     }
 }
 

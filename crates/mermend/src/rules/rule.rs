@@ -131,7 +131,10 @@ fn lines_of(text: &str, edits: &[Edit]) -> Range<usize> {
 
 /// Declares `RULE`; the doc comment is its documentation.
 macro_rules! rule {
-    ($(#[doc = $docs:literal])* $code:literal, $name:literal, $class:expr, $find:expr $(, $field:ident: $value:expr)* $(,)?) => {
+    (
+        $(#[doc = $docs:literal])* $code:literal, $name:literal, $class:expr, $find:expr
+        $(, $field:ident: $value:expr)* $(,)?
+    ) => {
         declare! { $(#[doc = $docs])* Error, $code, $name, $class, $find $(, $field: $value)* }
     };
 }

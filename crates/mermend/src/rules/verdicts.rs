@@ -195,8 +195,8 @@ verdict! {
     /// place of the diagram.
     ///
     /// ## Fix
-    /// Split it into several diagrams. If the page that shows it sets a higher `maxEdges`, set `check.mermaid_max_edges`
-    /// to the same.
+    /// Split it into several diagrams. If the page that shows it sets a higher `maxEdges`, set
+    /// `check.mermaid_max_edges` to the same.
     EDGE_LIMIT, "MMD020", "mermaid-edge-limit", Warning
 }
 
@@ -216,12 +216,12 @@ verdict! {
 
 verdict! {
     /// ## What it finds
-    /// A diagram with more characters than Mermaid draws with its defaults: `maxTextSize`, 50,000. Comments, front matter
-    /// and directives do not count.
+    /// A diagram with more characters than Mermaid draws with its defaults: `maxTextSize`, 50,000. Comments, front
+    /// matter and directives do not count.
     ///
     /// ## Why it breaks
-    /// GitHub, GitLab and most documentation sites do not change the limit, and a diagram cannot: they show "Maximum text
-    /// size in diagram exceeded" in place of the diagram.
+    /// GitHub, GitLab and most documentation sites do not change the limit, and a diagram cannot: they show "Maximum
+    /// text size in diagram exceeded" in place of the diagram.
     ///
     /// ## Fix
     /// Split it into several diagrams. If the page that shows it sets a higher `maxTextSize`, set
@@ -272,8 +272,8 @@ verdict! {
     /// The code of a control character, for example `#1;`.
     ///
     /// ## Why it breaks
-    /// Mermaid reads `#`, digits and `;` as the code of a character, and control characters are not shown: the words are
-    /// lost.
+    /// Mermaid reads `#`, digits and `;` as the code of a character, and control characters are not shown: the words
+    /// are lost.
     ///
     /// ## Fix
     /// Write `#35;` for the `#`: `#35;1;` is shown as `#1;`.

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     http::{
         base_path::without_base,
-        error::ProblemResponse,
+        error::{ProblemResponse, no_such_method},
         identify::{MaybeCaller, bearer},
     },
     state::AppState,
@@ -104,7 +104,8 @@ where
             }
             Json(metadata(&guard.resource(&headers), &servers)).into_response()
         };
-        routes = routes.route(path, get(find));
+        // Named, so that the layer below answers preflight requests here too.
+        routes = routes.route(path, get(find).options(no_such_method));
     }
     routes.layer(from_fn_with_state(Origins::new(&settings.allowed_origins, PATH), check_origin))
 }

@@ -127,7 +127,9 @@ pub async fn no_such_page(MaybeCaller(visitor): MaybeCaller, headers: HeaderMap)
         return no_such_route().await.into_response();
     }
     let text = "There is no page at this address. Check it, or start from your projects.".to_owned();
-    let body = html! { main { p { a href="/" { "To the front page" } " · " a href="/projects" { "To your projects" } } } };
+    let body = html! {
+        main { p { a href="/" { "To the front page" } " · " a href="/projects" { "To your projects" } } }
+    };
     Page::new(visitor.as_ref(), "Not found", body).with_error(Some(&(StatusCode::NOT_FOUND, text))).show()
 }
 

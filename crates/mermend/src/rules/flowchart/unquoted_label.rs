@@ -1,5 +1,7 @@
 //! FLOW003: signs in a label that is not in quotes.
 
+use std::{collections::HashSet, ops::Range};
+
 use super::scan;
 use crate::flowchart_statement::{Body, Form, Piece};
 use crate::{document::Document, finding::FixClass, rules::rule::Hit};
@@ -32,10 +34,19 @@ rule! {
 fn find(document: &Document<'_>) -> Vec<Hit> {
     let text = document.text;
     let mut hits = Vec::new();
-    for statement in scan::statements(document) {
+    let statements = scan::statements(document);
+    let pieces = statements.iter().filter_map(|statement| match &statement.body {
+        Body::Chain(pieces) => Some(pieces),
+        Body::Keyword { .. } => None,
+    });
+    let ids: HashSet<&str> = pieces
+        .flatten()
+        .filter_map(|piece| if let Piece::Node(node) = piece { Some(&text[node.id.clone()]) } else { None })
+        .collect();
+    for statement in statements {
         match &statement.body {
             Body::Keyword { word, rest } if &text[word.clone()] == "subgraph" => {
-                hits.extend(subgraph(text, rest.clone()))
+                hits.extend(subgraph(text, rest.clone(), &ids))
             }
             Body::Keyword { .. } => {}
             Body::Chain(pieces) => {
@@ -64,7 +75,7 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
 }
 
 /// The title of a subgraph, alone or in brackets behind an id.
-fn subgraph(text: &str, rest: std::ops::Range<usize>) -> Option<Hit> {
+fn subgraph(text: &str, rest: Range<usize>, ids: &HashSet<&str>) -> Option<Hit> {
     let title = &text[rest.clone()];
     let id = title.find(|c: char| c.is_whitespace() || "[({\"".contains(c)).unwrap_or(title.len());
     let after = title[id..].trim_start();
@@ -77,7 +88,7 @@ fn subgraph(text: &str, rest: std::ops::Range<usize>) -> Option<Hit> {
         _ if id > 0
             && after.starts_with('(')
             && after.ends_with(')')
-            && text.matches(&title[..id]).count() > 1
+            && ids.contains(&title[..id])
             && title.len() == id + after.len() =>
         {
             let label = quote(&after[1..after.len() - 1], Form::Pipe).map(|(quoted, _)| quoted);
