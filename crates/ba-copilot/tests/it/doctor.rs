@@ -22,7 +22,7 @@ use application::{
 use config::{Config, Environment};
 use operations::{
     diagnostics::Status,
-    doctor::{CHECKS, CheckContext, Report, examine},
+    doctor::{CheckContext, Report, examine},
 };
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
@@ -165,7 +165,7 @@ async fn check(what: &str, setup: &Setup, expected: &[(&str, Status)]) {
         report.checks.iter().all(|check| check.outcome.problem().is_none_or(|it| !it.cure.is_empty())),
         "{what}"
     );
-    assert_eq!(report.checks.len(), CHECKS.len());
+    assert_eq!(report.checks.len(), operations::doctor::CHECKS.len());
     for secret in ["geheim", STRONG] {
         assert!(!text.contains(secret), "{what}: the report has a secret\n{text}");
     }

@@ -158,8 +158,10 @@ fn unreadable() -> Vec<(&'static str, i64, Value)> {
         (r#"{"jsonrpc":"2.0","id":1,"method":"ping""#, -32700, Value::Null),
         // A lone surrogate is no text. The id can be read, so that the client finds its call.
         (
-            r#"{"jsonrpc":"2.0","id":5,"method":"tools/call",
-                "params":{"name":"validate_mermaid","arguments":{"code":"pie \ud83d"}}}"#,
+            concat!(
+                r#"{"jsonrpc":"2.0","id":5,"method":"tools/call","#,
+                r#""params":{"name":"validate_mermaid","arguments":{"code":"pie \ud83d"}}}"#
+            ),
             -32700,
             json!(5),
         ),
@@ -348,7 +350,7 @@ async fn an_answer_that_is_too_large_says_so() {
     for (code, is_error, words) in [
         // The structured form fits, the text beside it does not.
         (format!("```mermaid\n{}```\n", pie(600_000)), false, "left out"),
-        (pie(999_950), true, "Send a smaller diagram"),
+        (pie(999_700), true, "Send a smaller diagram"),
     ] {
         let call = json!({"name": "repair_mermaid", "arguments": {"code": code}});
         let reply = app.rpc_reply("tools/call", call, &[]).await;
