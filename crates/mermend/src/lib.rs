@@ -7,7 +7,6 @@
 #[cfg(test)]
 extern crate self as mermend;
 
-mod body_kind;
 mod check;
 mod compare;
 mod deadline;
@@ -20,12 +19,10 @@ mod explain_rejection;
 #[cfg(test)]
 #[path = "../tests/it/families.rs"]
 mod families;
-mod faults;
 mod finding;
 mod finding_list;
 mod flowchart_statement;
 mod group_direction;
-mod kept;
 pub mod kinds;
 mod markdown;
 mod merge;
@@ -35,10 +32,8 @@ mod patch;
 pub mod picture;
 #[cfg(test)]
 mod properties;
-mod reading;
 mod repair;
 mod rules;
-mod statements;
 mod text;
 
 pub use check::{Checked, Checker, Engine, Limits, REMEMBERED_BYTES, check, verdict_word};
@@ -49,7 +44,6 @@ pub use diagram_index::DiagramIndex;
 pub use diff::unified_diff;
 pub use engines::{DiagramSize, Failure, MERMAID_VERSION, Outcome, Rejection, Verdict};
 pub use finding::{Edit, Finding, Fix, FixClass};
-pub use kept::Kept;
 pub use markdown::{
     Block, BlockProblem, MarkdownLine, TextFormat, diagrams, diagrams_within, markdown_lines,
     replace_diagrams,
@@ -57,5 +51,5 @@ pub use markdown::{
 pub use merge::{Merged, merge_within};
 pub use outline::{outline, outline_within};
 pub use patch::{Operation, PatchError, PatchErrorKind, Patched};
-pub use repair::{RepairStep, Repaired};
+pub use repair::{Kept, RepairStep, Repaired};
 pub use rules::RULES;

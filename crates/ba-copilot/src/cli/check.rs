@@ -27,7 +27,7 @@ pub(super) struct Arguments {
     /// Output format; github writes annotations for GitHub Actions.
     #[arg(long, default_value = "text", value_parser = ["text", "json", "jsonl", "sarif", "github"])]
     format: String,
-    /// Apply repairs that keep the meaning and write them to the files, also where findings remain (exit code 1).
+    /// Apply repairs that keep the meaning, and write them to the files.
     #[arg(long, conflicts_with = "batch")]
     fix: bool,
     /// With --fix: print the changes as a patch for `git apply`, and write nothing.
@@ -88,9 +88,6 @@ pub(super) fn run(arguments: Arguments, app: &App) -> CommandResult {
         say(&summary(&results));
     }
     Ok(match failures.is_empty() {
-        true if results.iter().any(Diagram::blocked) => {
-            Verdict::worst(results.iter().filter_map(Diagram::verdict).chain(["invalid"]))
-        }
         true => Verdict::worst(results.iter().filter_map(Diagram::verdict)),
         false => Verdict::Unknown,
     })
@@ -103,20 +100,11 @@ fn summary(results: &[Diagram<'_>]) -> String {
         skipped => format!(", {skipped} skipped"),
     };
     let count = |word| results.iter().filter(|result| result.verdict() == Some(word)).count();
-    let blocked = results.iter().filter(|result| result.blocked()).count();
-    let faults: String = [
-        (count("invalid"), "invalid"),
-        (count("unknown"), "unknown"),
-        (blocked, "valid that cannot be drawn"),
-    ]
-    .into_iter()
-    .filter(|(count, _)| *count > 0)
-    .map(|(count, what)| format!(", {count} {what}"))
-    .collect();
-    match (results.len(), faults.is_empty()) {
-        (0, _) => "no diagrams found".to_owned(),
-        (_, true) => format!("{checked} checked, all valid{skipped}"),
-        (_, false) => format!("{checked} checked{faults}{skipped}"),
+    match (results.len(), count("invalid"), count("unknown")) {
+        (0, ..) => "no diagrams found".to_owned(),
+        (_, 0, 0) => format!("{checked} checked, all valid{skipped}"),
+        (_, bad, 0) => format!("{checked} checked, {bad} invalid{skipped}"),
+        (_, bad, unknown) => format!("{checked} checked, {bad} invalid, {unknown} unknown{skipped}"),
     }
 }
 
@@ -163,12 +151,11 @@ fn check_input<'a>(
     Ok(mermend::diagrams(&text, format).into_iter().map(check_block).collect())
 }
 
-/// The text with all safe repairs written into it, also if they do not make it valid: the remaining findings are
-/// listed. `None` if there are none.
+/// The text with all safe repairs written into it; `None` if there are none.
 fn repair(app: &App, format: TextFormat, text: &str) -> Option<String> {
     let safe = |block: Block| {
         let repaired = app.checker.repair(block.code());
-        let safe = repaired.changed && repaired.class == Some(mermend::FixClass::Safe);
+        let safe = repaired.valid && repaired.changed && repaired.class == Some(mermend::FixClass::Safe);
         safe.then_some((block, repaired.code))
     };
     let readable =

@@ -18,11 +18,6 @@ impl Diagram<'_> {
     pub(super) fn verdict(&self) -> Option<&'static str> {
         self.checked.as_ref().map(Checked::verdict)
     }
-
-    /// Mermaid accepts it, and a finding says why there is no picture of it.
-    pub(super) fn blocked(&self) -> bool {
-        self.verdict() == Some("valid") && self.findings.iter().any(|it| it.severity == Severity::Error)
-    }
 }
 
 /// The results in one of the formats. `failures` are the messages about inputs that could not be checked.

@@ -48,36 +48,12 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
         .find(|fence| fence.is_mermaid() && !fence.code().trim().is_empty())
         .or_else(|| fences.iter().find(|fence| begins_diagram(fence.code())));
     if let Some(fence) = chosen {
-        let message = "The diagram stands in a Markdown fence.";
-        let surroundings = fence.surroundings(text.len());
-        let edits = surroundings.into_iter().map(|range| Edit::replace(range.start, range.end, ""));
-        let hit = Hit::new(fence.opening(), message, edits.collect());
-        let others = fences.iter().filter(|other| other.is_mermaid() && !other.code().trim().is_empty());
-        return match others.count() {
-            0 | 1 => vec![hit],
-            count => {
-                let message = format!("{count} diagrams stand in Markdown fences; only the first is kept.");
-                vec![Hit { message: message.into(), ..hit }.with_class(FixClass::Lossy)]
-            }
-        };
+        let edits =
+            fence.surroundings(text.len()).into_iter().map(|range| Edit::replace(range.start, range.end, ""));
+        return vec![Hit::new(fence.opening(), "The diagram stands in a Markdown fence.", edits.collect())];
     }
     if let Some(header) = document.header() {
         let (start, content) = header.content();
-        // A quote: each line has its mark.
-        let quoted = || document.lines().iter().filter(|line| !line.text.trim().is_empty());
-        let inside = content.trim_start_matches(['>', ' ']);
-        if content.starts_with('>')
-            && begins_diagram(inside)
-            && quoted().all(|line| line.text.starts_with('>'))
-        {
-            let mark = |line: &crate::document::Line<'_>| {
-                let length = 1 + usize::from(line.text[1..].starts_with(' '));
-                Edit::replace(line.start, line.start + length, "")
-            };
-            let hit =
-                Hit::new(start..header.end(), "The diagram stands in a quote.", quoted().map(mark).collect());
-            return vec![hit];
-        }
         // What is left of a fence whose marks were lost.
         let word = content.trim_matches(['`', '~', ':']).trim();
         if word.eq_ignore_ascii_case("mermaid") && begins_diagram(&text[header.end()..]) {

@@ -33,7 +33,7 @@ rule! {
     "CLASS001", "angle-generics", FixClass::Safe, find
 }
 
-pub(super) fn find(document: &Document<'_>) -> Vec<Hit> {
+fn find(document: &Document<'_>) -> Vec<Hit> {
     if !document.is("class") {
         return Vec::new();
     }

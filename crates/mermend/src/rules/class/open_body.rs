@@ -31,7 +31,7 @@ rule! {
     ///
     /// ## Fix
     /// Write `}` behind the last member.
-    "CLASS005", "open-body", FixClass::Safe, find, structural: true
+    "CLASS005", "open-body", FixClass::Safe, find
 }
 
 fn find(document: &Document<'_>) -> Vec<Hit> {

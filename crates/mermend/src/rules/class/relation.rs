@@ -30,7 +30,7 @@ rule! {
 }
 
 /// Arrows, the longest first, and what they are in Mermaid.
-const ARROWS: [(&str, &str); 34] = [
+const ARROWS: [(&str, &str); 30] = [
     ("<|--|>", "<|--|>"),
     ("<>-->", "o-->"),
     ("<|--", "<|--"),
@@ -58,10 +58,6 @@ const ARROWS: [(&str, &str); 34] = [
     ("=>", "-->"),
     ("->", "-->"),
     ("<-", "<--"),
-    ("o-", "o--"),
-    ("*-", "*--"),
-    ("-o ", "--o "),
-    ("-* ", "--* "),
     ("--", "--"),
     ("..", ".."),
     ("→", "-->"),
@@ -125,8 +121,7 @@ fn relation(line: &str) -> Option<String> {
     let quote = |number: &str| {
         if number.is_empty() { String::new() } else { format!("\"{number}\"") }
     };
-    let good = good.trim_end().to_owned();
-    let mut parts = vec![left.to_owned(), quote(from), good, quote(to), right.to_owned()];
+    let mut parts = vec![left.to_owned(), quote(from), (*good).to_owned(), quote(to), right.to_owned()];
     if !label.is_empty() {
         parts.extend([":".to_owned(), label]);
     }

@@ -35,7 +35,7 @@ rule! {
     ///
     /// ## Fix
     /// Write `}` behind the last attribute.
-    "ER003", "open-entity", FixClass::Safe, find, structural: true
+    "ER003", "open-entity", FixClass::Safe, find
 }
 
 fn find(document: &Document<'_>) -> Vec<Hit> {

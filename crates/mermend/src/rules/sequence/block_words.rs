@@ -34,7 +34,7 @@ rule! {
     ///
     /// ## Fix
     /// Write `alt … else … end`.
-    "SEQ005", "block-words", FixClass::Safe, find, structural: true,
+    "SEQ005", "block-words", FixClass::Safe, find,
     grammar: &["elseif", "elif", "elsif", "opt", "if", "endif", "endloop", "endalt"]
 }
 

@@ -24,13 +24,13 @@ struct Input {
 
 #[derive(Serialize, JsonSchema)]
 struct Output {
-    /// The repaired text; unchanged if it was valid or nothing of it could be repaired.
+    /// The repaired text; unchanged if it was valid or could not be repaired.
     code: String,
     /// Whether Mermaid accepts `code`.
     valid: bool,
     /// `valid`, `invalid`, or `unknown` if a limit was reached or the engine did not run.
     verdict: &'static str,
-    /// Whether `code` differs from the input. With `valid` false, a part was repaired; `findings` lists what is left.
+    /// Whether `code` differs from the input.
     changed: bool,
     /// `none`, `safe` (the meaning is kept), `lossy` (something was dropped) or `needs_author` (could not be repaired).
     class: &'static str,
@@ -52,7 +52,7 @@ pub(super) fn row() -> Row {
             description: "Repairs the mistakes that language models make in Mermaid (unquoted labels, code fences, \
                 reserved words, missing ends, wrong arrows, …) without a model and without a guess. Returns the \
                 repaired text, whether Mermaid accepts it, each step and a diff. A valid text is returned unchanged; \
-                what only the author can decide is left and named in the findings, and the rest is repaired.",
+                what only the author can decide is left and named in the findings.",
             writes: false,
             viewer: false,
         },
@@ -71,11 +71,7 @@ async fn run(
         (false, _) if repaired.failure.is_some() => {
             "Not repaired, and not known to be valid or not.".to_owned()
         }
-        (false, true) => format!(
-            "Partly repaired in {} steps, without loss; Mermaid does not accept it yet: the findings need the author.",
-            repaired.steps.len()
-        ),
-        (false, false) => "Not repaired: the remaining problems need the author.".to_owned(),
+        (false, _) => "Not repaired: the remaining problems need the author.".to_owned(),
     };
     let mut quoted = String::new();
     if repaired.changed {
