@@ -361,7 +361,6 @@ mod tests {
                 "flowchart LR\n subgraph a[Big one]\n  direction TB\n  x\n end\n x --> z\n",
                 &[(3, "of `Big one`")],
             ),
-            ("graph TD;subgraph a;direction LR;x;end;x-->z;", &[(1, "`direction LR`")]),
             (
                 concat!(
                     "flowchart LR\n subgraph o\n  direction TB\n",

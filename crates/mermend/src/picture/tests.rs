@@ -129,9 +129,9 @@ fn ids(svg: &str) -> (HashSet<String>, HashSet<String>) {
                 for attribute in start.attributes().flatten() {
                     let value = attribute.value.into_owned();
                     match attribute.key.as_ref() {
-                        "id" => drop(ids.insert(value)),
+                        "id" => ids.extend([value]),
                         "href" | "xlink:href" => {
-                            drop(references.insert(value.trim_start_matches('#').to_owned()))
+                            references.extend([value.trim_start_matches('#').to_owned()]);
                         }
                         key if key.starts_with("aria-") && key.ends_with("by") => {
                             references.extend(value.split_whitespace().map(str::to_owned));
@@ -226,7 +226,7 @@ fn texts_of_right_to_left_scripts_begin_at_the_right() {
             let drawing = draw(&code);
             let svg = drawing.svg().unwrap();
             assert_eq!(svg.contains("direction=\"rtl\""), rtl, "{code}\n{svg}");
-            // In the picture, the Latin letters are at the left of a text that begins at the right.
+            // In both directions the Latin letters of these texts are at the left.
             let plans: Vec<&str> = drawing.plans.parts().collect();
             let Some(parts) = plans.iter().find(|parts| parts.contains("ABC")) else { continue };
             let place = |words: &str| {
@@ -235,7 +235,7 @@ fn texts_of_right_to_left_scripts_begin_at_the_right() {
             };
             let is_rtl = |c| ('\u{590}'..'\u{700}').contains(&c);
             let other = parts.split('>').find(|part| part.contains(is_rtl)).unwrap();
-            assert_eq!(place("ABC") < place(other), rtl, "{code}\n{parts}");
+            assert!(place("ABC") < place(other), "{code}\n{parts}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rmcp::model::{Annotations, ContentBlock, EmbeddedResource, ResourceContents, Role};
 
-use super::tool::{MAX_ANSWER_BYTES, size_of};
+use super::tool::{ENVELOPE_BYTES, MAX_ANSWER_BYTES, size_of};
 use application::{
     Error,
     app::App,
@@ -12,8 +12,6 @@ use application::{
 
 /// The least scale of a PNG.
 const MIN_SCALE: f32 = 1.0;
-/// What the names around the contents take, with the request id.
-const ENVELOPE_BYTES: usize = 2_000;
 
 /// A picture, or why there is none.
 #[derive(Default)]

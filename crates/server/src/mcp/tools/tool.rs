@@ -16,6 +16,8 @@ use application::Error;
 
 /// The limit of an answer. Claude Desktop refuses results above 1 MB, with the names around them.
 pub(super) const MAX_ANSWER_BYTES: usize = 1_000_000;
+/// What the names around the contents take, with the request id.
+pub(super) const ENVELOPE_BYTES: usize = 2_000;
 
 /// The answer of a tool.
 pub(in crate::mcp) struct Answer {
@@ -89,7 +91,7 @@ where
 /// The answer within the limit of its size. A text form that is too large is left out, because the structured form has
 /// the same.
 fn fit(mut answer: Answer) -> Result<Answer, Error> {
-    let structured = size_of(&answer.structured);
+    let structured = size_of(&answer.structured) + ENVELOPE_BYTES;
     if structured + size_of(&answer.content) <= MAX_ANSWER_BYTES {
         return Ok(answer);
     }
