@@ -195,7 +195,9 @@ fn read_reply(json: &str, text: &str, deadline: &Deadline) -> Result<Outcome, De
         let size = DiagramSize { edges: reply.edges, characters: reply.characters };
         return Ok(Outcome::Accepted { mermaid_type: reply.kind, size });
     }
-    if reply.name.as_deref() == Some("InternalError") || reply.message.contains("out of memory") {
+    // Without memory for an error, the engine throws `null`.
+    let without_memory = reply.message.contains("out of memory") || reply.message == "null";
+    if reply.name.as_deref() == Some("InternalError") || without_memory {
         return Ok(Outcome::Failed(Failure::TooDeep));
     }
     let unknown_kind = reply.name.as_deref() == Some("UnknownDiagramError");
