@@ -270,6 +270,9 @@ impl Checker {
         {
             checked.fail(Failure::TooSlow, failure_finding(Failure::TooSlow, "rules", &index, &self.limits));
         }
+        if checked.valid && warn(text, &index, deadline, &mut checked.findings).is_err() {
+            checked.fail(Failure::TooSlow, failure_finding(Failure::TooSlow, "rules", &index, &self.limits));
+        }
         checked
     }
 
@@ -461,6 +464,21 @@ fn causes(
             list.push_hit(rule, hit, index);
         }
     }
+    Ok(())
+}
+
+/// Adds what is to know about a diagram that Mermaid accepts.
+fn warn(
+    text: &str,
+    index: &LineIndex<'_>,
+    deadline: &Deadline,
+    findings: &mut Vec<Finding>,
+) -> Result<(), DeadlineExceeded> {
+    let mut list = FindingList::new(std::mem::take(findings));
+    for (rule, hit) in rules::warnings(&Document::new(text, deadline))? {
+        list.push_hit(rule, hit, index);
+    }
+    *findings = list.finish();
     Ok(())
 }
 

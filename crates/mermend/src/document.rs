@@ -22,6 +22,8 @@ pub(crate) struct Document<'a> {
     closed_before: Vec<usize>,
     /// The statements of a flowchart, once a rule has asked for them.
     flowchart: OnceCell<Vec<Statement>>,
+    /// Whether the lines are of another kind than the header, once a rule has asked.
+    contradicts: OnceCell<bool>,
     /// Index into `lines` of the line that names the kind.
     header: Option<usize>,
     /// The kind that the header names, whatever its case.
@@ -86,7 +88,16 @@ impl<'a> Document<'a> {
         };
         let mut closed_before: Vec<usize> = lines.iter().scan(0, closed).collect();
         closed_before.push(lines.iter().filter(|line| line.closed).count());
-        Document { text, deadline, lines, closed_before, flowchart: OnceCell::new(), header, kind }
+        Document {
+            text,
+            deadline,
+            lines,
+            closed_before,
+            flowchart: OnceCell::new(),
+            contradicts: OnceCell::new(),
+            header,
+            kind,
+        }
     }
 
     /// Records work in proportion to `steps`. `false` when the deadline is exceeded: a rule then returns at once, and
@@ -104,6 +115,11 @@ impl<'a> Document<'a> {
     /// The statements of a flowchart; they are read once for all rules.
     pub(crate) fn flowchart_statements(&self, read: impl FnOnce(&Self) -> Vec<Statement>) -> &[Statement] {
         self.flowchart.get_or_init(|| read(self))
+    }
+
+    /// Whether the lines are of another kind than the header; they are looked at once for all rules.
+    pub(crate) fn contradicts(&self, read: impl FnOnce(&Self) -> bool) -> bool {
+        *self.contradicts.get_or_init(|| read(self))
     }
 
     /// Whether the header names the kind `id`.

@@ -83,9 +83,11 @@ impl FindingList {
             Finding::new(rule, "rules", span, hit.message.into_owned()).with_hint(hint.as_str());
         let bytes: usize = hit.edits.iter().map(|edit| edit.text.len()).sum();
         // A part of a fix would be a wrong fix; the repair carries out those that are too large to be listed.
-        if hit.edits.len() <= MAX_FIX_EDITS && self.fix_bytes + bytes <= MAX_FIX_BYTES {
+        let class = hit.class.unwrap_or(repair.class);
+        let listed = !hit.edits.is_empty() && hit.edits.len() <= MAX_FIX_EDITS;
+        if listed && self.fix_bytes + bytes <= MAX_FIX_BYTES {
             self.fix_bytes += bytes;
-            finding.fix = Some(Fix { class: repair.class, edits: hit.edits });
+            finding.fix = Some(Fix { class, edits: hit.edits });
         }
         self.findings.push(finding);
     }

@@ -54,6 +54,8 @@ pub(crate) struct Link {
     pub(crate) should_be: Option<&'static str>,
     pub(crate) label: Option<Range<usize>>,
     pub(crate) form: Form,
+    /// It has a head at the left only.
+    pub(crate) reverse: bool,
     /// A `>` behind the closing pipe.
     pub(crate) extra: Option<Range<usize>>,
 }

@@ -7,6 +7,7 @@
 #[cfg(test)]
 extern crate self as mermend;
 
+mod body_kind;
 mod check;
 mod compare;
 mod deadline;
@@ -17,9 +18,11 @@ mod explain_rejection;
 #[cfg(test)]
 #[path = "../tests/it/families.rs"]
 mod families;
+mod faults;
 mod finding;
 mod finding_list;
 mod flowchart_statement;
+mod kept;
 pub mod kinds;
 mod markdown;
 mod outline;
@@ -28,8 +31,10 @@ mod patch;
 pub mod picture;
 #[cfg(test)]
 mod properties;
+mod reading;
 mod repair;
 mod rules;
+mod statements;
 mod text;
 
 pub use check::{Checked, Checker, Engine, Limits, REMEMBERED_BYTES, check};
@@ -39,10 +44,11 @@ pub use diagram::{Location, Outline, OutlinePart, Rule, Severity};
 pub use diff::unified_diff;
 pub use engines::{Failure, MERMAID_VERSION, Outcome, Rejection, Verdict};
 pub use finding::{Edit, Finding, Fix, FixClass};
+pub use kept::Kept;
 pub use markdown::{
     Fence, MarkdownIndex, MarkdownLine, diagrams_in_markdown, diagrams_in_markdown_within, markdown_lines,
 };
 pub use outline::{outline, outline_within};
 pub use patch::{Operation, PatchError, PatchErrorKind, Patched};
-pub use repair::{Kept, RepairStep, Repaired};
+pub use repair::{RepairStep, Repaired};
 pub use rules::RULES;

@@ -1,10 +1,11 @@
-//! Repairs: rule after rule, until Mermaid accepts the text, or none at all.
+//! Repairs: rule after rule, until Mermaid accepts the text or no rule can do more.
 //!
-//! A text that is valid is never touched, and a text that cannot be repaired is returned unchanged. A step that would
-//! lose a word is not taken, unless the rule says that it drops something. The number of steps is bounded,
-//! and a repair ends when an engine reaches a limit. The rules are in `rules/mod.rs`.
+//! A text that is valid is never touched, and of another one only the statements that are at fault (`faults.rs`). A
+//! step that would lose a part of the diagram is not taken (`kept.rs`), unless the rule says that it drops something.
+//! Where something is left that only the author can decide, the rest is repaired all the same, if nothing is lost. The
+//! number of steps is bounded, and a repair ends when an engine reaches a limit. The rules are in `rules/mod.rs`.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,25 +15,30 @@ use crate::{
     diff::unified_diff_within,
     document::Document,
     engines::{self, Failure, fast::Share},
+    faults::Faults,
     finding::{Edit, Finding, FixClass, apply_edits},
     finding_list::FindingList,
-    rules::{self, RepairRule},
+    kept::{self, Kept},
+    reading::Reading,
+    rules::{self, Hit, RepairRule},
     text::{LineIndex, shortened},
 };
 
 /// How often all rules are tried: a repair may uncover what another rule can repair.
 const PASSES: usize = 3;
+/// How often what is left after a repair is repaired again.
+const ROUNDS: usize = 3;
 /// The most characters of the message of a step.
 const MAX_MESSAGE: usize = 400;
 
 /// The result of a repair.
 #[derive(Debug, Clone)]
 pub struct Repaired {
-    /// The repaired text; the text as it came if it was valid or could not be repaired.
+    /// The repaired text; the text as it came if it was valid or nothing of it could be repaired.
     pub code: String,
     /// Whether `code` is valid.
     pub valid: bool,
-    /// Whether `code` is another text than what came.
+    /// Whether `code` is another text than what came. Also with `valid` false: a part could be repaired.
     pub changed: bool,
     /// The least trustworthy of the steps; `None` if nothing had to be done, `NeedsAuthor` if nothing could be.
     pub class: Option<FixClass>,
@@ -62,28 +68,27 @@ pub struct RepairStep {
     pub edits: usize,
 }
 
-/// What of a diagram is still there after a repair, as far as the text shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Kept {
-    /// No word outside of labels was lost.
-    pub nodes: bool,
-    /// There are as many arrows as before.
-    pub edges: bool,
-    /// No word of a label was lost.
-    pub labels: bool,
-}
-
-impl Kept {
-    const ALL: Kept = Kept { nodes: true, edges: true, labels: true };
-}
-
 /// A text with the repairs made so far.
 #[derive(Clone)]
 struct Candidate {
     text: Arc<str>,
     steps: Vec<RepairStep>,
     kept: Kept,
+}
+
+/// Where the rules lead.
+enum Climbed {
+    Valid(Candidate),
+    /// The last text, and all texts on the way.
+    Stages(Candidate, Vec<Candidate>),
+}
+
+/// What the rules made of a text.
+enum Attempt {
+    Valid(Candidate),
+    /// Fewer statements are at fault, and nothing is lost.
+    Better(Candidate),
+    Nothing,
 }
 
 impl Checker {
@@ -108,7 +113,7 @@ impl Checker {
         }
         // Only the verdict of a parser can show that a text is repaired.
         let candidate = match failure {
-            None => self.first_valid(text, deadline),
+            None => self.best(text, deadline),
             Some(_) => Ok(None),
         };
         let answer = match candidate {
@@ -126,10 +131,75 @@ impl Checker {
         })
     }
 
-    /// The first valid text of the steps; `None` if there is none.
-    fn first_valid(&self, text: &str, deadline: &Deadline) -> Result<Option<Candidate>, Failure> {
-        let mut candidates = Vec::new();
+    /// A valid text, or else the one with the fewest faults; `None` if no rule makes it better.
+    fn best(&self, text: &str, deadline: &Deadline) -> Result<Option<Candidate>, Failure> {
+        let mut faults = Faults::new(self, deadline);
         let mut current = Candidate { text: text.into(), steps: Vec::new(), kept: Kept::ALL };
+        for _ in 0..ROUNDS {
+            match self.attempt(&current, &mut faults, deadline)? {
+                Attempt::Valid(candidate) => return Ok(Some(candidate)),
+                Attempt::Better(candidate) => current = candidate,
+                Attempt::Nothing => return Ok(Some(current).filter(|current| !current.steps.is_empty())),
+            }
+        }
+        // It would change again: a repair has to be the same when it is repeated.
+        Ok(None)
+    }
+
+    fn attempt(
+        &self,
+        start: &Candidate,
+        faults: &mut Faults<'_>,
+        deadline: &Deadline,
+    ) -> Result<Attempt, Failure> {
+        let (mut last, stages) = match self.climb(start, FixClass::Lossy, faults, deadline)? {
+            Climbed::Valid(candidate) => return Ok(Attempt::Valid(candidate)),
+            Climbed::Stages(last, stages) => (last, stages),
+        };
+        // The fast engine may have rejected what Mermaid accepts, so Mermaid sees every stage.
+        for stage in stages {
+            match self.accepts_finally(&stage.text, deadline)? {
+                Some(true) => return Ok(Attempt::Valid(stage)),
+                Some(false) => {}
+                None => break,
+            }
+        }
+        // Nothing is dropped for a text that stays invalid.
+        if last.steps[start.steps.len().min(last.steps.len())..]
+            .iter()
+            .any(|step| step.class != FixClass::Safe)
+        {
+            last = match self.climb(start, FixClass::Safe, faults, deadline)? {
+                Climbed::Valid(candidate) => return Ok(Attempt::Valid(candidate)),
+                Climbed::Stages(last, _) => last,
+            };
+        }
+        // A line that stays wrong is better left as its author wrote it.
+        for _ in 0..ROUNDS {
+            if last.text == start.text || !faults.freeze_hopeless(&start.text, &last.text)? {
+                break;
+            }
+            last = match self.climb(start, FixClass::Safe, faults, deadline)? {
+                Climbed::Valid(candidate) => return Ok(Attempt::Valid(candidate)),
+                Climbed::Stages(last, _) => last,
+            };
+        }
+        let better = last.text != start.text
+            && last.kept.everything()
+            && faults.count(&last.text)? < faults.count(&start.text)?;
+        Ok(if better { Attempt::Better(last) } else { Attempt::Nothing })
+    }
+
+    /// Applies the rules up to a class, one after the other, until the text is valid or none applies.
+    fn climb(
+        &self,
+        start: &Candidate,
+        most: FixClass,
+        faults: &mut Faults<'_>,
+        deadline: &Deadline,
+    ) -> Result<Climbed, Failure> {
+        let mut stages = Vec::new();
+        let mut current = start.clone();
         for _ in 0..PASSES {
             let before = Arc::clone(&current.text);
             let mut rules = applicable();
@@ -140,16 +210,21 @@ impl Checker {
                 let document = Document::new(&read, deadline);
                 while let Some(rule) = next_rule {
                     next_rule = rules.next();
-                    let applied = apply(rule, &document, &current, self.limits().size_bytes);
+                    let mut hits = rule.hits(&document).map_err(|DeadlineExceeded| Failure::TooSlow)?;
+                    hits.retain(|hit| rule.class_of(hit) <= most);
+                    if !rule.unwraps && !rule.structural {
+                        faults.retain_at_fault(&document, &mut hits)?;
+                    }
+                    let applied = apply(rule, hits, &document, &current, self.limits().size_bytes);
                     let Some(next) = applied.map_err(|DeadlineExceeded| Failure::TooSlow)? else {
                         continue;
                     };
                     current = next;
                     let fast = engines::fast::verdict(&current.text, deadline, Share::Part);
                     if fast.valid() && self.accepts_finally(&current.text, deadline)? == Some(true) {
-                        return Ok(Some(current));
+                        return Ok(Climbed::Valid(current));
                     }
-                    candidates.push(current.clone());
+                    stages.push(current.clone());
                     break;
                 }
             }
@@ -157,21 +232,14 @@ impl Checker {
                 break;
             }
         }
-        // The fast engine may have rejected what Mermaid accepts, so Mermaid sees every stage.
-        for candidate in candidates {
-            match self.accepts_finally(&candidate.text, deadline)? {
-                Some(true) => return Ok(Some(candidate)),
-                Some(false) => {}
-                None => break,
-            }
-        }
-        Ok(None)
+        Ok(Climbed::Stages(current, stages))
     }
 
-    /// The verdict that counts; `None` if the text is beyond a limit that it will always be beyond.
+    /// The verdict that counts; `None` if the text is beyond a limit that it will always be beyond. What Mermaid
+    /// accepts and cannot draw is no repair.
     fn accepts_finally(&self, text: &str, deadline: &Deadline) -> Result<Option<bool>, Failure> {
         match self.accepts(text, deadline) {
-            Ok(valid) => Ok(Some(valid)),
+            Ok(valid) => Ok(Some(valid && !cannot_be_drawn(text, deadline)?)),
             Err(failure) if failure.is_temporary() => Err(failure),
             Err(_) => Ok(None),
         }
@@ -187,17 +255,22 @@ impl Checker {
         if let Some(failure) = checked.failure() {
             return Err(failure);
         }
+        let findings = match checked.valid {
+            true => checked.findings,
+            false => all_findings(&candidate.text, checked.findings, deadline)
+                .map_err(|DeadlineExceeded| Failure::TooSlow)?,
+        };
         let diff = unified_diff_within(original, &candidate.text, deadline)
             .map_err(|DeadlineExceeded| Failure::TooSlow)?;
         Ok(Repaired {
-            valid: true,
+            valid: checked.valid,
             changed: *candidate.text != *original,
             class: candidate.steps.iter().map(|step| step.class).max(),
             diff,
             kept: candidate.kept,
             code: candidate.text.as_ref().to_owned(),
             steps: candidate.steps,
-            findings: checked.findings,
+            findings,
             failure: None,
         })
     }
@@ -238,18 +311,26 @@ fn all_findings(
     Ok(list.finish())
 }
 
+/// Whether a diagram that Mermaid accepts has an error all the same.
+fn cannot_be_drawn(text: &str, deadline: &Deadline) -> Result<bool, Failure> {
+    let warnings =
+        rules::warnings(&Document::new(text, deadline)).map_err(|DeadlineExceeded| Failure::TooSlow)?;
+    Ok(warnings.iter().any(|(rule, _)| rule.rule.severity == diagram::Severity::Error))
+}
+
 /// The text after one rule; `None` if the rule finds nothing or its result may not be kept.
 fn apply(
     rule: &'static RepairRule,
+    hits: Vec<Hit>,
     document: &Document<'_>,
     current: &Candidate,
     size_bytes: usize,
 ) -> Result<Option<Candidate>, DeadlineExceeded> {
-    let (hits, class, code) = (rule.hits(document)?, rule.class, rule.rule.code);
+    let code = rule.rule.code;
     let Some(first) = hits.first().map(|hit| shortened(&hit.message, MAX_MESSAGE)) else {
         return Ok(None);
     };
-    let count = hits.len();
+    let (count, class) = (hits.len(), hits.iter().map(|hit| rule.class_of(hit)).max().unwrap_or(rule.class));
     let allowed = |edit: &Edit| rule.unwraps || !document.is_closed(&(edit.start..edit.end));
     let edits: Vec<Edit> = hits.into_iter().flat_map(|hit| hit.edits).filter(allowed).collect();
     document.deadline().spend(edits.len() + document.text.len())?;
@@ -258,30 +339,27 @@ fn apply(
         return Ok(None);
     }
     let kept = match rule.unwraps {
-        true => Kept::ALL,
+        true => Kept { nodes: class == FixClass::Safe, labels: class == FixClass::Safe, ..Kept::ALL },
         false => {
             document.deadline().spend(document.text.len() + text.len())?;
-            compare(document.text, &text, rule)
+            let after = Document::new(&text, document.deadline());
+            kept::compare(&Reading::of(document), &Reading::of(&after), rule.droppable())
         }
     };
-    if class == FixClass::Safe && !(kept.labels && kept.nodes) {
+    if class == FixClass::Safe && !kept.everything() {
         return Ok(None);
     }
     let mut steps = current.steps.clone();
     let message = match count {
         1 => first,
+        2 => format!("{first} The same in one other place."),
         more => format!("{first} The same in {} other places.", more - 1),
     };
-    match steps.last_mut().filter(|step| step.rule == code) {
+    match steps.last_mut().filter(|step| step.rule == code && step.class == class) {
         Some(step) => step.edits += edits.len(),
         None => steps.push(RepairStep { rule: code.to_owned(), class, message, edits: edits.len() }),
     }
-    let kept = Kept {
-        nodes: current.kept.nodes && kept.nodes,
-        edges: current.kept.edges && kept.edges,
-        labels: current.kept.labels && kept.labels,
-    };
-    Ok(Some(Candidate { text: text.into(), steps, kept }))
+    Ok(Some(Candidate { text: text.into(), steps, kept: current.kept.and(kept) }))
 }
 
 /// Applies each repair rule to `text` by itself.
@@ -289,78 +367,14 @@ fn apply(
 pub(crate) fn apply_each(text: &str, deadline: &Deadline) -> Result<(), DeadlineExceeded> {
     let start = Candidate { text: text.into(), steps: Vec::new(), kept: Kept::ALL };
     let document = Document::new(text, deadline);
-    applicable().try_for_each(|rule| apply(rule, &document, &start, usize::MAX).map(drop))
-}
-
-/// What of `before` is still in `after`. Words that are grammar to the rule may go; a rule that renames may say a word
-/// fewer times, but not never.
-fn compare(before: &str, after: &str, rule: &RepairRule) -> Kept {
-    let left = |text: &str| {
-        let mut counts: HashMap<String, usize> = HashMap::new();
-        words(text).for_each(|word| *counts.entry(word).or_default() += 1);
-        counts
-    };
-    let (was, is) = (left(before), left(after));
-    let lost = |word: &String, count: usize| {
-        let wanted = if rule.renames { 1 } else { count };
-        is.get(word).copied().unwrap_or(0) < wanted && !rule.grammar.contains(&word.as_str())
-    };
-    let kept = !was.iter().any(|(word, count)| lost(word, *count));
-    Kept { nodes: kept, labels: kept, edges: arrows(after) >= arrows(before) }
-}
-
-/// The words of a text, in lower case. Entities and escaped line breaks are signs, not words.
-fn words(text: &str) -> impl Iterator<Item = String> {
-    let visible: String = text
-        .chars()
-        .filter(|c| !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}'))
-        .collect();
-    let plain = without_entities(&visible.replace("\\n", " ").replace("\\t", " ").replace("\\r", " "));
-    let words: Vec<String> = plain
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(str::to_lowercase)
-        .collect();
-    words.into_iter()
-}
-
-/// Entities such as `&gt;` and `#59;` become a space.
-fn without_entities(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(['&', '#']) {
-        out.push_str(&rest[..at]);
-        let tail = &rest[at + 1..];
-        let body = tail.strip_prefix('#').unwrap_or(tail);
-        let length = body.bytes().take(9).take_while(u8::is_ascii_alphanumeric).count();
-        let ends = length > 0 && body[length..].starts_with(';');
-        out.push(' ');
-        rest = if ends { &body[length + 1..] } else { tail };
-    }
-    out.push_str(rest);
-    out
-}
-
-/// How many runs of arrow signs there are.
-fn arrows(text: &str) -> usize {
-    let mut count = 0;
-    let mut run = 0;
-    for character in text.chars() {
-        match character {
-            '-' | '=' | '>' | '<' | '.' | '~' | '→' | '—' | '–' => run += 1,
-            _ => {
-                count += usize::from(run >= 2);
-                run = 0;
-            }
-        }
-    }
-    count + usize::from(run >= 2)
+    applicable()
+        .try_for_each(|rule| apply(rule, rule.hits(&document)?, &document, &start, usize::MAX).map(drop))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::testing::{checker, repair};
+    use crate::rules::testing::checker;
 
     #[test]
     fn a_valid_text_is_left_alone() {
@@ -389,12 +403,5 @@ mod tests {
         assert_eq!(rules, ["MMD101", "MMD106", "FLOW003"]);
         assert_eq!((repaired.class, repaired.kept), (Some(FixClass::Safe), Kept::ALL));
         assert!(repaired.diff.contains("+  A[\"run()\"] --> B\n"), "{}", repaired.diff);
-    }
-
-    #[test]
-    fn a_lost_word_is_noticed() {
-        assert!(compare("a -- b &gt; c\\nd", "A --- b > c\n d", repair("FLOW003")).labels);
-        assert!(!compare("a b b", "a b", repair("FLOW003")).labels);
-        assert!(compare("enum a", "a", repair("CLASS002")).nodes);
     }
 }

@@ -20,7 +20,8 @@ pub(super) struct Arguments {
     /// Output format; github writes annotations for GitHub Actions.
     #[arg(long, default_value = "text", value_parser = ["text", "json", "jsonl", "sarif", "github"])]
     format: String,
-    /// Apply repairs that keep the meaning, and write them to the files.
+    /// Apply repairs that keep the meaning, and write them to the files, also where other findings remain (exit code
+    /// 1).
     #[arg(long, conflicts_with = "batch")]
     fix: bool,
     /// With --fix: print the changes as a diff and write nothing.
@@ -44,6 +45,13 @@ struct Diagram {
     file: String,
     checked: Checked,
     findings: Vec<Finding>,
+}
+
+impl Diagram {
+    /// Mermaid accepts it, and nothing that was found prevents its picture.
+    fn is_clean(&self) -> bool {
+        self.checked.valid && self.findings.iter().all(|finding| finding.severity != Severity::Error)
+    }
 }
 
 pub(super) fn run(arguments: Arguments, app: &App) -> CommandResult {
@@ -71,7 +79,7 @@ pub(super) fn run(arguments: Arguments, app: &App) -> CommandResult {
         }
         results.extend(check_text(app, engine, &name, &text));
     }
-    let clean = results.iter().all(|result| result.checked.valid);
+    let clean = results.iter().all(Diagram::is_clean);
     print(&match arguments.format.as_str() {
         "json" => format!("{}\n", Value::Array(results.iter().map(as_json).collect())),
         "jsonl" => results.iter().map(|result| format!("{}\n", as_json(result))).collect(),
@@ -84,10 +92,14 @@ pub(super) fn run(arguments: Arguments, app: &App) -> CommandResult {
     });
     if arguments.format == "text" {
         let bad = results.iter().filter(|result| !result.checked.valid).count();
-        say(&match (results.len(), bad) {
-            (0, _) => "no diagrams found".to_owned(),
-            (all, 0) => format!("{all} checked, all valid"),
-            (all, bad) => format!("{all} checked, {bad} invalid"),
+        let broken = results.iter().filter(|result| result.checked.valid && !result.is_clean()).count();
+        say(&match (results.len(), bad, broken) {
+            (0, ..) => "no diagrams found".to_owned(),
+            (all, 0, 0) => format!("{all} checked, all valid"),
+            (all, bad, 0) => format!("{all} checked, {bad} invalid"),
+            (all, bad, broken) => {
+                format!("{all} checked, {bad} invalid, {broken} valid that cannot be drawn")
+            }
         });
     }
     Ok(Verdict::from_clean(clean))
@@ -138,12 +150,11 @@ fn check_text(app: &App, engine: Engine, name: &str, text: &str) -> Vec<Diagram>
     diagrams_in_markdown(text).into_iter().map(check_fence).collect()
 }
 
-/// The text with all safe repairs applied.
+/// The text with all safe repairs applied, also if they do not make it valid: the remaining findings are listed.
 fn repair(app: &App, name: &str, text: &str) -> String {
     let safe = |code: &str| {
         let repaired = app.checker.repair(code);
-        (repaired.valid && repaired.changed && repaired.class == Some(mermend::FixClass::Safe))
-            .then_some(repaired.code)
+        (repaired.changed && repaired.class == Some(mermend::FixClass::Safe)).then_some(repaired.code)
     };
     if !is_markdown(Path::new(name)) {
         return safe(text).unwrap_or_else(|| text.to_owned());

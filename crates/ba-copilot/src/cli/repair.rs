@@ -1,4 +1,4 @@
-//! `repair`: repairs a diagram without a model.
+//! `repair`: repairs a diagram without a model. Where a part is left to the author, the rest is repaired.
 
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -124,6 +124,16 @@ fn check_reads_folders_and_markdown_and_writes_four_formats() {
         std::fs::read_to_string(folder.path().join("notes.md")).expect("text"),
         before.replace("a[run()]", "a[\"run()\"]")
     );
+    // What can be repaired is written, and what is left is listed.
+    write("partly.mmd", "flowchart LR\n  a[run()] --> b\n  b --> ]]]((\n");
+    let partly = run_in(folder.path(), &["check", "partly.mmd", "--fix"], b"", &[]);
+    assert!(partly.code == 1 && partly.out.starts_with("partly.mmd:3:"), "{}{}", partly.out, partly.err);
+    let written = std::fs::read_to_string(folder.path().join("partly.mmd")).expect("text");
+    assert_eq!(written, "flowchart LR\n  a[\"run()\"] --> b\n  b --> ]]]((\n");
+    // Mermaid accepts it, and no one can draw it.
+    write("cycle.mmd", "flowchart LR\n  subgraph s\n    subgraph t\n      s --> a\n    end\n  end\n");
+    let cycle = run_in(folder.path(), &["check", "cycle.mmd"], b"", &[]);
+    assert!(cycle.code == 1 && cycle.out.contains("error FLOW018"), "{}{}", cycle.out, cycle.err);
 }
 
 #[test]

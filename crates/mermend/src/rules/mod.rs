@@ -1,8 +1,9 @@
 //! The rules: what can be wrong with a Mermaid text, and what repairs it.
 //!
 //! One file for each repair rule. A rule only looks at the text ([`Document`]) and proposes edits; `repair.rs` decides
-//! whether they are kept. It may be wrong about a text that Mermaid accepts, because it is only applied to texts that
-//! Mermaid rejects. It never edits what the document calls closed. Its time and memory grow in proportion to the text:
+//! whether they are kept. It may be wrong about a statement that Mermaid accepts, because it is only applied to those
+//! that Mermaid rejects. What would lose a part of the diagram is left to the author (`rule.rs`). It never edits what
+//! the document calls closed. Its time and memory grow in proportion to the text:
 //! what it scans beyond the lines of [`Document::body`] it records with [`Document::spend`].
 //!
 //! To add one: a file with `rule!`, and in the `mod.rs` of its folder its `mod` line and its line of the table.
@@ -10,14 +11,18 @@
 #[macro_use]
 mod rule;
 mod any;
+mod block;
 mod class;
 mod er;
 pub(crate) mod flowchart;
+mod gantt;
+mod open_blocks;
 mod sequence;
 mod state;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod verdicts;
+mod xychart;
 
 use diagram::Rule;
 
@@ -26,35 +31,57 @@ use crate::{deadline::DeadlineExceeded, document::Document};
 pub(crate) use rule::{Hit, RepairRule};
 
 /// The repair rules, in the order in which repairs are tried.
-const REPAIRS: [&[&RepairRule]; 6] =
-    [any::RULES, flowchart::RULES, sequence::RULES, class::RULES, er::RULES, state::RULES];
+const REPAIRS: [&[&RepairRule]; 8] = [
+    any::RULES,
+    flowchart::RULES,
+    sequence::RULES,
+    class::RULES,
+    er::RULES,
+    state::RULES,
+    xychart::RULES,
+    block::RULES,
+];
 
-/// Every rule: the verdicts of the engines, then the repair rules in their order.
+/// The rules for diagrams that Mermaid accepts.
+const WARNINGS: [&[&RepairRule]; 3] = [flowchart::WARNINGS, class::WARNINGS, gantt::WARNINGS];
+
+/// The folders of rules, first those of repairs.
+const FOLDERS: [&[&[&RepairRule]]; 2] = [&REPAIRS, &WARNINGS];
+
+/// Every rule: the verdicts of the engines, then the repair rules in their order, then the warnings.
 pub static RULES: &[&Rule] = &all::<{ count() }>();
 
 const fn count() -> usize {
-    let (mut count, mut folder) = (verdicts::RULES.len(), 0);
-    while folder < REPAIRS.len() {
-        count += REPAIRS[folder].len();
-        folder += 1;
+    let (mut count, mut group) = (verdicts::RULES.len(), 0);
+    while group < FOLDERS.len() {
+        let mut folder = 0;
+        while folder < FOLDERS[group].len() {
+            count += FOLDERS[group][folder].len();
+            folder += 1;
+        }
+        group += 1;
     }
     count
 }
 
 const fn all<const N: usize>() -> [&'static Rule; N] {
     let mut out = [verdicts::RULES[0]; N];
-    let (mut filled, mut row, mut folder) = (0, 0, 0);
-    while row < verdicts::RULES.len() {
-        out[filled] = verdicts::RULES[row];
-        (filled, row) = (filled + 1, row + 1);
+    let (mut filled, mut group) = (0, 0);
+    while filled < verdicts::RULES.len() {
+        out[filled] = verdicts::RULES[filled];
+        filled += 1;
     }
-    while folder < REPAIRS.len() {
-        row = 0;
-        while row < REPAIRS[folder].len() {
-            out[filled] = &REPAIRS[folder][row].rule;
-            (filled, row) = (filled + 1, row + 1);
+    while group < FOLDERS.len() {
+        let mut folder = 0;
+        while folder < FOLDERS[group].len() {
+            let mut row = 0;
+            while row < FOLDERS[group][folder].len() {
+                out[filled] = &FOLDERS[group][folder][row].rule;
+                (filled, row) = (filled + 1, row + 1);
+            }
+            folder += 1;
         }
-        folder += 1;
+        group += 1;
     }
     out
 }
@@ -62,6 +89,18 @@ const fn all<const N: usize>() -> [&'static Rule; N] {
 /// The repair rules, in the order in which repairs are tried.
 pub(crate) fn repairs() -> impl Iterator<Item = &'static RepairRule> {
     REPAIRS.into_iter().flatten().copied()
+}
+
+/// What is to know about a diagram that Mermaid accepts.
+///
+/// # Errors
+/// When the deadline of the document is exceeded.
+pub(crate) fn warnings(document: &Document<'_>) -> Result<Vec<(&'static RepairRule, Hit)>, DeadlineExceeded> {
+    let mut found = Vec::new();
+    for rule in WARNINGS.into_iter().flatten().copied() {
+        found.extend(rule.hits(document)?.into_iter().map(|hit| (rule, hit)));
+    }
+    Ok(found)
 }
 
 /// Every hit of every repair rule.

@@ -72,3 +72,15 @@ pub(crate) fn check_fix(before: &str, after: &str) {
     let again = checker.repair(after);
     assert_eq!((again.code.as_str(), again.changed), (after, false));
 }
+
+/// Nothing of `text` is repaired: only its author knows what was meant.
+#[track_caller]
+pub(crate) fn check_refused(text: &str) {
+    let repaired = checker().repair(text);
+    assert_eq!(repaired.code, text, "steps {:?}", repaired.steps);
+    assert_eq!(
+        (repaired.valid, repaired.class),
+        (false, Some(crate::finding::FixClass::NeedsAuthor)),
+        "{text}"
+    );
+}

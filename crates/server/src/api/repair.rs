@@ -27,7 +27,7 @@ pub struct RepairBody {
 /// The repaired text.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RepairReply {
-    /// The repaired text, or the original text if it could not be repaired.
+    /// The repaired text, or the original text if nothing of it could be repaired.
     code: String,
     /// Whether Mermaid accepts the text.
     #[schema(example = true)]
@@ -43,7 +43,7 @@ pub struct RepairReply {
     steps: Value,
     /// A unified diff.
     diff: String,
-    /// What the repair kept.
+    /// What the repair kept: `nodes`, `edges` (ends, direction and label), `labels` and `blocks`.
     #[schema(value_type = Object)]
     kept: Value,
     /// The remaining findings.
@@ -53,7 +53,8 @@ pub struct RepairReply {
 
 /// Repair Mermaid text
 ///
-/// A valid text is returned unchanged.
+/// A valid text is returned unchanged. Where a part is left to the author, the rest is repaired: `changed` is true and
+/// `valid` is false, and `findings` lists what is left.
 #[utoipa::path(
     post,
     path = "/api/v1/repair",

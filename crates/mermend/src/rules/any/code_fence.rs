@@ -51,10 +51,33 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
         let message = "The diagram stands in a Markdown fence.";
         let edits = vec![Edit::replace(0, fence.start, ""), Edit::replace(fence.end, text.len(), "")];
         let end = text[..fence.start].trim_end().len();
-        return vec![Hit::new(fence.outer_start..end, message, edits)];
+        let hit = Hit::new(fence.outer_start..end, message, edits);
+        let others = fences.iter().filter(|other| other.is_mermaid() && !other.code(text).trim().is_empty());
+        return match others.count() {
+            0 | 1 => vec![hit],
+            count => {
+                let message = format!("{count} diagrams stand in Markdown fences; only the first is kept.");
+                vec![Hit { message: message.into(), ..hit }.with_class(FixClass::Lossy)]
+            }
+        };
     }
     if let Some(header) = document.header() {
         let (start, content) = header.content();
+        // A quote: each line has its mark.
+        let quoted = || document.lines().iter().filter(|line| !line.text.trim().is_empty());
+        let inside = content.trim_start_matches(['>', ' ']);
+        if content.starts_with('>')
+            && begins_diagram(inside)
+            && quoted().all(|line| line.text.starts_with('>'))
+        {
+            let mark = |line: &crate::document::Line<'_>| {
+                let length = 1 + usize::from(line.text[1..].starts_with(' '));
+                Edit::replace(line.start, line.start + length, "")
+            };
+            let hit =
+                Hit::new(start..header.end(), "The diagram stands in a quote.", quoted().map(mark).collect());
+            return vec![hit];
+        }
         // What is left of a fence whose marks were lost.
         let word = content.trim_matches(['`', '~', ':']).trim();
         if word.eq_ignore_ascii_case("mermaid") && begins_diagram(&text[header.end()..]) {

@@ -3,6 +3,7 @@
 use crate::{
     document::Document,
     finding::{Edit, FixClass},
+    reading,
     rules::rule::Hit,
 };
 
@@ -49,10 +50,12 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
             hits.push(Hit::replace(start..end, "A comment of another language.", good));
             continue;
         }
-        let behind = [" %% ", " // "].iter().find_map(|mark| content.rfind(mark).map(|at| (at, mark.len())));
-        if let Some((at, length)) = behind.filter(|(at, _)| content[..*at].matches('"').count() % 2 == 0) {
-            let comment =
-                format!("{}%% {}\n", line.indent(), content[at + length..].trim_start_matches(['%', '{']));
+        if let Some((at, length)) = reading::comment(content) {
+            let comment = format!(
+                "{}%% {}\n",
+                line.indent(),
+                content[at + length..].trim().trim_start_matches(['%', '{'])
+            );
             let statement = content[..at].trim_end().len();
             let edits = vec![
                 Edit::replace(line.start, line.start, comment),
@@ -72,6 +75,15 @@ mod tests {
     fn comments_get_their_sign() {
         check_fix("erDiagram\n  # shop\n  A ||--|| B : has\n", "erDiagram\n  %% shop\n  A ||--|| B : has\n");
         check_fix("flowchart TD\n  <!-- x -->\n  A --> B\n", "flowchart TD\n  %% x\n  A --> B\n");
+        check_fix(
+            "flowchart TD\n  A[\"#7 # x\"] -->|a # b| B   # one # two\n  B --> C %% three\n",
+            "flowchart TD\n  %% one # two\n  A[\"#7 # x\"] -->|a # b| B\n  %% three\n  B --> C\n",
+        );
+        check_fix("flowchart TD\n  A -> B: one # two\n", "flowchart TD\n  A -->|one # two| B\n");
+        check_fix(
+            "sequenceDiagram\n  A->>B: one; two # three // four\n",
+            "sequenceDiagram\n  A->>B: one#59; two # three // four\n",
+        );
         check_fix("classDiagram\n  class A // the first\n", "classDiagram\n  %% the first\n  class A\n");
     }
 }

@@ -1,6 +1,6 @@
 //! MMD106: a header that is nearly right.
 
-use crate::{document::Document, finding::FixClass, rules::rule::Hit};
+use crate::{body_kind::body_kind, document::Document, finding::FixClass, kinds, rules::rule::Hit};
 
 rule! {
     /// ## What it finds
@@ -127,16 +127,19 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
                 rest = &rest[word_end..];
             }
             None if rest.is_empty() || rest.starts_with(';') => {}
-            // An unknown direction, alone: the usual one.
-            None if rest.len() == word_end && word.len() < 12 => {
-                good.push_str(" TD");
-                rest = "";
-            }
             None => good.push_str(" TD"),
         }
     }
     if content.strip_prefix(good.as_str()).is_some_and(|rest| rest.trim_start().starts_with(';')) {
         return Vec::new();
+    }
+    // A statement has an arrow or an outline; a word may be a direction that Mermaid does not know, or a title.
+    let statement = rest.trim_start_matches([':', ';', ' ', '\t']).split(';').next().unwrap_or_default();
+    let is_statement =
+        ["--", "->", "==", "=>", "-.", "→", "[", "("].iter().any(|sign| statement.contains(sign));
+    if flow && !statement.is_empty() && !is_statement {
+        let message = format!("`{statement}` behind the header is no direction and no statement.");
+        return vec![Hit::for_the_author(start..start + content.len(), message)];
     }
     let keeps_line = matches!(name, "pie" | "gitGraph" | "xychart-beta" | "quadrantChart" | "timeline");
     let rest = rest.trim().trim_start_matches(':').trim_start();
@@ -153,11 +156,24 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
     }
     let first = good.lines().next().unwrap_or_default();
     let message = format!("The header should be `{first}`.");
+    let kind = kinds::find_by_header(name).map(|kind| kind.id);
+    // Diagrams with boxes and arrows as those of a flowchart.
+    let boxes = matches!(kind, Some("block" | "swimlane" | "usecase" | "architecture"));
+    let other = body_kind(document).map(|(other, _)| other);
+    let other = other.filter(|other| Some(*other) != kind && !(boxes && *other == "flowchart"));
+    if let Some(other) = other {
+        let message = format!("{message} But the lines below look like another kind of diagram ({other}).");
+        return vec![Hit::for_the_author(start..start + content.len(), message)];
+    }
     vec![Hit::replace(start..start + content.len(), message, good)]
 }
 
 /// The header that the first one, two or three words spell, and what follows them.
 fn spelled(line: &str) -> Option<(&'static str, &str)> {
+    // Marks of Markdown before it are not a matter of spelling.
+    if !line.starts_with(char::is_alphabetic) {
+        return None;
+    }
     let mut ends = Vec::new();
     let mut inside = false;
     for (at, character) in line.char_indices().take(80) {

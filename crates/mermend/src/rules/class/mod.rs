@@ -1,6 +1,7 @@
 //! Rules for class diagrams.
 
 mod angle_generics;
+mod angle_type;
 mod keyword_declaration;
 mod note_and_stereotype;
 mod open_body;
@@ -16,3 +17,6 @@ pub(super) const RULES: &[&RepairRule] = &[
     &note_and_stereotype::RULE,
     &open_body::RULE,
 ];
+
+/// What is found in a valid class diagram.
+pub(super) const WARNINGS: &[&RepairRule] = &[&angle_type::RULE];

@@ -58,7 +58,7 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
         } else if let Some(text) =
             content.strip_prefix("note").map(|rest| rest.trim_start_matches(':').trim())
             && content[4..].starts_with([':', ' '])
-            && !text.starts_with("for ")
+            && !["for ", "left of ", "right of "].iter().any(|side| text.starts_with(side))
             && !text.contains('"')
             && !text.is_empty()
         {

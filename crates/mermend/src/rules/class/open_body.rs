@@ -31,7 +31,7 @@ rule! {
     ///
     /// ## Fix
     /// Write `}` behind the last member.
-    "CLASS005", "open-body", FixClass::Safe, find
+    "CLASS005", "open-body", FixClass::Safe, find, structural: true
 }
 
 fn find(document: &Document<'_>) -> Vec<Hit> {

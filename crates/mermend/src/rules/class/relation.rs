@@ -30,7 +30,7 @@ rule! {
 }
 
 /// Arrows, the longest first, and what they are in Mermaid.
-const ARROWS: [(&str, &str); 30] = [
+const ARROWS: [(&str, &str); 34] = [
     ("<|--|>", "<|--|>"),
     ("<>-->", "o-->"),
     ("<|--", "<|--"),
@@ -58,6 +58,10 @@ const ARROWS: [(&str, &str); 30] = [
     ("=>", "-->"),
     ("->", "-->"),
     ("<-", "<--"),
+    ("o-", "o--"),
+    ("*-", "*--"),
+    ("-o ", "--o "),
+    ("-* ", "--* "),
     ("--", "--"),
     ("..", ".."),
     ("→", "-->"),
@@ -121,7 +125,8 @@ fn relation(line: &str) -> Option<String> {
     let quote = |number: &str| {
         if number.is_empty() { String::new() } else { format!("\"{number}\"") }
     };
-    let mut parts = vec![left.to_owned(), quote(from), (*good).to_owned(), quote(to), right.to_owned()];
+    let good = good.trim_end().to_owned();
+    let mut parts = vec![left.to_owned(), quote(from), good, quote(to), right.to_owned()];
     if !label.is_empty() {
         parts.extend([":".to_owned(), label]);
     }
@@ -176,7 +181,7 @@ mod tests {
     fn relations_are_made_mermaids() {
         check_fix("classDiagram\n  A <>-- B\n  A <|- C : is\n", "classDiagram\n  A o-- B\n  A <|-- C : is\n");
         check_fix(
-            "classDiagram\n  A 1--0..* B\n  A \"1\" *-- 2 C: owns\n",
+            "classDiagram\n  A 1--0..* B\n  A 1 *-- 2 C: owns\n",
             "classDiagram\n  A \"1\" -- \"0..*\" B\n  A \"1\" *-- \"2\" C : owns\n",
         );
         check_fix("classDiagram\n  A -->|uses| B\n", "classDiagram\n  A --> B : uses\n");

@@ -35,7 +35,7 @@ rule! {
     ///
     /// ## Fix
     /// Write `}` behind the last attribute.
-    "ER003", "open-entity", FixClass::Safe, find
+    "ER003", "open-entity", FixClass::Safe, find, structural: true
 }
 
 fn find(document: &Document<'_>) -> Vec<Hit> {

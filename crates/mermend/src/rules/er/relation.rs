@@ -78,6 +78,9 @@ fn relation(line: &str) -> Option<String> {
     let right = end(right, |(_, _, right)| right)?;
     let mut good = format!("{from} {left}{stroke}{right} {to}");
     if let Some(label) = label {
+        // Escaped as in JSON.
+        let inner = label.strip_prefix("\\\"").and_then(|rest| rest.strip_suffix("\\\""));
+        let label = inner.unwrap_or(label);
         let quoted = label.starts_with('"') || !label.contains([' ', ':', '(', '/', ',', '.']);
         let label = if quoted { label.to_owned() } else { format!("\"{}\"", label.replace('"', "'")) };
         good.push_str(" : ");

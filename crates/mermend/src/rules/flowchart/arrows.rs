@@ -7,6 +7,8 @@ pub(super) enum Arrow {
     Whole(Option<&'static str>),
     /// The first part of `-- text -->`.
     Start(char),
+    /// `<-`: its only head is at the left.
+    Left,
 }
 
 /// The arrow that `rest` begins with, and its length. `before` is the character that it touches.
@@ -38,6 +40,11 @@ pub(super) fn arrow(rest: &str, before: Option<char>) -> Option<(usize, Arrow)> 
         }
         _ => (0, rest),
     };
+    if let Some(tail) = rest.strip_prefix("<-")
+        && !tail.starts_with(['-', '.', '>'])
+    {
+        return Some((2, Arrow::Left));
+    }
     for (wrong, right) in WRONG {
         if rest.starts_with(wrong) {
             return Some((wrong.len(), Arrow::Whole(Some(right))));
@@ -80,8 +87,8 @@ pub(super) fn dashes(text: &str, stroke: char) -> Option<(usize, Option<&'static
             Some((run + heads, (heads > 1).then_some(right)))
         }
         Some('|') if tail.starts_with("|>") => Some((run + 2, Some(right))),
-        // "--only text-->" is a circle and a name to Mermaid too.
-        Some('x' | 'o') => Some((run + 1, None)),
+        // In "--only text-->" the letter begins the label, although Mermaid reads it as a circle.
+        Some('x' | 'o') if !begins_word(tail) => Some((run + 1, None)),
         _ if run >= 3 => Some((run, None)),
         _ => None,
     }
@@ -95,6 +102,17 @@ pub(super) fn dots(text: &str) -> Option<(usize, Option<&'static str>)> {
         return None;
     }
     let heads = tail.len() - tail.trim_start_matches('>').len();
-    let head = if heads == 0 { usize::from(tail.starts_with(['x', 'o'])) } else { heads };
+    let cross = tail.starts_with(['x', 'o']) && !begins_word(tail);
+    let head = if heads == 0 { usize::from(cross) } else { heads };
     Some((run + 1 + head, (heads > 1).then_some("-.->")))
+}
+
+/// The letter that `text` begins with is the first of several.
+fn begins_word(text: &str) -> bool {
+    let mut rest = text.chars().skip(1);
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    match rest.next() {
+        Some('-') => rest.next().is_some_and(is_word),
+        next => next.is_some_and(is_word),
+    }
 }

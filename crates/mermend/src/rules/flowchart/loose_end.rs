@@ -25,7 +25,7 @@ rule! {
     ///
     /// ## Fix
     /// Take it away, or write what is missing. The repair takes it away, and nothing else.
-    "FLOW014", "loose-end", FixClass::Lossy, find
+    "FLOW014", "loose-end", FixClass::Lossy, find, structural: true
 }
 
 fn find(document: &Document<'_>) -> Vec<Hit> {
@@ -50,6 +50,7 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
             Body::Chain(pieces) => {
                 if let [.., Piece::Node(_) | Piece::Extra, Piece::Link(link)] = pieces.as_slice()
                     && link.form == Form::Bare
+                    && !text[link.range.clone()].ends_with(['x', 'o'])
                 {
                     let from = text[..link.range.start].trim_end().len();
                     hits.push(Hit {

@@ -3,9 +3,12 @@
 mod arrows;
 mod closing_bracket;
 mod colon_label;
+mod edge_letter;
 mod foreign_arrow;
 mod label_pipes;
 mod labels;
+mod left_arrow;
+mod letter_as_head;
 mod loose_end;
 mod loose_statement;
 mod nameless_node;
@@ -13,6 +16,7 @@ mod open_subgraph;
 mod reserved_id;
 mod scan;
 mod spaced_id;
+mod subgraph_cycle;
 mod unquoted_label;
 
 use crate::rules::rule::RepairRule;
@@ -21,6 +25,8 @@ use crate::rules::rule::RepairRule;
 pub(super) const RULES: &[&RepairRule] = &[
     &unquoted_label::RULE,
     &reserved_id::RULE,
+    &edge_letter::RULE,
+    &left_arrow::RULE,
     &foreign_arrow::RULE,
     &closing_bracket::RULE,
     &label_pipes::RULE,
@@ -31,3 +37,6 @@ pub(super) const RULES: &[&RepairRule] = &[
     &open_subgraph::RULE,
     &loose_end::RULE,
 ];
+
+/// What is found in a valid flowchart.
+pub(super) const WARNINGS: &[&RepairRule] = &[&letter_as_head::RULE, &subgraph_cycle::RULE];

@@ -79,11 +79,8 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
         if node.shape.is_none() && labelled.insert(id) {
             name = format!("{name}[\"{id}\"]");
         }
-        hits.push(Hit::replace(
-            node.id.clone(),
-            format!("`{id}` is a word of the grammar and cannot be a node."),
-            name,
-        ));
+        let message = format!("`{id}` is a word of the grammar and cannot be a node.");
+        hits.push(Hit { group: Some(id.to_owned()), ..Hit::replace(node.id.clone(), message, name) });
     }
     hits
 }

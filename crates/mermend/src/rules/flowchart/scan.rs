@@ -295,8 +295,15 @@ impl<'a> Scanner<'a> {
         let before = self.text[..from].chars().next_back().filter(|_| from > 0);
         let (length, kind) = arrow(self.rest(), before.filter(|c| !c.is_whitespace()))?;
         self.at += length;
+        let left = self.text[from..].starts_with('<');
+        let kind = match kind {
+            Arrow::Start(_) if left && self.rest().trim_start().starts_with('|') => Arrow::Left,
+            kind => kind,
+        };
+        let reverse = matches!(kind, Arrow::Left);
         match kind {
-            Arrow::Whole(should_be) => {
+            Arrow::Whole(_) | Arrow::Left => {
+                let should_be = if let Arrow::Whole(should_be) = kind { should_be } else { None };
                 let arrow = from..self.at;
                 let rest = self.rest();
                 let gap = rest.len() - rest.trim_start().len();
@@ -308,6 +315,7 @@ impl<'a> Scanner<'a> {
                         should_be,
                         label: None,
                         form: Form::Bare,
+                        reverse,
                         extra: None,
                     });
                 };
@@ -347,13 +355,22 @@ impl<'a> Scanner<'a> {
                         should_be,
                         label: Some(label),
                         form,
+                        reverse,
                         extra: None,
                     });
                 }
                 let extra =
                     (self.rest().starts_with('>') && form == Form::Pipe).then(|| self.at..self.at + 1);
                 self.at += usize::from(extra.is_some());
-                Some(Link { range: from..self.at, arrow, should_be, label: Some(label), form, extra })
+                Some(Link {
+                    range: from..self.at,
+                    arrow,
+                    should_be,
+                    label: Some(label),
+                    form,
+                    reverse,
+                    extra,
+                })
             }
             Arrow::Start(stroke) => {
                 let start = self.at;
@@ -388,9 +405,10 @@ impl<'a> Scanner<'a> {
                     return Some(Link {
                         range: arrow.clone(),
                         arrow,
-                        should_be: Some(whole),
+                        should_be: Some(whole).filter(|_| !left),
                         label: None,
                         form: Form::Bare,
+                        reverse: left,
                         extra: None,
                     });
                 };
@@ -404,6 +422,7 @@ impl<'a> Scanner<'a> {
                     should_be,
                     label: Some(label),
                     form: Form::Inline(stroke),
+                    reverse: false,
                     extra: None,
                 })
             }

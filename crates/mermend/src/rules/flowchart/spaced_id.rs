@@ -93,7 +93,13 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
                     None => format!("{joined}[\"{spoken}\"]"),
                 },
             };
+            // `--other thing`: Mermaid takes the first letter for the end of the arrow.
+            let touches = text[..first.id.start].ends_with(['-', '=', '.']) && spoken.starts_with(['o', 'x']);
             let message = format!("`{spoken}` is several words, and an id is one.");
+            if touches {
+                hits.push(Hit::for_the_author(first.id.start..last.id.end, message));
+                continue;
+            }
             hits.push(Hit::replace(first.id.start..last.id.end, message, good));
         }
     }

@@ -1,5 +1,7 @@
 //! FLOW003: signs in a label that is not in quotes.
 
+use std::{collections::HashSet, ops::Range};
+
 use super::scan;
 use crate::flowchart_statement::{Body, Form, Piece};
 use crate::{document::Document, finding::FixClass, rules::rule::Hit};
@@ -7,7 +9,7 @@ use crate::{document::Document, finding::FixClass, rules::rule::Hit};
 rule! {
     /// ## What it finds
     /// Brackets, quotes and other signs in a label of a node, of a link or of a subgraph that does not stand in quotes,
-    /// and quotes inside of quotes.
+    /// quotes inside of quotes, and quotes that are escaped or written twice.
     ///
     /// ## Why it breaks
     /// Outside of quotes brackets are the outlines of nodes. Mermaid has no backslash escapes; a quote in a label is
@@ -32,10 +34,19 @@ rule! {
 fn find(document: &Document<'_>) -> Vec<Hit> {
     let text = document.text;
     let mut hits = Vec::new();
-    for statement in scan::statements(document) {
+    let statements = scan::statements(document);
+    let pieces = statements.iter().filter_map(|statement| match &statement.body {
+        Body::Chain(pieces) => Some(pieces),
+        Body::Keyword { .. } => None,
+    });
+    let ids: HashSet<&str> = pieces
+        .flatten()
+        .filter_map(|piece| if let Piece::Node(node) = piece { Some(&text[node.id.clone()]) } else { None })
+        .collect();
+    for statement in statements {
         match &statement.body {
             Body::Keyword { word, rest } if &text[word.clone()] == "subgraph" => {
-                hits.extend(subgraph(text, rest.clone()))
+                hits.extend(subgraph(text, rest.clone(), &ids))
             }
             Body::Keyword { .. } => {}
             Body::Chain(pieces) => {
@@ -64,7 +75,7 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
 }
 
 /// The title of a subgraph, alone or in brackets behind an id.
-fn subgraph(text: &str, rest: std::ops::Range<usize>) -> Option<Hit> {
+fn subgraph(text: &str, rest: Range<usize>, ids: &HashSet<&str>) -> Option<Hit> {
     let title = &text[rest.clone()];
     let id = title.find(|c: char| c.is_whitespace() || "[({\"".contains(c)).unwrap_or(title.len());
     let after = title[id..].trim_start();
@@ -73,6 +84,20 @@ fn subgraph(text: &str, rest: std::ops::Range<usize>) -> Option<Hit> {
             let start = rest.end - 1 - inner.len();
             start..rest.end - 1
         }
+        // An id and the title in parentheses, if the id is used elsewhere.
+        _ if id > 0
+            && after.starts_with('(')
+            && after.ends_with(')')
+            && ids.contains(&title[..id])
+            && title.len() == id + after.len() =>
+        {
+            let label = quote(&after[1..after.len() - 1], Form::Pipe).map(|(quoted, _)| quoted);
+            let label = label.unwrap_or_else(|| format!("\"{}\"", &after[1..after.len() - 1]));
+            let message = "The title of a subgraph stands in square brackets.";
+            return Some(Hit::replace(rest.start + id..rest.end, message, format!("[{label}]")));
+        }
+        // An id before a title that is not closed, or something behind the title.
+        _ if id > 0 && after.starts_with(['[', '"']) => return None,
         _ => rest,
     };
     let (quoted, message) = quote(&text[range.clone()], Form::Pipe)?;
@@ -82,6 +107,20 @@ fn subgraph(text: &str, rest: std::ops::Range<usize>) -> Option<Hit> {
 /// The label in quotes, if it needs them and does not have them.
 fn quote(label: &str, form: Form) -> Option<(String, String)> {
     let trimmed = label.trim();
+    // Quotes that only enclose the label: escaped as in JSON, written twice, or without their partner.
+    for enclosing in ["\\\"", "\"\""] {
+        let inner = trimmed.strip_prefix(enclosing).and_then(|rest| rest.strip_suffix(enclosing));
+        if let Some(inner) = inner.filter(|inner| !inner.trim().is_empty()) {
+            let message = "The quotes around the label are escaped or written twice.".to_owned();
+            return Some((format!("\"{}\"", escape(inner)), message));
+        }
+    }
+    if trimmed.matches('"').count() == 1
+        && let Some(inner) = trimmed.strip_prefix('"').or_else(|| trimmed.strip_suffix('"'))
+    {
+        let message = "A quote without its partner.".to_owned();
+        return Some((format!("\"{}\"", inner.trim()), message)).filter(|_| !inner.trim().is_empty());
+    }
     let inner = trimmed.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     if let Some(inner) = inner {
         return inner

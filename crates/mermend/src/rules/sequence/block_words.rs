@@ -34,7 +34,7 @@ rule! {
     ///
     /// ## Fix
     /// Write `alt … else … end`.
-    "SEQ005", "block-words", FixClass::Safe, find,
+    "SEQ005", "block-words", FixClass::Safe, find, structural: true,
     grammar: &["elseif", "elif", "elsif", "opt", "if", "endif", "endloop", "endalt"]
 }
 

@@ -16,6 +16,6 @@ pub(super) const RULES: &[&RepairRule] = &[
     &reserved_participant::RULE,
     &note_text::RULE,
     &foreign_message::RULE,
-    &block_words::RULE,
     &open_block::RULE,
+    &block_words::RULE,
 ];

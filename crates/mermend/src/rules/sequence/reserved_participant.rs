@@ -73,11 +73,9 @@ fn find(document: &Document<'_>) -> Vec<Hit> {
             continue;
         }
         let name = if needs_name { format!("{id}_ as {id}") } else { format!("{id}_") };
-        hits.push(Hit::replace(
-            range,
-            format!("`{id}` is a word of the grammar and cannot be a participant."),
-            name,
-        ));
+        let message = format!("`{id}` is a word of the grammar and cannot be a participant.");
+        let group = Some(id.to_owned());
+        hits.push(Hit { group, ..Hit::replace(range, message, name) });
     }
     hits
 }

@@ -24,11 +24,11 @@ struct Input {
 
 #[derive(Serialize, JsonSchema)]
 struct Output {
-    /// The repaired text; unchanged if it was valid or could not be repaired.
+    /// The repaired text; unchanged if it was valid or nothing of it could be repaired.
     code: String,
     /// Whether Mermaid accepts `code`.
     valid: bool,
-    /// Whether `code` differs from the input.
+    /// Whether `code` differs from the input. With `valid` false, a part was repaired; `findings` lists what is left.
     changed: bool,
     /// `none`, `safe` (the meaning is kept), `lossy` (something was dropped) or `needs_author` (could not be repaired).
     class: &'static str,
@@ -50,7 +50,7 @@ pub(super) fn row() -> Row {
             description: "Repairs the mistakes that language models make in Mermaid (unquoted labels, code fences, \
                 reserved words, missing ends, wrong arrows, …) without a model and without a guess. Returns the \
                 repaired text, whether Mermaid accepts it, each step and a diff. A valid text is returned unchanged; \
-                what only the author can decide is left and named in the findings.",
+                what only the author can decide is left and named in the findings, and the rest is repaired.",
             writes: false,
             viewer: false,
         },
@@ -66,7 +66,11 @@ async fn run(
     let mut words = match (repaired.valid, repaired.changed) {
         (true, false) => "Valid already; nothing was changed.".to_owned(),
         (true, true) => format!("Repaired in {} steps; Mermaid accepts it now.", repaired.steps.len()),
-        (false, _) => "Not repaired: the remaining problems need the author.".to_owned(),
+        (false, true) => format!(
+            "Partly repaired in {} steps, without loss; Mermaid does not accept it yet: the findings need the author.",
+            repaired.steps.len()
+        ),
+        (false, false) => "Not repaired: the remaining problems need the author.".to_owned(),
     };
     let mut quoted = String::new();
     if repaired.changed {
