@@ -136,8 +136,8 @@ mod tests {
     #[test]
     fn what_is_lost_is_noticed() {
         const ALL: [bool; 4] = [true; 4];
-        let edges = [true, false, true, true];
         const LABEL_LOST: [bool; 4] = [true, false, false, true];
+        let edges = [true, false, true, true];
         for (kind, before, after, want) in [
             ("flowchart", "A[a (b)] --> B", "A[\"a (b)\"] --> B", ALL),
             ("flowchart", "A --> B: pay (now)", "A -->|\"pay (now)\"| B", ALL),
