@@ -6,7 +6,7 @@ use crate::{Config, ConfigError, Role};
 
 /// The first segments of the server's own paths. Below a path that begins like one of them, a proxy that strips the
 /// path and one that keeps it could not be told apart.
-pub const RESERVED_SEGMENTS: [&str; 20] = [
+pub const RESERVED_SEGMENTS: [&str; 21] = [
     ".well-known",
     "account",
     "api",
@@ -27,6 +27,7 @@ pub const RESERVED_SEGMENTS: [&str; 20] = [
     "sign-in",
     "sign-out",
     "startupz",
+    "verify-email",
 ];
 
 /// `/ba` of `/ba/`, and nothing of `/`; `None` for a path that is not made of plain segments.
